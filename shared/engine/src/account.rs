@@ -1,0 +1,20 @@
+//! The account, as far as decisions depend on it.
+
+use crate::contact::Contact;
+use crate::time::Zone;
+
+/// The tenancy boundary's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The zone of its calendar days, and of contacts that have none.
+    pub zone: Zone,
+    /// The language of contacts that have none, as a BCP 47 tag.
+    pub locale: String,
+}
+
+impl Account {
+    /// *The zone*: the contact's, else the account's.
+    pub fn zone_of(&self, contact: &Contact) -> Zone {
+        contact.zone().unwrap_or(self.zone)
+    }
+}

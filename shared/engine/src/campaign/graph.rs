@@ -1,0 +1,196 @@
+//! The graph that the engine walks: a published document with what follows from it, computed once.
+//!
+//! A version never changes, so neither does its graph; it is shared and cached for ever.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::campaign::format::{Document, Element, Reset, Unmet};
+use crate::condition::Reads;
+use crate::field::{FieldType, built_in};
+use crate::ids::{ElementId, FieldKey, Tag};
+
+/// A version of a campaign, ready to be walked.
+#[derive(Debug)]
+pub struct Graph {
+    /// The version, from 1.
+    pub version: u32,
+    /// What people wrote.
+    pub document: Document,
+    /// The types of all the account's fields when it was published, the document's included.
+    fields: BTreeMap<FieldKey, FieldType>,
+    places: HashMap<ElementId, usize>,
+    /// `reach[i][j]`: element `j` can be reached from element `i` by at least one edge, but not through a
+    /// restart or a reset of this campaign (R9).
+    reach: Vec<Vec<bool>>,
+    start_reads: Vec<(usize, Reads)>,
+    reads: Reads,
+    custom_events: Vec<String>,
+}
+
+impl Graph {
+    /// Prepares a validated document. Edges that lead nowhere are taken as ends.
+    pub fn new(version: u32, document: Document, account: &BTreeMap<FieldKey, FieldType>) -> Self {
+        let mut fields = account.clone();
+        fields.extend(document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
+        let places: HashMap<ElementId, usize> =
+            document.elements.iter().enumerate().map(|(i, (id, _))| (id.clone(), i)).collect();
+        let mut graph = Self {
+            version,
+            document,
+            fields,
+            places,
+            reach: Vec::new(),
+            start_reads: Vec::new(),
+            reads: Reads::default(),
+            custom_events: Vec::new(),
+        };
+        graph.reach = (0..graph.document.elements.len()).map(|from| graph.reached(from)).collect();
+        for (place, (_, element)) in graph.document.elements.iter().enumerate() {
+            if let Element::Start(start) = element {
+                let mut reads = Reads::default();
+                start.when.reads(&mut reads);
+                graph.start_reads.push((place, reads));
+            }
+        }
+        graph.collect_reads();
+        graph
+    }
+
+    /// The elements in definition order.
+    pub fn elements(&self) -> impl Iterator<Item = (usize, &ElementId, &Element)> {
+        self.document.elements.iter().enumerate().map(|(place, (id, element))| (place, id, element))
+    }
+
+    /// An element and its place in definition order.
+    pub fn element(&self, id: &ElementId) -> Option<(usize, &Element)> {
+        let place = *self.places.get(id)?;
+        Some((place, &self.document.elements[place].1))
+    }
+
+    /// The starts with what their conditions read, in definition order.
+    pub fn starts(&self) -> impl Iterator<Item = (usize, &ElementId, &crate::campaign::format::Start, &Reads)> {
+        self.start_reads.iter().filter_map(|(place, reads)| {
+            let (id, element) = &self.document.elements[*place];
+            match element {
+                Element::Start(start) => Some((*place, id, start, reads)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether a token at `from` is upstream of the event or goal at `to` (R9).
+    pub fn is_upstream(&self, from: usize, to: usize) -> bool {
+        from == to || self.reach[from][to]
+    }
+
+    /// Whether `to` comes after `from`, by at least one edge.
+    pub fn leads_to(&self, from: usize, to: usize) -> bool {
+        self.reach[from][to]
+    }
+
+    /// Whether a token can come back to the element in the same run.
+    pub fn is_on_a_loop(&self, place: usize) -> bool {
+        self.reach[place][place]
+    }
+
+    /// What starts, events, goals and date timers read: a change of anything else moves nobody who is not awaiting
+    /// a restart.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// The custom events that it reacts to.
+    pub fn custom_events(&self) -> &[String] {
+        &self.custom_events
+    }
+
+    /// The type of a contact field.
+    pub fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
+        built_in(key.as_str()).or_else(|| self.fields.get(key).copied())
+    }
+
+    fn reached(&self, from: usize) -> Vec<bool> {
+        let mut reached = vec![false; self.document.elements.len()];
+        let mut open = vec![from];
+        while let Some(place) = open.pop() {
+            let element = &self.document.elements[place].1;
+            if matches!(element, Element::Restart(_)) || resets_own(element, &self.document) {
+                continue;
+            }
+            for (_, to) in element.edges() {
+                if let Some(&to) = self.places.get(to)
+                    && !reached[to]
+                {
+                    reached[to] = true;
+                    open.push(to);
+                }
+            }
+        }
+        reached
+    }
+
+    fn collect_reads(&mut self) {
+        use crate::campaign::format::Edge;
+        let mut reads = Reads::default();
+        let mut custom = Vec::new();
+        for (_, element) in &self.document.elements {
+            match element {
+                Element::Start(start) => start.when.reads(&mut reads),
+                Element::Goal(goal) => goal.when.reads(&mut reads),
+                Element::Event(event) => match &event.on {
+                    Edge::TagAdded(tags) | Edge::TagRemoved(tags) | Edge::TagAssigned(tags) => {
+                        reads.tags.extend(tags.as_slice().iter().map(Tag::clone));
+                    }
+                    Edge::FieldSet(key) | Edge::FieldChanged(key) | Edge::FieldCleared(key) => {
+                        reads.fields.insert(key.clone());
+                    }
+                    Edge::Custom(name) => custom.push(name.clone()),
+                },
+                Element::DateTimer(timer) => {
+                    reads.fields.insert(timer.field.clone());
+                    reads.fields.extend(FieldKey::new("time_zone"));
+                }
+                Element::Email(_)
+                | Element::Wait(_)
+                | Element::Condition(_)
+                | Element::Split(_)
+                | Element::Tag(_)
+                | Element::SetField(_)
+                | Element::Reset(_)
+                | Element::Restart(_)
+                | Element::StopCampaign(_)
+                | Element::StartCampaign(_)
+                | Element::Webhook(_)
+                | Element::End(_) => {}
+            }
+        }
+        self.reads = reads;
+        self.custom_events = custom;
+    }
+}
+
+/// Whether the element resets the campaign that it belongs to (R11).
+pub fn resets_own(element: &Element, document: &Document) -> bool {
+    matches!(element, Element::Reset(Reset { campaign, .. })
+        if campaign.as_ref().is_none_or(|campaign| *campaign == document.id))
+}
+
+/// Whether a token can stay at the element (R41): a cycle needs at least one such element.
+pub fn is_a_rest(element: &Element) -> bool {
+    match element {
+        Element::Wait(_) | Element::DateTimer(_) | Element::Event(_) => true,
+        Element::Goal(goal) => goal.unmet == Unmet::Wait,
+        Element::Start(_)
+        | Element::Email(_)
+        | Element::Condition(_)
+        | Element::Split(_)
+        | Element::Tag(_)
+        | Element::SetField(_)
+        | Element::Reset(_)
+        | Element::Restart(_)
+        | Element::StopCampaign(_)
+        | Element::StartCampaign(_)
+        | Element::Webhook(_)
+        | Element::End(_) => false,
+    }
+}

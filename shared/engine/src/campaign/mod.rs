@@ -1,0 +1,155 @@
+//! Campaigns: the document that people write, the graph that the engine walks, and the milestones of a campaign.
+//!
+//! A campaign is its versions and what happened to it: published, paused, resumed. Both only grow, so
+//! that a change can always be judged by how the campaign stood when the change was made, however late
+//! it is looked at.
+
+pub mod edges;
+pub mod format;
+pub mod graph;
+mod in_order;
+// pub mod node;
+// pub mod reader;
+// pub mod schema;
+// pub mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CampaignId;
+use crate::time::Instant;
+use graph::Graph;
+
+/// How many milestones a campaign keeps; older changes are judged by the oldest kept.
+pub const MILESTONES_KEPT: usize = 16;
+
+/// A campaign, published at least once.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// Its id.
+    pub id: CampaignId,
+    /// What happened to it.
+    pub timeline: Timeline,
+    /// The versions that are needed: those that the timeline names, and those that tokens are on.
+    pub versions: BTreeMap<u32, Arc<Graph>>,
+}
+
+/// What happened to a campaign, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// How many milestones there were before the kept ones.
+    #[serde(default)]
+    dropped: u32,
+    milestones: Vec<Milestone>,
+}
+
+/// One thing that happened to a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// When.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// What.
+    #[serde(flatten)]
+    pub what: Reached,
+}
+
+/// The kinds of milestones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// A version was published (R50).
+    Published {
+        /// From 1.
+        version: u32,
+        /// Whether tokens in flight move to it.
+        #[serde(default)]
+        migrate: bool,
+    },
+    /// Tokens stand still (R51).
+    Paused {},
+    /// Tokens go on (R51).
+    Resumed {
+        /// Whether what is overdue is skipped.
+        #[serde(default)]
+        skip: bool,
+    },
+}
+
+/// How a campaign stands at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest version.
+    pub version: u32,
+    /// Whether tokens stand still.
+    pub paused: bool,
+}
+
+impl Timeline {
+    /// Adds a milestone, no earlier than the last one, and forgets the oldest.
+    pub fn reach(&mut self, at: Instant, what: Reached) {
+        let at = self.milestones.last().map_or(at, |last| at.max(last.at));
+        self.milestones.push(Milestone { at, what });
+        while self.milestones.len() > MILESTONES_KEPT {
+            // The oldest kept one says a version, so that a standing can always be told.
+            let second_publishes = matches!(self.milestones[1].what, Reached::Published { .. });
+            self.milestones.remove(usize::from(!second_publishes));
+            self.dropped += 1;
+        }
+    }
+
+    /// How the campaign stood; nothing before its first publishing.
+    pub fn standing_at(&self, at: Instant) -> Option<Standing> {
+        let oldest = self.milestones.first()?;
+        let known = if self.dropped > 0 { at.max(oldest.at) } else { at };
+        let mut standing: Option<Standing> = None;
+        for milestone in self.milestones.iter().take_while(|milestone| milestone.at <= known) {
+            match milestone.what {
+                Reached::Published { version, .. } => {
+                    let paused = standing.is_some_and(|standing| standing.paused);
+                    standing = Some(Standing { version, paused });
+                }
+                Reached::Paused {} => standing = standing.map(|s| Standing { paused: true, ..s }),
+                Reached::Resumed { .. } => {
+                    standing = standing.map(|s| Standing { paused: false, ..s });
+                }
+            }
+        }
+        standing
+    }
+
+    /// How it stands after everything that happened.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing_at(self.milestones.last()?.at)
+    }
+
+    /// How many milestones there have been.
+    pub fn count(&self) -> u32 {
+        self.dropped + u32::try_from(self.milestones.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The milestones after the first `applied`, as far as they are kept, oldest first.
+    pub fn after(&self, applied: u32) -> &[Milestone] {
+        let skip = usize::try_from(applied.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        self.milestones.get(skip..).unwrap_or(&[])
+    }
+
+    /// The versions that it names.
+    pub fn versions(&self) -> impl Iterator<Item = u32> {
+        self.milestones.iter().filter_map(|milestone| match milestone.what {
+            Reached::Published { version, .. } => Some(version),
+            Reached::Paused {} | Reached::Resumed { .. } => None,
+        })
+    }
+
+    /// When the newest version was published.
+    pub fn published_at(&self) -> Option<Instant> {
+        self.milestones
+            .iter()
+            .rev()
+            .find(|milestone| matches!(milestone.what, Reached::Published { .. }))
+            .map(|milestone| milestone.at)
+    }
+}

@@ -1,0 +1,425 @@
+//! Conditions on a contact: levels, not edges. Starts, goals and branches hold one each.
+//!
+//! A condition is a value; it is judged against a [`View`], which is a contact, the contact's statuses in
+//! other campaigns, an instant and a zone. Judging reads nothing else.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::campaign::format::OneOrMany;
+use crate::contact::Contact;
+use crate::enrollment::Status;
+use crate::field::FieldValue;
+use crate::ids::{CampaignId, FieldKey, Tag};
+use crate::time::{Instant, Span, Zone};
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum Condition {
+    /// The contact has the tag.
+    Tag(Tag),
+    /// Something about a field.
+    Field(FieldKey, Test),
+    /// The contact's status in another campaign is one of these.
+    Campaign(CampaignId, Vec<StatusAsked>),
+    /// All of them hold.
+    All(Vec<Condition>),
+    /// At least one of them holds.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+}
+
+/// What is asked of a field. Texts are compared without regard to case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// It has a value.
+    Set,
+    /// It has none.
+    Empty,
+    /// Its date has passed.
+    Past,
+    /// Its date has not passed.
+    Future,
+    /// It has this value.
+    Equals(Value),
+    /// Its text contains this text.
+    Contains(String),
+    /// Its value is greater, or later.
+    Greater(Value),
+    /// Its value is less, or earlier.
+    Less(Value),
+    /// Its date lies between now and now plus the span, which may be negative.
+    Within(Span),
+}
+
+/// A status as a condition may ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusAsked {
+    /// Never enrolled.
+    None,
+    /// See [`Status::Active`].
+    Active,
+    /// See [`Status::Completed`].
+    Completed,
+    /// See [`Status::Ready`].
+    Ready,
+    /// See [`Status::AwaitingRestart`].
+    AwaitingRestart,
+    /// See [`Status::Stopped`].
+    Stopped,
+    /// See [`Status::Held`].
+    Held,
+}
+
+impl From<Option<Status>> for StatusAsked {
+    fn from(status: Option<Status>) -> Self {
+        match status {
+            None => Self::None,
+            Some(Status::Active) => Self::Active,
+            Some(Status::Completed) => Self::Completed,
+            Some(Status::Ready) => Self::Ready,
+            Some(Status::AwaitingRestart) => Self::AwaitingRestart,
+            Some(Status::Stopped) => Self::Stopped,
+            Some(Status::Held) => Self::Held,
+        }
+    }
+}
+
+/// What a condition is judged against.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The contact.
+    pub contact: &'a Contact,
+    /// The contact's status in another campaign.
+    pub statuses: &'a dyn Fn(&CampaignId) -> Option<Status>,
+    /// The instant of the occasion.
+    pub now: Instant,
+    /// The contact's zone, else the account's.
+    pub zone: Zone,
+}
+
+/// What conditions read: only a change of these can make one hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reads {
+    /// Tags.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<Tag>,
+    /// Fields.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub fields: BTreeSet<FieldKey>,
+    /// Statuses of other campaigns.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub campaigns: BTreeSet<CampaignId>,
+}
+
+impl Condition {
+    /// Whether it holds.
+    pub fn holds(&self, view: &View<'_>) -> bool {
+        match self {
+            Self::Tag(tag) => view.contact.tags.contains_key(tag),
+            Self::Field(key, test) => test.holds(view.contact.fields.get(key), view),
+            Self::Campaign(campaign, asked) => {
+                asked.contains(&StatusAsked::from((view.statuses)(campaign)))
+            }
+            Self::All(all) => all.iter().all(|one| one.holds(view)),
+            Self::Any(any) => any.iter().any(|one| one.holds(view)),
+            Self::Not(not) => !not.holds(view),
+        }
+    }
+
+    /// What is missing for it to hold, each in words; empty if it holds (R15, R61).
+    pub fn missing(&self, view: &View<'_>) -> Vec<String> {
+        if self.holds(view) {
+            return Vec::new();
+        }
+        match self {
+            Self::All(all) => all.iter().flat_map(|one| one.missing(view)).collect(),
+            Self::Tag(_) | Self::Field(..) | Self::Campaign(..) | Self::Any(_) | Self::Not(_) => {
+                vec![self.to_string()]
+            }
+        }
+    }
+
+    /// What it reads, added to `reads`.
+    pub fn reads(&self, reads: &mut Reads) {
+        match self {
+            Self::Tag(tag) => {
+                reads.tags.insert(tag.clone());
+            }
+            Self::Field(key, _) => {
+                reads.fields.insert(key.clone());
+            }
+            Self::Campaign(campaign, _) => {
+                reads.campaigns.insert(campaign.clone());
+            }
+            Self::All(many) | Self::Any(many) => many.iter().for_each(|one| one.reads(reads)),
+            Self::Not(not) => not.reads(reads),
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, value: Option<&FieldValue>, view: &View<'_>) -> bool {
+        let Some(value) = value else {
+            return matches!(self, Self::Empty);
+        };
+        let passes = || value.passes_at(view.zone);
+        match self {
+            Self::Set => true,
+            Self::Empty => false,
+            Self::Past => passes().is_some_and(|at| at <= view.now),
+            Self::Future => passes().is_some_and(|at| at > view.now),
+            Self::Equals(wanted) => compare(value, wanted, view.zone) == Some(std::cmp::Ordering::Equal),
+            Self::Contains(part) => value
+                .as_text()
+                .is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase())),
+            Self::Greater(than) => compare(value, than, view.zone) == Some(std::cmp::Ordering::Greater),
+            Self::Less(than) => compare(value, than, view.zone) == Some(std::cmp::Ordering::Less),
+            Self::Within(span) => passes().is_some_and(|at| {
+                let other = span.after(view.now, view.zone);
+                view.now.min(other) <= at && at <= view.now.max(other)
+            }),
+        }
+    }
+}
+
+fn compare(value: &FieldValue, wanted: &Value, zone: Zone) -> Option<std::cmp::Ordering> {
+    let wanted = value.kind().read(wanted, zone).ok()??;
+    match (value, &wanted) {
+        (FieldValue::Text(a), FieldValue::Text(b)) => Some(a.to_lowercase().cmp(&b.to_lowercase())),
+        (FieldValue::Number(a), FieldValue::Number(b)) => a.partial_cmp(b),
+        (FieldValue::Boolean(a), FieldValue::Boolean(b)) => Some(a.cmp(b)),
+        (FieldValue::Date(a), FieldValue::Date(b)) => Some(a.cmp(b)),
+        (FieldValue::Datetime(a), FieldValue::Datetime(b)) => Some(a.cmp(b)),
+        (
+            FieldValue::Text(_)
+            | FieldValue::Number(_)
+            | FieldValue::Boolean(_)
+            | FieldValue::Date(_)
+            | FieldValue::Datetime(_),
+            _,
+        ) => None,
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list(f: &mut fmt::Formatter<'_>, many: &[Condition], between: &str) -> fmt::Result {
+            for (i, one) in many.iter().enumerate() {
+                if i > 0 {
+                    f.write_str(between)?;
+                }
+                match one {
+                    Condition::All(_) | Condition::Any(_) => write!(f, "({one})")?,
+                    Condition::Tag(_)
+                    | Condition::Field(..)
+                    | Condition::Campaign(..)
+                    | Condition::Not(_) => write!(f, "{one}")?,
+                }
+            }
+            Ok(())
+        }
+        match self {
+            Self::Tag(tag) => write!(f, "the tag {tag}"),
+            Self::Field(key, test) => write!(f, "{key} {test}"),
+            Self::Campaign(campaign, asked) => {
+                let words: Vec<String> = asked
+                    .iter()
+                    .filter_map(|one| serde_json::to_value(one).ok()?.as_str().map(str::to_owned))
+                    .collect();
+                write!(f, "status {} in {campaign}", words.join(" or "))
+            }
+            Self::All(all) => list(f, all, " and "),
+            Self::Any(any) => list(f, any, " or "),
+            Self::Not(not) => match not.as_ref() {
+                Self::Tag(tag) => write!(f, "no tag {tag}"),
+                other => write!(f, "not ({other})"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match self {
+            Self::Set => f.write_str("is set"),
+            Self::Empty => f.write_str("is empty"),
+            Self::Past => f.write_str("is past"),
+            Self::Future => f.write_str("is in the future"),
+            Self::Equals(value) => write!(f, "equals {}", plain(value)),
+            Self::Contains(part) => write!(f, "contains {part}"),
+            Self::Greater(than) => write!(f, "is greater than {}", plain(than)),
+            Self::Less(than) => write!(f, "is less than {}", plain(than)),
+            Self::Within(span) => write!(f, "is within {span}"),
+        }
+    }
+}
+
+/// A condition as people write it: exactly one of these shapes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tag: Option<Tag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<FieldKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is: Option<Is>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    equals: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contains: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    greater: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    less: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    within: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    campaign: Option<CampaignId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<OneOrMany<StatusAsked>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    all: Option<Vec<Condition>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    any: Option<Vec<Condition>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not: Option<Box<Condition>>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Is {
+    Set,
+    Empty,
+    Past,
+    Future,
+}
+
+/// Why a condition could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableCondition {
+    /// None of the shapes, or several at once.
+    #[error("a condition has exactly one of `tag`, `field`, `campaign`, `all`, `any`, `not`")]
+    Shape,
+    /// A field with no test, or with several.
+    #[error(
+        "a condition on a field has exactly one of `is`, `equals`, `contains`, `greater`, `less`, `within`"
+    )]
+    FieldTest,
+    /// A test without a field.
+    #[error("`is`, `equals`, `contains`, `greater`, `less` and `within` need a `field`")]
+    TestWithoutField,
+    /// A campaign without a status, or a status without a campaign.
+    #[error("`campaign` and `status` go together")]
+    Status,
+}
+
+impl JsonSchema for Condition {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Condition".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl TryFrom<Written> for Condition {
+    type Error = UnreadableCondition;
+
+    fn try_from(written: Written) -> Result<Self, UnreadableCondition> {
+        let Written {
+            tag,
+            field,
+            is,
+            equals,
+            contains,
+            greater,
+            less,
+            within,
+            campaign,
+            status,
+            all,
+            any,
+            not,
+        } = written;
+        let mut tests: Vec<Test> = Vec::new();
+        tests.extend(is.map(|is| match is {
+            Is::Set => Test::Set,
+            Is::Empty => Test::Empty,
+            Is::Past => Test::Past,
+            Is::Future => Test::Future,
+        }));
+        tests.extend(equals.map(Test::Equals));
+        tests.extend(contains.map(Test::Contains));
+        tests.extend(greater.map(Test::Greater));
+        tests.extend(less.map(Test::Less));
+        tests.extend(within.map(Test::Within));
+        if field.is_none() && !tests.is_empty() {
+            return Err(UnreadableCondition::TestWithoutField);
+        }
+        if campaign.is_some() != status.is_some() {
+            return Err(UnreadableCondition::Status);
+        }
+        let mut shapes: Vec<Self> = Vec::new();
+        shapes.extend(tag.map(Self::Tag));
+        if let Some(key) = field {
+            let test = tests.pop().ok_or(UnreadableCondition::FieldTest)?;
+            if !tests.is_empty() {
+                return Err(UnreadableCondition::FieldTest);
+            }
+            shapes.push(Self::Field(key, test));
+        }
+        if let (Some(campaign), Some(status)) = (campaign, status) {
+            shapes.push(Self::Campaign(campaign, status.as_slice().to_vec()));
+        }
+        shapes.extend(all.map(Self::All));
+        shapes.extend(any.map(Self::Any));
+        shapes.extend(not.map(Self::Not));
+        let shape = shapes.pop().ok_or(UnreadableCondition::Shape)?;
+        if shapes.is_empty() { Ok(shape) } else { Err(UnreadableCondition::Shape) }
+    }
+}
+
+impl From<Condition> for Written {
+    fn from(condition: Condition) -> Self {
+        let mut written = Self::default();
+        match condition {
+            Condition::Tag(tag) => written.tag = Some(tag),
+            Condition::Field(key, test) => {
+                written.field = Some(key);
+                match test {
+                    Test::Set => written.is = Some(Is::Set),
+                    Test::Empty => written.is = Some(Is::Empty),
+                    Test::Past => written.is = Some(Is::Past),
+                    Test::Future => written.is = Some(Is::Future),
+                    Test::Equals(value) => written.equals = Some(value),
+                    Test::Contains(part) => written.contains = Some(part),
+                    Test::Greater(than) => written.greater = Some(than),
+                    Test::Less(than) => written.less = Some(than),
+                    Test::Within(span) => written.within = Some(span),
+                }
+            }
+            Condition::Campaign(campaign, status) => {
+                written.campaign = Some(campaign);
+                written.status = Some(OneOrMany::Many(status));
+            }
+            Condition::All(all) => written.all = Some(all),
+            Condition::Any(any) => written.any = Some(any),
+            Condition::Not(not) => written.not = Some(not),
+        }
+        written
+    }
+}

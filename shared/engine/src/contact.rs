@@ -1,0 +1,418 @@
+//! A contact, and what happens to it.
+//!
+//! Whoever changes a contact makes one write: a [`Patch`] applied to the contact as it is. What the write
+//! changed is a [`Change`], kept on the contact itself among its last ones, each with what was there before,
+//! so that anybody who holds the contact can look at it as an earlier change left it ([`Contact::as_of`]).
+//! A write that changes nothing is no change (R1).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::FieldValue;
+use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, Tag};
+use crate::time::{Instant, Zone};
+
+/// How many changes a contact carries, unless one write made more.
+pub const CHANGES_KEPT: usize = 4;
+
+/// How many bytes of changes a contact carries, unless one write made more.
+pub const CHANGES_KEPT_BYTES: usize = 512;
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Made by the platform.
+    pub id: ContactId,
+    /// Assigned tags, each with the instant it was last assigned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    pub tags: BTreeMap<Tag, Instant>,
+    /// The fields that have a value, the built-in ones (`crate::field::BUILT_IN`) included.
+    pub fields: BTreeMap<FieldKey, FieldValue>,
+    /// Whether marketing mail is welcome.
+    pub consent: Consent,
+    /// Why no mail may be sent at all, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<Suppression>,
+    /// The number of changes so far.
+    pub rev: u64,
+    /// When the contact was created.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub created_at: Instant,
+    /// When it last changed.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub updated_at: Instant,
+    /// The last changes, oldest first; all those of the last write at least.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<Change>,
+}
+
+/// Whether the contact agreed to marketing mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// Agreed, or somebody vouched for it.
+    Subscribed,
+    /// Withdrawn.
+    Unsubscribed,
+    /// Never asked.
+    None,
+}
+
+/// Why an address gets no mail at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suppression {
+    /// Mail came back for good.
+    Bounced,
+    /// The recipient called it spam.
+    Complained,
+    /// Somebody suppressed it by hand.
+    Manual,
+}
+
+/// What one write asks for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Tags to assign. A tag that is also in `remove` ends up assigned (R2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<Tag>,
+    /// Tags to withdraw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Tag>,
+    /// Values to set, `None` to clear.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
+    /// New consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// New suppression, `Some(None)` to lift it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<Option<Suppression>>,
+    /// A custom event, by name (R7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
+/// Who or what made a change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Author {
+    /// An API key, by its name.
+    #[serde(rename = "k")]
+    ApiKey(String),
+    /// An element of a campaign.
+    #[serde(rename = "e")]
+    Element(CampaignId, ElementId),
+    /// The contact, by the unsubscribe link.
+    #[serde(rename = "u")]
+    Contact,
+    /// The mail service: a bounce or a complaint.
+    #[serde(rename = "m")]
+    MailService,
+}
+
+/// A causal chain (R42): a number made from where it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chain(pub u64);
+
+impl Chain {
+    /// The chain that a change from outside begins.
+    pub fn of_write(rev: u64) -> Self {
+        Self(rev)
+    }
+}
+
+/// Where a change or a token is in the chain of causes that led to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Causality {
+    /// The chain.
+    #[serde(rename = "c")]
+    pub chain: Chain,
+    /// How many writes of campaigns lie between its beginning and here.
+    #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
+    pub depth: u8,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(depth: &u8) -> bool {
+    *depth == 0
+}
+
+/// What one write changed, with what was there before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The contact's `rev` after it.
+    #[serde(rename = "r")]
+    pub rev: u64,
+    /// When it was made; never before the change before it.
+    #[serde(rename = "t", with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// Tags that the contact did not have.
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Tag>,
+    /// Tags that it had, with their instants before.
+    #[serde(rename = "f", default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    pub refreshed: BTreeMap<Tag, Instant>,
+    /// Tags that it lost, with their instants before.
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    pub removed: BTreeMap<Tag, Instant>,
+    /// Fields with their values before.
+    #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
+    /// The consent before.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// The suppression before.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none", with = "stored_twice")]
+    pub suppressed: Option<Option<Suppression>>,
+    /// The custom event.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Who made it.
+    #[serde(rename = "y")]
+    pub by: Author,
+    /// Its place in the chain of causes.
+    #[serde(flatten)]
+    pub causality: Causality,
+}
+
+impl Contact {
+    /// A contact that nobody has written to yet.
+    pub fn new(id: ContactId, consent: Consent, at: Instant) -> Self {
+        Self {
+            id,
+            tags: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            consent,
+            suppressed: None,
+            rev: 0,
+            created_at: at,
+            updated_at: at,
+            recent: Vec::new(),
+        }
+    }
+
+    /// The text of a built-in field.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.fields.get(key).and_then(FieldValue::as_text)
+    }
+
+    /// The contact's zone, if it has one.
+    pub fn zone(&self) -> Option<Zone> {
+        self.text("time_zone")?.parse().ok()
+    }
+
+    /// Whether a mail may be addressed to the contact.
+    pub fn address(&self) -> Option<&str> {
+        self.text("email")
+    }
+
+    /// Applies a patch as one change, unless it changes nothing. A new instant is made no earlier than the
+    /// change before it. The caller says how many of its changes belong to the same write (`fresh`), so
+    /// that none of them is dropped from the last changes.
+    pub fn apply(
+        &mut self,
+        patch: &Patch,
+        by: Author,
+        causality: Option<Causality>,
+        at: Instant,
+        fresh: usize,
+    ) -> Option<&Change> {
+        let at = at.max(self.updated_at);
+        let mut change = Change {
+            rev: self.rev + 1,
+            at,
+            added: Vec::new(),
+            refreshed: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            consent: None,
+            suppressed: None,
+            event: patch.event.clone(),
+            by,
+            causality: causality
+                .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
+        };
+        for tag in &patch.remove {
+            if !patch.add.contains(tag)
+                && let Some((tag, before)) = self.tags.remove_entry(tag)
+            {
+                change.removed.insert(tag, before);
+            }
+        }
+        for tag in &patch.add {
+            if let Some(instant) = self.tags.get_mut(tag) {
+                if !change.added.contains(tag) && !change.refreshed.contains_key(tag) {
+                    change.refreshed.insert(tag.clone(), *instant);
+                    *instant = at;
+                }
+            } else {
+                self.tags.insert(tag.clone(), at);
+                change.added.push(tag.clone());
+            }
+        }
+        for (key, value) in &patch.fields {
+            if self.fields.get(key) == value.as_ref() {
+                continue;
+            }
+            let before = match value {
+                Some(value) => self.fields.insert(key.clone(), value.clone()),
+                None => self.fields.remove(key),
+            };
+            change.fields.insert(key.clone(), before);
+        }
+        if let Some(consent) = patch.consent
+            && consent != self.consent
+        {
+            change.consent = Some(std::mem::replace(&mut self.consent, consent));
+        }
+        if let Some(suppressed) = patch.suppressed
+            && suppressed != self.suppressed
+        {
+            change.suppressed = Some(std::mem::replace(&mut self.suppressed, suppressed));
+        }
+        if change.is_empty() {
+            return None;
+        }
+        self.rev = change.rev;
+        self.updated_at = at;
+        self.recent.push(change);
+        self.forget(fresh + 1);
+        self.recent.last()
+    }
+
+    /// Drops the oldest changes that are over the bounds, but none of the `fresh` newest.
+    fn forget(&mut self, fresh: usize) {
+        let mut kept = 0;
+        let mut bytes = 0;
+        for change in self.recent.iter().rev() {
+            bytes += serde_json::to_string(change).map_or(0, |text| text.len());
+            if kept >= fresh && (kept >= CHANGES_KEPT || bytes > CHANGES_KEPT_BYTES) {
+                break;
+            }
+            kept += 1;
+        }
+        self.recent.drain(..self.recent.len() - kept);
+    }
+
+    /// The changes after `seen`, oldest first; `None` if the contact no longer carries all of them.
+    pub fn changes_after(&self, seen: u64) -> Option<&[Change]> {
+        if seen >= self.rev {
+            return Some(&[]);
+        }
+        let first = self.recent.iter().position(|change| change.rev == seen + 1)?;
+        Some(&self.recent[first..])
+    }
+
+    /// The contact as the change with this `rev` left it; `None` if the changes since are no longer carried.
+    pub fn as_of(&self, rev: u64) -> Option<Self> {
+        let later = self.changes_after(rev)?;
+        let mut earlier = self.clone();
+        for change in later.iter().rev() {
+            change.undo(&mut earlier);
+        }
+        earlier.rev = rev;
+        earlier.recent.retain(|change| change.rev <= rev);
+        Some(earlier)
+    }
+}
+
+impl Change {
+    /// Whether it changed nothing at all.
+    fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.refreshed.is_empty()
+            && self.removed.is_empty()
+            && self.fields.is_empty()
+            && self.consent.is_none()
+            && self.suppressed.is_none()
+            && self.event.is_none()
+    }
+
+    /// Whether tags or fields changed: what triggers a restart (R13).
+    pub fn is_of_tags_or_fields(&self) -> bool {
+        !(self.added.is_empty()
+            && self.refreshed.is_empty()
+            && self.removed.is_empty()
+            && self.fields.is_empty())
+    }
+
+    /// Whether it touches something that is read: a re-assigned tag counts (R2, R6).
+    pub fn touches(&self, reads: &crate::condition::Reads) -> bool {
+        self.added
+            .iter()
+            .chain(self.refreshed.keys())
+            .chain(self.removed.keys())
+            .any(|tag| reads.tags.contains(tag))
+            || self.fields.keys().any(|key| reads.fields.contains(key))
+    }
+
+    fn undo(&self, contact: &mut Contact) {
+        for tag in &self.added {
+            contact.tags.remove(tag);
+        }
+        for (tag, before) in self.refreshed.iter().chain(&self.removed) {
+            contact.tags.insert(tag.clone(), *before);
+        }
+        for (key, before) in &self.fields {
+            match before {
+                Some(before) => contact.fields.insert(key.clone(), before.clone()),
+                None => contact.fields.remove(key),
+            };
+        }
+        if let Some(before) = self.consent {
+            contact.consent = before;
+        }
+        if let Some(before) = self.suppressed {
+            contact.suppressed = before;
+        }
+    }
+}
+
+/// Instants of tags in milliseconds.
+mod stored_tags {
+    use super::{BTreeMap, Instant, Tag};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        tags: &BTreeMap<Tag, Instant>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(tags.iter().map(|(tag, at)| (tag, at.timestamp_millis())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Tag, Instant>, D::Error> {
+        BTreeMap::<Tag, i64>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(tag, millis)| {
+                let at = Instant::from_timestamp_millis(millis)
+                    .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
+                Ok((tag, at))
+            })
+            .collect()
+    }
+}
+
+/// `Some(None)` is written as `null`.
+mod stored_twice {
+    use super::Suppression;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::ref_option, clippy::option_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Option<Suppression>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+
+    #[allow(clippy::option_option, reason = "serde's signature")]
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<Suppression>>, D::Error> {
+        Option::<Suppression>::deserialize(deserializer).map(Some)
+    }
+}

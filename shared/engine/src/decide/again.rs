@@ -1,0 +1,171 @@
+//! Running again: reset, restart, stop, and release (R11, R12, R16, R17, R40).
+
+use super::passage::{Moving, Passage};
+use super::{Ignored, Source};
+use crate::campaign::format::Element;
+use crate::contact::{Author, Causality};
+use crate::enrollment::{Guard, Status};
+use crate::history::{Cause, Happened, Order};
+use crate::ids::ElementId;
+use crate::statistics::Counter;
+
+/// What a stop does to the contact (R16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// It may not enter.
+    No,
+    /// It may enter again.
+    Contacts,
+}
+
+impl Reset {
+    pub(super) fn contacts(yes: bool) -> Self {
+        if yes { Self::Contacts } else { Self::No }
+    }
+}
+
+impl Passage<'_> {
+    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). Any reset lifts `stopped`
+    /// and `held`.
+    fn next_run(&mut self) {
+        self.end_all();
+        self.next.run += 1;
+        self.next.fired.clear();
+        self.next.let_go.clear();
+        self.next.arrivals = 0;
+        self.next.begun = false;
+        self.next.entered = false;
+        self.next.completed = false;
+        self.next.parked = None;
+        self.next.held = None;
+        self.next.status = Status::Ready;
+        self.count(&Counter::Restarted);
+        if let Ok(standing) = self.standing() {
+            self.choose_version(standing);
+        }
+    }
+
+    /// The element *Reset campaign* (R11): the token that reached it goes on, in the new run, from the element's
+    /// `next` in the newest version (R50).
+    pub(super) fn reset_by_element(&mut self, moving: Moving) {
+        let id = moving.to.clone();
+        let newest = self
+            .standing()
+            .ok()
+            .and_then(|standing| self.situation.campaign.versions.get(&standing.version));
+        let element = newest.and_then(|graph| graph.element(&id)).map(|(_, element)| element);
+        let next = match element {
+            Some(Element::Reset(reset)) => reset.next.clone(),
+            Some(_) | None => None,
+        };
+        let today = self.today();
+        let most = newest.map_or(u32::MAX, |graph| graph.document.settings.max_runs_per_day);
+        if next.is_some() && crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
+            self.hold(Some(&id), Guard::RunsPerDay);
+            return;
+        }
+        self.next_run();
+        self.line(Some(&id), Happened::Reset);
+        if !matches!(element, Some(Element::Reset(_))) {
+            self.line(Some(&id), Happened::ElementGone);
+        }
+        if next.is_some() && self.begin_run(Some(&id)).is_ok() {
+            self.next.status = Status::Active;
+            self.send_on(next.as_ref(), moving);
+        }
+    }
+
+    /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
+    pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
+        let delay = self.graph.document.settings.restart_delay;
+        let eligible_at = delay.after(self.now, self.situation.account.zone);
+        self.next_run();
+        self.next.status = Status::AwaitingRestart;
+        self.next.eligible_at = Some(eligible_at);
+        self.next.restart_chain = Some(causality.chain);
+        self.line(id, Happened::Restarted { eligible_at });
+    }
+
+    /// *Stop campaign* (R16).
+    pub(super) fn stop(&mut self, id: Option<&ElementId>, reset: Reset) {
+        match reset {
+            Reset::No => {
+                self.end_all();
+                self.next.parked = None;
+                self.next.held = None;
+                self.next.status = Status::Stopped;
+                self.line(id, Happened::Stopped);
+            }
+            Reset::Contacts => {
+                self.next_run();
+                self.line(id, Happened::Reset);
+            }
+        }
+    }
+
+    /// What another campaign asks for, once.
+    pub(super) fn commanded(
+        &mut self,
+        from: &Source,
+        order: Order,
+        causality: Causality,
+    ) -> Result<(), Ignored> {
+        if self.situation.enrollment.is_none() && order != Order::Start {
+            return Err(Ignored::NeverEnrolled);
+        }
+        self.apply_once(from)?;
+        self.cause = Cause::Campaign(from.campaign.clone());
+        self.causality = causality;
+        let standing = self.standing()?;
+        self.choose_version(standing);
+        match order {
+            Order::Start if standing.paused => {
+                let reason = "the campaign is paused".to_owned();
+                self.line(None, Happened::StartIgnored { reason });
+            }
+            Order::Start => self.start_regardless(),
+            Order::Reset => self.stop(None, Reset::Contacts),
+            Order::Stop => self.stop(None, Reset::No),
+            Order::StopAndReset => self.stop(None, Reset::Contacts),
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// The mass action (R16). Contacts that were never enrolled are skipped.
+    pub(super) fn mass_stop(
+        &mut self,
+        job: u64,
+        name: &str,
+        reset_contacts: bool,
+        reset_statistics: bool,
+    ) -> Result<(), Ignored> {
+        if self.situation.enrollment.is_none() {
+            return Err(Ignored::NeverEnrolled);
+        }
+        self.apply_job(job)?;
+        self.cause = Cause::Job(name.to_owned());
+        self.stop(None, Reset::contacts(reset_contacts));
+        if reset_statistics {
+            self.line(None, Happened::StatisticsReset);
+            let mut contributed = self.next.tally.clone();
+            contributed.add(&self.delta);
+            self.delta.add(&contributed.negative());
+        }
+        Ok(())
+    }
+
+    /// A held enrollment is released: it is `ready` (R40).
+    pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
+        if self.situation.enrollment.is_none() {
+            return Err(Ignored::NeverEnrolled);
+        }
+        if self.next.status != Status::Held {
+            return Err(Ignored::NotHeld);
+        }
+        self.cause = Cause::Released(by.clone());
+        self.next_run();
+        self.line(None, Happened::Released);
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! Waits and date timers (R20 to R23).
+
+use super::Ignored;
+use super::passage::{Moving, Passage};
+use crate::campaign::format::{DateTimer, Element, Empty, Past, Wait};
+use crate::enrollment::{DatePlan, DateRest, MessageRest, Rest, Token};
+use crate::field::FieldValue;
+use crate::history::{Cause, Happened};
+use crate::ids::ElementId;
+use crate::time::{Instant, next_moment};
+
+impl Passage<'_> {
+    /// R20: computed once, from the instant of arrival.
+    pub(super) fn arrive_at_wait(&mut self, moving: &Moving, step: u32, wait: &Wait) {
+        let zone = self.zone();
+        let after = wait.duration.map_or(moving.at, |span| span.after(moving.at, zone));
+        let until = match &wait.until {
+            Some(until) => {
+                let used = self.next.let_go.get(&moving.to).copied();
+                next_moment(after, until.time, until.weekdays, zone, used)
+            }
+            None => after,
+        };
+        self.line(Some(&moving.to), Happened::Waits { until });
+        self.rest(moving, step, Rest::Wait(until));
+    }
+
+    /// R21, R22.
+    pub(super) fn arrive_at_date_timer(&mut self, moving: Moving, step: u32, timer: &DateTimer) {
+        let id = moving.to.clone();
+        match self.plan(timer) {
+            None => match timer.empty {
+                Empty::Wait => {
+                    self.line(Some(&id), Happened::NoDate);
+                    self.rest(&moving, step, Rest::Date(DateRest::NoDate));
+                }
+                Empty::Continue => self.send_on(timer.next.as_ref(), Moving { not_after: None, ..moving }),
+                Empty::End => self.line(Some(&id), Happened::TokenEnded),
+            },
+            Some(plan) if !self.has_passed(&id, plan, moving.at) => {
+                self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved: false });
+                self.rest(&moving, step, Rest::Date(DateRest::Until(plan)));
+            }
+            Some(plan) => {
+                if let Some(stays) = self.pass_over(timer, plan, moving.clone()) {
+                    self.rest(&moving, step, Rest::Date(stays));
+                }
+            }
+        }
+    }
+
+    /// What the field comes to now; `None` without a date.
+    fn plan(&self, timer: &DateTimer) -> Option<DatePlan> {
+        let zone = self.zone();
+        let value = self.view.fields.get(&timer.field)?;
+        let date = value.passes_at(zone)?;
+        let moment = match value {
+            FieldValue::Date(day) => timer.offset.from_date(*day, timer.at, zone),
+            FieldValue::Datetime(at) => timer.offset.after(*at, zone),
+            FieldValue::Text(_) | FieldValue::Number(_) | FieldValue::Boolean(_) => return None,
+        };
+        Some(DatePlan { moment, date })
+    }
+
+    /// The moment itself counts, but one at which this element has let a token go in this run has passed (R20).
+    fn has_passed(&self, id: &ElementId, plan: DatePlan, at: Instant) -> bool {
+        plan.moment < at || self.next.let_go.get(id) == Some(&plan.moment)
+    }
+
+    /// The moment has passed (R22). A rest is answered if the token stays.
+    fn pass_over(&mut self, timer: &DateTimer, plan: DatePlan, moving: Moving) -> Option<DateRest> {
+        let id = moving.to.clone();
+        self.line(Some(&id), Happened::Missed);
+        match timer.past {
+            Past::Missed => self.miss(timer, plan, moving),
+            Past::Continue => {
+                self.leave(timer.next.as_ref(), plan, moving);
+                None
+            }
+            Past::End => None,
+        }
+    }
+
+    /// Takes the edge `missed`; without one the token stays until the date itself has passed.
+    fn miss(&mut self, timer: &DateTimer, plan: DatePlan, moving: Moving) -> Option<DateRest> {
+        if timer.missed.is_none() {
+            return (plan.date > self.now).then_some(DateRest::Following(plan));
+        }
+        let before_the_date = self.now < plan.date;
+        let not_after = (before_the_date && plan.moment < plan.date).then_some(plan.date);
+        self.send_on(timer.missed.as_ref(), Moving { not_after, ..moving });
+        None
+    }
+
+    /// Leaves by `next`: what is said before a date is not said after it (R34).
+    fn leave(&mut self, next: Option<&ElementId>, plan: DatePlan, moving: Moving) {
+        let not_after = (plan.moment < plan.date).then_some(plan.date);
+        self.send_on(next, Moving { not_after, ..moving });
+    }
+
+    /// Re-plans, in place, the date timers whose dates have moved (R21).
+    pub(super) fn follow_dates(&mut self) {
+        for (step, id, rest) in self.date_tokens() {
+            let graph = self.graph;
+            let Some((_, Element::DateTimer(timer))) = graph.element(&id) else { continue };
+            let plan = self.plan(timer);
+            if plan == rest.plan() {
+                continue;
+            }
+            match plan {
+                None => {
+                    self.line(Some(&id), Happened::NoDate);
+                    self.rest_again(step, Rest::Date(DateRest::NoDate));
+                }
+                Some(plan) if !self.has_passed(&id, plan, self.now) => {
+                    self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved: true });
+                    self.rest_again(step, Rest::Date(DateRest::Until(plan)));
+                }
+                Some(plan) => self.passed_while_resting(step, timer, plan),
+            }
+        }
+    }
+
+    /// The date timers at which tokens rest: step, element, rest.
+    pub(super) fn date_tokens(&self) -> Vec<(u32, ElementId, DateRest)> {
+        self.next
+            .tokens
+            .iter()
+            .filter_map(|token| match token.rest {
+                Rest::Date(rest) => Some((token.step, token.element.clone(), rest)),
+                Rest::Message(_) | Rest::Wait(_) | Rest::Event | Rest::Goal => None,
+            })
+            .collect()
+    }
+
+    /// A resting token's moment has passed: it moved into the past, or was delivered too late.
+    fn passed_while_resting(&mut self, step: u32, timer: &DateTimer, plan: DatePlan) {
+        let Some(token) = self.next.token(step).cloned() else { return };
+        let moving = self.going_on(&token, self.now);
+        match self.pass_over(timer, plan, moving) {
+            Some(stays) => self.rest_again(step, Rest::Date(stays)),
+            None => self.left(step, &token),
+        }
+    }
+
+    /// A token has left its rest other than by its timer.
+    fn left(&mut self, step: u32, token: &Token) {
+        self.take(step);
+        self.ended(token);
+    }
+
+    /// A timer came due (R23). It acts only on a token that waits there for exactly this instant (R18).
+    pub(super) fn timer_due(&mut self, run: u32, step: u32, due: Instant) -> Result<(), Ignored> {
+        let token = self.token(run, step)?.clone();
+        if token.due() != Some(due) {
+            return Err(Ignored::Replanned);
+        }
+        if self.now < due {
+            return Err(Ignored::Early);
+        }
+        self.unless_paused()?;
+        self.cause = Cause::Timer;
+        self.causality = self.going_on(&token, due).causality;
+        self.come_due(&token, due, Lateness::Counts);
+        self.advance();
+        Ok(())
+    }
+
+    /// What a token does when its timer comes due. It goes on from the instant `at`: the due instant, or after a
+    /// pause the resume.
+    pub(super) fn come_due(&mut self, token: &Token, at: Instant, lateness: Lateness) {
+        let graph = self.graph;
+        let id = &token.element;
+        match (graph.element(id).map(|(_, element)| element), token.rest) {
+            (Some(Element::Wait(wait)), Rest::Wait(due)) => {
+                self.let_go(id, due);
+                self.line(Some(id), Happened::TimerFired);
+                self.take(token.step);
+                let moving = self.going_on(token, at);
+                self.send_on(wait.next.as_ref(), moving);
+            }
+            (Some(Element::DateTimer(timer)), Rest::Date(DateRest::Until(plan))) => {
+                let latest = timer.grace.after(plan.moment, self.zone());
+                if lateness == Lateness::Counts && self.now > latest {
+                    self.passed_while_resting(token.step, timer, plan);
+                    return;
+                }
+                self.let_go(id, plan.moment);
+                self.line(Some(id), Happened::TimerFired);
+                self.take(token.step);
+                let moving = self.going_on(token, at);
+                self.leave(timer.next.as_ref(), plan, moving);
+            }
+            (Some(Element::DateTimer(_)), Rest::Date(DateRest::Following(_))) => {
+                self.line(Some(id), Happened::TokenEnded);
+                self.take(token.step);
+            }
+            (Some(Element::Email(email)), Rest::Message(MessageRest::Window(_))) => {
+                self.take(token.step);
+                let moving = Moving { not_after: token.not_after, ..self.going_on(token, at) };
+                self.queue_message(&moving, token.step, email);
+            }
+            (
+                Some(_) | None,
+                Rest::Wait(_) | Rest::Date(_) | Rest::Message(_) | Rest::Event | Rest::Goal,
+            ) => {}
+        }
+    }
+
+    /// The overdue date timers of a campaign that is resumed with `skip` take `missed` (R51).
+    pub(super) fn skip_date_timer(&mut self, token: &Token) {
+        let graph = self.graph;
+        if let (Some((_, Element::DateTimer(timer))), Rest::Date(DateRest::Until(plan))) =
+            (graph.element(&token.element), token.rest)
+        {
+            self.line(Some(&token.element), Happened::Missed);
+            let moving = self.going_on(token, self.now);
+            match self.miss(timer, plan, moving) {
+                Some(stays) => self.rest_again(token.step, Rest::Date(stays)),
+                None => self.left(token.step, token),
+            }
+        }
+    }
+
+    /// Remembers a moment at which a token went, where it can come back in this run (R20).
+    fn let_go(&mut self, id: &ElementId, moment: Instant) {
+        if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_on_a_loop(place)) {
+            self.next.let_go.insert(id.clone(), moment);
+        }
+    }
+}
+
+/// Whether a late delivery makes a moment pass (R21): a pause is not lateness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lateness {
+    /// It does.
+    Counts,
+    /// It does not.
+    Forgiven,
+}

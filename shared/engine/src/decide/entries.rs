@@ -1,0 +1,364 @@
+//! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13 to R15, R52).
+
+use super::passage::Passage;
+use super::{DEEPEST, Effect, Ignored, Source};
+use crate::campaign::format::{Edge, Element, EventElement};
+use crate::contact::{Causality, Change};
+use crate::enrollment::{Guard, Parked, Status};
+use crate::history::{Cause, Happened};
+use crate::ids::{ElementId, Tag};
+use crate::statistics::Counter;
+use crate::time::Instant;
+
+impl Passage<'_> {
+    /// One change of the contact, in the order of R10.
+    pub(super) fn changed(&mut self, change: &Change) {
+        self.follow_dates();
+        self.goals();
+        self.events(change);
+        if self.is_a_trigger(change) {
+            self.trigger(change);
+        }
+        self.advance();
+    }
+
+    /// Takes every token that is upstream of a goal that holds (R8). Says whether any goal fired.
+    pub(super) fn goals(&mut self) -> bool {
+        let graph = self.graph;
+        let mut fired = false;
+        for (place, id, element) in graph.elements() {
+            let Element::Goal(goal) = element else { continue };
+            if self.next.tokens.is_empty() && self.moving.is_empty() {
+                break;
+            }
+            if self.next.has_fired(id) || !self.judged(|view| goal.when.holds(view)) {
+                continue;
+            }
+            if self.end_upstream(place) > 0 {
+                self.fire_goal(id, goal.next.as_ref());
+                fired = true;
+            }
+        }
+        fired
+    }
+
+    pub(super) fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>) {
+        self.next.fired.push(id.clone());
+        self.count(&Counter::Arrived(id));
+        self.line(Some(id), Happened::GoalReached);
+        let moving = self.set_going(id);
+        self.send_on(next, moving);
+    }
+
+    /// Fires the events that react to the change (R7).
+    fn events(&mut self, change: &Change) {
+        let graph = self.graph;
+        let mut matching: Vec<(usize, &ElementId, &EventElement)> = Vec::new();
+        for (place, id, element) in graph.elements() {
+            if let Element::Event(event) = element
+                && !self.next.has_fired(id)
+                && self.happened(&event.on, change)
+                && (!event.requires_active || self.next.status == Status::Active)
+            {
+                matching.push((place, id, event));
+            }
+        }
+        for (nth, (place, id, event)) in matching.iter().enumerate() {
+            // Of events that lead to each other the first one counts.
+            let later_in_this_change = matching.iter().enumerate().any(|(other, (to, _, _))| {
+                graph.leads_to(*place, *to)
+                    && (other > nth || other < nth && !graph.leads_to(*to, *place))
+                    && !(other > nth && graph.leads_to(*to, *place))
+            });
+            self.fire_entry(*place, id, event.next.as_ref(), later_in_this_change);
+        }
+    }
+
+    fn happened(&self, edge: &Edge, change: &Change) -> bool {
+        let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
+        let now_set = |key| self.view.fields.contains_key(key);
+        match edge {
+            Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
+            Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
+            Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
+                change.added.contains(tag) || change.refreshed.contains_key(tag)
+            }),
+            Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
+            Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
+            Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
+            Edge::Custom(name) => change.event.as_ref() == Some(name),
+        }
+    }
+
+    /// Fires a start or an event, once a run (R5). Says whether the contact went in.
+    fn fire_entry(
+        &mut self,
+        place: usize,
+        id: &ElementId,
+        next: Option<&ElementId>,
+        overtaken: bool,
+    ) -> bool {
+        if matches!(self.next.status, Status::Stopped | Status::Held) || self.next.has_fired(id) {
+            return false;
+        }
+        let graph = self.graph;
+        let overtaken = overtaken
+            || graph.elements().any(|(to, later, element)| {
+                matches!(element, Element::Event(_))
+                    && later != id
+                    && self.next.has_fired(later)
+                    && graph.leads_to(place, to)
+            });
+        if !self.next.begun && !overtaken && self.begin_run(Some(id)).is_err() {
+            return false;
+        }
+        self.next.fired.push(id.clone());
+        self.count(&Counter::Arrived(id));
+        if !self.next.entered {
+            self.next.entered = true;
+            self.count(&Counter::Entered);
+        }
+        let is_event = matches!(graph.element(id), Some((_, Element::Event(_))));
+        if is_event {
+            self.end_upstream(place);
+        }
+        if overtaken {
+            self.line(Some(id), Happened::UsedUp);
+            return true;
+        }
+        self.line(Some(id), if is_event { Happened::EventFired } else { Happened::Entered });
+        self.next.status = Status::Active;
+        let moving = self.set_going(id);
+        self.send_on(next, moving);
+        true
+    }
+
+    /// Counts a run from its first token, unless there were too many today (R40).
+    pub(super) fn begin_run(&mut self, at: Option<&ElementId>) -> Result<(), Guard> {
+        let today = self.today();
+        let most = self.graph.document.settings.max_runs_per_day;
+        if crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
+            self.hold(at, Guard::RunsPerDay);
+            return Err(Guard::RunsPerDay);
+        }
+        self.next.runs_on = Self::one_more(self.next.runs_on, today);
+        self.next.begun = true;
+        Ok(())
+    }
+
+    /// Whether the starts are to be checked (R6), or a restart is to be triggered (R13).
+    fn is_a_trigger(&self, change: &Change) -> bool {
+        match self.next.status {
+            Status::Stopped | Status::Held => false,
+            Status::AwaitingRestart => {
+                change.is_of_tags_or_fields()
+                    && self.next.restart_chain != Some(change.causality.chain)
+            }
+            Status::Active | Status::Completed | Status::Ready => self
+                .graph
+                .starts()
+                .any(|(_, id, _, reads)| !self.next.has_fired(id) && change.touches(reads)),
+        }
+    }
+
+    /// Checks the starts, or parks the trigger until it may (R14).
+    fn trigger(&mut self, change: &Change) {
+        if self.is_too_early() {
+            self.park(false);
+        } else if self.next.status == Status::AwaitingRestart {
+            self.starts(|_| true);
+            if self.next.status == Status::AwaitingRestart {
+                self.record_missing();
+            }
+        } else {
+            self.starts(|reads| change.touches(reads));
+        }
+    }
+
+    fn is_too_early(&self) -> bool {
+        self.next.eligible_at.is_some_and(|eligible_at| self.now < eligible_at)
+    }
+
+    /// One recheck, however many triggers come (R14).
+    fn park(&mut self, regardless: bool) {
+        let Some(until) = self.next.eligible_at else { return };
+        match self.next.parked.as_mut() {
+            Some(parked) if regardless && !parked.regardless => parked.regardless = true,
+            Some(_) => return,
+            None => {
+                self.next.parked = Some(Parked {
+                    because: self.cause.clone(),
+                    regardless,
+                    causality: self.causality,
+                });
+                self.effects.push(Effect::Recheck { run: self.next.run, due: until });
+            }
+        }
+        self.line(None, Happened::Parked { until });
+    }
+
+    /// Fires the starts that hold, in definition order (R6). Says whether any did.
+    pub(super) fn starts(&mut self, concerned: impl Fn(&crate::condition::Reads) -> bool) -> bool {
+        let graph = self.graph;
+        let mut fired = false;
+        for (place, id, start, reads) in graph.starts() {
+            if !self.next.has_fired(id) && concerned(reads) && self.judged(|view| start.when.holds(view)) {
+                fired |= self.fire_entry(place, id, start.next.as_ref(), false);
+            }
+        }
+        fired
+    }
+
+    /// Says in the history what the starts were missing (R15).
+    fn record_missing(&mut self) {
+        let graph = self.graph;
+        let missing = self.judged(|view| {
+            graph
+                .starts()
+                .filter(|(_, id, _, _)| !self.next.has_fired(id))
+                .flat_map(|(_, _, start, _)| start.when.missing(view))
+                .collect::<Vec<_>>()
+        });
+        self.line(None, Happened::NotStarted { missing });
+    }
+
+    /// The recheck of a parked trigger, on the contact as it is now (R14).
+    pub(super) fn recheck_due(&mut self, run: u32, due: Instant) -> Result<(), Ignored> {
+        if self.situation.enrollment.is_none() {
+            return Err(Ignored::NeverEnrolled);
+        }
+        if run != self.next.run {
+            return Err(Ignored::StaleRun);
+        }
+        if self.next.parked.is_none() || self.next.eligible_at != Some(due) {
+            return Err(Ignored::NotParked);
+        }
+        if self.now < due {
+            return Err(Ignored::Early);
+        }
+        self.unless_paused()?;
+        self.recheck();
+        self.advance();
+        Ok(())
+    }
+
+    /// Answers the parked trigger.
+    pub(super) fn recheck(&mut self) {
+        let Some(parked) = self.next.parked.take() else { return };
+        if let Ok(standing) = self.standing() {
+            self.choose_version(standing);
+        }
+        self.causality = parked.causality;
+        self.cause = Cause::Recheck(Box::new(parked.because));
+        self.line(None, Happened::Rechecked);
+        let entered = parked.regardless && self.enter_first_start();
+        if !self.starts(|_| true) && !entered {
+            self.record_missing();
+        }
+    }
+
+    fn enter_first_start(&mut self) -> bool {
+        let graph = self.graph;
+        let first = graph.starts().next();
+        first.is_some_and(|(place, id, start, _)| {
+            self.fire_entry(place, id, start.next.as_ref(), false)
+        })
+    }
+
+    /// Another campaign's *start campaign* (R52).
+    pub(super) fn start_regardless(&mut self) {
+        let graph = self.graph;
+        let ignored = match (self.next.status, graph.starts().next()) {
+            (Status::Stopped, _) => Some("the contact is stopped in this campaign"),
+            (Status::Held, _) => Some("the contact is held in this campaign"),
+            (_, None) => Some("the campaign has no start"),
+            (_, Some((_, id, _, _))) if self.next.has_fired(id) => {
+                Some("this run has used the first start")
+            }
+            (
+                Status::Active | Status::Completed | Status::Ready | Status::AwaitingRestart,
+                Some(_),
+            ) => None,
+        };
+        match ignored {
+            Some(reason) => self.line(None, Happened::StartIgnored { reason: reason.to_owned() }),
+            None if self.is_too_early() => self.park(true),
+            None => {
+                self.enter_first_start();
+            }
+        }
+    }
+
+    /// The contact's status in another campaign changed: goals and the starts that read it are checked (R6).
+    pub(super) fn status_changed(
+        &mut self,
+        from: &Source,
+        causality: Causality,
+    ) -> Result<(), Ignored> {
+        let standing = self.unless_paused()?;
+        self.apply_once(from)?;
+        if causality.depth >= DEEPEST {
+            return Err(Ignored::NothingConcerned);
+        }
+        self.cause = Cause::StatusIn(from.campaign.clone());
+        self.causality = causality;
+        self.choose_version(standing);
+        self.goals();
+        let concerned =
+            |reads: &crate::condition::Reads| reads.campaigns.contains(&from.campaign);
+        let graph = self.graph;
+        let reads_it = graph
+            .starts()
+            .any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads));
+        if reads_it
+            && matches!(self.next.status, Status::Active | Status::Completed | Status::Ready)
+        {
+            if self.is_too_early() {
+                self.park(false);
+            } else {
+                self.starts(concerned);
+            }
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// What comes from another campaign is applied once, in that campaign's order.
+    pub(super) fn apply_once(&mut self, from: &Source) -> Result<(), Ignored> {
+        let this = (from.rev, from.index);
+        if self.next.applied.get(&from.campaign).is_some_and(|last| *last >= this) {
+            return Err(Ignored::AlreadyApplied);
+        }
+        self.next.applied.insert(from.campaign.clone(), this);
+        Ok(())
+    }
+
+    /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
+    pub(super) fn enroll_existing(&mut self, job: u64) -> Result<(), Ignored> {
+        let standing = self.unless_paused()?;
+        self.apply_job(job)?;
+        if self.next.status != Status::Ready {
+            return Err(Ignored::NothingConcerned);
+        }
+        self.cause = Cause::Published(standing.version);
+        self.choose_version(standing);
+        if self.is_too_early() {
+            self.park(false);
+        } else {
+            self.starts(|_| true);
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// A job is applied once; a lower number is an older job's repeat.
+    pub(super) fn apply_job(&mut self, job: u64) -> Result<(), Ignored> {
+        if self.next.job >= job {
+            return Err(Ignored::AlreadyApplied);
+        }
+        if self.situation.enrollment.is_some() {
+            self.next.job = job;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Messages: queued on arrival, looked at once more before they leave, settled (R31, R32, R34, R43).
+
+use super::passage::{Moving, Passage};
+use super::{Delivery, Effect, Ignored};
+use crate::campaign::format::{Element, Email, Purpose, SendEmail};
+use crate::contact::Consent;
+use crate::enrollment::{DayCount, Guard, MessageRest, Rest, Token};
+use crate::history::{Cause, Happened};
+use crate::merge::merge_values;
+use crate::statistics::{Counter, Outcome};
+use crate::template::MergeValues;
+use crate::time::{Instant, window_opening};
+
+/// What the last look before a message leaves comes to.
+pub(super) enum LastLook {
+    /// It may leave.
+    Leaves(Delivery),
+    /// Something was decided instead: it is not sent, or not now.
+    Decided,
+    /// No token waits for it.
+    Ignored(Ignored),
+}
+
+impl Passage<'_> {
+    /// A token arrives at an e-mail.
+    pub(super) fn arrive_at_email(&mut self, moving: Moving, step: u32, email: &SendEmail) {
+        if moving.skipping {
+            self.not_sent(&moving.to.clone(), step, email, Outcome::Suppressed, "skipped on resume");
+            self.send_on(email.next.as_ref(), moving);
+            return;
+        }
+        if let Some(opening) = self.opening(email) {
+            self.line(Some(&moving.to), Happened::MessageWaits { until: opening });
+            self.rest(&moving, step, Rest::Message(MessageRest::Window(opening)));
+            return;
+        }
+        self.queue_message(&moving, step, email);
+    }
+
+    /// Queues a message, unless it is the one over the day's bound (R43).
+    pub(super) fn queue_message(&mut self, moving: &Moving, step: u32, email: &SendEmail) {
+        let today = self.today();
+        let most = self.graph.document.settings.max_messages_per_day;
+        if DayCount::on(self.next.messages_on, today) >= most {
+            let id = &moving.to;
+            self.not_sent(id, step, email, Outcome::Suppressed, Guard::MessagesPerDay.words());
+            self.hold(Some(id), Guard::MessagesPerDay);
+            return;
+        }
+        self.next.messages_on = Self::one_more(self.next.messages_on, today);
+        self.line(Some(&moving.to), Happened::MessageQueued);
+        self.rest(moving, step, Rest::Message(MessageRest::Queued));
+        let purpose = self.email(email).map_or(Purpose::Marketing, |email| email.purpose);
+        self.effects.push(Effect::Deliver { run: self.next.run, step, purpose });
+    }
+
+    fn email(&self, element: &SendEmail) -> Option<&Email> {
+        self.graph.document.emails.get(&element.email)
+    }
+
+    /// When the campaign's e-mail time opens, for marketing mail that is outside of it.
+    fn opening(&self, element: &SendEmail) -> Option<Instant> {
+        let window = self.graph.document.settings.email_time.as_ref()?;
+        if self.email(element)?.purpose == Purpose::Transactional {
+            return None;
+        }
+        let opening =
+            window_opening(self.now, window.from, window.to, window.weekdays, self.zone());
+        (opening > self.now).then_some(opening)
+    }
+
+    /// A message was settled without having left: it is recorded, with its reason (R31).
+    fn not_sent(
+        &mut self,
+        id: &crate::ids::ElementId,
+        step: u32,
+        email: &SendEmail,
+        outcome: Outcome,
+        reason: &str,
+    ) {
+        self.count(&Counter::Messages(outcome));
+        self.line(
+            Some(id),
+            Happened::MessageSettled { outcome, reason: Some(reason.to_owned()) },
+        );
+        self.effects.push(Effect::RecordMessage {
+            run: self.next.run,
+            step,
+            element: id.clone(),
+            email: email.email.clone(),
+            outcome,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Right before a message leaves (R8, R31): goals, lateness, the e-mail time, consent, suppression, address.
+    pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> LastLook {
+        let token = match self.token(run, step) {
+            Ok(token) if token.rest == Rest::Message(MessageRest::Queued) => token.clone(),
+            Ok(_) => return LastLook::Ignored(Ignored::LeftStep),
+            Err(ignored) => return LastLook::Ignored(ignored),
+        };
+        if let Err(ignored) = self.unless_paused() {
+            return LastLook::Ignored(ignored);
+        }
+        self.cause = Cause::Message;
+        self.causality = token.causality;
+        if self.goals() {
+            self.advance();
+        }
+        if self.next.token(step).is_none() {
+            return LastLook::Decided;
+        }
+        let graph = self.graph;
+        let Some((_, Element::Email(element))) = graph.element(&token.element) else {
+            return LastLook::Ignored(Ignored::LeftStep);
+        };
+        if self.is_material() {
+            return LastLook::Decided;
+        }
+        if let Some(reason) = self.reason_not_to_send(&token, element) {
+            self.message_not_sent();
+            self.take(step);
+            self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
+            let moving = Moving { not_after: token.not_after, ..self.going_on(&token, self.now) };
+            self.send_on(element.next.as_ref(), moving);
+            self.advance();
+            return LastLook::Decided;
+        }
+        if let Some(opening) = self.opening(element) {
+            self.message_not_sent();
+            self.line(Some(&token.element), Happened::MessageWaits { until: opening });
+            self.rest_again(step, Rest::Message(MessageRest::Window(opening)));
+            return LastLook::Decided;
+        }
+        LastLook::Leaves(Delivery {
+            version: self.next.version,
+            run,
+            step,
+            element: token.element,
+            email: element.email.clone(),
+        })
+    }
+
+    fn reason_not_to_send(&self, token: &Token, element: &SendEmail) -> Option<&'static str> {
+        use crate::contact::Suppression;
+        let purpose = self.email(element).map_or(Purpose::Marketing, |email| email.purpose);
+        if token.not_after.is_some_and(|date| self.now > date) {
+            return Some("too late: the date has passed");
+        }
+        match self.view.suppressed {
+            Some(Suppression::Bounced) => return Some("the address bounced"),
+            Some(Suppression::Complained) => return Some("the recipient complained"),
+            Some(Suppression::Manual) => return Some("the address is suppressed"),
+            None => {}
+        }
+        match (purpose, self.view.consent) {
+            (Purpose::Marketing, Consent::Unsubscribed) => return Some("the contact unsubscribed"),
+            (Purpose::Marketing, Consent::None) => return Some("the contact gave no consent"),
+            (Purpose::Marketing, Consent::Subscribed) | (Purpose::Transactional, _) => {}
+        }
+        match self.view.address() {
+            Some(address) if crate::address::is_plausible(address) => None,
+            Some(_) => Some("the address is not one that mail can be sent to"),
+            None => Some("the contact has no address"),
+        }
+    }
+
+    /// The message is settled: the token goes on (R31).
+    pub(super) fn settled(
+        &mut self,
+        run: u32,
+        step: u32,
+        outcome: Outcome,
+        reason: Option<String>,
+    ) -> Result<(), Ignored> {
+        let token = self.token(run, step)?.clone();
+        if !matches!(token.rest, Rest::Message(MessageRest::Queued | MessageRest::Window(_))) {
+            return Err(Ignored::AlreadyApplied);
+        }
+        self.cause = Cause::Message;
+        self.causality = self.going_on(&token, self.now).causality;
+        self.count(&Counter::Messages(outcome));
+        self.line(Some(&token.element), Happened::MessageSettled { outcome, reason });
+        if self.standing()?.paused {
+            self.rest_again(step, Rest::Message(MessageRest::Settled));
+            return Ok(());
+        }
+        self.take(step);
+        self.go_on_from_email(&token, false);
+        self.advance();
+        Ok(())
+    }
+
+    /// Sends a token on from its e-mail.
+    pub(super) fn go_on_from_email(&mut self, token: &Token, skipping: bool) {
+        let graph = self.graph;
+        if let Some((_, Element::Email(email))) = graph.element(&token.element) {
+            let moving = Moving {
+                not_after: token.not_after,
+                skipping,
+                ..self.going_on(token, self.now)
+            };
+            self.send_on(email.next.as_ref(), moving);
+        }
+    }
+
+    /// A message that waits when the campaign is resumed with `skip` is not sent (R51).
+    pub(super) fn skip_message(&mut self, token: &Token) {
+        let graph = self.graph;
+        if let Some((_, Element::Email(email))) = graph.element(&token.element) {
+            if token.rest == Rest::Message(MessageRest::Queued) {
+                self.message_not_sent();
+            }
+            self.take(token.step);
+            let due = token.due();
+            let (run, step) = (self.next.run, token.step);
+            self.effects.extend(due.map(|due| Effect::Cancel { run, step, due }));
+            self.not_sent(&token.element, step, email, Outcome::Suppressed, "skipped on resume");
+            self.go_on_from_email(token, true);
+        }
+    }
+
+    pub(super) fn merge_values(&self) -> MergeValues {
+        merge_values(
+            self.situation.account,
+            &self.graph.document,
+            &self.view,
+            self.next.run,
+            None,
+        )
+    }
+}

@@ -1,0 +1,115 @@
+//! Publishing, pause and resume, as an enrollment comes to know of them (R50, R51).
+
+use super::dates::Lateness;
+use super::passage::Passage;
+use crate::campaign::{Milestone, Reached};
+use crate::enrollment::{DateRest, MessageRest, Rest, Token};
+use crate::history::{Cause, Happened};
+use crate::time::Instant;
+
+impl Passage<'_> {
+    /// One milestone of the campaign. Says whether it concerned the enrollment.
+    pub(super) fn milestone(&mut self, milestone: &Milestone) -> bool {
+        if self.next.tokens.is_empty() && self.next.parked.is_none() {
+            return false;
+        }
+        self.now = milestone.at;
+        match milestone.what {
+            Reached::Published { version, migrate: true } => {
+                self.cause = Cause::Published(version);
+                self.migrate(version);
+                true
+            }
+            Reached::Resumed { skip } => {
+                self.cause = Cause::Resumed;
+                self.resume(milestone.at, skip);
+                true
+            }
+            Reached::Published { migrate: false, .. } | Reached::Paused {} => false,
+        }
+    }
+
+    /// Tokens in flight move by element id; one whose element is gone, or of another type now, ends (R50).
+    fn migrate(&mut self, version: u32) {
+        let Some(newest) = self.situation.campaign.versions.get(&version) else { return };
+        if self.next.tokens.is_empty() || version == self.next.version {
+            return;
+        }
+        let before = self.graph;
+        let kind = |graph: &crate::campaign::graph::Graph, token: &Token| {
+            graph.element(&token.element).map(|(_, element)| std::mem::discriminant(element))
+        };
+        for token in self.next.tokens.clone() {
+            if kind(before, &token) != kind(newest, &token) {
+                self.take(token.step);
+                self.ended(&token);
+                self.line(Some(&token.element), Happened::ElementGone);
+            }
+        }
+        self.graph = newest;
+        self.next.version = version;
+        self.line(None, Happened::Migrated { version });
+        let paused = self.standing().is_ok_and(|standing| standing.paused);
+        if !paused {
+            self.follow_dates();
+            self.goals();
+            self.advance();
+        }
+    }
+
+    /// Date timers are re-planned, goals checked, parked triggers answered, and what is overdue is treated (R51).
+    fn resume(&mut self, at: Instant, skip: bool) {
+        self.follow_dates();
+        self.goals();
+        for token in self.next.tokens.clone() {
+            if self.next.token(token.step) != Some(&token) {
+                continue;
+            }
+            let overdue = token.due().is_some_and(|due| due <= at);
+            match token.rest {
+                Rest::Wait(_) if overdue && skip => {
+                    let moving = self.moving.len();
+                    self.come_due(&token, at, Lateness::Forgiven);
+                    self.moving[moving..].iter_mut().for_each(|moving| moving.skipping = true);
+                }
+                Rest::Date(DateRest::Until(_)) if overdue && skip => self.skip_date_timer(&token),
+                Rest::Message(MessageRest::Queued) if skip => self.skip_message(&token),
+                Rest::Message(MessageRest::Window(_)) if overdue && skip => self.skip_message(&token),
+                Rest::Wait(_) | Rest::Date(_) | Rest::Message(MessageRest::Window(_)) if overdue => {
+                    self.come_due(&token, at, Lateness::Forgiven);
+                }
+                Rest::Message(MessageRest::Queued) => self.queue_again(&token),
+                Rest::Message(MessageRest::Settled) => {
+                    self.take(token.step);
+                    self.go_on_from_email(&token, skip);
+                }
+                Rest::Wait(_)
+                | Rest::Date(_)
+                | Rest::Message(MessageRest::Window(_))
+                | Rest::Event
+                | Rest::Goal => {}
+            }
+        }
+        if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
+            self.recheck();
+        }
+        self.advance();
+    }
+
+    /// A message that was held during the pause goes to the queue again; the ledger knows whether it has left.
+    fn queue_again(&mut self, token: &Token) {
+        use super::Effect;
+        use crate::campaign::format::{Element, Purpose};
+        let graph = self.graph;
+        let purpose = match graph.element(&token.element) {
+            Some((_, Element::Email(email))) => graph
+                .document
+                .emails
+                .get(&email.email)
+                .map_or(Purpose::Marketing, |email| email.purpose),
+            Some(_) | None => return,
+        };
+        self.line(Some(&token.element), Happened::Resumed);
+        self.effects.push(Effect::Deliver { run: self.next.run, step: token.step, purpose });
+    }
+}

@@ -1,0 +1,455 @@
+//! A decision in the making: the next state, and what has been asked for so far.
+//!
+//! Only this file touches the list of tokens. It promises that a token that ends leaves nothing behind: its
+//! timer is cancelled, and a message that has not left is dropped, with a line in the history (R18).
+
+use std::borrow::Cow;
+
+use super::{Advance, ContactWrite, DEEPEST, Decision, Effect, Ignored, Situation};
+use crate::campaign::graph::Graph;
+use crate::campaign::{Milestone, Standing};
+use crate::condition::View;
+use crate::contact::{Author, Causality, Chain, Change, Contact, Patch};
+use crate::enrollment::{DayCount, Enrollment, Guard, MessageRest, Rest, Status, Token};
+use crate::history::{Cause, Happened, Line, Record};
+use crate::ids::ElementId;
+use crate::statistics::{Counter, Tally};
+use crate::time::{Instant, Zone, day_of};
+
+/// A token on its way to an element.
+#[derive(Debug, Clone)]
+pub(super) struct Moving {
+    /// Where it arrives next.
+    pub(super) to: ElementId,
+    /// When it arrives: after a timer, the timer's due instant.
+    pub(super) at: Instant,
+    /// Its place in the chain.
+    pub(super) causality: Causality,
+    /// See [`Token::not_after`].
+    pub(super) not_after: Option<Instant>,
+    /// Whether e-mails on the way are skipped (R51).
+    pub(super) skipping: bool,
+    /// How many elements it has moved over.
+    pub(super) moves: u32,
+}
+
+pub(super) struct Passage<'a> {
+    pub(super) situation: &'a Situation<'a>,
+    pub(super) next: Enrollment,
+    pub(super) graph: &'a Graph,
+    /// The contact that is looked at: as the change left it, or the latest, with what the path has written.
+    pub(super) view: Cow<'a, Contact>,
+    /// The latest contact with everything that this decision has written.
+    latest: Cow<'a, Contact>,
+    /// The instant of the occasion.
+    pub(super) now: Instant,
+    pub(super) cause: Cause,
+    pub(super) causality: Causality,
+    pub(super) moving: Vec<Moving>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) delta: Tally,
+    records: Vec<Record>,
+    writes: Vec<ContactWrite>,
+}
+
+impl<'a> Passage<'a> {
+    pub(super) fn begin(situation: &'a Situation<'a>) -> Result<Self, Ignored> {
+        let campaign = situation.campaign;
+        let standing = campaign.timeline.standing().ok_or(Ignored::NotPublished)?;
+        let next = situation.enrollment.cloned().unwrap_or_else(|| {
+            Enrollment::new(standing.version, situation.baseline, campaign.timeline.count())
+        });
+        let graph = campaign.versions.get(&next.version).ok_or(Ignored::NoVersion)?;
+        if situation.contact.changes_after(situation.baseline).is_none() {
+            return Err(Ignored::Behind);
+        }
+        Ok(Self {
+            situation,
+            next,
+            graph,
+            view: Cow::Borrowed(situation.contact),
+            latest: Cow::Borrowed(situation.contact),
+            now: situation.now,
+            cause: Cause::Timer,
+            causality: Causality { chain: Chain::of_write(situation.contact.rev), depth: 0 },
+            moving: Vec::new(),
+            effects: Vec::new(),
+            delta: Tally::default(),
+            records: Vec::new(),
+            writes: Vec::new(),
+        })
+    }
+
+    /// Applies, in order of time, the changes and milestones that the enrollment has not seen (R3). Says whether
+    /// there were any.
+    pub(super) fn catch_up(&mut self) -> bool {
+        let situation = self.situation;
+        let timeline = &situation.campaign.timeline;
+        let milestones: &'a [Milestone] =
+            if situation.enrollment.is_some() { timeline.after(self.next.milestones) } else { &[] };
+        let mut milestones = milestones.iter().peekable();
+        let changes = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
+        let mut applied = false;
+        let mut before = situation.baseline;
+        for change in changes {
+            while let Some(milestone) = milestones.next_if(|milestone| milestone.at <= change.at) {
+                self.look_at(before);
+                self.milestone(milestone);
+            }
+            self.look_at(change.rev);
+            self.change(change);
+            applied = true;
+            before = change.rev;
+        }
+        self.view = self.latest.clone();
+        for milestone in milestones {
+            applied |= self.milestone(milestone);
+        }
+        self.next.seen = self.next.seen.max(situation.contact.rev);
+        self.next.milestones = timeline.count();
+        self.view = self.latest.clone();
+        self.now = situation.now;
+        applied
+    }
+
+    /// Looks at the contact as the change with this `rev` left it.
+    fn look_at(&mut self, rev: u64) {
+        let contact = self.situation.contact;
+        self.view = if rev == contact.rev {
+            Cow::Borrowed(contact)
+        } else {
+            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
+        };
+    }
+
+    fn change(&mut self, change: &Change) {
+        let Some(standing) = self.situation.campaign.timeline.standing_at(change.at) else { return };
+        if standing.paused {
+            return;
+        }
+        self.now = change.at;
+        self.cause = Cause::of(change, |key| self.view.fields.get(key).cloned());
+        self.causality = change.causality;
+        self.choose_version(standing);
+        self.changed(change);
+    }
+
+    /// Without tokens an enrollment is on the newest version (R50).
+    pub(super) fn choose_version(&mut self, standing: Standing) {
+        if self.next.tokens.is_empty()
+            && self.moving.is_empty()
+            && let Some(graph) = self.situation.campaign.versions.get(&standing.version)
+        {
+            self.next.version = standing.version;
+            self.graph = graph;
+        }
+    }
+
+    /// How the campaign stands at the instant of the occasion.
+    pub(super) fn standing(&self) -> Result<Standing, Ignored> {
+        self.situation.campaign.timeline.standing_at(self.now).ok_or(Ignored::NotPublished)
+    }
+
+    /// Refuses while the campaign is paused (R51).
+    pub(super) fn unless_paused(&self) -> Result<Standing, Ignored> {
+        let standing = self.standing()?;
+        if standing.paused { Err(Ignored::Paused) } else { Ok(standing) }
+    }
+
+    pub(super) fn zone(&self) -> Zone {
+        self.situation.account.zone_of(&self.view)
+    }
+
+    /// Judges something on the contact that is looked at.
+    pub(super) fn judged<T>(&self, judge: impl FnOnce(&View<'_>) -> T) -> T {
+        judge(&View {
+            contact: &self.view,
+            statuses: self.situation.statuses,
+            now: self.now,
+            zone: self.zone(),
+        })
+    }
+
+    pub(super) fn line(&mut self, element: Option<&ElementId>, what: Happened) {
+        let line = Line { run: self.next.run, element: element.cloned(), what };
+        match self.records.last_mut() {
+            Some(record) if record.because == self.cause => record.lines.push(line),
+            _ => self.records.push(Record {
+                at: self.now,
+                because: self.cause.clone(),
+                lines: vec![line],
+            }),
+        }
+    }
+
+    pub(super) fn count(&mut self, counter: &Counter<'_>) {
+        self.delta.count(counter);
+    }
+
+    /// The token at a step of a run (R18).
+    pub(super) fn token(&self, run: u32, step: u32) -> Result<&Token, Ignored> {
+        if self.situation.enrollment.is_none() {
+            return Err(Ignored::NeverEnrolled);
+        }
+        if run != self.next.run {
+            return Err(Ignored::StaleRun);
+        }
+        self.next.token(step).ok_or(Ignored::LeftStep)
+    }
+
+    /// Lets a token rest.
+    pub(super) fn rest(&mut self, moving: &Moving, step: u32, rest: Rest) {
+        let token = Token {
+            element: moving.to.clone(),
+            step,
+            since: moving.at,
+            rest,
+            causality: moving.causality,
+            not_after: match rest {
+                Rest::Message(_) => moving.not_after,
+                Rest::Wait(_) | Rest::Date(_) | Rest::Event | Rest::Goal => None,
+            },
+        };
+        if let Some(due) = token.due() {
+            self.effects.push(Effect::Schedule { run: self.next.run, step, due });
+        }
+        self.next.tokens.push(token);
+    }
+
+    /// Changes what a resting token rests for.
+    pub(super) fn rest_again(&mut self, step: u32, rest: Rest) {
+        let run = self.next.run;
+        let Some(token) = self.next.tokens.iter_mut().find(|token| token.step == step) else { return };
+        let before = token.due();
+        token.rest = rest;
+        let after = token.due();
+        if before != after {
+            self.effects.extend(before.map(|due| Effect::Cancel { run, step, due }));
+            self.effects.extend(after.map(|due| Effect::Schedule { run, step, due }));
+        }
+    }
+
+    /// Takes a token from where it rests, because what it rested for has come.
+    pub(super) fn take(&mut self, step: u32) -> Option<Token> {
+        let place = self.next.tokens.iter().position(|token| token.step == step)?;
+        Some(self.next.tokens.remove(place))
+    }
+
+    /// Sends a token on. `None`, or an element that does not exist, is the end of its path.
+    pub(super) fn send_on(&mut self, to: Option<&ElementId>, mut moving: Moving) {
+        if let Some(to) = to
+            && self.graph.element(to).is_some()
+        {
+            moving.to = to.clone();
+            self.moving.push(moving);
+        }
+    }
+
+    /// A token that an occasion sets going.
+    pub(super) fn set_going(&self, from: &ElementId) -> Moving {
+        Moving {
+            to: from.clone(),
+            at: self.now,
+            causality: self.causality,
+            not_after: None,
+            skipping: false,
+            moves: 0,
+        }
+    }
+
+    /// A token that goes on from its rest at an instant; a rest of an hour or more begins a new chain (R42).
+    pub(super) fn going_on(&self, token: &Token, at: Instant) -> Moving {
+        let rested = at.max(self.now) - token.since;
+        let causality = if rested >= chrono::TimeDelta::hours(1) {
+            Causality { chain: self.chain_of(token), depth: 0 }
+        } else {
+            token.causality
+        };
+        Moving {
+            to: token.element.clone(),
+            at: at.max(token.since),
+            causality,
+            not_after: None,
+            skipping: false,
+            moves: 0,
+        }
+    }
+
+    fn chain_of(&self, token: &Token) -> Chain {
+        let campaign = &self.situation.campaign.id;
+        Chain(crate::hash::stable(&[
+            campaign.as_str(),
+            &self.next.run.to_string(),
+            &token.step.to_string(),
+        ]))
+    }
+
+    /// Ends the resting and moving tokens that are upstream of an event or goal (R9). Says how many.
+    pub(super) fn end_upstream(&mut self, target: usize) -> usize {
+        let graph = self.graph;
+        let upstream = |element: &ElementId| {
+            graph.element(element).is_some_and(|(place, _)| graph.is_upstream(place, target))
+        };
+        let moving = self.moving.len();
+        self.moving.retain(|token| !upstream(&token.to));
+        let tokens = std::mem::take(&mut self.next.tokens);
+        let (ended, kept): (Vec<Token>, Vec<Token>) =
+            tokens.into_iter().partition(|token| upstream(&token.element));
+        self.next.tokens = kept;
+        for token in &ended {
+            self.ended(token);
+        }
+        moving - self.moving.len() + ended.len()
+    }
+
+    /// Ends every token.
+    pub(super) fn end_all(&mut self) {
+        self.moving.clear();
+        for token in std::mem::take(&mut self.next.tokens) {
+            self.ended(&token);
+        }
+    }
+
+    /// Nothing of a token that ended has any effect (R18).
+    pub(super) fn ended(&mut self, token: &Token) {
+        if let Some(due) = token.due() {
+            self.effects.push(Effect::Cancel { run: self.next.run, step: token.step, due });
+        }
+        match token.rest {
+            Rest::Message(MessageRest::Queued) => {
+                self.message_not_sent();
+                self.line(Some(&token.element), Happened::MessageDropped);
+            }
+            Rest::Message(MessageRest::Window(_)) => {
+                self.line(Some(&token.element), Happened::MessageDropped);
+            }
+            Rest::Message(MessageRest::Settled)
+            | Rest::Wait(_)
+            | Rest::Date(_)
+            | Rest::Event
+            | Rest::Goal => {}
+        }
+    }
+
+    /// The account's calendar day of the occasion (R40, R43).
+    pub(super) fn today(&self) -> chrono::NaiveDate {
+        day_of(self.now, self.situation.account.zone)
+    }
+
+    /// Takes a queued message off the day's count: it did not leave (R43).
+    pub(super) fn message_not_sent(&mut self) {
+        let today = self.today();
+        if let Some(count) = self.next.messages_on.as_mut()
+            && count.day == today
+        {
+            count.count = count.count.saturating_sub(1);
+        }
+    }
+
+    /// Counts one more on the day.
+    pub(super) fn one_more(count: Option<DayCount>, day: chrono::NaiveDate) -> Option<DayCount> {
+        Some(DayCount { day, count: DayCount::on(count, day) + 1 })
+    }
+
+    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
+    /// deep in its chain is not made (R42).
+    pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
+        if causality.depth >= DEEPEST {
+            self.line(Some(element), Happened::TooDeep);
+            return;
+        }
+        let causality = Causality { depth: causality.depth + 1, ..causality };
+        let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
+        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
+        let view = self.view.to_mut();
+        let wrote = view.apply(&patch, by.clone(), Some(causality), self.now, 0).map(|change| {
+            Cause::of(change, |key| patch.fields.get(key).cloned().flatten())
+        });
+        if let Some(Cause::Change { what, .. }) = wrote {
+            self.line(Some(element), Happened::Wrote { what });
+        }
+        self.writes.push(ContactWrite { patch, by, causality });
+    }
+
+    /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
+    pub(super) fn hold(&mut self, element: Option<&ElementId>, guard: Guard) {
+        self.line(element, Happened::Held { guard });
+        self.end_all();
+        self.next.parked = None;
+        self.next.restart_chain = None;
+        self.next.status = Status::Held;
+        self.next.held = Some(guard);
+    }
+
+    /// Whether anything happened that must be committed.
+    pub(super) fn is_material(&self) -> bool {
+        if !(self.records.is_empty() && self.effects.is_empty() && self.writes.is_empty()) {
+            return true;
+        }
+        match self.situation.enrollment {
+            Some(before) => {
+                let seen = Enrollment {
+                    seen: before.seen,
+                    milestones: before.milestones,
+                    ..self.next.clone()
+                };
+                seen != *before
+            }
+            None => false,
+        }
+    }
+
+    /// The answer.
+    pub(super) fn finish(mut self, ignored: Option<Ignored>) -> Decision {
+        if !self.is_material() {
+            return match (self.situation.enrollment, ignored) {
+                (Some(before), None | Some(Ignored::AlreadyApplied))
+                    if *before != self.next =>
+                {
+                    self.next.rev += 1;
+                    Decision::Seen(Box::new(self.next))
+                }
+                (_, ignored) => Decision::Ignore(ignored.unwrap_or(Ignored::NothingConcerned)),
+            };
+        }
+        self.settle_status();
+        let before = self.situation.enrollment.map(|before| before.status);
+        if before != Some(self.next.status) {
+            self.effects.push(Effect::StatusChanged { causality: self.causality });
+        }
+        self.next.tally.add(&self.delta);
+        self.next.rev += 1;
+        Decision::Advance(Box::new(Advance {
+            enrollment: self.next,
+            writes: self.writes,
+            effects: self.effects,
+            records: self.records,
+            delta: self.delta,
+            ignored,
+            ask_again: false,
+        }))
+    }
+
+    /// The answer when unseen changes came first.
+    pub(super) fn ask_again(self) -> Decision {
+        match self.finish(None) {
+            Decision::Advance(mut advance) => {
+                advance.ask_again = true;
+                Decision::Advance(advance)
+            }
+            other => other,
+        }
+    }
+
+    /// What no longer means anything is forgotten.
+    fn settle_status(&mut self) {
+        if self.next.status != Status::AwaitingRestart {
+            self.next.restart_chain = None;
+            if self.next.parked.is_none()
+                && self.next.eligible_at.is_some_and(|at| at <= self.situation.now.min(self.now))
+            {
+                self.next.eligible_at = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Tokens advance, each to its rest, in definition order of where they are (R10).
+
+use super::again;
+use super::passage::{Moving, Passage};
+use super::{Effect, MOST_MOVES};
+use crate::campaign::format::{Element, Goal, SetField, Split, Unmet};
+use crate::contact::Patch;
+use crate::enrollment::{Guard, Rest, Status};
+use crate::field::FieldValue;
+use crate::hash::stable;
+use crate::history::{Happened, Order};
+use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::statistics::Counter;
+use crate::template::{Escape, render};
+
+impl Passage<'_> {
+    /// Moves every token that is on its way to its rest; then the run may be complete.
+    pub(super) fn advance(&mut self) {
+        loop {
+            // Goals are checked before each step (R8).
+            if !self.moving.is_empty() && self.goals() {
+                continue;
+            }
+            let graph = self.graph;
+            let first = (0..self.moving.len())
+                .min_by_key(|nth| graph.element(&self.moving[*nth].to).map(|(place, _)| place));
+            let Some(first) = first else { break };
+            let mut moving = self.moving.remove(first);
+            if moving.moves >= MOST_MOVES {
+                self.hold(Some(&moving.to.clone()), Guard::Moves);
+                return;
+            }
+            moving.moves += 1;
+            if let Some((_, element)) = graph.element(&moving.to) {
+                self.step(moving, element);
+            }
+        }
+        self.complete();
+    }
+
+    /// A run whose paths have run out is completed, once (R53); with the legacy setting it restarts (R17).
+    fn complete(&mut self) {
+        if self.next.status != Status::Active || !self.next.tokens.is_empty() {
+            return;
+        }
+        self.next.status = Status::Completed;
+        self.line(None, Happened::Completed);
+        if !self.next.completed {
+            self.next.completed = true;
+            self.count(&Counter::Completed);
+        }
+        if self.graph.document.settings.multiple_send {
+            self.restart(None, self.causality);
+        }
+    }
+
+    /// What the element does with a token that arrives.
+    fn step(&mut self, moving: Moving, element: &Element) {
+        let id = moving.to.clone();
+        self.next.arrivals += 1;
+        let step = self.next.arrivals;
+        self.count(&Counter::Arrived(&id));
+        match element {
+            Element::Start(start) => self.send_on(start.next.as_ref(), moving),
+            Element::Event(_) if self.next.has_fired(&id) => {
+                self.line(Some(&id), Happened::TokenEnded);
+            }
+            Element::Event(_) => {
+                self.line(Some(&id), Happened::Rests);
+                self.rest(&moving, step, Rest::Event);
+            }
+            Element::Goal(goal) => self.arrive_at_goal(moving, step, goal),
+            Element::Email(email) => self.arrive_at_email(moving, step, email),
+            Element::Wait(wait) => self.arrive_at_wait(&moving, step, wait),
+            Element::DateTimer(timer) => self.arrive_at_date_timer(moving, step, timer),
+            Element::Condition(branch) => {
+                let (way, next) = if self.judged(|view| branch.when.holds(view)) {
+                    ("then", &branch.then)
+                } else {
+                    ("else", &branch.otherwise)
+                };
+                self.line(Some(&id), Happened::Branched { way: way.to_owned() });
+                self.send_on(next.as_ref(), moving);
+            }
+            Element::Split(split) => {
+                let nth = self.chosen(&id, split);
+                self.line(Some(&id), Happened::Branched { way: format!("branches[{nth}]") });
+                self.send_on(split.branches.get(nth).and_then(|way| way.next.as_ref()), moving);
+            }
+            Element::Tag(tags) => {
+                let patch = Patch {
+                    add: tags.add.clone(),
+                    remove: tags.remove.clone(),
+                    ..Patch::default()
+                };
+                self.write(&id, patch, moving.causality);
+                self.send_on(tags.next.as_ref(), deeper(moving));
+            }
+            Element::SetField(set) => {
+                let patch = self.values(&id, set);
+                self.write(&id, patch, moving.causality);
+                self.send_on(set.next.as_ref(), deeper(moving));
+            }
+            Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
+                Some(campaign) => self.command(moving, campaign, Order::Reset, reset.next.as_ref()),
+                None => self.reset_by_element(moving),
+            },
+            Element::Restart(restart) => {
+                let causality = moving.causality;
+                self.restart(Some(&id), causality);
+                if let Some(tag) = &restart.tag {
+                    let patch = Patch { add: vec![tag.clone()], ..Patch::default() };
+                    self.write(&id, patch, causality);
+                }
+            }
+            Element::StopCampaign(stop) => {
+                let order = if stop.reset_contacts { Order::StopAndReset } else { Order::Stop };
+                match self.other(stop.campaign.as_ref()) {
+                    Some(campaign) => self.command(moving, campaign, order, stop.next.as_ref()),
+                    None => self.stop(Some(&id), again::Reset::contacts(stop.reset_contacts)),
+                }
+            }
+            Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
+                Some(campaign) => self.command(moving, campaign, Order::Start, start.next.as_ref()),
+                None => {
+                    self.start_regardless();
+                    self.send_on(start.next.as_ref(), moving);
+                }
+            },
+            Element::Webhook(webhook) => {
+                let (run, version) = (self.next.run, self.next.version);
+                self.effects.push(Effect::Call { run, step, version, element: id.clone() });
+                self.line(Some(&id), Happened::Called);
+                self.send_on(webhook.next.as_ref(), moving);
+            }
+            Element::End(_) => {}
+        }
+    }
+
+    /// R8: a token that arrives early does as `unmet` says. That the goal does not hold is known: goals were checked before this
+    /// step.
+    fn arrive_at_goal(&mut self, moving: Moving, step: u32, goal: &Goal) {
+        let id = moving.to.clone();
+        if self.next.has_fired(&id) {
+            self.line(Some(&id), Happened::TokenEnded);
+            return;
+        }
+        match goal.unmet {
+            Unmet::Wait => {
+                self.line(Some(&id), Happened::Rests);
+                self.rest(&moving, step, Rest::Goal);
+            }
+            Unmet::Continue => self.send_on(goal.next.as_ref(), moving),
+            Unmet::End => self.line(Some(&id), Happened::TokenEnded),
+        }
+    }
+
+    /// The other campaign that an element names; `None` if it means its own.
+    fn other(&self, campaign: Option<&CampaignId>) -> Option<CampaignId> {
+        campaign.filter(|campaign| **campaign != self.situation.campaign.id).cloned()
+    }
+
+    /// Tells another campaign; the token only passes.
+    fn command(
+        &mut self,
+        moving: Moving,
+        campaign: CampaignId,
+        order: Order,
+        next: Option<&ElementId>,
+    ) {
+        if moving.causality.depth >= super::DEEPEST {
+            self.line(Some(&moving.to), Happened::TooDeep);
+        } else {
+            let what = Happened::Commanded { campaign: campaign.clone(), order };
+            self.line(Some(&moving.to), what);
+            let causality = deeper(moving.clone()).causality;
+            self.effects.push(Effect::Command { campaign, order, causality });
+        }
+        self.send_on(next, moving);
+    }
+
+    /// The way of a split: stable for the contact and the run.
+    fn chosen(&self, id: &ElementId, split: &Split) -> usize {
+        let total: u64 = split.branches.iter().map(|way| u64::from(way.weight)).sum();
+        if total == 0 {
+            return 0;
+        }
+        let mut drawn = stable(&[
+            self.situation.contact.id.as_str(),
+            self.situation.campaign.id.as_str(),
+            &self.next.run.to_string(),
+            id.as_str(),
+        ]) % total;
+        for (nth, way) in split.branches.iter().enumerate() {
+            let weight = u64::from(way.weight);
+            if drawn < weight {
+                return nth;
+            }
+            drawn -= weight;
+        }
+        0
+    }
+
+    /// The values that a *set field* comes to; one that cannot be read is left as it is, recorded.
+    fn values(&mut self, id: &ElementId, set: &SetField) -> Patch {
+        let mut patch = Patch::default();
+        for (key, written) in &set.fields {
+            match self.value(key, written) {
+                Ok(value) => {
+                    patch.fields.insert(key.clone(), value);
+                }
+                Err(reason) => {
+                    self.line(Some(id), Happened::FieldRefused { field: key.clone(), reason });
+                }
+            }
+        }
+        patch
+    }
+
+    fn value(
+        &self,
+        key: &FieldKey,
+        written: &serde_json::Value,
+    ) -> Result<Option<FieldValue>, String> {
+        let kind = self.graph.field_type(key).ok_or_else(|| format!("there is no field {key}"))?;
+        let rendered;
+        let written = match written {
+            serde_json::Value::String(template) if template.contains('{') => {
+                let values = self.merge_values();
+                rendered = serde_json::Value::String(
+                    render(template, Escape::Text, &values).map_err(|error| error.to_string())?,
+                );
+                &rendered
+            }
+            plain => plain,
+        };
+        kind.read(written, self.zone()).map_err(|error| error.to_string())
+    }
+}
+
+/// A token that goes on from a write of its own is one deeper in its chain (R42).
+fn deeper(mut moving: Moving) -> Moving {
+    moving.causality.depth = moving.causality.depth.saturating_add(1).min(super::DEEPEST);
+    moving
+}

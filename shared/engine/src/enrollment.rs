@@ -1,0 +1,382 @@
+//! One contact in one campaign: its run, status, tokens, fired entries and goals.
+//!
+//! An enrollment is a value; only `crate::decide` makes the next one. It is stored as one small item
+//! with short names, at most 1,024 bytes in the ordinary case.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::{Causality, Chain};
+use crate::history::Cause;
+use crate::ids::{CampaignId, ElementId};
+use crate::statistics::Tally;
+use crate::time::Instant;
+
+/// Where a contact stands in a campaign.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has tokens.
+    Active,
+    /// Its paths have run out.
+    Completed,
+    /// It was reset and nothing is running.
+    Ready,
+    /// It reached a restart and waits for a trigger (R13).
+    AwaitingRestart,
+    /// It was stopped: it may not enter (R16).
+    Stopped,
+    /// A guard stopped it (R40 to R43).
+    Held,
+}
+
+impl Status {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::Ready => "ready",
+            Self::AwaitingRestart => "awaiting_restart",
+            Self::Stopped => "stopped",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// The state of one contact in one campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// One passage through the campaign: 1, 2, 3 … It never falls.
+    #[serde(rename = "n")]
+    pub run: u32,
+    /// Where the contact stands.
+    #[serde(rename = "st")]
+    pub status: Status,
+    /// The version whose elements, entries and goals apply while there are tokens (R50).
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// Where the contact is.
+    #[serde(rename = "tk", default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<Token>,
+    /// The entries and goals that have fired in this run.
+    #[serde(rename = "fi", default, skip_serializing_if = "Vec::is_empty")]
+    pub fired: Vec<ElementId>,
+    /// The arrivals of tokens in this run; the last one's number is the last step.
+    #[serde(rename = "ar", default, skip_serializing_if = "is_zero")]
+    pub arrivals: u32,
+    /// Whether this run has had its first token, and so counts (R40).
+    #[serde(rename = "be", default, skip_serializing_if = "is_false")]
+    pub begun: bool,
+    /// Whether an entry has fired in this run (R53).
+    #[serde(rename = "en", default, skip_serializing_if = "is_false")]
+    pub entered: bool,
+    /// Whether this run has been counted as completed (R53).
+    #[serde(rename = "co", default, skip_serializing_if = "is_false")]
+    pub completed: bool,
+    /// The moments at which waits and date timers on a loop have let a token go in this run (R20).
+    #[serde(rename = "lg", default, skip_serializing_if = "BTreeMap::is_empty", with = "instants")]
+    pub let_go: BTreeMap<ElementId, Instant>,
+    /// Until then no start fires (R14).
+    #[serde(
+        rename = "el",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub eligible_at: Option<Instant>,
+    /// The chain in which the restart happened; its changes are no triggers (R13).
+    #[serde(rename = "rc", default, skip_serializing_if = "Option::is_none")]
+    pub restart_chain: Option<Chain>,
+    /// A trigger that came too early and is rechecked at `eligible_at` (R14).
+    #[serde(rename = "pk", default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
+    /// Runs begun on a day (R40).
+    #[serde(rename = "rd", default, skip_serializing_if = "Option::is_none")]
+    pub runs_on: Option<DayCount>,
+    /// Messages queued on a day and not dropped (R43).
+    #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
+    pub messages_on: Option<DayCount>,
+    /// Why it is held.
+    #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Guard>,
+    /// The contact's `rev` up to which changes have been applied.
+    #[serde(rename = "se")]
+    pub seen: u64,
+    /// How many of the campaign's milestones have been applied.
+    #[serde(rename = "ms", default, skip_serializing_if = "is_zero")]
+    pub milestones: u32,
+    /// The last thing applied from each other campaign: its enrollment's `rev`, and which of that decision's.
+    #[serde(rename = "ap", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub applied: BTreeMap<CampaignId, (u64, u32)>,
+    /// The sequence number of the last job applied.
+    #[serde(rename = "jb", default, skip_serializing_if = "is_zero_64")]
+    pub job: u64,
+    /// What this enrollment has contributed to the statistics.
+    #[serde(rename = "ta", default, skip_serializing_if = "Tally::is_empty")]
+    pub tally: Tally,
+    /// The number of decisions committed.
+    #[serde(rename = "rv")]
+    pub rev: u64,
+}
+
+/// A place in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// Where it rests.
+    #[serde(rename = "e")]
+    pub element: ElementId,
+    /// The number of its arrival there, counted over the run.
+    #[serde(rename = "s")]
+    pub step: u32,
+    /// When it arrived: after a timer, the timer's due instant.
+    #[serde(rename = "t", with = "chrono::serde::ts_milliseconds")]
+    pub since: Instant,
+    /// What it rests for.
+    #[serde(rename = "w")]
+    pub rest: Rest,
+    /// The chain of causes that brought it here.
+    #[serde(flatten)]
+    pub causality: Causality,
+    /// The date after which a message reached from here is too late (R34).
+    #[serde(
+        rename = "l",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub not_after: Option<Instant>,
+}
+
+impl Token {
+    /// The instant at which a timer moves it, if one does.
+    pub fn due(&self) -> Option<Instant> {
+        match self.rest {
+            Rest::Message(MessageRest::Window(due)) | Rest::Wait(due) => Some(due),
+            Rest::Date(date) => date.due(),
+            Rest::Message(MessageRest::Queued | MessageRest::Settled) | Rest::Event | Rest::Goal => None,
+        }
+    }
+}
+
+/// What a token rests for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rest {
+    /// An e-mail, until its message is settled (R31).
+    #[serde(rename = "m")]
+    Message(MessageRest),
+    /// A wait, until it is due (R20).
+    #[serde(rename = "w", with = "chrono::serde::ts_milliseconds")]
+    Wait(Instant),
+    /// A date timer (R21).
+    #[serde(rename = "d")]
+    Date(DateRest),
+    /// An event.
+    #[serde(rename = "e")]
+    Event,
+    /// A goal with `unmet: wait`.
+    #[serde(rename = "g")]
+    Goal,
+}
+
+/// How far a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageRest {
+    /// It waits for the campaign's e-mail time.
+    #[serde(rename = "w", with = "chrono::serde::ts_milliseconds")]
+    Window(Instant),
+    /// It has been handed to the delivery queue.
+    #[serde(rename = "q")]
+    Queued,
+    /// It was settled while the campaign is paused; the token goes on when it is resumed (R51).
+    #[serde(rename = "s")]
+    Settled,
+}
+
+/// How a date timer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DateRest {
+    /// The field is empty.
+    #[serde(rename = "n")]
+    NoDate,
+    /// It fires at the moment.
+    #[serde(rename = "a")]
+    Until(DatePlan),
+    /// The moment has passed and there is no edge `missed`: it follows the field until the date itself has passed (R22).
+    #[serde(rename = "f")]
+    Following(DatePlan),
+}
+
+impl DateRest {
+    /// The instant at which a timer ends the rest.
+    pub fn due(self) -> Option<Instant> {
+        match self {
+            Self::NoDate => None,
+            Self::Until(plan) => Some(plan.moment),
+            Self::Following(plan) => Some(plan.date),
+        }
+    }
+
+    /// The plan it was made from; `None` without a date.
+    pub fn plan(self) -> Option<DatePlan> {
+        match self {
+            Self::NoDate => None,
+            Self::Until(plan) | Self::Following(plan) => Some(plan),
+        }
+    }
+}
+
+/// What a date field comes to for a date timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatePlan {
+    /// When the timer fires.
+    #[serde(rename = "m", with = "chrono::serde::ts_milliseconds")]
+    pub moment: Instant,
+    /// When the date itself has passed.
+    #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
+    pub date: Instant,
+}
+
+/// A trigger that came before `eligible_at`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parked {
+    /// Why.
+    #[serde(rename = "b")]
+    pub because: Cause,
+    /// Whether the first start is entered, condition or not (R52).
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub regardless: bool,
+    /// The trigger's place in its chain.
+    #[serde(flatten)]
+    pub causality: Causality,
+}
+
+/// A count on a calendar day of the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCount {
+    /// The day.
+    #[serde(rename = "d")]
+    pub day: NaiveDate,
+    /// How many.
+    #[serde(rename = "n")]
+    pub count: u32,
+}
+
+impl DayCount {
+    /// How many there have been on the day.
+    pub fn on(this: Option<Self>, day: NaiveDate) -> u32 {
+        this.filter(|count| count.day == day).map_or(0, |count| count.count)
+    }
+}
+
+/// Why an enrollment is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    /// R40.
+    RunsPerDay,
+    /// R41.
+    Moves,
+    /// R43.
+    MessagesPerDay,
+    /// A change could not be decided by a defect of ours; it waits in quarantine.
+    Undecided,
+}
+
+impl Guard {
+    /// The guard in words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RunsPerDay => "the most runs a day were reached",
+            Self::Moves => "one change moved a token over more than 100 elements",
+            Self::MessagesPerDay => "the most messages a day were reached",
+            Self::Undecided => "a change could not be decided and waits in quarantine",
+        }
+    }
+}
+
+impl Enrollment {
+    /// An enrollment before anything has happened in it.
+    pub fn new(version: u32, seen: u64, milestones: u32) -> Self {
+        Self {
+            run: 1,
+            status: Status::Ready,
+            version,
+            tokens: Vec::new(),
+            fired: Vec::new(),
+            arrivals: 0,
+            begun: false,
+            entered: false,
+            completed: false,
+            let_go: BTreeMap::new(),
+            eligible_at: None,
+            restart_chain: None,
+            parked: None,
+            runs_on: None,
+            messages_on: None,
+            held: None,
+            seen,
+            milestones,
+            applied: BTreeMap::new(),
+            job: 0,
+            tally: Tally::default(),
+            rev: 0,
+        }
+    }
+
+    /// The token at a step of the current run.
+    pub fn token(&self, step: u32) -> Option<&Token> {
+        self.tokens.iter().find(|token| token.step == step)
+    }
+
+    /// Whether the entry or goal has fired in this run.
+    pub fn has_fired(&self, element: &ElementId) -> bool {
+        self.fired.contains(element)
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero_64(number: &u64) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+/// Instants by element, in milliseconds.
+mod instants {
+    use super::{BTreeMap, ElementId, Instant};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<ElementId, Instant>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(map.iter().map(|(id, at)| (id, at.timestamp_millis())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<ElementId, Instant>, D::Error> {
+        BTreeMap::<ElementId, i64>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(id, millis)| {
+                let at = Instant::from_timestamp_millis(millis)
+                    .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
+                Ok((id, at))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! Typed contact fields: their types, their values, and how a value is read from what a form sent.
+//!
+//! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value says its own
+//! type, so that a contact can be read without the account's field definitions.
+
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::time::{Instant, UnreadableDate, Zone, end_of_day, parse_date, parse_datetime};
+
+/// The longest text value, in bytes.
+pub const LONGEST_TEXT: usize = 4_096;
+
+/// The fields that every contact has, with the type of each.
+pub const BUILT_IN: [(&str, FieldType); 6] = [
+    ("email", FieldType::Text),
+    ("first_name", FieldType::Text),
+    ("last_name", FieldType::Text),
+    ("phone", FieldType::Text),
+    ("time_zone", FieldType::Text),
+    ("locale", FieldType::Text),
+];
+
+/// Names that mean something else wherever contacts are read or written, and so name no field.
+pub const RESERVED: [&str; 11] = [
+    "id", "name", "tags", "remove_tags", "fields", "consent", "suppressed", "rev", "created_at",
+    "updated_at", "contact_id",
+];
+
+/// The type of a built-in field.
+pub fn built_in(key: &str) -> Option<FieldType> {
+    BUILT_IN.iter().find(|(name, _)| *name == key).map(|(_, kind)| *kind)
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    /// Any text of up to [`LONGEST_TEXT`] bytes.
+    Text,
+    /// A decimal number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A day without a time.
+    Date,
+    /// "Date with time": an instant.
+    Datetime,
+}
+
+impl FieldType {
+    /// The word for the type, as it is written in documents.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Datetime => "datetime",
+        }
+    }
+
+    /// Reads a value that somebody sent. `null` and the empty text are no value, and so clear the field.
+    pub fn read(self, sent: &Value, zone: Zone) -> Result<Option<FieldValue>, UnreadableValue> {
+        let text = match sent {
+            Value::Null => return Ok(None),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
+            Value::String(text) => text.trim().to_owned(),
+            Value::Bool(_) | Value::Number(_) => sent.to_string(),
+            Value::Array(_) | Value::Object(_) => {
+                return Err(UnreadableValue::Shape(self.word()));
+            }
+        };
+        self.read_text(&text, zone).map(Some)
+    }
+
+    fn read_text(self, text: &str, zone: Zone) -> Result<FieldValue, UnreadableValue> {
+        match self {
+            Self::Text if text.len() > LONGEST_TEXT => Err(UnreadableValue::TooLong(text.len())),
+            Self::Text => Ok(FieldValue::Text(text.to_owned())),
+            Self::Number => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(FieldValue::Number(number)),
+                _ => Err(UnreadableValue::Number(text.to_owned())),
+            },
+            Self::Boolean => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "1" | "on" => Ok(FieldValue::Boolean(true)),
+                "false" | "no" | "0" | "off" => Ok(FieldValue::Boolean(false)),
+                _ => Err(UnreadableValue::Boolean(text.to_owned())),
+            },
+            Self::Date => Ok(FieldValue::Date(parse_date(text)?)),
+            Self::Datetime => Ok(FieldValue::Datetime(parse_datetime(text, zone)?)),
+        }
+    }
+}
+
+/// Why a sent value was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum UnreadableValue {
+    /// A list or an object.
+    #[error("a list or an object is no {0}; send a single value")]
+    Shape(&'static str),
+    /// Longer than [`LONGEST_TEXT`].
+    #[error("the text has {0} bytes; at most {LONGEST_TEXT} are kept, so shorten it")]
+    TooLong(usize),
+    /// Not a number.
+    #[error("{0:?} is not a number; write it like 12.5")]
+    Number(String),
+    /// Not true or false.
+    #[error("{0:?} is neither true nor false; write true, false, yes, no, 1 or 0")]
+    Boolean(String),
+    /// Not a date.
+    #[error(transparent)]
+    Date(#[from] UnreadableDate),
+}
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldValue {
+    /// See [`FieldType::Text`].
+    Text(String),
+    /// See [`FieldType::Number`].
+    Number(f64),
+    /// See [`FieldType::Boolean`].
+    Boolean(bool),
+    /// See [`FieldType::Date`].
+    Date(NaiveDate),
+    /// See [`FieldType::Datetime`].
+    Datetime(Instant),
+}
+
+impl FieldValue {
+    /// The type of the value.
+    pub fn kind(&self) -> FieldType {
+        match self {
+            Self::Text(_) => FieldType::Text,
+            Self::Number(_) => FieldType::Number,
+            Self::Boolean(_) => FieldType::Boolean,
+            Self::Date(_) => FieldType::Date,
+            Self::Datetime(_) => FieldType::Datetime,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Boolean(_) | Self::Date(_) | Self::Datetime(_) => None,
+        }
+    }
+
+    /// When the date has passed: a `datetime` at its instant, a `date` when its day is over (R21).
+    /// Nothing for values that are no dates.
+    pub fn passes_at(&self, zone: Zone) -> Option<Instant> {
+        match self {
+            Self::Date(day) => Some(end_of_day(*day, zone)),
+            Self::Datetime(at) => Some(*at),
+            Self::Text(_) | Self::Number(_) | Self::Boolean(_) => None,
+        }
+    }
+
+    /// The value as programs outside read it: dates as ISO 8601.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Number(number) => number_json(*number),
+            Self::Boolean(truth) => json!(truth),
+            Self::Date(day) => json!(day.to_string()),
+            Self::Datetime(at) => json!(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+        }
+    }
+}
+
+/// Whole numbers without a fraction, as people send them.
+fn number_json(number: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+        return json!(number as i64);
+    }
+    json!(number)
+}
+
+/// The stored form of dates; everything else is stored plain.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Boolean(bool),
+    Number(f64),
+    Text(String),
+    Date { d: NaiveDate },
+    Datetime { t: i64 },
+}
+
+impl Serialize for FieldValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => number_json(*number).serialize(serializer),
+            Self::Boolean(truth) => serializer.serialize_bool(*truth),
+            Self::Date(d) => Stored::Date { d: *d }.serialize(serializer),
+            Self::Datetime(at) => Stored::Datetime { t: at.timestamp_millis() }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Stored::deserialize(deserializer)? {
+            Stored::Boolean(truth) => Self::Boolean(truth),
+            Stored::Number(number) => Self::Number(number),
+            Stored::Text(text) => Self::Text(text),
+            Stored::Date { d } => Self::Date(d),
+            Stored::Datetime { t } => Self::Datetime(
+                Instant::from_timestamp_millis(t)
+                    .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?,
+            ),
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Names: newtypes for every id, and the tag, which is a name that people write.
+//!
+//! Ids are short, chosen by authors (campaigns, elements, fields) or by the platform (contacts).
+//! None of them may hold a character that has a meaning in a key of the table.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest id an author may choose, in bytes.
+pub const LONGEST_ID: usize = 64;
+
+/// The longest tag, in bytes as written.
+pub const LONGEST_TAG: usize = 128;
+
+/// Why a text is no id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// Nothing was written.
+    #[error("it is empty; use letters, digits, `-` or `_`")]
+    Empty,
+    /// More than [`LONGEST_ID`] bytes.
+    #[error("it is longer than {LONGEST_ID} characters; choose a shorter one")]
+    TooLong,
+    /// A character outside `a-z A-Z 0-9 - _ .`.
+    #[error("it contains {0:?}; use letters, digits, `-`, `_` or `.`")]
+    Character(char),
+}
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if text.len() > LONGEST_ID {
+        return Err(InvalidId::TooLong);
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
+        Some(c) => Err(InvalidId::Character(c)),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id, if the text is one.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// The text of the id.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::new(text.as_str()).map_err(|why| {
+                    serde::de::Error::custom(format_args!("{text:?} is not an id: {why}"))
+                })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+id! {
+    /// The tenancy boundary: every key, query and API key belongs to exactly one account.
+    AccountId
+}
+id! {
+    /// A person; made by the platform when the contact is created.
+    ContactId
+}
+id! {
+    /// A campaign; chosen by its author, stable.
+    CampaignId
+}
+id! {
+    /// An element of a campaign; chosen by its author, stable over versions.
+    ElementId
+}
+id! {
+    /// The key of a contact field, read in templates as `contact.<key>`.
+    FieldKey
+}
+
+/// A label on a contact: compared without regard to case, shown as first written.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(transparent)]
+pub struct Tag(String, #[schemars(skip)] Option<Box<str>>);
+
+impl Tag {
+    /// The tag written by somebody: trimmed, inner white space kept.
+    pub fn new(text: &str) -> Result<Self, InvalidTag> {
+        let shown = text.trim();
+        if shown.is_empty() {
+            return Err(InvalidTag::Empty);
+        }
+        if shown.len() > LONGEST_TAG {
+            return Err(InvalidTag::TooLong);
+        }
+        if let Some(c) = shown.chars().find(|c| c.is_control() || *c == ',') {
+            return Err(InvalidTag::Character(c));
+        }
+        let folded = shown.to_lowercase();
+        let folded = (folded != shown).then(|| folded.into_boxed_str());
+        Ok(Self(shown.to_owned(), folded))
+    }
+
+    /// The tag as it was first written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is compared and kept in keys.
+    pub fn folded(&self) -> &str {
+        self.1.as_deref().unwrap_or(&self.0)
+    }
+}
+
+/// Why a text is no tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTag {
+    /// Nothing but white space.
+    #[error("a tag cannot be empty")]
+    Empty,
+    /// More than [`LONGEST_TAG`] bytes.
+    #[error("a tag has at most {LONGEST_TAG} bytes; shorten it")]
+    TooLong,
+    /// A comma or a control character.
+    #[error("a tag cannot contain {0:?}; a comma separates tags")]
+    Character(char),
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+impl Eq for Tag {}
+impl PartialOrd for Tag {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Tag {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+impl std::hash::Hash for Tag {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.folded().hash(state);
+    }
+}
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text)
+            .map_err(|why| serde::de::Error::custom(format_args!("{text:?} is not a tag: {why}")))
+    }
+}

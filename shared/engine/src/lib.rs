@@ -1,0 +1,23 @@
+//! What campaigns mean.
+//!
+//! This crate is the heart of Dacapo and pure: contacts, campaigns, enrollments, and `decide`, which says
+//! what an event does to an enrollment. Time is an argument; nothing here waits, reads a clock, or talks to
+//! anybody.
+
+pub mod account;
+pub mod address;
+pub mod campaign;
+pub mod condition;
+pub mod contact;
+pub mod decide;
+pub mod enrollment;
+pub mod field;
+pub mod hash;
+pub mod history;
+pub mod ids;
+pub mod language;
+pub mod merge;
+pub mod problem;
+pub mod statistics;
+pub mod template;
+pub mod time;

@@ -1,0 +1,66 @@
+//! What templates can read about a contact (R33).
+
+use std::collections::BTreeMap;
+
+use crate::account::Account;
+use crate::campaign::format::Document;
+use crate::contact::{Consent, Contact};
+use crate::field::FieldValue;
+use crate::language::Language;
+use crate::template::{MergeValue, MergeValues};
+
+/// The values of all placeholders. `unsubscribe_url` is there in every mail.
+pub fn merge_values(
+    account: &Account,
+    document: &Document,
+    contact: &Contact,
+    run: u32,
+    unsubscribe_url: Option<&str>,
+) -> MergeValues {
+    let mut values = BTreeMap::new();
+    for (key, value) in &contact.fields {
+        let value = merge_value(value);
+        if crate::field::built_in(key.as_str()).is_none() {
+            values.insert(format!("fields.{key}"), value.clone());
+        }
+        values.insert(format!("contact.{key}"), value);
+    }
+    let tags = MergeValue::List(contact.tags.keys().map(ToString::to_string).collect());
+    let consent = match contact.consent {
+        Consent::Subscribed => "subscribed",
+        Consent::Unsubscribed => "unsubscribed",
+        Consent::None => "none",
+    };
+    let texts = [
+        ("contact.id", contact.id.as_str()),
+        ("contact.consent", consent),
+        ("campaign.id", document.id.as_str()),
+        ("campaign.name", document.name.as_str()),
+    ];
+    for (path, text) in texts {
+        values.insert(path.to_owned(), MergeValue::Text(text.to_owned()));
+    }
+    values.insert("contact.tags".to_owned(), tags.clone());
+    values.insert("tags".to_owned(), tags);
+    values.insert("campaign.run".to_owned(), MergeValue::Number(f64::from(run)));
+    for path in ["unsubscribe_url", "links.unsubscribe"] {
+        if let Some(url) = unsubscribe_url {
+            values.insert(path.to_owned(), MergeValue::Text(url.to_owned()));
+        }
+    }
+    MergeValues {
+        zone: account.zone_of(contact),
+        language: Language::of(contact.text("locale").unwrap_or(&account.locale)),
+        values,
+    }
+}
+
+fn merge_value(value: &FieldValue) -> MergeValue {
+    match value {
+        FieldValue::Text(text) => MergeValue::Text(text.clone()),
+        FieldValue::Number(number) => MergeValue::Number(*number),
+        FieldValue::Boolean(truth) => MergeValue::Boolean(*truth),
+        FieldValue::Date(day) => MergeValue::Date(*day),
+        FieldValue::Datetime(at) => MergeValue::DateTime(*at),
+    }
+}

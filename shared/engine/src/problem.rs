@@ -1,0 +1,34 @@
+//! What is wrong with something that a person wrote, where, and what to do about it.
+
+use serde::Serialize;
+
+/// How bad it is: an error keeps a campaign from being published, a warning does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Must be mended before publishing.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Error or warning.
+    pub severity: Severity,
+    /// A stable word for programs, such as `dangling_edge`.
+    pub code: &'static str,
+    /// The place in the document, dotted: `elements.invite.next`; empty for the whole.
+    pub path: String,
+    /// The line in the text, from 1, where the document came as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The column in the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do about it, in a sentence.
+    pub remedy: String,
+}

@@ -1,0 +1,161 @@
+//! Statistics as sums (R53).
+//!
+//! A [`Tally`] is a set of named counters that can be added, and taken off again. What a decision adds is
+//! its delta; an enrollment keeps the sum of its own deltas, so that *reset statistics* (R16) is the effect
+//! of its negative. What counts contacts *now* (`active`, `stopped`, …) is a [`Gauge`] and follows from the enrollment
+//! before and after, not from a tally.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::enrollment::{Enrollment, Status};
+use crate::ids::ElementId;
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counter<'a> {
+    /// Runs in which a start or event fired.
+    Entered,
+    /// Runs that completed.
+    Completed,
+    /// Resets and restarts.
+    Restarted,
+    /// Messages by outcome.
+    Messages(Outcome),
+    /// Arrivals at an element.
+    Arrived(&'a ElementId),
+}
+
+/// How a message was settled (R31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It left.
+    Sent,
+    /// It was not sent on purpose: no consent, a suppressed address, too late, over a bound, skipped.
+    Suppressed,
+    /// It could not be sent.
+    Failed,
+    /// The outcome of the call is unknown (R30).
+    Unknown,
+}
+
+impl Outcome {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Suppressed => "suppressed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What marks the counter of an element.
+const ARRIVED: &str = "e:";
+
+/// What marks the gauge of an element.
+const RESTING: &str = "at:";
+
+impl Counter<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Entered => "entered".to_owned(),
+            Self::Completed => "completed".to_owned(),
+            Self::Restarted => "restarted".to_owned(),
+            Self::Messages(outcome) => outcome.word().to_owned(),
+            Self::Arrived(element) => format!("{ARRIVED}{element}"),
+        }
+    }
+}
+
+/// Counters by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tally(BTreeMap<String, i64>);
+
+impl Tally {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, counter: &Counter<'_>) {
+        self.add_named(counter.name(), 1);
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Self) {
+        for (name, amount) in &other.0 {
+            self.add_named(name.clone(), *amount);
+        }
+    }
+
+    /// The tally that takes this one off.
+    pub fn negative(&self) -> Self {
+        Self(self.0.iter().map(|(name, amount)| (name.clone(), -amount)).collect())
+    }
+
+    /// A counter's sum.
+    pub fn get(&self, counter: &Counter<'_>) -> i64 {
+        self.0.get(&counter.name()).copied().unwrap_or(0)
+    }
+
+    /// A gauge's sum.
+    pub fn now(&self, status: Status) -> i64 {
+        self.0.get(status.word()).copied().unwrap_or(0)
+    }
+
+    /// For every element: arrivals, and tokens resting there now.
+    pub fn elements(&self) -> BTreeMap<&str, (i64, i64)> {
+        let mut elements: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for (name, amount) in &self.0 {
+            if let Some(element) = name.strip_prefix(ARRIVED) {
+                elements.entry(element).or_default().0 = *amount;
+            } else if let Some(element) = name.strip_prefix(RESTING) {
+                elements.entry(element).or_default().1 = *amount;
+            }
+        }
+        elements
+    }
+
+    /// The counters by name, as they are stored.
+    pub fn counters(&self) -> &BTreeMap<String, i64> {
+        &self.0
+    }
+
+    fn add_named(&mut self, name: String, amount: i64) {
+        let sum = self.0.entry(name).or_insert(0);
+        *sum += amount;
+        if *sum == 0 {
+            self.0.retain(|_, sum| *sum != 0);
+        }
+    }
+}
+
+/// What counts contacts and tokens now: how an enrollment's next state changes the gauges.
+pub struct Gauge;
+
+impl Gauge {
+    /// The change of the gauges from one state to the next. `completed` and `ready` have no gauge: `completed`
+    /// counts runs.
+    pub fn between(before: Option<&Enrollment>, after: Option<&Enrollment>) -> Tally {
+        let mut tally = Tally::default();
+        for (enrollment, sign) in [(before, -1), (after, 1)] {
+            let Some(enrollment) = enrollment else { continue };
+            match enrollment.status {
+                Status::Active | Status::AwaitingRestart | Status::Stopped | Status::Held => {
+                    tally.add_named(enrollment.status.word().to_owned(), sign);
+                }
+                Status::Completed | Status::Ready => {}
+            }
+            for token in &enrollment.tokens {
+                tally.add_named(format!("{RESTING}{}", token.element), sign);
+            }
+        }
+        tally
+    }
+}

@@ -1,0 +1,94 @@
+//! Dates in templates: values that know the zone and the language they are shown in.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use minijinja::value::{DynObject, Object, ObjectRepr};
+use minijinja::{Error, ErrorKind, Value};
+
+use super::MergeValues;
+use crate::language::{self, DateStyle, InvalidStyle, Language};
+use crate::time::{Instant, Zone};
+
+/// A date or a moment as a template sees it; printed bare it is `full`.
+#[derive(Debug)]
+pub(super) struct ShownDate {
+    when: When,
+    zone: Zone,
+    language: Language,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Day(NaiveDate),
+    Moment(Instant),
+}
+
+impl ShownDate {
+    pub(super) fn day(date: NaiveDate, values: &MergeValues) -> Self {
+        Self {
+            when: When::Day(date),
+            zone: values.zone,
+            language: values.language,
+        }
+    }
+
+    pub(super) fn moment(at: Instant, values: &MergeValues) -> Self {
+        Self {
+            when: When::Moment(at),
+            zone: values.zone,
+            language: values.language,
+        }
+    }
+
+    fn text(&self, style: &DateStyle) -> Result<String, InvalidStyle> {
+        match self.when {
+            When::Day(date) => language::plain_date(date, self.language, style),
+            When::Moment(at) => Ok(language::date(at, self.zone, self.language, style)),
+        }
+    }
+}
+
+impl From<ShownDate> for Value {
+    fn from(date: ShownDate) -> Self {
+        Self::from_object(date)
+    }
+}
+
+impl Object for ShownDate {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        match (self.when, other.downcast_ref::<Self>()?.when) {
+            (When::Day(one), When::Day(other)) => Some(one.cmp(&other)),
+            (When::Moment(one), When::Moment(other)) => Some(one.cmp(&other)),
+            (When::Day(_), When::Moment(_)) | (When::Moment(_), When::Day(_)) => None,
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(&DateStyle::Full).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// The filter `date(style)`; `full` unless a style is given. What is empty stays empty, so that `default`
+/// may follow.
+pub(super) fn date(value: &Value, style: Option<&str>) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Ok(value.clone());
+    }
+    let Some(date) = value.downcast_object_ref::<ShownDate>() else {
+        let message = format!("the filter `date` needs a date, and {value:?} is none");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    };
+    style
+        .unwrap_or("full")
+        .parse()
+        .and_then(|style| date.text(&style))
+        .map(Value::from)
+        .map_err(|why| Error::new(ErrorKind::InvalidOperation, why.to_string()))
+}

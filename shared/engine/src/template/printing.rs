@@ -1,0 +1,100 @@
+//! How values are printed, and the filters that deal with empty ones.
+
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};
+
+/// Prints a value: numbers without a trailing `.0`, lists with commas, escaped where HTML asks for it.
+/// An undefined value is refused before it comes here; one that does is the missing `else` of an
+/// inline `if` and prints nothing.
+pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let text = match value.kind() {
+        ValueKind::Undefined => return Ok(()),
+        ValueKind::None => return Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::Number => {
+            let text = value.to_string();
+            text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items: Vec<String> = value.try_iter()?.map(|item| item.to_string()).collect();
+            if items.is_empty() {
+                return Err(Error::from(ErrorKind::UndefinedError));
+            }
+            items.join(", ")
+        }
+        ValueKind::Map => {
+            let message = "a group of values cannot be printed; name one of them";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+        _ => value.to_string(),
+    };
+    let escaped = matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe();
+    let written = if escaped {
+        out.write_str(&html(&text))
+    } else {
+        out.write_str(&text)
+    };
+    written.map_err(Error::from)
+}
+
+/// The filter `default(other)`: the other value for an empty one. Without an argument the text is left
+/// empty on purpose.
+pub(super) fn default(value: &Value, other: Option<Value>) -> Value {
+    if is_empty(value) {
+        other.unwrap_or_else(|| Value::from(""))
+    } else {
+        value.clone()
+    }
+}
+
+/// The filter `join(between)`: the items of a list; an empty list stays empty, so that `default` may follow
+/// and printing it is refused.
+pub(super) fn join(
+    state: &mut State,
+    value: &Value,
+    between: Option<&str>,
+) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let items: Vec<Value> = value.try_iter()?.collect();
+    if items.is_empty() {
+        return Ok(Value::UNDEFINED);
+    }
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        texts.push(state.format(item)?);
+    }
+    let between = between.unwrap_or_default();
+    // The items have been escaped one by one; what stands between them is the author's own.
+    Ok(match state.auto_escape() {
+        AutoEscape::None => Value::from(texts.join(between)),
+        _ => Value::from_safe_string(texts.join(&html(between))),
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => true,
+        ValueKind::String => value.as_str().is_some_and(|text| text.trim().is_empty()),
+        ValueKind::Seq => value.len() == Some(0),
+        _ => false,
+    }
+}
+
+/// The text for HTML, in element text and in quoted attributes. Slashes stay, or every address in a
+/// link would be unreadable.
+fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,59 @@
+//! Time: instants, zones, days, and the ways people write them.
+//!
+//! It promises that every local time names exactly one instant (R4), that the same text always reads
+//! as the same moment, and that nothing here looks at a clock: the present is always an argument.
+
+mod moments;
+mod reading;
+mod span;
+mod time_of_day;
+mod tokens;
+mod unreadable;
+mod weekdays;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+
+pub use chrono_tz::Tz as Zone;
+pub use moments::{next_moment, window_opening};
+pub use reading::{parse_date, parse_datetime};
+pub use span::{InvalidSpan, Span};
+pub use time_of_day::{InvalidTimeOfDay, TimeOfDay};
+pub use unreadable::UnreadableDate;
+pub use weekdays::{InvalidWeekdays, Weekdays};
+
+/// A moment, the same everywhere on earth.
+pub type Instant = chrono::DateTime<Utc>;
+
+/// The instant that a local time names in a zone (R4): in a gap the time moves forward by the gap,
+/// in an overlap the earlier of the two instants counts.
+pub fn instant_of(local: NaiveDateTime, zone: Zone) -> Instant {
+    if let Some(at) = zone.from_local_datetime(&local).earliest() {
+        return at.with_timezone(&Utc);
+    }
+    // A gap. The offset that was in force before it, applied to a time the clocks never showed, gives
+    // that time moved forward by the gap. No offset exceeds a day, so a day back is before the gap.
+    let before = local
+        .checked_sub_signed(TimeDelta::days(1))
+        .unwrap_or(local);
+    let offset = zone.offset_from_utc_datetime(&before).fix();
+    Utc.from_utc_datetime(&local.checked_sub_offset(offset).unwrap_or(local))
+}
+
+/// The calendar day that an instant falls on in a zone.
+pub fn day_of(at: Instant, zone: Zone) -> NaiveDate {
+    at.with_timezone(&zone).date_naive()
+}
+
+/// The first instant of a calendar day in a zone; midnight, or later where clocks skip midnight.
+pub fn beginning_of_day(date: NaiveDate, zone: Zone) -> Instant {
+    instant_of(date.and_time(NaiveTime::MIN), zone)
+}
+
+/// The instant at which a calendar day is over in a zone: the beginning of the next.
+pub fn end_of_day(date: NaiveDate, zone: Zone) -> Instant {
+    beginning_of_day(date.succ_opt().unwrap_or(date), zone)
+}

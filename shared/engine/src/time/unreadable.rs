@@ -1,0 +1,50 @@
+//! Why a text could not be read as a date; every message names the text and forms that can be read.
+
+/// Why a text could not be read as a date.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableDate {
+    /// Day and month could be either way round.
+    #[error(
+        "{text:?} is ambiguous: day and month could be either way round; write 2026-12-01, \
+         2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
+    )]
+    Ambiguous {
+        /// What was written.
+        text: String,
+    },
+    /// Not a form that is known.
+    #[error(
+        "{text:?} is not a date that can be read; write 2026-12-01, 2026-12-01 14:30, \
+         2026-12-01T14:30:00+01:00, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
+    )]
+    Unknown {
+        /// What was written.
+        text: String,
+    },
+    /// The form is known, but the calendar or the clock has no such day or time.
+    #[error("{text:?} names a day or a time that does not exist; write it like 2026-12-01 14:30")]
+    NoSuchDay {
+        /// What was written.
+        text: String,
+    },
+    /// The weekday is not that of the date.
+    #[error("{text:?} names a weekday that its date does not fall on; leave the weekday out")]
+    OtherWeekday {
+        /// What was written.
+        text: String,
+    },
+    /// Seconds since 1970 were given where a calendar date is wanted.
+    #[error("{text:?} is a moment, whose date depends on the zone; write the date like 2026-12-01")]
+    NotADate {
+        /// What was written.
+        text: String,
+    },
+    /// Before 1900 or after 9999.
+    #[error(
+        "{text:?} is outside the years 1900 to 9999; write a year of four digits like 2026-12-01"
+    )]
+    OutOfRange {
+        /// What was written.
+        text: String,
+    },
+}
