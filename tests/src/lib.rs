@@ -1,1 +1,6 @@
-//! dacapo-tests
+//! What the tests share: journeys, suites that several stores are held to, and stores that are less kind than
+//! those we have at hand. Tests use the public API only.
+
+pub mod contract;
+pub mod journey;
+pub mod unkind;

@@ -176,11 +176,15 @@ impl Test {
             Self::Empty => false,
             Self::Past => passes().is_some_and(|at| at <= view.now),
             Self::Future => passes().is_some_and(|at| at > view.now),
-            Self::Equals(wanted) => compare(value, wanted, view.zone) == Some(std::cmp::Ordering::Equal),
+            Self::Equals(wanted) => {
+                compare(value, wanted, view.zone) == Some(std::cmp::Ordering::Equal)
+            }
             Self::Contains(part) => value
                 .as_text()
                 .is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase())),
-            Self::Greater(than) => compare(value, than, view.zone) == Some(std::cmp::Ordering::Greater),
+            Self::Greater(than) => {
+                compare(value, than, view.zone) == Some(std::cmp::Ordering::Greater)
+            }
             Self::Less(than) => compare(value, than, view.zone) == Some(std::cmp::Ordering::Less),
             Self::Within(span) => passes().is_some_and(|at| {
                 let other = span.after(view.now, view.zone);

@@ -35,6 +35,7 @@ pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<Suppression>,
     /// The number of changes so far.
+    #[serde(rename = "rv")]
     pub rev: u64,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -152,10 +153,20 @@ pub struct Change {
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<Tag>,
     /// Tags that it had, with their instants before.
-    #[serde(rename = "f", default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    #[serde(
+        rename = "f",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        with = "stored_tags"
+    )]
     pub refreshed: BTreeMap<Tag, Instant>,
     /// Tags that it lost, with their instants before.
-    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    #[serde(
+        rename = "x",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        with = "stored_tags"
+    )]
     pub removed: BTreeMap<Tag, Instant>,
     /// Fields with their values before.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]

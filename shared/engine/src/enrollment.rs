@@ -159,7 +159,9 @@ impl Token {
         match self.rest {
             Rest::Message(MessageRest::Window(due)) | Rest::Wait(due) => Some(due),
             Rest::Date(date) => date.due(),
-            Rest::Message(MessageRest::Queued | MessageRest::Settled) | Rest::Event | Rest::Goal => None,
+            Rest::Message(MessageRest::Queued | MessageRest::Settled)
+            | Rest::Event
+            | Rest::Goal => None,
         }
     }
 }

@@ -25,8 +25,17 @@ pub const BUILT_IN: [(&str, FieldType); 6] = [
 
 /// Names that mean something else wherever contacts are read or written, and so name no field.
 pub const RESERVED: [&str; 11] = [
-    "id", "name", "tags", "remove_tags", "fields", "consent", "suppressed", "rev", "created_at",
-    "updated_at", "contact_id",
+    "id",
+    "name",
+    "tags",
+    "remove_tags",
+    "fields",
+    "consent",
+    "suppressed",
+    "rev",
+    "created_at",
+    "updated_at",
+    "contact_id",
 ];
 
 /// The type of a built-in field.
@@ -200,7 +209,9 @@ impl Serialize for FieldValue {
             Self::Number(number) => number_json(*number).serialize(serializer),
             Self::Boolean(truth) => serializer.serialize_bool(*truth),
             Self::Date(d) => Stored::Date { d: *d }.serialize(serializer),
-            Self::Datetime(at) => Stored::Datetime { t: at.timestamp_millis() }.serialize(serializer),
+            Self::Datetime(at) => {
+                Stored::Datetime { t: at.timestamp_millis() }.serialize(serializer)
+            }
         }
     }
 }

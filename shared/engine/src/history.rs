@@ -330,7 +330,8 @@ impl Cause {
             .chain(change.event.iter().map(|name| Changed::Event(name.clone())))
             .chain(change.refreshed.keys().map(|tag| Changed::TagRefreshed(tag.to_string())))
             .chain(
-                (change.consent.is_some() || change.suppressed.is_some()).then_some(Changed::Consent),
+                (change.consent.is_some() || change.suppressed.is_some())
+                    .then_some(Changed::Consent),
             )
             .take(NAMED)
             .collect();
@@ -347,7 +348,9 @@ impl Cause {
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
             Self::Message => "because the message was due".to_owned(),
             Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
-            Self::StatusIn(campaign) => format!("because the status in campaign {campaign} changed"),
+            Self::StatusIn(campaign) => {
+                format!("because the status in campaign {campaign} changed")
+            }
             Self::Published(version) => format!("because version {version} was published"),
             Self::Resumed => "because the campaign was resumed".to_owned(),
             Self::Job(job) => format!("because of mass action {job}"),
@@ -444,7 +447,9 @@ impl Happened {
 
     /// The line in words; instants are shown in the zone.
     pub fn words(&self, zone: Zone, because: &Cause) -> String {
-        let at = |instant: &Instant| instant.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string();
+        let at = |instant: &Instant| {
+            instant.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
+        };
         match self {
             Self::Entered => "entered the campaign".to_owned(),
             Self::EventFired => "the event happened".to_owned(),
@@ -459,7 +464,9 @@ impl Happened {
             Self::Missed => "the moment has passed".to_owned(),
             Self::TimerFired => "its time has come".to_owned(),
             Self::MessageQueued => "message on its way".to_owned(),
-            Self::MessageWaits { until } => format!("message waits for the e-mail time, {}", at(until)),
+            Self::MessageWaits { until } => {
+                format!("message waits for the e-mail time, {}", at(until))
+            }
             Self::MessageSettled { outcome, reason } => match reason {
                 Some(reason) => format!("message {}: {reason}", outcome.word()),
                 None => format!("message {}", outcome.word()),

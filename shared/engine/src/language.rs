@@ -22,10 +22,7 @@ impl Language {
     pub fn of(tag: &str) -> Self {
         let tag = tag.trim().replace('_', "-").to_ascii_lowercase();
         let known = |wanted: &str| {
-            HABITS
-                .iter()
-                .position(|habit| habit.tag.eq_ignore_ascii_case(wanted))
-                .map(Self)
+            HABITS.iter().position(|habit| habit.tag.eq_ignore_ascii_case(wanted)).map(Self)
         };
         let mut parts = tag.split('-');
         let primary = parts.next().unwrap_or_default();
@@ -141,9 +138,7 @@ impl Form {
     /// The form, if strftime knows all its parts.
     pub fn new(text: &str) -> Result<Self, InvalidStyle> {
         if text.len() > LONGEST_FORM || StrftimeItems::new(text).parse().is_err() {
-            return Err(InvalidStyle::Form(
-                text.chars().take(LONGEST_FORM).collect(),
-            ));
+            return Err(InvalidStyle::Form(text.chars().take(LONGEST_FORM).collect()));
         }
         // A rendering with everything at hand shows what the syntax does not, such as parts that can
         // only be read and not written.
@@ -184,91 +179,44 @@ impl Habit {
 
 const fn habit(tag: &'static str, locale: Locale, patterns: [&'static str; 4]) -> Habit {
     let [full, long, short, time] = patterns;
-    Habit {
-        tag,
-        locale,
-        full,
-        long,
-        short,
-        time,
-        first_day: "",
-    }
+    Habit { tag, locale, full, long, short, time, first_day: "" }
 }
 
-const GERMAN: [&str; 4] = [
-    "%A, %-d. %B %Y um %H:%M Uhr",
-    "%A, %-d. %B %Y",
-    "%d.%m.%Y",
-    "%H:%M Uhr",
-];
+const GERMAN: [&str; 4] =
+    ["%A, %-d. %B %Y um %H:%M Uhr", "%A, %-d. %B %Y", "%d.%m.%Y", "%H:%M Uhr"];
 const FRENCH: [&str; 4] = ["%A %-d %B %Y à %H:%M", "%A %-d %B %Y", "%d/%m/%Y", "%H:%M"];
-const PORTUGUESE: [&str; 4] = [
-    "%A, %-d de %B de %Y às %H:%M",
-    "%A, %-d de %B de %Y",
-    "%d/%m/%Y",
-    "%H:%M",
-];
+const PORTUGUESE: [&str; 4] =
+    ["%A, %-d de %B de %Y às %H:%M", "%A, %-d de %B de %Y", "%d/%m/%Y", "%H:%M"];
 
 /// The languages, the first of which stands in for those that are missing.
 const HABITS: &[Habit] = &[
     habit(
         "en",
         Locale::en_US,
-        [
-            "%A, %B %-d, %Y at %-I:%M %p",
-            "%A, %B %-d, %Y",
-            "%b %-d, %Y",
-            "%-I:%M %p",
-        ],
+        ["%A, %B %-d, %Y at %-I:%M %p", "%A, %B %-d, %Y", "%b %-d, %Y", "%-I:%M %p"],
     ),
     habit(
         "en-GB",
         Locale::en_GB,
-        [
-            "%A, %-d %B %Y at %H:%M",
-            "%A, %-d %B %Y",
-            "%-d %b %Y",
-            "%H:%M",
-        ],
+        ["%A, %-d %B %Y at %H:%M", "%A, %-d %B %Y", "%-d %b %Y", "%H:%M"],
     ),
     habit("de", Locale::de_DE, GERMAN),
     habit("de-AT", Locale::de_AT, GERMAN),
-    Habit {
-        first_day: "er",
-        ..habit("fr", Locale::fr_FR, FRENCH)
-    },
+    Habit { first_day: "er", ..habit("fr", Locale::fr_FR, FRENCH) },
     habit(
         "es",
         Locale::es_ES,
-        [
-            "%A, %-d de %B de %Y, %H:%M",
-            "%A, %-d de %B de %Y",
-            "%d/%m/%Y",
-            "%H:%M",
-        ],
+        ["%A, %-d de %B de %Y, %H:%M", "%A, %-d de %B de %Y", "%d/%m/%Y", "%H:%M"],
     ),
     habit(
         "it",
         Locale::it_IT,
-        [
-            "%A %-d %B %Y alle ore %H:%M",
-            "%A %-d %B %Y",
-            "%d/%m/%Y",
-            "%H:%M",
-        ],
+        ["%A %-d %B %Y alle ore %H:%M", "%A %-d %B %Y", "%d/%m/%Y", "%H:%M"],
     ),
-    habit(
-        "nl",
-        Locale::nl_NL,
-        ["%A %-d %B %Y om %H:%M", "%A %-d %B %Y", "%d-%m-%Y", "%H:%M"],
-    ),
+    habit("nl", Locale::nl_NL, ["%A %-d %B %Y om %H:%M", "%A %-d %B %Y", "%d-%m-%Y", "%H:%M"]),
     habit("pt", Locale::pt_PT, PORTUGUESE),
     habit("pt-BR", Locale::pt_BR, PORTUGUESE),
-    habit(
-        "pl",
-        Locale::pl_PL,
-        ["%A, %-d %B %Y, %H:%M", "%A, %-d %B %Y", "%d.%m.%Y", "%H:%M"],
-    ),
+    habit("pl", Locale::pl_PL, ["%A, %-d %B %Y, %H:%M", "%A, %-d %B %Y", "%d.%m.%Y", "%H:%M"]),
 ];
 
 impl fmt::Debug for Language {
@@ -301,9 +249,7 @@ mod tests {
     use chrono::TimeZone;
 
     fn shown(tag: &str, style: &str) -> String {
-        let at = chrono::Utc
-            .with_ymd_and_hms(2026, 12, 1, 13, 30, 0)
-            .unwrap();
+        let at = chrono::Utc.with_ymd_and_hms(2026, 12, 1, 13, 30, 0).unwrap();
         let style = style.parse().unwrap();
         date(at, Zone::Europe__Berlin, Language::of(tag), &style)
     }
@@ -331,11 +277,7 @@ mod tests {
         ];
         for (tag, style, text) in expected {
             let shown = shown(tag, style);
-            let shown = if tag == "pt-BR" {
-                shown.replace("-feira", "")
-            } else {
-                shown
-            };
+            let shown = if tag == "pt-BR" { shown.replace("-feira", "") } else { shown };
             assert_eq!(shown, text, "{tag} {style}");
         }
     }
@@ -355,9 +297,9 @@ mod tests {
         for bad in ["medium", "", "%Q", "%", "%H:%"] {
             assert!(bad.parse::<DateStyle>().is_err(), "{bad:?}");
         }
-        for form in [
-            "%p", "%r", "%c", "%x", "%X", "%+", "%s", "%Z", "%:z", "%.3f", "%n%%", "%G-W%V",
-        ] {
+        for form in
+            ["%p", "%r", "%c", "%x", "%X", "%+", "%s", "%Z", "%:z", "%.3f", "%n%%", "%G-W%V"]
+        {
             let style: DateStyle = form.parse().unwrap();
             for habit in HABITS {
                 let at = chrono::DateTime::UNIX_EPOCH;

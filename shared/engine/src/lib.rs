@@ -18,6 +18,7 @@ pub mod ids;
 pub mod language;
 pub mod merge;
 pub mod problem;
+pub mod simulation;
 pub mod statistics;
 pub mod template;
 pub mod time;

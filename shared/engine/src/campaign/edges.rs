@@ -1,8 +1,8 @@
 //! How elements are connected.
 
 use super::format::{
-    Branch, ChangeTags, DateTimer, Element, EventElement, Goal, Reset, SendEmail, SetField, Split, Start,
-    StartCampaign, StopCampaign, Wait, Webhook,
+    Branch, ChangeTags, DateTimer, Element, EventElement, Goal, Reset, SendEmail, SetField, Split,
+    Start, StartCampaign, StopCampaign, Wait, Webhook,
 };
 use crate::condition::Condition;
 use crate::ids::ElementId;
@@ -32,7 +32,9 @@ impl Element {
             Self::Split(Split { branches }) => branches
                 .iter()
                 .enumerate()
-                .filter_map(|(i, branch)| Some((format!("branches[{i}].next"), branch.next.as_ref()?)))
+                .filter_map(|(i, branch)| {
+                    Some((format!("branches[{i}].next"), branch.next.as_ref()?))
+                })
                 .collect(),
             Self::Restart(_) | Self::End(_) => Vec::new(),
         }

@@ -68,7 +68,9 @@ impl Graph {
     }
 
     /// The starts with what their conditions read, in definition order.
-    pub fn starts(&self) -> impl Iterator<Item = (usize, &ElementId, &crate::campaign::format::Start, &Reads)> {
+    pub fn starts(
+        &self,
+    ) -> impl Iterator<Item = (usize, &ElementId, &crate::campaign::format::Start, &Reads)> {
         self.start_reads.iter().filter_map(|(place, reads)| {
             let (id, element) = &self.document.elements[*place];
             match element {

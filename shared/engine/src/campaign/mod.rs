@@ -4,14 +4,18 @@
 //! that a change can always be judged by how the campaign stood when the change was made, however late
 //! it is looked at.
 
+mod decode;
 pub mod edges;
 pub mod format;
 pub mod graph;
 mod in_order;
-// pub mod node;
-// pub mod reader;
-// pub mod schema;
-// pub mod validate;
+mod nearest;
+pub mod node;
+mod one_or_many;
+pub mod reader;
+mod refusal;
+pub mod schema;
+pub mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -34,7 +34,9 @@ impl Passage<'_> {
                     self.line(Some(&id), Happened::NoDate);
                     self.rest(&moving, step, Rest::Date(DateRest::NoDate));
                 }
-                Empty::Continue => self.send_on(timer.next.as_ref(), Moving { not_after: None, ..moving }),
+                Empty::Continue => {
+                    self.send_on(timer.next.as_ref(), Moving { not_after: None, ..moving })
+                }
                 Empty::End => self.line(Some(&id), Happened::TokenEnded),
             },
             Some(plan) if !self.has_passed(&id, plan, moving.at) => {

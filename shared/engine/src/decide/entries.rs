@@ -84,8 +84,12 @@ impl Passage<'_> {
                 change.added.contains(tag) || change.refreshed.contains_key(tag)
             }),
             Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
-            Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
-            Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
+            Edge::FieldChanged(key) => {
+                matches!(change.fields.get(key), Some(Some(_))) && now_set(key)
+            }
+            Edge::FieldCleared(key) => {
+                matches!(change.fields.get(key), Some(Some(_))) && !now_set(key)
+            }
             Edge::Custom(name) => change.event.as_ref() == Some(name),
         }
     }
@@ -202,7 +206,10 @@ impl Passage<'_> {
         let graph = self.graph;
         let mut fired = false;
         for (place, id, start, reads) in graph.starts() {
-            if !self.next.has_fired(id) && concerned(reads) && self.judged(|view| start.when.holds(view)) {
+            if !self.next.has_fired(id)
+                && concerned(reads)
+                && self.judged(|view| start.when.holds(view))
+            {
                 fired |= self.fire_entry(place, id, start.next.as_ref(), false);
             }
         }
@@ -304,12 +311,10 @@ impl Passage<'_> {
         self.causality = causality;
         self.choose_version(standing);
         self.goals();
-        let concerned =
-            |reads: &crate::condition::Reads| reads.campaigns.contains(&from.campaign);
+        let concerned = |reads: &crate::condition::Reads| reads.campaigns.contains(&from.campaign);
         let graph = self.graph;
-        let reads_it = graph
-            .starts()
-            .any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads));
+        let reads_it =
+            graph.starts().any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads));
         if reads_it
             && matches!(self.next.status, Status::Active | Status::Completed | Status::Ready)
         {

@@ -25,7 +25,13 @@ impl Passage<'_> {
     /// A token arrives at an e-mail.
     pub(super) fn arrive_at_email(&mut self, moving: Moving, step: u32, email: &SendEmail) {
         if moving.skipping {
-            self.not_sent(&moving.to.clone(), step, email, Outcome::Suppressed, "skipped on resume");
+            self.not_sent(
+                &moving.to.clone(),
+                step,
+                email,
+                Outcome::Suppressed,
+                "skipped on resume",
+            );
             self.send_on(email.next.as_ref(), moving);
             return;
         }
@@ -79,10 +85,7 @@ impl Passage<'_> {
         reason: &str,
     ) {
         self.count(&Counter::Messages(outcome));
-        self.line(
-            Some(id),
-            Happened::MessageSettled { outcome, reason: Some(reason.to_owned()) },
-        );
+        self.line(Some(id), Happened::MessageSettled { outcome, reason: Some(reason.to_owned()) });
         self.effects.push(Effect::RecordMessage {
             run: self.next.run,
             step,
@@ -196,11 +199,8 @@ impl Passage<'_> {
     pub(super) fn go_on_from_email(&mut self, token: &Token, skipping: bool) {
         let graph = self.graph;
         if let Some((_, Element::Email(email))) = graph.element(&token.element) {
-            let moving = Moving {
-                not_after: token.not_after,
-                skipping,
-                ..self.going_on(token, self.now)
-            };
+            let moving =
+                Moving { not_after: token.not_after, skipping, ..self.going_on(token, self.now) };
             self.send_on(email.next.as_ref(), moving);
         }
     }
@@ -222,12 +222,6 @@ impl Passage<'_> {
     }
 
     pub(super) fn merge_values(&self) -> MergeValues {
-        merge_values(
-            self.situation.account,
-            &self.graph.document,
-            &self.view,
-            self.next.run,
-            None,
-        )
+        merge_values(self.situation.account, &self.graph.document, &self.view, self.next.run, None)
     }
 }

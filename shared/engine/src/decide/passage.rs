@@ -123,7 +123,9 @@ impl<'a> Passage<'a> {
     }
 
     fn change(&mut self, change: &Change) {
-        let Some(standing) = self.situation.campaign.timeline.standing_at(change.at) else { return };
+        let Some(standing) = self.situation.campaign.timeline.standing_at(change.at) else {
+            return;
+        };
         if standing.paused {
             return;
         }
@@ -219,7 +221,9 @@ impl<'a> Passage<'a> {
     /// Changes what a resting token rests for.
     pub(super) fn rest_again(&mut self, step: u32, rest: Rest) {
         let run = self.next.run;
-        let Some(token) = self.next.tokens.iter_mut().find(|token| token.step == step) else { return };
+        let Some(token) = self.next.tokens.iter_mut().find(|token| token.step == step) else {
+            return;
+        };
         let before = token.due();
         token.rest = rest;
         let after = token.due();
@@ -362,9 +366,9 @@ impl<'a> Passage<'a> {
         let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
         self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
         let view = self.view.to_mut();
-        let wrote = view.apply(&patch, by.clone(), Some(causality), self.now, 0).map(|change| {
-            Cause::of(change, |key| patch.fields.get(key).cloned().flatten())
-        });
+        let wrote = view
+            .apply(&patch, by.clone(), Some(causality), self.now, 0)
+            .map(|change| Cause::of(change, |key| patch.fields.get(key).cloned().flatten()));
         if let Some(Cause::Change { what, .. }) = wrote {
             self.line(Some(element), Happened::Wrote { what });
         }
@@ -403,9 +407,7 @@ impl<'a> Passage<'a> {
     pub(super) fn finish(mut self, ignored: Option<Ignored>) -> Decision {
         if !self.is_material() {
             return match (self.situation.enrollment, ignored) {
-                (Some(before), None | Some(Ignored::AlreadyApplied))
-                    if *before != self.next =>
-                {
+                (Some(before), None | Some(Ignored::AlreadyApplied)) if *before != self.next => {
                     self.next.rev += 1;
                     Decision::Seen(Box::new(self.next))
                 }

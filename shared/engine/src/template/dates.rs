@@ -28,19 +28,11 @@ enum When {
 
 impl ShownDate {
     pub(super) fn day(date: NaiveDate, values: &MergeValues) -> Self {
-        Self {
-            when: When::Day(date),
-            zone: values.zone,
-            language: values.language,
-        }
+        Self { when: When::Day(date), zone: values.zone, language: values.language }
     }
 
     pub(super) fn moment(at: Instant, values: &MergeValues) -> Self {
-        Self {
-            when: When::Moment(at),
-            zone: values.zone,
-            language: values.language,
-        }
+        Self { when: When::Moment(at), zone: values.zone, language: values.language }
     }
 
     fn text(&self, style: &DateStyle) -> Result<String, InvalidStyle> {

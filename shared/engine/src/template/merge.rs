@@ -65,9 +65,9 @@ impl MergeValues {
             root.branches.entry(name).or_default();
         }
         for (path, value) in &self.values {
-            let node = path.split('.').fold(&mut root, |node, part| {
-                node.branches.entry(part).or_default()
-            });
+            let node = path
+                .split('.')
+                .fold(&mut root, |node, part| node.branches.entry(part).or_default());
             node.leaf = self.shown(value);
         }
         root.into_value()
@@ -106,9 +106,8 @@ impl Node<'_> {
                 let branches = self.branches.into_iter().filter(|(name, node)| {
                     node.leaf.is_some() || !node.branches.is_empty() || ROOTS.contains(name)
                 });
-                let members: BTreeMap<String, Value> = branches
-                    .map(|(name, node)| (name.to_owned(), node.into_value()))
-                    .collect();
+                let members: BTreeMap<String, Value> =
+                    branches.map(|(name, node)| (name.to_owned(), node.into_value())).collect();
                 Value::from(members)
             }
         }
@@ -144,9 +143,7 @@ impl From<MergeValue> for Stored {
             MergeValue::Number(number) => Self::Number(number),
             MergeValue::Boolean(yes) => Self::Boolean(yes),
             MergeValue::Date(d) => Self::Date { d },
-            MergeValue::DateTime(at) => Self::DateTime {
-                t: at.timestamp_millis(),
-            },
+            MergeValue::DateTime(at) => Self::DateTime { t: at.timestamp_millis() },
             MergeValue::List(items) => Self::List(items),
         }
     }

@@ -82,10 +82,7 @@ pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
     names::check(environment, source)?;
     let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
     let found = template.undeclared_variables(true);
-    Ok(found
-        .into_iter()
-        .filter(|path| !globals.contains(path.as_str()))
-        .collect())
+    Ok(found.into_iter().filter(|path| !globals.contains(path.as_str())).collect())
 }
 
 /// The template filled with the values.
@@ -109,21 +106,9 @@ pub fn render(source: &str, escape: Escape, values: &MergeValues) -> Result<Stri
 /// A rendered text on one line, as a subject must be: every run of white space and control characters
 /// becomes one space.
 pub fn one_line(text: &str) -> String {
-    let spaced: String = text
-        .chars()
-        .map(|c| {
-            if c.is_control() || c.is_whitespace() {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
-    spaced
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let spaced: String =
+        text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
+    spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The remedy that an error about an empty placeholder proposes.
@@ -185,19 +170,9 @@ fn problem(error: &minijinja::Error, source: &str) -> TemplateProblem {
     };
     let column = error.range().map(|range| {
         let before = source.get(..range.start).unwrap_or_default();
-        before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1
+        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
     });
-    TemplateProblem {
-        message,
-        line: error.line().unwrap_or(1),
-        column,
-    }
+    TemplateProblem { message, line: error.line().unwrap_or(1), column }
 }
 
 /// Takes text up to [`LONGEST_OUTPUT`] and fails on more.

@@ -18,10 +18,8 @@ pub(super) fn check(environment: &Environment<'_>, source: &str) -> Result<(), T
             && let Some(tag) = words.first()
             && FOREIGN_TAGS.contains(&tag.text)
         {
-            let message = format!(
-                "the tag `{}` is not available: a template stands alone",
-                tag.text
-            );
+            let message =
+                format!("the tag `{}` is not available: a template stands alone", tag.text);
             return Err(at(source, start + tag.at, message));
         }
         for (place, word) in words.iter().enumerate() {
@@ -29,11 +27,7 @@ pub(super) fn check(environment: &Environment<'_>, source: &str) -> Result<(), T
             let (kind, question, named) = match word.text {
                 "|" => ("filter", "name is filter", next.next()),
                 "filter" if is_tag && place == 0 => ("filter", "name is filter", next.next()),
-                "is" => (
-                    "test",
-                    "name is test",
-                    next.find(|(text, _)| *text != "not"),
-                ),
+                "is" => ("test", "name is test", next.find(|(text, _)| *text != "not")),
                 _ => continue,
             };
             if let Some((name, offset)) = named
@@ -68,10 +62,7 @@ pub(super) fn empty_placeholder(
         .or_else(|| first_empty(error.range()?.start, source, values))
         .or_else(|| told.map(str::to_owned))
         .unwrap_or_else(|| "a placeholder".to_owned());
-    Some(RenderError::Empty {
-        remedy: remedy(&placeholder),
-        placeholder,
-    })
+    Some(RenderError::Empty { remedy: remedy(&placeholder), placeholder })
 }
 
 /// The first path without a value that the expression around an offset reads.
@@ -163,30 +154,20 @@ fn words(code: &str) -> Vec<Word<'_>> {
         let length = match c {
             '"' | '\'' => {
                 let inside = length_of_text(&rest[1..], c);
-                found.push(Word {
-                    text: &rest[..1],
-                    at,
-                });
+                found.push(Word { text: &rest[..1], at });
                 (inside + 2).min(rest.len())
             }
             c if c.is_alphanumeric() || c == '_' => {
-                let length = rest
-                    .find(|c: char| !c.is_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len());
-                found.push(Word {
-                    text: &rest[..length],
-                    at,
-                });
+                let length =
+                    rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                found.push(Word { text: &rest[..length], at });
                 length
             }
             // Marks that trim white space belong to the braces.
             '-' | '+' if at == 0 => 1,
             c => {
                 if !c.is_whitespace() {
-                    found.push(Word {
-                        text: &rest[..c.len_utf8()],
-                        at,
-                    });
+                    found.push(Word { text: &rest[..c.len_utf8()], at });
                 }
                 c.len_utf8()
             }
@@ -213,16 +194,6 @@ fn length_of_text(text: &str, quote: char) -> usize {
 fn at(source: &str, offset: usize, message: String) -> TemplateProblem {
     let before = source.get(..offset).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    TemplateProblem {
-        message,
-        line,
-        column: Some(column),
-    }
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    TemplateProblem { message, line, column: Some(column) }
 }

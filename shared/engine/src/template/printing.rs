@@ -29,22 +29,14 @@ pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Resul
         _ => value.to_string(),
     };
     let escaped = matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe();
-    let written = if escaped {
-        out.write_str(&html(&text))
-    } else {
-        out.write_str(&text)
-    };
+    let written = if escaped { out.write_str(&html(&text)) } else { out.write_str(&text) };
     written.map_err(Error::from)
 }
 
 /// The filter `default(other)`: the other value for an empty one. Without an argument the text is left
 /// empty on purpose.
 pub(super) fn default(value: &Value, other: Option<Value>) -> Value {
-    if is_empty(value) {
-        other.unwrap_or_else(|| Value::from(""))
-    } else {
-        value.clone()
-    }
+    if is_empty(value) { other.unwrap_or_else(|| Value::from("")) } else { value.clone() }
 }
 
 /// The filter `join(between)`: the items of a list; an empty list stays empty, so that `default` may follow

@@ -36,9 +36,7 @@ pub fn instant_of(local: NaiveDateTime, zone: Zone) -> Instant {
     }
     // A gap. The offset that was in force before it, applied to a time the clocks never showed, gives
     // that time moved forward by the gap. No offset exceeds a day, so a day back is before the gap.
-    let before = local
-        .checked_sub_signed(TimeDelta::days(1))
-        .unwrap_or(local);
+    let before = local.checked_sub_signed(TimeDelta::days(1)).unwrap_or(local);
     let offset = zone.offset_from_utc_datetime(&before).fix();
     Utc.from_utc_datetime(&local.checked_sub_offset(offset).unwrap_or(local))
 }

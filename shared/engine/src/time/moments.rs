@@ -60,11 +60,7 @@ fn window_on(day: NaiveDate, from: TimeOfDay, to: TimeOfDay, zone: Zone) -> (Ins
     if from == to {
         return (beginning_of_day(day, zone), end_of_day(day, zone));
     }
-    let closing_day = if from < to {
-        day
-    } else {
-        day.succ_opt().unwrap_or(day)
-    };
+    let closing_day = if from < to { day } else { day.succ_opt().unwrap_or(day) };
     (from.on(day, zone), to.on(closing_day, zone))
 }
 

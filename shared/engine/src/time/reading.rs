@@ -32,18 +32,14 @@ pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate>
     };
     // An offset can carry the last evening of 9999 into the next year.
     at.filter(|at| at.year() <= 9999)
-        .ok_or_else(|| UnreadableDate::OutOfRange {
-            text: text.to_owned(),
-        })
+        .ok_or_else(|| UnreadableDate::OutOfRange { text: text.to_owned() })
 }
 
 /// The calendar date that a text names. Of a text with a time the date as written counts, whatever its
 /// offset.
 pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
     if epoch(text).is_some() {
-        return Err(UnreadableDate::NotADate {
-            text: text.to_owned(),
-        });
+        return Err(UnreadableDate::NotADate { text: text.to_owned() });
     }
     read(text).map(|written| written.date)
 }
@@ -82,51 +78,28 @@ enum Refusal {
 }
 
 fn read(text: &str) -> Result<Written, UnreadableDate> {
-    let unknown = || UnreadableDate::Unknown {
-        text: text.to_owned(),
-    };
+    let unknown = || UnreadableDate::Unknown { text: text.to_owned() };
     if text.len() > LONGEST_TEXT {
         let start: String = text.chars().take(LONGEST_TEXT / 2).collect();
-        return Err(UnreadableDate::Unknown {
-            text: format!("{start}…"),
-        });
+        return Err(UnreadableDate::Unknown { text: format!("{start}…") });
     }
     let (rest, zone, note) = split_zone(text.trim());
-    let mut reader = Reader {
-        tokens: tokens(rest),
-        ..Reader::default()
-    };
+    let mut reader = Reader { tokens: tokens(rest), ..Reader::default() };
     reader.read().map_err(|refusal| match refusal {
-        Refusal::Ambiguous => UnreadableDate::Ambiguous {
-            text: text.to_owned(),
-        },
+        Refusal::Ambiguous => UnreadableDate::Ambiguous { text: text.to_owned() },
         Refusal::Unknown => unknown(),
-        Refusal::NoSuchDay => UnreadableDate::NoSuchDay {
-            text: text.to_owned(),
-        },
-        Refusal::OutOfRange => UnreadableDate::OutOfRange {
-            text: text.to_owned(),
-        },
+        Refusal::NoSuchDay => UnreadableDate::NoSuchDay { text: text.to_owned() },
+        Refusal::OutOfRange => UnreadableDate::OutOfRange { text: text.to_owned() },
     })?;
     let date = reader.date.ok_or_else(unknown)?;
-    if reader
-        .weekday
-        .is_some_and(|weekday| weekday != date.weekday())
-    {
-        return Err(UnreadableDate::OtherWeekday {
-            text: text.to_owned(),
-        });
+    if reader.weekday.is_some_and(|weekday| weekday != date.weekday()) {
+        return Err(UnreadableDate::OtherWeekday { text: text.to_owned() });
     }
     // A remark such as `(Central European Time)` is only harmless beside an offset.
     if note && reader.offset.is_none() {
         return Err(unknown());
     }
-    Ok(Written {
-        date,
-        time: reader.time,
-        offset: reader.offset,
-        zone,
-    })
+    Ok(Written { date, time: reader.time, offset: reader.offset, zone })
 }
 
 /// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag tells of brackets that hold
@@ -199,9 +172,7 @@ impl Reader {
             return Ok(taken);
         }
         let Some(word) = self.word(0) else {
-            return Ok(usize::from(
-                self.mark(0, ',') || self.mark(0, '-') || self.mark(0, '@'),
-            ));
+            return Ok(usize::from(self.mark(0, ',') || self.mark(0, '-') || self.mark(0, '@')));
         };
         if let Some(weekday) = words::weekday(word)
             && self.weekday.is_none()
@@ -274,10 +245,9 @@ impl Reader {
         match self.word(from) {
             Some("uhr") => (1, None),
             Some("am" | "pm") => (1, half(self.word(from))),
-            Some("a" | "p") if self.mark(from + 1, '.') && self.word(from + 2) == Some("m") => (
-                if self.mark(from + 3, '.') { 4 } else { 3 },
-                half(self.word(from)),
-            ),
+            Some("a" | "p") if self.mark(from + 1, '.') && self.word(from + 2) == Some("m") => {
+                (if self.mark(from + 3, '.') { 4 } else { 3 }, half(self.word(from)))
+            }
             _ => (0, None),
         }
     }
@@ -318,16 +288,10 @@ impl Reader {
             return Ok(None);
         };
         if first.len() == 8 && self.word(1) == Some("t") {
-            return Ok(Some((
-                1,
-                value(&first[6..]),
-                value(&first[4..6]),
-                &first[..4],
-            )));
+            return Ok(Some((1, value(&first[6..]), value(&first[4..6]), &first[..4])));
         }
-        let Some(separator) = ['-', '/', '.']
-            .into_iter()
-            .find(|c| self.mark(1, *c) && self.mark(3, *c))
+        let Some(separator) =
+            ['-', '/', '.'].into_iter().find(|c| self.mark(1, *c) && self.mark(3, *c))
         else {
             return Ok(None);
         };
@@ -397,9 +361,7 @@ impl Reader {
     }
 
     fn glued(&self, ahead: usize) -> bool {
-        self.tokens
-            .get(self.at + ahead)
-            .is_some_and(|token| token.glued)
+        self.tokens.get(self.at + ahead).is_some_and(|token| token.glued)
     }
 }
 
@@ -436,17 +398,11 @@ fn clock(
     let time = NaiveTime::from_hms_opt(hour, value(minute), value(second))?;
     // Milliseconds are all an instant keeps; further digits are dropped, not rounded into the next second.
     let millis: String = fraction.chars().chain("00".chars()).take(3).collect();
-    Some(
-        time.overflowing_add_signed(TimeDelta::milliseconds(i64::from(value(&millis))))
-            .0,
-    )
+    Some(time.overflowing_add_signed(TimeDelta::milliseconds(i64::from(value(&millis)))).0)
 }
 
 fn offset_of(sign: i32, hours: &str, minutes: &str) -> Option<FixedOffset> {
-    let (hours, minutes) = (
-        i32::try_from(value(hours)).ok()?,
-        i32::try_from(value(minutes)).ok()?,
-    );
+    let (hours, minutes) = (i32::try_from(value(hours)).ok()?, i32::try_from(value(minutes)).ok()?);
     // No place on earth is further from UTC than fourteen hours.
     if hours > 14 || minutes > 59 {
         return None;

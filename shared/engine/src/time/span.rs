@@ -60,10 +60,7 @@ pub enum InvalidSpan {
 impl Span {
     /// Calendar days; beyond ten years, ten years.
     pub const fn days(days: i64) -> Self {
-        Self {
-            days: clamped(days, LONGEST_DAYS),
-            seconds: 0,
-        }
+        Self { days: clamped(days, LONGEST_DAYS), seconds: 0 }
     }
 
     /// Exact hours; beyond ten years, ten years.
@@ -78,10 +75,7 @@ impl Span {
 
     /// Exact seconds; beyond ten years, ten years.
     pub const fn seconds(seconds: i64) -> Self {
-        Self {
-            days: 0,
-            seconds: clamped(seconds, LONGEST_SECONDS),
-        }
+        Self { days: 0, seconds: clamped(seconds, LONGEST_SECONDS) }
     }
 
     /// Whether it points backwards.
@@ -113,15 +107,12 @@ impl Span {
     /// The instant this span after a date: the days shift the date, then the time of day is taken on it
     /// (R4), then the exact time is added.
     pub fn from_date(self, date: NaiveDate, at: TimeOfDay, zone: Zone) -> Instant {
-        let shifted = date
-            .checked_add_signed(TimeDelta::days(self.days))
-            .unwrap_or(date);
+        let shifted = date.checked_add_signed(TimeDelta::days(self.days)).unwrap_or(date);
         self.exact_after(at.on(shifted, zone))
     }
 
     fn exact_after(self, at: Instant) -> Instant {
-        at.checked_add_signed(TimeDelta::seconds(self.seconds))
-            .unwrap_or(at)
+        at.checked_add_signed(TimeDelta::seconds(self.seconds)).unwrap_or(at)
     }
 }
 
@@ -144,12 +135,8 @@ impl FromStr for Span {
             Some(rest) => (-1, rest),
             None => (1, lower.strip_prefix('+').unwrap_or(&lower)),
         };
-        let unreadable = || InvalidSpan::Unreadable {
-            text: text.to_owned(),
-        };
-        let too_long = || InvalidSpan::TooLong {
-            text: text.to_owned(),
-        };
+        let unreadable = || InvalidSpan::Unreadable { text: text.to_owned() };
+        let too_long = || InvalidSpan::TooLong { text: text.to_owned() };
         let (mut days, mut seconds, mut parts) = (0_i64, 0_i64, 0);
         loop {
             rest = rest.trim_start();
@@ -171,14 +158,10 @@ impl FromStr for Span {
                 Unit::Days(n) => days = days.saturating_add(number.saturating_mul(n)),
                 Unit::Seconds(n) => seconds = seconds.saturating_add(number.saturating_mul(n)),
                 Unit::Varying => {
-                    return Err(InvalidSpan::MonthsOrYears {
-                        text: text.to_owned(),
-                    });
+                    return Err(InvalidSpan::MonthsOrYears { text: text.to_owned() });
                 }
                 Unit::Missing if after.is_empty() => {
-                    return Err(InvalidSpan::NoUnit {
-                        text: text.to_owned(),
-                    });
+                    return Err(InvalidSpan::NoUnit { text: text.to_owned() });
                 }
                 Unit::Missing | Unit::Unknown => return Err(unreadable()),
             }
@@ -191,10 +174,7 @@ impl FromStr for Span {
         if days.saturating_mul(86_400).saturating_add(seconds) > LONGEST_SECONDS {
             return Err(too_long());
         }
-        Ok(Self {
-            days: sign * days,
-            seconds: sign * seconds,
-        })
+        Ok(Self { days: sign * days, seconds: sign * seconds })
     }
 }
 
@@ -233,11 +213,7 @@ impl fmt::Display for Span {
         }
         let (days, seconds) = (self.days.abs(), self.seconds.abs());
         // Whole weeks read better as weeks; anything else as days.
-        let (weeks, days) = if days % 7 == 0 {
-            (days / 7, 0)
-        } else {
-            (0, days)
-        };
+        let (weeks, days) = if days % 7 == 0 { (days / 7, 0) } else { (0, days) };
         let parts = [
             (weeks, "week"),
             (days, "day"),
@@ -263,9 +239,7 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -35,10 +35,7 @@ impl TimeOfDay {
         if hour > 23 || minute > 59 {
             return None;
         }
-        Some(Self {
-            hour: u8::try_from(hour).ok()?,
-            minute: u8::try_from(minute).ok()?,
-        })
+        Some(Self { hour: u8::try_from(hour).ok()?, minute: u8::try_from(minute).ok()? })
     }
 
     /// The hour, 0 to 23.
@@ -68,9 +65,7 @@ impl FromStr for TimeOfDay {
     type Err = InvalidTimeOfDay;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimeOfDay> {
-        read(text.trim()).ok_or_else(|| InvalidTimeOfDay {
-            text: text.to_owned(),
-        })
+        read(text.trim()).ok_or_else(|| InvalidTimeOfDay { text: text.to_owned() })
     }
 }
 
@@ -91,9 +86,7 @@ impl Serialize for TimeOfDay {
 
 impl<'de> Deserialize<'de> for TimeOfDay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

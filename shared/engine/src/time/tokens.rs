@@ -28,17 +28,11 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             glued = false;
             continue;
         }
-        let last = found
-            .last_mut()
-            .filter(|_| glued)
-            .map(|token| &mut token.piece);
+        let last = found.last_mut().filter(|_| glued).map(|token| &mut token.piece);
         match last {
             Some(Piece::Number(digits)) if c.is_ascii_digit() => digits.push(c),
             Some(Piece::Word(letters)) if c.is_alphabetic() => letters.extend(c.to_lowercase()),
-            _ => found.push(Token {
-                piece: piece_from(c),
-                glued,
-            }),
+            _ => found.push(Token { piece: piece_from(c), glued }),
         }
         glued = true;
     }

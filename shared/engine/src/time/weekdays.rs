@@ -61,9 +61,7 @@ impl Weekdays {
     }
 
     fn names(self) -> impl Iterator<Item = &'static str> {
-        WEEK.into_iter()
-            .filter(move |(day, ..)| self.contains(*day))
-            .map(|(_, name, _)| name)
+        WEEK.into_iter().filter(move |(day, ..)| self.contains(*day)).map(|(_, name, _)| name)
     }
 }
 

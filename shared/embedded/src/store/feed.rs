@@ -1,0 +1,109 @@
+//! The feed: what changed, for those who act on it.
+//!
+//! A change is written with what it tells of, so none is lost. The changes of one item come in the
+//! order in which they were made. A consumer reads on from its own checkpoint, so after a crash it
+//! sees again what it had not yet noted as done. What every registered consumer is done with is
+//! trimmed.
+
+use dacapo_platform::table::{Item, Key, TableError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::timers::row_limit;
+use super::writer::{Done, Work};
+use super::{SqliteStore, rows};
+
+/// One change of one item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its number, higher than that of every earlier one.
+    pub seq: i64,
+    /// What changed.
+    pub key: Key,
+    /// As it was; `None` if it wasn't there.
+    pub old: Option<Item>,
+    /// As it is since; `None` if it was deleted.
+    pub new: Option<Item>,
+}
+
+impl SqliteStore {
+    /// The changes behind a consumer's checkpoint. One that never noted any reads from the start of
+    /// what is left; to have the feed wait for it, register it with a checkpoint of 0.
+    pub fn read_feed(&self, consumer: &str, limit: usize) -> Result<Vec<Change>, TableError> {
+        let select = "SELECT seq, pk, sk, old, new FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        self.read(|connection| {
+            let checkpoint = checkpoint_of(connection, consumer)?;
+            let mut statement = connection.prepare_cached(select)?;
+            let changes = statement.query_map(params![checkpoint, row_limit(limit)], |row| {
+                let key = Key { pk: row.get(1)?, sk: row.get(2)? };
+                let image = |column| -> rusqlite::Result<Option<Item>> {
+                    let text: Option<String> = row.get(column)?;
+                    text.map(|text| rows::from_image(&key, &text)).transpose()
+                };
+                Ok(Change { seq: row.get(0)?, old: image(3)?, new: image(4)?, key })
+            })?;
+            changes.collect()
+        })
+    }
+
+    /// Whether a consumer is done with every change there is.
+    pub fn feed_is_read(&self, consumer: &str) -> Result<bool, TableError> {
+        self.read(|connection| {
+            let checkpoint = checkpoint_of(connection, consumer)?;
+            let more = connection
+                .prepare_cached("SELECT 1 FROM feed WHERE seq > ?1 LIMIT 1")?
+                .exists([checkpoint])?;
+            Ok(!more)
+        })
+    }
+
+    /// The number of the last change that a consumer is done with, 0 for one that isn't registered.
+    pub fn checkpoint(&self, consumer: &str) -> Result<i64, TableError> {
+        self.read(|connection| checkpoint_of(connection, consumer))
+    }
+
+    /// Deletes what every registered consumer is done with, and says how much that was. The writer
+    /// does so by itself now and then.
+    pub async fn trim(&self) -> Result<usize, TableError> {
+        match self.writer.run(Work::Trim).await? {
+            Done::Count(trimmed) => Ok(trimmed),
+            Done::Committed | Done::Received(_) => Ok(0),
+        }
+    }
+}
+
+pub(super) fn append(
+    connection: &Connection,
+    key: &Key,
+    old: Option<&Item>,
+    new: Option<&Item>,
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO feed (pk, sk, old, new) VALUES (?1, ?2, ?3, ?4)";
+    let old = old.map(rows::image).transpose()?;
+    let new = new.map(rows::image).transpose()?;
+    connection.prepare_cached(insert)?.execute(params![key.pk, key.sk, old, new])?;
+    Ok(())
+}
+
+pub(super) fn note_checkpoint(
+    connection: &Connection,
+    consumer: &str,
+    seq: i64,
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO checkpoints (consumer, seq) VALUES (?1, ?2)
+        ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)";
+    connection.prepare_cached(insert)?.execute(params![consumer, seq])?;
+    Ok(())
+}
+
+/// Without a registered consumer the smallest checkpoint is null, and nothing is deleted.
+pub(super) fn trim(connection: &Connection) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("DELETE FROM feed WHERE seq <= (SELECT min(seq) FROM checkpoints)")?
+        .execute([])
+}
+
+fn checkpoint_of(connection: &Connection, consumer: &str) -> rusqlite::Result<i64> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM checkpoints WHERE consumer = ?1")?;
+    Ok(statement.query_row([consumer], |row| row.get(0)).optional()?.unwrap_or(0))
+}

@@ -1,0 +1,275 @@
+//! The table, its feed, the timers and the queues in one SQLite file.
+//!
+//! What it promises:
+//!
+//! - What was acknowledged is on disk: it survives `kill -9` and the loss of power.
+//! - Table writes, timers, queue messages and checkpoints that are committed together are there
+//!   together or not at all ([`SqliteStore::commit`]).
+//! - One writer thread makes every change, in the order of their arrival. It commits all that waits
+//!   in one SQLite transaction, so many callers share one flush of the disk.
+//! - Reads see every acknowledged commit. They take microseconds and are made where they are asked
+//!   for, without a thread of their own.
+//! - The store reads no clock: whatever depends on the time is told it.
+//!
+//! It is as strict as the table port demands and no stricter than DynamoDB, with one kindness that
+//! a consumer must not come to rely on: eventual reads are strong here.
+
+mod apply;
+mod feed;
+mod pages;
+mod queue;
+mod rows;
+mod schema;
+mod timers;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError as Taken};
+
+use async_trait::async_trait;
+use dacapo_platform::Instant;
+use dacapo_platform::table::{
+    Body, Consistency, Item, Key, Page, Query, Table, TableError, Write, check, check_key,
+    check_query, check_token,
+};
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+pub use feed::Change;
+pub use queue::QueueMessage;
+pub use timers::Timer;
+
+use writer::{Done, Work, Writer};
+
+/// The store's file in its directory.
+const FILE: &str = "dacapo.db";
+/// The file whose lock says that a process has the directory open.
+const LOCK: &str = "dacapo.lock";
+/// Connections for reading; more would wait for the cores, not for each other.
+const READERS: usize = 4;
+
+/// Everything that the embedded engine stores.
+pub struct SqliteStore {
+    readers: Vec<Arc<Mutex<Connection>>>,
+    next_reader: AtomicUsize,
+    writer: Writer,
+    /// Held as long as the store is open, given back by the system whatever ends the process.
+    _lock: Option<File>,
+}
+
+/// One part of what [`SqliteStore::commit`] makes true all at once.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// A write to the table.
+    Write(Write),
+    /// Sets a timer; one of the same name is replaced.
+    Schedule(Timer),
+    /// Removes the timer of this name, if there is one.
+    Cancel(String),
+    /// Puts a message at the end of a queue.
+    Send {
+        /// Which queue; a queue is made by being named.
+        queue: String,
+        /// From when on it can be received.
+        visible_at: Instant,
+        /// What it says.
+        body: Body,
+    },
+    /// Removes a message for good; one that is gone is gone.
+    Remove {
+        /// Its number.
+        id: i64,
+    },
+    /// Hides a message until later. This is no attempt.
+    Defer {
+        /// Its number.
+        id: i64,
+        /// From when on it can be received again.
+        visible_at: Instant,
+    },
+    /// Notes that a consumer of the feed is done with everything up to a change. A checkpoint never
+    /// falls, so `seq: 0` registers a consumer and does nothing to one that is known.
+    Checkpoint {
+        /// Who.
+        consumer: String,
+        /// The number of the last change that it is done with.
+        seq: i64,
+    },
+    /// Keeps a text under a name.
+    SetMeta {
+        /// The name.
+        name: String,
+        /// The text.
+        value: String,
+    },
+}
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process, or another store in this one, has it open.
+    #[error("`{}` is in use by another process; stop that one first or choose another directory", .0.display())]
+    InUse(PathBuf),
+    /// The directory can't be made or written.
+    #[error("`{}` can't be used: {source}", .directory.display())]
+    Directory {
+        /// Which.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It was written by another version of the program.
+    #[error("the store has schema {found}, this program knows {known}")]
+    Schema {
+        /// What stands in the file.
+        found: String,
+        /// What this program writes.
+        known: &'static str,
+    },
+    /// SQLite refused.
+    #[error("the store can't be opened: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, which is made if need be; `None` keeps it in memory.
+    ///
+    /// The feed holds the changes of those items whose keys pass `feed_filter`.
+    pub fn open(
+        directory: Option<&Path>,
+        feed_filter: fn(&Key) -> bool,
+    ) -> Result<Arc<Self>, StoreError> {
+        let Some(directory) = directory else {
+            let connection = Arc::new(Mutex::new(schema::prepare(Connection::open_in_memory()?)?));
+            let writer = Writer::start(Arc::clone(&connection), feed_filter);
+            return Ok(Arc::new(Self::new(vec![connection], writer, None)));
+        };
+        let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
+        std::fs::create_dir_all(directory).map_err(unusable)?;
+        let lock =
+            File::options().create(true).truncate(false).write(true).open(directory.join(LOCK));
+        let lock = lock.map_err(unusable)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse(directory.to_owned()),
+            TryLockError::Error(source) => unusable(source),
+        })?;
+        let file = directory.join(FILE);
+        let connection = schema::prepare(Connection::open(&file)?)?;
+        let readers = (0..READERS)
+            .map(|_| Ok(Arc::new(Mutex::new(schema::open_reader(&file)?))))
+            .collect::<Result<_, rusqlite::Error>>()?;
+        let writer = Writer::start(Arc::new(Mutex::new(connection)), feed_filter);
+        Ok(Arc::new(Self::new(readers, writer, Some(lock))))
+    }
+
+    /// Makes all of these true at once, or none of them.
+    ///
+    /// The table writes among them are held to the bounds of one transaction, and all their
+    /// conditions are judged before any of it is applied; `which` of a conflict counts the table
+    /// writes only. Once this is called the commit goes on even if nobody waits for its answer.
+    pub async fn commit(&self, operations: Vec<Operation>) -> Result<(), TableError> {
+        self.commit_once(operations, None).await
+    }
+
+    /// Counts the commits. Wait for it to change instead of asking again and again for new work.
+    #[must_use]
+    pub fn commit_notifier(&self) -> watch::Receiver<u64> {
+        self.writer.commits()
+    }
+
+    /// The text kept under a name.
+    pub fn meta(&self, name: &str) -> Result<Option<String>, TableError> {
+        self.read(|connection| rows::meta(connection, name))
+    }
+
+    /// Deletes what expired at or before an instant, some at a time: says how many, so that the
+    /// caller goes on until there are none. The feed tells of it like of any other delete.
+    pub async fn sweep(&self, now: Instant) -> Result<usize, TableError> {
+        match self.writer.run(Work::Sweep { now }).await? {
+            Done::Count(swept) => Ok(swept),
+            Done::Committed | Done::Received(_) => Ok(0),
+        }
+    }
+
+    async fn commit_once(
+        &self,
+        operations: Vec<Operation>,
+        token: Option<String>,
+    ) -> Result<(), TableError> {
+        check(table_writes(&operations))?;
+        if operations.is_empty() {
+            return Ok(());
+        }
+        self.writer.run(Work::Commit { operations, token }).await.map(|_| ())
+    }
+
+    fn new(readers: Vec<Arc<Mutex<Connection>>>, writer: Writer, lock: Option<File>) -> Self {
+        Self { readers, next_reader: AtomicUsize::new(0), writer, _lock: lock }
+    }
+
+    /// Reads on whichever connection is free.
+    fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, TableError> {
+        let first = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let mut candidates =
+            (0..self.readers.len()).map(|n| &self.readers[(first + n) % self.readers.len()]);
+        let free = candidates.find_map(|reader| match reader.try_lock() {
+            Ok(connection) => Some(connection),
+            // A connection holds no state between reads that a panic could have left half done.
+            Err(Taken::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(Taken::WouldBlock) => None,
+        });
+        let connection = free.unwrap_or_else(|| {
+            self.readers[first % self.readers.len()].lock().unwrap_or_else(PoisonError::into_inner)
+        });
+        query(&connection).map_err(|error| TableError::Failed(error.to_string()))
+    }
+}
+
+/// The table writes among operations, in their order.
+fn table_writes(operations: &[Operation]) -> impl Iterator<Item = &Write> {
+    operations.iter().filter_map(|operation| match operation {
+        Operation::Write(write) => Some(write),
+        _ => None,
+    })
+}
+
+#[async_trait]
+impl Table for SqliteStore {
+    async fn get(&self, key: &Key, _: Consistency) -> Result<Option<Item>, TableError> {
+        check_key(key)?;
+        self.read(|connection| rows::get(connection, key))
+    }
+
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        _: Consistency,
+    ) -> Result<Vec<Option<Item>>, TableError> {
+        keys.iter().try_for_each(check_key)?;
+        self.read(|connection| keys.iter().map(|key| rows::get(connection, key)).collect())
+    }
+
+    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+        check_query(&query, false)?;
+        let from = pages::Place::of_items(&query)?;
+        self.read(|connection| pages::items(connection, &query, from.as_ref()))
+    }
+
+    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+        check_query(&query, true)?;
+        let from = pages::Place::of_index(&query)?;
+        self.read(|connection| pages::index(connection, &query, from.as_ref()))
+    }
+
+    async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
+        token.map_or(Ok(()), check_token)?;
+        // A plain write has no token in DynamoDB either.
+        let token = token.filter(|_| writes.len() > 1).map(str::to_owned);
+        self.commit_once(writes.into_iter().map(Operation::Write).collect(), token).await
+    }
+}

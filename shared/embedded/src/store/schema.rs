@@ -1,0 +1,120 @@
+//! The tables in the file, and how its connections are set up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::StoreError;
+
+/// What this program writes; another one is refused rather than guessed at.
+const VERSION: &str = "1";
+
+/// `FULL` flushes the log at every commit, so that an acknowledged write survives the loss of power
+/// and not only of the process. It is affordable because the writer commits everything that waits
+/// at once: the more callers, the more of them share a flush. Measured with 64 callers on two cores
+/// and ext4 (`--example store_speed`): 24,000 puts a second, with `NORMAL` 43,000.
+const SYNCHRONOUS: &str = "FULL";
+
+/// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The statements in use, with room for more.
+const STATEMENTS: usize = 64;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Items in the order of their keys: what is read together lies together.
+CREATE TABLE IF NOT EXISTS items (
+    pk TEXT NOT NULL,
+    sk TEXT NOT NULL,
+    rev INTEGER,
+    gpk TEXT,
+    gsk TEXT,
+    expires INTEGER, -- seconds
+    body TEXT NOT NULL,
+    PRIMARY KEY (pk, sk)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_index ON items (gpk, gsk, pk, sk) WHERE gpk IS NOT NULL;
+CREATE INDEX IF NOT EXISTS items_expiring ON items (expires) WHERE expires IS NOT NULL;
+
+-- Numbers of changes are never used again, not even after all were trimmed.
+CREATE TABLE IF NOT EXISTS feed (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    pk TEXT NOT NULL,
+    sk TEXT NOT NULL,
+    old TEXT,
+    new TEXT
+);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    consumer TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS timers (
+    name TEXT PRIMARY KEY,
+    due INTEGER NOT NULL, -- milliseconds
+    sort TEXT NOT NULL,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS timers_due ON timers (due, sort, name);
+
+CREATE TABLE IF NOT EXISTS queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    visible_at INTEGER NOT NULL, -- milliseconds
+    attempts INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS queue_visible ON queue (queue, visible_at, id);
+";
+
+/// Makes a connection the writer's, and the file a store if it isn't one yet.
+pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> {
+    settle_in(&connection, 64 * 1024)?;
+    // In memory there is no log; SQLite then answers `memory` and all is well.
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", SYNCHRONOUS)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    let transaction = connection.unchecked_transaction()?;
+    let is_store =
+        transaction.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")?.exists([])?;
+    let found: Option<String> = if is_store {
+        let value = "SELECT value FROM meta WHERE name = 'schema'";
+        transaction.query_row(value, [], |row| row.get(0)).optional()?
+    } else {
+        None
+    };
+    match found {
+        Some(found) if found != VERSION => {
+            return Err(StoreError::Schema { found, known: VERSION });
+        }
+        Some(_) => {}
+        None => {
+            transaction.execute_batch(TABLES)?;
+            transaction
+                .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(connection)
+}
+
+/// One more connection to the file, for reading only.
+pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    settle_in(&connection, 16 * 1024)?;
+    Ok(connection)
+}
+
+fn settle_in(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}

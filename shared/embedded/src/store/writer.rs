@@ -1,0 +1,331 @@
+//! The one thread that writes.
+//!
+//! It takes everything that waits, does it in one SQLite transaction, and answers everybody once
+//! that is committed. Later units of a group see what earlier ones did. A unit that is refused has
+//! changed nothing; a failure of SQLite undoes the group, whose units are then tried one by one, so
+//! that one of them can't fail the others.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use dacapo_platform::Instant;
+use dacapo_platform::table::{Key, TableError};
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use super::apply::{self, Failure};
+use super::queue::QueueMessage;
+use super::{Operation, feed, queue};
+
+/// The most units in one group; what waits beyond that waits for the next.
+const LARGEST_GROUP: usize = 512;
+/// So many checkpoints pass before what they leave behind is trimmed.
+const CHECKPOINTS_TO_TRIM: usize = 256;
+/// Tokens of transactions that are remembered. They bridge retries, which come within seconds.
+const TOKENS: usize = 4096;
+
+/// What can be asked of the writer.
+pub(super) enum Work {
+    Commit { operations: Vec<Operation>, token: Option<String> },
+    Receive { queue: String, now: Instant, limit: usize, lease: Instant },
+    Sweep { now: Instant },
+    Trim,
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Committed,
+    Received(Vec<QueueMessage>),
+    Count(usize),
+}
+
+/// The end of the thread that the others hold. Dropping it waits for what was asked before.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    commits: watch::Receiver<u64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    work: Work,
+    answer: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Done, TableError>;
+
+impl Writer {
+    pub(super) fn start(connection: Arc<Mutex<Connection>>, in_feed: fn(&Key) -> bool) -> Self {
+        let (jobs, waiting) = channel();
+        let (notifier, commits) = watch::channel(0);
+        let mut groups =
+            Groups { connection, in_feed, notifier, tokens: Tokens::default(), checkpoints: 0 };
+        let thread = std::thread::spawn(move || groups.run(&waiting));
+        Self { jobs: Some(jobs), commits, thread: Some(thread) }
+    }
+
+    pub(super) async fn run(&self, work: Work) -> Answer {
+        let (answer, outcome) = oneshot::channel();
+        let gone = || TableError::Failed("the writer has ended".to_owned());
+        self.jobs.as_ref().ok_or_else(gone)?.send(Job { work, answer }).map_err(|_| gone())?;
+        // An answer that never comes is one lost half way.
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(TableError::Unknown("the writer gave no answer".to_owned())))
+    }
+
+    pub(super) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the writer of the store ended in a panic");
+        }
+    }
+}
+
+struct Groups {
+    connection: Arc<Mutex<Connection>>,
+    in_feed: fn(&Key) -> bool,
+    notifier: watch::Sender<u64>,
+    tokens: Tokens,
+    checkpoints: usize,
+}
+
+impl Groups {
+    fn run(&mut self, waiting: &Receiver<Job>) {
+        while let Ok(first) = waiting.recv() {
+            let mut group = vec![first];
+            group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
+            // A panic is a defect; it costs this group its answers, not the process its writer.
+            if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
+                tracing::error!("a panic in the writer of the store; its group was not answered");
+                self.undo();
+            }
+        }
+    }
+
+    fn settle(&mut self, group: Vec<Job>) {
+        let answers = match self.attempt(&group) {
+            Ok(answers) => answers,
+            Err(TableError::Failed(_)) if group.len() > 1 => {
+                group.iter().map(|job| self.attempt(std::slice::from_ref(job))?.remove(0)).collect()
+            }
+            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let told = group.iter().zip(&answers).any(|(job, answer)| match answer {
+            Ok(Done::Committed) => true,
+            Ok(Done::Count(count)) => *count > 0 && matches!(job.work, Work::Sweep { .. }),
+            Ok(Done::Received(_)) | Err(_) => false,
+        });
+        if told {
+            self.notifier.send_modify(|commits| *commits += 1);
+        }
+        for (job, answer) in group.into_iter().zip(answers) {
+            // Nobody may be waiting any more.
+            let _ = job.answer.send(answer);
+        }
+    }
+
+    /// Does a group in one transaction. `Failed` undid all of it; `Unknown` came of the commit.
+    fn attempt(&mut self, group: &[Job]) -> Result<Vec<Answer>, TableError> {
+        let connection = Arc::clone(&self.connection);
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.attempt_on(&connection, group);
+        if outcome.is_err() {
+            self.tokens.forget_uncommitted();
+            undo_on(&connection);
+        }
+        outcome
+    }
+
+    fn attempt_on(
+        &mut self,
+        connection: &Connection,
+        group: &[Job],
+    ) -> Result<Vec<Answer>, TableError> {
+        let failed = |error: rusqlite::Error| TableError::Failed(error.to_string());
+        execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
+        let mut answers = Vec::with_capacity(group.len());
+        for job in group {
+            answers.push(match self.perform(connection, &job.work) {
+                Ok(done) => Ok(done),
+                Err(Failure::Refused(error)) => Err(error),
+                Err(Failure::Sqlite(error)) => return Err(failed(error)),
+            });
+        }
+        if self.checkpoints >= CHECKPOINTS_TO_TRIM {
+            feed::trim(connection).map_err(failed)?;
+            self.checkpoints = 0;
+        }
+        execute(connection, "COMMIT").map_err(|error| TableError::Unknown(error.to_string()))?;
+        self.tokens.committed();
+        Ok(answers)
+    }
+
+    fn perform(&mut self, connection: &Connection, work: &Work) -> Result<Done, Failure> {
+        match work {
+            Work::Commit { operations, token } => {
+                let token = token.as_ref().map(|token| (token, fingerprint(operations)));
+                if let Some((token, fingerprint)) = token
+                    && self.tokens.knows(token, fingerprint)?
+                {
+                    return Ok(Done::Committed);
+                }
+                apply::commit(connection, operations, self.in_feed)?;
+                if let Some((token, fingerprint)) = token {
+                    self.tokens.remember(token, fingerprint);
+                }
+                let checkpoint =
+                    |operation: &&Operation| matches!(operation, Operation::Checkpoint { .. });
+                self.checkpoints += operations.iter().filter(checkpoint).count();
+                Ok(Done::Committed)
+            }
+            Work::Receive { queue, now, limit, lease } => {
+                Ok(Done::Received(queue::lease(connection, queue, *now, *limit, *lease)?))
+            }
+            Work::Sweep { now } => Ok(Done::Count(apply::sweep(connection, *now, self.in_feed)?)),
+            Work::Trim => Ok(Done::Count(feed::trim(connection)?)),
+        }
+    }
+
+    fn undo(&mut self) {
+        self.tokens.forget_uncommitted();
+        undo_on(&self.connection.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The transactions of late, by their tokens.
+#[derive(Default)]
+struct Tokens {
+    known: HashMap<String, u64>,
+    order: VecDeque<String>,
+    /// So many of them, from the oldest on, are committed.
+    committed: usize,
+}
+
+impl Tokens {
+    fn knows(&self, token: &str, fingerprint: u64) -> Result<bool, TableError> {
+        match self.known.get(token) {
+            None => Ok(false),
+            Some(known) if *known == fingerprint => Ok(true),
+            Some(_) => Err(TableError::Invalid(
+                "the token belongs to a transaction of other writes".to_owned(),
+            )),
+        }
+    }
+
+    fn remember(&mut self, token: &str, fingerprint: u64) {
+        self.known.insert(token.to_owned(), fingerprint);
+        self.order.push_back(token.to_owned());
+    }
+
+    fn committed(&mut self) {
+        while self.order.len() > TOKENS {
+            if let Some(token) = self.order.pop_front() {
+                self.known.remove(&token);
+            }
+        }
+        self.committed = self.order.len();
+    }
+
+    fn forget_uncommitted(&mut self) {
+        for token in self.order.drain(self.committed..) {
+            self.known.remove(&token);
+        }
+    }
+}
+
+fn fingerprint(operations: &[Operation]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{operations:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+fn undo_on(connection: &Connection) {
+    // Some failures have ended the transaction already.
+    if !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK")
+    {
+        tracing::error!(%error, "a group of writes could not be undone");
+    }
+}
+
+fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{rows, schema};
+    use dacapo_platform::table::{Body, Condition, Item, Write};
+
+    fn put(pk: &str, bytes: usize) -> Job {
+        let body = Body::of(&serde_json::json!({ "text": "x".repeat(bytes) })).unwrap();
+        let write = Write::put(Item::new(Key::new(pk, "s"), body), Condition::Absent);
+        let work =
+            Work::Commit { operations: vec![Operation::Write(write)], token: Some(pk.to_owned()) };
+        Job { work, answer: oneshot::channel().0 }
+    }
+
+    fn groups() -> Groups {
+        let connection = schema::prepare(Connection::open_in_memory().unwrap()).unwrap();
+        Groups {
+            connection: Arc::new(Mutex::new(connection)),
+            in_feed: |key| {
+                assert_ne!(key.pk, "a defect");
+                false
+            },
+            notifier: watch::channel(0).0,
+            tokens: Tokens::default(),
+            checkpoints: 0,
+        }
+    }
+
+    fn stored(groups: &Groups) -> Vec<&'static str> {
+        let connection = groups.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = |pk: &&str| rows::get(&connection, &Key::new(*pk, "s")).unwrap().is_some();
+        ["before", "too large", "a defect", "behind"].into_iter().filter(there).collect()
+    }
+
+    #[test]
+    fn a_unit_that_sqlite_fails_does_not_fail_its_group() {
+        let mut groups = groups();
+        let pages = "PRAGMA max_page_count = 40";
+        groups.connection.lock().unwrap().query_row(pages, [], |_| Ok(())).unwrap();
+        assert!(groups.attempt(&[put("before", 10), put("too large", 300_000)]).is_err());
+        assert_eq!(stored(&groups), [""; 0], "the group is undone");
+        groups.settle(vec![put("before", 10), put("too large", 300_000), put("behind", 10)]);
+        assert_eq!(stored(&groups), ["before", "behind"]);
+    }
+
+    #[test]
+    fn a_panic_costs_its_group_and_not_the_writer() {
+        let mut groups = groups();
+        let (jobs, waiting) = channel();
+        jobs.send(put("before", 10)).unwrap();
+        // One that asks the filter, which panics.
+        let mut defect = put("a defect", 10);
+        let delete = Write::delete(Key::new("a defect", "s"), Condition::Always);
+        defect.work = Work::Commit { operations: vec![Operation::Write(delete)], token: None };
+        jobs.send(defect).unwrap();
+        drop(jobs);
+        groups.run(&waiting);
+        assert_eq!(stored(&groups), [""; 0]);
+        groups.settle(vec![put("before", 10), put("behind", 10)]);
+        assert_eq!(
+            stored(&groups),
+            ["before", "behind"],
+            "a token of the lost group is not remembered"
+        );
+    }
+}

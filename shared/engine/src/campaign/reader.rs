@@ -1,0 +1,290 @@
+//! Reads a campaign's document from its text, YAML or JSON.
+//!
+//! It promises to find in one go whatever is wrong in parts that do not depend on one another: every element,
+//! e-mail and field, the settings and the sender are read by themselves. Every refusal has its place in the
+//! text and says what to write instead. Whether the document makes sense is `campaign::validate`'s affair.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::Error;
+
+use super::decode::{decode, decode_without, found};
+use super::format::{Document, Element};
+use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar, parse};
+use super::refusal::Refusal;
+use crate::problem::Problem;
+
+pub use super::node::{DEEPEST_NESTING, LONGEST_DOCUMENT};
+
+/// A document that could be read, and the places of everything in it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The document.
+    pub document: Document,
+    /// Where its keys and values are in the text.
+    pub places: Places,
+}
+
+/// Reads the text of a campaign; otherwise everything that keeps it from being read, in order of place.
+pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let root = match parse(text, &mut problems) {
+        Ok(root) => root,
+        Err(problem) => {
+            problems.push(*problem);
+            return Err(problems);
+        }
+    };
+    let document = Reading { root: &root, problems: &mut problems }.document();
+    match document {
+        Some(document) if problems.is_empty() => Ok(Source { document, places: Places(root) }),
+        Some(_) | None => {
+            problems.sort_by_key(|problem| (problem.line, problem.column));
+            problems.truncate(MOST_PROBLEMS);
+            Err(problems)
+        }
+    }
+}
+
+/// Where the keys and values of a document are in its text.
+#[derive(Debug, Clone)]
+pub struct Places(Node);
+
+impl Places {
+    /// Whether something is written at this path.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.node(path).is_some()
+    }
+
+    /// The place of the value at this path, or of the innermost key on the way that is there.
+    pub(crate) fn of_value(&self, path: &Path) -> Place {
+        match self.node(path) {
+            Some(node) => node.place,
+            None => self.of_key(path),
+        }
+    }
+
+    /// The place of the key that the path ends with, or of the innermost on the way that is there.
+    pub(crate) fn of_key(&self, path: &Path) -> Place {
+        let mut node = &self.0;
+        let mut place = Place::BEGINNING;
+        for step in &path.0 {
+            let Some((key, value)) = node.step(step) else { break };
+            place = key.map_or(value.place, |key| key.place);
+            node = value;
+        }
+        place
+    }
+
+    /// The place of a character in the text at this path, if its style allows one to say.
+    pub(crate) fn in_text(&self, path: &Path, line: u32, column: u32) -> Option<Place> {
+        match &self.node(path)?.content {
+            Content::Scalar(scalar) => scalar.place_of(line, column),
+            Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    fn node(&self, path: &Path) -> Option<&Node> {
+        path.0.iter().try_fold(&self.0, |node, step| Some(node.step(step)?.1))
+    }
+}
+
+const KEYS: [&str; 8] =
+    ["id", "name", "description", "sender", "fields", "settings", "elements", "emails"];
+
+struct Reading<'a> {
+    root: &'a Node,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Reading<'a> {
+    fn document(&mut self) -> Option<Document> {
+        let Content::Map(entries) = &self.root.content else {
+            let wanted = "a campaign: a map with at least `id` and `elements`";
+            let refusal = Refusal::wrong_type(wanted, found(self.root));
+            self.refuse(refusal.into_problem(&Path::root()), self.root.place);
+            return None;
+        };
+        for (key, _) in entries {
+            if !KEYS.contains(&key.text.as_str()) {
+                let refusal = Refusal::unknown_field(&key.text, &KEYS).at_key(key);
+                self.refuse(refusal.into_problem(&Path::root()), key.place);
+            }
+        }
+        // All of them are read before the first that failed makes it end.
+        let id = self.required("id");
+        let name = self.optional("name");
+        let description = self.optional("description");
+        let sender = self.optional("sender");
+        let fields = self.each("fields", decode);
+        let settings = self.optional("settings");
+        let elements = self.each("elements", element);
+        let emails = self.each("emails", decode);
+        if self.root.get("elements").is_none() {
+            self.missing("elements");
+        }
+        Some(Document {
+            id: id?,
+            name: name?.unwrap_or_default(),
+            description: description?,
+            sender: sender?,
+            fields: fields?.into_iter().collect(),
+            settings: settings?.unwrap_or_default(),
+            elements: elements?,
+            emails: emails?.into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    fn required<T: Deserialize<'a>>(&mut self, key: &'static str) -> Option<T> {
+        match self.root.get(key) {
+            Some((key, node)) => self.keep(decode(node), key, node, &Path::root()),
+            None => {
+                self.missing(key);
+                None
+            }
+        }
+    }
+
+    /// The outer option is whether it could be read, the inner one whether it is there.
+    #[allow(clippy::option_option, reason = "said above")]
+    fn optional<T: Deserialize<'a>>(&mut self, key: &'static str) -> Option<Option<T>> {
+        match self.root.get(key) {
+            Some((key, node)) => self.keep(decode(node), key, node, &Path::root()),
+            None => Some(None),
+        }
+    }
+
+    /// The entries of a map, each read by itself; nothing written is a map without entries.
+    fn each<K, T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&'a Node) -> Result<T, Refusal>,
+    ) -> Option<Vec<(K, T)>>
+    where
+        K: Deserialize<'a>,
+    {
+        let Some((outer, node)) = self.root.get(key) else { return Some(Vec::new()) };
+        let entries = match &node.content {
+            Content::Map(entries) => entries.as_slice(),
+            Content::Scalar(scalar) if scalar.is_nothing() => &[],
+            Content::Scalar(_) | Content::List(_) => {
+                let refusal = Refusal::wrong_type("a map", found(node));
+                self.keep::<()>(Err(refusal), outer, node, &Path::root());
+                return None;
+            }
+        };
+        let path = Path::root().key(key);
+        let mut all = Some(Vec::with_capacity(entries.len()));
+        for (key, node) in entries {
+            let name = self.keep_key(key, &path);
+            let value = self.keep(read(node), key, node, &path);
+            match (name, value) {
+                (Some(name), Some(value)) => {
+                    if let Some(all) = &mut all {
+                        all.push((name, value));
+                    }
+                }
+                (None, _) | (_, None) => all = None,
+            }
+        }
+        all
+    }
+
+    fn keep<T>(
+        &mut self,
+        read: Result<T, Refusal>,
+        key: &Key,
+        node: &Node,
+        path: &Path,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(refusal) => {
+                self.refuse(refusal.under(key, node.place).into_problem(path), key.place);
+                None
+            }
+        }
+    }
+
+    fn keep_key<K: Deserialize<'a>>(&mut self, key: &'a Key, path: &Path) -> Option<K> {
+        let read: Result<K, Refusal> =
+            K::deserialize(serde::de::value::BorrowedStrDeserializer::new(&key.text));
+        match read {
+            Ok(name) => Some(name),
+            Err(refusal) => {
+                self.refuse(refusal.at_key(key).into_problem(path), key.place);
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, key: &'static str) {
+        let problem = Refusal::missing_field(key).into_problem(&Path::root());
+        self.refuse(problem, self.root.place);
+    }
+
+    fn refuse(&mut self, mut problem: Problem, place: Place) {
+        problem.line.get_or_insert(place.line);
+        problem.column.get_or_insert(place.column);
+        // What is left out beyond the bound is left out of the list only: the document is refused anyway.
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Reads an element: `type` first, which says what the other keys mean.
+fn element(node: &Node) -> Result<Element, Refusal> {
+    let Content::Map(_) = &node.content else {
+        return Err(Refusal::wrong_type("a map with the key `type`", found(node)));
+    };
+    let (key, type_node) = node.get("type").ok_or_else(|| Refusal::missing_field("type"))?;
+    let word: &str = decode(type_node).map_err(|refusal| refusal.under(key, type_node.place))?;
+    Ok(match word {
+        "start" => Element::Start(decode_without(node, "type")?),
+        "event" => Element::Event(decode_without(node, "type")?),
+        "goal" => Element::Goal(decode_without(node, "type")?),
+        "email" => Element::Email(decode_without(node, "type")?),
+        "wait" => Element::Wait(decode_without(node, "type")?),
+        "date_timer" => Element::DateTimer(decode_without(node, "type")?),
+        "condition" => Element::Condition(decode_without(node, "type")?),
+        "split" => Element::Split(decode_without(node, "type")?),
+        "tag" => Element::Tag(decode_without(node, "type")?),
+        "set_field" => Element::SetField(decode_without(node, "type")?),
+        "reset" => Element::Reset(decode_without(node, "type")?),
+        "restart" => Element::Restart(decode_without(node, "type")?),
+        "stop_campaign" => Element::StopCampaign(decode_without(node, "type")?),
+        "start_campaign" => Element::StartCampaign(decode_without(node, "type")?),
+        "webhook" => Element::Webhook(decode_without(node, "type")?),
+        "end" => Element::End(decode_without(node, "type")?),
+        unknown => {
+            return Err(Refusal::unknown_variant(unknown, &TYPES).under(key, type_node.place));
+        }
+    })
+}
+
+const TYPES: [&str; 16] = [
+    "start",
+    "event",
+    "goal",
+    "email",
+    "wait",
+    "date_timer",
+    "condition",
+    "split",
+    "tag",
+    "set_field",
+    "reset",
+    "restart",
+    "stop_campaign",
+    "start_campaign",
+    "webhook",
+    "end",
+];
+
+impl Scalar {
+    fn is_nothing(&self) -> bool {
+        self.meaning() == super::decode::Meaning::Nothing
+    }
+}

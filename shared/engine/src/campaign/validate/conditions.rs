@@ -1,0 +1,131 @@
+//! Conditions: the fields they name, and whether what is asked of a field makes sense for its type.
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::findings::{At, Findings};
+use crate::campaign::node::Path;
+use crate::condition::{Condition, Test};
+use crate::field::FieldType;
+use crate::ids::CampaignId;
+use crate::time::Zone;
+
+/// Checks a condition that is written at the path.
+pub(super) fn check(
+    condition: &Condition,
+    path: &Path,
+    fields: &Fields<'_>,
+    campaigns: &dyn Fn(&CampaignId) -> bool,
+    findings: &mut Findings<'_>,
+) {
+    let mut many = |key: &str, conditions: &[Condition]| {
+        let path = path.key(key);
+        if conditions.is_empty() {
+            let always = if key == "all" { "always" } else { "never" };
+            findings.warning(
+                "empty_condition",
+                &At::Value(&path),
+                format!("an empty `{key}` {always} holds"),
+                "write conditions in it",
+            );
+        }
+        for (i, one) in conditions.iter().enumerate() {
+            check(one, &path.index(i), fields, campaigns, findings);
+        }
+    };
+    match condition {
+        Condition::Tag(_) => {}
+        Condition::All(all) => many("all", all),
+        Condition::Any(any) => many("any", any),
+        Condition::Not(not) => check(not, &path.key("not"), fields, campaigns, findings),
+        Condition::Field(key, test) => {
+            if let Some(kind) = fields.named(key, &At::Value(&path.key("field")), findings) {
+                field_test(test, kind, path, findings);
+            }
+        }
+        Condition::Campaign(campaign, asked) => {
+            unknown_campaign(campaign, &path.key("campaign"), campaigns, findings);
+            if asked.is_empty() {
+                findings.warning(
+                    "empty_condition",
+                    &At::Value(&path.key("status")),
+                    "a condition on no status never holds",
+                    "name at least one status",
+                );
+            }
+        }
+    }
+}
+
+/// A campaign that is not there may be published later, so this is a warning.
+pub(super) fn unknown_campaign(
+    campaign: &CampaignId,
+    path: &Path,
+    campaigns: &dyn Fn(&CampaignId) -> bool,
+    findings: &mut Findings<'_>,
+) {
+    if !campaigns(campaign) {
+        findings.warning(
+            "unknown_campaign",
+            &At::Value(path),
+            format!("there is no campaign `{campaign}` yet"),
+            "check the id, or publish that campaign too",
+        );
+    }
+}
+
+fn field_test(test: &Test, kind: FieldType, path: &Path, findings: &mut Findings<'_>) {
+    let is_date = matches!(kind, FieldType::Date | FieldType::Datetime);
+    let word = kind.word();
+    let mut needs_date = |key: &str, what: &str| {
+        if !is_date {
+            findings.error(
+                "test_of_wrong_type",
+                &At::Value(&path.key(key)),
+                format!("`{what}` asks for a date, but the field is a {word}"),
+                "use a field of type `date` or `datetime`, or another test",
+            );
+        }
+    };
+    match test {
+        Test::Set | Test::Empty => {}
+        Test::Past => needs_date("is", "past"),
+        Test::Future => needs_date("is", "future"),
+        Test::Within(_) => needs_date("within", "within"),
+        Test::Contains(_) => {
+            if kind != FieldType::Text {
+                findings.error(
+                    "test_of_wrong_type",
+                    &At::Key(&path.key("contains")),
+                    format!("`contains` asks for a text, but the field is a {word}"),
+                    "use `equals`, `greater` or `less`",
+                );
+            }
+        }
+        Test::Equals(value) => literal(value, kind, &path.key("equals"), findings),
+        Test::Greater(value) => literal(value, kind, &path.key("greater"), findings),
+        Test::Less(value) => literal(value, kind, &path.key("less"), findings),
+    }
+}
+
+fn literal(value: &Value, kind: FieldType, path: &Path, findings: &mut Findings<'_>) {
+    match kind.read(value, Zone::UTC) {
+        Ok(Some(_)) => {}
+        Ok(None) => findings.error(
+            "invalid_value",
+            &At::Value(path),
+            "no value ever compares to an empty one",
+            "write `is: empty` to ask for an empty field",
+        ),
+        Err(why) => unreadable(&why.to_string(), kind, path, findings),
+    }
+}
+
+/// A literal that its field could not hold. The types say what to write instead after a semicolon.
+pub(super) fn unreadable(why: &str, kind: FieldType, path: &Path, findings: &mut Findings<'_>) {
+    let word = kind.word();
+    match why.rsplit_once("; ") {
+        Some((why, remedy)) => findings.error("invalid_value", &At::Value(path), why, remedy),
+        None => findings.error("invalid_value", &At::Value(path), why, format!("write a {word}")),
+    }
+}

@@ -1,0 +1,99 @@
+//! What was found so far, each with its place.
+
+use crate::campaign::node::{MOST_PROBLEMS, Path, Place};
+use crate::campaign::reader::Places;
+use crate::problem::{Problem, Severity};
+
+/// Collects problems and finds their places.
+pub(super) struct Findings<'a> {
+    places: &'a Places,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+/// What a problem points at.
+pub(super) enum At<'a> {
+    /// The value at the path.
+    Value(&'a Path),
+    /// The key that the path ends with.
+    Key(&'a Path),
+    /// A character of the text at the path: its line and column in that text.
+    Text(&'a Path, u32, u32),
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(places: &'a Places) -> Self {
+        Self { places, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Whether something is written at this path, which is more than that it has a value by default.
+    pub(super) fn is_written(&self, path: &Path) -> bool {
+        self.places.has(path)
+    }
+
+    /// Whether further errors would not be listed, so that looking for them is in vain.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.len() >= MOST_PROBLEMS
+    }
+
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        at: &At<'_>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        if self.errors.len() < MOST_PROBLEMS {
+            let problem = self.problem(Severity::Error, code, at, message.into(), remedy.into());
+            self.errors.push(problem);
+        }
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        code: &'static str,
+        at: &At<'_>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        if self.warnings.len() < MOST_PROBLEMS {
+            let problem = self.problem(Severity::Warning, code, at, message.into(), remedy.into());
+            self.warnings.push(problem);
+        }
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.errors;
+        problems.extend(self.warnings);
+        problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        problems
+    }
+
+    fn problem(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        at: &At<'_>,
+        message: String,
+        remedy: String,
+    ) -> Problem {
+        let (path, place) = match at {
+            At::Value(path) => (path, self.places.of_value(path)),
+            At::Key(path) => (path, self.places.of_key(path)),
+            At::Text(path, line, column) => (path, self.in_text(path, *line, *column)),
+        };
+        Problem {
+            severity,
+            code,
+            path: path.to_string(),
+            line: Some(place.line),
+            column: Some(place.column),
+            message,
+            remedy,
+        }
+    }
+
+    fn in_text(&self, path: &Path, line: u32, column: u32) -> Place {
+        self.places.in_text(path, line, column).unwrap_or_else(|| self.places.of_value(path))
+    }
+}

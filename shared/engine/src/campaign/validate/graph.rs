@@ -1,0 +1,261 @@
+//! The graph: its entries, its edges, what can be reached, and cycles without a rest (R41).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::bounds::MOST_ELEMENTS;
+use super::findings::{At, Findings};
+use crate::campaign::format::{Document, Element, Goal, StopCampaign, Unmet};
+use crate::campaign::nearest;
+use crate::campaign::node::Path;
+use crate::ids::{CampaignId, ElementId};
+
+pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
+    let elements = Path::root().key("elements");
+    if document.elements.is_empty() {
+        findings.error(
+            "no_elements",
+            &At::Key(&elements),
+            "the campaign has no elements",
+            "add a start and what follows it",
+        );
+        return;
+    }
+    let graph = Graph::of(document);
+    edges(document, &graph, findings);
+    let has_entry = document.elements.iter().any(|(_, element)| is_entry(element));
+    if has_entry {
+        unreachable(document, &graph, findings);
+    } else {
+        findings.error(
+            "no_entry",
+            &At::Key(&elements),
+            "no contact can enter: there is neither a start nor an event",
+            "add an element of type `start` or `event`",
+        );
+    }
+    // Beyond the bound the document is refused anyway, and this looks at every pair of elements.
+    if document.elements.len() <= MOST_ELEMENTS {
+        cycles(document, &graph, findings);
+    }
+}
+
+/// The edges that tokens take, by the position of the elements in the document.
+struct Graph<'a> {
+    positions: BTreeMap<&'a ElementId, usize>,
+    next: Vec<Vec<usize>>,
+}
+
+impl<'a> Graph<'a> {
+    fn of(document: &'a Document) -> Self {
+        let positions: BTreeMap<&ElementId, usize> =
+            document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
+        let next = document
+            .elements
+            .iter()
+            .map(|(_, element)| {
+                let edges =
+                    if stops_itself(element, &document.id) { Vec::new() } else { element.edges() };
+                edges.iter().filter_map(|(_, to)| positions.get(to).copied()).collect()
+            })
+            .collect();
+        Self { positions, next }
+    }
+}
+
+fn is_entry(element: &Element) -> bool {
+    matches!(element, Element::Start(_) | Element::Event(_))
+}
+
+/// A path that stops its own campaign ends (R16), whatever its `next` says.
+fn stops_itself(element: &Element, this: &CampaignId) -> bool {
+    match element {
+        Element::StopCampaign(StopCampaign { campaign, .. }) => {
+            campaign.as_ref().is_none_or(|campaign| campaign == this)
+        }
+        Element::Start(_)
+        | Element::Event(_)
+        | Element::Goal(_)
+        | Element::Email(_)
+        | Element::Wait(_)
+        | Element::DateTimer(_)
+        | Element::Condition(_)
+        | Element::Split(_)
+        | Element::Tag(_)
+        | Element::SetField(_)
+        | Element::Reset(_)
+        | Element::Restart(_)
+        | Element::StartCampaign(_)
+        | Element::Webhook(_)
+        | Element::End(_) => false,
+    }
+}
+
+/// Whether a token that arrives stays, so that a cycle through the element takes time.
+fn is_rest(element: &Element) -> bool {
+    match element {
+        Element::Wait(_) | Element::DateTimer(_) | Element::Event(_) => true,
+        Element::Goal(Goal { unmet, .. }) => match unmet {
+            Unmet::Wait => true,
+            Unmet::Continue | Unmet::End => false,
+        },
+        Element::Start(_)
+        | Element::Email(_)
+        | Element::Condition(_)
+        | Element::Split(_)
+        | Element::Tag(_)
+        | Element::SetField(_)
+        | Element::Reset(_)
+        | Element::Restart(_)
+        | Element::StopCampaign(_)
+        | Element::StartCampaign(_)
+        | Element::Webhook(_)
+        | Element::End(_) => false,
+    }
+}
+
+fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
+    for (id, element) in &document.elements {
+        let path = Path::root().key("elements").key(id.as_str());
+        for (index, (key, to)) in element.edges().into_iter().enumerate() {
+            if findings.is_full() {
+                return;
+            }
+            let path = edge_path(&path, element, &key, index);
+            let at = At::Value(&path);
+            if to == id {
+                findings.error(
+                    "self_edge",
+                    &at,
+                    format!("`{id}` leads to itself"),
+                    "lead to another element; to repeat something, put a wait in between",
+                );
+                continue;
+            }
+            match graph.positions.get(to).and_then(|i| document.elements.get(*i)) {
+                None => {
+                    let known = document.elements.iter().map(|(id, _)| id.as_str());
+                    findings.error(
+                        "dangling_edge",
+                        &at,
+                        format!("there is no element `{to}`"),
+                        nearest::remedy(to.as_str(), known),
+                    );
+                }
+                Some((_, Element::Start(start))) => {
+                    let remedy = match &start.next {
+                        Some(after) => format!("lead to `{after}`, the element after it"),
+                        None => "lead to the element that should follow".to_owned(),
+                    };
+                    findings.error(
+                        "edge_into_start",
+                        &at,
+                        format!("`{to}` is a start, where contacts enter; no path leads into it"),
+                        remedy,
+                    );
+                }
+                Some(_) if stops_itself(element, &document.id) => findings.warning(
+                    "edge_without_effect",
+                    &at,
+                    "a path that stops its own campaign ends; this edge is never taken",
+                    "remove it, or name the other campaign that is to be stopped",
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// The path of the key that holds an edge.
+fn edge_path(element_path: &Path, element: &Element, key: &str, index: usize) -> Path {
+    match element {
+        Element::Split(split) => {
+            // Branches without an edge are not among the edges but count in the list.
+            let with_edge = split.branches.iter().enumerate().filter(|(_, one)| one.next.is_some());
+            let position = with_edge.map(|(i, _)| i).nth(index).unwrap_or(index);
+            element_path.key("branches").index(position).key("next")
+        }
+        Element::Start(_)
+        | Element::Event(_)
+        | Element::Goal(_)
+        | Element::Email(_)
+        | Element::Wait(_)
+        | Element::DateTimer(_)
+        | Element::Condition(_)
+        | Element::Tag(_)
+        | Element::SetField(_)
+        | Element::Reset(_)
+        | Element::Restart(_)
+        | Element::StopCampaign(_)
+        | Element::StartCampaign(_)
+        | Element::Webhook(_)
+        | Element::End(_) => element_path.key(key),
+    }
+}
+
+fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
+    let entries = document.elements.iter().enumerate().filter(|(_, (_, each))| is_entry(each));
+    let mut ahead: Vec<usize> = entries.map(|(i, _)| i).collect();
+    let mut reached: BTreeSet<usize> = ahead.iter().copied().collect();
+    while let Some(i) = ahead.pop() {
+        for &to in &graph.next[i] {
+            if reached.insert(to) {
+                ahead.push(to);
+            }
+        }
+    }
+    for (i, (id, _)) in document.elements.iter().enumerate() {
+        if !reached.contains(&i) {
+            findings.error(
+                "unreachable",
+                &At::Key(&Path::root().key("elements").key(id.as_str())),
+                format!("no path from a start or an event leads to `{id}`"),
+                "lead an edge to it, or remove it",
+            );
+        }
+    }
+}
+
+/// Every element without a rest that lies on a cycle of such elements is named in at least one error.
+fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
+    let restless: Vec<bool> = document.elements.iter().map(|(_, each)| !is_rest(each)).collect();
+    let mut named = BTreeSet::new();
+    for (i, (id, _)) in document.elements.iter().enumerate() {
+        if !restless[i] || named.contains(&i) {
+            continue;
+        }
+        let Some(cycle) = shortest_cycle(graph, &restless, i) else { continue };
+        let names: Vec<&str> =
+            cycle.iter().chain([&i]).map(|i| document.elements[*i].0.as_str()).collect();
+        findings.error(
+            "cycle_without_rest",
+            &At::Key(&Path::root().key("elements").key(id.as_str())),
+            format!("a token would run in a circle without resting: {}", names.join(" → ")),
+            "put a wait, a date timer, an event or a goal with `unmet: wait` between them",
+        );
+        named.extend(cycle);
+    }
+}
+
+/// The shortest way from the element back to itself, beginning with it. An edge from an element to itself
+/// is refused by itself and no cycle here.
+fn shortest_cycle(graph: &Graph<'_>, restless: &[bool], from: usize) -> Option<Vec<usize>> {
+    let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut ahead = VecDeque::from([from]);
+    while let Some(i) = ahead.pop_front() {
+        for &to in graph.next[i].iter().filter(|to| **to != i && restless[**to]) {
+            if to == from {
+                let mut way = vec![i];
+                while let Some(before) = way.last().and_then(|last| came_from.get(last)) {
+                    way.push(*before);
+                }
+                way.reverse();
+                return Some(way);
+            }
+            if let std::collections::btree_map::Entry::Vacant(unseen) = came_from.entry(to) {
+                unseen.insert(i);
+                ahead.push_back(to);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,170 @@
+//! Templates: whether they are written right and read only what there is (R33).
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::findings::{At, Findings};
+use crate::campaign::format::{Document, Element, SetField, Webhook};
+use crate::campaign::nearest;
+use crate::campaign::node::Path;
+use crate::template;
+
+/// What templates read besides fields of the contact.
+const FIXED: [&str; 9] = [
+    "contact.id",
+    "contact.consent",
+    "contact.tags",
+    "tags",
+    "campaign.id",
+    "campaign.name",
+    "campaign.run",
+    "unsubscribe_url",
+    "links.unsubscribe",
+];
+
+/// What a field's key stands behind.
+const OF_FIELDS: [&str; 2] = ["contact.", "fields."];
+
+/// A template and the path it is written at.
+pub(super) struct Template<'a> {
+    pub(super) path: Path,
+    pub(super) source: &'a str,
+}
+
+/// Whether a text has anything in it that is filled in.
+pub(super) fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
+
+/// Every text of the document that is a template.
+pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
+    let mut found = Vec::new();
+    for (key, email) in &document.emails {
+        let path = Path::root().key("emails").key(key);
+        found.push(Template { path: path.key("subject"), source: &email.subject });
+        for (key, text) in
+            [("text", &email.text), ("html", &email.html), ("reply_to", &email.reply_to)]
+        {
+            found.extend(text.as_ref().map(|source| Template { path: path.key(key), source }));
+        }
+    }
+    for (id, element) in &document.elements {
+        let path = Path::root().key("elements").key(id.as_str());
+        match element {
+            Element::SetField(SetField { fields, .. }) => {
+                for (key, value) in fields {
+                    if let Value::String(source) = value {
+                        found.push(Template { path: path.key("fields").key(key.as_str()), source });
+                    }
+                }
+            }
+            Element::Webhook(Webhook { url, headers, body, .. }) => {
+                found.push(Template { path: path.key("url"), source: url });
+                for (key, source) in headers {
+                    found.push(Template { path: path.key("headers").key(key), source });
+                }
+                if let Some(body) = body {
+                    inside(body, &path.key("body"), &mut found);
+                }
+            }
+            Element::Start(_)
+            | Element::Event(_)
+            | Element::Goal(_)
+            | Element::Email(_)
+            | Element::Wait(_)
+            | Element::DateTimer(_)
+            | Element::Condition(_)
+            | Element::Split(_)
+            | Element::Tag(_)
+            | Element::Reset(_)
+            | Element::Restart(_)
+            | Element::StopCampaign(_)
+            | Element::StartCampaign(_)
+            | Element::End(_) => {}
+        }
+    }
+    found
+}
+
+fn inside<'a>(value: &'a Value, path: &Path, found: &mut Vec<Template<'a>>) {
+    match value {
+        Value::String(source) => found.push(Template { path: path.clone(), source }),
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                inside(item, &path.index(i), found);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                inside(value, &path.key(key), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Findings<'_>) {
+    for Template { path, source } in all(document) {
+        if findings.is_full() {
+            return;
+        }
+        if !is_template(source) {
+            continue;
+        }
+        match template::placeholders(source) {
+            Err(why) => {
+                let from_one = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+                let at = At::Text(&path, from_one(why.line), from_one(why.column.unwrap_or(1)));
+                let message = format!("{} (line {} of the template)", why.message, why.line);
+                findings.error("template_syntax", &at, message, "mend the template");
+            }
+            Ok(read) => {
+                for placeholder in read.iter().filter(|each| !is_known(each, fields)) {
+                    unknown(placeholder, source, &path, fields, findings);
+                }
+            }
+        }
+    }
+}
+
+fn is_known(placeholder: &str, fields: &Fields<'_>) -> bool {
+    FIXED.contains(&placeholder)
+        || OF_FIELDS
+            .iter()
+            .filter_map(|before| placeholder.strip_prefix(before))
+            .any(|key| fields.kind(key).is_some())
+}
+
+fn unknown(
+    placeholder: &str,
+    source: &str,
+    path: &Path,
+    fields: &Fields<'_>,
+    findings: &mut Findings<'_>,
+) {
+    // Somebody who wrote `fields.` is shown such names, anybody else the contact's.
+    let before = if placeholder.starts_with(OF_FIELDS[1]) { OF_FIELDS[1] } else { OF_FIELDS[0] };
+    let of_contact: Vec<String> = fields.names().map(|key| format!("{before}{key}")).collect();
+    let known = of_contact.iter().map(String::as_str).chain(FIXED);
+    let remedy = nearest::remedy(placeholder, known);
+    let (line, column) = first_place_of(placeholder, source);
+    findings.error(
+        "unknown_placeholder",
+        &At::Text(path, line, column),
+        format!("there is nothing to put in for `{placeholder}`"),
+        remedy,
+    );
+}
+
+/// The line and column, from 1, where the name first stands by itself.
+fn first_place_of(name: &str, source: &str) -> (u32, u32) {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let stands_alone = |at: &usize| {
+        !source[..*at].ends_with(is_of_name) && !source[at + name.len()..].starts_with(is_of_name)
+    };
+    let at = source.match_indices(name).map(|(at, _)| at).find(stands_alone).unwrap_or(0);
+    let before = &source[..at];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,70 @@
+//! Small documents and what is found in them, as people read it.
+//!
+//! A line is a problem: path, line and column, code, message and remedy. Warnings say so in front.
+
+mod reading;
+mod robust;
+mod seeds;
+mod sense;
+mod structure;
+
+use std::collections::BTreeMap;
+
+use expect_test::Expect;
+
+use super::{AccountView, validate};
+use crate::campaign::format::FieldDefinition;
+use crate::campaign::reader::read;
+use crate::field::FieldType;
+use crate::ids::{CampaignId, FieldKey};
+use crate::problem::{Problem, Severity};
+
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&found_in(text));
+}
+
+/// The lines of a document whose elements are these, two spaces in from line 3, with an e-mail `hello`.
+fn check_elements(elements: &str, expected: &Expect) {
+    check(&with_elements(elements), expected);
+}
+
+fn with_elements(elements: &str) -> String {
+    let mut text = String::from("id: test\nelements:\n");
+    for line in elements.trim_matches('\n').lines() {
+        text.push_str(&format!("  {}\n", line.trim_start_matches("    ")));
+    }
+    text
+}
+
+fn found_in(text: &str) -> String {
+    let problems = match read(text) {
+        Ok(source) => with_account(|account| validate(&source, account)),
+        Err(problems) => problems,
+    };
+    problems.iter().map(line).collect()
+}
+
+fn line(problem: &Problem) -> String {
+    let Problem { severity, code, path, line, column, message, remedy } = problem;
+    let warning = match severity {
+        Severity::Error => "",
+        Severity::Warning => "warning: ",
+    };
+    let (line, column) = (line.unwrap_or(0), column.unwrap_or(0));
+    format!("{warning}{path} {line}:{column} {code}: {message} — {remedy}\n")
+}
+
+/// An account with a sender, the campaign `other`, and a field of each type but text.
+fn with_account<T>(ask: impl FnOnce(&AccountView<'_>) -> T) -> T {
+    let field = |key: &str, kind| {
+        (FieldKey::new(key).expect("a key"), FieldDefinition { kind, label: None })
+    };
+    let fields = BTreeMap::from([
+        field("birthday", FieldType::Date),
+        field("visit", FieldType::Datetime),
+        field("points", FieldType::Number),
+        field("member", FieldType::Boolean),
+    ]);
+    let campaigns = |id: &CampaignId| id.as_str() == "other";
+    ask(&AccountView { fields: &fields, campaigns: &campaigns, sender: true })
+}

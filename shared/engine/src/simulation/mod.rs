@@ -1,0 +1,296 @@
+//! A world in memory: contacts, campaigns, a clock that is told, and everything that the platform would
+//! do around `decide`.
+//!
+//! It promises what the platform promises: changes of a contact are processed in order, effects follow the
+//! commit, timers fire in order of time. Whoever drives it may perform the waiting work in another order, or twice, as
+//! real queues do ([`World::waiting`], [`World::perform`]).
+
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::account::Account;
+use crate::campaign::format::Document;
+use crate::campaign::graph::Graph;
+use crate::campaign::{Campaign, Reached, Timeline};
+use crate::contact::{Author, Consent, Contact, Patch};
+use crate::decide::{Event, Ignored};
+use crate::enrollment::Enrollment;
+use crate::field::FieldType;
+use crate::history::Record;
+use crate::ids::{CampaignId, ContactId, ElementId, FieldKey};
+use crate::statistics::{Outcome, Tally};
+use crate::time::Instant;
+pub use work::{Due, Work};
+
+/// A message as the contact gets it, or as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// To whom.
+    pub contact: ContactId,
+    /// From which campaign.
+    pub campaign: CampaignId,
+    /// In which run.
+    pub run: u32,
+    /// At which step.
+    pub step: u32,
+    /// From which element.
+    pub element: ElementId,
+    /// When it was settled.
+    pub at: Instant,
+    /// How it was settled.
+    pub outcome: Outcome,
+    /// Why it was not sent.
+    pub reason: Option<String>,
+    /// The rendered subject, if it was sent.
+    pub subject: String,
+    /// The rendered text, if it was sent.
+    pub text: String,
+}
+
+/// Something for somebody to look at, in the order of happening.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observed {
+    /// A message was settled.
+    Message(Message),
+    /// Lines were added to a contact's history.
+    History(ContactId, CampaignId, Record),
+    /// A webhook was called.
+    Called(ContactId, CampaignId, ElementId),
+    /// An event was ignored.
+    Ignored(ContactId, CampaignId, Event, Ignored),
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The account.
+    pub account: Account,
+    /// What happened, oldest first.
+    pub observed: Vec<Observed>,
+    now: Instant,
+    fields: BTreeMap<FieldKey, FieldType>,
+    campaigns: BTreeMap<CampaignId, Campaign>,
+    contacts: BTreeMap<ContactId, Contact>,
+    enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
+    statistics: BTreeMap<CampaignId, Tally>,
+    ledger: BTreeSet<(ContactId, CampaignId, u32, u32)>,
+    waiting: Vec<Work>,
+    timers: BTreeSet<Due>,
+    jobs: u64,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(account: Account, now: Instant) -> Self {
+        Self {
+            account,
+            observed: Vec::new(),
+            now,
+            fields: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            enrollments: BTreeMap::new(),
+            statistics: BTreeMap::new(),
+            ledger: BTreeSet::new(),
+            waiting: Vec::new(),
+            timers: BTreeSet::new(),
+            jobs: 0,
+        }
+    }
+
+    /// The instant.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Publishes a validated document (R50). Answers the version.
+    pub fn publish(&mut self, document: Document, migrate: bool, enroll_existing: bool) -> u32 {
+        let id = document.id.clone();
+        let campaign = self.campaigns.entry(id.clone()).or_insert_with(|| Campaign {
+            id: id.clone(),
+            timeline: Timeline::default(),
+            versions: BTreeMap::new(),
+        });
+        let version = campaign.versions.keys().last().map_or(1, |last| last + 1);
+        let graph = Graph::new(version, document, &self.fields);
+        self.fields
+            .extend(graph.document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
+        campaign.versions.insert(version, Arc::new(graph));
+        campaign.timeline.reach(self.now, Reached::Published { version, migrate });
+        self.sweep(&id);
+        if enroll_existing {
+            self.jobs += 1;
+            for contact in self.contacts.keys() {
+                let event = Event::EnrollExisting { job: self.jobs };
+                self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
+            }
+        }
+        version
+    }
+
+    /// Pauses a campaign (R51).
+    pub fn pause(&mut self, id: &CampaignId) {
+        if let Some(campaign) = self.campaigns.get_mut(id) {
+            campaign.timeline.reach(self.now, Reached::Paused {});
+        }
+    }
+
+    /// Resumes a campaign (R51).
+    pub fn resume(&mut self, id: &CampaignId, skip: bool) {
+        if let Some(campaign) = self.campaigns.get_mut(id) {
+            campaign.timeline.reach(self.now, Reached::Resumed { skip });
+        }
+        self.sweep(id);
+    }
+
+    /// Every enrollment is to look at the campaign's milestones.
+    fn sweep(&mut self, id: &CampaignId) {
+        for (contact, campaign) in self.enrollments.keys() {
+            if campaign == id {
+                self.waiting.push(Work::Event(contact.clone(), id.clone(), Event::Changed));
+            }
+        }
+    }
+
+    /// Creates or changes a contact (R1). Says whether anything changed.
+    pub fn write(&mut self, id: &ContactId, patch: &Patch, by: Author) -> bool {
+        let now = self.now;
+        let contact = self
+            .contacts
+            .entry(id.clone())
+            .or_insert_with(|| Contact::new(id.clone(), Consent::Subscribed, now));
+        let before = contact.rev;
+        let changed = contact.apply(patch, by, None, now, 0).is_some();
+        if changed {
+            self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
+        }
+        changed
+    }
+
+    /// The mass action *Stop campaign* on every contact of the campaign (R16).
+    pub fn mass_stop(&mut self, id: &CampaignId, reset_contacts: bool, reset_statistics: bool) {
+        self.jobs += 1;
+        for contact in self.contacts.keys() {
+            self.waiting.push(Work::Event(
+                contact.clone(),
+                id.clone(),
+                Event::MassStop {
+                    job: self.jobs,
+                    name: format!("job {}", self.jobs),
+                    reset_contacts,
+                    reset_statistics,
+                },
+            ));
+        }
+    }
+
+    /// Releases a held enrollment (R40).
+    pub fn release(&mut self, contact: &ContactId, id: &CampaignId, by: Author) {
+        let event = Event::Released { by };
+        self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
+    }
+
+    /// Performs all that waits, in order, without moving the clock.
+    pub fn settle(&mut self) {
+        loop {
+            while !self.waiting.is_empty() {
+                let work = self.waiting.remove(0);
+                self.perform(work);
+            }
+            match self.timers.first() {
+                Some(due) if due.at <= self.now => {
+                    let due = due.clone();
+                    self.timers.remove(&due);
+                    self.perform(Work::Event(due.contact, due.campaign, due.event));
+                }
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    /// Moves the clock, firing what comes due in order of time and settling at every instant. Says how many
+    /// timers fired.
+    pub fn advance_to(&mut self, to: Instant) -> usize {
+        let mut fired = 0;
+        self.settle();
+        while let Some(due) = self.timers.first().map(|due| due.at)
+            && due <= to
+        {
+            self.now = self.now.max(due);
+            fired += self.timers.iter().take_while(|timer| timer.at <= self.now).count();
+            self.settle();
+        }
+        self.now = self.now.max(to);
+        fired
+    }
+
+    /// Moves the clock without performing anything: as if the system were down.
+    pub fn jump_to(&mut self, to: Instant) {
+        self.now = self.now.max(to);
+    }
+
+    /// What waits to be performed.
+    pub fn waiting(&self) -> &[Work] {
+        &self.waiting
+    }
+
+    /// Takes one piece of the waiting work, to perform it out of turn.
+    pub fn take_waiting(&mut self, nth: usize) -> Work {
+        self.waiting.remove(nth)
+    }
+
+    /// The timers that are set.
+    pub fn timers(&self) -> impl Iterator<Item = &Due> {
+        self.timers.iter()
+    }
+
+    /// Takes a timer that is due, to perform it out of turn.
+    pub fn take_timer(&mut self, due: &Due) -> bool {
+        self.timers.remove(due)
+    }
+
+    /// A contact.
+    pub fn contact(&self, id: &ContactId) -> Option<&Contact> {
+        self.contacts.get(id)
+    }
+
+    /// A campaign.
+    pub fn campaign(&self, id: &CampaignId) -> Option<&Campaign> {
+        self.campaigns.get(id)
+    }
+
+    /// An enrollment.
+    pub fn enrollment(&self, contact: &ContactId, campaign: &CampaignId) -> Option<&Enrollment> {
+        self.enrollments.get(&(contact.clone(), campaign.clone()))
+    }
+
+    /// All enrollments.
+    pub fn enrollments(&self) -> impl Iterator<Item = (&(ContactId, CampaignId), &Enrollment)> {
+        self.enrollments.iter()
+    }
+
+    /// A campaign's statistics.
+    pub fn statistics(&self, campaign: &CampaignId) -> Tally {
+        self.statistics.get(campaign).cloned().unwrap_or_default()
+    }
+
+    /// The types of the account's fields.
+    pub fn fields(&self) -> &BTreeMap<FieldKey, FieldType> {
+        &self.fields
+    }
+
+    /// Declares a field of the account.
+    pub fn declare(&mut self, key: FieldKey, kind: FieldType) {
+        self.fields.insert(key, kind);
+    }
+
+    /// The messages so far.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.observed.iter().filter_map(|observed| match observed {
+            Observed::Message(message) => Some(message),
+            Observed::History(..) | Observed::Called(..) | Observed::Ignored(..) => None,
+        })
+    }
+}

@@ -1,0 +1,357 @@
+//! The work around `decide`: what the change feed, the performers of effects and the delivery queue do.
+
+use super::{Message, Observed, World};
+use crate::contact::Contact;
+use crate::decide::{
+    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
+};
+use crate::enrollment::Enrollment;
+use crate::history::Cause;
+use crate::ids::{CampaignId, ContactId};
+use crate::merge::merge_values;
+use crate::statistics::{Gauge, Outcome};
+use crate::template::{Escape, one_line, render};
+use crate::time::Instant;
+
+/// A piece of work that waits. Performing it again changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// The change feed: a contact after a write.
+    Contact {
+        /// The `rev` before the write.
+        before: u64,
+        /// The contact after it.
+        image: Box<Contact>,
+    },
+    /// The change feed: what a decision asked for.
+    Effects {
+        /// Whose.
+        contact: ContactId,
+        /// In which campaign.
+        campaign: CampaignId,
+        /// The enrollment's `rev` after the decision.
+        rev: u64,
+        /// What it asked for.
+        effects: Vec<Effect>,
+    },
+    /// Something for one enrollment.
+    Event(ContactId, CampaignId, Event),
+}
+
+/// A timer that is set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// When.
+    pub at: Instant,
+    /// For whom.
+    pub contact: ContactId,
+    /// In which campaign.
+    pub campaign: CampaignId,
+    /// What it sends.
+    pub event: Event,
+}
+
+impl Due {
+    /// What is due at the same instant goes by contact, campaign, visit.
+    fn order(&self) -> (Instant, &ContactId, &CampaignId, u32, u32) {
+        let (run, step) = match &self.event {
+            Event::TimerDue { run, step, .. } => (*run, *step),
+            Event::RecheckDue { run, .. } => (*run, 0),
+            Event::Changed
+            | Event::DeliveryDue { .. }
+            | Event::Settled { .. }
+            | Event::Commanded { .. }
+            | Event::StatusChanged { .. }
+            | Event::EnrollExisting { .. }
+            | Event::MassStop { .. }
+            | Event::Released { .. } => (0, 0),
+        };
+        (self.at, &self.contact, &self.campaign, run, step)
+    }
+}
+
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl World {
+    /// Performs a piece of work.
+    pub fn perform(&mut self, work: Work) {
+        match work {
+            Work::Contact { before, image } => self.contact_changed(before, &image),
+            Work::Effects { contact, campaign, rev, effects } => {
+                for (index, effect) in (0..).zip(effects) {
+                    self.perform_effect(&contact, &campaign, rev, index, effect);
+                }
+            }
+            Work::Event(contact, campaign, event) => self.happen(&contact, &campaign, &event),
+        }
+    }
+
+    /// Every campaign looks at the change, in order of id (R10).
+    fn contact_changed(&mut self, before: u64, image: &Contact) {
+        for campaign in self.campaigns.keys().cloned().collect::<Vec<_>>() {
+            let seen =
+                self.enrollment(&image.id, &campaign).map_or(0, |enrollment| enrollment.seen);
+            if seen < image.rev {
+                self.decide(image, &campaign, before.max(seen), &Event::Changed);
+            }
+        }
+    }
+
+    fn happen(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
+        let Some(latest) = self.contacts.get(contact).cloned() else { return };
+        let baseline = match self.enrollment(contact, campaign) {
+            Some(enrollment) => enrollment.seen,
+            None => latest.recent.first().map_or(latest.rev, |change| change.rev - 1),
+        };
+        self.decide(&latest, campaign, baseline, event);
+    }
+
+    fn decide(&mut self, contact: &Contact, id: &CampaignId, baseline: u64, event: &Event) {
+        loop {
+            let Some(campaign) = self.campaigns.get(id) else { return };
+            let enrollment = self.enrollment(&contact.id, id);
+            let statuses = |other: &CampaignId| {
+                self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
+            };
+            let baseline = enrollment.map_or(baseline, |enrollment| enrollment.seen.max(baseline));
+            let situation = Situation {
+                account: &self.account,
+                campaign,
+                contact,
+                baseline,
+                enrollment,
+                statuses: &statuses,
+                now: self.now,
+            };
+            match decide(&situation, event) {
+                Decision::Advance(advance) => {
+                    let again = advance.ask_again;
+                    self.commit(&contact.id, id, *advance, event);
+                    if again {
+                        let latest = self.contacts[&contact.id].clone();
+                        return self.decide(&latest, id, baseline, event);
+                    }
+                }
+                Decision::Seen(enrollment) => {
+                    self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
+                }
+                Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
+                Decision::Ignore(Ignored::Behind) => {
+                    // The feed has the older changes; the event waits for it.
+                    self.waiting.push(Work::Event(contact.id.clone(), id.clone(), event.clone()));
+                }
+                Decision::Ignore(ignored) => {
+                    self.observed.push(Observed::Ignored(
+                        contact.id.clone(),
+                        id.clone(),
+                        event.clone(),
+                        ignored,
+                    ));
+                }
+            }
+            return;
+        }
+    }
+
+    /// Commits the enrollment and the campaign's writes together; the feed carries both.
+    fn commit(
+        &mut self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        advance: Advance,
+        event: &Event,
+    ) {
+        let Advance { enrollment, writes, effects, records, delta, ignored, .. } = advance;
+        if let Some(ignored) = ignored {
+            self.observed.push(Observed::Ignored(
+                contact.clone(),
+                campaign.clone(),
+                event.clone(),
+                ignored,
+            ));
+        }
+        if let Some(latest) = self.contacts.get_mut(contact) {
+            let before = latest.rev;
+            let mut fresh = 0;
+            for write in writes {
+                let (by, causality) = (write.by, Some(write.causality));
+                if latest.apply(&write.patch, by, causality, self.now, fresh).is_some() {
+                    fresh += 1;
+                }
+            }
+            if latest.rev > before {
+                let image = Box::new(latest.clone());
+                self.waiting.push(Work::Contact { before, image });
+            }
+        }
+        for record in records {
+            self.observed.push(Observed::History(contact.clone(), campaign.clone(), record));
+        }
+        let key = (contact.clone(), campaign.clone());
+        let gauges = Gauge::between(self.enrollments.get(&key), Some(&enrollment));
+        let statistics = self.statistics.entry(campaign.clone()).or_default();
+        statistics.add(&delta);
+        statistics.add(&gauges);
+        let rev = enrollment.rev;
+        self.enrollments.insert(key, enrollment);
+        let (contact, campaign) = (contact.clone(), campaign.clone());
+        self.waiting.push(Work::Effects { contact, campaign, rev, effects });
+    }
+
+    fn perform_effect(
+        &mut self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        rev: u64,
+        index: u32,
+        effect: Effect,
+    ) {
+        let due =
+            |at, event| Due { at, contact: contact.clone(), campaign: campaign.clone(), event };
+        match effect {
+            Effect::Schedule { run, step, due: at } => {
+                self.timers.insert(due(at, Event::TimerDue { run, step, due: at }));
+            }
+            Effect::Cancel { run, step, due: at } => {
+                self.timers.remove(&due(at, Event::TimerDue { run, step, due: at }));
+            }
+            Effect::Recheck { run, due: at } => {
+                self.timers.insert(due(at, Event::RecheckDue { run, due: at }));
+            }
+            Effect::Deliver { run, step, .. } => {
+                let event = Event::DeliveryDue { run, step };
+                self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+            }
+            Effect::RecordMessage { run, step, element, outcome, reason, .. } => {
+                let key = (contact.clone(), campaign.clone(), run, step);
+                if self.ledger.insert(key) {
+                    self.observed.push(Observed::Message(Message {
+                        contact: contact.clone(),
+                        campaign: campaign.clone(),
+                        run,
+                        step,
+                        element,
+                        at: self.now,
+                        outcome,
+                        reason: Some(reason),
+                        subject: String::new(),
+                        text: String::new(),
+                    }));
+                }
+            }
+            Effect::Call { element, .. } => {
+                self.observed.push(Observed::Called(contact.clone(), campaign.clone(), element));
+            }
+            Effect::Command { campaign: target, order, causality } => {
+                let from = Source { campaign: campaign.clone(), rev, index };
+                let event = Event::Commanded { from, order, causality };
+                self.waiting.push(Work::Event(contact.clone(), target, event));
+            }
+            Effect::StatusChanged { causality } => {
+                let readers: Vec<CampaignId> = self
+                    .campaigns
+                    .iter()
+                    .filter(|(id, other)| {
+                        *id != campaign
+                            && other
+                                .versions
+                                .values()
+                                .any(|graph| graph.reads().campaigns.contains(campaign))
+                    })
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                for reader in readers {
+                    let from = Source { campaign: campaign.clone(), rev, index };
+                    let event = Event::StatusChanged { from, causality };
+                    self.waiting.push(Work::Event(contact.clone(), reader, event));
+                }
+            }
+        }
+    }
+
+    /// Sends a message, once (R30), and settles it.
+    fn deliver(&mut self, contact: &ContactId, campaign: &CampaignId, delivery: &Delivery) {
+        let key = (contact.clone(), campaign.clone(), delivery.run, delivery.step);
+        let mut reason = None;
+        let mut outcome = Outcome::Sent;
+        if self.ledger.insert(key) {
+            let mut subject = String::new();
+            let mut text = String::new();
+            match self.render(contact, campaign, delivery) {
+                Ok(rendered) => (subject, text) = rendered,
+                Err(error) => {
+                    outcome = Outcome::Failed;
+                    reason = Some(error);
+                }
+            }
+            self.observed.push(Observed::Message(Message {
+                contact: contact.clone(),
+                campaign: campaign.clone(),
+                run: delivery.run,
+                step: delivery.step,
+                element: delivery.element.clone(),
+                at: self.now,
+                outcome,
+                reason: reason.clone(),
+                subject,
+                text,
+            }));
+        }
+        let (run, step) = (delivery.run, delivery.step);
+        let event = Event::Settled { run, step, outcome, reason };
+        self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+    }
+
+    fn render(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        delivery: &Delivery,
+    ) -> Result<(String, String), String> {
+        let graph = self
+            .campaigns
+            .get(campaign)
+            .and_then(|campaign| campaign.versions.get(&delivery.version))
+            .ok_or("the version is gone")?;
+        let email = graph.document.emails.get(&delivery.email).ok_or("there is no such e-mail")?;
+        let contact = self.contacts.get(contact).ok_or("there is no such contact")?;
+        let url = "https://dacapo.example/u/token";
+        let values = merge_values(&self.account, &graph.document, contact, delivery.run, Some(url));
+        let rendered =
+            |source: &str| render(source, Escape::Text, &values).map_err(|error| error.to_string());
+        let text = email.text.as_deref().or(email.html.as_deref()).unwrap_or_default();
+        Ok((one_line(&rendered(&email.subject)?), rendered(text)?))
+    }
+
+    /// What happens next and when, for one contact and campaign (R61).
+    pub fn next_due(&self, contact: &ContactId, campaign: &CampaignId) -> Option<Instant> {
+        let enrollment: &Enrollment = self.enrollment(contact, campaign)?;
+        enrollment
+            .tokens
+            .iter()
+            .filter_map(crate::enrollment::Token::due)
+            .chain(enrollment.parked.as_ref().and(enrollment.eligible_at))
+            .min()
+    }
+}
+
+/// A cause that leads nowhere else: what tests compare.
+impl Cause {
+    /// The first cause, where one was rechecked.
+    pub fn first(&self) -> &Self {
+        match self {
+            Self::Recheck(parked) => parked.first(),
+            other => other,
+        }
+    }
+}

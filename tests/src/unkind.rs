@@ -1,0 +1,250 @@
+//! Stores with the delays that the cloud has and SQLite lacks.
+//!
+//! What passes here doesn't rely on the kindness of one process. All of it follows from a seed: the
+//! same calls in the same order see the same delays.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use dacapo_embedded::{Change, Operation, SqliteStore};
+use dacapo_platform::table::{
+    Consistency, Cursor, Item, Key, LARGEST_PAGE, Order, Page, Query, Table, TableError, Write,
+    check_query, size,
+};
+
+/// The most eventual reads that a write stays unseen by.
+const LONGEST_LAG: u64 = 6;
+
+/// A table whose eventual reads, and whose index, come to see each written item only after some
+/// more of such reads, every item in its own time. It must be given an empty table, and all writes.
+pub struct Unkind<T> {
+    inner: T,
+    behind: Mutex<Behind>,
+    /// One looks at a time, or an older look could overwrite a newer one.
+    looking: tokio::sync::Mutex<()>,
+}
+
+/// What eventual reads see.
+struct Behind {
+    chance: Chance,
+    reads: u64,
+    seen: BTreeMap<Key, Item>,
+    /// Items to look at again, and from which read on.
+    unseen: Vec<(u64, Key)>,
+}
+
+impl<T: Table> Unkind<T> {
+    /// The table with delays that follow from `seed`.
+    pub fn new(inner: T, seed: u64) -> Self {
+        let behind = Behind {
+            chance: Chance::new(seed),
+            reads: 0,
+            seen: BTreeMap::new(),
+            unseen: Vec::new(),
+        };
+        Self { inner, behind: Mutex::new(behind), looking: tokio::sync::Mutex::default() }
+    }
+
+    /// One eventual read goes by: what has been unseen long enough is looked at.
+    async fn go_by(&self) -> Result<(), TableError> {
+        let _looking = self.looking.lock().await;
+        let due: Vec<Key> = self.behind(|behind| {
+            behind.reads += 1;
+            let reads = behind.reads;
+            let due = behind.unseen.extract_if(.., |(from, _)| *from <= reads);
+            due.map(|(_, key)| key).collect()
+        });
+        for key in due {
+            // The item as it is by now: never one that is older than what was seen before.
+            let item = self.inner.get(&key, Consistency::Strong).await?;
+            self.behind(|behind| match item {
+                Some(item) => behind.seen.insert(key, item),
+                None => behind.seen.remove(&key),
+            });
+        }
+        Ok(())
+    }
+
+    fn behind<R>(&self, look: impl FnOnce(&mut Behind) -> R) -> R {
+        look(&mut self.behind.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl<T: Table> Table for Unkind<T> {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
+        if consistency == Consistency::Strong {
+            return self.inner.get(key, consistency).await;
+        }
+        self.go_by().await?;
+        Ok(self.behind(|behind| behind.seen.get(key).cloned()))
+    }
+
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        consistency: Consistency,
+    ) -> Result<Vec<Option<Item>>, TableError> {
+        if consistency == Consistency::Strong {
+            return self.inner.get_many(keys, consistency).await;
+        }
+        self.go_by().await?;
+        Ok(self.behind(|behind| keys.iter().map(|key| behind.seen.get(key).cloned()).collect()))
+    }
+
+    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+        if query.consistency == Consistency::Strong {
+            return self.inner.query(query).await;
+        }
+        check_query(&query, false)?;
+        let from = query.cursor.as_ref().map(|cursor| cursor.parts::<2>(query.pk)).transpose()?;
+        self.go_by().await?;
+        let found = self.behind(|behind| {
+            let all = behind.seen.values().filter(|item| item.key.pk == query.pk);
+            let all = all.filter(|item| query.range.contains(&item.key.sk));
+            all.map(|item| ([item.key.pk.clone(), item.key.sk.clone()], size(item), item.clone()))
+                .collect()
+        });
+        Ok(page(found, from.as_ref(), query.order, query.limit))
+    }
+
+    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+        check_query(&query, true)?;
+        let from = query.cursor.as_ref().map(|cursor| cursor.parts::<4>(query.pk)).transpose()?;
+        self.go_by().await?;
+        let found = self.behind(|behind| {
+            let all =
+                behind.seen.values().filter_map(|item| Some((item.index.clone()?, &item.key)));
+            let all =
+                all.filter(|(index, _)| index.pk == query.pk && query.range.contains(&index.sk));
+            all.map(|(index, key)| {
+                let place = [&index.pk, &index.sk, &key.pk, &key.sk].map(String::clone);
+                (place, 100, (index, key.clone()))
+            })
+            .collect()
+        });
+        Ok(page(found, from.as_ref(), query.order, query.limit))
+    }
+
+    async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
+        let keys: Vec<Key> = writes.iter().map(|write| write.key().clone()).collect();
+        let outcome = self.inner.write(writes, token).await;
+        self.behind(|behind| {
+            for key in keys {
+                let from = behind.reads + 1 + behind.chance.below(LONGEST_LAG);
+                behind.unseen.push((from, key));
+            }
+        });
+        outcome
+    }
+}
+
+/// A page of what was found, each with its place and its size.
+fn page<const N: usize, T>(
+    mut found: Vec<([String; N], usize, T)>,
+    from: Option<&[String; N]>,
+    order: Order,
+    limit: usize,
+) -> Page<T> {
+    found.sort_by(|a, b| if order == Order::Ascending { a.0.cmp(&b.0) } else { b.0.cmp(&a.0) });
+    let begun = found.into_iter().skip_while(|(place, ..)| match from {
+        None => false,
+        Some(from) if order == Order::Ascending => place <= from,
+        Some(from) => place >= from,
+    });
+    let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
+    for (place, size, item) in begun {
+        bytes += size;
+        if last.is_some() && (items.len() == limit || bytes > LARGEST_PAGE) {
+            let cursor =
+                last.map(|last: [String; N]| Cursor::at(&last.each_ref().map(String::as_str)));
+            return Page { items, cursor };
+        }
+        items.push(item);
+        last = Some(place);
+    }
+    // The cloud doesn't look ahead: a page that the limit ended has a cursor even at the very end.
+    let full = items.len() == limit;
+    let cursor = last.filter(|_| full).map(|last| Cursor::at(&last.each_ref().map(String::as_str)));
+    Page { items, cursor }
+}
+
+/// A feed that comes late, out of order between items, and more than once.
+///
+/// What remains to rely on: the first time, the changes of one item come in their order and without
+/// a gap; a repeat begins again at an earlier change and comes in order from there.
+pub struct UnkindFeed {
+    store: Arc<SqliteStore>,
+    consumer: String,
+    chance: Chance,
+}
+
+/// Changes as they came, to be acknowledged together.
+pub struct Batch {
+    /// What changed.
+    pub changes: Vec<Change>,
+    upto: i64,
+}
+
+impl UnkindFeed {
+    /// The store's feed for one consumer, with delays that follow from `seed`.
+    pub fn new(store: Arc<SqliteStore>, consumer: &str, seed: u64) -> Self {
+        Self { store, consumer: consumer.to_owned(), chance: Chance::new(seed) }
+    }
+
+    /// Some of the changes behind the checkpoint; none now doesn't mean that there are none.
+    pub fn read(&mut self, limit: usize) -> Result<Batch, TableError> {
+        let mut there = self.store.read_feed(&self.consumer, limit)?;
+        let late = self.chance.below(there.len() as u64 + 1);
+        there.truncate(there.len() - usize::try_from(late).unwrap_or_default());
+        let upto = there.last().map_or(0, |change| change.seq);
+        let mut changes = self.shuffle(there);
+        if self.chance.below(4) == 0 {
+            changes.extend_from_within(..);
+        }
+        Ok(Batch { changes, upto })
+    }
+
+    /// Notes a batch as done. Now and then that is lost, as it is in a crash.
+    pub async fn acknowledge(&mut self, batch: &Batch) -> Result<(), TableError> {
+        if batch.upto == 0 || self.chance.below(4) == 0 {
+            return Ok(());
+        }
+        let consumer = self.consumer.clone();
+        self.store.commit(vec![Operation::Checkpoint { consumer, seq: batch.upto }]).await
+    }
+
+    /// Another order of the items, the same order for each of them.
+    fn shuffle(&mut self, changes: Vec<Change>) -> Vec<Change> {
+        let mut by_item: BTreeMap<Key, VecDeque<Change>> = BTreeMap::new();
+        for change in changes {
+            by_item.entry(change.key.clone()).or_default().push_back(change);
+        }
+        let mut lanes: Vec<VecDeque<Change>> = by_item.into_values().collect();
+        let mut shuffled = Vec::new();
+        while !lanes.is_empty() {
+            let lane = usize::try_from(self.chance.below(lanes.len() as u64)).unwrap_or_default();
+            shuffled.extend(lanes[lane].pop_front());
+            lanes.retain(|lane| !lane.is_empty());
+        }
+        shuffled
+    }
+}
+
+/// Numbers that look like chance and are the same every time (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end.max(1)
+    }
+}
