@@ -152,6 +152,9 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.node.content {
             Content::List(items) => visitor.visit_seq(Items { rest: items.iter(), index: 0 }),
+            Content::Scalar(scalar) if scalar.meaning() != Meaning::Nothing => {
+                Err(self.wrong(format!("a list such as [{}]", scalar.text)))
+            }
             Content::Scalar(_) | Content::Map(_) => Err(self.wrong("a list")),
         }
     }
@@ -189,9 +192,10 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             }
             Content::Map(entries) => match entries.as_slice() {
                 [(key, node)] => visitor.visit_enum(Choice::Key(key, node)),
-                _ => {
-                    Err(self.wrong(format!("a map with exactly one of {}", nearest::list(choices))))
-                }
+                several => Err(Refusal::wrong_type(
+                    format!("a map with exactly one of {}", nearest::list(choices)),
+                    format!("a map with {} keys", several.len()),
+                )),
             },
             Content::Scalar(_) | Content::List(_) => {
                 Err(self.wrong(format!("one of {}", nearest::list(choices))))
@@ -228,7 +232,9 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Refusal> {
-        let Some(node) = self.rest.next() else { return Ok(None) };
+        let Some(node) = self.rest.next() else {
+            return Ok(None);
+        };
         let index = self.index;
         self.index += 1;
         seed.deserialize(Decoder { node, without: None })
@@ -252,7 +258,9 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     ) -> Result<Option<S::Value>, Refusal> {
         let without = self.without;
         self.current = self.rest.find(|(key, _)| Some(key.text.as_str()) != without);
-        let Some((key, _)) = self.current else { return Ok(None) };
+        let Some((key, _)) = self.current else {
+            return Ok(None);
+        };
         seed.deserialize(BorrowedStrDeserializer::new(&key.text))
             .map(Some)
             .map_err(|refusal: Refusal| refusal.at_key(key))

@@ -27,8 +27,8 @@ pub(crate) fn list(known: &[&str]) -> String {
 fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = written.to_lowercase();
     let length = folded.chars().count();
-    // A third may differ, so that short names are not taken for one another.
-    let most = 1.max(length / 3).min(4);
+    // A quarter may differ, so that short names are not taken for one another.
+    let most = (length / 4).clamp(1, 4);
     known
         .iter()
         .filter(|name| name.chars().count().abs_diff(length) <= most)

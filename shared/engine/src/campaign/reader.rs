@@ -11,11 +11,12 @@ use serde::de::Error;
 
 use super::decode::{decode, decode_without, found};
 use super::format::{Document, Element};
-use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar, parse};
+use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar};
+use super::parse::parse;
 use super::refusal::Refusal;
 use crate::problem::Problem;
 
-pub use super::node::{DEEPEST_NESTING, LONGEST_DOCUMENT};
+pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
 
 /// A document that could be read, and the places of everything in it.
 #[derive(Debug, Clone)]
@@ -70,7 +71,9 @@ impl Places {
         let mut node = &self.0;
         let mut place = Place::BEGINNING;
         for step in &path.0 {
-            let Some((key, value)) = node.step(step) else { break };
+            let Some((key, value)) = node.step(step) else {
+                break;
+            };
             place = key.map_or(value.place, |key| key.place);
             node = value;
         }
@@ -101,7 +104,7 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn document(&mut self) -> Option<Document> {
         let Content::Map(entries) = &self.root.content else {
-            let wanted = "a campaign: a map with at least `id` and `elements`";
+            let wanted = "a map with at least `id` and `elements`";
             let refusal = Refusal::wrong_type(wanted, found(self.root));
             self.refuse(refusal.into_problem(&Path::root()), self.root.place);
             return None;
@@ -164,7 +167,9 @@ impl<'a> Reading<'a> {
     where
         K: Deserialize<'a>,
     {
-        let Some((outer, node)) = self.root.get(key) else { return Some(Vec::new()) };
+        let Some((outer, node)) = self.root.get(key) else {
+            return Some(Vec::new());
+        };
         let entries = match &node.content {
             Content::Map(entries) => entries.as_slice(),
             Content::Scalar(scalar) if scalar.is_nothing() => &[],

@@ -90,7 +90,7 @@ impl MergeValues {
 
 /// Roots that exist even without a value below them: `{% if contact.company %}` must not fail because no
 /// field of the contact is set.
-const ROOTS: [&str; 3] = ["contact", "campaign", "links"];
+const ROOTS: [&str; 4] = ["contact", "fields", "campaign", "links"];
 
 #[derive(Default)]
 struct Node<'a> {

@@ -193,7 +193,9 @@ fn set_field(
     fields: &Fields<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let Some(kind) = fields.named(key, &At::Key(path), findings) else { return };
+    let Some(kind) = fields.named(key, &At::Key(path), findings) else {
+        return;
+    };
     if key.as_str() == "email" {
         findings.error(
             "cannot_be_set",

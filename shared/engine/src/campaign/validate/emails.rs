@@ -54,7 +54,9 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
 fn used(document: &Document, findings: &mut Findings<'_>) {
     let mut used = BTreeSet::new();
     for (id, element) in &document.elements {
-        let Element::Email(SendEmail { email, .. }) = element else { continue };
+        let Element::Email(SendEmail { email, .. }) = element else {
+            continue;
+        };
         used.insert(email.as_str());
         if !document.emails.contains_key(email) && !findings.is_full() {
             findings.error(

@@ -37,13 +37,13 @@ impl<'a> Fields<'a> {
         findings: &mut Findings<'_>,
     ) -> Option<FieldType> {
         let kind = self.kind(key.as_str());
-        if kind.is_none() {
+        if kind.is_none() && !findings.is_full() {
             findings.error(
                 "unknown_field",
                 at,
                 format!("there is no contact field `{key}`"),
                 format!(
-                    "{}, or declare it under `fields`",
+                    "{} or declare it under `fields`",
                     nearest::remedy(key.as_str(), self.names())
                 ),
             );

@@ -120,12 +120,12 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
             if findings.is_full() {
                 return;
             }
-            let path = edge_path(&path, element, &key, index);
-            let at = At::Value(&path);
+            // Only for what is wrong: it takes a walk over all branches of a split.
+            let edge_path = || edge_path(&path, element, &key, index);
             if to == id {
                 findings.error(
                     "self_edge",
-                    &at,
+                    &At::Value(&edge_path()),
                     format!("`{id}` leads to itself"),
                     "lead to another element; to repeat something, put a wait in between",
                 );
@@ -136,7 +136,7 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                     let known = document.elements.iter().map(|(id, _)| id.as_str());
                     findings.error(
                         "dangling_edge",
-                        &at,
+                        &At::Value(&edge_path()),
                         format!("there is no element `{to}`"),
                         nearest::remedy(to.as_str(), known),
                     );
@@ -148,14 +148,14 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                     };
                     findings.error(
                         "edge_into_start",
-                        &at,
+                        &At::Value(&edge_path()),
                         format!("`{to}` is a start, where contacts enter; no path leads into it"),
                         remedy,
                     );
                 }
                 Some(_) if stops_itself(element, &document.id) => findings.warning(
                     "edge_without_effect",
-                    &at,
+                    &At::Value(&edge_path()),
                     "a path that stops its own campaign ends; this edge is never taken",
                     "remove it, or name the other campaign that is to be stopped",
                 ),
@@ -223,7 +223,9 @@ fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
         if !restless[i] || named.contains(&i) {
             continue;
         }
-        let Some(cycle) = shortest_cycle(graph, &restless, i) else { continue };
+        let Some(cycle) = shortest_cycle(graph, &restless, i) else {
+            continue;
+        };
         let names: Vec<&str> =
             cycle.iter().chain([&i]).map(|i| document.elements[*i].0.as_str()).collect();
         findings.error(

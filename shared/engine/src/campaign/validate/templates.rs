@@ -120,6 +120,9 @@ pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Fin
             }
             Ok(read) => {
                 for placeholder in read.iter().filter(|each| !is_known(each, fields)) {
+                    if findings.is_full() {
+                        return;
+                    }
                     unknown(placeholder, source, &path, fields, findings);
                 }
             }

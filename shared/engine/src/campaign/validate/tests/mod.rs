@@ -1,6 +1,7 @@
 //! Small documents and what is found in them, as people read it.
 //!
-//! A line is a problem: path, line and column, code, message and remedy. Warnings say so in front.
+//! A line is a problem: path, line and column, code, message and remedy. The path of the whole is a
+//! point. Warnings say so in front.
 
 mod reading;
 mod robust;
@@ -20,10 +21,10 @@ use crate::ids::{CampaignId, FieldKey};
 use crate::problem::{Problem, Severity};
 
 fn check(text: &str, expected: &Expect) {
-    expected.assert_eq(&found_in(text));
+    expected.assert_eq(&found_in(text.trim_start_matches('\n')));
 }
 
-/// The lines of a document whose elements are these, two spaces in from line 3, with an e-mail `hello`.
+/// The same for a document that is nothing but these elements: from line 3, two columns further right.
 fn check_elements(elements: &str, expected: &Expect) {
     check(&with_elements(elements), expected);
 }
@@ -31,7 +32,7 @@ fn check_elements(elements: &str, expected: &Expect) {
 fn with_elements(elements: &str) -> String {
     let mut text = String::from("id: test\nelements:\n");
     for line in elements.trim_matches('\n').lines() {
-        text.push_str(&format!("  {}\n", line.trim_start_matches("    ")));
+        text.push_str(&format!("  {line}\n"));
     }
     text
 }
@@ -50,6 +51,7 @@ fn line(problem: &Problem) -> String {
         Severity::Error => "",
         Severity::Warning => "warning: ",
     };
+    let path = if path.is_empty() { "." } else { path };
     let (line, column) = (line.unwrap_or(0), column.unwrap_or(0));
     format!("{warning}{path} {line}:{column} {code}: {message} — {remedy}\n")
 }

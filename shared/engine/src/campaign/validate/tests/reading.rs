@@ -113,16 +113,16 @@ emails:
   y: { text: y }
 "#,
         &expect![[r#"
-            id 2:5 invalid_value: "bad id" is not an id: it contains ' ' — use letters, digits, `-`, `_` or `.`
-            nam 3:1 unknown_key: there is no key `nam` here — did you mean `name`?
-            fields.when.type 5:17 unknown_type: there is no type `dat` — did you mean `date`?
-            fields.no key 6:3 invalid_value: "no key" is not an id: it contains ' ' — use letters, digits, `-`, `_` or `.`
-            settings.max_runs_per_day 7:31 wrong_type: a whole number belongs here, not the text `many` — write a whole number
-            elements.a.nxt 9:39 unknown_key: there is no key `nxt` here — did you mean `next`?
-            elements.b.for 10:25 invalid_value: "soon" is not a duration — write whole numbers with weeks, days, hours, minutes or seconds, such as `2 days`, `90 minutes` or `-1 hour`
-            elements.c.unmet 11:45 invalid_value: there is no choice `wiat` — did you mean `wait`?
-            emails.x.subjct 13:8 unknown_key: there is no key `subjct` here — did you mean `subject`?
-            emails.y.subject 14:3 missing_key: the key `subject` is missing — add `subject`
+            id 1:5 invalid_value: "bad id" is not an id: it contains ' ' — use letters, digits, `-`, `_` or `.`
+            nam 2:1 unknown_key: there is no key `nam` here — did you mean `name`?
+            fields.when.type 4:17 unknown_type: there is no type `dat` — did you mean `date`?
+            fields.no key 5:3 invalid_value: "no key" is not an id: it contains ' ' — use letters, digits, `-`, `_` or `.`
+            settings.max_runs_per_day 6:31 wrong_type: a whole number belongs here, not the text `many` — write a whole number
+            elements.a.nxt 8:39 unknown_key: there is no key `nxt` here — did you mean `next`?
+            elements.b.for 9:25 invalid_value: "soon" is not a duration — write whole numbers with weeks, days, hours, minutes or seconds, such as `2 days`, `90 minutes` or `-1 hour`
+            elements.c.unmet 10:45 invalid_value: there is no choice `wiat` — did you mean `wait`?
+            emails.x.subjct 12:8 unknown_key: there is no key `subjct` here — did you mean `subject`?
+            emails.y.subject 13:3 missing_key: the key `subject` is missing — add `subject`
         "#]],
     );
 }
@@ -134,7 +134,7 @@ fn the_whole_is_a_list() {
 - id: test
 "#,
         &expect![[r#"
-             2:1 wrong_type: a campaign: a map with at least `id` and `elements` belongs here, not a list — write a campaign: a map with at least `id` and `elements`
+            . 1:1 wrong_type: a map with at least `id` and `elements` belongs here, not a list — write a map with at least `id` and `elements`
         "#]],
     );
 }
@@ -146,7 +146,7 @@ fn nothing_is_written() {
 
 "#,
         &expect![[r#"
-             1:1 syntax: the document is empty — write a campaign: at least `id` and `elements`
+            . 1:1 syntax: the document is empty — write a campaign: at least `id` and `elements`
         "#]],
     );
 }
@@ -158,8 +158,8 @@ fn id_and_elements_are_missing() {
 name: Test
 "#,
         &expect![[r#"
-            id 2:1 missing_key: the key `id` is missing — add `id`
-            elements 2:1 missing_key: the key `elements` is missing — add `elements`
+            id 1:1 missing_key: the key `id` is missing — add `id`
+            elements 1:1 missing_key: the key `elements` is missing — add `elements`
         "#]],
     );
 }
@@ -175,8 +175,8 @@ elements:
 id: again
 "#,
         &expect![[r#"
-            elements.a 5:3 duplicate_key: `elements.a` is written twice — give one of them another name, or remove it
-            id 6:1 duplicate_key: `id` is written twice — give one of them another name, or remove it
+            elements.a 4:3 duplicate_key: `elements.a` is written twice — give one of them another name, or remove it
+            id 5:1 duplicate_key: `id` is written twice — give one of them another name, or remove it
         "#]],
     );
 }
@@ -191,7 +191,7 @@ elements:
   b: { type: end }
 "#,
         &expect![[r#"
-            elements.a 5:3 syntax: this is not valid YAML or JSON: invalid indentation in flow construct — look at the indentation, the quotes and the brackets here and just before
+            elements.a 4:3 syntax: this is not valid YAML or JSON: invalid indentation in flow construct — look at the indentation, the quotes and the brackets here and just before
         "#]],
     );
 }
@@ -207,7 +207,7 @@ emails:
   x: { subject: {{ contact.first_name }}, text: x }
 "#,
         &expect![[r#"
-            emails.x.subject 6:18 syntax: a list or a map stands where a key belongs — put a text with braces in quotes: "{{ contact.first_name }}"
+            emails.x.subject 5:18 syntax: a list or a map stands where a key belongs — put a text with braces in quotes: "{{ contact.first_name }}"
         "#]],
     );
 }
@@ -222,7 +222,7 @@ elements: {}
 id: other
 "#,
         &expect![[r#"
-             4:1 syntax: a second document begins here — write one campaign per file
+            . 3:1 syntax: a second document begins here — write one campaign per file
         "#]],
     );
 }
@@ -235,7 +235,7 @@ id: !name test
 elements: {}
 "#,
         &expect![[r#"
-            id 2:5 syntax: YAML tags such as `!this` mean nothing in a campaign — remove the tag; put a text that begins with `!` in quotes
+            id 1:5 syntax: YAML tags such as `!this` mean nothing in a campaign — remove the tag; put a text that begins with `!` in quotes
         "#]],
     );
 }
@@ -259,7 +259,7 @@ fn an_event_on_two_edges() {
 a: { type: event, on: { tag_added: A, tag_removed: A } }
 "#,
         &expect![[r#"
-            elements.a.on 3:25 wrong_type: a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom` belongs here, not a map — write a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom`
+            elements.a.on 3:25 wrong_type: a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom` belongs here, not a map with 2 keys — write a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom`
         "#]],
     );
 }
@@ -355,7 +355,7 @@ fn a_list_is_a_text() {
 a: { type: tag, add: A }
 "#,
         &expect![[r#"
-            elements.a.add 3:24 wrong_type: a list belongs here, not the text `A` — write a list
+            elements.a.add 3:24 wrong_type: a list such as [A] belongs here, not the text `A` — write a list such as [A]
         "#]],
     );
 }
@@ -393,7 +393,7 @@ settings: { email_time: { from: "8 am", to: 20:00 } }
 elements: {}
 "#,
         &expect![[r#"
-            settings.email_time.from 3:33 invalid_value: "8 am" is not a time of day — write hours and minutes from 00:00 to 23:59, such as 09:00
+            settings.email_time.from 2:33 invalid_value: "8 am" is not a time of day — write hours and minutes from 00:00 to 23:59, such as 09:00
         "#]],
     );
 }
@@ -406,7 +406,7 @@ id: test
 elements: [ { type: end } ]
 "#,
         &expect![[r#"
-            elements 3:11 wrong_type: a map belongs here, not a list — write a map
+            elements 2:11 wrong_type: a map belongs here, not a list — write a map
         "#]],
     );
 }

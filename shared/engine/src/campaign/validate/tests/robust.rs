@@ -123,6 +123,22 @@ fn the_list_of_problems_is_bounded() {
 }
 
 #[test]
+fn a_large_document_takes_bounded_work() {
+    let mut text =
+        String::from("id: test\nelements:\n  a: { type: start, when: { tag: A }, next: b }\n");
+    text.push_str("  b: { type: split, branches: [ ");
+    for _ in 0..25_000 {
+        text.push_str("{ weight: 1, next: c }, ");
+    }
+    text.push_str("] }\n  c: { type: webhook, url: \"https://x.example\", body: \"");
+    for i in 0..8_000 {
+        text.push_str(&format!("{{{{ contact.x{i} }}}}"));
+    }
+    text.push_str("\" }\n");
+    assert_eq!(codes(&text).len(), 200);
+}
+
+#[test]
 fn counts_are_bounded() {
     let mut text =
         String::from("id: test\nelements:\n  s: { type: start, when: { tag: A }, next: e0 }\n");

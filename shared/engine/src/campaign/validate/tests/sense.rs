@@ -2,7 +2,9 @@
 
 use expect_test::expect;
 
-use super::{check, check_elements};
+use super::{check, check_elements, line, with_account};
+use crate::campaign::reader::read;
+use crate::campaign::validate::{AccountView, validate};
 
 #[test]
 fn an_email_is_unknown_and_another_unused() {
@@ -16,8 +18,8 @@ emails:
   welcome: { subject: Hello, text: x }
 "#,
         &expect![[r#"
-            elements.b.email 5:28 unknown_email: there is no e-mail `wellcome` under `emails` — did you mean `welcome`?
-            warning: emails.welcome 7:3 unused_email: no element sends the e-mail `welcome` — remove it, or send it from an element of type `email`
+            elements.b.email 4:28 unknown_email: there is no e-mail `wellcome` under `emails` — did you mean `welcome`?
+            warning: emails.welcome 6:3 unused_email: no element sends the e-mail `welcome` — remove it, or send it from an element of type `email`
         "#]],
     );
 }
@@ -35,10 +37,10 @@ emails:
   x: { subject: Hello, sender: { address: "a b@c.example" }, reply_to: "x@" }
 "#,
         &expect![[r#"
-            sender.address 3:20 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
-            emails.x 8:3 empty_email: the e-mail `x` has neither `text` nor `html` — write at least one of them
-            emails.x.sender.address 8:43 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
-            emails.x.reply_to 8:72 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
+            sender.address 2:20 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
+            emails.x 7:3 empty_email: the e-mail `x` has neither `text` nor `html` — write at least one of them
+            emails.x.sender.address 7:43 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
+            emails.x.reply_to 7:72 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
         "#]],
     );
 }
@@ -56,7 +58,7 @@ f: { type: start, when: { field: first_name, equals: "" } }
 g: { type: start, when: { all: [] } }
 "#,
         &expect![[r#"
-            elements.a.when.field 3:36 unknown_field: there is no contact field `vist` — did you mean `visit`?, or declare it under `fields`
+            elements.a.when.field 3:36 unknown_field: there is no contact field `vist` — did you mean `visit`? or declare it under `fields`
             elements.b.when.any[0].is 4:57 test_of_wrong_type: `past` asks for a date, but the field is a number — use a field of type `date` or `datetime`, or another test
             elements.b.when.any[1].within 4:90 test_of_wrong_type: `within` asks for a date, but the field is a boolean — use a field of type `date` or `datetime`, or another test
             elements.c.when.not.contains 5:51 test_of_wrong_type: `contains` asks for a text, but the field is a number — use `equals`, `greater` or `less`
@@ -92,7 +94,7 @@ b: { type: event, on: { tag_added: [] } }
 c: { type: event, on: { custom: "" } }
 "#,
         &expect![[r#"
-            elements.a.on.field_changed 3:42 unknown_field: there is no contact field `visti` — did you mean `visit`?, or declare it under `fields`
+            elements.a.on.field_changed 3:42 unknown_field: there is no contact field `visti` — did you mean `visit`? or declare it under `fields`
             elements.b.on.tag_added 4:38 never_fires: an event on no tag never fires — name at least one tag
             elements.c.on.custom 5:35 never_fires: an event without a name never fires — write the name that is posted
         "#]],
@@ -113,9 +115,9 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            fields.tags 4:3 reserved_field: `tags` means something else wherever contacts are read or written — choose another key
-            fields.email 5:3 built_in_field: every contact has a field `email` — remove the declaration; the field can be used without one
-            fields.visit.type 6:18 field_type_differs: `visit` is a date here but a datetime in the account — write `type: datetime`, or choose another key
+            fields.tags 3:3 reserved_field: `tags` means something else wherever contacts are read or written — choose another key
+            fields.email 4:3 built_in_field: every contact has a field `email` — remove the declaration; the field can be used without one
+            fields.visit.type 5:18 field_type_differs: `visit` is a date here but a datetime in the account — write `type: datetime`, or choose another key
         "#]],
     );
 }
@@ -137,14 +139,11 @@ b:
     first_name: "{{ contact.last_name }}"
 "#,
         &expect![[r#"
-            elements.b.fields 6:11 wrong_type: a map belongs here, not nothing — write a map
-            elements.email 7:10 wrong_type: a map with the key `type` belongs here, not the text `a@b.example` — write a map with the key `type`
-            elements.time_zone 8:14 wrong_type: a map with the key `type` belongs here, not the text `Berlin` — write a map with the key `type`
-            elements.points 9:11 wrong_type: a map with the key `type` belongs here, not the text `many` — write a map with the key `type`
-            elements.visit 10:10 wrong_type: a map with the key `type` belongs here, not a list — write a map with the key `type`
-            elements.nothing 11:12 wrong_type: a map with the key `type` belongs here, not the number 1 — write a map with the key `type`
-            elements.member 12:11 wrong_type: a map with the key `type` belongs here, not nothing — write a map with the key `type`
-            elements.first_name 13:15 wrong_type: a map with the key `type` belongs here, not the text `{{ contact.last_name }}` — write a map with the key `type`
+            elements.b.fields.email 7:7 cannot_be_set: a campaign cannot change whom it writes to — remove `email`; change the address through the API
+            elements.b.fields.time_zone 8:18 invalid_value: this is not a time zone — write it like Europe/Berlin
+            elements.b.fields.points 9:15 invalid_value: "many" is not a number — write it like 12.5
+            elements.b.fields.visit 10:14 invalid_value: a list or an object is no datetime — send a single value
+            elements.b.fields.nothing 11:7 unknown_field: there is no contact field `nothing` — choose one of `birthday`, `email`, `first_name`, `last_name`, `locale`, `member`, `phone`, `points`, `time_zone`, `visit` or declare it under `fields`
         "#]],
     );
 }
@@ -183,7 +182,7 @@ d: { type: date_timer, field: vist }
             warning: elements.c.at 5:40 key_without_effect: `visit` has a time of its own; `at` is for dates — remove `at`
             warning: elements.c.missed 5:67 key_without_effect: the edge `missed` is taken with `past: missed` only — remove `past`, or `missed`
             elements.c.grace 5:85 invalid_duration: a timer cannot be late by less than nothing — write a duration such as `30 minutes`
-            elements.d.field 6:33 unknown_field: there is no contact field `vist` — did you mean `visit`?, or declare it under `fields`
+            elements.d.field 6:33 unknown_field: there is no contact field `vist` — did you mean `visit`? or declare it under `fields`
         "#]],
     );
 }
@@ -251,9 +250,9 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            settings.restart_delay 4:18 invalid_duration: a restart cannot be delayed by less than nothing — write a duration such as `5 minutes`, or `0 minutes` for no delay
-            settings.max_runs_per_day 5:21 invalid_value: with `max_runs_per_day: 0` the campaign could do nothing — write at least 1
-            settings.max_messages_per_day 6:25 invalid_value: with `max_messages_per_day: 0` the campaign could do nothing — write at least 1
+            settings.restart_delay 3:18 invalid_duration: a restart cannot be delayed by less than nothing — write a duration such as `5 minutes`, or `0 minutes` for no delay
+            settings.max_runs_per_day 4:21 invalid_value: with `max_runs_per_day: 0` the campaign could do nothing — write at least 1
+            settings.max_messages_per_day 5:25 invalid_value: with `max_messages_per_day: 0` the campaign could do nothing — write at least 1
         "#]],
     );
 }
@@ -268,7 +267,7 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            settings.restart_delay 3:28 invalid_duration: a restart is delayed by at most 365 days — write a shorter duration, or put a wait into the campaign
+            settings.restart_delay 2:28 invalid_duration: a restart is delayed by at most 365 days — write a shorter duration, or put a wait into the campaign
         "#]],
     );
 }
@@ -303,11 +302,11 @@ emails:
     html: "<p>{{ unsubscribe_link }} {{ campaign.title }} {{ tags | join(', ') }} {{ links.unsubscribe }}</p>"
 "#,
         &expect![[r#"
-            emails.x.subject 8:24 unknown_placeholder: there is nothing to put in for `contact.firstname` — did you mean `contact.first_name`?
-            emails.x.html 12:18 unknown_placeholder: there is nothing to put in for `unsubscribe_link` — did you mean `unsubscribe_url`?
-            emails.x.text 12:19 unknown_placeholder: there is nothing to put in for `contact.pionts` — did you mean `contact.points`?
-            emails.x.html 12:41 unknown_placeholder: there is nothing to put in for `campaign.title` — did you mean `campaign.id`?
-            emails.x.text 12:44 unknown_placeholder: there is nothing to put in for `fields.pionts` — did you mean `fields.points`?
+            emails.x.subject 7:24 unknown_placeholder: there is nothing to put in for `contact.firstname` — did you mean `contact.first_name`?
+            emails.x.text 10:17 unknown_placeholder: there is nothing to put in for `contact.pionts` — did you mean `contact.points`?
+            emails.x.text 10:42 unknown_placeholder: there is nothing to put in for `fields.pionts` — did you mean `fields.points`?
+            emails.x.html 11:18 unknown_placeholder: there is nothing to put in for `unsubscribe_link` — did you mean `unsubscribe_url`?
+            emails.x.html 11:41 unknown_placeholder: there is nothing to put in for `campaign.title` — choose one of `contact.birthday`, `contact.email`, `contact.first_name`, `contact.last_name`, `contact.locale`, `contact.member`, `contact.phone`, `contact.points`, `contact.time_zone`, `contact.visit`, `contact.id`, `contact.consent`, `contact.tags`, `tags`, `campaign.id`, `campaign.name`, `campaign.run`, `unsubscribe_url`, `links.unsubscribe`
         "#]],
     );
 }
@@ -329,9 +328,9 @@ emails:
     html: "{{ contact.visit | dat }}"
 "#,
         &expect![[r#"
-            emails.x.subject 8:32 template_syntax: unexpected end of input, expected end of variable block (line 1 of the template) — mend the template
-            emails.x.text 12:20 template_syntax: unexpected end of input, expected end of block (line 2 of the template) — mend the template
-            emails.x.html 12:31 template_syntax: there is no filter `dat` (line 1 of the template) — mend the template
+            emails.x.subject 7:32 template_syntax: unexpected end of input, expected end of variable block (line 1 of the template) — mend the template
+            emails.x.text 10:20 template_syntax: unexpected end of input, expected end of block (line 2 of the template) — mend the template
+            emails.x.html 11:31 template_syntax: there is no filter `dat` (line 1 of the template) — mend the template
         "#]],
     );
 }
@@ -352,4 +351,20 @@ d: { type: webhook, url: "{{ contact.first_name }}/x", body: { a: [ 1, { b: "{{ 
             elements.d.body.a[1].b 6:104 unknown_placeholder: there is nothing to put in for `contact.poins` — did you mean `contact.points`?
         "#]],
     );
+}
+
+#[test]
+fn nobody_is_the_sender() {
+    let text = "id: test\nelements:\n  a: { type: start, when: { tag: A }, next: b }\n  b: { type: email, email: x }\nemails:\n  x: { subject: x, text: x }\n";
+    let of_own = text.replace("text: x", "text: x, sender: { address: a@b.example }");
+    let source = read(text).expect("it can be read");
+    let with_own = read(&of_own).expect("it can be read");
+    with_account(|account| {
+        let account = AccountView { sender: false, ..*account };
+        let lines: String = validate(&source, &account).iter().map(line).collect();
+        expect![[r#"
+            sender 1:1 no_sender: nobody is named as the sender of `x`, neither here nor in the account — add `sender: { name: …, address: … }`
+        "#]].assert_eq(&lines);
+        assert_eq!(validate(&with_own, &account), []);
+    });
 }

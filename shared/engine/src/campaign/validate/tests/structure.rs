@@ -12,7 +12,7 @@ id: test
 elements: {}
 "#,
         &expect![[r#"
-            elements 3:1 no_elements: the campaign has no elements — add a start and what follows it
+            elements 2:1 no_elements: the campaign has no elements — add a start and what follows it
         "#]],
     );
 }
@@ -154,7 +154,7 @@ emails:
   x: { subject: x, text: x }
 "#,
         &expect![[r#"
-            elements.b 5:3 cycle_without_rest: a token would run in a circle without resting: b → c → b — put a wait, a date timer, an event or a goal with `unmet: wait` between them
+            elements.b 4:3 cycle_without_rest: a token would run in a circle without resting: b → c → b — put a wait, a date timer, an event or a goal with `unmet: wait` between them
         "#]],
     );
 }
