@@ -1,7 +1,20 @@
 //! The ports, and what is written once above them.
 //!
-//! A port speaks the words of the engine; no SDK's and no database's type stands in a signature.
+//! A port speaks the words of the engine; no SDK's and no database's type stands in a signature. Above the ports are
+//! the access patterns (contacts, enrollments, messages, …) and the handlers behind every function.
 
+pub mod catalog;
+pub mod contact_json;
+pub mod contacts;
+pub mod enrollments;
+pub mod error;
+pub mod handlers;
+pub mod keys;
+pub mod mail;
+pub mod messages;
+pub mod platform;
+pub mod ports;
 pub mod table;
+pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;

@@ -106,6 +106,15 @@ impl Graph {
         &self.custom_events
     }
 
+    /// Whether any condition asks for the contact's status in other campaigns.
+    pub fn asks_for_statuses(&self) -> bool {
+        self.document.elements.iter().filter_map(|(_, element)| element.condition()).any(|condition| {
+            let mut reads = Reads::default();
+            condition.reads(&mut reads);
+            !reads.campaigns.is_empty()
+        })
+    }
+
     /// The type of a contact field.
     pub fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
         built_in(key.as_str()).or_else(|| self.fields.get(key).copied())

@@ -69,6 +69,8 @@ pub struct World {
     pub account: Account,
     /// What happened, oldest first.
     pub observed: Vec<Observed>,
+    /// What the mail service makes of a message that reaches it: sent, failed or unknown.
+    pub mail_service: Outcome,
     now: Instant,
     fields: BTreeMap<FieldKey, FieldType>,
     campaigns: BTreeMap<CampaignId, Campaign>,
@@ -87,6 +89,7 @@ impl World {
         Self {
             account,
             observed: Vec::new(),
+            mail_service: Outcome::Sent,
             now,
             fields: BTreeMap::new(),
             campaigns: BTreeMap::new(),
@@ -121,13 +124,18 @@ impl World {
         campaign.timeline.reach(self.now, Reached::Published { version, migrate });
         self.sweep(&id);
         if enroll_existing {
-            self.jobs += 1;
-            for contact in self.contacts.keys() {
-                let event = Event::EnrollExisting { job: self.jobs };
-                self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
-            }
+            self.enroll_existing(&id);
         }
         version
+    }
+
+    /// Checks the starts for every contact that may enter (R6).
+    pub fn enroll_existing(&mut self, id: &CampaignId) {
+        self.jobs += 1;
+        for contact in self.contacts.keys() {
+            let event = Event::EnrollExisting { job: self.jobs };
+            self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
+        }
     }
 
     /// Pauses a campaign (R51).

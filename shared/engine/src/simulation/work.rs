@@ -283,12 +283,19 @@ impl World {
     fn deliver(&mut self, contact: &ContactId, campaign: &CampaignId, delivery: &Delivery) {
         let key = (contact.clone(), campaign.clone(), delivery.run, delivery.step);
         let mut reason = None;
-        let mut outcome = Outcome::Sent;
+        let mut outcome = self.mail_service;
         if self.ledger.insert(key) {
             let mut subject = String::new();
             let mut text = String::new();
             match self.render(contact, campaign, delivery) {
-                Ok(rendered) => (subject, text) = rendered,
+                Ok(rendered) => {
+                    (subject, text) = rendered;
+                    reason = match outcome {
+                        Outcome::Sent | Outcome::Suppressed => None,
+                        Outcome::Failed => Some("the mail service refused it".to_owned()),
+                        Outcome::Unknown => Some("the mail service gave no answer".to_owned()),
+                    };
+                }
                 Err(error) => {
                     outcome = Outcome::Failed;
                     reason = Some(error);

@@ -1,0 +1,232 @@
+//! The catalog: the account's settings and fields, and the head of every campaign.
+//!
+//! One item, read strongly by every decision, so that a trigger two seconds after publishing meets the new
+//! version. Published versions never change; they are read once and kept.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use dacapo_engine::account::Account;
+use dacapo_engine::campaign::format::{FieldDefinition, Sender};
+use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::campaign::reader;
+use dacapo_engine::campaign::{Campaign, Timeline};
+use dacapo_engine::contact::Consent;
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::{CampaignId, FieldKey};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::platform::{Platform, TRIES, item, read};
+use crate::table::{Condition, TableError, Write};
+
+/// The account's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The zone of its calendar days, and of contacts that have none.
+    pub time_zone: String,
+    /// The language of contacts that have none.
+    pub locale: String,
+    /// The consent of contacts that are posted without one.
+    pub default_consent: Consent,
+    /// Who mail comes from, where a campaign does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time_zone: "UTC".to_owned(),
+            locale: "en".to_owned(),
+            default_consent: Consent::Subscribed,
+            sender: None,
+        }
+    }
+}
+
+/// The head of a campaign.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The name that people see: the newest version's, else the draft's.
+    pub name: String,
+    /// What happened to it; empty before the first publishing.
+    #[serde(default)]
+    pub timeline: Timeline,
+    /// The newest version, 0 before the first publishing.
+    #[serde(default)]
+    pub version: u32,
+    /// Whether there is a draft.
+    #[serde(default)]
+    pub draft: bool,
+}
+
+/// What the catalog item holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// Settings.
+    pub settings: Settings,
+    /// Custom fields.
+    pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// Campaigns, in order of id.
+    pub campaigns: BTreeMap<CampaignId, Head>,
+    /// The key of signed links.
+    #[serde(default)]
+    pub secret: String,
+    /// The last sequence number given to a job.
+    #[serde(default)]
+    pub jobs: u64,
+}
+
+impl Catalog {
+    /// The account, as decisions need it.
+    pub fn account(&self) -> Account {
+        Account {
+            zone: self.settings.time_zone.parse().unwrap_or_default(),
+            locale: self.settings.locale.clone(),
+        }
+    }
+
+    /// The types of the custom fields.
+    pub fn field_types(&self) -> BTreeMap<FieldKey, FieldType> {
+        self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect()
+    }
+}
+
+/// A stored version: what people wrote, and the account's fields at the time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredVersion {
+    pub(crate) source: String,
+    pub(crate) fields: BTreeMap<FieldKey, FieldType>,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub(crate) at: crate::Instant,
+}
+
+/// The catalog as it was read, with its campaigns ready for decisions.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Its revision, 0 before the first write.
+    pub rev: u64,
+    /// What it holds.
+    pub catalog: Catalog,
+    /// The account.
+    pub account: Account,
+    /// Published campaigns with the versions that their timelines name.
+    pub campaigns: BTreeMap<CampaignId, Arc<Campaign>>,
+    /// Campaigns whose versions cannot be read.
+    pub broken: BTreeMap<CampaignId, Error>,
+}
+
+#[derive(Default)]
+pub(crate) struct CatalogCache {
+    loaded: Mutex<Option<Arc<Loaded>>>,
+    versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
+}
+
+impl Platform {
+    /// The catalog as it is now.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers. A campaign that cannot be read is listed as broken, and does not keep the others
+    /// from being decided.
+    pub async fn catalog(&self) -> Result<Arc<Loaded>, Error> {
+        let stored = self.get(&self.keys.catalog()).await?;
+        let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
+        if let Some(loaded) = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone())
+            && loaded.rev == rev
+        {
+            return Ok(loaded);
+        }
+        let catalog: Catalog = match &stored {
+            Some(item) => read(item)?,
+            None => Catalog::default(),
+        };
+        let mut campaigns = BTreeMap::new();
+        let mut broken = BTreeMap::new();
+        for (id, head) in &catalog.campaigns {
+            match self.campaign(id, head).await {
+                Ok(campaign) => {
+                    campaigns.extend(campaign.map(|campaign| (id.clone(), Arc::new(campaign))));
+                }
+                Err(error) if error.answer() == crate::error::Answer::Page => {
+                    broken.insert(id.clone(), error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let account = catalog.account();
+        let complete = broken.is_empty();
+        let loaded = Arc::new(Loaded { rev, catalog, account, campaigns, broken });
+        if complete && let Ok(mut cache) = self.catalog.loaded.lock() {
+            *cache = Some(Arc::clone(&loaded));
+        }
+        Ok(loaded)
+    }
+
+    async fn campaign(&self, id: &CampaignId, head: &Head) -> Result<Option<Campaign>, Error> {
+        if head.timeline.standing().is_none() {
+            return Ok(None);
+        }
+        let mut versions = BTreeMap::new();
+        for version in head.timeline.versions() {
+            versions.insert(version, self.version(id, version).await?);
+        }
+        Ok(Some(Campaign { id: id.clone(), timeline: head.timeline.clone(), versions }))
+    }
+
+    /// A published version, ready to be walked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoVersion`] or [`Error::Unreadable`] if it is not there or cannot be read.
+    pub async fn version(&self, id: &CampaignId, version: u32) -> Result<Arc<Graph>, Error> {
+        let name = (id.clone(), version);
+        if let Some(graph) = self.catalog.versions.lock().ok().and_then(|all| all.get(&name).cloned()) {
+            return Ok(graph);
+        }
+        let missing = || Error::NoVersion(id.clone(), version);
+        let stored = self.get(&self.keys.version(id, version)).await?.ok_or_else(missing)?;
+        let stored: StoredVersion = read(&stored)?;
+        let source = reader::read(&stored.source).map_err(|_| missing())?;
+        let graph = Arc::new(Graph::new(version, source.document, &stored.fields));
+        if let Ok(mut versions) = self.catalog.versions.lock() {
+            versions.insert(name, Arc::clone(&graph));
+        }
+        Ok(graph)
+    }
+
+    /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called several times;
+    /// the writes it answers are made together with the change, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// What `change` refuses, or the table.
+    pub async fn change_catalog<T, E: From<Error>>(
+        &self,
+        mut change: impl FnMut(&mut Catalog) -> Result<(T, Vec<Write>), E>,
+    ) -> Result<T, E> {
+        for _ in 0..TRIES {
+            let loaded = self.catalog().await?;
+            let mut catalog = loaded.catalog.clone();
+            let (answer, with_it) = change(&mut catalog)?;
+            if catalog == loaded.catalog && with_it.is_empty() {
+                return Ok(answer);
+            }
+            if catalog.secret.is_empty() {
+                catalog.secret = self.ports.chance.text(40);
+            }
+            let stored = item(self.keys.catalog(), &catalog)?.rev(loaded.rev + 1);
+            let condition =
+                if loaded.rev == 0 { Condition::Absent } else { Condition::Rev(loaded.rev) };
+            let mut writes = vec![Write::put(stored, condition)];
+            writes.extend(with_it);
+            match self.write(writes).await {
+                Ok(()) => return Ok(answer),
+                Err(TableError::Conflict { which: 0, .. } | TableError::Contended) => {}
+                Err(error) => return Err(E::from(Error::from(error))),
+            }
+        }
+        Err(E::from(Error::Contended(TRIES)))
+    }
+}

@@ -1,0 +1,261 @@
+//! Contacts: found by id or address, written as one change at a time (R1).
+//!
+//! Whoever writes makes one conditional write, in one transaction with what guards it (the address, an
+//! idempotency key). A lost race is tried again on the contact as it is then. The change feed does the rest.
+
+use dacapo_engine::address::folded;
+use dacapo_engine::contact::{Author, Change, Consent, Contact, Patch};
+use dacapo_engine::field::FieldValue;
+use dacapo_engine::ids::{ContactId, FieldKey};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::platform::{Platform, TRIES, is_own, item, read};
+use crate::table::{Condition, Item, TableError, Write};
+
+/// A contact as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredContact {
+    #[serde(flatten)]
+    pub(crate) contact: Contact,
+    /// The identity of the last write.
+    pub(crate) w: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredAddress {
+    contact: ContactId,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The contact as it is now.
+    pub contact: Contact,
+    /// Whether it was created.
+    pub created: bool,
+    /// What changed; nothing if the write changed nothing.
+    pub change: Option<Change>,
+}
+
+/// Why a contact was not written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WriteError {
+    /// There is no such contact.
+    #[error("there is no such contact")]
+    NoSuchContact,
+    /// Another contact has the address.
+    #[error("the address belongs to contact {0}")]
+    AddressTaken(ContactId),
+    /// A write that goes together with this one was refused: the index among those.
+    #[error("a write that belongs to it was refused")]
+    Refused(usize, Option<Box<Item>>),
+    /// The platform.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Writes that are to be made together with a contact's, or not at all.
+pub type Together<'a> = &'a (dyn Fn(&Written) -> Result<Vec<Write>, Error> + Sync);
+
+/// Nothing goes together with the write.
+///
+/// # Errors
+///
+/// None.
+pub fn alone(_: &Written) -> Result<Vec<Write>, Error> {
+    Ok(Vec::new())
+}
+
+impl Platform {
+    /// A contact, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn contact(&self, id: &ContactId) -> Result<Option<Contact>, Error> {
+        self.get(&self.keys.contact(id)).await?.map(|item| read_contact(&item)).transpose()
+    }
+
+    /// The contact that has an address.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn contact_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
+        match self.get(&self.keys.address(address)).await? {
+            Some(item) => Ok(Some(read::<StoredAddress>(&item)?.contact)),
+            None => Ok(None),
+        }
+    }
+
+    /// Creates the contact with this address, or changes it, as one change. The patch itself need not hold the
+    /// address.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Refused`] if a write of `together` was refused, and what the table answers.
+    pub async fn upsert(
+        &self,
+        address: &str,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Written, WriteError> {
+        let address = folded(address);
+        for _ in 0..TRIES {
+            if let Some(id) = self.contact_of(&address).await? {
+                match self.change(&id, patch, by, together).await {
+                    Err(WriteError::NoSuchContact) => {}
+                    other => return other,
+                }
+            } else if let Some(written) = self.create(&address, patch, by, together).await? {
+                return Ok(written);
+            }
+        }
+        Err(Error::Contended(TRIES).into())
+    }
+
+    /// `None` if somebody else created it meanwhile.
+    async fn create(
+        &self,
+        address: &str,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Option<Written>, WriteError> {
+        let now = self.now();
+        let consent = match patch.consent {
+            Some(consent) => consent,
+            None => self.catalog().await?.catalog.settings.default_consent,
+        };
+        let id = self.new_contact_id();
+        let mut contact = Contact::new(id.clone(), consent, now);
+        let mut patch = patch.clone();
+        let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
+        patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
+        let change = contact.apply(&patch, by.clone(), None, now, 0).cloned();
+        let written = Written { contact, created: true, change };
+        let owner = item(self.keys.address(address), &StoredAddress { contact: id })
+            .map_err(WriteError::Failed)?;
+        let mut writes = vec![
+            Write::put(self.contact_item(&written.contact)?, Condition::Absent),
+            Write::put(owner, Condition::Absent),
+        ];
+        writes.extend(together(&written)?);
+        match self.write(writes).await {
+            Ok(()) => Ok(Some(written)),
+            Err(TableError::Conflict { which: 0 | 1, .. } | TableError::Contended) => Ok(None),
+            Err(TableError::Conflict { which, current }) => Err(WriteError::Refused(which - 2, current)),
+            Err(error) => Err(Error::from(error).into()),
+        }
+    }
+
+    /// Changes a contact, as one change.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::NoSuchContact`], [`WriteError::AddressTaken`], [`WriteError::Refused`] if a write of `together`
+    /// was refused, and what the table answers.
+    pub async fn change(
+        &self,
+        id: &ContactId,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Written, WriteError> {
+        for _ in 0..TRIES {
+            let before = self.contact(id).await?.ok_or(WriteError::NoSuchContact)?;
+            let mut contact = before.clone();
+            let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
+            let written = Written { contact, created: false, change };
+            let mut writes = Vec::new();
+            if written.change.is_some() {
+                let condition = Condition::Rev(before.rev);
+                writes.push(Write::put(self.contact_item(&written.contact)?, condition));
+                self.move_address(&before, &written.contact, &mut writes).await?;
+            }
+            let own = writes.len();
+            writes.extend(together(&written)?);
+            if writes.is_empty() {
+                return Ok(written);
+            }
+            let write_id = writes.first().and_then(|write| write_id(write));
+            match self.write(writes).await {
+                Ok(()) => return Ok(written),
+                Err(TableError::Conflict { which: 0, current }) if own > 0 => {
+                    if write_id.is_some_and(|id| is_own(current.as_deref(), &id)) {
+                        return Ok(written);
+                    }
+                }
+                Err(TableError::Conflict { which, current }) if which >= own => {
+                    return Err(WriteError::Refused(which - own, current));
+                }
+                Err(TableError::Conflict { current, .. }) => {
+                    if let Some(owner) = current {
+                        let owner: StoredAddress = read(&owner)?;
+                        return Err(WriteError::AddressTaken(owner.contact));
+                    }
+                }
+                Err(TableError::Contended) => {}
+                Err(error) => return Err(Error::from(error).into()),
+            }
+        }
+        Err(Error::Contended(TRIES).into())
+    }
+
+    /// A new address takes the place of the old one, in the same transaction.
+    async fn move_address(
+        &self,
+        before: &Contact,
+        after: &Contact,
+        writes: &mut Vec<Write>,
+    ) -> Result<(), WriteError> {
+        let (old, new) = (before.address().map(folded), after.address().map(folded));
+        if old == new {
+            return Ok(());
+        }
+        if let Some(new) = &new {
+            if let Some(owner) = self.contact_of(new).await?
+                && owner != after.id
+            {
+                return Err(WriteError::AddressTaken(owner));
+            }
+            let owner = item(self.keys.address(new), &StoredAddress { contact: after.id.clone() })?;
+            writes.push(Write::put(owner, Condition::Absent));
+        }
+        if let Some(old) = &old {
+            writes.push(Write::delete(self.keys.address(old), Condition::Always));
+        }
+        Ok(())
+    }
+
+    /// The item of a contact, listed, with an identity of its own.
+    pub(crate) fn contact_item(&self, contact: &Contact) -> Result<Item, Error> {
+        let stored = StoredContact { contact: contact.clone(), w: self.new_write_id() };
+        Ok(item(self.keys.contact(&contact.id), &stored)?
+            .rev(contact.rev)
+            .index(self.keys.contact_listed(&contact.id)))
+    }
+}
+
+fn write_id(write: &Write) -> Option<String> {
+    match write {
+        Write::Put { item, .. } => item.body.read::<StoredContact>().ok().map(|stored| stored.w),
+        Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => None,
+    }
+}
+
+/// A contact from its item.
+pub(crate) fn read_contact(item: &Item) -> Result<Contact, Error> {
+    Ok(read::<StoredContact>(item)?.contact)
+}
+
+/// The words for a consent, as programs outside read them.
+pub fn consent_word(consent: Consent) -> &'static str {
+    match consent {
+        Consent::Subscribed => "subscribed",
+        Consent::Unsubscribed => "unsubscribed",
+        Consent::None => "none",
+    }
+}

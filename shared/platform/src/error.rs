@@ -1,0 +1,61 @@
+//! How the platform fails.
+
+use crate::ports::Unavailable;
+use crate::table::{TableError, Unreadable, Unwritable};
+
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A stored body that cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// A value that makes no body.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    /// A port that does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// Others wrote to the same item again and again.
+    #[error("others were faster {0} times; try again")]
+    Contended(u32),
+    /// Older changes of the contact have to be applied first: wait for the feed.
+    #[error("older changes of the contact have not been applied yet")]
+    Behind,
+    /// A published version is not there.
+    #[error("version {1} of campaign {0} is missing")]
+    NoVersion(dacapo_engine::ids::CampaignId, u32),
+}
+
+/// What the caller does with a failure. There are only these three answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Try again, it may pass.
+    Retry,
+    /// It will never succeed by itself: keep it and tell somebody.
+    Page,
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Table(
+                TableError::Conflict { .. }
+                | TableError::Contended
+                | TableError::Throttled
+                | TableError::Unknown(_)
+                | TableError::Failed(_),
+            )
+            | Self::Unavailable(_)
+            | Self::Contended(_)
+            | Self::Behind => Answer::Retry,
+            Self::Table(TableError::TooLarge { .. } | TableError::Invalid(_))
+            | Self::Unreadable(_)
+            | Self::Unwritable(_)
+            | Self::NoVersion(..) => Answer::Page,
+        }
+    }
+}

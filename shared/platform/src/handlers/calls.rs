@@ -1,0 +1,120 @@
+//! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded number of times.
+
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::{Element, Webhook};
+use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::contact::Contact;
+use dacapo_engine::merge::merge_values;
+use dacapo_engine::template::{Escape, MergeValues, render};
+use serde_json::{Value, json};
+
+use super::Done;
+use crate::error::Error;
+use crate::platform::Platform;
+use crate::ports::{Call, Request, Unavailable};
+
+/// How often a webhook is tried.
+const ATTEMPTS: u32 = 5;
+
+impl Platform {
+    /// Calls a webhook. `attempt` is how often it was taken from the queue, this time included.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn call(&self, call: &Call, attempt: u32) -> Result<Done, Error> {
+        let loaded = self.catalog().await?;
+        let graph = self.version(&call.campaign, call.version).await?;
+        let Some(contact) = self.contact(&call.contact).await? else { return Ok(Done::Yes) };
+        let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
+            return Ok(Done::Yes);
+        };
+        let values = merge_values(&loaded.account, &graph.document, &contact, call.run, None);
+        let request = match request(webhook, &graph, &contact, &values, call) {
+            Ok(request) => request,
+            Err(reason) => {
+                tracing::warn!(element = call.element.as_str(), reason, "webhook not called");
+                return Ok(Done::Yes);
+            }
+        };
+        match self.ports.caller.call(&request).await {
+            Ok(status) if status < 400 => Ok(Done::Yes),
+            // What the endpoint calls our mistake will be one the next time too.
+            Ok(status) if (400..500).contains(&status) && status != 408 && status != 429 => {
+                tracing::warn!(element = call.element.as_str(), status, "webhook refused");
+                Ok(Done::Yes)
+            }
+            Ok(_) | Err(Unavailable(_)) if attempt >= ATTEMPTS => {
+                tracing::warn!(element = call.element.as_str(), attempt, "webhook given up");
+                Ok(Done::Yes)
+            }
+            Ok(_) | Err(Unavailable(_)) => {
+                Ok(Done::NotBefore(self.now() + TimeDelta::seconds(5 << attempt.min(8))))
+            }
+        }
+    }
+}
+
+fn request(
+    webhook: &Webhook,
+    graph: &Graph,
+    contact: &Contact,
+    values: &MergeValues,
+    call: &Call,
+) -> Result<Request, String> {
+    let text = |source: &str| render(source, Escape::Text, values).map_err(|error| error.to_string());
+    let mut headers = Vec::new();
+    for (name, value) in &webhook.headers {
+        headers.push((name.clone(), dacapo_engine::template::one_line(&text(value)?)));
+    }
+    let has = |headers: &[(String, String)], wanted: &str| {
+        headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    let key = format!("{}.{}.{}.{}", call.contact, call.campaign, call.run, call.step);
+    if !has(&headers, "idempotency-key") {
+        headers.push(("Idempotency-Key".to_owned(), key));
+    }
+    let body = match &webhook.body {
+        Some(Value::String(source)) => text(source)?,
+        Some(other) => rendered_json(other, &text)?.to_string(),
+        None => json!({
+            "campaign": graph.document.id,
+            "run": call.run,
+            "element": call.element,
+            "contact": crate::contact_json::contact_json(contact),
+        })
+        .to_string(),
+    };
+    if !has(&headers, "content-type") {
+        let kind = match &webhook.body {
+            Some(Value::String(_)) => "text/plain; charset=utf-8",
+            Some(_) | None => "application/json",
+        };
+        headers.push(("Content-Type".to_owned(), kind.to_owned()));
+    }
+    use dacapo_engine::campaign::format::Method;
+    let body = match webhook.method {
+        Method::Get | Method::Delete => None,
+        Method::Post | Method::Put | Method::Patch => Some(body),
+    };
+    Ok(Request { method: webhook.method, url: text(&webhook.url)?, headers, body })
+}
+
+/// JSON with every text in it rendered.
+fn rendered_json(
+    value: &Value,
+    text: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Value, String> {
+    Ok(match value {
+        Value::String(source) => Value::String(text(source)?),
+        Value::Array(list) => {
+            Value::Array(list.iter().map(|one| rendered_json(one, text)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, one)| Ok((key.clone(), rendered_json(one, text)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
+}

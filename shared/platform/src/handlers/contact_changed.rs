@@ -1,0 +1,122 @@
+//! The change feed, contact items: campaigns look at every change, and the lists of tags follow.
+
+use dacapo_engine::campaign::Campaign;
+use dacapo_engine::contact::{Change, Contact};
+use dacapo_engine::decide::Event;
+use dacapo_engine::enrollment::Guard;
+use dacapo_engine::ids::Tag;
+use serde::{Deserialize, Serialize};
+
+use crate::enrollments::{Came, Image, StoredEnrollment};
+use crate::error::Error;
+use crate::platform::{Platform, item};
+use crate::table::{Condition, Item, TableError, Write};
+
+/// A contact in the change feed, before and after a write.
+#[derive(Debug, Clone)]
+pub struct ContactImage {
+    /// Before; nothing if it was created.
+    pub old: Option<Item>,
+    /// After; nothing if it was erased.
+    pub new: Option<Item>,
+}
+
+/// A tag of the account.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredTag {
+    /// As it was first written.
+    pub(crate) tag: Tag,
+}
+
+impl Platform {
+    /// A contact changed: every campaign that is concerned decides, in order of id (R10). A repeat changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try. What can never be decided is kept in quarantine, and is no error.
+    pub async fn contact_changed(&self, image: &ContactImage) -> Result<(), Error> {
+        let before = image.old.as_ref().map(Self::image).transpose()?;
+        let Some(new) = &image.new else {
+            return self.untag_all(before.as_ref()).await;
+        };
+        let contact = Self::image(new)?;
+        let rev_before = before.as_ref().map_or(0, |before| before.rev);
+        let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
+        self.list_tags(&contact, changes).await?;
+        let loaded = self.catalog().await?;
+        if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
+            return Ok(());
+        }
+        let enrollments = self.enrollments(&contact.id).await?;
+        let image = Image { before: rev_before, contact: &contact };
+        let ids: std::collections::BTreeSet<_> =
+            loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        for id in ids {
+            let enrollment = enrollments.get(id);
+            let concerned = match loaded.campaigns.get(id) {
+                Some(campaign) => enrollment.is_some() || concerns(campaign, changes),
+                None => true,
+            };
+            if !concerned {
+                continue;
+            }
+            if waits_in_quarantine(enrollment) {
+                self.quarantine(id, image, "an older change could not be decided").await?;
+                continue;
+            }
+            match self.happen_on(&contact.id, id, &Event::Changed, Some(image)).await? {
+                Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
+                Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The lists of contacts by tag follow the contact.
+    async fn list_tags(&self, contact: &Contact, changes: &[Change]) -> Result<(), Error> {
+        for change in changes {
+            for tag in &change.added {
+                let Some((shown, at)) = contact.tags.get_key_value(tag) else { continue };
+                let tag_item = item(self.keys.tag(tag), &StoredTag { tag: shown.clone() })?;
+                match self.write(vec![Write::put(tag_item, Condition::Absent)]).await {
+                    Ok(()) | Err(TableError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                let since = serde_json::json!({ "at": at.timestamp_millis() });
+                let member = item(self.keys.tag_member(tag, &contact.id), &since)?;
+                self.write(vec![Write::put(member, Condition::Always)]).await?;
+            }
+            for tag in change.removed.keys().filter(|tag| !contact.tags.contains_key(tag)) {
+                self.untag(contact, tag).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn untag(&self, contact: &Contact, tag: &Tag) -> Result<(), Error> {
+        let key = self.keys.tag_member(tag, &contact.id);
+        Ok(self.write(vec![Write::delete(key, Condition::Always)]).await?)
+    }
+
+    async fn untag_all(&self, contact: Option<&Contact>) -> Result<(), Error> {
+        let Some(contact) = contact else { return Ok(()) };
+        for tag in contact.tags.keys() {
+            self.untag(contact, tag).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a contact without enrollment could enter because of the changes.
+fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
+    campaign.versions.values().any(|graph| {
+        changes.iter().any(|change| {
+            change.touches(graph.reads())
+                || change.event.as_ref().is_some_and(|event| graph.custom_events().contains(event))
+        })
+    })
+}
+
+fn waits_in_quarantine(enrollment: Option<&StoredEnrollment>) -> bool {
+    enrollment.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided))
+}

@@ -1,0 +1,267 @@
+//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31).
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::{Purpose, Sender};
+use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::decide::{Delivery, Event};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::merge::merge_values;
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::template::MergeValues;
+
+use super::Done;
+use super::woken::BEHIND;
+use crate::Instant;
+use crate::catalog::Loaded;
+use crate::error::Error;
+use crate::mail::{Mail, read_by, rendered};
+use crate::messages::{MessageRecord, MessageStatus};
+use crate::platform::{Platform, item};
+use crate::ports::{MailError, Post};
+use crate::table::{Condition, Key, Write};
+
+/// How long a claim holds: longer than a worker may take for a message.
+const LEASE: TimeDelta = TimeDelta::seconds(120);
+
+/// How often a message is tried before it has failed.
+const ATTEMPTS: u32 = 12;
+
+impl Platform {
+    /// The decision says that the message may leave now. At most once, whatever is repeated or crashes.
+    pub(super) async fn deliver(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        delivery: &Delivery,
+    ) -> Result<Done, Error> {
+        let key = self.keys.message(contact, campaign, delivery.run, delivery.step);
+        let now = self.now();
+        let before = self.message(&key).await?;
+        let settled = match &before {
+            Some(record) => match (record.status, record.lease) {
+                (MessageStatus::Settled(outcome), _) => Some((outcome, record.reason.clone())),
+                (MessageStatus::Claimed, Some(lease)) if now < lease => {
+                    return Ok(Done::NotBefore(lease));
+                }
+                (MessageStatus::Claimed, _) => {
+                    let reason = "the worker that was sending it was not heard of again".to_owned();
+                    self.settle(&key, record, Outcome::Unknown, Some(reason)).await?
+                }
+                (MessageStatus::Released, Some(until)) if now < until => {
+                    return Ok(Done::NotBefore(until));
+                }
+                (MessageStatus::Released, _) => None,
+            },
+            None => None,
+        };
+        let settled = match settled {
+            Some(settled) => settled,
+            None => match self.attempt(contact, campaign, delivery, &key, before).await? {
+                Attempt::Settled(outcome, reason) => (outcome, reason),
+                Attempt::NotBefore(at) => return Ok(Done::NotBefore(at)),
+            },
+        };
+        self.tell_settled(contact, campaign, delivery, settled).await
+    }
+
+    /// The token goes on.
+    async fn tell_settled(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        delivery: &Delivery,
+        (outcome, reason): (Outcome, Option<String>),
+    ) -> Result<Done, Error> {
+        let Delivery { run, step, .. } = *delivery;
+        let event = Event::Settled { run, step, outcome, reason };
+        match self.happen(contact, campaign, &event).await {
+            Ok(_) => Ok(Done::Yes),
+            Err(Error::Behind) => Ok(Done::NotBefore(self.now() + BEHIND)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        delivery: &Delivery,
+        key: &Key,
+        before: Option<MessageRecord>,
+    ) -> Result<Attempt, Error> {
+        let loaded = self.catalog().await?;
+        let graph = self.version(campaign, delivery.version).await?;
+        let mut record = MessageRecord {
+            campaign: campaign.clone(),
+            run: delivery.run,
+            step: delivery.step,
+            element: delivery.element.clone(),
+            version: delivery.version,
+            email: delivery.email.clone(),
+            status: MessageStatus::Claimed,
+            reason: None,
+            to: None,
+            at: self.now(),
+            values: None,
+            attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
+            lease: None,
+            receipt: None,
+            n: 0,
+            w: String::new(),
+        };
+        let mail = match self.compose(&loaded, &graph, contact, delivery, &mut record).await? {
+            Ok(mail) => mail,
+            Err(reason) => {
+                record.status = MessageStatus::Settled(Outcome::Failed);
+                record.reason = Some(reason.clone());
+                return self
+                    .first_to_settle(key, before.as_ref(), record, Vec::new())
+                    .await
+                    .map(|won| won.unwrap_or(Attempt::NotBefore(self.now())));
+            }
+        };
+        match self.ports.mailer.post() {
+            Post::Captured => {
+                // The record is the mail: both are one transaction.
+                record.status = MessageStatus::Settled(Outcome::Sent);
+                let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
+                let captured = item(self.keys.captured_mail(record.at, key), &pointer)?;
+                let together = vec![Write::put(captured, Condition::Always)];
+                let won = self.first_to_settle(key, before.as_ref(), record, together).await?;
+                Ok(won.unwrap_or(Attempt::NotBefore(self.now())))
+            }
+            Post::Sent => {
+                record.lease = Some(self.now() + LEASE);
+                let claimed =
+                    self.write_message(key, before.as_ref(), record, Vec::new()).await?;
+                match claimed {
+                    Some(claimed) => self.send(key, claimed, &mail).await,
+                    None => Ok(Attempt::NotBefore(self.now() + BEHIND)),
+                }
+            }
+        }
+    }
+
+    async fn send(&self, key: &Key, claimed: MessageRecord, mail: &Mail) -> Result<Attempt, Error> {
+        let mut next = MessageRecord { lease: None, at: self.now(), ..claimed.clone() };
+        let settled = match self.ports.mailer.send(mail).await {
+            Ok(receipt) => {
+                next.receipt = Some(receipt);
+                (Outcome::Sent, None)
+            }
+            Err(MailError::Refused(reason)) => (Outcome::Failed, Some(reason)),
+            Err(MailError::Unknown(reason)) => (Outcome::Unknown, Some(reason)),
+            Err(MailError::NotNow(reason)) if claimed.attempt >= ATTEMPTS => {
+                (Outcome::Failed, Some(format!("given up after {ATTEMPTS} tries: {reason}")))
+            }
+            Err(MailError::NotNow(reason)) => {
+                // Doubling from two seconds on: twelve tries take about two hours.
+                let until = self.now() + TimeDelta::seconds(1 << claimed.attempt.min(12));
+                next.status = MessageStatus::Released;
+                next.reason = Some(reason);
+                next.lease = Some(until);
+                self.write_message(key, Some(&claimed), next, Vec::new()).await?;
+                return Ok(Attempt::NotBefore(until));
+            }
+        };
+        next.status = MessageStatus::Settled(settled.0);
+        next.reason.clone_from(&settled.1);
+        self.write_message(key, Some(&claimed), next, Vec::new()).await?;
+        Ok(Attempt::Settled(settled.0, settled.1))
+    }
+
+    /// Settles the first or a released record. `None` if somebody else was faster.
+    async fn first_to_settle(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        record: MessageRecord,
+        together: Vec<Write>,
+    ) -> Result<Option<Attempt>, Error> {
+        let written = self.write_message(key, before, record, together).await?;
+        Ok(written.and_then(|record| match record.status {
+            MessageStatus::Settled(outcome) => Some(Attempt::Settled(outcome, record.reason)),
+            MessageStatus::Claimed | MessageStatus::Released => None,
+        }))
+    }
+
+    async fn settle(
+        &self,
+        key: &Key,
+        record: &MessageRecord,
+        outcome: Outcome,
+        reason: Option<String>,
+    ) -> Result<Option<(Outcome, Option<String>)>, Error> {
+        let next = MessageRecord {
+            status: MessageStatus::Settled(outcome),
+            reason: reason.clone(),
+            lease: None,
+            at: self.now(),
+            ..record.clone()
+        };
+        match self.write_message(key, Some(record), next, Vec::new()).await? {
+            Some(_) => Ok(Some((outcome, reason))),
+            None => Err(Error::Contended(1)),
+        }
+    }
+
+    /// Renders the message from the latest contact (R3). The inner error is the reason why it fails.
+    async fn compose(
+        &self,
+        loaded: &Loaded,
+        graph: &Graph,
+        contact: &ContactId,
+        delivery: &Delivery,
+        record: &mut MessageRecord,
+    ) -> Result<Result<Mail, String>, Error> {
+        let Some(contact) = self.contact(contact).await? else {
+            return Ok(Err("the contact was erased".to_owned()));
+        };
+        let document = &graph.document;
+        let Some(email) = document.emails.get(&delivery.email) else {
+            return Ok(Err(format!("the campaign has no e-mail {}", delivery.email)));
+        };
+        let Some(to) = contact.address() else {
+            return Ok(Err("the contact has no address".to_owned()));
+        };
+        let sender: Option<&Sender> = email
+            .sender
+            .as_ref()
+            .or(document.sender.as_ref())
+            .or(loaded.catalog.settings.sender.as_ref());
+        let Some(sender) = sender else {
+            return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
+        };
+        let url = self.unsubscribe_url(&loaded.catalog.secret, &contact.id);
+        let all = merge_values(&loaded.account, document, &contact, delivery.run, Some(&url));
+        let read: BTreeSet<String> = read_by(email).collect();
+        let values = MergeValues {
+            values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),
+            ..all
+        };
+        record.to = Some(to.to_owned());
+        record.values = Some(values.clone());
+        Ok(rendered(email, &values).map(|rendered| Mail {
+            from: sender.clone(),
+            to: to.to_owned(),
+            reply_to: email.reply_to.clone(),
+            subject: rendered.subject,
+            text: rendered.text,
+            html: rendered.html,
+            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
+            message_id: message_id(&contact.id, delivery, &document.id),
+        }))
+    }
+}
+
+enum Attempt {
+    Settled(Outcome, Option<String>),
+    NotBefore(Instant),
+}
+
+/// The same for every attempt at a message.
+fn message_id(contact: &ContactId, delivery: &Delivery, campaign: &CampaignId) -> String {
+    format!("{contact}.{campaign}.{}.{}", delivery.run, delivery.step)
+}

@@ -1,0 +1,59 @@
+//! Timers and queues: something is due for one enrollment.
+
+use chrono::TimeDelta;
+use dacapo_engine::decide::{Event, Ignored};
+
+use super::Done;
+use crate::enrollments::Came;
+use crate::error::Error;
+use crate::platform::Platform;
+use crate::ports::Wake;
+
+/// How long something waits that has to come after what the feed still carries.
+pub(super) const BEHIND: TimeDelta = TimeDelta::seconds(1);
+
+impl Platform {
+    /// Something is due for one enrollment. A repeat changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try.
+    pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
+        match self.happen(&wake.contact, &wake.campaign, &wake.event).await {
+            Ok(Came::Deliver(delivery)) => {
+                self.deliver(&wake.contact, &wake.campaign, &delivery).await
+            }
+            Ok(Came::Ignored(Ignored::Early)) => Ok(match due(&wake.event) {
+                Some(due) => Done::NotBefore(due),
+                None => Done::Yes,
+            }),
+            Ok(Came::Ignored(ignored)) => {
+                tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
+                Ok(Done::Yes)
+            }
+            Ok(Came::Committed(_)) => Ok(Done::Yes),
+            Ok(Came::Undecidable(why)) => {
+                // The token stays where it is; when the defect is mended, reconciling sets its timer again.
+                tracing::error!(why, contact = wake.contact.as_str(), "undecided");
+                self.hold_undecided(&wake.contact, &wake.campaign).await?;
+                Ok(Done::Yes)
+            }
+            Err(Error::Behind) => Ok(Done::NotBefore(self.now() + BEHIND)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn due(event: &Event) -> Option<crate::Instant> {
+    match event {
+        Event::TimerDue { due, .. } | Event::RecheckDue { due, .. } => Some(*due),
+        Event::Changed
+        | Event::DeliveryDue { .. }
+        | Event::Settled { .. }
+        | Event::Commanded { .. }
+        | Event::StatusChanged { .. }
+        | Event::EnrollExisting { .. }
+        | Event::MassStop { .. }
+        | Event::Released { .. } => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! Where everything is stored: the one place that writes key strings.
+//!
+//! | item | PK | SK |
+//! |---|---|---|
+//! | contact | `A#a#C#c` | `CONTACT` |
+//! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
+//! | enrollment | `A#a#C#c` | `E#p` |
+//! | message | `A#a#C#c` | `M#p#run#step` |
+//! | history | `A#a#C#c` | `H#instant#p#rev` |
+//! | undecided change | `A#a#C#c` | `Q#p#rev` |
+//! | e-mail address | `A#a#@#address` | `ADDRESS` |
+//! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
+//! | catalog | `A#a` | `CATALOG` |
+//! | statistics | `A#a#P#p#S#shard` | `S` |
+//! | tag member | `A#a#T#tag#shard` | `c` |
+//! | tags of the account | `A#a#TAGS` | the tag's hash |
+//! | mass action | `A#a#J#job` | `JOB` |
+//! | idempotency | `A#a#I#key` | `KEY` |
+//! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
+//! | API key | `K#sha256` | `KEY` |
+//!
+//! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
+//! they do. The index lists contacts of an account and members of a campaign.
+
+use dacapo_engine::address::folded;
+use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
+use dacapo_engine::time::Instant;
+use sha2::{Digest, Sha256};
+
+use crate::table::Key;
+
+/// Over how many partitions lists and counters are spread.
+pub const SHARDS: u32 = 8;
+
+/// The sort key of a contact: what the feed tells contacts by.
+pub const CONTACT: &str = "CONTACT";
+
+/// How the sort key of an enrollment begins: what the feed tells enrollments by.
+pub const ENROLLMENT: &str = "E#";
+
+/// Whether the change feed carries the item: contacts and enrollments, and nothing else.
+pub fn is_fed(key: &Key) -> bool {
+    key.sk == CONTACT || key.sk.starts_with(ENROLLMENT)
+}
+
+/// Hexadecimal SHA-256.
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The shard of a contact.
+pub fn shard(contact: &ContactId) -> u32 {
+    let hash = dacapo_engine::hash::stable(&[contact.as_str()]);
+    u32::try_from(hash % u64::from(SHARDS)).unwrap_or(0)
+}
+
+/// The keys of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    account: AccountId,
+}
+
+impl Keys {
+    /// Those of this account.
+    pub fn of(account: AccountId) -> Self {
+        Self { account }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The partition of everything about a contact.
+    pub fn contact_partition(&self, contact: &ContactId) -> String {
+        format!("A#{}#C#{contact}", self.account)
+    }
+
+    /// A contact.
+    pub fn contact(&self, contact: &ContactId) -> Key {
+        Key::new(self.contact_partition(contact), CONTACT)
+    }
+
+    /// What is left of an erased contact.
+    pub fn tombstone(&self, contact: &ContactId) -> Key {
+        Key::new(self.contact_partition(contact), "ERASED")
+    }
+
+    /// An enrollment.
+    pub fn enrollment(&self, contact: &ContactId, campaign: &CampaignId) -> Key {
+        Key::new(self.contact_partition(contact), format!("{ENROLLMENT}{campaign}"))
+    }
+
+    /// A message.
+    pub fn message(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let sk = format!("{}#{campaign}#{run:06}#{step:06}", Self::MESSAGES);
+        Key::new(self.contact_partition(contact), sk)
+    }
+
+    /// How the sort keys of messages begin.
+    pub const MESSAGES: &str = "M";
+
+    /// A line of history.
+    pub fn history(&self, contact: &ContactId, at: Instant, campaign: &CampaignId, rev: u64) -> Key {
+        let sk = format!("{}{:015}#{campaign}#{rev:010}", Self::HISTORY, at.timestamp_millis());
+        Key::new(self.contact_partition(contact), sk)
+    }
+
+    /// How the sort keys of history begin.
+    pub const HISTORY: &str = "H#";
+
+    /// A change that could not be decided.
+    pub fn undecided(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> Key {
+        Key::new(self.contact_partition(contact), format!("{}{rev:012}", Self::undecided_of(campaign)))
+    }
+
+    /// How the sort keys of a campaign's undecided changes begin.
+    pub fn undecided_of(campaign: &CampaignId) -> String {
+        format!("Q#{campaign}#")
+    }
+
+    /// The address that belongs to one contact at most.
+    pub fn address(&self, address: &str) -> Key {
+        Key::new(format!("A#{}#@#{}", self.account, sha256(&folded(address))), "ADDRESS")
+    }
+
+    /// Where all contacts stand in the index.
+    pub fn contacts_listed(&self, shard: u32) -> String {
+        format!("A#{}#C#{shard}", self.account)
+    }
+
+    /// Where a contact stands in the index.
+    pub fn contact_listed(&self, contact: &ContactId) -> Key {
+        Key::new(self.contacts_listed(shard(contact)), contact.as_str())
+    }
+
+    /// Where the members of a campaign stand in the index.
+    pub fn members_listed(&self, campaign: &CampaignId, shard: u32) -> String {
+        format!("A#{}#P#{campaign}#M#{shard}", self.account)
+    }
+
+    /// Where a member of a campaign stands in the index.
+    pub fn member_listed(&self, campaign: &CampaignId, contact: &ContactId) -> Key {
+        Key::new(self.members_listed(campaign, shard(contact)), contact.as_str())
+    }
+
+    fn campaign_partition(&self, campaign: &CampaignId) -> String {
+        format!("A#{}#P#{campaign}", self.account)
+    }
+
+    /// A draft.
+    pub fn draft(&self, campaign: &CampaignId) -> Key {
+        Key::new(self.campaign_partition(campaign), "DRAFT")
+    }
+
+    /// A published version.
+    pub fn version(&self, campaign: &CampaignId, version: u32) -> Key {
+        Key::new(self.campaign_partition(campaign), format!("V#{version:04}"))
+    }
+
+    /// The account's settings, fields, and the heads of its campaigns.
+    pub fn catalog(&self) -> Key {
+        Key::new(format!("A#{}", self.account), "CATALOG")
+    }
+
+    /// A shard of a campaign's statistics.
+    pub fn statistics(&self, campaign: &CampaignId, shard: u32) -> Key {
+        Key::new(format!("A#{}#P#{campaign}#S#{shard}", self.account), "S")
+    }
+
+    /// The contacts that have a tag, by shard.
+    pub fn tagged(&self, tag: &Tag, shard: u32) -> String {
+        format!("A#{}#T#{}#{shard}", self.account, sha256(tag.folded()))
+    }
+
+    /// A contact that has a tag.
+    pub fn tag_member(&self, tag: &Tag, contact: &ContactId) -> Key {
+        Key::new(self.tagged(tag, shard(contact)), contact.as_str())
+    }
+
+    /// The tags of the account.
+    pub fn tags(&self) -> String {
+        format!("A#{}#TAGS", self.account)
+    }
+
+    /// A tag of the account.
+    pub fn tag(&self, tag: &Tag) -> Key {
+        Key::new(self.tags(), sha256(tag.folded()))
+    }
+
+    /// A job.
+    pub fn job(&self, job: &str) -> Key {
+        Key::new(format!("A#{}#J#{job}", self.account), "JOB")
+    }
+
+    /// An idempotency key.
+    pub fn idempotency(&self, key: &str) -> Key {
+        Key::new(format!("A#{}#I#{}", self.account, sha256(key)), "KEY")
+    }
+
+    /// The captured mail.
+    pub fn captured(&self) -> String {
+        format!("A#{}#OUT", self.account)
+    }
+
+    /// A captured mail: it points to its message.
+    pub fn captured_mail(&self, at: Instant, message: &Key) -> Key {
+        Key::new(self.captured(), format!("{:015}#{}#{}", at.timestamp_millis(), message.pk, message.sk))
+    }
+
+    /// The account's API keys, in the index.
+    pub fn api_keys_listed(&self) -> String {
+        format!("A#{}#K", self.account)
+    }
+}
+
+/// An API key, found by its hash.
+pub fn api_key(hash: &str) -> Key {
+    Key::new(format!("K#{hash}"), "KEY")
+}
+
+/// The contact and, for an enrollment, the campaign that a key of the feed belongs to.
+pub fn fed(key: &Key) -> Option<(ContactId, Option<CampaignId>)> {
+    let (_, contact) = key.pk.rsplit_once("#C#")?;
+    let contact = ContactId::new(contact).ok()?;
+    match key.sk.strip_prefix(ENROLLMENT) {
+        Some(campaign) => Some((contact, Some(CampaignId::new(campaign).ok()?))),
+        None => Some((contact, None)),
+    }
+}

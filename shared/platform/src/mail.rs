@@ -1,0 +1,109 @@
+//! A mail, ready to leave: rendered from templates and merge values.
+
+use dacapo_engine::campaign::format::{Email, Purpose, Sender};
+use dacapo_engine::template::{Escape, MergeValues, one_line, placeholders, render};
+
+/// A mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Who it comes from.
+    pub from: Sender,
+    /// The address it goes to.
+    pub to: String,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// The subject, one line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The HTML, if there is any.
+    pub html: Option<String>,
+    /// Where one click unsubscribes (RFC 8058), for marketing mail.
+    pub unsubscribe_url: Option<String>,
+    /// The identity of the message: the same for every attempt.
+    pub message_id: String,
+}
+
+/// What is rendered: the subject and the bodies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject, one line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The HTML, if there is any.
+    pub html: Option<String>,
+}
+
+/// Renders an e-mail.
+///
+/// # Errors
+///
+/// The reason, in words: an empty placeholder without a default, first of all (R33).
+pub fn rendered(email: &Email, values: &MergeValues) -> Result<Rendered, String> {
+    let one = |source: &str, escape| render(source, escape, values).map_err(|error| error.to_string());
+    let subject = one_line(&one(&email.subject, Escape::Text)?);
+    if subject.is_empty() {
+        return Err("the subject is empty".to_owned());
+    }
+    let mut html =
+        email.html.as_deref().map(|source| one(source, Escape::Html)).transpose()?;
+    let mut text = match (&email.text, &html) {
+        (Some(source), _) => one(source, Escape::Text)?,
+        (None, Some(html)) => plain(html),
+        (None, None) => String::new(),
+    };
+    let link = values.values.get("unsubscribe_url");
+    if email.purpose == Purpose::Marketing
+        && !reads_unsubscribe(email)
+        && let Some(dacapo_engine::template::MergeValue::Text(url)) = link
+    {
+        let words = unsubscribe_words(values.language.tag());
+        text = format!("{}\n\n-- \n{words}: {url}\n", text.trim_end());
+        html = html.map(|html| with_footer(&html, words, url));
+    }
+    Ok(Rendered { subject, text, html })
+}
+
+/// Whether the author has placed the unsubscribe link.
+fn reads_unsubscribe(email: &Email) -> bool {
+    [email.text.as_deref(), email.html.as_deref()].into_iter().flatten().any(|source| {
+        placeholders(source).is_ok_and(|paths| {
+            paths.contains("unsubscribe_url") || paths.contains("links.unsubscribe")
+        })
+    })
+}
+
+fn unsubscribe_words(language: &str) -> &'static str {
+    match language.split('-').next() {
+        Some("de") => "Abmelden",
+        Some("fr") => "Se désabonner",
+        Some("es") => "Darse de baja",
+        Some("it") => "Annulla l'iscrizione",
+        Some("nl") => "Afmelden",
+        Some(_) | None => "Unsubscribe",
+    }
+}
+
+fn with_footer(html: &str, words: &str, url: &str) -> String {
+    let footer = format!("<p><a href=\"{url}\">{words}</a></p>");
+    match html.rfind("</body>") {
+        Some(end) => format!("{}{footer}{}", &html[..end], &html[end..]),
+        None => format!("{html}\n{footer}"),
+    }
+}
+
+/// The placeholders that an e-mail reads: what a message's record keeps.
+pub fn read_by(email: &Email) -> impl Iterator<Item = String> + '_ {
+    [Some(email.subject.as_str()), email.text.as_deref(), email.html.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter_map(|source| placeholders(source).ok())
+        .flatten()
+        .chain(["unsubscribe_url".to_owned()])
+}
+
+/// The text of an HTML body, for readers that show no HTML.
+fn plain(html: &str) -> String {
+    html2text::from_read(html.as_bytes(), 78).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! The ledger of messages: written before the mail service is called, and the log of what was sent (R30).
+//!
+//! | status | means |
+//! |---|---|
+//! | `claimed` | a worker is sending it, until its lease ends |
+//! | `released` | it was definitely not sent, and is tried again |
+//! | `sent`, `suppressed`, `failed` | settled |
+//! | `unknown` | a worker claimed it and was never heard of again: it may have been sent (R30) |
+//!
+//! A record keeps the merge values that the e-mail reads, never the bodies: reading renders the immutable version
+//! again.
+
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::template::MergeValues;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::error::Error;
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Item, Key, TableError, Write};
+
+/// How far a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// A worker is sending it.
+    Claimed,
+    /// It is tried again.
+    Released,
+    /// It was settled.
+    #[serde(untagged)]
+    Settled(Outcome),
+}
+
+/// A message in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageRecord {
+    /// From which campaign.
+    pub campaign: CampaignId,
+    /// In which run.
+    pub run: u32,
+    /// At which step.
+    pub step: u32,
+    /// From which element.
+    pub element: ElementId,
+    /// The version that the element belongs to; 0 if it never came to rendering.
+    #[serde(default)]
+    pub version: u32,
+    /// The key of the e-mail.
+    pub email: String,
+    /// How far it is.
+    pub status: MessageStatus,
+    /// Why it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The address it went to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// When its status was reached.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// What the templates read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<MergeValues>,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Until when a claim holds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_milliseconds_option")]
+    pub lease: Option<Instant>,
+    /// The mail service's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// The number of writes.
+    pub n: u64,
+    /// The identity of the last write.
+    #[serde(default)]
+    pub w: String,
+}
+
+impl Platform {
+    /// A message's record.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn message(&self, key: &Key) -> Result<Option<MessageRecord>, Error> {
+        self.get(key).await?.map(|item| read(&item)).transpose()
+    }
+
+    pub(crate) fn message_item(&self, key: Key, record: &MessageRecord) -> Result<Item, Error> {
+        Ok(item(key, record)?.rev(record.n))
+    }
+
+    /// Writes the first or the next state of a record. Says whether this was the one to do it.
+    pub(crate) async fn write_message(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        mut next: MessageRecord,
+        together: Vec<Write>,
+    ) -> Result<Option<MessageRecord>, Error> {
+        next.n = before.map_or(1, |before| before.n + 1);
+        next.w = self.new_write_id();
+        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.n));
+        let mut writes = vec![Write::put(self.message_item(key.clone(), &next)?, condition)];
+        writes.extend(together);
+        match self.write(writes).await {
+            Ok(()) => Ok(Some(next)),
+            Err(TableError::Conflict { which: 0, current }) => {
+                Ok(crate::platform::is_own(current.as_deref(), &next.w).then_some(next))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records a message that was settled without having been queued or sent; a record that is there stays.
+    pub(crate) async fn record_message(
+        &self,
+        contact: &ContactId,
+        record: MessageRecord,
+    ) -> Result<(), Error> {
+        let key = self.keys.message(contact, &record.campaign, record.run, record.step);
+        self.write_message(&key, None, record, Vec::new()).await.map(|_| ())
+    }
+}

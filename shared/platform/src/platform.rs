@@ -1,0 +1,98 @@
+//! The platform: one account's store and ports, behind every function.
+
+use std::sync::Arc;
+
+use dacapo_engine::ids::{AccountId, ContactId};
+
+use crate::Instant;
+use crate::catalog::CatalogCache;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
+use crate::table::{Body, Item, Key, Table, TableError, Write};
+
+/// How often a write that lost a race is tried again.
+pub(crate) const TRIES: u32 = 16;
+
+/// The ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// What is stored.
+    pub table: Arc<dyn Table>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+    /// Timers and queues.
+    pub outbox: Arc<dyn Outbox>,
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Webhooks.
+    pub caller: Arc<dyn Caller>,
+}
+
+/// One account, with the ports. Cheap to clone.
+#[derive(Clone)]
+pub struct Platform {
+    /// The ports.
+    pub ports: Ports,
+    /// Where everything is stored.
+    pub keys: Keys,
+    /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
+    pub public_url: String,
+    pub(crate) catalog: Arc<CatalogCache>,
+}
+
+impl Platform {
+    /// The platform of an account.
+    pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
+        let catalog = Arc::new(CatalogCache::default());
+        Self { ports, keys: Keys::of(account), public_url, catalog }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Instant {
+        self.ports.clock.now()
+    }
+
+    /// A new contact's id.
+    pub(crate) fn new_contact_id(&self) -> ContactId {
+        let text = format!("c{}", self.ports.chance.text(15));
+        ContactId::new(text).unwrap_or_else(|_| unreachable!("letters and digits make an id"))
+    }
+
+    /// An identity for a write, by which a lost answer is recognised.
+    pub(crate) fn new_write_id(&self) -> String {
+        self.ports.chance.text(8)
+    }
+
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, TableError> {
+        self.ports.table.get(key, crate::table::Consistency::Strong).await
+    }
+
+    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<(), TableError> {
+        self.ports.table.write(writes, None).await
+    }
+}
+
+/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id tells.
+pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Written {
+        #[serde(default)]
+        w: String,
+    }
+    current
+        .and_then(|item| item.body.read::<Written>().ok())
+        .is_some_and(|written| written.w == write_id)
+}
+
+/// Reads a stored body.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, Error> {
+    Ok(item.body.read()?)
+}
+
+/// An item without anything but its body.
+pub(crate) fn item<T: serde::Serialize>(key: Key, value: &T) -> Result<Item, Error> {
+    Ok(Item::new(key, Body::of(value)?))
+}

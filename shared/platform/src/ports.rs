@@ -1,0 +1,239 @@
+//! What the platform asks of the world outside, besides the table: the time, chance, timers and queues, mail, and
+//! calls.
+//!
+//! Every order may be carried out more than once, and may come back more than once; nothing here promises
+//! more than EventBridge Scheduler, SQS and SES do.
+
+use async_trait::async_trait;
+use dacapo_engine::decide::Event;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::mail::Mail;
+
+/// The one place that reads the clock.
+pub trait Clock: Send + Sync {
+    /// Now. It never falls.
+    fn now(&self) -> Instant;
+}
+
+/// Chance, for ids and secrets.
+pub trait Chance: Send + Sync {
+    /// Unpredictable bytes.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// An unpredictable text of `length` letters and digits that are not easily confused.
+    fn text(&self, length: usize) -> String {
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let mut bytes = vec![0; length];
+        self.fill(&mut bytes);
+        bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+    }
+}
+
+/// Something that is to happen to one enrollment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wake {
+    /// Whose.
+    #[serde(rename = "c")]
+    pub contact: ContactId,
+    /// In which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// What.
+    #[serde(rename = "e")]
+    pub event: Event,
+}
+
+/// A webhook that is to be called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// For whom.
+    #[serde(rename = "c")]
+    pub contact: ContactId,
+    /// From which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// In which run.
+    #[serde(rename = "n")]
+    pub run: u32,
+    /// At which step.
+    #[serde(rename = "s")]
+    pub step: u32,
+    /// The version that the element belongs to.
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// The element.
+    #[serde(rename = "e")]
+    pub element: dacapo_engine::ids::ElementId,
+}
+
+/// Work on many contacts, a page at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// What is done to each.
+    #[serde(rename = "w")]
+    pub what: SweepKind,
+    /// The shard that this is about.
+    #[serde(rename = "s")]
+    pub shard: u32,
+    /// Where the page before ended.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<crate::table::Cursor>,
+}
+
+/// The kinds of [`Sweep`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SweepKind {
+    /// Every member looks at the campaign's milestones (R50, R51).
+    Milestones,
+    /// Every contact of the account may enter (R6).
+    EnrollExisting {
+        /// The job's sequence number.
+        job: u64,
+    },
+}
+
+/// What is put into a queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// For [`Queue::Timers`] and the two mail queues.
+    Wake(Wake),
+    /// For [`Queue::Calls`].
+    Call(Call),
+    /// For [`Queue::Sweeps`].
+    Sweep(Sweep),
+    /// For [`Queue::Sweeps`]: the erasure of what was written meanwhile about a contact.
+    Erase(ContactId),
+}
+
+/// The queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// Timers that are due, and whatever else is to happen to an enrollment.
+    Timers,
+    /// Transactional mail.
+    Transactional,
+    /// Marketing mail.
+    Marketing,
+    /// Webhooks.
+    Calls,
+    /// Work on many contacts.
+    Sweeps,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Timers, Self::Transactional, Self::Marketing, Self::Calls, Self::Sweeps];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timers => "timers",
+            Self::Transactional => "transactional",
+            Self::Marketing => "marketing",
+            Self::Calls => "calls",
+            Self::Sweeps => "sweeps",
+        }
+    }
+}
+
+/// An order for timers and queues. Carrying it out again changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// Put the message into [`Queue::Timers`] at an instant, under a name. A timer of that name is replaced.
+    Schedule {
+        /// The name: at most 64 letters, digits, `-` and `_`.
+        name: String,
+        /// The instant.
+        at: Instant,
+        /// The message.
+        message: Message,
+    },
+    /// The timer of that name is no longer needed.
+    Cancel {
+        /// The name.
+        name: String,
+    },
+    /// Put the message into a queue.
+    Send {
+        /// The queue.
+        queue: Queue,
+        /// Not before this instant.
+        at: Instant,
+        /// The message.
+        message: Message,
+    },
+}
+
+/// Timers and queues.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes the orders; once it answers they are not lost.
+    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable>;
+}
+
+/// A port does not answer. Worth another try.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// How mail leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Post {
+    /// It is captured: the ledger's record is the mail, nothing is called.
+    Captured,
+    /// It is sent by a mail service.
+    Sent,
+}
+
+/// The mail service.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// How mail leaves.
+    fn post(&self) -> Post;
+
+    /// Sends a mail. Answers the service's id for it.
+    async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+}
+
+/// Why a mail was not sent, or may have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// Definitely not sent, worth another try: throttled, unreachable.
+    #[error("not sent for now: {0}")]
+    NotNow(String),
+    /// Definitely not sent, and it would not be the next time: rejected.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The answer was lost: it may have been sent.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+}
+
+/// An HTTP request of a *webhook* element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: dacapo_engine::campaign::format::Method,
+    /// The URL.
+    pub url: String,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+/// Who makes HTTP requests.
+#[async_trait]
+pub trait Caller: Send + Sync {
+    /// Makes one, within ten seconds. Answers the HTTP status.
+    async fn call(&self, request: &Request) -> Result<u16, Unavailable>;
+}

@@ -1,0 +1,55 @@
+//! Signed links by which a contact unsubscribes without a key (R32, RFC 8058).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dacapo_engine::ids::ContactId;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::platform::Platform;
+
+impl Platform {
+    /// Where the contact unsubscribes.
+    pub(crate) fn unsubscribe_url(&self, secret: &str, contact: &ContactId) -> String {
+        format!("{}/u/{}", self.public_url, token(secret, contact))
+    }
+}
+
+/// The token of a contact's link: its id and a signature.
+pub fn token(secret: &str, contact: &ContactId) -> String {
+    format!("{contact}.{}", URL_SAFE_NO_PAD.encode(&signed(secret, contact).finalize().into_bytes()[..18]))
+}
+
+/// The contact that a token was made for; `None` if it was not made with this secret.
+pub fn contact_of(secret: &str, token: &str) -> Option<ContactId> {
+    let (contact, signature) = token.rsplit_once('.')?;
+    let contact = ContactId::new(contact).ok()?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let long_enough = signature.len() == 18;
+    let genuine = signed(secret, &contact).verify_truncated_left(&signature).is_ok();
+    (long_enough && genuine && !secret.is_empty()).then_some(contact)
+}
+
+fn signed(secret: &str, contact: &ContactId) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    mac.update(b"unsubscribe ");
+    mac.update(contact.as_str().as_bytes());
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r32_a_link_names_its_contact_and_nobody_else() {
+        let ann = ContactId::new("c123").unwrap();
+        let made = token("secret", &ann);
+        assert_eq!(contact_of("secret", &made), Some(ann));
+        assert_eq!(contact_of("other", &made), None);
+        assert_eq!(contact_of("secret", &made.replace("c123", "c124")), None);
+        assert_eq!(contact_of("secret", "c123."), None);
+        assert_eq!(contact_of("secret", "c123"), None);
+    }
+}
