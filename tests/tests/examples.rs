@@ -53,11 +53,10 @@ fn every_field_of_a_payload_is_known_and_its_value_can_be_read() {
         let nested = payload.get("fields").map(|fields| fields.as_object().expect("an object"));
         let flat = payload.iter().filter(|(key, _)| !RESERVED.contains(&key.as_str()));
         for (key, value) in flat.chain(nested.into_iter().flatten()) {
-            let kind = declared
-                .get(key.as_str())
-                .copied()
-                .or_else(|| built_in(key))
-                .unwrap_or_else(|| panic!("{name}: no example campaign declares the field {key}"));
+            let kind =
+                declared.get(key.as_str()).copied().or_else(|| built_in(key)).unwrap_or_else(
+                    || panic!("{name}: no example campaign declares the field {key}"),
+                );
             if let Err(error) = kind.read(value, zone) {
                 panic!("{name}: {key} cannot be read: {error}");
             }
