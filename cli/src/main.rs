@@ -1,2 +1,26 @@
 //! The command `dacapo`.
-fn main() {}
+
+mod serve;
+mod settings;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use settings::{Command, Settings};
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    settings.start_logging();
+    let done = match settings.command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Validate(validate) => validate::run(&validate),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("dacapo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

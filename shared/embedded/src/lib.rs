@@ -1,5 +1,129 @@
-//! The ports in one process, on one SQLite file.
+//! The ports in one process: the table, its feed, timers and queues on one SQLite file, mail captured or sent by SMTP,
+//! and a worker that does what the Lambdas do in the cloud.
+//!
+//! [`Embedded::start`] puts it together; [`Embedded::router`] is everything that it answers over HTTP.
 
+pub mod clock;
+mod dev;
+mod outside;
+pub mod smtp;
 pub mod store;
+mod worker;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use dacapo_engine::ids::AccountId;
+use dacapo_platform::api::{AdminKey, router};
+use dacapo_platform::error::Error;
+use dacapo_platform::keys::is_fed;
+use dacapo_platform::platform::{Platform, Ports};
+use dacapo_platform::ports::Mailer;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use clock::{ClockKind, EmbeddedClock};
+pub use outside::{Capture, SystemChance};
+use smtp::Smtp;
 pub use store::{Change, Operation, QueueMessage, SqliteStore, StoreError, Timer};
+use worker::Worker;
+pub use worker::WorkerHandle;
+
+/// What an embedded Dacapo is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything is kept between runs; in memory without it.
+    pub directory: Option<PathBuf>,
+    /// Which clock.
+    pub clock: ClockKind,
+    /// The account's zone, if it is to be set.
+    pub time_zone: Option<dacapo_engine::time::Zone>,
+    /// The SMTP server that mail is sent to; captured without it.
+    pub smtp: Option<String>,
+    /// Where it is reached from outside, for links in mail.
+    pub public_url: String,
+}
+
+/// Why it could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The platform.
+    #[error(transparent)]
+    Platform(#[from] Error),
+    /// The SMTP URL.
+    #[error("{0}")]
+    Smtp(String),
+}
+
+/// Everything in one process.
+pub struct Embedded {
+    /// The platform.
+    pub platform: Platform,
+    /// The store.
+    pub store: Arc<SqliteStore>,
+    /// The clock.
+    pub clock: Arc<EmbeddedClock>,
+    /// How to ask the worker.
+    pub worker: WorkerHandle,
+    captures: bool,
+    running: JoinHandle<()>,
+}
+
+impl Embedded {
+    /// Opens the store and starts the worker, which goes on where the last one stopped or was killed.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory, the SMTP URL or the store.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let store = SqliteStore::open(options.directory.as_deref(), is_fed)?;
+        let clock = EmbeddedClock::start(Arc::clone(&store), options.clock).await?;
+        let mailer: Arc<dyn Mailer> = match &options.smtp {
+            Some(url) => Arc::new(Smtp::to(url).map_err(StartError::Smtp)?),
+            None => Arc::new(Capture),
+        };
+        let account = AccountId::new("main").unwrap_or_else(|_| unreachable!("`main` is an id"));
+        let ports = Ports {
+            table: Arc::clone(&store) as _,
+            clock: Arc::clone(&clock) as _,
+            chance: Arc::new(SystemChance),
+            outbox: Arc::new(outside::StoreOutbox(Arc::clone(&store))),
+            mailer,
+            caller: Arc::new(outside::HttpCaller::default()),
+        };
+        let platform = Platform::new(account, ports, options.public_url);
+        if let Some(zone) = options.time_zone {
+            platform
+                .change_catalog::<_, Error>(|catalog| {
+                    zone.name().clone_into(&mut catalog.settings.time_zone);
+                    Ok(((), Vec::new()))
+                })
+                .await?;
+        }
+        platform.dispatch_pending().await?;
+        let (asks, requests) = mpsc::channel(64);
+        let worker = Worker::new(platform.clone(), Arc::clone(&store), Arc::clone(&clock))
+            .await
+            .map_err(Error::from)?;
+        let running = tokio::spawn(worker.run(requests));
+        let captures = options.smtp.is_none();
+        Ok(Self { platform, store, clock, worker: WorkerHandle(asks), captures, running })
+    }
+
+    /// Everything that it answers over HTTP: the API, and `/dev/*` where it exists.
+    pub fn router(&self, admin_key: Option<AdminKey>) -> Router {
+        let api = router(self.platform.clone(), admin_key);
+        dev::with_dev(api, self)
+    }
+
+    /// Stops the worker when it has nothing more to do.
+    pub async fn stop(self) {
+        self.worker.idle().await;
+        self.running.abort();
+        let _ = self.running.await;
+    }
+}

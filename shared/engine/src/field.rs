@@ -3,7 +3,7 @@
 //! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value says its own
 //! type, so that a contact can be read without the account's field definitions.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, SubsecRound};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -99,7 +99,10 @@ impl FieldType {
                 _ => Err(UnreadableValue::Boolean(text.to_owned())),
             },
             Self::Date => Ok(FieldValue::Date(parse_date(text)?)),
-            Self::Datetime => Ok(FieldValue::Datetime(parse_datetime(text, zone)?)),
+            // Stored in milliseconds: what is finer would make the same value look changed.
+            Self::Datetime => {
+                Ok(FieldValue::Datetime(parse_datetime(text, zone)?.trunc_subsecs(3)))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{FieldDefinition, Sender};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader;
-use dacapo_engine::campaign::{Campaign, Timeline};
+use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, item, read};
+use crate::ports::SweepKind;
 use crate::table::{Condition, TableError, Write};
 
 /// The account's settings.
@@ -56,9 +57,40 @@ pub struct Head {
     /// The newest version, 0 before the first publishing.
     #[serde(default)]
     pub version: u32,
-    /// Whether there is a draft.
+    /// Whether the draft says something that is not published yet.
     #[serde(default)]
     pub draft: bool,
+    /// The identity of the draft as it was last saved: what a draft that was read is compared with before it is
+    /// published.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub saved: String,
+    /// Whether it was deleted after it had been published: nothing happens in it until it is published again.
+    #[serde(default)]
+    pub withdrawn: bool,
+    /// Sweeps that are committed with the campaign but not yet with the queue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<PendingSweep>,
+}
+
+/// A sweep that has to be ordered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingSweep {
+    /// Its sequence number among the account's jobs: two sweeps of a kind are still two.
+    pub job: u64,
+    /// What is done to each contact.
+    pub what: SweepKind,
+}
+
+impl Head {
+    /// How the campaign stands; nothing while it is not published.
+    pub fn standing(&self) -> Option<Standing> {
+        if self.withdrawn { None } else { self.timeline.standing() }
+    }
+
+    /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its versions only.
+    pub fn is_there(&self) -> bool {
+        !self.withdrawn || self.draft
+    }
 }
 
 /// What the catalog item holds.
@@ -165,7 +197,7 @@ impl Platform {
     }
 
     async fn campaign(&self, id: &CampaignId, head: &Head) -> Result<Option<Campaign>, Error> {
-        if head.timeline.standing().is_none() {
+        if head.standing().is_none() {
             return Ok(None);
         }
         let mut versions = BTreeMap::new();
@@ -182,7 +214,9 @@ impl Platform {
     /// [`Error::NoVersion`] or [`Error::Unreadable`] if it is not there or cannot be read.
     pub async fn version(&self, id: &CampaignId, version: u32) -> Result<Arc<Graph>, Error> {
         let name = (id.clone(), version);
-        if let Some(graph) = self.catalog.versions.lock().ok().and_then(|all| all.get(&name).cloned()) {
+        if let Some(graph) =
+            self.catalog.versions.lock().ok().and_then(|all| all.get(&name).cloned())
+        {
             return Ok(graph);
         }
         let missing = || Error::NoVersion(id.clone(), version);

@@ -146,7 +146,9 @@ impl Platform {
         match self.write(writes).await {
             Ok(()) => Ok(Some(written)),
             Err(TableError::Conflict { which: 0 | 1, .. } | TableError::Contended) => Ok(None),
-            Err(TableError::Conflict { which, current }) => Err(WriteError::Refused(which - 2, current)),
+            Err(TableError::Conflict { which, current }) => {
+                Err(WriteError::Refused(which - 2, current))
+            }
             Err(error) => Err(Error::from(error).into()),
         }
     }

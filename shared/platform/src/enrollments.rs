@@ -307,7 +307,9 @@ impl Platform {
         }
         match self.write(together).await {
             Ok(()) => Ok(Some(stored.enrollment)),
-            Err(TableError::Conflict { which: 0, current }) if is_own(current.as_deref(), &stored.w) => {
+            Err(TableError::Conflict { which: 0, current })
+                if is_own(current.as_deref(), &stored.w) =>
+            {
                 Ok(Some(stored.enrollment))
             }
             Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),
@@ -326,7 +328,10 @@ impl Platform {
         let Some(before) = before else { return Ok(()) };
         let stored =
             StoredEnrollment { enrollment: next, w: self.new_write_id(), ..before.clone() };
-        match self.write(vec![self.enrollment_write(id, &campaign.id, Some(before), &stored)?]).await {
+        match self
+            .write(vec![self.enrollment_write(id, &campaign.id, Some(before), &stored)?])
+            .await
+        {
             Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -355,7 +360,10 @@ impl Platform {
     ) -> Result<(), Error> {
         for _ in 0..TRIES {
             let before = self.enrollment(id, campaign).await?;
-            if before.as_ref().is_some_and(|before| before.enrollment.held == Some(Guard::Undecided)) {
+            if before
+                .as_ref()
+                .is_some_and(|before| before.enrollment.held == Some(Guard::Undecided))
+            {
                 return Ok(());
             }
             let mut next = before

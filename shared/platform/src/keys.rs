@@ -101,7 +101,13 @@ impl Keys {
     pub const MESSAGES: &str = "M";
 
     /// A line of history.
-    pub fn history(&self, contact: &ContactId, at: Instant, campaign: &CampaignId, rev: u64) -> Key {
+    pub fn history(
+        &self,
+        contact: &ContactId,
+        at: Instant,
+        campaign: &CampaignId,
+        rev: u64,
+    ) -> Key {
         let sk = format!("{}{:015}#{campaign}#{rev:010}", Self::HISTORY, at.timestamp_millis());
         Key::new(self.contact_partition(contact), sk)
     }
@@ -111,7 +117,10 @@ impl Keys {
 
     /// A change that could not be decided.
     pub fn undecided(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> Key {
-        Key::new(self.contact_partition(contact), format!("{}{rev:012}", Self::undecided_of(campaign)))
+        Key::new(
+            self.contact_partition(contact),
+            format!("{}{rev:012}", Self::undecided_of(campaign)),
+        )
     }
 
     /// How the sort keys of a campaign's undecided changes begin.
@@ -205,7 +214,10 @@ impl Keys {
 
     /// A captured mail: it points to its message.
     pub fn captured_mail(&self, at: Instant, message: &Key) -> Key {
-        Key::new(self.captured(), format!("{:015}#{}#{}", at.timestamp_millis(), message.pk, message.sk))
+        Key::new(
+            self.captured(),
+            format!("{:015}#{}#{}", at.timestamp_millis(), message.pk, message.sk),
+        )
     }
 
     /// The account's API keys, in the index.

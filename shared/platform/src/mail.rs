@@ -41,13 +41,13 @@ pub struct Rendered {
 ///
 /// The reason, in words: an empty placeholder without a default, first of all (R33).
 pub fn rendered(email: &Email, values: &MergeValues) -> Result<Rendered, String> {
-    let one = |source: &str, escape| render(source, escape, values).map_err(|error| error.to_string());
+    let one =
+        |source: &str, escape| render(source, escape, values).map_err(|error| error.to_string());
     let subject = one_line(&one(&email.subject, Escape::Text)?);
     if subject.is_empty() {
         return Err("the subject is empty".to_owned());
     }
-    let mut html =
-        email.html.as_deref().map(|source| one(source, Escape::Html)).transpose()?;
+    let mut html = email.html.as_deref().map(|source| one(source, Escape::Html)).transpose()?;
     let mut text = match (&email.text, &html) {
         (Some(source), _) => one(source, Escape::Text)?,
         (None, Some(html)) => plain(html),

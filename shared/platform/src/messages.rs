@@ -67,7 +67,11 @@ pub struct MessageRecord {
     #[serde(default)]
     pub attempt: u32,
     /// Until when a claim holds.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "chrono::serde::ts_milliseconds_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
     pub lease: Option<Instant>,
     /// The mail service's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,10 @@ impl Platform {
 
 /// The token of a contact's link: its id and a signature.
 pub fn token(secret: &str, contact: &ContactId) -> String {
-    format!("{contact}.{}", URL_SAFE_NO_PAD.encode(&signed(secret, contact).finalize().into_bytes()[..18]))
+    format!(
+        "{contact}.{}",
+        URL_SAFE_NO_PAD.encode(&signed(secret, contact).finalize().into_bytes()[..18])
+    )
 }
 
 /// The contact that a token was made for; `None` if it was not made with this secret.

@@ -108,11 +108,13 @@ impl Graph {
 
     /// Whether any condition asks for the contact's status in other campaigns.
     pub fn asks_for_statuses(&self) -> bool {
-        self.document.elements.iter().filter_map(|(_, element)| element.condition()).any(|condition| {
-            let mut reads = Reads::default();
-            condition.reads(&mut reads);
-            !reads.campaigns.is_empty()
-        })
+        self.document.elements.iter().filter_map(|(_, element)| element.condition()).any(
+            |condition| {
+                let mut reads = Reads::default();
+                condition.reads(&mut reads);
+                !reads.campaigns.is_empty()
+            },
+        )
     }
 
     /// The type of a contact field.

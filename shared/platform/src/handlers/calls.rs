@@ -62,7 +62,8 @@ fn request(
     values: &MergeValues,
     call: &Call,
 ) -> Result<Request, String> {
-    let text = |source: &str| render(source, Escape::Text, values).map_err(|error| error.to_string());
+    let text =
+        |source: &str| render(source, Escape::Text, values).map_err(|error| error.to_string());
     let mut headers = Vec::new();
     for (name, value) in &webhook.headers {
         headers.push((name.clone(), dacapo_engine::template::one_line(&text(value)?)));

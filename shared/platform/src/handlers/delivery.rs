@@ -12,7 +12,6 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::template::MergeValues;
 
 use super::Done;
-use super::woken::BEHIND;
 use crate::Instant;
 use crate::catalog::Loaded;
 use crate::error::Error;
@@ -61,6 +60,7 @@ impl Platform {
             None => match self.attempt(contact, campaign, delivery, &key, before).await? {
                 Attempt::Settled(outcome, reason) => (outcome, reason),
                 Attempt::NotBefore(at) => return Ok(Done::NotBefore(at)),
+                Attempt::Lost => return Ok(Done::Soon),
             },
         };
         self.tell_settled(contact, campaign, delivery, settled).await
@@ -78,7 +78,7 @@ impl Platform {
         let event = Event::Settled { run, step, outcome, reason };
         match self.happen(contact, campaign, &event).await {
             Ok(_) => Ok(Done::Yes),
-            Err(Error::Behind) => Ok(Done::NotBefore(self.now() + BEHIND)),
+            Err(Error::Behind) => Ok(Done::Soon),
             Err(error) => Err(error),
         }
     }
@@ -119,7 +119,7 @@ impl Platform {
                 return self
                     .first_to_settle(key, before.as_ref(), record, Vec::new())
                     .await
-                    .map(|won| won.unwrap_or(Attempt::NotBefore(self.now())));
+                    .map(|won| won.unwrap_or(Attempt::Lost));
             }
         };
         match self.ports.mailer.post() {
@@ -130,15 +130,14 @@ impl Platform {
                 let captured = item(self.keys.captured_mail(record.at, key), &pointer)?;
                 let together = vec![Write::put(captured, Condition::Always)];
                 let won = self.first_to_settle(key, before.as_ref(), record, together).await?;
-                Ok(won.unwrap_or(Attempt::NotBefore(self.now())))
+                Ok(won.unwrap_or(Attempt::Lost))
             }
             Post::Sent => {
                 record.lease = Some(self.now() + LEASE);
-                let claimed =
-                    self.write_message(key, before.as_ref(), record, Vec::new()).await?;
+                let claimed = self.write_message(key, before.as_ref(), record, Vec::new()).await?;
                 match claimed {
                     Some(claimed) => self.send(key, claimed, &mail).await,
-                    None => Ok(Attempt::NotBefore(self.now() + BEHIND)),
+                    None => Ok(Attempt::Lost),
                 }
             }
         }
@@ -226,11 +225,11 @@ impl Platform {
         let Some(to) = contact.address() else {
             return Ok(Err("the contact has no address".to_owned()));
         };
-        let sender: Option<&Sender> = email
+        let sender: Option<&Sender> = email.sender.as_ref().or(document.sender.as_ref()).or(loaded
+            .catalog
+            .settings
             .sender
-            .as_ref()
-            .or(document.sender.as_ref())
-            .or(loaded.catalog.settings.sender.as_ref());
+            .as_ref());
         let Some(sender) = sender else {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
@@ -256,9 +255,12 @@ impl Platform {
     }
 }
 
+/// What came of an attempt.
 enum Attempt {
     Settled(Outcome, Option<String>),
     NotBefore(Instant),
+    /// Another worker was faster.
+    Lost,
 }
 
 /// The same for every attempt at a message.

@@ -154,12 +154,11 @@ impl Platform {
                 event,
             })
         };
-        let name = |kind, run, step, due| timer_name(&decision.contact, &decision.campaign, kind, run, step, due);
-        let source = || Source {
-            campaign: decision.campaign.clone(),
-            rev: decision.stored.stamp,
-            index,
+        let name = |kind, run, step, due| {
+            timer_name(&decision.contact, &decision.campaign, kind, run, step, due)
         };
+        let source =
+            || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
         Ok(match effect {
             Effect::Schedule { run, step, due } => Some(Order::Schedule {
                 name: name("t", *run, *step, *due),
@@ -225,9 +224,10 @@ impl Platform {
                 let loaded = self.catalog().await?;
                 let mut orders = None;
                 for (reader, campaign) in &loaded.campaigns {
-                    let asks = campaign.versions.values().any(|graph| {
-                        graph.reads().campaigns.contains(&decision.campaign)
-                    });
+                    let asks = campaign
+                        .versions
+                        .values()
+                        .any(|graph| graph.reads().campaigns.contains(&decision.campaign));
                     if asks && *reader != decision.campaign {
                         let event = Event::StatusChanged { from: source(), causality: *causality };
                         orders = self.tell(&decision.contact, reader, event).await?.or(orders);
@@ -247,7 +247,12 @@ impl Platform {
     ) -> Result<Option<Order>, Error> {
         match self.happen(contact, campaign, &event).await {
             Ok(Came::Undecidable(why)) => {
-                tracing::error!(campaign = campaign.as_str(), contact = contact.as_str(), why, "undecided");
+                tracing::error!(
+                    campaign = campaign.as_str(),
+                    contact = contact.as_str(),
+                    why,
+                    "undecided"
+                );
                 Ok(None)
             }
             Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(None),

@@ -22,6 +22,8 @@ pub use quarantine::was_not_held;
 pub enum Done {
     /// It is done; the message can go.
     Yes,
+    /// It has to come after what the feed, or another worker, is about to do: try again soon.
+    Soon,
     /// Not before this instant.
     NotBefore(Instant),
 }

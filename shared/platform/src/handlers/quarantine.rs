@@ -35,7 +35,12 @@ impl Platform {
         why: &str,
     ) -> Result<(), Error> {
         let contact = image.contact;
-        tracing::error!(campaign = campaign.as_str(), contact = contact.id.as_str(), why, "undecided");
+        tracing::error!(
+            campaign = campaign.as_str(),
+            contact = contact.id.as_str(),
+            why,
+            "undecided"
+        );
         let kept = Undecided {
             before: image.before,
             contact: contact.clone(),
@@ -79,7 +84,9 @@ impl Platform {
                 let image = Image { before, contact: &contact };
                 match self.happen_on(&contact.id, campaign, &Event::Changed, Some(image)).await? {
                     // Still a defect: it and what follows stay where they are.
-                    Came::Undecidable(_) => return self.hold_undecided(&contact.id, campaign).await,
+                    Came::Undecidable(_) => {
+                        return self.hold_undecided(&contact.id, campaign).await;
+                    }
                     Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
                 }
                 self.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;

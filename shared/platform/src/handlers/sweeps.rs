@@ -4,7 +4,6 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 
 use super::Done;
-use super::woken::BEHIND;
 use crate::error::Error;
 use crate::keys::SHARDS;
 use crate::platform::Platform;
@@ -50,7 +49,7 @@ impl Platform {
                 Err(Error::Behind) => {
                     let campaign = sweep.campaign.clone();
                     let wake = Wake { contact, campaign, event: event.clone() };
-                    let (at, message) = (self.now() + BEHIND, Message::Wake(wake));
+                    let (at, message) = (self.now(), Message::Wake(wake));
                     orders.push(Order::Send { queue: Queue::Timers, at, message });
                 }
                 Err(error) => return Err(error),

@@ -1,6 +1,5 @@
 //! Timers and queues: something is due for one enrollment.
 
-use chrono::TimeDelta;
 use dacapo_engine::decide::{Event, Ignored};
 
 use super::Done;
@@ -8,9 +7,6 @@ use crate::enrollments::Came;
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::ports::Wake;
-
-/// How long something waits that has to come after what the feed still carries.
-pub(super) const BEHIND: TimeDelta = TimeDelta::seconds(1);
 
 impl Platform {
     /// Something is due for one enrollment. A repeat changes nothing.
@@ -38,7 +34,7 @@ impl Platform {
                 self.hold_undecided(&wake.contact, &wake.campaign).await?;
                 Ok(Done::Yes)
             }
-            Err(Error::Behind) => Ok(Done::NotBefore(self.now() + BEHIND)),
+            Err(Error::Behind) => Ok(Done::Soon),
             Err(error) => Err(error),
         }
     }

@@ -1,0 +1,96 @@
+//! What the command is told: arguments, and the one place that reads the environment.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dacapo_embedded::clock::ClockKind;
+use dacapo_engine::time::Zone;
+
+/// A campaign engine that goes back to the beginning: contacts run through campaigns once, until they are
+/// reset or restarted.
+#[derive(Debug, Parser)]
+#[command(name = "dacapo", version, max_term_width = 100)]
+pub(crate) struct Settings {
+    /// What is logged on standard error: error, warn, info, debug, trace.
+    #[arg(long, global = true, env = "DACAPO_LOG", default_value = "warn")]
+    log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process: API, streams, timers and mail capture, on embedded SQLite.
+    Serve(Serve),
+    /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
+    Validate(Validate),
+}
+
+/// `dacapo serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where everything is kept between runs; in memory without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The port to listen on; 0 for any that is free.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) host: String,
+    /// The admin key; one is made and printed once without it.
+    #[arg(long, env = "DACAPO_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// `real`, or the instant at which the clock stands until told, such as 2026-12-01T08:00:00Z.
+    #[arg(long, default_value = "real", value_parser = clock, value_name = "CLOCK")]
+    pub(crate) clock: ClockKind,
+    /// The account's time zone, such as Europe/Berlin; as it was, or UTC, without it.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<Zone>,
+    /// Send mail for real, such as smtp://user:password@mail.example:587; captured without it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) smtp: Option<String>,
+    /// Where it is reached from outside, for the links in mail; the listening address without it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+}
+
+/// `dacapo validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Campaign documents, YAML or JSON.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How the findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn clock(text: &str) -> Result<ClockKind, String> {
+    if text == "real" {
+        return Ok(ClockKind::Real);
+    }
+    text.parse::<DateTime<Utc>>().map(ClockKind::Standing).map_err(|error| {
+        format!("{error}; write `real`, or an instant such as 2026-12-01T08:00:00Z")
+    })
+}
+
+impl Settings {
+    /// Logs go to standard error, so that standard output stays for programs.
+    pub(crate) fn start_logging(&self) {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}

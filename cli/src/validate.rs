@@ -1,0 +1,81 @@
+//! `dacapo validate`: what is wrong with campaign files, where, and what to do about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::ids::CampaignId;
+use dacapo_engine::problem::{Problem, Severity};
+use serde_json::json;
+
+use crate::settings::{Format, Validate};
+
+/// Prints the findings. The campaigns of all the files know each other.
+pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
+    let mut sources: Vec<(String, Result<Source, Vec<Problem>>)> = Vec::new();
+    for file in &command.files {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        sources.push((file.display().to_string(), read(&text)));
+    }
+    let known: BTreeSet<CampaignId> = sources
+        .iter()
+        .filter_map(|(_, source)| Some(source.as_ref().ok()?.document.id.clone()))
+        .collect();
+    let fields = BTreeMap::new();
+    // Files know nothing of an account: a sender may be set there.
+    let account =
+        AccountView { fields: &fields, campaigns: &|id| known.contains(id), sender: true };
+    let findings: Vec<(String, Vec<Problem>)> = sources
+        .into_iter()
+        .map(|(file, source)| {
+            let problems = match source {
+                Ok(source) => validate(&source, &account),
+                Err(problems) => problems,
+            };
+            (file, problems)
+        })
+        .collect();
+    let errors = findings.iter().flat_map(|(_, problems)| problems);
+    let errors = errors.filter(|problem| problem.severity == Severity::Error).count();
+    match command.format {
+        Format::Text => print!("{}", as_text(&findings)),
+        Format::Json => println!("{}", as_json(&findings)),
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn as_text(findings: &[(String, Vec<Problem>)]) -> String {
+    let mut out = String::new();
+    for (file, problems) in findings {
+        for problem in problems {
+            let place = match (problem.line, problem.column) {
+                (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+                (Some(line), None) => format!("{file}:{line}"),
+                (None, _) => file.clone(),
+            };
+            let severity = match problem.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            let _ = writeln!(out, "{place}: {severity}[{}] {}", problem.code, problem.path);
+            let _ = writeln!(out, "    {}", problem.message);
+            let _ = writeln!(out, "    {}", problem.remedy);
+        }
+        let count = |wanted| problems.iter().filter(|one| one.severity == wanted).count();
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let _ = writeln!(out, "{file}: {errors} errors, {warnings} warnings");
+    }
+    out
+}
+
+fn as_json(findings: &[(String, Vec<Problem>)]) -> serde_json::Value {
+    let files: Vec<_> = findings
+        .iter()
+        .map(|(file, problems)| json!({ "file": file, "problems": problems }))
+        .collect();
+    json!({ "files": files })
+}

@@ -1,0 +1,159 @@
+//! `/dev/*`: the standing clock, and captured mail. These paths don't exist where they would mean nothing.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use dacapo_engine::time::{Instant, Span, Zone};
+use dacapo_platform::api::message_json;
+use dacapo_platform::contact_json::instant_json;
+use dacapo_platform::error::Error;
+use dacapo_platform::keys::fed_message;
+use dacapo_platform::messages::MessageRecord;
+use dacapo_platform::platform::Platform;
+use dacapo_platform::ports::Clock as _;
+use dacapo_platform::table::{Cursor, Key, Query as TableQuery};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock::EmbeddedClock;
+use crate::worker::WorkerHandle;
+use crate::Embedded;
+
+#[derive(Clone)]
+struct Dev {
+    platform: Platform,
+    clock: Arc<EmbeddedClock>,
+    worker: WorkerHandle,
+}
+
+/// The router with the `/dev/*` paths that exist here.
+pub(crate) fn with_dev(api: Router, embedded: &Embedded) -> Router {
+    let dev = Dev {
+        platform: embedded.platform.clone(),
+        clock: Arc::clone(&embedded.clock),
+        worker: embedded.worker.clone(),
+    };
+    let mut paths = Router::new();
+    if embedded.captures {
+        paths = paths.route("/dev/messages", get(messages));
+    }
+    if !embedded.clock.is_standing() {
+        return api.merge(paths.with_state(dev));
+    }
+    paths = paths
+        .route("/dev/clock", get(clock).post(move_clock))
+        .route("/dev/idle", post(idle));
+    api.layer(from_fn_with_state(dev.clone(), settled_before_milestones)).merge(paths.with_state(dev))
+}
+
+/// While the clock stands, what was posted before a campaign is published, paused or resumed has the same instant.
+/// It is worked off first, so that before is before.
+async fn settled_before_milestones(State(dev): State<Dev>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let milestone = ["/publish", "/pause", "/resume"].iter().any(|end| path.ends_with(end));
+    if request.method() == Method::POST && milestone {
+        dev.worker.idle().await;
+    }
+    next.run(request).await
+}
+
+async fn clock(State(dev): State<Dev>) -> Json<Value> {
+    Json(json!({ "now": instant_json(dev.clock.now()) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    advance: Option<Span>,
+    to: Option<Instant>,
+}
+
+async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
+    let wanted: Move = match serde_json::from_str(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => return refused(&error.to_string()),
+    };
+    let now = dev.clock.now();
+    let to = match (wanted.advance, wanted.to) {
+        (Some(span), None) => span.after(now, Zone::UTC),
+        (None, Some(to)) => to,
+        (None, None) | (Some(_), Some(_)) => {
+            return refused("send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}");
+        }
+    };
+    if to < now {
+        return refused(&format!("the clock never falls; it is {now} now"));
+    }
+    let fired = dev.worker.advance(to).await;
+    Json(json!({ "now": instant_json(dev.clock.now()), "timers_fired": fired })).into_response()
+}
+
+async fn idle(State(dev): State<Dev>) -> Json<Value> {
+    dev.worker.idle().await;
+    Json(json!({ "now": instant_json(dev.clock.now()) }))
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    limit: Option<usize>,
+    cursor: Option<Cursor>,
+}
+
+/// Every captured message, oldest first.
+async fn messages(State(dev): State<Dev>, Query(paging): Query<Paging>) -> Response {
+    match captured(&dev.platform, paging).await {
+        Ok(page) => Json(page).into_response(),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
+    #[derive(Deserialize)]
+    struct Pointer {
+        pk: String,
+        sk: String,
+    }
+    let partition = platform.keys.captured();
+    let all = paging.limit.is_none();
+    let mut cursor = paging.cursor;
+    let mut items = Vec::new();
+    loop {
+        let query = TableQuery::of(&partition).limit(paging.limit.unwrap_or(1_000)).after(cursor);
+        let page = platform.ports.table.query(query).await?;
+        for item in &page.items {
+            let Pointer { pk, sk } = item.body.read()?;
+            let key = Key::new(pk, sk);
+            let message: Option<MessageRecord> = platform.message(&key).await?;
+            if let (Some(message), Some(contact)) = (message, fed_message(&key)) {
+                let mut shown = message_json(platform, &message).await?;
+                shown["contact_id"] = json!(contact);
+                items.push(shown);
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() || !all {
+            return Ok(json!({ "items": items, "next_cursor": cursor }));
+        }
+    }
+}
+
+fn refused(detail: &str) -> Response {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, detail)
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "errors": [],
+    });
+    let kind = [(axum::http::header::CONTENT_TYPE, "application/problem+json")];
+    (status, kind, body.to_string()).into_response()
+}

@@ -1,0 +1,135 @@
+//! The other ports in one process: chance, timers and queues in the store, webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dacapo_engine::campaign::format::Method;
+use dacapo_engine::decide::Event;
+use dacapo_platform::mail::Mail;
+use dacapo_platform::ports::{
+    Caller, Chance, MailError, Mailer, Message, Order, Outbox, Post, Request, Unavailable,
+};
+use dacapo_platform::table::Body;
+
+use crate::store::{Operation, SqliteStore, Timer};
+
+/// The system's randomness.
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    fn fill(&self, bytes: &mut [u8]) {
+        if getrandom::fill(bytes).is_err() {
+            // Without randomness there are no ids and no secrets; nothing can go on.
+            panic!("the system has no randomness");
+        }
+    }
+}
+
+/// Timers and queues in the store.
+pub struct StoreOutbox(pub Arc<SqliteStore>);
+
+#[async_trait]
+impl Outbox for StoreOutbox {
+    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+        let unavailable = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
+        let operations = orders
+            .into_iter()
+            .map(|order| {
+                Ok(match order {
+                    Order::Schedule { name, at, message } => Operation::Schedule(Timer {
+                        name,
+                        due: at,
+                        sort: sort(&message),
+                        body: Body::of(&message).map_err(|error| unavailable(&error))?,
+                    }),
+                    Order::Cancel { name } => Operation::Cancel(name),
+                    Order::Send { queue, at, message } => Operation::Send {
+                        queue: queue.name().to_owned(),
+                        visible_at: at,
+                        body: Body::of(&message).map_err(|error| unavailable(&error))?,
+                    },
+                })
+            })
+            .collect::<Result<Vec<_>, Unavailable>>()?;
+        self.0.commit(operations).await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// What is due at the same instant goes by contact, campaign, visit.
+fn sort(message: &Message) -> String {
+    let Message::Wake(wake) = message else { return String::new() };
+    let (run, step) = match &wake.event {
+        Event::TimerDue { run, step, .. } => (*run, *step),
+        Event::RecheckDue { run, .. } => (*run, 0),
+        Event::Changed
+        | Event::DeliveryDue { .. }
+        | Event::Settled { .. }
+        | Event::Commanded { .. }
+        | Event::StatusChanged { .. }
+        | Event::EnrollExisting { .. }
+        | Event::MassStop { .. }
+        | Event::Released { .. } => (0, 0),
+    };
+    format!("{}#{}#{run:06}#{step:06}", wake.contact, wake.campaign)
+}
+
+/// Mail is captured, not sent.
+pub struct Capture;
+
+#[async_trait]
+impl Mailer for Capture {
+    fn post(&self) -> Post {
+        Post::Captured
+    }
+
+    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+        Err(MailError::Refused("mail is captured here".to_owned()))
+    }
+}
+
+/// How long a webhook may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Calls webhooks.
+pub struct HttpCaller(ureq::Agent);
+
+impl Default for HttpCaller {
+    fn default() -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            .max_redirects(3)
+            .build();
+        Self(config.into())
+    }
+}
+
+#[async_trait]
+impl Caller for HttpCaller {
+    async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
+        let (agent, request) = (self.0.clone(), request.clone());
+        let called = tokio::task::spawn_blocking(move || blocking(&agent, &request)).await;
+        called.map_err(|error| Unavailable(error.to_string()))?
+    }
+}
+
+fn blocking(agent: &ureq::Agent, request: &Request) -> Result<u16, Unavailable> {
+    let method = match request.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
+    };
+    let mut builder = ureq::http::Request::builder().method(method).uri(&request.url);
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    let body = request.body.clone().unwrap_or_default();
+    let built = builder.body(body).map_err(|error| Unavailable(error.to_string()))?;
+    match agent.run(built) {
+        Ok(response) => Ok(response.status().as_u16()),
+        Err(error) => Err(Unavailable(error.to_string())),
+    }
+}

@@ -1,0 +1,312 @@
+//! The worker: what the Lambdas do in the cloud, in one task.
+//!
+//! It works in rounds. A round takes what the change feed, the timers and the queues have, lets different
+//! contacts go side by side and the same one in order, and acknowledges only what is done: whatever a crash interrupts is
+//! taken again, and bears it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use dacapo_engine::ids::ContactId;
+use dacapo_platform::Instant;
+use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
+use dacapo_platform::keys::fed;
+use dacapo_platform::platform::Platform;
+use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::table::TableError;
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::EmbeddedClock;
+use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
+
+/// The consumer of the change feed.
+const CONSUMER: &str = "worker";
+
+/// How much a round takes from each source.
+const BATCH: usize = 512;
+
+/// How long a webhook's message is hidden while it is being called.
+const CALL_LEASE: TimeDelta = TimeDelta::seconds(60);
+
+/// Where a message goes that nobody can do anything with.
+const DEAD: &str = "dead";
+
+/// What the worker can be asked.
+pub(crate) enum Request {
+    /// Answers when nothing is left to do.
+    Idle(oneshot::Sender<()>),
+    /// Moves a standing clock, firing what comes due in order of time and working until idle at every instant. Answers
+    /// how many timers fired.
+    Advance(Instant, oneshot::Sender<usize>),
+}
+
+/// How to ask the worker.
+#[derive(Clone)]
+pub struct WorkerHandle(pub(crate) mpsc::Sender<Request>);
+
+impl WorkerHandle {
+    /// Returns when nothing is left to do.
+    pub async fn idle(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.0.send(Request::Idle(answer)).await.is_ok() {
+            let _ = answered.await;
+        }
+    }
+
+    /// Moves a standing clock. Answers how many timers fired.
+    pub async fn advance(&self, to: Instant) -> usize {
+        let (answer, answered) = oneshot::channel();
+        match self.0.send(Request::Advance(to, answer)).await {
+            Ok(()) => answered.await.unwrap_or(0),
+            Err(_) => 0,
+        }
+    }
+}
+
+pub(crate) struct Worker {
+    platform: Platform,
+    store: Arc<SqliteStore>,
+    clock: Arc<EmbeddedClock>,
+    fired: AtomicUsize,
+}
+
+impl Worker {
+    pub(crate) async fn new(
+        platform: Platform,
+        store: Arc<SqliteStore>,
+        clock: Arc<EmbeddedClock>,
+    ) -> Result<Self, TableError> {
+        let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
+        store.commit(vec![register]).await?;
+        Ok(Self { platform, store, clock, fired: AtomicUsize::new(0) })
+    }
+
+    /// Works until nobody can ask any more.
+    pub(crate) async fn run(self, mut requests: mpsc::Receiver<Request>) {
+        let mut committed = self.store.commit_notifier();
+        loop {
+            committed.mark_unchanged();
+            self.until_idle().await;
+            let sleep = tokio::time::sleep(self.until_next_due());
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(Request::Idle(answer)) => {
+                        self.until_idle().await;
+                        let _ = answer.send(());
+                    }
+                    Some(Request::Advance(to, answer)) => {
+                        let _ = answer.send(self.advance(to).await);
+                    }
+                    None => return,
+                },
+                changed = committed.changed() => if changed.is_err() { return },
+                () = sleep => {}
+            }
+        }
+    }
+
+    /// How long nothing comes due.
+    fn until_next_due(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(60);
+        if self.clock.is_standing() {
+            return LONGEST;
+        }
+        let now = self.clock.now();
+        match self.store.next_due(now) {
+            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().min(LONGEST),
+            Ok(None) => LONGEST,
+            Err(_) => Duration::from_secs(1),
+        }
+    }
+
+    /// Works until nothing is left to do. What fails for the moment is tried again, more and more slowly.
+    async fn until_idle(&self) {
+        let mut failures = 0;
+        loop {
+            match self.round().await {
+                Ok(false) => return,
+                Ok(true) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "a round failed and is tried again");
+                    tokio::time::sleep(Duration::from_millis(20 << failures.min(8))).await;
+                }
+            }
+        }
+    }
+
+    async fn advance(&self, to: Instant) -> usize {
+        self.fired.store(0, Ordering::SeqCst);
+        self.until_idle().await;
+        while let Ok(Some(due)) = self.store.next_due(self.clock.now())
+            && due <= to
+        {
+            if self.clock.set(due).await.is_err() {
+                break;
+            }
+            self.until_idle().await;
+        }
+        let _ = self.clock.set(to).await;
+        self.until_idle().await;
+        self.fired.load(Ordering::SeqCst)
+    }
+
+    /// One round. Says whether there was anything to do.
+    async fn round(&self) -> Result<bool, Error> {
+        if !self.clock.is_standing() {
+            self.clock.remember().await?;
+        }
+        let (fed, timers, queues) = tokio::join!(self.feed(), self.timers(), self.queues());
+        Ok(fed? | timers? | queues?)
+    }
+
+    async fn feed(&self) -> Result<bool, Error> {
+        let changes = self.store.read_feed(CONSUMER, BATCH)?;
+        let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
+        let mut contacts: BTreeMap<ContactId, Vec<ContactImage>> = BTreeMap::new();
+        let mut enrollments = Vec::new();
+        for Change { key, old, new, .. } in changes {
+            match fed(&key) {
+                Some((contact, None)) => {
+                    contacts.entry(contact).or_default().push(ContactImage { old, new });
+                }
+                Some((_, Some(_))) => enrollments.push(EnrollmentImage { key, old, new }),
+                None => {}
+            }
+        }
+        let one_contact = async |images: Vec<ContactImage>| {
+            for image in images {
+                match self.platform.contact_changed(&image).await {
+                    Err(error) if error.answer() == Answer::Page => {
+                        tracing::error!(%error, "a change that nobody can read was put aside");
+                        self.put_aside(image.new.map(|item| item.body)).await?;
+                    }
+                    other => other?,
+                }
+            }
+            Ok::<(), Error>(())
+        };
+        let changed = join_all(contacts.into_values().map(one_contact));
+        let (changed, performed) =
+            tokio::join!(changed, self.platform.enrollments_committed(&enrollments));
+        changed.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        performed?;
+        let done = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: last };
+        self.store.commit(vec![done]).await?;
+        Ok(true)
+    }
+
+    async fn timers(&self) -> Result<bool, Error> {
+        let due = self.store.due_timers(self.clock.now(), BATCH)?;
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let mut contacts: BTreeMap<Option<ContactId>, Vec<Timer>> = BTreeMap::new();
+        for timer in due {
+            let contact = timer.body.read().ok().and_then(|message| whose(&message));
+            contacts.entry(contact).or_default().push(timer);
+        }
+        let one_contact = async |timers: Vec<Timer>| {
+            for timer in timers {
+                let message = timer.body.read::<Message>();
+                let done = match message {
+                    Ok(message) => self.handle(&message, 1).await?,
+                    Err(_) => {
+                        self.put_aside(Some(timer.body.clone())).await?;
+                        Done::Yes
+                    }
+                };
+                let operation = match done {
+                    Done::Yes => Operation::Cancel(timer.name),
+                    Done::Soon => continue,
+                    Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
+                };
+                self.store.commit(vec![operation]).await?;
+                self.fired.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok::<(), Error>(())
+        };
+        let all = join_all(contacts.into_values().map(one_contact)).await;
+        all.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        Ok(true)
+    }
+
+    async fn queues(&self) -> Result<bool, Error> {
+        let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
+        let now = self.clock.now();
+        for queue in Queue::ALL {
+            let lease = (queue == Queue::Calls).then(|| now + CALL_LEASE);
+            for message in self.store.receive(queue.name(), now, BATCH, lease).await? {
+                let contact = message.body.read().ok().and_then(|message| whose(&message));
+                contacts.entry(contact).or_default().push(message);
+            }
+        }
+        if contacts.is_empty() {
+            return Ok(false);
+        }
+        let one_contact = async |messages: Vec<QueueMessage>| {
+            for QueueMessage { id, attempts, body } in messages {
+                let done = match body.read::<Message>() {
+                    Ok(message) => self.handle(&message, attempts).await?,
+                    Err(_) => {
+                        self.put_aside(Some(body)).await?;
+                        Done::Yes
+                    }
+                };
+                let operation = match done {
+                    Done::Yes => Operation::Remove { id },
+                    Done::Soon => continue,
+                    Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
+                };
+                self.store.commit(vec![operation]).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        let all = join_all(contacts.into_values().map(one_contact)).await;
+        all.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        Ok(true)
+    }
+
+    async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
+        let handled = match message {
+            Message::Wake(wake) => self.platform.woken(wake).await,
+            Message::Call(call) => self.platform.call(call, attempt).await,
+            Message::Sweep(sweep) => self.platform.sweep(sweep).await,
+            Message::Erase(contact) => self.platform.sweep_erased(contact).await,
+        };
+        match handled {
+            Err(error) if error.answer() == Answer::Page => {
+                tracing::error!(%error, "a message that nobody can handle was put aside");
+                self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
+                Ok(Done::Yes)
+            }
+            other => other,
+        }
+    }
+
+    /// Keeps what nobody can do anything with, for a person to look at.
+    async fn put_aside(&self, body: Option<dacapo_platform::table::Body>) -> Result<(), Error> {
+        let Some(body) = body else { return Ok(()) };
+        let send = Operation::Send {
+            queue: DEAD.to_owned(),
+            visible_at: self.clock.now(),
+            body,
+        };
+        Ok(self.store.commit(vec![send]).await?)
+    }
+}
+
+/// The contact that a message is about: its messages go in order.
+fn whose(message: &Message) -> Option<ContactId> {
+    match message {
+        Message::Wake(wake) => Some(wake.contact.clone()),
+        Message::Call(call) => Some(call.contact.clone()),
+        Message::Erase(contact) => Some(contact.clone()),
+        Message::Sweep(_) => None,
+    }
+}

@@ -1,0 +1,151 @@
+//! The campaign document as people write it: the types behind the YAML and the JSON.
+//!
+//! Every type here is read by `campaign::reader` (which adds place and remedy to every
+//! refusal) and described by the JSON Schema that the API serves. Reading promises shape only; whether
+//! the edges lead anywhere is `campaign::validate`'s affair.
+
+mod elements;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::field::FieldType;
+use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::time::{Span, TimeOfDay, Weekdays};
+
+pub use elements::{
+    Branch, ChangeTags, DateTimer, Edge, Element, Empty, End, EventElement, Goal, Method,
+    OneOrMany, Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
+    StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge,
+};
+
+/// One campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The id, stable and chosen by the author.
+    pub id: CampaignId,
+    /// The name that people see.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for, in the author's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who the e-mails come from; the account's sender unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+    /// The contact fields that the campaign uses; made in the account on publishing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// Bounds and habits.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The graph. The order of writing is the *definition order* of R10.
+    #[serde(with = "super::in_order")]
+    #[schemars(with = "BTreeMap<ElementId, Element>")]
+    pub elements: Vec<(ElementId, Element)>,
+    /// The e-mails, by the key that `email` elements name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub emails: BTreeMap<String, Email>,
+}
+
+/// A name and an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// The name shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The e-mail address.
+    pub address: String,
+}
+
+/// A contact field, typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldDefinition {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// The label that people see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// Bounds and habits of a campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How long after a restart no start fires (R14).
+    pub restart_delay: Span,
+    /// The legacy setting: a completed run restarts by itself (R17).
+    pub multiple_send: bool,
+    /// The guard of R40.
+    pub max_runs_per_day: u32,
+    /// The guard of R43.
+    pub max_messages_per_day: u32,
+    /// When marketing mail may leave, in the zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_time: Option<EmailTime>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            restart_delay: Span::minutes(5),
+            multiple_send: false,
+            max_runs_per_day: 10,
+            max_messages_per_day: 20,
+            email_time: None,
+        }
+    }
+}
+
+/// A daily window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmailTime {
+    /// From this time of day, inclusive.
+    pub from: TimeOfDay,
+    /// To this time of day, exclusive.
+    pub to: TimeOfDay,
+    /// On these days; every day unless given.
+    #[serde(default)]
+    pub weekdays: Weekdays,
+}
+
+/// What an e-mail is for (R32).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Needs consent, carries one-click unsubscribe.
+    #[default]
+    Marketing,
+    /// A confirmation or a reminder: sent to unsubscribed contacts too.
+    Transactional,
+}
+
+/// An e-mail: templates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Email {
+    /// Marketing unless given.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The subject line.
+    pub subject: String,
+    /// The plain text body; made from `html` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The HTML body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Overrides the campaign's sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+    /// Where answers go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+}

@@ -1,0 +1,283 @@
+//! Campaigns as people work on them: drafts, validation, and what is there.
+//!
+//! A draft is kept as it was written and may be wrong in every way but one: it can be read. What is published
+//! never changes. Deleting takes away what happens, not what happened: the versions stay, because messages that
+//! were sent are shown from them, and a campaign of the same id goes on counting where the deleted one ended.
+
+mod publishing;
+mod statistics;
+
+use dacapo_engine::campaign::reader::{self, Source};
+use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::ids::CampaignId;
+use dacapo_engine::problem::{Problem, Severity};
+use serde::{Deserialize, Serialize};
+
+pub use publishing::{Publish, Resume, State};
+pub use statistics::{ElementStatistics, MessageStatistics, Statistics};
+
+use crate::Instant;
+use crate::catalog::{Catalog, Head, StoredVersion};
+use crate::error::Error;
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Write};
+
+/// The longest document that is kept, in bytes: a version is one item, together with the account's fields.
+pub const LONGEST_DRAFT: usize = 300 * 1024;
+
+/// Why something was not done to a campaign.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CampaignError {
+    /// There is none of this id.
+    #[error("there is no campaign `{0}`")]
+    NoSuchCampaign(CampaignId),
+    /// It has no such version.
+    #[error("campaign `{0}` has no version {1}")]
+    NoSuchVersion(CampaignId, u32),
+    /// It is a draft only.
+    #[error("campaign `{0}` was never published; publish it first")]
+    NotPublished(CampaignId),
+    /// Contacts are on their way through it.
+    #[error(
+        "{active} contacts are active in campaign `{campaign}`; pause it, stop them with a mass action, and \
+         delete it then"
+    )]
+    InUse {
+        /// Which campaign.
+        campaign: CampaignId,
+        /// How many contacts.
+        active: u64,
+    },
+    /// The document is too long.
+    #[error("the document has {bytes} bytes; at most {LONGEST_DRAFT} are kept: link to images and style sheets")]
+    TooLarge {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The document cannot be read, or not be published.
+    #[error("the document has {} errors", .0.len())]
+    Invalid(Vec<Problem>),
+    /// The platform.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// What came of saving a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Whether there was no campaign of this id before.
+    pub created: bool,
+    /// The name that people see.
+    pub name: String,
+    /// What keeps it from being published, or is odd.
+    pub problems: Vec<Problem>,
+}
+
+/// A document as it was written: the draft, or a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The text, YAML or JSON.
+    pub source: String,
+    /// When it was saved or published.
+    pub at: Instant,
+}
+
+/// A campaign in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub id: CampaignId,
+    /// The name that people see.
+    pub name: String,
+    /// How it stands.
+    pub state: State,
+    /// When the newest version was published.
+    pub published_at: Option<Instant>,
+    /// Whether the draft says something that is not published yet.
+    pub draft: bool,
+}
+
+/// A draft as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredDraft {
+    source: String,
+    /// What the head knows it by.
+    saved: String,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    at: Instant,
+}
+
+impl Platform {
+    /// Saves a draft. What is wrong with a document that can be read is answered, and does not keep it from being
+    /// saved.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::TooLarge`]; [`CampaignError::Invalid`] if it cannot be read or has another id.
+    pub async fn put_draft(&self, id: &CampaignId, text: &str) -> Result<Saved, CampaignError> {
+        let source = read_document(id, text)?;
+        let name = shown_name(&source);
+        let (saved, at) = (self.new_write_id(), self.now());
+        self.change_catalog(|catalog| {
+            let problems = problems(&source, catalog);
+            let created = there(catalog, id).is_err();
+            let head = catalog.campaigns.entry(id.clone()).or_default();
+            head.saved.clone_from(&saved);
+            head.draft = true;
+            if head.standing().is_none() {
+                head.name.clone_from(&name);
+            }
+            let draft = StoredDraft { source: text.to_owned(), saved: saved.clone(), at };
+            let write = Write::put(item(self.keys.draft(id), &draft)?, Condition::Always);
+            Ok((Saved { created, name: head.name.clone(), problems }, vec![write]))
+        })
+        .await
+    }
+
+    /// The draft as it was written. It is kept after publishing.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NoSuchCampaign`], and what the table answers.
+    pub async fn draft(&self, id: &CampaignId) -> Result<Written, CampaignError> {
+        let draft = self.stored_draft(id).await?;
+        Ok(Written { source: draft.source, at: draft.at })
+    }
+
+    /// A published version as it was written, also of a campaign that was deleted since.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NoSuchVersion`], and what the table answers.
+    pub async fn published(&self, id: &CampaignId, version: u32) -> Result<Written, CampaignError> {
+        let missing = || CampaignError::NoSuchVersion(id.clone(), version);
+        let stored = self.get(&self.keys.version(id, version)).await.map_err(Error::from)?;
+        let StoredVersion { source, at, .. } = read(&stored.ok_or_else(missing)?)?;
+        Ok(Written { source, at })
+    }
+
+    /// The campaigns that are there, in order of id.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn campaigns(&self) -> Result<Vec<Listed>, Error> {
+        let loaded = self.catalog().await?;
+        let there = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
+        Ok(there.map(|(id, head)| listed(id, head)).collect())
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NoSuchCampaign`], and what the table answers.
+    pub async fn campaign_head(&self, id: &CampaignId) -> Result<Listed, CampaignError> {
+        Ok(listed(id, there(&self.catalog().await?.catalog, id)?))
+    }
+
+    /// What is wrong or odd with a document, with the account as it is now; also why it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn validate_campaign(&self, id: &CampaignId, text: &str) -> Result<Vec<Problem>, CampaignError> {
+        match read_document(id, text) {
+            Ok(source) => Ok(problems(&source, &self.catalog().await?.catalog)),
+            Err(CampaignError::Invalid(problems)) => Ok(problems),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a campaign: a draft without a trace; one that was published stops being there. Its versions stay,
+    /// and so do history, messages and statistics. Published again, it goes on with the next version, and whoever completed it
+    /// has completed it.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::InUse`] while contacts are active in it, paused or not; [`CampaignError::NoSuchCampaign`].
+    pub async fn delete_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
+        if self.campaign_head(id).await?.state != State::Draft {
+            let active = self.campaign_statistics(id).await?.active;
+            if active > 0 {
+                return Err(CampaignError::InUse { campaign: id.clone(), active });
+            }
+        }
+        self.change_catalog(|catalog| {
+            let head = there_mut(catalog, id)?;
+            if head.version == 0 {
+                catalog.campaigns.remove(id);
+            } else {
+                head.withdrawn = true;
+                head.draft = false;
+                head.saved.clear();
+                head.pending.clear();
+            }
+            Ok(((), vec![Write::delete(self.keys.draft(id), Condition::Always)]))
+        })
+        .await
+    }
+
+    async fn stored_draft(&self, id: &CampaignId) -> Result<StoredDraft, CampaignError> {
+        let stored = self.get(&self.keys.draft(id)).await.map_err(Error::from)?;
+        let missing = || CampaignError::NoSuchCampaign(id.clone());
+        Ok(read(&stored.ok_or_else(missing)?)?)
+    }
+}
+
+/// Reads a document that is to be kept as this campaign's.
+fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
+    if text.len() > LONGEST_DRAFT {
+        return Err(CampaignError::TooLarge { bytes: text.len() });
+    }
+    let source = reader::read(text).map_err(CampaignError::Invalid)?;
+    if source.document.id != *id {
+        return Err(CampaignError::Invalid(vec![Problem {
+            severity: Severity::Error,
+            code: "other_id",
+            path: "id".to_owned(),
+            line: None,
+            column: None,
+            message: format!("the document is of campaign `{}`, not of `{id}`", source.document.id),
+            remedy: format!("write `id: {id}`, or save it as `{}`", source.document.id),
+        }]));
+    }
+    Ok(source)
+}
+
+/// What is wrong or odd with a document in this account.
+fn problems(source: &Source, catalog: &Catalog) -> Vec<Problem> {
+    let known = |id: &CampaignId| there(catalog, id).is_ok();
+    let sender = catalog.settings.sender.is_some();
+    validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender })
+}
+
+/// The name that people see: the id, where none is given.
+fn shown_name(source: &Source) -> String {
+    let document = &source.document;
+    let name = document.name.trim();
+    if name.is_empty() { document.id.to_string() } else { name.to_owned() }
+}
+
+fn listed(id: &CampaignId, head: &Head) -> Listed {
+    Listed {
+        id: id.clone(),
+        name: head.name.clone(),
+        state: State::of(head),
+        published_at: head.standing().and_then(|_| head.timeline.published_at()),
+        draft: head.draft,
+    }
+}
+
+fn there<'a>(catalog: &'a Catalog, id: &CampaignId) -> Result<&'a Head, CampaignError> {
+    let head = catalog.campaigns.get(id).filter(|head| head.is_there());
+    head.ok_or_else(|| CampaignError::NoSuchCampaign(id.clone()))
+}
+
+fn there_mut<'a>(
+    catalog: &'a mut Catalog,
+    id: &CampaignId,
+) -> Result<&'a mut Head, CampaignError> {
+    let head = catalog.campaigns.get_mut(id).filter(|head| head.is_there());
+    head.ok_or_else(|| CampaignError::NoSuchCampaign(id.clone()))
+}

@@ -1,0 +1,223 @@
+//! Publishing, pausing and resuming (R50, R51), and the sweeps that follow from them.
+//!
+//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is noted
+//! in the catalog by the same transaction and struck off once the queue has taken it: whatever happens
+//! in between, no sweep is lost, and one that is ordered twice changes nothing.
+
+use dacapo_engine::campaign::Reached;
+use dacapo_engine::ids::CampaignId;
+use dacapo_engine::problem::Severity;
+
+use super::{CampaignError, problems, read_document, shown_name, there_mut};
+use crate::catalog::{Catalog, Head, PendingSweep, StoredVersion};
+use crate::error::Error;
+use crate::platform::{Platform, TRIES, item};
+use crate::ports::SweepKind;
+use crate::table::{Condition, Write};
+
+/// How a draft is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Publish {
+    /// Whether contacts that are there already may enter (R6).
+    pub enroll_existing: bool,
+    /// Whether tokens in flight move to the new version.
+    pub migrate: bool,
+}
+
+/// How a paused campaign goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Whether what is overdue is skipped.
+    pub skip: bool,
+    /// Whether contacts that are there already may enter (R6).
+    pub enroll_existing: bool,
+}
+
+/// How a campaign stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is not published.
+    Draft,
+    /// It runs, in this version.
+    Published(u32),
+    /// Its tokens stand still, in this version.
+    Paused(u32),
+}
+
+impl State {
+    pub(super) fn of(head: &Head) -> Self {
+        match head.standing() {
+            None => Self::Draft,
+            Some(standing) if standing.paused => Self::Paused(standing.version),
+            Some(standing) => Self::Published(standing.version),
+        }
+    }
+
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Published(_) => "published",
+            Self::Paused(_) => "paused",
+        }
+    }
+
+    /// The newest version, if there is one.
+    pub fn version(self) -> Option<u32> {
+        match self {
+            Self::Draft => None,
+            Self::Published(version) | Self::Paused(version) => Some(version),
+        }
+    }
+}
+
+impl Platform {
+    /// Publishes the draft as the next version, also one that says what the version before said. A paused campaign stays
+    /// paused. Answers the version.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::Invalid`] with everything that has to be mended; [`CampaignError::NoSuchCampaign`].
+    pub async fn publish(&self, id: &CampaignId, how: Publish) -> Result<u32, CampaignError> {
+        for _ in 0..TRIES {
+            let draft = self.stored_draft(id).await?;
+            let source = read_document(id, &draft.source)?;
+            let name = shown_name(&source);
+            let version = self
+                .change_catalog(|catalog| {
+                    if there_mut(catalog, id)?.saved != draft.saved {
+                        return Ok((None, Vec::new()));
+                    }
+                    let mut errors = problems(&source, catalog);
+                    errors.retain(|problem| problem.severity == Severity::Error);
+                    if !errors.is_empty() {
+                        return Err(CampaignError::Invalid(errors));
+                    }
+                    for (key, field) in &source.document.fields {
+                        catalog.fields.entry(key.clone()).or_insert_with(|| field.clone());
+                    }
+                    let (at, fields) = (self.now(), catalog.field_types());
+                    let head = there_mut(catalog, id)?;
+                    head.version += 1;
+                    head.name.clone_from(&name);
+                    head.draft = false;
+                    if head.withdrawn {
+                        head.withdrawn = false;
+                        if head.standing().is_some_and(|standing| standing.paused) {
+                            head.timeline.reach(at, Reached::Resumed { skip: true });
+                        }
+                    }
+                    let version = head.version;
+                    let published = Reached::Published { version, migrate: how.migrate };
+                    head.timeline.reach(at, published);
+                    follow(catalog, id, how.migrate, how.enroll_existing)?;
+                    let stored = StoredVersion { source: draft.source.clone(), fields, at };
+                    let stored = item(self.keys.version(id, version), &stored)?;
+                    Ok((Some(version), vec![Write::put(stored, Condition::Absent)]))
+                })
+                .await?;
+            // Otherwise the draft was saved again after it was read.
+            if let Some(version) = version {
+                self.dispatch_or_leave().await;
+                return Ok(version);
+            }
+        }
+        Err(Error::Contended(TRIES).into())
+    }
+
+    /// Pauses a campaign; one that is paused already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
+    pub async fn pause(&self, id: &CampaignId) -> Result<State, CampaignError> {
+        self.change_catalog(|catalog| {
+            let head = there_mut(catalog, id)?;
+            match State::of(head) {
+                State::Draft => return Err(CampaignError::NotPublished(id.clone())),
+                State::Published(_) => head.timeline.reach(self.now(), Reached::Paused {}),
+                State::Paused(_) => {}
+            }
+            Ok((State::of(head), Vec::new()))
+        })
+        .await
+    }
+
+    /// Resumes a campaign; one that runs is left as it is, and nobody is enrolled.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
+    pub async fn resume(&self, id: &CampaignId, how: Resume) -> Result<State, CampaignError> {
+        let state = self
+            .change_catalog(|catalog| {
+                let head = there_mut(catalog, id)?;
+                match State::of(head) {
+                    State::Draft => return Err(CampaignError::NotPublished(id.clone())),
+                    State::Published(_) => {}
+                    State::Paused(_) => {
+                        head.timeline.reach(self.now(), Reached::Resumed { skip: how.skip });
+                        follow(catalog, id, true, how.enroll_existing)?;
+                    }
+                }
+                Ok((State::of(there_mut(catalog, id)?), Vec::new()))
+            })
+            .await?;
+        self.dispatch_or_leave().await;
+        Ok(state)
+    }
+
+    /// Orders the sweeps that were committed with a campaign but not yet ordered. To be called whenever a process starts; publishing
+    /// and resuming do it by themselves.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try.
+    pub async fn dispatch_pending(&self) -> Result<(), Error> {
+        let loaded = self.catalog().await?;
+        for (id, head) in &loaded.catalog.campaigns {
+            if head.pending.is_empty() {
+                continue;
+            }
+            let sweeps = head.pending.iter();
+            let orders = sweeps.flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
+            self.ports.outbox.dispatch(orders).await?;
+            self.change_catalog(|catalog| {
+                if let Some(now) = catalog.campaigns.get_mut(id) {
+                    now.pending.retain(|sweep| !head.pending.contains(sweep));
+                }
+                Ok::<_, Error>(((), Vec::new()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// What was committed is done, whether or not the queue answers: whoever comes next orders what is pending.
+    async fn dispatch_or_leave(&self) {
+        if let Err(error) = self.dispatch_pending().await {
+            tracing::warn!(%error, "sweeps stay pending");
+        }
+    }
+}
+
+/// Notes the sweeps that follow from a milestone.
+fn follow(
+    catalog: &mut Catalog,
+    id: &CampaignId,
+    milestones: bool,
+    enroll_existing: bool,
+) -> Result<(), CampaignError> {
+    let mut pending = Vec::new();
+    if milestones {
+        catalog.jobs += 1;
+        pending.push(PendingSweep { job: catalog.jobs, what: SweepKind::Milestones });
+    }
+    if enroll_existing {
+        catalog.jobs += 1;
+        let job = catalog.jobs;
+        pending.push(PendingSweep { job, what: SweepKind::EnrollExisting { job } });
+    }
+    there_mut(catalog, id)?.pending.extend(pending);
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The statistics of a campaign (R53): the sums of its shards.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::enrollment::Status;
+use dacapo_engine::ids::{CampaignId, ElementId};
+use dacapo_engine::statistics::{Counter, Outcome, Tally};
+use serde::Serialize;
+
+use super::{CampaignError, there};
+use crate::error::Error;
+use crate::keys::SHARDS;
+use crate::platform::{Platform, read};
+use crate::table::Consistency;
+
+/// What happened in a campaign, and where its contacts are now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// Runs in which a start or event fired.
+    pub entered: u64,
+    /// Runs that completed.
+    pub completed: u64,
+    /// Resets and restarts.
+    pub restarted: u64,
+    /// Contacts on their way, now.
+    pub active: u64,
+    /// Contacts that were stopped.
+    pub stopped: u64,
+    /// Contacts that are held.
+    pub held: u64,
+    /// Contacts that wait for a restart.
+    pub awaiting_restart: u64,
+    /// Every element of the newest version, and those of older ones that something was counted at.
+    pub elements: BTreeMap<ElementId, ElementStatistics>,
+    /// Messages by outcome.
+    pub messages: MessageStatistics,
+}
+
+/// What was counted at an element.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ElementStatistics {
+    /// How often it was reached.
+    pub entered: u64,
+    /// How often it was left, or a run ended there.
+    pub left: u64,
+    /// How many tokens rest there now.
+    pub at: u64,
+}
+
+/// Messages by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MessageStatistics {
+    /// Those that left.
+    pub sent: u64,
+    /// Those that were not sent, on purpose.
+    pub suppressed: u64,
+    /// Those that could not be sent.
+    pub failed: u64,
+    /// Those of which it is not known.
+    pub unknown: u64,
+}
+
+impl Platform {
+    /// The statistics of a campaign: nothing but zeros before it is published.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NoSuchCampaign`], and what the table answers.
+    pub async fn campaign_statistics(&self, id: &CampaignId) -> Result<Statistics, CampaignError> {
+        let loaded = self.catalog().await?;
+        let standing = there(&loaded.catalog, id)?.standing();
+        let keys: Vec<_> = (0..SHARDS).map(|shard| self.keys.statistics(id, shard)).collect();
+        let shards = self.ports.table.get_many(&keys, Consistency::Strong).await;
+        let mut tally = Tally::default();
+        for shard in shards.map_err(Error::from)?.iter().flatten() {
+            tally.add(&read(shard)?);
+        }
+        let mut elements: BTreeMap<ElementId, ElementStatistics> = BTreeMap::new();
+        if let Some(standing) = standing {
+            let newest = self.version(id, standing.version).await?;
+            elements.extend(newest.elements().map(|(_, id, _)| (id.clone(), Default::default())));
+        }
+        for (element, (entered, at)) in tally.elements() {
+            if let Ok(element) = ElementId::new(element) {
+                let (entered, at) = (counted(entered), counted(at));
+                let left = entered.saturating_sub(at);
+                elements.insert(element, ElementStatistics { entered, left, at });
+            }
+        }
+        let sum = |counter: Counter<'_>| counted(tally.get(&counter));
+        let now = |status: Status| counted(tally.now(status));
+        Ok(Statistics {
+            entered: sum(Counter::Entered),
+            completed: sum(Counter::Completed),
+            restarted: sum(Counter::Restarted),
+            active: now(Status::Active),
+            stopped: now(Status::Stopped),
+            held: now(Status::Held),
+            awaiting_restart: now(Status::AwaitingRestart),
+            elements,
+            messages: MessageStatistics {
+                sent: sum(Counter::Messages(Outcome::Sent)),
+                suppressed: sum(Counter::Messages(Outcome::Suppressed)),
+                failed: sum(Counter::Messages(Outcome::Failed)),
+                unknown: sum(Counter::Messages(Outcome::Unknown)),
+            },
+        })
+    }
+}
+
+/// The shards are read one by one while others add to them, so a sum may be below zero for an instant.
+fn counted(sum: i64) -> u64 {
+    u64::try_from(sum).unwrap_or(0)
+}
