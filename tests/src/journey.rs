@@ -8,12 +8,13 @@
 //! | `# …` | a title or a remark |
 //! | `zone Europe/Berlin` | the account's zone; all clock lines are local times there |
 //! | `field birthday date` | declares an account field |
-//! | `show mails` / `show all` / `show ignored` | what comes out: messages only; history too (the default); ignored events too |
+//! | `show mails` / `show all` / `show causes` / `show ignored` | what comes out: messages only; history too (the default); with the cause of every line; ignored events too |
 //! | `campaign NAME [migrate] [enroll existing]` | publishes `examples/NAME.yaml`, or the indented YAML below the line |
 //! | `2026-12-01 09:00[:30]` | moves the clock; what comes due on the way happens |
 //! | `down until 2026-12-01 09:00` | moves the clock while the system is down, then lets it work |
 //! | `ann: +Lead, -Lost, appointment = 2026-12-02 14:00, event attended, unsubscribes, bounces` | one change of a contact |
-//! | `pause NAME`, `resume NAME [skip]` | R51 |
+//! | `pause NAME`, `resume NAME [skip] [enroll existing]` | R51 |
+//! | `mail service accepts` / `refuses` / `is silent` | what it says to a message from now on (R31) |
 //! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
 //! | `release ann NAME` | lifts `held` |
 //! | `where ann` | where the contact is, in every campaign |
@@ -27,12 +28,14 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::Document;
+use dacapo_engine::campaign::format::{Document, FieldDefinition};
 use dacapo_engine::campaign::reader;
+use dacapo_engine::campaign::validate::{AccountView, validate};
 use dacapo_engine::contact::{Author, Consent, Patch, Suppression};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
+use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone, instant_of};
@@ -81,15 +84,22 @@ pub fn run(script: &str, examples: &Path) -> Result<String, String> {
     Ok(journey.out)
 }
 
+/// What comes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Mails,
+    History,
+    Causes,
+    Ignored,
+}
+
 struct Journey<'a> {
     examples: &'a Path,
     world: Option<World>,
     zone: Zone,
     fields: BTreeMap<FieldKey, FieldType>,
     shown: usize,
-    mails_only: bool,
-    ignored_too: bool,
-    down: bool,
+    shows: Shows,
     out: String,
 }
 
@@ -101,9 +111,7 @@ impl<'a> Journey<'a> {
             zone: Zone::UTC,
             fields: BTreeMap::new(),
             shown: 0,
-            mails_only: false,
-            ignored_too: false,
-            down: false,
+            shows: Shows::History,
             out: String::new(),
         }
     }
@@ -118,8 +126,21 @@ impl<'a> Journey<'a> {
                 self.fields.insert(FieldKey::new(*key).map_err(|e| e.to_string())?, kind);
             }
             ["show", what] => {
-                self.mails_only = *what == "mails";
-                self.ignored_too = *what == "ignored";
+                self.shows = match *what {
+                    "mails" => Shows::Mails,
+                    "all" => Shows::History,
+                    "causes" => Shows::Causes,
+                    "ignored" => Shows::Ignored,
+                    other => return Err(format!("{other:?} is nothing that can be shown")),
+                };
+            }
+            ["mail", "service", answers @ ..] => {
+                self.running()?.mail_service = match answers {
+                    ["accepts"] => Outcome::Sent,
+                    ["refuses"] => Outcome::Failed,
+                    ["is", "silent"] => Outcome::Unknown,
+                    _ => return Err("it accepts, refuses or is silent".to_owned()),
+                };
             }
             ["down", "until", rest @ ..] => {
                 let at = self.clock(&rest.join(" "))?;
@@ -132,7 +153,11 @@ impl<'a> Journey<'a> {
             }
             ["resume", name, options @ ..] => {
                 let id = campaign_id(name)?;
+                let existing = options.contains(&"enroll");
                 self.running()?.resume(&id, options.contains(&"skip"));
+                if existing {
+                    self.running()?.enroll_existing(&id);
+                }
             }
             ["stop", name, options @ ..] => {
                 let (id, options) = (campaign_id(name)?, options.join(" "));
@@ -154,7 +179,6 @@ impl<'a> Journey<'a> {
             }
             _ => self.change(command)?,
         }
-        self.down = goes_on;
         if let Some(world) = self.world.as_mut()
             && !goes_on
         {
@@ -196,7 +220,7 @@ impl<'a> Journey<'a> {
         } else {
             format!("id: {name}\n{block}")
         };
-        let document = read(&text)?;
+        let document = read(&text, self.running()?.fields())?;
         let migrate = options.contains(&"migrate");
         let existing = options.contains(&"enroll");
         self.running()?.publish(document, migrate, existing);
@@ -277,23 +301,27 @@ impl<'a> Journey<'a> {
                         ),
                     };
                 }
-                Observed::History(contact, campaign, record) if !self.mails_only => {
+                Observed::History(contact, campaign, record) if self.shows != Shows::Mails => {
                     for line in &record.lines {
                         let element = line.element.as_ref().map_or("-", |element| element.as_str());
-                        let _ = writeln!(
+                        let _ = write!(
                             self.out,
                             "    > {} {contact} in {campaign} run {} at {element}: {}",
                             at(&record.at),
                             line.run,
                             line.what.words(self.zone, &record.because)
                         );
+                        let _ = match self.shows {
+                            Shows::Causes => writeln!(self.out, " ({})", record.because.words()),
+                            Shows::Mails | Shows::History | Shows::Ignored => writeln!(self.out),
+                        };
                     }
                 }
                 Observed::Called(contact, campaign, element) => {
                     let _ =
                         writeln!(self.out, "    > CALL for {contact} in {campaign} at {element}");
                 }
-                Observed::Ignored(contact, campaign, event, ignored) if self.ignored_too => {
+                Observed::Ignored(contact, campaign, event, ignored) if self.shows == Shows::Ignored => {
                     let _ = writeln!(
                         self.out,
                         "    > ignored for {contact} in {campaign}: {event:?}: {ignored:?}"
@@ -358,6 +386,7 @@ impl<'a> Journey<'a> {
             ("sent", Counter::Messages(Outcome::Sent)),
             ("suppressed", Counter::Messages(Outcome::Suppressed)),
             ("failed", Counter::Messages(Outcome::Failed)),
+            ("unknown", Counter::Messages(Outcome::Unknown)),
         ];
         let mut said: Vec<String> = counters
             .iter()
@@ -380,19 +409,27 @@ fn campaign_id(text: &str) -> Result<CampaignId, String> {
     CampaignId::new(text).map_err(|error| format!("{text:?} is no campaign: {error}"))
 }
 
-/// Reads and validates a campaign as publishing does.
+/// Reads and validates a campaign as publishing does. Every other campaign counts as known, because scripts
+/// publish one after the other.
 ///
 /// # Errors
 ///
 /// The problems, a line each.
-pub fn read(text: &str) -> Result<Document, String> {
-    let listed = |problems: Vec<dacapo_engine::problem::Problem>| {
+pub fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
+    let listed = |problems: &[Problem]| {
         problems
             .iter()
             .map(|problem| format!("{}: {} ({})", problem.path, problem.message, problem.code))
             .collect::<Vec<_>>()
             .join("\n")
     };
-    let source = reader::read(text).map_err(listed)?;
-    Ok(source.document)
+    let source = reader::read(text).map_err(|problems| listed(&problems))?;
+    let fields = fields
+        .iter()
+        .map(|(key, kind)| (key.clone(), FieldDefinition { kind: *kind, label: None }))
+        .collect();
+    let account = AccountView { fields: &fields, campaigns: &|_| true, sender: true };
+    let mut problems = validate(&source, &account);
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if problems.is_empty() { Ok(source.document) } else { Err(listed(&problems)) }
 }

@@ -478,7 +478,7 @@ impl Happened {
             Self::TooDeep => {
                 "not written: campaigns have answered each other's writes too often".to_owned()
             }
-            Self::Reset => "campaign reset, a new run begins".to_owned(),
+            Self::Reset => "campaign reset".to_owned(),
             Self::ElementGone => "the path ends: the newest version has no such element".to_owned(),
             Self::Restarted { eligible_at } => {
                 format!("campaign restarted, a trigger from {} on starts it", at(eligible_at))

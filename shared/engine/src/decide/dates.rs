@@ -28,15 +28,14 @@ impl Passage<'_> {
     /// R21, R22.
     pub(super) fn arrive_at_date_timer(&mut self, moving: Moving, step: u32, timer: &DateTimer) {
         let id = moving.to.clone();
+        let moving = moving.unbound();
         match self.plan(timer) {
             None => match timer.empty {
                 Empty::Wait => {
                     self.line(Some(&id), Happened::NoDate);
                     self.rest(&moving, step, Rest::Date(DateRest::NoDate));
                 }
-                Empty::Continue => {
-                    self.send_on(timer.next.as_ref(), Moving { not_after: None, ..moving })
-                }
+                Empty::Continue => self.send_on(timer.next.as_ref(), moving),
                 Empty::End => self.line(Some(&id), Happened::TokenEnded),
             },
             Some(plan) if !self.has_passed(&id, plan, moving.at) => {

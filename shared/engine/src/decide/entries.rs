@@ -1,6 +1,6 @@
 //! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13 to R15, R52).
 
-use super::passage::Passage;
+use super::passage::{Moving, Passage};
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::contact::{Causality, Change};
@@ -34,19 +34,32 @@ impl Passage<'_> {
             if self.next.has_fired(id) || !self.judged(|view| goal.when.holds(view)) {
                 continue;
             }
-            if self.end_upstream(place) > 0 {
-                self.fire_goal(id, goal.next.as_ref());
+            let ended = self.end_upstream(place);
+            if ended.many > 0 {
+                self.fire_goal(id, goal.next.as_ref(), ended.on_its_way);
                 fired = true;
             }
         }
         fired
     }
 
-    pub(super) fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>) {
+    /// One token goes on. Where it took one that was on its way, that one's bounds go on counting (R41, R42).
+    fn fire_goal(
+        &mut self,
+        id: &ElementId,
+        next: Option<&ElementId>,
+        on_its_way: Option<Moving>,
+    ) {
         self.next.fired.push(id.clone());
         self.count(&Counter::Arrived(id));
         self.line(Some(id), Happened::GoalReached);
-        let moving = self.set_going(id);
+        let set_going = self.set_going(id);
+        let moving = match on_its_way {
+            Some(Moving { causality, moves, .. }) => {
+                Moving { causality, moves: moves + 1, ..set_going }
+            }
+            None => set_going,
+        };
         self.send_on(next, moving);
     }
 
@@ -226,7 +239,9 @@ impl Passage<'_> {
                 .flat_map(|(_, _, start, _)| start.when.missing(view))
                 .collect::<Vec<_>>()
         });
-        self.line(None, Happened::NotStarted { missing });
+        if !missing.is_empty() {
+            self.line(None, Happened::NotStarted { missing });
+        }
     }
 
     /// The recheck of a parked trigger, on the contact as it is now (R14).

@@ -17,6 +17,8 @@ pub(super) enum LastLook {
     Leaves(Delivery),
     /// Something was decided instead: it is not sent, or not now.
     Decided,
+    /// A goal took tokens on other paths: once that is committed, the message is looked at again.
+    OthersFirst,
     /// No token waits for it.
     Ignored(Ignored),
 }
@@ -119,7 +121,7 @@ impl Passage<'_> {
             return LastLook::Ignored(Ignored::LeftStep);
         };
         if self.is_material() {
-            return LastLook::Decided;
+            return LastLook::OthersFirst;
         }
         if let Some(reason) = self.reason_not_to_send(&token, element) {
             self.message_not_sent();

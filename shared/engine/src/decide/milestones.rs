@@ -46,11 +46,13 @@ impl Passage<'_> {
                 self.line(Some(&token.element), Happened::ElementGone);
             }
         }
-        self.graph = newest;
-        self.next.version = version;
+        self.go_over_to(newest);
         self.line(None, Happened::Migrated { version });
         let paused = self.standing().is_ok_and(|standing| standing.paused);
-        if !paused {
+        if paused {
+            // Tokens stand still, but a run that has lost its last one is over.
+            self.complete();
+        } else {
             self.follow_dates();
             self.goals();
             self.advance();

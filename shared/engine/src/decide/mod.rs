@@ -7,7 +7,7 @@
 //!
 //! | file | rules |
 //! |---|---|
-//! | `passage` | the state while a decision is made: tokens, lines, effects (R3, R18, R41) |
+//! | `passage`, `moving` | the state while a decision is made: tokens, lines, effects (R3, R18, R41) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
 //! | `dates` | waits and date timers (R20 to R22) |
@@ -20,6 +20,7 @@ mod dates;
 mod entries;
 mod messages;
 mod milestones;
+mod moving;
 mod passage;
 mod steps;
 
@@ -366,6 +367,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
         Event::DeliveryDue { run, step } => match passage.delivery_due(*run, *step) {
             messages::LastLook::Leaves(delivery) => return Decision::Deliver(delivery),
             messages::LastLook::Decided => None,
+            messages::LastLook::OthersFirst => return passage.ask_again(),
             messages::LastLook::Ignored(ignored) => Some(ignored),
         },
         Event::TimerDue { run, step, due } => passage.timer_due(*run, *step, *due).err(),

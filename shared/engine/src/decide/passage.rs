@@ -16,22 +16,7 @@ use crate::ids::ElementId;
 use crate::statistics::{Counter, Tally};
 use crate::time::{Instant, Zone, day_of};
 
-/// A token on its way to an element.
-#[derive(Debug, Clone)]
-pub(super) struct Moving {
-    /// Where it arrives next.
-    pub(super) to: ElementId,
-    /// When it arrives: after a timer, the timer's due instant.
-    pub(super) at: Instant,
-    /// Its place in the chain.
-    pub(super) causality: Causality,
-    /// See [`Token::not_after`].
-    pub(super) not_after: Option<Instant>,
-    /// Whether e-mails on the way are skipped (R51).
-    pub(super) skipping: bool,
-    /// How many elements it has moved over.
-    pub(super) moves: u32,
-}
+pub(super) use super::moving::{Ended, Moving};
 
 pub(super) struct Passage<'a> {
     pub(super) situation: &'a Situation<'a>,
@@ -96,6 +81,7 @@ impl<'a> Passage<'a> {
                 self.look_at(before);
                 self.milestone(milestone);
             }
+            self.recheck_before(change, before);
             self.look_at(change.rev);
             self.change(change);
             applied = true;
@@ -110,6 +96,19 @@ impl<'a> Passage<'a> {
         self.view = self.latest.clone();
         self.now = situation.now;
         applied
+    }
+
+    /// A recheck that is overdue comes before a later change, on the contact as it was before (R14).
+    fn recheck_before(&mut self, change: &Change, before: u64) {
+        let standing = self.situation.campaign.timeline.standing_at(change.at);
+        let is_overdue = self.next.parked.is_some()
+            && self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= change.at);
+        if is_overdue && standing.is_some_and(|standing| !standing.paused) {
+            self.look_at(before);
+            self.now = change.at;
+            self.recheck();
+            self.advance();
+        }
     }
 
     /// Looks at the contact as the change with this `rev` left it.
@@ -142,9 +141,21 @@ impl<'a> Passage<'a> {
             && self.moving.is_empty()
             && let Some(graph) = self.situation.campaign.versions.get(&standing.version)
         {
-            self.next.version = standing.version;
-            self.graph = graph;
+            self.go_over_to(graph);
         }
+    }
+
+    /// Goes over to another version. An id whose type has changed is another element, which has not fired (R50).
+    pub(super) fn go_over_to(&mut self, newest: &'a Graph) {
+        let before = self.graph;
+        self.next.fired.retain(|id| match (before.element(id), newest.element(id)) {
+            (Some((_, one)), Some((_, other))) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
+            (Some(_) | None, None) | (None, Some(_)) => true,
+        });
+        self.next.version = newest.version;
+        self.graph = newest;
     }
 
     /// How the campaign stands at the instant of the occasion.
@@ -288,14 +299,15 @@ impl<'a> Passage<'a> {
         ]))
     }
 
-    /// Ends the resting and moving tokens that are upstream of an event or goal (R9). Says how many.
-    pub(super) fn end_upstream(&mut self, target: usize) -> usize {
+    /// Ends the resting and moving tokens that are upstream of an event or goal (R9).
+    pub(super) fn end_upstream(&mut self, target: usize) -> Ended {
         let graph = self.graph;
         let upstream = |element: &ElementId| {
             graph.element(element).is_some_and(|(place, _)| graph.is_upstream(place, target))
         };
-        let moving = self.moving.len();
-        self.moving.retain(|token| !upstream(&token.to));
+        let (moving, kept): (Vec<Moving>, Vec<Moving>) =
+            std::mem::take(&mut self.moving).into_iter().partition(|token| upstream(&token.to));
+        self.moving = kept;
         let tokens = std::mem::take(&mut self.next.tokens);
         let (ended, kept): (Vec<Token>, Vec<Token>) =
             tokens.into_iter().partition(|token| upstream(&token.element));
@@ -303,7 +315,10 @@ impl<'a> Passage<'a> {
         for token in &ended {
             self.ended(token);
         }
-        moving - self.moving.len() + ended.len()
+        Ended {
+            many: moving.len() + ended.len(),
+            on_its_way: moving.into_iter().max_by_key(|token| (token.causality.depth, token.moves)),
+        }
     }
 
     /// Ends every token.

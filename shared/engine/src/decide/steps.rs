@@ -39,7 +39,7 @@ impl Passage<'_> {
     }
 
     /// A run whose paths have run out is completed, once (R53); with the legacy setting it restarts (R17).
-    fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         if self.next.status != Status::Active || !self.next.tokens.is_empty() {
             return;
         }
@@ -150,7 +150,7 @@ impl Passage<'_> {
                 self.line(Some(&id), Happened::Rests);
                 self.rest(&moving, step, Rest::Goal);
             }
-            Unmet::Continue => self.send_on(goal.next.as_ref(), moving),
+            Unmet::Continue => self.send_on(goal.next.as_ref(), moving.unbound()),
             Unmet::End => self.line(Some(&id), Happened::TokenEnded),
         }
     }
