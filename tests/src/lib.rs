@@ -3,4 +3,5 @@
 
 pub mod contract;
 pub mod journey;
+pub mod ports;
 pub mod unkind;

@@ -190,8 +190,8 @@ impl Platform {
     }
 
     /// Deletes a campaign: a draft without a trace; one that was published stops being there. Its versions stay,
-    /// and so do history, messages and statistics. Published again, it goes on with the next version, and whoever completed it
-    /// has completed it.
+    /// and so do history, messages and statistics. Published again, it goes on with the next version, and whoever
+    /// completed it has completed it.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Publishing, pausing and resuming (R50, R51), and the sweeps that follow from them.
 //!
-//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is noted
-//! in the catalog by the same transaction and struck off once the queue has taken it: whatever happens
-//! in between, no sweep is lost, and one that is ordered twice changes nothing.
+//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is
+//! noted in the catalog by the same transaction and struck off once the queue has taken it: whatever happens in
+//! between, no sweep is lost, and one that is ordered twice changes nothing.
 
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
@@ -72,8 +72,8 @@ impl State {
 }
 
 impl Platform {
-    /// Publishes the draft as the next version, also one that says what the version before said. A paused campaign stays
-    /// paused. Answers the version.
+    /// Publishes the draft as the next version, also one that says what the version before said, and answers the
+    /// version. A paused campaign stays paused; whoever may enter does so when it is resumed.
     ///
     /// # Errors
     ///
@@ -167,8 +167,8 @@ impl Platform {
         Ok(state)
     }
 
-    /// Orders the sweeps that were committed with a campaign but not yet ordered. To be called whenever a process starts; publishing
-    /// and resuming do it by themselves.
+    /// Orders the sweeps that were committed with a campaign but not yet ordered. To be called whenever a process
+    /// starts; publishing and resuming do it by themselves.
     ///
     /// # Errors
     ///
@@ -176,15 +176,21 @@ impl Platform {
     pub async fn dispatch_pending(&self) -> Result<(), Error> {
         let loaded = self.catalog().await?;
         for (id, head) in &loaded.catalog.campaigns {
-            if head.pending.is_empty() {
+            // While a campaign is paused nobody enters: who may do so is looked for when it goes on.
+            let paused = head.standing().is_some_and(|standing| standing.paused);
+            let ready = |sweep: &PendingSweep| match sweep.what {
+                SweepKind::Milestones => true,
+                SweepKind::EnrollExisting { .. } => !paused,
+            };
+            let sweeps: Vec<_> = head.pending.iter().filter(|sweep| ready(sweep)).collect();
+            if sweeps.is_empty() {
                 continue;
             }
-            let sweeps = head.pending.iter();
-            let orders = sweeps.flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
+            let orders = sweeps.iter().flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
             self.ports.outbox.dispatch(orders).await?;
             self.change_catalog(|catalog| {
                 if let Some(now) = catalog.campaigns.get_mut(id) {
-                    now.pending.retain(|sweep| !head.pending.contains(sweep));
+                    now.pending.retain(|sweep| !sweeps.contains(&sweep));
                 }
                 Ok::<_, Error>(((), Vec::new()))
             })

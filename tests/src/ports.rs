@@ -1,0 +1,127 @@
+//! Small ports for tests that need a platform and nothing around it: a clock that is set, ids that come in order, an
+//! outbox that remembers its orders and can be shut.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use dacapo_engine::hash::stable;
+use dacapo_engine::ids::AccountId;
+use dacapo_platform::Instant;
+use dacapo_platform::mail::Mail;
+use dacapo_platform::platform::{Platform, Ports};
+use dacapo_platform::ports::{
+    Caller, Chance, Clock, MailError, Mailer, Order, Outbox, Post, Request, Unavailable,
+};
+use dacapo_platform::table::Table;
+
+/// A platform on a store, and the ports that a test has a hand on.
+pub struct Bench {
+    /// The platform.
+    pub platform: Platform,
+    /// Its clock.
+    pub clock: Arc<Standing>,
+    /// Its outbox.
+    pub outbox: Arc<Remembered>,
+}
+
+impl Bench {
+    /// At noon of 1 December 2026.
+    pub fn on(table: Arc<dyn Table>) -> Self {
+        let clock = Arc::new(Standing(AtomicI64::new(1_796_126_400_000)));
+        let outbox = Arc::new(Remembered::default());
+        let ports = Ports {
+            table,
+            clock: Arc::clone(&clock) as _,
+            chance: Arc::new(InOrder::default()),
+            outbox: Arc::clone(&outbox) as _,
+            mailer: Arc::new(Captured),
+            caller: Arc::new(Nobody),
+        };
+        let account = AccountId::new("main").expect("an id");
+        let platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
+        Self { platform, clock, outbox }
+    }
+}
+
+/// A clock that stands still until it is moved: milliseconds.
+pub struct Standing(AtomicI64);
+
+impl Standing {
+    /// Moves it.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Instant {
+        Instant::from_timestamp_millis(self.0.load(Ordering::SeqCst)).expect("an instant")
+    }
+}
+
+/// No chance: the same in every run of a test, and never the same twice in one.
+#[derive(Default)]
+pub struct InOrder(AtomicU64);
+
+impl Chance for InOrder {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let nth = self.0.fetch_add(1, Ordering::SeqCst).to_string();
+            let drawn = stable(&["chance", &nth]).to_le_bytes();
+            chunk.copy_from_slice(&drawn[..chunk.len()]);
+        }
+    }
+}
+
+/// An outbox that carries out nothing.
+#[derive(Default)]
+pub struct Remembered {
+    orders: Mutex<Vec<Order>>,
+    shut: AtomicBool,
+}
+
+impl Remembered {
+    /// The orders since the last time.
+    pub fn take(&self) -> Vec<Order> {
+        std::mem::take(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on it takes no orders, or takes them again.
+    pub fn shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Outbox for Remembered {
+    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+        if self.shut.load(Ordering::SeqCst) {
+            return Err(Unavailable("the outbox is shut".to_owned()));
+        }
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
+        Ok(())
+    }
+}
+
+struct Captured;
+
+#[async_trait]
+impl Mailer for Captured {
+    fn post(&self) -> Post {
+        Post::Captured
+    }
+
+    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+        Err(MailError::Refused("mail is captured here".to_owned()))
+    }
+}
+
+struct Nobody;
+
+#[async_trait]
+impl Caller for Nobody {
+    async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
+        Err(Unavailable("nobody is called here".to_owned()))
+    }
+}
