@@ -4,6 +4,7 @@
 //! the access patterns (contacts, enrollments, messages, …) and the handlers behind every function.
 
 pub mod campaigns;
+pub mod api;
 pub mod catalog;
 pub mod contact_json;
 pub mod contacts;

@@ -9,7 +9,7 @@ pub mod edges;
 pub mod format;
 pub mod graph;
 mod in_order;
-mod nearest;
+pub mod nearest;
 mod node;
 mod one_or_many;
 mod parse;

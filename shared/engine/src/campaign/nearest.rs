@@ -4,7 +4,7 @@
 const MOST_LISTED: usize = 20;
 
 /// What to write instead of an unknown name: the nearest of the known ones, else what there is.
-pub(crate) fn remedy<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn remedy<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(written, &known) {
         Some(name) => format!("did you mean `{name}`?"),

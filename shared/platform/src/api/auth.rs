@@ -1,0 +1,231 @@
+//! Who calls, and what they may do.
+//!
+//! | scope | may |
+//! |---|---|
+//! | `webhook` | post to `/v1/hooks/*`, and nothing else |
+//! | `read` | read everything but keys |
+//! | `write` | everything but keys and changes of the account |
+//! | `admin` | everything |
+//!
+//! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says nothing about any key;
+//! the admin key given from outside is compared in constant time.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use dacapo_engine::contact::Author;
+use dacapo_engine::ids::AccountId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::problem::Problem;
+use crate::Instant;
+use crate::keys::{api_key, sha256};
+use crate::platform::read;
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Post to the hooks.
+    Webhook,
+    /// Read.
+    Read,
+    /// Read and write.
+    Write,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whether a key of this scope may do what `needed` is needed for.
+    fn reaches(self, needed: Self) -> bool {
+        match self {
+            Self::Webhook => needed == Self::Webhook,
+            Self::Read => needed == Self::Read,
+            Self::Write => needed != Self::Admin,
+            Self::Admin => true,
+        }
+    }
+}
+
+/// The SHA-256 of an admin key that is not stored: given on the command line, or kept as a secret of the stack.
+#[derive(Debug, Clone)]
+pub struct AdminKey {
+    name: String,
+    hash: [u8; 32],
+}
+
+impl AdminKey {
+    /// The admin key of this text, named `admin`.
+    pub fn of(key: &str) -> Self {
+        Self { name: "admin".to_owned(), hash: Sha256::digest(key.as_bytes()).into() }
+    }
+
+    /// The same under another name: it stands in the history as the author of changes.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    fn is(&self, key: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        given.ct_eq(&self.hash).into()
+    }
+}
+
+/// An API key as it is stored, under its hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StoredKey {
+    /// Whose.
+    pub(super) account: AccountId,
+    /// The name that stands in the history.
+    pub(super) name: String,
+    /// What it may do.
+    pub(super) scopes: Vec<Scope>,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub(super) created_at: Instant,
+}
+
+/// Who calls: the holder of a key.
+#[derive(Debug, Clone)]
+pub(super) struct Holder(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    id: String,
+    name: String,
+    scopes: Vec<Scope>,
+}
+
+impl Holder {
+    /// The id of the key.
+    pub(super) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Who makes the changes that are asked for.
+    pub(super) fn author(&self) -> Author {
+        Author::ApiKey(self.0.name.clone())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Holder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(no_key)
+    }
+}
+
+/// Lets only those through who may.
+pub(super) async fn authenticated(
+    State(api): State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if let Some(needed) = needed(request.method(), request.uri().path()) {
+        let key = key_of(request.headers()).ok_or_else(no_key)?;
+        let holder = holder(&api, &key).await?;
+        if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
+            let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
+            return Err(Problem::forbidden(format!(
+                "this needs a key with the scope {}; this one has {}",
+                needed.word(),
+                has.join(", "),
+            )));
+        }
+        request.extensions_mut().insert(holder);
+    }
+    Ok(next.run(request).await)
+}
+
+/// The scope that a call needs; `None` for what is open to everybody.
+fn needed(method: &Method, path: &str) -> Option<Scope> {
+    let reads = method == Method::GET || method == Method::HEAD;
+    let path = path.strip_prefix("/v1/")?;
+    let first = path.split('/').next().unwrap_or_default();
+    Some(match first {
+        "openapi.json" => return None,
+        "hooks" => Scope::Webhook,
+        "keys" => Scope::Admin,
+        "account" if !reads => Scope::Admin,
+        _ if reads => Scope::Read,
+        _ => Scope::Write,
+    })
+}
+
+fn no_key() -> Problem {
+    Problem::unauthorized("send the API key as `Authorization: Bearer KEY` or `X-Api-Key: KEY`")
+}
+
+fn key_of(headers: &HeaderMap) -> Option<String> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned());
+    }
+    Some(headers.get("x-api-key")?.to_str().ok()?.trim().to_owned())
+}
+
+async fn holder(api: &Api, key: &str) -> Result<Holder, Problem> {
+    let hash = sha256(key);
+    if let Some(admin) = api.admin_key.as_ref().filter(|admin| admin.is(key)) {
+        let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
+        return Ok(Holder(Arc::new(Held { id: hash, name, scopes })));
+    }
+    let stored = api.platform.get(&api_key(&hash)).await.map_err(crate::error::Error::from)?;
+    let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
+    stored
+        .filter(|stored| stored.account == *api.platform.keys.account())
+        .map(|StoredKey { name, scopes, .. }| Holder(Arc::new(Held { id: hash, name, scopes })))
+        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_needs_a_scope() {
+        let needed =
+            |method: &str, path| needed(&method.parse().unwrap(), path).map_or("none", Scope::word);
+        assert_eq!(needed("POST", "/v1/hooks/contact"), "webhook");
+        assert_eq!(needed("GET", "/v1/contacts"), "read");
+        assert_eq!(needed("GET", "/v1/account"), "read");
+        assert_eq!(needed("PATCH", "/v1/account"), "admin");
+        assert_eq!(needed("GET", "/v1/keys"), "admin");
+        assert_eq!(needed("DELETE", "/v1/keys/k"), "admin");
+        assert_eq!(needed("POST", "/v1/mass-actions/stop-campaign"), "write");
+        assert_eq!(needed("GET", "/u/token"), "none");
+        assert_eq!(needed("GET", "/healthz"), "none");
+    }
+
+    #[test]
+    fn scopes_reach_so_far() {
+        let reached = |scope: Scope| {
+            [Scope::Webhook, Scope::Read, Scope::Write, Scope::Admin].map(|n| scope.reaches(n))
+        };
+        assert_eq!(reached(Scope::Webhook), [true, false, false, false]);
+        assert_eq!(reached(Scope::Read), [false, true, false, false]);
+        assert_eq!(reached(Scope::Write), [true, true, true, false]);
+        assert_eq!(reached(Scope::Admin), [true; 4]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Reading a call: its path, its parameters, its body. What cannot be read is a [`Problem`].
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Fault, Problem};
+
+/// The largest body, in bytes.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// The largest body posted to a hook, in bytes.
+const LARGEST_HOOK: usize = 256 * 1024;
+
+/// The parts of the path, percent-decoded.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            // An id that cannot be one names nothing.
+            Err(error) => Err(Problem::not_found(error.body_text())),
+        }
+    }
+}
+
+/// The parameters behind the question mark. Unknown ones have been refused before.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let reader = serde_urlencoded::Deserializer::new(form_pairs(query));
+        match serde_path_to_error::deserialize(reader) {
+            Ok(parameters) => Ok(Self(parameters)),
+            Err(error) => {
+                let path = error.path().to_string();
+                let path = if path == "." { String::new() } else { path };
+                Err(Problem::invalid_at(&path, "parameter", error.into_inner()))
+            }
+        }
+    }
+}
+
+/// A body of JSON.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts) {
+            let detail = "send JSON, with `Content-Type: application/json`";
+            return Err(Problem::media_type(detail));
+        }
+        let body = whole(&parts, body).await?;
+        json(&body).map(Self)
+    }
+}
+
+/// The media type of the body in lower case, without parameters; `None` if it is not said.
+pub(super) fn media_type(parts: &Parts) -> Option<String> {
+    let value = parts.headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Whether the body is said to be JSON, or nothing is said.
+pub(super) fn is_json(parts: &Parts) -> bool {
+    media_type(parts).is_none_or(|kind| {
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    })
+}
+
+/// All of a body, if it is not too large.
+pub(super) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+    let limit =
+        if parts.uri.path().starts_with("/v1/hooks/") { LARGEST_HOOK } else { LARGEST_BODY };
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
+        Err(_) => Err(Problem::malformed("the body broke off; send it again")),
+    }
+}
+
+/// What a body of JSON says.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        unreadable(path, &error.into_inner())
+    })?;
+    reader.end().map_err(|error| unreadable(String::new(), &error))?;
+    Ok(value)
+}
+
+fn unreadable(path: String, error: &serde_json::Error) -> Problem {
+    if error.is_data() {
+        return Problem::invalid(vec![Fault::new(path, "value", error)]);
+    }
+    Problem::malformed(format!(
+        "the body is not JSON: line {}, column {}: {error}",
+        error.line(),
+        error.column()
+    ))
+}
+
+/// The pairs of a form or a query.
+pub(super) fn form_pairs(text: &str) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(text.as_bytes())
+}

@@ -1,0 +1,228 @@
+//! `Idempotency-Key`: the same call again gets the same answer again, and does nothing again.
+//!
+//! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into the same
+//! transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is kept after it has succeeded.
+//! A refusal is not kept: what was wrong can be mended and sent with the same key.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Api;
+use super::auth::Holder;
+use super::extract::whole;
+use super::problem::Problem;
+use crate::Instant;
+use crate::error::Error;
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Key, TableError, Write};
+
+/// How long an answer is kept.
+const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// The longest key, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// The longest answer that is kept, in bytes: an item has a bound. Only calls that change nothing answer at such
+/// length.
+const LONGEST_ANSWER: usize = 256 * 1024;
+
+/// The header that marks a repeated answer.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// An answer: a status and JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    status: StatusCode,
+    text: String,
+}
+
+impl Answer {
+    /// An answer of this status.
+    pub(super) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
+        let text = serde_json::to_string(body)
+            .map_err(|error| Error::from(crate::table::Unwritable::Json(error.to_string())))?;
+        Ok(Self { status, text })
+    }
+
+    /// 200.
+    pub(super) fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
+        Self::new(StatusCode::OK, body)
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (self.status, kind, self.text).into_response()
+    }
+}
+
+/// An answer as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredAnswer {
+    /// The hash of what was asked.
+    asked: String,
+    status: u16,
+    text: String,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    until: Instant,
+}
+
+/// What makes a call happen once. Every POST has one, with or without a key.
+#[derive(Clone)]
+pub(super) struct Once(Option<Arc<Guarded>>);
+
+struct Guarded {
+    key: Key,
+    asked: String,
+    /// The revision of an answer that is no longer valid but has not been swept.
+    stale: Option<u64>,
+    until: Instant,
+    kept: AtomicBool,
+}
+
+impl Once {
+    /// The writes that keep the answer: for the transaction of the write that it is about. Its conflict says that the
+    /// same call has been answered meanwhile; the answer to that conflict does not matter.
+    pub(super) fn keeps(&self, answer: &Answer) -> Result<Vec<Write>, Error> {
+        let Some(guarded) = &self.0 else { return Ok(Vec::new()) };
+        if answer.text.len() > LONGEST_ANSWER {
+            return Ok(Vec::new());
+        }
+        guarded.kept.store(true, Ordering::Relaxed);
+        let stored = StoredAnswer {
+            asked: guarded.asked.clone(),
+            status: answer.status.as_u16(),
+            text: answer.text.clone(),
+            until: guarded.until,
+        };
+        let condition = guarded.stale.map_or(Condition::Absent, Condition::Rev);
+        let kept = item(guarded.key.clone(), &stored)?
+            .rev(guarded.stale.unwrap_or(0) + 1)
+            .expires(guarded.until);
+        Ok(vec![Write::put(kept, condition)])
+    }
+
+    /// A seed that is the same for every repeat of the call; `None` without a key.
+    pub(super) fn seed(&self) -> Option<&str> {
+        self.0.as_ref().map(|guarded| guarded.key.pk.as_str())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Once {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self(None)))
+    }
+}
+
+/// What was found under a key.
+enum Found {
+    /// Nothing that is valid; the revision of what is not.
+    Nothing(Option<u64>),
+    Answered(StoredAnswer),
+}
+
+/// Answers repeats, and keeps first answers that their handlers have not kept.
+pub(super) async fn once(
+    State(api): State<Api>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let guarded = request.method() == Method::POST && request.uri().path().starts_with("/v1/");
+    let given = request.headers().get("idempotency-key").filter(|_| guarded).cloned();
+    let holder = request.extensions().get::<Holder>().map(|holder| holder.id().to_owned());
+    let (Some(given), Some(holder)) = (given, holder) else {
+        return Ok(next.run(request).await);
+    };
+    let given = given
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()))
+        .ok_or_else(|| {
+            let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
+            Problem::invalid_at("Idempotency-Key", "header", message)
+        })?;
+    // Keys of different holders are different: nobody gets an answer that was meant for another.
+    let key = api.platform.keys.idempotency(&format!("{holder} {given}"));
+    let (mut parts, body) = request.into_parts();
+    let body = whole(&parts, body).await?;
+    let asked = hash(&parts, &body);
+    let stale = match find(&api.platform, &key).await? {
+        Found::Answered(stored) => return replayed(stored, &asked),
+        Found::Nothing(stale) => stale,
+    };
+    let until = api.platform.now() + KEPT_FOR;
+    let (kept, asked_again) = (AtomicBool::new(false), asked.clone());
+    let once = Once(Some(Arc::new(Guarded { key: key.clone(), asked, stale, until, kept })));
+    parts.extensions.insert(once.clone());
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if !response.status().is_success() {
+        // Perhaps because the same call was faster.
+        return match find(&api.platform, &key).await? {
+            Found::Answered(stored) => replayed(stored, &asked_again),
+            Found::Nothing(_) => Ok(response),
+        };
+    }
+    if once.0.as_ref().is_some_and(|guarded| guarded.kept.load(Ordering::Relaxed)) {
+        return Ok(response);
+    }
+    keep(&api.platform, &once, response).await
+}
+
+async fn keep(platform: &Platform, once: &Once, response: Response) -> Result<Response, Problem> {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if let Ok(text) = String::from_utf8(body.to_vec()) {
+        let answer = Answer { status: parts.status, text };
+        match platform.write(once.keeps(&answer)?).await {
+            Ok(()) | Err(TableError::Conflict { .. }) => {}
+            Err(error) => return Err(Error::from(error).into()),
+        }
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+async fn find(platform: &Platform, key: &Key) -> Result<Found, Problem> {
+    let Some(item) = platform.get(key).await.map_err(Error::from)? else {
+        return Ok(Found::Nothing(None));
+    };
+    let stored: StoredAnswer = read(&item)?;
+    if platform.now() < stored.until {
+        Ok(Found::Answered(stored))
+    } else {
+        Ok(Found::Nothing(item.rev))
+    }
+}
+
+fn replayed(stored: StoredAnswer, asked: &str) -> Result<Response, Problem> {
+    if stored.asked != asked {
+        let message = "this key came with another call before; take a new key for a new call";
+        return Err(Problem::invalid_at("Idempotency-Key", "key_reused", message));
+    }
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+    let mut response = Answer { status, text: stored.text }.into_response();
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// The hash of what is asked: path, parameters and body.
+fn hash(parts: &Parts, body: &Bytes) -> String {
+    let mut digest = Sha256::new();
+    digest.update(parts.uri.path_and_query().map_or("", |path| path.as_str()));
+    digest.update([0]);
+    digest.update(body);
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

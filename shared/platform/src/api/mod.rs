@@ -1,0 +1,53 @@
+//! The HTTP API: what programs and people outside touch.
+//!
+//! Each module holds the calls about one thing and exposes `routes()`; [`router`] merges them. A call says what it
+//! takes and answers in `#[utoipa::path]`, and the description made from that is held against every call. Around
+//! every call stand, from the outside: who calls ([`auth`]), which parameters there are ([`openapi`]), whether it was
+//! answered before ([`idempotency`]). Every failure is a [`Problem`].
+//!
+//! Nothing here knows what carries the call: a server in the same process, or API Gateway.
+
+mod auth;
+mod extract;
+mod health;
+mod idempotency;
+mod lists;
+mod openapi;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::platform::Platform;
+
+pub use auth::{AdminKey, Scope};
+pub use problem::{Fault, Problem};
+
+/// What every call is given.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) platform: Platform,
+    admin_key: Option<AdminKey>,
+    described: Arc<openapi::Described>,
+}
+
+/// The API of a platform. `admin_key` is a key that is not stored and may do everything.
+pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
+    let (routes, document) =
+        OpenApiRouter::with_openapi(openapi::head()).merge(health::routes()).split_for_parts();
+    let described = Arc::new(openapi::Described::new(&document));
+    let api = Api { platform, admin_key, described };
+    // The last layer stands outermost.
+    routes
+        .route("/v1/openapi.json", get(openapi::serve))
+        .route_layer(from_fn_with_state(api.clone(), idempotency::once))
+        .route_layer(from_fn_with_state(api.clone(), openapi::known_parameters))
+        .route_layer(from_fn_with_state(api.clone(), auth::authenticated))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(api)
+}

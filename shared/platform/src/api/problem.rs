@@ -1,0 +1,201 @@
+//! Problems, as programs outside read them: RFC 9457, from every failure.
+//!
+//! A problem says what is wrong, where, and what would be right. One that is ours is logged once, here, and never
+//! with an e-mail address.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::contacts::WriteError;
+use crate::error::{Answer, Error};
+
+/// The media type of problems.
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// After how many seconds it is worth to try again what failed for now.
+const RETRY_AFTER: u32 = 1;
+
+/// Why a call was refused, or failed.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Problem {
+    /// The kind of problem, stable: `urn:dacapo:problem:` and a word.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong this time, and what would be right.
+    detail: String,
+    /// Every single thing that is wrong with what was sent.
+    errors: Vec<Fault>,
+    /// After how many seconds to try again.
+    #[serde(skip)]
+    retry_after: Option<u32>,
+    /// What failed, for the log.
+    #[serde(skip)]
+    cause: Option<Error>,
+}
+
+/// One thing that is wrong with what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// Where: names and indices joined by dots; empty for the whole.
+    pub path: String,
+    /// What kind of thing, stable.
+    pub code: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault.
+    pub fn new(path: impl Into<String>, code: impl Into<String>, message: impl ToString) -> Self {
+        Self { path: path.into(), code: code.into(), message: message.to_string() }
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:dacapo:problem:{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// 400: what was sent cannot be read at all.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
+    }
+
+    /// 401: no key, or an unknown one.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
+    }
+
+    /// 403: the key's scopes do not reach so far.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The API key is not allowed to", detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing", detail)
+    }
+
+    /// 409: it does not go together with what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what is there", detail)
+    }
+
+    /// 413.
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("the body has more than {limit} bytes; send less at once");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large", detail)
+    }
+
+    /// 415.
+    pub fn media_type(detail: impl Into<String>) -> Self {
+        let title = "The media type is not read here";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", title, detail)
+    }
+
+    /// 422: it can be read, but these things in it are wrong.
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
+            [] => "it is not valid".to_owned(),
+            [only] if only.path.is_empty() => only.message.clone(),
+            [only] => format!("{}: {}", only.path, only.message),
+            several => format!("{} things are wrong; see `errors`", several.len()),
+        };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { errors, ..Self::new(status, "invalid", "What was sent is not valid", detail) }
+    }
+
+    /// 422 for a single thing.
+    pub fn invalid_at(path: &str, code: &str, message: impl ToString) -> Self {
+        Self::invalid(vec![Fault::new(path, code, message)])
+    }
+
+    /// 503: it may pass the next time.
+    pub fn not_now(detail: impl Into<String>) -> Self {
+        let title = "It could not be done for now";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_now", title, detail);
+        Self { retry_after: Some(RETRY_AFTER), ..problem }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let problem = match error.answer() {
+            Answer::Retry => Self::not_now("nothing was lost; try again"),
+            Answer::Page => {
+                let detail = "this is a defect of ours, and was noted; trying again does not help";
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Self::new(status, "defect", "It failed", detail)
+            }
+        };
+        Self { cause: Some(error), ..problem }
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NoSuchContact => Self::not_found("there is no such contact"),
+            WriteError::AddressTaken(owner) => Self::conflict(format!(
+                "the address belongs to contact {owner}; change that one instead"
+            )),
+            // The call was answered meanwhile: the idempotency layer finds the answer.
+            WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
+            WriteError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Some(error) = &self.cause {
+            match error.answer() {
+                Answer::Retry => tracing::warn!(%error, "call failed for now"),
+                Answer::Page => tracing::error!(%error, "call failed"),
+            }
+        }
+        let mut response = (self.status(), Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == 401 {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// What answers where no route leads.
+pub(super) async fn no_such_path(request: Request) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", request.uri().path()))
+}
+
+/// What answers a method that a path does not know.
+pub(super) async fn no_such_method(request: Request) -> Problem {
+    let detail = format!("{} is not done to {}", request.method(), request.uri().path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method", "The method is not allowed here", detail)
+}
