@@ -8,6 +8,7 @@
 //! Nothing here knows what carries the call: a server in the same process, or API Gateway.
 
 mod auth;
+mod campaigns;
 mod extract;
 mod health;
 mod idempotency;
@@ -37,8 +38,10 @@ pub(crate) struct Api {
 
 /// The API of a platform. `admin_key` is a key that is not stored and may do everything.
 pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
-    let (routes, document) =
-        OpenApiRouter::with_openapi(openapi::head()).merge(health::routes()).split_for_parts();
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
+        .merge(health::routes())
+        .merge(campaigns::routes())
+        .split_for_parts();
     let described = Arc::new(openapi::Described::new(&document));
     let api = Api { platform, admin_key, described };
     // The last layer stands outermost.

@@ -50,12 +50,22 @@ pub struct Fault {
     pub code: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// The line in a text, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The column in the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// What to do about it, where the message does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
 }
 
 impl Fault {
     /// A fault.
     pub fn new(path: impl Into<String>, code: impl Into<String>, message: impl ToString) -> Self {
-        Self { path: path.into(), code: code.into(), message: message.to_string() }
+        let (path, code, message) = (path.into(), code.into(), message.to_string());
+        Self { path, code, message, line: None, column: None, remedy: None }
     }
 }
 

@@ -13,7 +13,7 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 use serde::{Deserialize, Serialize};
 
-pub use publishing::{Publish, Resume, State};
+pub use publishing::{Publish, Resume, State, Together, alone};
 pub use statistics::{ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
@@ -49,7 +49,9 @@ pub enum CampaignError {
         active: u64,
     },
     /// The document is too long.
-    #[error("the document has {bytes} bytes; at most {LONGEST_DRAFT} are kept: link to images and style sheets")]
+    #[error(
+        "the document has {bytes} bytes; at most {LONGEST_DRAFT} are kept: link to images and style sheets"
+    )]
     TooLarge {
         /// How long it is.
         bytes: usize,
@@ -181,7 +183,11 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn validate_campaign(&self, id: &CampaignId, text: &str) -> Result<Vec<Problem>, CampaignError> {
+    pub async fn validate_campaign(
+        &self,
+        id: &CampaignId,
+        text: &str,
+    ) -> Result<Vec<Problem>, CampaignError> {
         match read_document(id, text) {
             Ok(source) => Ok(problems(&source, &self.catalog().await?.catalog)),
             Err(CampaignError::Invalid(problems)) => Ok(problems),
@@ -274,10 +280,7 @@ fn there<'a>(catalog: &'a Catalog, id: &CampaignId) -> Result<&'a Head, Campaign
     head.ok_or_else(|| CampaignError::NoSuchCampaign(id.clone()))
 }
 
-fn there_mut<'a>(
-    catalog: &'a mut Catalog,
-    id: &CampaignId,
-) -> Result<&'a mut Head, CampaignError> {
+fn there_mut<'a>(catalog: &'a mut Catalog, id: &CampaignId) -> Result<&'a mut Head, CampaignError> {
     let head = catalog.campaigns.get_mut(id).filter(|head| head.is_there());
     head.ok_or_else(|| CampaignError::NoSuchCampaign(id.clone()))
 }

@@ -15,6 +15,20 @@ use crate::platform::{Platform, TRIES, item};
 use crate::ports::SweepKind;
 use crate::table::{Condition, Write};
 
+/// Writes that are to be made together with a change of a campaign, or not at all: from what it answers.
+pub trait Together<T>: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync {}
+
+impl<T, F: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync> Together<T> for F {}
+
+/// Nothing goes together with the change.
+///
+/// # Errors
+///
+/// None.
+pub fn alone<T>(_: &T) -> Result<Vec<Write>, Error> {
+    Ok(Vec::new())
+}
+
 /// How a draft is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Publish {
@@ -78,7 +92,12 @@ impl Platform {
     /// # Errors
     ///
     /// [`CampaignError::Invalid`] with everything that has to be mended; [`CampaignError::NoSuchCampaign`].
-    pub async fn publish(&self, id: &CampaignId, how: Publish) -> Result<u32, CampaignError> {
+    pub async fn publish(
+        &self,
+        id: &CampaignId,
+        how: Publish,
+        together: impl Together<u32>,
+    ) -> Result<u32, CampaignError> {
         for _ in 0..TRIES {
             let draft = self.stored_draft(id).await?;
             let source = read_document(id, &draft.source)?;
@@ -113,7 +132,9 @@ impl Platform {
                     follow(catalog, id, how.migrate, how.enroll_existing)?;
                     let stored = StoredVersion { source: draft.source.clone(), fields, at };
                     let stored = item(self.keys.version(id, version), &stored)?;
-                    Ok((Some(version), vec![Write::put(stored, Condition::Absent)]))
+                    let mut writes = vec![Write::put(stored, Condition::Absent)];
+                    writes.extend(together(&version)?);
+                    Ok((Some(version), writes))
                 })
                 .await?;
             // Otherwise the draft was saved again after it was read.
@@ -130,7 +151,11 @@ impl Platform {
     /// # Errors
     ///
     /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
-    pub async fn pause(&self, id: &CampaignId) -> Result<State, CampaignError> {
+    pub async fn pause(
+        &self,
+        id: &CampaignId,
+        together: impl Together<State>,
+    ) -> Result<State, CampaignError> {
         self.change_catalog(|catalog| {
             let head = there_mut(catalog, id)?;
             match State::of(head) {
@@ -138,7 +163,9 @@ impl Platform {
                 State::Published(_) => head.timeline.reach(self.now(), Reached::Paused {}),
                 State::Paused(_) => {}
             }
-            Ok((State::of(head), Vec::new()))
+            let state = State::of(head);
+            let writes = together(&state)?;
+            Ok((state, writes))
         })
         .await
     }
@@ -148,7 +175,12 @@ impl Platform {
     /// # Errors
     ///
     /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
-    pub async fn resume(&self, id: &CampaignId, how: Resume) -> Result<State, CampaignError> {
+    pub async fn resume(
+        &self,
+        id: &CampaignId,
+        how: Resume,
+        together: impl Together<State>,
+    ) -> Result<State, CampaignError> {
         let state = self
             .change_catalog(|catalog| {
                 let head = there_mut(catalog, id)?;
@@ -160,7 +192,9 @@ impl Platform {
                         follow(catalog, id, true, how.enroll_existing)?;
                     }
                 }
-                Ok((State::of(there_mut(catalog, id)?), Vec::new()))
+                let state = State::of(there_mut(catalog, id)?);
+                let writes = together(&state)?;
+                Ok((state, writes))
             })
             .await?;
         self.dispatch_or_leave().await;
@@ -186,7 +220,8 @@ impl Platform {
             if sweeps.is_empty() {
                 continue;
             }
-            let orders = sweeps.iter().flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
+            let orders =
+                sweeps.iter().flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
             self.ports.outbox.dispatch(orders).await?;
             self.change_catalog(|catalog| {
                 if let Some(now) = catalog.campaigns.get_mut(id) {

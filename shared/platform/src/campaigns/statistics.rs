@@ -6,6 +6,7 @@ use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ElementId};
 use dacapo_engine::statistics::{Counter, Outcome, Tally};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{CampaignError, there};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::platform::{Platform, read};
 use crate::table::Consistency;
 
 /// What happened in a campaign, and where its contacts are now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Statistics {
     /// Runs in which a start or event fired.
     pub entered: u64,
@@ -31,13 +32,14 @@ pub struct Statistics {
     /// Contacts that wait for a restart.
     pub awaiting_restart: u64,
     /// Every element of the newest version, and those of older ones that something was counted at.
+    #[schema(value_type = BTreeMap<String, ElementStatistics>)]
     pub elements: BTreeMap<ElementId, ElementStatistics>,
     /// Messages by outcome.
     pub messages: MessageStatistics,
 }
 
 /// What was counted at an element.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ElementStatistics {
     /// How often it was reached.
     pub entered: u64,
@@ -48,7 +50,7 @@ pub struct ElementStatistics {
 }
 
 /// Messages by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MessageStatistics {
     /// Those that left.
     pub sent: u64,

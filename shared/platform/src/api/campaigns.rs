@@ -1,0 +1,452 @@
+//! Campaigns: drafts, publishing, pausing, and what came of them.
+//!
+//! A document is taken and given as text. It is never turned into a JSON value on the way: the order of its elements
+//! has a meaning.
+
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dacapo_engine::campaign::{reader, schema};
+use dacapo_engine::ids::CampaignId;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::extract::{Path, Query, json, whole};
+use super::idempotency::{Answer, Once};
+use super::lists::{Page, Paging, foreign_cursor};
+use super::problem::{Fault, Problem};
+use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume, Statistics};
+use crate::contact_json::instant_json;
+use crate::error::Error;
+use crate::table::{Cursor, Unwritable};
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, put, delete))
+        .routes(routes!(validate))
+        .routes(routes!(publish))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(statistics))
+        .routes(routes!(document_schema))
+}
+
+/// A campaign in the list.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignItem {
+    #[schema(value_type = String)]
+    id: CampaignId,
+    /// The name that people see.
+    name: String,
+    /// `draft`, `published` or `paused`.
+    status: &'static str,
+    /// The newest version; `null` for a draft.
+    version: Option<u32>,
+    /// When it was published.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    published_at: serde_json::Value,
+    /// Whether the draft says something that is not published yet.
+    draft: bool,
+}
+
+impl From<Listed> for CampaignItem {
+    fn from(listed: Listed) -> Self {
+        Self {
+            status: listed.state.word(),
+            version: listed.state.version(),
+            published_at: listed.published_at.map(instant_json).unwrap_or_default(),
+            id: listed.id,
+            name: listed.name,
+            draft: listed.draft,
+        }
+    }
+}
+
+/// The campaigns, in order of id.
+#[utoipa::path(get, path = "/v1/campaigns", tag = "Campaigns", params(Paging),
+    responses((status = 200, body = Page<CampaignItem>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<CampaignItem>>, Problem> {
+    let limit = paging.limit()?;
+    let after = match paging.cursor() {
+        Some(cursor) => {
+            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+            Some(after)
+        }
+        None => None,
+    };
+    let all = api.platform.campaigns().await?;
+    let begins =
+        after.map_or(0, |after| all.partition_point(|each| each.id.as_str() <= after.as_str()));
+    let more = all.len() > begins + limit;
+    let items: Vec<CampaignItem> =
+        all.into_iter().skip(begins).take(limit).map(CampaignItem::from).collect();
+    let last = items.last().filter(|_| more);
+    let next_cursor = last.map(|last| Cursor::at(&[LISTED, last.id.as_str()]));
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "campaigns";
+
+/// Which document, and how it is written.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// A published version instead of the draft.
+    version: Option<u32>,
+    /// How: `json` unless the header `Accept` asks for YAML.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// As JSON.
+    Json,
+    /// As it was saved: YAML, or JSON, which is YAML too.
+    Yaml,
+}
+
+/// The draft, or a published version.
+#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "Campaigns",
+    params(("id" = String, Path), Wanted),
+    responses(
+        (status = 200, description = "The document, as /v1/campaign-schema.json describes it", content(
+            (Object = "application/json"), (String = "application/yaml"))),
+        (status = 404, body = Problem)))]
+async fn get(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let written = match wanted.version {
+        Some(version) => api.platform.published(&id, version).await?,
+        None => api.platform.draft(&id).await?,
+    };
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let asks_for_yaml = accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("yaml"));
+    let format = wanted.format.unwrap_or(if asks_for_yaml { Format::Yaml } else { Format::Json });
+    Ok(match format {
+        Format::Yaml => {
+            ([(header::CONTENT_TYPE, "application/yaml")], written.source).into_response()
+        }
+        Format::Json => {
+            ([(header::CONTENT_TYPE, "application/json")], as_json(written.source)?).into_response()
+        }
+    })
+}
+
+/// The document as JSON: as it was written, if it was.
+fn as_json(source: String) -> Result<String, Problem> {
+    if serde_json::from_str::<IgnoredAny>(&source).is_ok() {
+        return Ok(source);
+    }
+    let unreadable = |why: String| Error::from(crate::table::Unreadable(why));
+    let source = reader::read(&source).map_err(|problems| {
+        let first = problems.first().map(|problem| problem.message.clone());
+        unreadable(first.unwrap_or_default())
+    })?;
+    Ok(serde_json::to_string(&source.document).map_err(|error| unreadable(error.to_string()))?)
+}
+
+/// A finding of the validator.
+#[derive(Debug, Serialize, ToSchema)]
+struct Finding {
+    /// `error`: keeps the campaign from being published; `warning`: is worth a look.
+    #[schema(value_type = String)]
+    severity: dacapo_engine::problem::Severity,
+    /// What kind of thing, stable.
+    code: &'static str,
+    /// Where in the document, dotted; empty for the whole.
+    path: String,
+    /// The line in the text, from 1.
+    line: Option<u32>,
+    /// The column in the line, from 1.
+    column: Option<u32>,
+    /// What is wrong.
+    message: String,
+    /// What to do about it.
+    remedy: String,
+}
+
+impl From<dacapo_engine::problem::Problem> for Finding {
+    fn from(problem: dacapo_engine::problem::Problem) -> Self {
+        let dacapo_engine::problem::Problem { severity, code, path, line, column, message, remedy } =
+            problem;
+        Self { severity, code, path, line, column, message, remedy }
+    }
+}
+
+/// What is wrong or odd with a document.
+#[derive(Debug, Serialize, ToSchema)]
+struct Findings {
+    /// In order of place.
+    problems: Vec<Finding>,
+}
+
+impl Findings {
+    fn of(problems: Vec<dacapo_engine::problem::Problem>) -> Self {
+        Self { problems: problems.into_iter().map(Finding::from).collect() }
+    }
+}
+
+/// A draft that was saved.
+#[derive(Debug, Serialize, ToSchema)]
+struct Saved {
+    #[schema(value_type = String)]
+    id: CampaignId,
+    /// The name that people see: the published one's, once there is one.
+    name: String,
+    /// What keeps it from being published, or is odd. It is saved nevertheless.
+    #[serde(flatten)]
+    findings: Findings,
+}
+
+/// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only what cannot be read
+/// is refused.
+#[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
+    request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
+        (Object = "application/json"), (String = "application/yaml"))),
+    responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
+async fn put(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Text(text): Text,
+) -> Result<Answer, Problem> {
+    let saved = api.platform.put_draft(&id, &text).await?;
+    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
+    Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems) })
+}
+
+/// Deletes a campaign. A published one must have no active contacts; its versions, history and messages stay.
+#[utoipa::path(delete, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<StatusCode, Problem> {
+    api.platform.delete_campaign(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is wrong or odd with the document in the body; without one, with the draft.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String, Path)),
+    request_body(description = "The document, YAML or JSON; the draft without one", content(
+        (Object = "application/json"), (String = "application/yaml"))),
+    responses((status = 200, body = Findings), (status = 404, body = Problem)))]
+async fn validate(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Text(text): Text,
+) -> Result<Answer, Problem> {
+    let text = match text.trim() {
+        "" => api.platform.draft(&id).await?.source,
+        _ => text,
+    };
+    Answer::ok(&Findings::of(api.platform.validate_campaign(&id, &text).await?))
+}
+
+/// How to publish.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToPublish {
+    /// Whether contacts that are there already may enter.
+    enroll_existing: bool,
+    /// What becomes of contacts on their way.
+    in_flight: InFlight,
+}
+
+/// What becomes of contacts on their way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum InFlight {
+    /// They go on in the version that they are in.
+    #[default]
+    Stay,
+    /// They move to the new version, each to the element of the same id.
+    Migrate,
+}
+
+/// A version that was published.
+#[derive(Debug, Serialize, ToSchema)]
+struct Published {
+    version: u32,
+}
+
+/// Publishes the draft as a new version, which never changes.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = HowToPublish,
+    responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn publish(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(how): Asked<HowToPublish>,
+) -> Result<Answer, Problem> {
+    let migrate = how.in_flight == InFlight::Migrate;
+    let how = Publish { enroll_existing: how.enroll_existing, migrate };
+    let together = |version: &u32| once.keeps(&answer(&Published { version: *version })?);
+    let version = api.platform.publish(&id, how, together).await?;
+    Ok(answer(&Published { version })?)
+}
+
+/// How a campaign stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct Stands {
+    /// `published` or `paused`.
+    status: &'static str,
+    /// The newest version.
+    version: Option<u32>,
+}
+
+impl From<&crate::campaigns::State> for Stands {
+    fn from(state: &crate::campaigns::State) -> Self {
+        Self { status: state.word(), version: state.version() }
+    }
+}
+
+/// Nothing to say.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToPause {}
+
+/// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as it is.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = HowToPause,
+    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn pause(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(HowToPause {}): Asked<HowToPause>,
+) -> Result<Answer, Problem> {
+    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
+    let state = api.platform.pause(&id, together).await?;
+    Ok(answer(&Stands::from(&state))?)
+}
+
+/// How to go on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToResume {
+    /// What becomes of what is overdue.
+    mode: Mode,
+    /// Whether contacts that are there already may enter.
+    enroll_existing: bool,
+}
+
+/// What becomes of what is overdue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// It is done now.
+    #[default]
+    Run,
+    /// It is skipped, and recorded.
+    Skip,
+}
+
+/// Resumes a paused campaign. One that runs is left as it is.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = HowToResume,
+    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn resume(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(how): Asked<HowToResume>,
+) -> Result<Answer, Problem> {
+    let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
+    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
+    let state = api.platform.resume(&id, how, together).await?;
+    Ok(answer(&Stands::from(&state))?)
+}
+
+/// What happened in a campaign, and where its contacts are now.
+#[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns", params(("id" = String, Path)),
+    responses((status = 200, body = Statistics), (status = 404, body = Problem)))]
+async fn statistics(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+) -> Result<axum::Json<Statistics>, Problem> {
+    Ok(axum::Json(api.platform.campaign_statistics(&id).await?))
+}
+
+/// The JSON Schema of the campaign document.
+#[utoipa::path(get, path = "/v1/campaign-schema.json", tag = "Campaigns",
+    responses((status = 200, body = Object, content_type = "application/schema+json")))]
+async fn document_schema() -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/schema+json")];
+    (kind, schema::json_schema().to_string()).into_response()
+}
+
+fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
+    Answer::ok(body).map_err(|_| Unwritable::NoObject.into())
+}
+
+/// A body as text. Whether it is YAML or JSON is seen from it, whatever is said: one reader reads both.
+struct Text(String);
+
+impl<S: Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = whole(&parts, body).await?;
+        let text = String::from_utf8(body.into()).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Problem::malformed(format!("the body is not UTF-8 from byte {at} on; save it as UTF-8"))
+        })?;
+        Ok(Self(text))
+    }
+}
+
+/// A body of JSON that may be left out.
+struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = whole(&parts, body).await?;
+        if body.trim_ascii().is_empty() { Ok(Self(T::default())) } else { json(&body).map(Self) }
+    }
+}
+
+impl From<CampaignError> for Problem {
+    fn from(error: CampaignError) -> Self {
+        match error {
+            CampaignError::NoSuchCampaign(_) | CampaignError::NoSuchVersion(..) => {
+                Self::not_found(error.to_string())
+            }
+            CampaignError::NotPublished(_) | CampaignError::InUse { .. } => {
+                Self::conflict(error.to_string())
+            }
+            CampaignError::TooLarge { .. } => Self::too_large(LONGEST_DRAFT),
+            CampaignError::Invalid(problems) => {
+                Self::invalid(problems.into_iter().map(Fault::from).collect())
+            }
+            CampaignError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<dacapo_engine::problem::Problem> for Fault {
+    fn from(problem: dacapo_engine::problem::Problem) -> Self {
+        Self {
+            line: problem.line,
+            column: problem.column,
+            remedy: Some(problem.remedy),
+            ..Self::new(problem.path, problem.code, problem.message)
+        }
+    }
+}
