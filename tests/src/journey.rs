@@ -18,6 +18,7 @@
 //! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
 //! | `release ann NAME` | lifts `held` |
 //! | `where ann` | where the contact is, in every campaign |
+//! | `history ann WORDS` | the lines of the contact's history that have these words, in every campaign |
 //! | `statistics NAME` | R53 |
 //!
 //! Several lines that are to happen before the system gets to work are joined by a `&` at the end.
@@ -170,6 +171,9 @@ impl<'a> Journey<'a> {
             ["release", contact, name] => {
                 let (contact, id) = (contact_id(contact)?, campaign_id(name)?);
                 self.running()?.release(&contact, &id, Author::ApiKey("console".to_owned()));
+            }
+            ["history", contact, words @ ..] => {
+                self.history(&contact_id(contact)?, &words.join(" "))?;
             }
             ["where", contact] => self.whereabouts(&contact_id(contact)?)?,
             ["statistics", name] => self.statistics(&campaign_id(name)?)?,
@@ -369,6 +373,26 @@ impl<'a> Journey<'a> {
         }
         if said.is_empty() {
             let _ = writeln!(said, "    > nowhere");
+        }
+        self.show();
+        self.out.push_str(&said);
+        Ok(())
+    }
+
+    fn history(&mut self, contact: &ContactId, wanted: &str) -> Result<(), String> {
+        let zone = self.zone;
+        let world = self.running()?;
+        world.settle();
+        let mut said = String::new();
+        for observed in &world.observed {
+            let Observed::History(of, campaign, record) = observed else { continue };
+            for line in record.lines.iter().filter(|_| of == contact) {
+                let words = line.what.words(zone, &record.because);
+                if words.contains(wanted) {
+                    let at = line.element.as_ref().map_or("-", |element| element.as_str());
+                    let _ = writeln!(said, "    > in {campaign} run {} at {at}: {words}", line.run);
+                }
+            }
         }
         self.show();
         self.out.push_str(&said);

@@ -344,7 +344,7 @@ impl Cause {
             Self::Change { what, by, .. } => {
                 format!("because {} by {}", list(what, Changed::happened), author(by))
             }
-            Self::Timer => "because its time had come".to_owned(),
+            Self::Timer => "because the timer came due".to_owned(),
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
             Self::Message => "because the message was due".to_owned(),
             Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
@@ -460,7 +460,7 @@ impl Happened {
             Self::Waits { until } => format!("waits until {}", at(until)),
             Self::DatePlanned { due, moved: false } => format!("timer set for {}", at(due)),
             Self::DatePlanned { due, moved: true } => format!("timer moved to {}", at(due)),
-            Self::NoDate => "no date yet, waits for one".to_owned(),
+            Self::NoDate => "no date, waits for one".to_owned(),
             Self::Missed => "the moment has passed".to_owned(),
             Self::TimerFired => "its time has come".to_owned(),
             Self::MessageQueued => "message on its way".to_owned(),

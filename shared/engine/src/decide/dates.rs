@@ -114,7 +114,8 @@ impl Passage<'_> {
                     self.rest_again(step, Rest::Date(DateRest::NoDate));
                 }
                 Some(plan) if !self.has_passed(&id, plan, self.now) => {
-                    self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved: true });
+                    let moved = rest.plan().is_some();
+                    self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved });
                     self.rest_again(step, Rest::Date(DateRest::Until(plan)));
                 }
                 Some(plan) => self.passed_while_resting(step, timer, plan),

@@ -13,11 +13,14 @@ use crate::time::Instant;
 impl Passage<'_> {
     /// One change of the contact, in the order of R10.
     pub(super) fn changed(&mut self, change: &Change) {
+        // An event that it fires does not keep it from being a trigger (R13, R14).
+        let was_awaiting = self.next.status == Status::AwaitingRestart;
+        let is_a_trigger = self.is_a_trigger(change);
         self.follow_dates();
         self.goals();
         self.events(change);
-        if self.is_a_trigger(change) {
-            self.trigger(change);
+        if is_a_trigger && self.next.status != Status::Held {
+            self.trigger(change, was_awaiting);
         }
         self.advance();
     }
@@ -77,13 +80,13 @@ impl Passage<'_> {
             }
         }
         for (nth, (place, id, event)) in matching.iter().enumerate() {
-            // Of events that lead to each other the first one counts.
-            let later_in_this_change = matching.iter().enumerate().any(|(other, (to, _, _))| {
-                graph.leads_to(*place, *to)
-                    && (other > nth || other < nth && !graph.leads_to(*to, *place))
-                    && !(other > nth && graph.leads_to(*to, *place))
+            // Of events in a circle the first one counts.
+            let overtaken = matching.iter().enumerate().any(|(other, (to, _, _))| {
+                other != nth
+                    && graph.leads_to(*place, *to)
+                    && (other < nth || !graph.leads_to(*to, *place))
             });
-            self.fire_entry(*place, id, event.next.as_ref(), later_in_this_change);
+            self.fire_entry(*place, id, event.next.as_ref(), overtaken);
         }
     }
 
@@ -125,6 +128,8 @@ impl Passage<'_> {
                     && later != id
                     && self.next.has_fired(later)
                     && graph.leads_to(place, to)
+                    // In a circle, what fired before lies as well behind as ahead.
+                    && !graph.leads_to(to, place)
             });
         if !self.next.begun && !overtaken && self.begin_run(Some(id)).is_err() {
             return false;
@@ -136,12 +141,12 @@ impl Passage<'_> {
             self.count(&Counter::Entered);
         }
         let is_event = matches!(graph.element(id), Some((_, Element::Event(_))));
-        if is_event {
-            self.end_upstream(place);
-        }
         if overtaken {
             self.line(Some(id), Happened::UsedUp);
             return true;
+        }
+        if is_event {
+            self.end_upstream(place);
         }
         self.line(Some(id), if is_event { Happened::EventFired } else { Happened::Entered });
         self.next.status = Status::Active;
@@ -179,12 +184,11 @@ impl Passage<'_> {
     }
 
     /// Checks the starts, or parks the trigger until it may (R14).
-    fn trigger(&mut self, change: &Change) {
+    fn trigger(&mut self, change: &Change, was_awaiting: bool) {
         if self.is_too_early() {
             self.park(false);
-        } else if self.next.status == Status::AwaitingRestart {
-            self.starts(|_| true);
-            if self.next.status == Status::AwaitingRestart {
+        } else if was_awaiting {
+            if !self.starts(|_| true) {
                 self.record_missing();
             }
         } else {
@@ -330,9 +334,12 @@ impl Passage<'_> {
         let graph = self.graph;
         let reads_it =
             graph.starts().any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads));
-        if reads_it
-            && matches!(self.next.status, Status::Active | Status::Completed | Status::Ready)
-        {
+        let may_enter = match self.next.status {
+            Status::Active | Status::Completed | Status::Ready => true,
+            Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
+            Status::Stopped | Status::Held => false,
+        };
+        if reads_it && may_enter {
             if self.is_too_early() {
                 self.park(false);
             } else {
