@@ -1,46 +1,105 @@
 //! A contact as programs outside read it.
 
-use dacapo_engine::contact::{Contact, Suppression};
+use std::collections::BTreeMap;
+
+use dacapo_engine::contact::{Consent, Contact, Suppression};
 use dacapo_engine::field::built_in;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::Instant;
 use crate::contacts::consent_word;
 
 /// An instant as programs outside read it: RFC 3339 in UTC.
-pub fn instant_json(at: Instant) -> Value {
-    json!(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+pub fn instant_text(at: Instant) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// The contact, with the names of the interface.
+/// The same, as JSON.
+pub fn instant_json(at: Instant) -> Value {
+    json!(instant_text(at))
+}
+
+/// A contact, with the names of the interface.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Contact)]
+pub struct ContactShape {
+    /// Made when the contact is created.
+    id: String,
+    /// The address; one contact has it.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    phone: Option<String>,
+    /// An IANA name such as `Europe/Berlin`.
+    time_zone: Option<String>,
+    /// A BCP 47 tag such as `de-AT`.
+    locale: Option<String>,
+    /// Assigned tags, each with the instant it was last assigned.
+    tags: BTreeMap<String, String>,
+    /// Custom fields that have a value.
+    fields: BTreeMap<String, Value>,
+    /// `subscribed`, `unsubscribed` or `none`.
+    consent: &'static str,
+    /// `null`, `bounced`, `complained` or `manual`.
+    suppressed: Option<&'static str>,
+    /// The number of changes so far.
+    rev: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+impl From<&Contact> for ContactShape {
+    fn from(contact: &Contact) -> Self {
+        let text = |key| contact.text(key).map(str::to_owned);
+        let custom = |key: &str| built_in(key).is_none();
+        Self {
+            id: contact.id.to_string(),
+            email: text("email"),
+            first_name: text("first_name"),
+            last_name: text("last_name"),
+            phone: text("phone"),
+            time_zone: text("time_zone"),
+            locale: text("locale"),
+            tags: contact
+                .tags
+                .iter()
+                .map(|(tag, at)| (tag.to_string(), instant_text(*at)))
+                .collect(),
+            fields: contact
+                .fields
+                .iter()
+                .filter(|(key, _)| custom(key.as_str()))
+                .map(|(key, value)| (key.to_string(), value.to_json()))
+                .collect(),
+            consent: consent_word(contact.consent),
+            suppressed: contact.suppressed.map(suppression_word),
+            rev: contact.rev,
+            created_at: instant_text(contact.created_at),
+            updated_at: instant_text(contact.updated_at),
+        }
+    }
+}
+
+/// The contact, with the names of the interface, as JSON.
 pub fn contact_json(contact: &Contact) -> Value {
-    let tags: Map<String, Value> =
-        contact.tags.iter().map(|(tag, at)| (tag.to_string(), instant_json(*at))).collect();
-    let fields: Map<String, Value> = contact
-        .fields
-        .iter()
-        .filter(|(key, _)| built_in(key.as_str()).is_none())
-        .map(|(key, value)| (key.to_string(), value.to_json()))
-        .collect();
-    let suppressed = contact.suppressed.map(|why| match why {
+    json!(ContactShape::from(contact))
+}
+
+fn suppression_word(why: Suppression) -> &'static str {
+    match why {
         Suppression::Bounced => "bounced",
         Suppression::Complained => "complained",
         Suppression::Manual => "manual",
-    });
-    json!({
-        "id": contact.id,
-        "email": contact.text("email"),
-        "first_name": contact.text("first_name"),
-        "last_name": contact.text("last_name"),
-        "phone": contact.text("phone"),
-        "time_zone": contact.text("time_zone"),
-        "locale": contact.text("locale"),
-        "tags": tags,
-        "fields": fields,
-        "consent": consent_word(contact.consent),
-        "suppressed": suppressed,
-        "rev": contact.rev,
-        "created_at": instant_json(contact.created_at),
-        "updated_at": instant_json(contact.updated_at),
-    })
+    }
+}
+
+/// The consent that a word of the interface means.
+pub fn consent_of(word: &str) -> Option<Consent> {
+    [Consent::Subscribed, Consent::Unsubscribed, Consent::None]
+        .into_iter()
+        .find(|consent| consent_word(*consent) == word)
 }

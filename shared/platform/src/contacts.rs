@@ -116,6 +116,31 @@ impl Platform {
         Err(Error::Contended(TRIES).into())
     }
 
+    /// Creates the contact with this address, which must not belong to one yet.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::AddressTaken`] if it does, [`WriteError::Refused`] if a write of `together` was refused, and what
+    /// the table answers.
+    pub async fn create_contact(
+        &self,
+        address: &str,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Written, WriteError> {
+        let address = folded(address);
+        for _ in 0..TRIES {
+            if let Some(owner) = self.contact_of(&address).await? {
+                return Err(WriteError::AddressTaken(owner));
+            }
+            if let Some(written) = self.create(&address, patch, by, together).await? {
+                return Ok(written);
+            }
+        }
+        Err(Error::Contended(TRIES).into())
+    }
+
     /// `None` if somebody else created it meanwhile.
     async fn create(
         &self,
@@ -182,7 +207,7 @@ impl Platform {
             if writes.is_empty() {
                 return Ok(written);
             }
-            let write_id = writes.first().and_then(|write| write_id(write));
+            let write_id = writes.first().and_then(write_id);
             match self.write(writes).await {
                 Ok(()) => return Ok(written),
                 Err(TableError::Conflict { which: 0, current }) if own > 0 => {

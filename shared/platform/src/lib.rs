@@ -3,12 +3,13 @@
 //! A port speaks the words of the engine; no SDK's and no database's type stands in a signature. Above the ports are
 //! the access patterns (contacts, enrollments, messages, …) and the handlers behind every function.
 
-pub mod campaigns;
 pub mod api;
+pub mod campaigns;
 pub mod catalog;
 pub mod contact_json;
 pub mod contacts;
 pub mod enrollments;
+pub mod erasure;
 pub mod error;
 pub mod handlers;
 pub mod keys;

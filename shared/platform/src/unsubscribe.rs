@@ -33,9 +33,23 @@ pub fn contact_of(secret: &str, token: &str) -> Option<ContactId> {
     (long_enough && genuine && !secret.is_empty()).then_some(contact)
 }
 
+/// Bytes that follow from words, for whoever has the secret.
+pub(crate) fn derived(secret: &str, words: &[&str]) -> [u8; 32] {
+    let mut mac = keyed(secret);
+    for word in words {
+        mac.update(&(word.len() as u64).to_be_bytes());
+        mac.update(word.as_bytes());
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn keyed(secret: &str) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
+}
+
 fn signed(secret: &str, contact: &ContactId) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    let mut mac = keyed(secret);
     mac.update(b"unsubscribe ");
     mac.update(contact.as_str().as_bytes());
     mac

@@ -24,7 +24,7 @@ use super::problem::Problem;
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Condition, Key, TableError, Unwritable, Write};
 
 /// How long an answer is kept.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
@@ -48,10 +48,15 @@ pub(super) struct Answer {
 
 impl Answer {
     /// An answer of this status.
-    pub(super) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
-        let text = serde_json::to_string(body)
-            .map_err(|error| Error::from(crate::table::Unwritable::Json(error.to_string())))?;
+    pub(super) fn of<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Error> {
+        let text =
+            serde_json::to_string(body).map_err(|error| Unwritable::Json(error.to_string()))?;
         Ok(Self { status, text })
+    }
+
+    /// The same, where a problem is wanted.
+    pub(super) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
+        Ok(Self::of(status, body)?)
     }
 
     /// 200.
@@ -113,9 +118,12 @@ impl Once {
         Ok(vec![Write::put(kept, condition)])
     }
 
-    /// A seed that is the same for every repeat of the call; `None` without a key.
-    pub(super) fn seed(&self) -> Option<&str> {
-        self.0.as_ref().map(|guarded| guarded.key.pk.as_str())
+    /// For a call whose answer must not be kept, because it holds a secret: the handler makes the same answer again
+    /// from this seed, which is the same for every repeat; `None` without a key.
+    pub(super) fn unkept(&self) -> Option<&str> {
+        let guarded = self.0.as_ref()?;
+        guarded.kept.store(true, Ordering::Relaxed);
+        Some(&guarded.key.pk)
     }
 }
 

@@ -7,14 +7,25 @@
 //!
 //! Nothing here knows what carries the call: a server in the same process, or API Gateway.
 
+mod account;
 mod auth;
 mod campaigns;
+mod changes;
+mod contacts;
 mod extract;
+mod fields;
 mod health;
+mod hooks;
 mod idempotency;
+mod journeys;
+mod keys;
 mod lists;
 mod openapi;
+mod people;
 mod problem;
+mod reading;
+mod tags;
+mod unsubscribe;
 
 use std::sync::Arc;
 
@@ -40,7 +51,15 @@ pub(crate) struct Api {
 pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
         .merge(health::routes())
+        .merge(hooks::routes())
+        .merge(contacts::routes())
+        .merge(journeys::routes())
         .merge(campaigns::routes())
+        .merge(account::routes())
+        .merge(fields::routes())
+        .merge(tags::routes())
+        .merge(keys::routes())
+        .merge(unsubscribe::routes())
         .split_for_parts();
     let described = Arc::new(openapi::Described::new(&document));
     let api = Api { platform, admin_key, described };

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::contacts::WriteError;
 use crate::error::{Answer, Error};
+use crate::table::TableError;
 
 /// The media type of problems.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -23,10 +24,12 @@ const RETRY_AFTER: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// The kind of problem, stable: `urn:dacapo:problem:` and a word.
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "urn")]
+    #[schema(value_type = String)]
+    kind: &'static str,
     /// The kind in words.
-    title: String,
+    #[schema(value_type = String)]
+    title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What is wrong this time, and what would be right.
@@ -38,7 +41,7 @@ pub struct Problem {
     retry_after: Option<u32>,
     /// What failed, for the log.
     #[serde(skip)]
-    cause: Option<Error>,
+    cause: Option<Box<Error>>,
 }
 
 /// One thing that is wrong with what was sent.
@@ -63,6 +66,10 @@ pub struct Fault {
 
 impl Fault {
     /// A fault.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "errors are put into words where they come up"
+    )]
     pub fn new(path: impl Into<String>, code: impl Into<String>, message: impl ToString) -> Self {
         let (path, code, message) = (path.into(), code.into(), message.to_string());
         Self { path, code, message, line: None, column: None, remedy: None }
@@ -70,10 +77,15 @@ impl Fault {
 }
 
 impl Problem {
-    fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
-            kind: format!("urn:dacapo:problem:{kind}"),
-            title: title.to_owned(),
+            kind,
+            title,
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
@@ -132,6 +144,7 @@ impl Problem {
     }
 
     /// 422 for a single thing.
+    #[allow(clippy::needless_pass_by_value, reason = "see `Fault::new`")]
     pub fn invalid_at(path: &str, code: &str, message: impl ToString) -> Self {
         Self::invalid(vec![Fault::new(path, code, message)])
     }
@@ -151,6 +164,10 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        if let Error::Table(TableError::TooLarge { size, bound, .. }) = &error {
+            let message = format!("it would be stored in {size} bytes; at most {bound} fit");
+            return Self::invalid_at("", "too_large", message);
+        }
         let problem = match error.answer() {
             Answer::Retry => Self::not_now("nothing was lost; try again"),
             Answer::Page => {
@@ -159,7 +176,7 @@ impl From<Error> for Problem {
                 Self::new(status, "defect", "It failed", detail)
             }
         };
-        Self { cause: Some(error), ..problem }
+        Self { cause: Some(Box::new(error)), ..problem }
     }
 }
 
@@ -196,6 +213,10 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+fn urn<S: serde::Serializer>(kind: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:dacapo:problem:{kind}"))
 }
 
 /// What answers where no route leads.

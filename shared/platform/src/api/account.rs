@@ -1,0 +1,122 @@
+//! The account's settings.
+
+use axum::extract::State;
+use dacapo_engine::address::is_plausible;
+use dacapo_engine::campaign::format::Sender;
+use dacapo_engine::time::Zone;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::extract::Json;
+use super::problem::{Fault, Problem};
+use super::reading::is_locale;
+use crate::catalog::Settings;
+use crate::contact_json::consent_of;
+use crate::contacts::consent_word;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(get, patch))
+}
+
+/// The account's settings.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccountShape {
+    /// The zone of its calendar days, and of contacts that have none: an IANA name.
+    time_zone: String,
+    /// The language of contacts that have none: a BCP 47 tag.
+    locale: String,
+    /// The consent of new contacts that come without: `subscribed`, `unsubscribed` or `none`.
+    default_consent: &'static str,
+    /// Who mail comes from, where a campaign does not say.
+    sender: Option<SenderShape>,
+}
+
+/// Who mail comes from.
+#[derive(Debug, Serialize, ToSchema)]
+struct SenderShape {
+    name: Option<String>,
+    address: String,
+}
+
+impl From<&Settings> for AccountShape {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            time_zone: settings.time_zone.clone(),
+            locale: settings.locale.clone(),
+            default_consent: consent_word(settings.default_consent),
+            sender: settings.sender.clone().map(|Sender { name, address }| SenderShape {
+                name: name.filter(|name| !name.is_empty()),
+                address,
+            }),
+        }
+    }
+}
+
+/// The account's settings.
+#[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200, body = AccountShape)))]
+async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
+    let loaded = api.platform.catalog().await?;
+    Ok(axum::Json(AccountShape::from(&loaded.catalog.settings)))
+}
+
+/// Changes those settings that are sent; `"sender": null` removes the sender.
+#[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = AccountShape,
+    responses((status = 200, body = AccountShape), (status = 422, body = Problem)))]
+async fn patch(
+    State(api): State<Api>,
+    Json(sent): Json<Map<String, Value>>,
+) -> Result<axum::Json<AccountShape>, Problem> {
+    let settings = api
+        .platform
+        .change_catalog(|catalog| {
+            apply(&mut catalog.settings, &sent)?;
+            Ok::<_, Problem>((catalog.settings.clone(), Vec::new()))
+        })
+        .await?;
+    Ok(axum::Json(AccountShape::from(&settings)))
+}
+
+fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Problem> {
+    let mut faults = Vec::new();
+    let mut fault = |path: &str, code: &str, message: &str| {
+        faults.push(Fault::new(path, code, message));
+    };
+    for (key, value) in sent {
+        let text = value.as_str().map(str::trim);
+        match key.as_str() {
+            "time_zone" => match text.filter(|name| name.parse::<Zone>().is_ok()) {
+                Some(name) => name.clone_into(&mut settings.time_zone),
+                None => fault(key, "time_zone", "write an IANA name such as Europe/Berlin"),
+            },
+            "locale" => match text.filter(|text| is_locale(text)) {
+                Some(text) => text.clone_into(&mut settings.locale),
+                None => fault(key, "locale", "write a language tag such as en, de-AT or pt-BR"),
+            },
+            "default_consent" => match text.and_then(consent_of) {
+                Some(consent) => settings.default_consent = consent,
+                None => fault(key, "consent", "write subscribed, unsubscribed or none"),
+            },
+            "sender" if value.is_null() => settings.sender = None,
+            "sender" => match serde_json::from_value::<Sender>(value.clone()) {
+                Ok(sender) if !is_plausible(&sender.address) => {
+                    fault("sender.address", "email", "this is no e-mail address");
+                }
+                Ok(sender) if sender.name.iter().any(|name| name.chars().any(char::is_control)) => {
+                    fault("sender.name", "value", "a name has no control characters");
+                }
+                Ok(sender) => settings.sender = Some(sender),
+                Err(_) => fault(key, "shape", "write {\"name\": …, \"address\": …}, or null"),
+            },
+            _ => fault(
+                key,
+                "unknown_member",
+                "an account has `time_zone`, `locale`, `default_consent` and `sender`",
+            ),
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+}

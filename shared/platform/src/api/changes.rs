@@ -1,0 +1,51 @@
+//! What a change of a contact did, as programs outside read it.
+
+use dacapo_engine::contact::Change;
+use dacapo_engine::ids::Tag;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::contact_json::ContactShape;
+use crate::contacts::Written;
+
+/// What was changed; all lists are empty if nothing was.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Changed {
+    /// Tags that the contact did not have.
+    tags_added: Vec<String>,
+    /// Tags that it lost.
+    tags_removed: Vec<String>,
+    /// Tags that it had, and that were assigned again.
+    tags_refreshed: Vec<String>,
+    /// The keys of fields that were set, changed or cleared.
+    fields: Vec<String>,
+}
+
+impl From<Option<&Change>> for Changed {
+    fn from(change: Option<&Change>) -> Self {
+        let Some(change) = change else { return Self::default() };
+        let words = |tag: &Tag| tag.to_string();
+        Self {
+            tags_added: change.added.iter().map(words).collect(),
+            tags_removed: change.removed.keys().map(words).collect(),
+            tags_refreshed: change.refreshed.keys().map(words).collect(),
+            fields: change.fields.keys().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// A contact after a change of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangedContact {
+    #[serde(flatten)]
+    contact: ContactShape,
+    /// What the call changed.
+    changed: Changed,
+}
+
+impl From<&Written> for ChangedContact {
+    fn from(written: &Written) -> Self {
+        let (contact, change) = (&written.contact, written.change.as_ref());
+        Self { contact: contact.into(), changed: change.into() }
+    }
+}

@@ -1,0 +1,154 @@
+//! Custom fields: their types and labels.
+//!
+//! A field's type stays: stored values, conditions and templates rely on it.
+
+use axum::extract::State;
+use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::field::{FieldType, RESERVED, built_in};
+use dacapo_engine::ids::FieldKey;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::extract::{Json, Path, Query};
+use super::lists::{Page, Paging, foreign_cursor};
+use super::problem::Problem;
+use crate::table::Cursor;
+
+/// The most custom fields that an account has: they all stand in one item.
+pub(super) const MOST_FIELDS: usize = 500;
+
+/// The longest label, in bytes.
+const LONGEST_LABEL: usize = 256;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "fields";
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put))
+}
+
+/// A custom field.
+#[derive(Debug, Serialize, ToSchema)]
+struct FieldShape {
+    /// What it is called in templates: `contact.<key>`.
+    key: String,
+    /// `text`, `number`, `boolean`, `date` or `datetime`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What people see.
+    label: Option<String>,
+}
+
+impl FieldShape {
+    fn of(key: &FieldKey, field: &FieldDefinition) -> Self {
+        Self { key: key.to_string(), kind: field.kind.word(), label: field.label.clone() }
+    }
+}
+
+/// What a field is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WrittenField {
+    /// `text`, `number`, `boolean`, `date` or `datetime`.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: FieldType,
+    /// What people see.
+    #[serde(default)]
+    label: Option<String>,
+    /// May be there, as it is answered; it must be that of the path.
+    #[serde(default)]
+    key: Option<String>,
+}
+
+/// The custom fields, in order of key.
+#[utoipa::path(get, path = "/v1/fields", tag = "Account", params(Paging),
+    responses((status = 200, body = Page<FieldShape>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<FieldShape>>, Problem> {
+    let limit = paging.limit()?;
+    let after = match paging.cursor() {
+        Some(cursor) => {
+            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+            Some(after)
+        }
+        None => None,
+    };
+    let loaded = api.platform.catalog().await?;
+    let mut fields = loaded
+        .catalog
+        .fields
+        .iter()
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| key.as_str() > after.as_str()));
+    let items: Vec<FieldShape> =
+        fields.by_ref().take(limit).map(|(key, field)| FieldShape::of(key, field)).collect();
+    let last = items.last().filter(|_| fields.next().is_some());
+    let next_cursor = last.map(|last| Cursor::at(&[LISTED, &last.key]));
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// A custom field.
+#[utoipa::path(get, path = "/v1/fields/{key}", tag = "Account",
+    params(("key" = String, Path, description = "The field's key")),
+    responses((status = 200, body = FieldShape), (status = 404, body = Problem)))]
+async fn get(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+) -> Result<axum::Json<FieldShape>, Problem> {
+    let loaded = api.platform.catalog().await?;
+    match loaded.catalog.fields.get_key_value(key.as_str()) {
+        Some((key, field)) => Ok(axum::Json(FieldShape::of(key, field))),
+        None => Err(Problem::not_found("there is no such field")),
+    }
+}
+
+/// Makes a custom field, or changes its label. Its type cannot be changed.
+#[utoipa::path(put, path = "/v1/fields/{key}", tag = "Account",
+    params(("key" = String, Path, description = "The field's key")),
+    request_body = WrittenField,
+    responses((status = 200, body = FieldShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn put(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    Json(sent): Json<WrittenField>,
+) -> Result<axum::Json<FieldShape>, Problem> {
+    let refuse = |code: &str, message: String| Err(Problem::invalid_at("key", code, message));
+    if built_in(&key).is_some() || RESERVED.contains(&key.as_str()) {
+        return refuse("reserved", format!("`{key}` means something else; choose another key"));
+    }
+    let key = FieldKey::new(key).map_err(|why| Problem::invalid_at("key", "field_key", why))?;
+    if sent.key.is_some_and(|sent| sent != key.as_str()) {
+        return refuse("other_key", format!("the path says `{key}`"));
+    }
+    if sent.label.as_ref().is_some_and(|label| label.len() > LONGEST_LABEL) {
+        let message = format!("a label has at most {LONGEST_LABEL} bytes");
+        return Err(Problem::invalid_at("label", "too_long", message));
+    }
+    let field = FieldDefinition { kind: sent.kind, label: sent.label };
+    api.platform
+        .change_catalog(|catalog| {
+            match catalog.fields.get(&key) {
+                Some(there) if there.kind != field.kind => {
+                    return Err(Problem::conflict(format!(
+                        "`{key}` is a {} field already; make another one for another type",
+                        there.kind.word()
+                    )));
+                }
+                Some(_) => {}
+                None if catalog.fields.len() >= MOST_FIELDS => {
+                    let message = format!("an account has at most {MOST_FIELDS} fields");
+                    return Err(Problem::invalid_at("key", "too_many", message));
+                }
+                None => {}
+            }
+            catalog.fields.insert(key.clone(), field.clone());
+            Ok(((), Vec::new()))
+        })
+        .await?;
+    Ok(axum::Json(FieldShape::of(&key, &field)))
+}

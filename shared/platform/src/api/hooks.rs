@@ -1,0 +1,185 @@
+//! The hooks: what Zapier, Make, or any form posts to. Each post is one atomic change (R1).
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use dacapo_engine::address::folded;
+use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::FieldKey;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::auth::Holder;
+use super::changes::Changed;
+use super::extract::{Query, form_pairs, is_json, json, media_type, whole};
+use super::fields::MOST_FIELDS;
+use super::idempotency::{Answer, Once};
+use super::problem::Problem;
+use super::reading::{Manner, Reader, UnknownFields};
+use crate::contacts::Written;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(contact))
+}
+
+/// What is posted about a contact. Any other key is a custom field.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "it describes; what is posted is read member by member")]
+struct PostedContact {
+    /// Who it is about.
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// Split into first and last name where those are not given.
+    name: Option<String>,
+    phone: Option<String>,
+    /// An IANA name. Dates without an offset are read in it.
+    time_zone: Option<String>,
+    /// A BCP 47 tag.
+    locale: Option<String>,
+    /// Tags to assign: a list, or a text with commas between.
+    tags: Option<Vec<String>>,
+    /// Tags to withdraw, likewise.
+    remove_tags: Option<Vec<String>>,
+    /// Custom fields by key; `null` and the empty text clear.
+    fields: Option<BTreeMap<String, Value>>,
+    /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
+    consent: Option<String>,
+}
+
+/// What the post did.
+#[derive(Debug, Serialize, ToSchema)]
+struct PostAnswer {
+    contact_id: String,
+    /// Whether the contact is new.
+    created: bool,
+    /// The number of changes of the contact so far.
+    rev: u64,
+    changed: Changed,
+}
+
+/// How to read the post.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HowToRead {
+    /// What is done about fields that the account does not have: they are refused unless this says otherwise.
+    #[param(inline)]
+    #[serde(default)]
+    unknown_fields: UnknownFields,
+}
+
+/// Creates or changes the contact with an address, as one change.
+#[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
+    request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = PostAnswer), (status = 422, body = Problem)))]
+async fn contact(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Query(how): Query<HowToRead>,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let sent = sent(request).await?;
+    let loaded = api.platform.catalog().await?;
+    let address = sent.get("email").and_then(Value::as_str).map(folded);
+    let before = match address.filter(|address| !address.is_empty()) {
+        Some(address) => match api.platform.contact_of(&address).await? {
+            Some(id) => api.platform.contact(&id).await?,
+            None => None,
+        },
+        None => None,
+    };
+    let reader = Reader::new(&loaded, before.as_ref(), Manner::Hook, how.unknown_fields);
+    let read = reader.read(&sent, loaded.account.zone)?;
+    let email = read.email.unwrap_or_default();
+    if !read.new_fields.is_empty() {
+        create_fields(&api, &read.new_fields).await?;
+    }
+    let answer = |written: &Written| {
+        Answer::of(
+            StatusCode::OK,
+            &PostAnswer {
+                contact_id: written.contact.id.to_string(),
+                created: written.created,
+                rev: written.contact.rev,
+                changed: written.change.as_ref().into(),
+            },
+        )
+    };
+    let together = |written: &Written| once.keeps(&answer(written)?);
+    let written = api.platform.upsert(&email, &read.patch, &holder.author(), &together).await?;
+    Ok(answer(&written)?)
+}
+
+/// Makes fields that are not there yet.
+async fn create_fields(api: &Api, new: &BTreeMap<FieldKey, FieldType>) -> Result<(), Problem> {
+    api.platform
+        .change_catalog(|catalog| {
+            for (key, kind) in new {
+                let field = FieldDefinition { kind: *kind, label: None };
+                let there = catalog.fields.entry(key.clone()).or_insert(field);
+                if there.kind != *kind {
+                    return Err(Problem::not_now("a field was made at the same time; try again"));
+                }
+            }
+            if catalog.fields.len() > MOST_FIELDS {
+                let message = format!("an account has at most {MOST_FIELDS} fields");
+                return Err(Problem::invalid_at("fields", "too_many", message));
+            }
+            Ok(((), Vec::new()))
+        })
+        .await
+}
+
+/// What was posted, as members: JSON or a form.
+async fn sent(request: Request) -> Result<Map<String, Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    if is_json(&parts) {
+        let body = whole(&parts, body).await?;
+        return match json(&body)? {
+            Value::Object(members) => Ok(members),
+            _ => Err(Problem::invalid_at("", "shape", "send an object: {\"email\": …}")),
+        };
+    }
+    if media_type(&parts).as_deref() != Some("application/x-www-form-urlencoded") {
+        let detail = "send application/json or application/x-www-form-urlencoded";
+        return Err(Problem::media_type(detail));
+    }
+    let body = whole(&parts, body).await?;
+    let text = std::str::from_utf8(&body)
+        .map_err(|_| Problem::malformed("the form is not UTF-8; percent-encode it"))?;
+    Ok(form(text))
+}
+
+/// The members of a form. `fields[key]` and `fields.key` are custom fields; tags may be repeated, with `[]` or not.
+fn form(text: &str) -> Map<String, Value> {
+    let mut members = Map::new();
+    let mut fields = Map::new();
+    let mut tags: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (key, value) in form_pairs(text) {
+        let inner = key
+            .strip_prefix("fields[")
+            .and_then(|key| key.strip_suffix(']'))
+            .or_else(|| key.strip_prefix("fields."));
+        let list = key.strip_suffix("[]").unwrap_or(&key);
+        if let Some(inner) = inner {
+            fields.insert(inner.to_owned(), Value::String(value.into_owned()));
+        } else if matches!(list, "tags" | "remove_tags") {
+            let several = value.split(',').map(|tag| Value::String(tag.to_owned()));
+            tags.entry(list.to_owned()).or_default().extend(several);
+        } else {
+            members.insert(key.into_owned(), Value::String(value.into_owned()));
+        }
+    }
+    members.extend(tags.into_iter().map(|(key, list)| (key, Value::Array(list))));
+    if !fields.is_empty() {
+        members.insert("fields".to_owned(), Value::Object(fields));
+    }
+    members
+}

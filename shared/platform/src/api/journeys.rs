@@ -1,0 +1,308 @@
+//! Where a contact is in the campaigns, how it came there, and what it was sent (R60, R61).
+
+use axum::extract::State;
+use dacapo_engine::enrollment::Guard;
+use dacapo_engine::ids::CampaignId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::auth::Holder;
+use super::contacts::contact_named;
+use super::extract::{Path, Query};
+use super::idempotency::Answer;
+use super::lists::{Page, Paging, foreign_cursor, listing_failed};
+use super::problem::Problem;
+use crate::contact_json::instant_text;
+use crate::enrollments::{Came, StoredEnrollment};
+use crate::error::Error;
+use crate::handlers::{StoredHistory, was_not_held};
+use crate::keys::Keys;
+use crate::mail::rendered;
+use crate::messages::{MessageRecord, MessageStatus};
+use crate::platform::read;
+use crate::table::Cursor;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(history))
+        .routes(routes!(enrollments))
+        .routes(routes!(release))
+        .routes(routes!(messages))
+}
+
+/// A line of history.
+#[derive(Debug, Serialize, ToSchema)]
+struct HistoryLine {
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(value_type = String)]
+    campaign: CampaignId,
+    run: u32,
+    /// What kind of thing happened, stable.
+    kind: &'static str,
+    /// What happened, in words; instants are in the contact's zone.
+    text: String,
+    /// Why, in words.
+    cause: String,
+    /// Where.
+    element: Option<String>,
+}
+
+/// What a cursor of the history begins with.
+const HISTORY: &str = "history";
+
+/// What happened to the contact in all campaigns, newest first.
+#[utoipa::path(get, path = "/v1/contacts/{id}/history", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
+async fn history(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<HistoryLine>>, Problem> {
+    let limit = paging.limit()?;
+    // A decision leaves several lines: the place is a decision, and how many of its lines were shown.
+    let from = match paging.cursor() {
+        Some(cursor) => {
+            let [_, sk, shown] = cursor.parts::<3>(HISTORY).map_err(|_| foreign_cursor())?;
+            let shown: usize = shown.parse().map_err(|_| foreign_cursor())?;
+            Some((sk, shown)).filter(|(sk, _)| sk.starts_with(Keys::HISTORY))
+        }
+        None => None,
+    };
+    let contact = contact_named(&api, &id).await?;
+    let zone = api.platform.catalog().await?.account.zone_of(&contact);
+    let partition = api.platform.keys.contact_partition(&contact.id);
+    let mut items: Vec<HistoryLine> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let query = crate::table::Query::of(&partition).descending().strong();
+        let query = match &from {
+            Some((sk, _)) => query.between(Keys::HISTORY, sk),
+            None => query.prefix(Keys::HISTORY),
+        };
+        let page = api.platform.ports.table.query(query.limit(limit + 1).after(cursor)).await;
+        let page = page.map_err(listing_failed)?;
+        for stored in &page.items {
+            let StoredHistory { campaign, records, .. } = read(stored)?;
+            let shown = match &from {
+                Some((sk, shown)) if *sk == stored.key.sk => *shown,
+                Some(_) | None => 0,
+            };
+            let lines = records.iter().rev().flat_map(|record| {
+                record.lines.iter().rev().map(|line| HistoryLine {
+                    at: instant_text(record.at),
+                    campaign: campaign.clone(),
+                    run: line.run,
+                    kind: line.what.kind(),
+                    text: line.what.words(zone, &record.because),
+                    cause: record.because.words(),
+                    element: line.element.as_ref().map(ToString::to_string),
+                })
+            });
+            for (nth, line) in lines.enumerate().skip(shown) {
+                if items.len() == limit {
+                    let next = Cursor::at(&[HISTORY, &stored.key.sk, &nth.to_string()]);
+                    return Ok(axum::Json(Page { items, next_cursor: Some(next) }));
+                }
+                items.push(line);
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(axum::Json(Page { items, next_cursor: None }));
+        }
+    }
+}
+
+/// Where a contact is in a campaign.
+#[derive(Debug, Serialize, ToSchema)]
+struct EnrollmentShape {
+    #[schema(value_type = String)]
+    campaign: CampaignId,
+    run: u32,
+    /// `active`, `completed`, `ready`, `awaiting_restart`, `stopped` or `held`.
+    status: &'static str,
+    version: u32,
+    tokens: Vec<TokenShape>,
+    /// Until then no start fires.
+    #[schema(format = DateTime)]
+    eligible_at: Option<String>,
+    /// Why it is held.
+    held: Option<&'static str>,
+}
+
+/// Where a path of a run is.
+#[derive(Debug, Serialize, ToSchema)]
+struct TokenShape {
+    element: String,
+    /// When it arrived there.
+    #[schema(format = DateTime)]
+    since: String,
+    /// When a timer moves it.
+    #[schema(format = DateTime)]
+    due: Option<String>,
+}
+
+impl EnrollmentShape {
+    fn of(campaign: CampaignId, stored: &StoredEnrollment) -> Self {
+        let enrollment = &stored.enrollment;
+        let tokens = enrollment.tokens.iter().map(|token| TokenShape {
+            element: token.element.to_string(),
+            since: instant_text(token.since),
+            due: token.due().map(instant_text),
+        });
+        Self {
+            campaign,
+            run: enrollment.run,
+            status: enrollment.status.word(),
+            version: enrollment.version,
+            tokens: tokens.collect(),
+            eligible_at: enrollment.eligible_at.map(instant_text),
+            held: enrollment.held.map(Guard::words),
+        }
+    }
+}
+
+/// What a cursor of the enrollments begins with.
+const ENROLLED: &str = "enrollments";
+
+/// Where the contact is, in order of campaign.
+#[utoipa::path(get, path = "/v1/contacts/{id}/enrollments", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    responses((status = 200, body = Page<EnrollmentShape>), (status = 404, body = Problem)))]
+async fn enrollments(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<EnrollmentShape>>, Problem> {
+    let limit = paging.limit()?;
+    let after = match paging.cursor() {
+        Some(cursor) => {
+            let [_, after] = cursor.parts::<2>(ENROLLED).map_err(|_| foreign_cursor())?;
+            Some(after)
+        }
+        None => None,
+    };
+    let contact = contact_named(&api, &id).await?;
+    let all = api.platform.enrollments(&contact.id).await?;
+    let mut all = all.into_iter().filter(|(campaign, _)| {
+        after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
+    });
+    let items: Vec<_> = all
+        .by_ref()
+        .take(limit)
+        .map(|(campaign, stored)| EnrollmentShape::of(campaign, &stored))
+        .collect();
+    let last = items.last().filter(|_| all.next().is_some());
+    let next_cursor = last.map(|last| Cursor::at(&[ENROLLED, last.campaign.as_str()]));
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// Lifts `held` (R40): the contact is `ready` again.
+#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign")),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn release(
+    State(api): State<Api>,
+    holder: Holder,
+    Path((id, campaign)): Path<(String, String)>,
+) -> Result<Answer, Problem> {
+    let contact = contact_named(&api, &id).await?;
+    let missing = || Problem::not_found("the contact was never in such a campaign");
+    let campaign = CampaignId::new(campaign).map_err(|_| missing())?;
+    if api.platform.enrollment(&contact.id, &campaign).await?.is_none() {
+        return Err(missing());
+    }
+    let came = api.platform.release(&contact.id, &campaign, holder.author()).await?;
+    if was_not_held(&came) {
+        return Err(Problem::conflict("the contact is not held in this campaign"));
+    }
+    if let Came::Undecidable(why) = came {
+        return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
+    }
+    let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
+    Answer::ok(&EnrollmentShape::of(campaign, &stored))
+}
+
+/// A message.
+#[derive(Debug, Serialize, ToSchema)]
+struct MessageShape {
+    #[schema(value_type = String)]
+    campaign: CampaignId,
+    run: u32,
+    element: String,
+    /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
+    status: &'static str,
+    /// Why it was not sent.
+    reason: Option<String>,
+    /// `null` if it never came to rendering; so for the bodies.
+    subject: Option<String>,
+    /// The address.
+    to: Option<String>,
+    /// When the status was reached.
+    #[schema(format = DateTime)]
+    at: String,
+    body_text: Option<String>,
+    body_html: Option<String>,
+}
+
+/// The contact's messages by campaign, each campaign's in order of run and step. What they said is rendered again from
+/// the version they came from, which never changes.
+#[utoipa::path(get, path = "/v1/contacts/{id}/messages", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
+async fn messages(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<MessageShape>>, Problem> {
+    let contact = contact_named(&api, &id).await?;
+    let partition = api.platform.keys.contact_partition(&contact.id);
+    let query = crate::table::Query::of(&partition)
+        .prefix(Keys::MESSAGES)
+        .limit(paging.limit()?)
+        .after(paging.cursor())
+        .strong();
+    let page = api.platform.ports.table.query(query).await.map_err(listing_failed)?;
+    let mut items = Vec::new();
+    for stored in &page.items {
+        items.push(message(&api, read(stored)?).await?);
+    }
+    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
+}
+
+async fn message(api: &Api, record: MessageRecord) -> Result<MessageShape, Error> {
+    let said = match &record.values {
+        Some(values) => {
+            let version = api.platform.version(&record.campaign, record.version).await?;
+            let email = version.document.emails.get(&record.email);
+            email.and_then(|email| rendered(email, values).ok())
+        }
+        None => None,
+    };
+    let (subject, text, html) = match said {
+        Some(said) => (Some(said.subject), Some(said.text), said.html),
+        None => (None, None, None),
+    };
+    Ok(MessageShape {
+        campaign: record.campaign,
+        run: record.run,
+        element: record.element.to_string(),
+        status: match record.status {
+            MessageStatus::Claimed => "claimed",
+            MessageStatus::Released => "released",
+            MessageStatus::Settled(outcome) => outcome.word(),
+        },
+        reason: record.reason,
+        subject,
+        to: record.to,
+        at: instant_text(record.at),
+        body_text: text,
+        body_html: html,
+    })
+}

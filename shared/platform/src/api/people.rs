@@ -1,0 +1,127 @@
+//! Finding contacts: all of them, those with a tag, those whose name or address begins so.
+//!
+//! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of the ids and pages
+//! never overlap, however much is written meanwhile. The lists are eventual and say only who may be meant: everybody
+//! is read afresh.
+
+use dacapo_engine::contact::Contact;
+use dacapo_engine::ids::{ContactId, Tag};
+
+use super::lists::{foreign_cursor, listing_failed};
+use super::problem::Problem;
+use crate::contacts::read_contact;
+use crate::error::Error;
+use crate::keys::SHARDS;
+use crate::platform::Platform;
+use crate::table::{Consistency, Cursor, Page, Query, Range};
+
+/// How many contacts a call looks at before it answers with what it has.
+const LOOKED_AT: usize = 1_000;
+
+/// How many contacts are read at once.
+const AT_ONCE: usize = 100;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "contacts";
+
+/// Which contacts are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    tag: Option<Tag>,
+    begins: Option<String>,
+}
+
+impl Wanted {
+    pub(super) fn new(tag: Option<Tag>, begins: Option<&str>) -> Self {
+        let begins = begins.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        Self { tag, begins }
+    }
+
+    fn is(&self, contact: &Contact) -> bool {
+        let begins = |text: &str, wanted: &str| text.to_lowercase().starts_with(wanted);
+        let text = |key| contact.text(key).unwrap_or_default();
+        self.tag.as_ref().is_none_or(|tag| contact.tags.contains_key(tag))
+            && self.begins.as_ref().is_none_or(|wanted| {
+                let whole = format!("{} {}", text("first_name"), text("last_name"));
+                begins(text("email"), wanted)
+                    || begins(text("last_name"), wanted)
+                    || begins(whole.trim_start(), wanted)
+            })
+    }
+}
+
+impl Platform {
+    /// A page of contacts, in order of id.
+    pub(super) async fn people(
+        &self,
+        wanted: &Wanted,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Contact>, Problem> {
+        let mut after = match cursor {
+            Some(cursor) => {
+                let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+                Some(after)
+            }
+            None => None,
+        };
+        let mut items = Vec::new();
+        let mut looked_at = 0;
+        loop {
+            // One more than fits tells whether there is a next page.
+            let ids = self.listed(wanted, after.as_deref(), AT_ONCE.min(limit + 1)).await?;
+            if ids.is_empty() {
+                return Ok(Page { items, cursor: None });
+            }
+            let keys: Vec<_> = ids.iter().map(|id| self.keys.contact(id)).collect();
+            let read = self.ports.table.get_many(&keys, Consistency::Strong).await;
+            for (id, stored) in ids.iter().zip(read.map_err(Error::from)?) {
+                let contact = stored.map(|item| read_contact(&item)).transpose()?;
+                if let Some(contact) = contact.filter(|contact| wanted.is(contact)) {
+                    if items.len() == limit {
+                        let cursor = after.map(|after| Cursor::at(&[LISTED, &after]));
+                        return Ok(Page { items, cursor });
+                    }
+                    items.push(contact);
+                }
+                after = Some(id.to_string());
+            }
+            looked_at += ids.len();
+            if looked_at >= LOOKED_AT {
+                let cursor = after.map(|after| Cursor::at(&[LISTED, &after]));
+                return Ok(Page { items, cursor });
+            }
+        }
+    }
+
+    /// The next ids over all shards.
+    async fn listed(
+        &self,
+        wanted: &Wanted,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ContactId>, Problem> {
+        let mut ids = Vec::new();
+        for shard in 0..SHARDS {
+            let partition = match &wanted.tag {
+                Some(tag) => self.keys.tagged(tag, shard),
+                None => self.keys.contacts_listed(shard),
+            };
+            let mut query = Query::of(&partition).limit(most + 1);
+            if let Some(after) = after {
+                query.range = Range::From(after);
+            }
+            let listed: Vec<String> = if wanted.tag.is_some() {
+                let page = self.ports.table.query(query.strong()).await.map_err(listing_failed)?;
+                page.items.into_iter().map(|item| item.key.sk).collect()
+            } else {
+                let page = self.ports.table.query_index(query).await.map_err(listing_failed)?;
+                page.items.into_iter().map(|(listed, _)| listed.sk).collect()
+            };
+            ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));
+        }
+        ids.sort_unstable();
+        ids.truncate(most);
+        Ok(ids.into_iter().filter_map(|id| ContactId::new(id).ok()).collect())
+    }
+}

@@ -1,0 +1,101 @@
+//! The tags of the account, and how many contacts have each.
+
+use axum::extract::State;
+use dacapo_engine::ids::Tag;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::extract::Query;
+use super::lists::{Page, Paging, foreign_cursor};
+use super::problem::Problem;
+use crate::error::Error;
+use crate::handlers::StoredTag;
+use crate::keys::SHARDS;
+use crate::platform::{Platform, read};
+use crate::table::Cursor;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "tags";
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// A tag.
+#[derive(Debug, Serialize, ToSchema)]
+struct TagShape {
+    /// As it was first written.
+    tag: String,
+    /// How many contacts have it: what the lists show, which follow changes within moments.
+    count: usize,
+}
+
+/// The tags, in alphabetical order. A tag that nobody has any more is still listed.
+#[utoipa::path(get, path = "/v1/tags", tag = "Account", params(Paging),
+    responses((status = 200, body = Page<TagShape>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<TagShape>>, Problem> {
+    let limit = paging.limit()?;
+    let after = match paging.cursor() {
+        Some(cursor) => {
+            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+            Some(after)
+        }
+        None => None,
+    };
+    let tags = api.platform.all_tags().await?;
+    let begins =
+        after.map_or(0, |after| tags.partition_point(|tag| tag.folded() <= after.as_str()));
+    let shown = &tags[begins..tags.len().min(begins + limit)];
+    let mut items = Vec::new();
+    for tag in shown {
+        items.push(TagShape { tag: tag.to_string(), count: api.platform.count_tagged(tag).await? });
+    }
+    let last = shown.last().filter(|_| begins + shown.len() < tags.len());
+    let next_cursor = last.map(|last| Cursor::at(&[LISTED, last.folded()]));
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+impl Platform {
+    /// The tags of the account, in order.
+    async fn all_tags(&self) -> Result<Vec<Tag>, Error> {
+        let partition = self.keys.tags();
+        let mut tags = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query = crate::table::Query::of(&partition).after(cursor);
+            let page = self.ports.table.query(query).await?;
+            for stored in &page.items {
+                tags.push(read::<StoredTag>(stored)?.tag);
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                tags.sort_unstable();
+                return Ok(tags);
+            }
+        }
+    }
+
+    async fn count_tagged(&self, tag: &Tag) -> Result<usize, Error> {
+        let mut count = 0;
+        for shard in 0..SHARDS {
+            let partition = self.keys.tagged(tag, shard);
+            let mut cursor = None;
+            loop {
+                let query = crate::table::Query::of(&partition).after(cursor);
+                let page = self.ports.table.query(query).await?;
+                count += page.items.len();
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,149 @@
+//! Erasing a person: everything about them goes, and what a late worker writes goes after it.
+//!
+//! A tombstone without personal data takes the contact's place in one transaction, so that nobody can be enrolled
+//! again. Then the contact's items are deleted: at once, when what was on its way has been worked off, and once more
+//! after the feeds have forgotten. Answers that are kept for repeated calls go by themselves within a day.
+
+use chrono::TimeDelta;
+use dacapo_engine::contact::Contact;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::statistics::Gauge;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::enrollments::StoredEnrollment;
+use crate::error::Error;
+use crate::handlers::Done;
+use crate::keys::{self, Keys, SHARDS};
+use crate::messages::MessageRecord;
+use crate::platform::{Platform, TRIES, item, read};
+use crate::ports::{Message, Order, Queue};
+use crate::table::{Condition, Item, Query, TableError, Write};
+
+/// After how long the last sweep follows: both feeds forget after 24 hours.
+const LAST_SWEEP: TimeDelta = TimeDelta::hours(25);
+
+/// What is left of an erased contact.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tombstone {
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    at: Instant,
+}
+
+impl Platform {
+    /// Erases everything about a contact. Says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the table and the outbox answer; erasing again goes on where it stopped.
+    pub async fn erase(&self, id: &ContactId) -> Result<bool, Error> {
+        for _ in 0..TRIES {
+            let Some(contact) = self.contact(id).await? else {
+                let erased = self.get(&self.keys.tombstone(id)).await?.is_some();
+                if erased {
+                    self.sweep_erased(id).await?;
+                }
+                return Ok(false);
+            };
+            // Before anything is deleted: a crash must not lose it. It does nothing to a contact that is there.
+            self.order_last_sweep(id).await?;
+            let tombstone = item(self.keys.tombstone(id), &Tombstone { at: self.now() })?;
+            let mut writes = vec![
+                Write::delete(self.keys.contact(id), Condition::Rev(contact.rev)),
+                Write::put(tombstone, Condition::Always),
+            ];
+            if let Some(address) = contact.address() {
+                writes.push(Write::delete(self.keys.address(address), Condition::Always));
+            }
+            match self.write(writes).await {
+                Ok(()) => {}
+                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            self.forget_tags(&contact).await?;
+            self.sweep_erased(id).await?;
+            let message = Message::Erase(id.clone());
+            let order = Order::Send { queue: Queue::Sweeps, at: self.now(), message };
+            self.ports.outbox.dispatch(vec![order]).await?;
+            return Ok(true);
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Deletes what is still, or again, stored about an erased contact. A repeat changes nothing; nothing is done to
+    /// a contact that has not been erased.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn sweep_erased(&self, id: &ContactId) -> Result<Done, Error> {
+        if self.get(&self.keys.tombstone(id)).await?.is_none() {
+            return Ok(Done::Yes);
+        }
+        let partition = self.keys.contact_partition(id);
+        let tombstone = self.keys.tombstone(id);
+        let mut cursor = None;
+        loop {
+            let page = self.ports.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
+                self.delete(stored).await?;
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(Done::Yes);
+            }
+        }
+    }
+
+    async fn order_last_sweep(&self, id: &ContactId) -> Result<(), Error> {
+        let name = format!("erase-{id}");
+        let (at, message) = (self.now() + LAST_SWEEP, Message::Erase(id.clone()));
+        Ok(self.ports.outbox.dispatch(vec![Order::Schedule { name, at, message }]).await?)
+    }
+
+    /// The lists by tag name the contact only by its id; they follow by the feed too.
+    async fn forget_tags(&self, contact: &Contact) -> Result<(), Error> {
+        for tag in contact.tags.keys() {
+            let key = self.keys.tag_member(tag, &contact.id);
+            self.write(vec![Write::delete(key, Condition::Always)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, stored: &Item) -> Result<(), Error> {
+        let mut writes = vec![Write::delete(stored.key.clone(), Condition::Always)];
+        if let Some((contact, Some(campaign))) = keys::fed(&stored.key) {
+            return self.delete_enrollment(&contact, &campaign, stored).await;
+        }
+        if stored.key.sk.starts_with(Keys::MESSAGES)
+            && let Ok(record) = read::<MessageRecord>(stored)
+        {
+            let pointer = self.keys.captured_mail(record.at, &stored.key);
+            writes.push(Write::delete(pointer, Condition::Always));
+        }
+        Ok(self.write(writes).await?)
+    }
+
+    /// The contact no longer counts where it counted (R53).
+    async fn delete_enrollment(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        stored: &Item,
+    ) -> Result<(), Error> {
+        let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
+        let mut writes = vec![Write::delete(stored.key.clone(), condition)];
+        if let Ok(stored) = read::<StoredEnrollment>(stored) {
+            let gauge = Gauge::between(Some(&stored.enrollment), None);
+            if !gauge.is_empty() {
+                let key = self.keys.statistics(campaign, keys::shard(contact) % SHARDS);
+                writes.push(Write::Add { key, index: None, counters: gauge.counters().clone() });
+            }
+        }
+        match self.write(writes).await {
+            // Somebody else has deleted it; or it was changed, and the next sweep finds it.
+            Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
