@@ -12,7 +12,7 @@ use dacapo_engine::time::{Instant, Span, Zone};
 use dacapo_platform::api::message_json;
 use dacapo_platform::contact_json::instant_json;
 use dacapo_platform::error::Error;
-use dacapo_platform::keys::fed_message;
+use dacapo_platform::keys::contact_in;
 use dacapo_platform::messages::MessageRecord;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Clock as _;
@@ -129,7 +129,7 @@ async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
             let Pointer { pk, sk } = item.body.read()?;
             let key = Key::new(pk, sk);
             let message: Option<MessageRecord> = platform.message(&key).await?;
-            if let (Some(message), Some(contact)) = (message, fed_message(&key)) {
+            if let (Some(message), Some(contact)) = (message, contact_in(&key)) {
                 let mut shown = message_json(platform, &message).await?;
                 shown["contact_id"] = json!(contact);
                 items.push(shown);

@@ -325,6 +325,9 @@ impl Contact {
         }
         earlier.rev = rev;
         earlier.recent.retain(|change| change.rev <= rev);
+        if let Some(last) = earlier.recent.last() {
+            earlier.updated_at = last.at;
+        }
         Some(earlier)
     }
 }

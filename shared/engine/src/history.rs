@@ -83,6 +83,9 @@ pub enum Cause {
     /// Somebody released the held enrollment.
     #[serde(rename = "h")]
     Released(Author),
+    /// A defect of ours.
+    #[serde(rename = "x")]
+    Defect,
 }
 
 /// How many changed things a cause names.
@@ -355,6 +358,7 @@ impl Cause {
             Self::Resumed => "because the campaign was resumed".to_owned(),
             Self::Job(job) => format!("because of mass action {job}"),
             Self::Released(by) => format!("because {} released it", author(by)),
+            Self::Defect => "because of a defect".to_owned(),
         }
     }
 }

@@ -13,7 +13,7 @@ use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{
     Advance, Decision, Delivery, Effect, Event, Ignored, Situation, decide,
 };
-use dacapo_engine::enrollment::{Enrollment, Guard, Status};
+use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::Tally;
@@ -67,6 +67,15 @@ pub struct Image<'a> {
     pub before: u64,
     /// The contact after it.
     pub contact: &'a Contact,
+}
+
+/// What came of a commit.
+enum Commit {
+    Made(Box<Enrollment>),
+    /// Somebody else was faster.
+    Lost,
+    /// The contact is gone.
+    Erased,
 }
 
 /// The outcome of one try.
@@ -214,11 +223,12 @@ impl Platform {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
                 match self.commit(id, campaign, stored.as_ref(), *advance).await? {
-                    None => Ok(Try::Again),
-                    Some(_) if again => Ok(Try::Again),
-                    Some(committed) => Ok(Try::Came(match ignored {
+                    Commit::Lost => Ok(Try::Again),
+                    Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
+                    Commit::Made(_) if again => Ok(Try::Again),
+                    Commit::Made(committed) => Ok(Try::Came(match ignored {
                         Some(ignored) => Came::Ignored(ignored),
-                        None => Came::Committed(Box::new(committed)),
+                        None => Came::Committed(committed),
                     })),
                 }
             }
@@ -267,14 +277,14 @@ impl Platform {
         Ok(all.into_iter().map(|(id, stored)| (id, stored.enrollment.status)).collect())
     }
 
-    /// `None` if somebody else was faster.
+    /// One write, on condition that nobody else was faster.
     async fn commit(
         &self,
         id: &ContactId,
         campaign: &Campaign,
         before: Option<&StoredEnrollment>,
         advance: Advance,
-    ) -> Result<Option<Enrollment>, Error> {
+    ) -> Result<Commit, Error> {
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
         let stored = StoredEnrollment {
             stamp: enrollment.rev,
@@ -287,7 +297,9 @@ impl Platform {
         let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
         if !writes.is_empty() {
             // The latest contact, not the one that was judged: another change may have come since.
-            let Some(mut contact) = self.contact(id).await? else { return Ok(None) };
+            let Some(mut contact) = self.contact(id).await? else {
+                return Ok(Commit::Erased);
+            };
             let condition = Condition::Rev(contact.rev);
             let mut fresh = 0;
             let now = self.now();
@@ -301,18 +313,20 @@ impl Platform {
                 together.push(Write::put(self.contact_item(&contact)?, condition));
             }
         }
-        if before.is_none() && together.len() == 1 {
+        let checks = before.is_none() && together.len() == 1;
+        if checks {
             // An erased contact is not enrolled again.
             together.push(Write::check(self.keys.contact(id), Condition::Present));
         }
         match self.write(together).await {
-            Ok(()) => Ok(Some(stored.enrollment)),
+            Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
             Err(TableError::Conflict { which: 0, current })
                 if is_own(current.as_deref(), &stored.w) =>
             {
-                Ok(Some(stored.enrollment))
+                Ok(Commit::Made(Box::new(stored.enrollment)))
             }
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),
+            Err(TableError::Conflict { which: 1, current: None }) if checks => Ok(Commit::Erased),
+            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
             Err(error) => Err(error.into()),
         }
     }
@@ -337,7 +351,8 @@ impl Platform {
         }
     }
 
-    fn enrollment_write(
+    /// The write of an enrollment, on condition that nobody else was faster.
+    pub(crate) fn enrollment_write(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
@@ -350,48 +365,6 @@ impl Platform {
             .rev(next.enrollment.rev)
             .index(self.keys.member_listed(campaign, id));
         Ok(Write::put(stored, condition))
-    }
-
-    /// Holds an enrollment whose change could not be decided; its tokens are kept from going on.
-    pub(crate) async fn hold_undecided(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-    ) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let before = self.enrollment(id, campaign).await?;
-            if before
-                .as_ref()
-                .is_some_and(|before| before.enrollment.held == Some(Guard::Undecided))
-            {
-                return Ok(());
-            }
-            let mut next = before
-                .as_ref()
-                .map_or_else(|| Enrollment::new(1, 0, 0), |before| before.enrollment.clone());
-            next.status = Status::Held;
-            next.held = Some(Guard::Undecided);
-            next.tokens.clear();
-            next.parked = None;
-            next.rev += 1;
-            let stored = StoredEnrollment {
-                stamp: next.rev,
-                enrollment: next,
-                effects: Vec::new(),
-                records: Vec::new(),
-                delta: Tally::default(),
-                w: self.new_write_id(),
-            };
-            let write = self.enrollment_write(id, campaign, before.as_ref(), &stored)?;
-            let check = Write::check(self.keys.contact(id), Condition::Present);
-            match self.write(vec![write, check]).await {
-                Ok(()) => return Ok(()),
-                Err(TableError::Conflict { which: 1, .. }) => return Ok(()),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Contended(TRIES))
     }
 
     /// A contact image from its item.

@@ -231,10 +231,15 @@ pub fn api_key(hash: &str) -> Key {
     Key::new(format!("K#{hash}"), "KEY")
 }
 
+/// The contact whose partition a key belongs to.
+pub fn contact_in(key: &Key) -> Option<ContactId> {
+    let (_, contact) = key.pk.rsplit_once("#C#")?;
+    ContactId::new(contact).ok()
+}
+
 /// The contact and, for an enrollment, the campaign that a key of the feed belongs to.
 pub fn fed(key: &Key) -> Option<(ContactId, Option<CampaignId>)> {
-    let (_, contact) = key.pk.rsplit_once("#C#")?;
-    let contact = ContactId::new(contact).ok()?;
+    let contact = contact_in(key)?;
     match key.sk.strip_prefix(ENROLLMENT) {
         Some(campaign) => Some((contact, Some(CampaignId::new(campaign).ok()?))),
         None => Some((contact, None)),

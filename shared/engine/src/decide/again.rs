@@ -110,7 +110,7 @@ impl Passage<'_> {
         order: Order,
         causality: Causality,
     ) -> Result<(), Ignored> {
-        if self.situation.enrollment.is_none() && order != Order::Start {
+        if self.is_never_enrolled() && order != Order::Start {
             return Err(Ignored::NeverEnrolled);
         }
         self.apply_once(from)?;
@@ -140,7 +140,7 @@ impl Passage<'_> {
         reset_contacts: bool,
         reset_statistics: bool,
     ) -> Result<(), Ignored> {
-        if self.situation.enrollment.is_none() {
+        if self.is_never_enrolled() {
             return Err(Ignored::NeverEnrolled);
         }
         self.apply_job(job)?;
@@ -157,14 +157,17 @@ impl Passage<'_> {
 
     /// A held enrollment is released: it is `ready` (R40).
     pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
-        if self.situation.enrollment.is_none() {
+        if self.is_never_enrolled() {
             return Err(Ignored::NeverEnrolled);
         }
         if self.next.status != Status::Held {
             return Err(Ignored::NotHeld);
         }
         self.cause = Cause::Released(by.clone());
+        let undecided = self.next.held.filter(|guard| *guard == Guard::Undecided);
         self.next_run();
+        // What waits in quarantine still comes first: whoever drains it takes the mark away.
+        self.next.held = undecided;
         self.line(None, Happened::Released);
         Ok(())
     }

@@ -47,12 +47,7 @@ impl Passage<'_> {
     }
 
     /// One token goes on. Where it took one that was on its way, that one's bounds go on counting (R41, R42).
-    fn fire_goal(
-        &mut self,
-        id: &ElementId,
-        next: Option<&ElementId>,
-        on_its_way: Option<Moving>,
-    ) {
+    fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>, on_its_way: Option<Moving>) {
         self.next.fired.push(id.clone());
         self.count(&Counter::Arrived(id));
         self.line(Some(id), Happened::GoalReached);
@@ -362,8 +357,8 @@ impl Passage<'_> {
 
     /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
     pub(super) fn enroll_existing(&mut self, job: u64) -> Result<(), Ignored> {
-        let standing = self.unless_paused()?;
         self.apply_job(job)?;
+        let standing = self.unless_paused()?;
         if self.next.status != Status::Ready {
             return Err(Ignored::NothingConcerned);
         }
@@ -383,9 +378,7 @@ impl Passage<'_> {
         if self.next.job >= job {
             return Err(Ignored::AlreadyApplied);
         }
-        if self.situation.enrollment.is_some() {
-            self.next.job = job;
-        }
+        self.next.job = job;
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ pub struct Situation<'a> {
     /// The enrollment, if there is one.
     pub enrollment: Option<&'a Enrollment>,
     /// The contact's status in other campaigns.
-    pub statuses: &'a dyn Fn(&CampaignId) -> Option<Status>,
+    pub statuses: &'a (dyn Fn(&CampaignId) -> Option<Status> + Sync),
     /// The instant of deciding.
     pub now: Instant,
 }
@@ -347,6 +347,8 @@ pub enum Ignored {
     NotParked,
     /// The enrollment is not held.
     NotHeld,
+    /// The enrollment waits in quarantine: nothing happens to it until it is released.
+    Quarantined,
     /// Older changes of the contact have to be applied first and are no longer carried by it: wait for the feed.
     Behind,
     /// The campaign's version is not at hand.
@@ -359,6 +361,24 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
         Ok(passage) => passage,
         Err(ignored) => return Decision::Ignore(ignored),
     };
+    // What waits in quarantine is decided in order after the release, image by image.
+    if passage.is_quarantined() {
+        return match event {
+            Event::Released { by } => {
+                let ignored = passage.released(by).err();
+                passage.finish(ignored)
+            }
+            Event::Changed
+            | Event::TimerDue { .. }
+            | Event::RecheckDue { .. }
+            | Event::DeliveryDue { .. }
+            | Event::Settled { .. }
+            | Event::Commanded { .. }
+            | Event::StatusChanged { .. }
+            | Event::EnrollExisting { .. }
+            | Event::MassStop { .. } => Decision::Ignore(Ignored::Quarantined),
+        };
+    }
     let applied = passage.catch_up();
     let ignored = match event {
         Event::Changed if applied => None,

@@ -45,10 +45,7 @@ impl<'a> Passage<'a> {
             Enrollment::new(standing.version, situation.baseline, campaign.timeline.count())
         });
         let graph = campaign.versions.get(&next.version).ok_or(Ignored::NoVersion)?;
-        if situation.contact.changes_after(situation.baseline).is_none() {
-            return Err(Ignored::Behind);
-        }
-        Ok(Self {
+        let passage = Self {
             situation,
             next,
             graph,
@@ -62,7 +59,14 @@ impl<'a> Passage<'a> {
             delta: Tally::default(),
             records: Vec::new(),
             writes: Vec::new(),
-        })
+        };
+        let carried = situation.contact.changes_after(situation.baseline).is_some();
+        if carried || passage.is_quarantined() { Ok(passage) } else { Err(Ignored::Behind) }
+    }
+
+    /// Whether a change could not be decided, and waits with those after it.
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
     }
 
     /// Applies, in order of time, the changes and milestones that the enrollment has not seen (R3). Says whether
@@ -398,6 +402,11 @@ impl<'a> Passage<'a> {
         self.next.restart_chain = None;
         self.next.status = Status::Held;
         self.next.held = Some(guard);
+    }
+
+    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
+    pub(super) fn is_never_enrolled(&self) -> bool {
+        self.situation.enrollment.is_none() && !self.is_material()
     }
 
     /// Whether anything happened that must be committed.

@@ -122,10 +122,7 @@ impl Passage<'_> {
             }
             Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
                 Some(campaign) => self.command(moving, campaign, Order::Start, start.next.as_ref()),
-                None => {
-                    self.start_regardless();
-                    self.send_on(start.next.as_ref(), moving);
-                }
+                None => self.start_own(start.next.as_ref(), moving),
             },
             Element::Webhook(webhook) => {
                 let (run, version) = (self.next.run, self.next.version);
@@ -153,6 +150,18 @@ impl Passage<'_> {
             Unmet::Continue => self.send_on(goal.next.as_ref(), moving.unbound()),
             Unmet::End => self.line(Some(&id), Happened::TokenEnded),
         }
+    }
+
+    /// A path starts its own campaign (R52). What it sets going counts on from it (R41, R42): with a reset before
+    /// it, it would otherwise run in a circle.
+    fn start_own(&mut self, next: Option<&ElementId>, moving: Moving) {
+        let others = self.moving.len();
+        self.start_regardless();
+        for entered in self.moving.iter_mut().skip(others) {
+            entered.moves = moving.moves;
+            entered.causality = moving.causality;
+        }
+        self.send_on(next, moving);
     }
 
     /// The other campaign that an element names; `None` if it means its own.

@@ -77,7 +77,8 @@ pub struct World {
     contacts: BTreeMap<ContactId, Contact>,
     enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
     statistics: BTreeMap<CampaignId, Tally>,
-    ledger: BTreeSet<(ContactId, CampaignId, u32, u32)>,
+    /// How each message was settled, and why it was not sent (R30).
+    ledger: BTreeMap<(ContactId, CampaignId, u32, u32), (Outcome, Option<String>)>,
     waiting: Vec<Work>,
     timers: BTreeSet<Due>,
     jobs: u64,
@@ -96,7 +97,7 @@ impl World {
             contacts: BTreeMap::new(),
             enrollments: BTreeMap::new(),
             statistics: BTreeMap::new(),
-            ledger: BTreeSet::new(),
+            ledger: BTreeMap::new(),
             waiting: Vec::new(),
             timers: BTreeSet::new(),
             jobs: 0,

@@ -1,5 +1,7 @@
 //! The work around `decide`: what the change feed, the performers of effects and the delivery queue do.
 
+use std::collections::btree_map::Entry;
+
 use super::{Message, Observed, World};
 use crate::contact::Contact;
 use crate::decide::{
@@ -109,6 +111,11 @@ impl World {
 
     fn happen(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
         let Some(latest) = self.contacts.get(contact).cloned() else { return };
+        if let Event::DeliveryDue { run, step } = event
+            && self.settled_before(contact, campaign, *run, *step)
+        {
+            return;
+        }
         let baseline = match self.enrollment(contact, campaign) {
             Some(enrollment) => enrollment.seen,
             None => latest.recent.first().map_or(latest.rev, |change| change.rev - 1),
@@ -234,7 +241,8 @@ impl World {
             }
             Effect::RecordMessage { run, step, element, outcome, reason, .. } => {
                 let key = (contact.clone(), campaign.clone(), run, step);
-                if self.ledger.insert(key) {
+                if let Entry::Vacant(unsettled) = self.ledger.entry(key) {
+                    unsettled.insert((outcome, Some(reason.clone())));
                     self.observed.push(Observed::Message(Message {
                         contact: contact.clone(),
                         campaign: campaign.clone(),
@@ -281,42 +289,42 @@ impl World {
 
     /// Sends a message, once (R30), and settles it.
     fn deliver(&mut self, contact: &ContactId, campaign: &CampaignId, delivery: &Delivery) {
-        let key = (contact.clone(), campaign.clone(), delivery.run, delivery.step);
-        let mut reason = None;
-        let mut outcome = self.mail_service;
-        if self.ledger.insert(key) {
-            let mut subject = String::new();
-            let mut text = String::new();
-            match self.render(contact, campaign, delivery) {
-                Ok(rendered) => {
-                    (subject, text) = rendered;
-                    reason = match outcome {
-                        Outcome::Sent | Outcome::Suppressed => None,
-                        Outcome::Failed => Some("the mail service refused it".to_owned()),
-                        Outcome::Unknown => Some("the mail service gave no answer".to_owned()),
-                    };
-                }
-                Err(error) => {
-                    outcome = Outcome::Failed;
-                    reason = Some(error);
-                }
-            }
-            self.observed.push(Observed::Message(Message {
-                contact: contact.clone(),
-                campaign: campaign.clone(),
-                run: delivery.run,
-                step: delivery.step,
-                element: delivery.element.clone(),
-                at: self.now,
-                outcome,
-                reason: reason.clone(),
-                subject,
-                text,
-            }));
-        }
         let (run, step) = (delivery.run, delivery.step);
+        let (outcome, reason, subject, text) = match self.render(contact, campaign, delivery) {
+            Ok((subject, text)) => (Outcome::Sent, None, subject, text),
+            Err(error) => (Outcome::Failed, Some(error), String::new(), String::new()),
+        };
+        let key = (contact.clone(), campaign.clone(), run, step);
+        self.ledger.insert(key, (outcome, reason.clone()));
+        self.observed.push(Observed::Message(Message {
+            contact: contact.clone(),
+            campaign: campaign.clone(),
+            run,
+            step,
+            element: delivery.element.clone(),
+            at: self.now,
+            outcome,
+            reason,
+            subject,
+            text,
+        }));
+        self.settled_before(contact, campaign, run, step);
+    }
+
+    /// What the ledger knows of a message is said again, without another look: it has left, or never will (R30).
+    /// Says whether it knows.
+    fn settled_before(
+        &mut self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        run: u32,
+        step: u32,
+    ) -> bool {
+        let key = (contact.clone(), campaign.clone(), run, step);
+        let Some((outcome, reason)) = self.ledger.get(&key).cloned() else { return false };
         let event = Event::Settled { run, step, outcome, reason };
         self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+        true
     }
 
     fn render(

@@ -14,6 +14,7 @@ use dacapo_engine::template::MergeValues;
 use super::Done;
 use crate::Instant;
 use crate::catalog::Loaded;
+use crate::enrollments::Came;
 use crate::error::Error;
 use crate::mail::{Mail, read_by, rendered};
 use crate::messages::{MessageRecord, MessageStatus};
@@ -77,7 +78,11 @@ impl Platform {
         let Delivery { run, step, .. } = *delivery;
         let event = Event::Settled { run, step, outcome, reason };
         match self.happen(contact, campaign, &event).await {
-            Ok(_) => Ok(Done::Yes),
+            Ok(Came::Undecidable(why)) => {
+                self.hold_undecided(contact, campaign, &why).await?;
+                Ok(Done::Yes)
+            }
+            Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(Done::Yes),
             Err(Error::Behind) => Ok(Done::Soon),
             Err(error) => Err(error),
         }
@@ -156,7 +161,7 @@ impl Platform {
                 (Outcome::Failed, Some(format!("given up after {ATTEMPTS} tries: {reason}")))
             }
             Err(MailError::NotNow(reason)) => {
-                // Doubling from two seconds on: twelve tries take about two hours.
+                // Doubling from two seconds on: twelve tries take a good hour.
                 let until = self.now() + TimeDelta::seconds(1 << claimed.attempt.min(12));
                 next.status = MessageStatus::Released;
                 next.reason = Some(reason);

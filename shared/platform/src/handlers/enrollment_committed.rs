@@ -22,8 +22,11 @@ use crate::platform::{Platform, item, read};
 use crate::ports::{Call, Message, Order, Queue, Wake};
 use crate::table::{Condition, Item, Key, TableError, Write};
 
-/// How many decisions one transaction takes: an item of history each, and counters.
-const DECISIONS_A_TRANSACTION: usize = 80;
+/// How many decisions one transaction takes: an item of history each, and at most as many counters.
+const DECISIONS_A_TRANSACTION: usize = crate::table::MOST_WRITES / 2;
+
+/// How long history is kept.
+const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// An enrollment in the change feed, before and after a decision.
 #[derive(Debug, Clone)]
@@ -107,7 +110,7 @@ impl Platform {
                 records: decision.stored.records.clone(),
                 delta,
             };
-            open.push((decision, item(key, &history)?));
+            open.push((decision, item(key, &history)?.expires(at + KEPT)));
         }
         while !open.is_empty() {
             let mut counters: BTreeMap<&CampaignId, Tally> = BTreeMap::new();
@@ -247,12 +250,7 @@ impl Platform {
     ) -> Result<Option<Order>, Error> {
         match self.happen(contact, campaign, &event).await {
             Ok(Came::Undecidable(why)) => {
-                tracing::error!(
-                    campaign = campaign.as_str(),
-                    contact = contact.as_str(),
-                    why,
-                    "undecided"
-                );
+                self.hold_undecided(contact, campaign, &why).await?;
                 Ok(None)
             }
             Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(None),

@@ -3,15 +3,17 @@
 
 use dacapo_engine::contact::{Author, Contact};
 use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::enrollment::Guard;
+use dacapo_engine::enrollment::{Enrollment, Guard, Status};
+use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{Came, Image};
+use crate::enrollments::{Came, Image, StoredEnrollment};
 use crate::error::Error;
-use crate::platform::{Platform, item, read};
-use crate::table::{Condition, Query, Write};
+use crate::platform::{Platform, TRIES, item, read};
+use crate::table::{Condition, Item, Query, TableError, Write};
 
 /// A change in quarantine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,12 +37,6 @@ impl Platform {
         why: &str,
     ) -> Result<(), Error> {
         let contact = image.contact;
-        tracing::error!(
-            campaign = campaign.as_str(),
-            contact = contact.id.as_str(),
-            why,
-            "undecided"
-        );
         let kept = Undecided {
             before: image.before,
             contact: contact.clone(),
@@ -49,53 +45,136 @@ impl Platform {
         };
         let key = self.keys.undecided(&contact.id, campaign, contact.rev);
         self.write(vec![Write::put(item(key, &kept)?, Condition::Always)]).await?;
-        self.hold_undecided(&contact.id, campaign).await
+        self.hold_undecided(&contact.id, campaign, why).await
     }
 
-    /// Releases a held enrollment (R40), and decides what waited in quarantine, in order.
+    /// Releases a held enrollment (R40), and decides what waited in quarantine, in order. Until that is done,
+    /// what comes meanwhile queues behind.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// What is worth another try; releasing again goes on where it stopped.
     pub async fn release(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
         by: Author,
     ) -> Result<Came, Error> {
-        let held = self.enrollment(contact, campaign).await?;
-        let drains = held.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided));
+        let before = self.enrollment(contact, campaign).await?;
         let came = self.happen(contact, campaign, &Event::Released { by }).await?;
-        if drains && matches!(came, Came::Committed(_)) {
-            self.drain(contact, campaign).await?;
+        if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
+            return Ok(came);
+        }
+        while self.drain(contact, campaign).await? {
+            if self.undecided(contact, campaign).await?.is_empty() {
+                self.unmark(contact, campaign).await?;
+                // What came between the look and the mark's end is still there.
+                if self.undecided(contact, campaign).await?.is_empty() {
+                    break;
+                }
+            }
         }
         Ok(came)
     }
 
-    async fn drain(&self, contact: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
+    /// A page of what waits, oldest first.
+    async fn undecided(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Vec<Item>, Error> {
         let partition = self.keys.contact_partition(contact);
         let prefix = crate::keys::Keys::undecided_of(campaign);
-        let mut cursor = None;
-        loop {
-            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
-            for kept in &page.items {
-                let Undecided { before, contact, .. } = read(kept)?;
-                let image = Image { before, contact: &contact };
-                match self.happen_on(&contact.id, campaign, &Event::Changed, Some(image)).await? {
-                    // Still a defect: it and what follows stay where they are.
-                    Came::Undecidable(_) => {
-                        return self.hold_undecided(&contact.id, campaign).await;
-                    }
-                    Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
-                }
-                self.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
+        let query = Query::of(&partition).prefix(&prefix).limit(25).strong();
+        Ok(self.ports.table.query(query).await?.items)
+    }
+
+    /// Decides what waits. `false` if there is still a defect: it and what follows stay where they are.
+    async fn drain(&self, contact: &ContactId, campaign: &CampaignId) -> Result<bool, Error> {
+        for kept in self.undecided(contact, campaign).await? {
+            let Undecided { before, contact, .. } = read(&kept)?;
+            let image = Image { before, contact: &contact };
+            let came = self.happen_on(&contact.id, campaign, &Event::Changed, Some(image)).await?;
+            if let Came::Undecidable(why) = came {
+                self.hold_undecided(&contact.id, campaign, &why).await?;
+                return Ok(false);
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
+            self.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
+        }
+        Ok(true)
+    }
+
+    /// Holds an enrollment for which something could not be decided: its tokens end, and nothing happens to it until
+    /// it is released.
+    pub(super) async fn hold_undecided(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        why: &str,
+    ) -> Result<(), Error> {
+        tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
+        self.rewrite(id, campaign, |before| {
+            let is_held = |enrollment: &Enrollment| {
+                enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)
+            };
+            if before.is_some_and(|stored| is_held(&stored.enrollment)) {
+                return None;
+            }
+            let mut next =
+                before.map_or_else(|| Enrollment::new(1, 0, 0), |stored| stored.enrollment.clone());
+            next.status = Status::Held;
+            next.held = Some(Guard::Undecided);
+            next.tokens.clear();
+            next.parked = None;
+            next.rev += 1;
+            let what = Happened::Held { guard: Guard::Undecided };
+            let line = Line { run: next.run, element: None, what };
+            Some(StoredEnrollment {
+                stamp: next.rev,
+                enrollment: next,
+                effects: Vec::new(),
+                records: vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }],
+                delta: Tally::default(),
+                w: String::new(),
+            })
+        })
+        .await
+    }
+
+    /// Takes away the mark that something waits in quarantine.
+    async fn unmark(&self, id: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
+        self.rewrite(id, campaign, |before| {
+            let before = before?;
+            let mut next = before.enrollment.clone();
+            let marked = next.held == Some(Guard::Undecided) && next.status != Status::Held;
+            next.held = None;
+            next.rev += 1;
+            marked.then(|| StoredEnrollment { enrollment: next, ..before.clone() })
+        })
+        .await
+    }
+
+    /// Writes an enrollment's next state; `None` leaves it as it is.
+    async fn rewrite(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        next: impl Fn(Option<&StoredEnrollment>) -> Option<StoredEnrollment>,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let before = self.enrollment(id, campaign).await?;
+            let Some(mut stored) = next(before.as_ref()) else { return Ok(()) };
+            stored.w = self.new_write_id();
+            let write = self.enrollment_write(id, campaign, before.as_ref(), &stored)?;
+            let check = Write::check(self.keys.contact(id), Condition::Present);
+            match self.write(vec![write, check]).await {
+                // An erased contact has no enrollments.
+                Ok(()) | Err(TableError::Conflict { which: 1, .. }) => return Ok(()),
+                Err(TableError::Conflict { .. } | TableError::Contended) => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Err(Error::Contended(TRIES))
     }
 }
 

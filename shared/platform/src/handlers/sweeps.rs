@@ -4,6 +4,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 
 use super::Done;
+use crate::enrollments::Came;
 use crate::error::Error;
 use crate::keys::SHARDS;
 use crate::platform::Platform;
@@ -45,7 +46,10 @@ impl Platform {
         for (listed, _) in &page.items {
             let Ok(contact) = ContactId::new(listed.sk.as_str()) else { continue };
             match self.happen(&contact, &sweep.campaign, &event).await {
-                Ok(_) => {}
+                Ok(Came::Undecidable(why)) => {
+                    self.hold_undecided(&contact, &sweep.campaign, &why).await?;
+                }
+                Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => {}
                 Err(Error::Behind) => {
                     let campaign = sweep.campaign.clone();
                     let wake = Wake { contact, campaign, event: event.clone() };

@@ -29,9 +29,7 @@ impl Platform {
             }
             Ok(Came::Committed(_)) => Ok(Done::Yes),
             Ok(Came::Undecidable(why)) => {
-                // The token stays where it is; when the defect is mended, reconciling sets its timer again.
-                tracing::error!(why, contact = wake.contact.as_str(), "undecided");
-                self.hold_undecided(&wake.contact, &wake.campaign).await?;
+                self.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
                 Ok(Done::Yes)
             }
             Err(Error::Behind) => Ok(Done::Soon),
