@@ -325,7 +325,9 @@ impl<'a> Journey<'a> {
                     let _ =
                         writeln!(self.out, "    > CALL for {contact} in {campaign} at {element}");
                 }
-                Observed::Ignored(contact, campaign, event, ignored) if self.shows == Shows::Ignored => {
+                Observed::Ignored(contact, campaign, event, ignored)
+                    if self.shows == Shows::Ignored =>
+                {
                     let _ = writeln!(
                         self.out,
                         "    > ignored for {contact} in {campaign}: {event:?}: {ignored:?}"

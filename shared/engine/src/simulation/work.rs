@@ -291,7 +291,7 @@ impl World {
     fn deliver(&mut self, contact: &ContactId, campaign: &CampaignId, delivery: &Delivery) {
         let (run, step) = (delivery.run, delivery.step);
         let (outcome, reason, subject, text) = match self.render(contact, campaign, delivery) {
-            Ok((subject, text)) => (Outcome::Sent, None, subject, text),
+            Ok((subject, text)) => (self.mail_service, self.why_not_sent(), subject, text),
             Err(error) => (Outcome::Failed, Some(error), String::new(), String::new()),
         };
         let key = (contact.clone(), campaign.clone(), run, step);
@@ -309,6 +309,15 @@ impl World {
             text,
         }));
         self.settled_before(contact, campaign, run, step);
+    }
+
+    /// What the mail service says to a message that it does not send (R31).
+    fn why_not_sent(&self) -> Option<String> {
+        match self.mail_service {
+            Outcome::Sent | Outcome::Suppressed => None,
+            Outcome::Failed => Some("the mail service refused it".to_owned()),
+            Outcome::Unknown => Some("the mail service gave no answer".to_owned()),
+        }
     }
 
     /// What the ledger knows of a message is said again, without another look: it has left, or never will (R30).
