@@ -1,5 +1,7 @@
 //! The command `dacapo`.
 
+mod bench;
+mod demo;
 mod serve;
 mod settings;
 mod validate;
@@ -14,6 +16,8 @@ fn main() -> ExitCode {
     settings.start_logging();
     let done = match settings.command {
         Command::Serve(serve) => serve::run(serve),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Validate(validate) => validate::run(&validate),
     };
     match done {

@@ -24,6 +24,10 @@ pub(crate) struct Settings {
 pub(crate) enum Command {
     /// Everything in one process: API, streams, timers and mail capture, on embedded SQLite.
     Serve(Serve),
+    /// The main job, told as a story: the appointment campaign and the webinar, every message and history line.
+    Demo(Demo),
+    /// How fast it is: contacts a second on disk, decisions a second.
+    Bench(Bench),
     /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
     Validate(Validate),
 }
@@ -55,6 +59,25 @@ pub(crate) struct Serve {
     /// Where it is reached from outside, for the links in mail; the listening address without it.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+}
+
+/// `dacapo demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Print the story as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `dacapo bench`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// How many contacts; several numbers show how it scales.
+    #[arg(long, value_delimiter = ',', default_value = "10000")]
+    pub(crate) contacts: Vec<usize>,
+    /// How the figures are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 /// `dacapo validate`

@@ -130,7 +130,7 @@ async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
             let key = Key::new(pk, sk);
             let message: Option<MessageRecord> = platform.message(&key).await?;
             if let (Some(message), Some(contact)) = (message, contact_in(&key)) {
-                let mut shown = message_json(platform, &message).await?;
+                let mut shown = message_json(platform, message).await?;
                 shown["contact_id"] = json!(contact);
                 items.push(shown);
             }

@@ -27,7 +27,7 @@ impl Chance for SystemChance {
 }
 
 /// Timers and queues in the store.
-pub struct StoreOutbox(pub Arc<SqliteStore>);
+pub(crate) struct StoreOutbox(pub(crate) Arc<SqliteStore>);
 
 #[async_trait]
 impl Outbox for StoreOutbox {
@@ -92,7 +92,7 @@ impl Mailer for Capture {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Calls webhooks.
-pub struct HttpCaller(ureq::Agent);
+pub(crate) struct HttpCaller(ureq::Agent);
 
 impl Default for HttpCaller {
     fn default() -> Self {

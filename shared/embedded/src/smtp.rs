@@ -20,7 +20,8 @@ impl Smtp {
     /// What is wrong with the URL.
     pub fn to(url: &str) -> Result<Self, String> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|error| format!("{url:?} is no SMTP URL: {error}; write smtp://host:port"))?;
+            // The URL may hold a password, so it is not repeated.
+            .map_err(|error| format!("the SMTP URL cannot be used: {error}; write smtp://host:port"))?;
         Ok(Self(builder.build()))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! It works in rounds. A round takes what the change feed, the timers and the queues have, lets different
 //! contacts go side by side and the same one in order, and acknowledges only what is done: whatever a crash interrupts is
-//! taken again, and bears it.
+//! taken again, and bears it. What waits for others (webhooks, a mail server) runs beside the rounds and holds up
+//! nobody.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::ports::{Clock as _, Message, Post, Queue};
 use dacapo_platform::table::TableError;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
@@ -30,8 +32,17 @@ const CONSUMER: &str = "worker";
 /// How much a round takes from each source.
 const BATCH: usize = 512;
 
-/// How long a webhook's message is hidden while it is being called.
-const CALL_LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How long a message is hidden while it is with a webhook or a mail server.
+const LEASE: TimeDelta = TimeDelta::seconds(180);
+
+/// How many of those are under way at once.
+const OUTWARD: usize = 16;
+
+/// How long something waits that has to come after the feed when the feed has nothing more.
+const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+
+/// How often what has expired is swept away.
+const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// Where a message goes that nobody can do anything with.
 const DEAD: &str = "dead";
@@ -69,6 +80,14 @@ impl WorkerHandle {
 }
 
 pub(crate) struct Worker {
+    work: Arc<Work>,
+    /// What is with a webhook or a mail server.
+    outward: JoinSet<()>,
+    swept: Option<Instant>,
+}
+
+/// What the tasks of a worker share.
+struct Work {
     platform: Platform,
     store: Arc<SqliteStore>,
     clock: Arc<EmbeddedClock>,
@@ -83,16 +102,17 @@ impl Worker {
     ) -> Result<Self, TableError> {
         let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
         store.commit(vec![register]).await?;
-        Ok(Self { platform, store, clock, fired: AtomicUsize::new(0) })
+        let work = Work { platform, store, clock, fired: AtomicUsize::new(0) };
+        Ok(Self { work: Arc::new(work), outward: JoinSet::new(), swept: None })
     }
 
     /// Works until nobody can ask any more.
-    pub(crate) async fn run(self, mut requests: mpsc::Receiver<Request>) {
-        let mut committed = self.store.commit_notifier();
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut committed = self.work.store.commit_notifier();
         loop {
             committed.mark_unchanged();
             self.until_idle().await;
-            let sleep = tokio::time::sleep(self.until_next_due());
+            let sleep = tokio::time::sleep(self.work.until_next_due());
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(Request::Idle(answer)) => {
@@ -110,6 +130,101 @@ impl Worker {
         }
     }
 
+    /// Works until nothing is left to do, here or with others. What fails for the moment is tried again, more and more
+    /// slowly.
+    async fn until_idle(&mut self) {
+        let mut committed = self.work.store.commit_notifier();
+        let mut failures = 0;
+        loop {
+            committed.mark_unchanged();
+            match self.round().await {
+                Ok(false) if self.outward.is_empty() => return,
+                Ok(false) => {
+                    let sleep = tokio::time::sleep(self.work.until_next_due());
+                    tokio::select! {
+                        _ = self.outward.join_next() => {}
+                        _ = committed.changed() => {}
+                        () = sleep => {}
+                    }
+                }
+                Ok(true) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "a round failed and is tried again");
+                    tokio::time::sleep(Duration::from_millis(20 << failures.min(8))).await;
+                }
+            }
+        }
+    }
+
+    async fn advance(&mut self, to: Instant) -> usize {
+        let work = Arc::clone(&self.work);
+        work.fired.store(0, Ordering::SeqCst);
+        self.until_idle().await;
+        while let Ok(Some(due)) = work.store.next_due(work.clock.now())
+            && due <= to
+        {
+            if work.clock.set(due).await.is_err() {
+                break;
+            }
+            self.until_idle().await;
+        }
+        let _ = work.clock.set(to).await;
+        self.until_idle().await;
+        work.fired.load(Ordering::SeqCst)
+    }
+
+    /// One round. Says whether there was anything to do.
+    async fn round(&mut self) -> Result<bool, Error> {
+        let work = Arc::clone(&self.work);
+        let now = work.clock.now();
+        if !work.clock.is_standing() {
+            work.clock.remember().await?;
+        }
+        if self.swept.is_none_or(|swept| now - swept >= SWEEP_EVERY) {
+            while work.store.sweep(now).await? > 0 {}
+            self.swept = Some(now);
+        }
+        while self.outward.try_join_next().is_some() {}
+        let sent_out = self.send_out(now).await?;
+        let fed = work.feed().await?;
+        let (timers, queues) = tokio::join!(work.timers(fed), work.queues(fed));
+        Ok(fed | sent_out | timers? | queues?)
+    }
+
+    /// Hands messages to webhooks and mail servers, a bounded number at once.
+    async fn send_out(&mut self, now: Instant) -> Result<bool, Error> {
+        let mut sent_out = false;
+        for queue in self.work.outward_queues() {
+            let free = OUTWARD.saturating_sub(self.outward.len());
+            if free == 0 {
+                break;
+            }
+            let taken = self.work.store.receive(queue.name(), now, free, Some(now + LEASE)).await?;
+            for message in taken {
+                sent_out = true;
+                let work = Arc::clone(&self.work);
+                self.outward.spawn(async move {
+                    // What fails comes back when its lease ends.
+                    if let Err(error) = work.one_message(message, false).await {
+                        tracing::warn!(%error, "a message failed and is tried again");
+                    }
+                });
+            }
+        }
+        Ok(sent_out)
+    }
+}
+
+impl Work {
+    /// The queues whose messages wait for others.
+    fn outward_queues(&self) -> &'static [Queue] {
+        match self.platform.ports.mailer.post() {
+            Post::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
+            Post::Captured => &[Queue::Calls],
+        }
+    }
+
     /// How long nothing comes due.
     fn until_next_due(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(60);
@@ -122,47 +237,6 @@ impl Worker {
             Ok(None) => LONGEST,
             Err(_) => Duration::from_secs(1),
         }
-    }
-
-    /// Works until nothing is left to do. What fails for the moment is tried again, more and more slowly.
-    async fn until_idle(&self) {
-        let mut failures = 0;
-        loop {
-            match self.round().await {
-                Ok(false) => return,
-                Ok(true) => failures = 0,
-                Err(error) => {
-                    failures += 1;
-                    tracing::warn!(%error, failures, "a round failed and is tried again");
-                    tokio::time::sleep(Duration::from_millis(20 << failures.min(8))).await;
-                }
-            }
-        }
-    }
-
-    async fn advance(&self, to: Instant) -> usize {
-        self.fired.store(0, Ordering::SeqCst);
-        self.until_idle().await;
-        while let Ok(Some(due)) = self.store.next_due(self.clock.now())
-            && due <= to
-        {
-            if self.clock.set(due).await.is_err() {
-                break;
-            }
-            self.until_idle().await;
-        }
-        let _ = self.clock.set(to).await;
-        self.until_idle().await;
-        self.fired.load(Ordering::SeqCst)
-    }
-
-    /// One round. Says whether there was anything to do.
-    async fn round(&self) -> Result<bool, Error> {
-        if !self.clock.is_standing() {
-            self.clock.remember().await?;
-        }
-        let (fed, timers, queues) = tokio::join!(self.feed(), self.timers(), self.queues());
-        Ok(fed? | timers? | queues?)
     }
 
     async fn feed(&self) -> Result<bool, Error> {
@@ -195,13 +269,31 @@ impl Worker {
         let (changed, performed) =
             tokio::join!(changed, self.platform.enrollments_committed(&enrollments));
         changed.into_iter().collect::<Result<Vec<()>, Error>>()?;
-        performed?;
+        match performed {
+            Err(error) if error.answer() == Answer::Page => self.one_by_one(enrollments).await?,
+            other => other?,
+        }
         let done = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: last };
         self.store.commit(vec![done]).await?;
         Ok(true)
     }
 
-    async fn timers(&self) -> Result<bool, Error> {
+    /// Performs decisions each for itself, because one of the batch cannot be: that one is put aside.
+    async fn one_by_one(&self, enrollments: Vec<EnrollmentImage>) -> Result<(), Error> {
+        for image in enrollments {
+            match self.platform.enrollments_committed(std::slice::from_ref(&image)).await {
+                Err(error) if error.answer() == Answer::Page => {
+                    tracing::error!(%error, "a decision that nobody can perform was put aside");
+                    self.put_aside(image.new.map(|item| item.body)).await?;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fires what is due. `fed` says whether the feed had anything: then something may have to come after it.
+    async fn timers(&self, fed: bool) -> Result<bool, Error> {
         let due = self.store.due_timers(self.clock.now(), BATCH)?;
         if due.is_empty() {
             return Ok(false);
@@ -213,17 +305,12 @@ impl Worker {
         }
         let one_contact = async |timers: Vec<Timer>| {
             for timer in timers {
-                let message = timer.body.read::<Message>();
-                let done = match message {
-                    Ok(message) => self.handle(&message, 1).await?,
-                    Err(_) => {
-                        self.put_aside(Some(timer.body.clone())).await?;
-                        Done::Yes
-                    }
-                };
-                let operation = match done {
+                let operation = match self.handle_body(&timer.body, 1).await? {
                     Done::Yes => Operation::Cancel(timer.name),
-                    Done::Soon => continue,
+                    Done::Soon if self.feed_goes_on(fed)? => continue,
+                    Done::Soon => {
+                        Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer })
+                    }
                     Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
                 };
                 self.store.commit(vec![operation]).await?;
@@ -236,12 +323,15 @@ impl Worker {
         Ok(true)
     }
 
-    async fn queues(&self) -> Result<bool, Error> {
+    /// Works off the queues that wait for nobody.
+    async fn queues(&self, fed: bool) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
         let now = self.clock.now();
         for queue in Queue::ALL {
-            let lease = (queue == Queue::Calls).then(|| now + CALL_LEASE);
-            for message in self.store.receive(queue.name(), now, BATCH, lease).await? {
+            if self.outward_queues().contains(&queue) {
+                continue;
+            }
+            for message in self.store.receive(queue.name(), now, BATCH, None).await? {
                 let contact = message.body.read().ok().and_then(|message| whose(&message));
                 contacts.entry(contact).or_default().push(message);
             }
@@ -250,26 +340,47 @@ impl Worker {
             return Ok(false);
         }
         let one_contact = async |messages: Vec<QueueMessage>| {
-            for QueueMessage { id, attempts, body } in messages {
-                let done = match body.read::<Message>() {
-                    Ok(message) => self.handle(&message, attempts).await?,
-                    Err(_) => {
-                        self.put_aside(Some(body)).await?;
-                        Done::Yes
-                    }
-                };
-                let operation = match done {
-                    Done::Yes => Operation::Remove { id },
-                    Done::Soon => continue,
-                    Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
-                };
-                self.store.commit(vec![operation]).await?;
+            for message in messages {
+                self.one_message(message, fed).await?;
             }
             Ok::<(), Error>(())
         };
         let all = join_all(contacts.into_values().map(one_contact)).await;
         all.into_iter().collect::<Result<Vec<()>, Error>>()?;
         Ok(true)
+    }
+
+    /// Handles a message, and acknowledges it when it is done. `fed` says whether the feed had
+    /// anything in this round.
+    async fn one_message(&self, message: QueueMessage, fed: bool) -> Result<(), Error> {
+        let QueueMessage { id, attempts, body } = message;
+        let operation = match self.handle_body(&body, attempts).await? {
+            Done::Yes => Operation::Remove { id },
+            Done::Soon if self.feed_goes_on(fed)? => return Ok(()),
+            Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
+            Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
+        };
+        Ok(self.store.commit(vec![operation]).await?)
+    }
+
+    /// Whether the feed is still bringing what something has to come after.
+    fn feed_goes_on(&self, fed: bool) -> Result<bool, Error> {
+        Ok(fed || !self.store.feed_is_read(CONSUMER)?)
+    }
+
+    async fn handle_body(
+        &self,
+        body: &dacapo_platform::table::Body,
+        attempt: u32,
+    ) -> Result<Done, Error> {
+        match body.read::<Message>() {
+            Ok(message) => self.handle(&message, attempt).await,
+            Err(error) => {
+                tracing::error!(%error, "a message that nobody can read was put aside");
+                self.put_aside(Some(body.clone())).await?;
+                Ok(Done::Yes)
+            }
+        }
     }
 
     async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {

@@ -22,7 +22,7 @@ use crate::handlers::{StoredHistory, was_not_held};
 use crate::keys::Keys;
 use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::read;
+use crate::platform::{Platform, read};
 use crate::table::Cursor;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -271,15 +271,28 @@ async fn messages(
     let page = api.platform.ports.table.query(query).await.map_err(listing_failed)?;
     let mut items = Vec::new();
     for stored in &page.items {
-        items.push(message(&api, read(stored)?).await?);
+        items.push(message(&api.platform, read(stored)?).await?);
     }
     Ok(axum::Json(Page { items, next_cursor: page.cursor }))
 }
 
-async fn message(api: &Api, record: MessageRecord) -> Result<MessageShape, Error> {
+/// A message as programs outside read it.
+///
+/// # Errors
+///
+/// What the table answers.
+pub async fn message_json(
+    platform: &Platform,
+    record: MessageRecord,
+) -> Result<serde_json::Value, Error> {
+    let shape = message(platform, record).await?;
+    Ok(serde_json::to_value(shape).unwrap_or_default())
+}
+
+async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageShape, Error> {
     let said = match &record.values {
         Some(values) => {
-            let version = api.platform.version(&record.campaign, record.version).await?;
+            let version = platform.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
             email.and_then(|email| rendered(email, values).ok())
         }

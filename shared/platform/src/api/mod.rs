@@ -37,6 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::platform::Platform;
 
 pub use auth::{AdminKey, Scope};
+pub use journeys::message_json;
 pub use problem::{Fault, Problem};
 
 /// What every call is given.

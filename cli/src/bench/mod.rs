@@ -1,0 +1,60 @@
+//! `dacapo bench`: how fast it is, and what limits it.
+//!
+//! | figure | what is done |
+//! |---|---|
+//! | five steps | entrance by webhook, mail, timer, mail, end: what other engines are measured on |
+//! | the loop | booked, confirmed, reminded, not reached, booked again, confirmed, reminded: 2 runs, 5 messages |
+//! | decisions | `decide` alone, on one core |
+//!
+//! The first two run in one process on disk, through the HTTP router, with a clock that is told; what is
+//! counted is the time from the first post until nothing is left to do.
+
+mod decisions;
+mod stopwatch;
+mod throughput;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::settings::{Bench, Format};
+use throughput::Course;
+
+/// Measures, and prints a table or JSON.
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut rows: Vec<Value> = Vec::new();
+    let mut keep = |row: Value| {
+        if bench.format == Format::Text {
+            print_row(&row);
+        }
+        rows.push(row);
+    };
+    if bench.format == Format::Text {
+        println!("{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}", "figure", "contacts", "per second", "µs a contact", "MB resident", "KB on disk");
+    }
+    keep(decisions::measure());
+    for contacts in &bench.contacts {
+        for course in [Course::FiveSteps, Course::Loop] {
+            keep(runtime.block_on(throughput::measure(course, *contacts))?);
+        }
+    }
+    if bench.format == Format::Json {
+        println!("{:#}", json!({ "bench": rows }));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_row(row: &Value) {
+    let number = |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
+    println!(
+        "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}",
+        row["figure"].as_str().unwrap_or_default(),
+        row["contacts"],
+        number("per_second"),
+        number("micros_a_contact"),
+        number("resident_mb"),
+        number("disk_kb_a_contact"),
+    );
+}

@@ -1,0 +1,199 @@
+//! Contacts a second, through everything, on disk.
+
+use std::error::Error;
+use std::path::Path;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use chrono::{DateTime, TimeDelta, Utc};
+use dacapo_embedded::clock::ClockKind;
+use dacapo_embedded::{Embedded, Options};
+use dacapo_platform::api::AdminKey;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+use super::stopwatch::Stopwatch;
+
+const KEY: &str = "bench";
+
+/// How many posts are under way at once.
+const AT_ONCE: usize = 64;
+
+/// What the contacts go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Entrance by webhook, mail, timer, mail, end.
+    FiveSteps,
+    /// The appointment loop, twice.
+    Loop,
+}
+
+const FIVE_STEPS: &str = r"
+id: five-steps
+name: Five steps
+sender: { address: bench@example.com }
+elements:
+  entrance: { type: start, when: { tag: Go }, next: first }
+  first: { type: email, email: first, next: hour }
+  hour: { type: wait, for: 1 hour, next: second }
+  second: { type: email, email: second, next: done }
+  done: { type: end }
+emails:
+  first: { subject: 'Hello {{ contact.first_name }}', text: 'Welcome, {{ contact.first_name }}.' }
+  second: { subject: 'Still there, {{ contact.first_name }}?', text: 'An hour has gone by.' }
+";
+
+impl Course {
+    fn name(self) -> &'static str {
+        match self {
+            Self::FiveSteps => "five steps",
+            Self::Loop => "the loop",
+        }
+    }
+
+    fn campaign(self) -> (&'static str, &'static str) {
+        match self {
+            Self::FiveSteps => ("five-steps", FIVE_STEPS),
+            Self::Loop => {
+                ("appointment-loop", include_str!("../../../examples/appointment-loop.yaml"))
+            }
+        }
+    }
+
+    fn messages(self) -> u64 {
+        match self {
+            Self::FiveSteps => 2,
+            Self::Loop => 5,
+        }
+    }
+}
+
+fn begins() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_796_112_000, 0).unwrap_or_default()
+}
+
+/// Sends contacts through a course.
+pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let embedded = Embedded::start(Options {
+        directory: Some(directory.path().to_owned()),
+        clock: ClockKind::Standing(begins()),
+        time_zone: None,
+        smtp: None,
+        public_url: "https://dacapo.example".to_owned(),
+    })
+    .await?;
+    let api = embedded.router(Some(AdminKey::of(KEY)));
+    let (id, document) = course.campaign();
+    call(&api, "PUT", &format!("/v1/campaigns/{id}"), document.to_owned()).await?;
+    call(&api, "POST", &format!("/v1/campaigns/{id}/publish"), "{}".to_owned()).await?;
+    let stopwatch = Stopwatch::start();
+    match course {
+        Course::FiveSteps => {
+            post_all(&api, contacts, &|n| json!({ "email": address(n), "first_name": "Ann", "tags": ["Go"] })).await?;
+            embedded.worker.idle().await;
+            embedded.worker.advance(begins() + TimeDelta::hours(1)).await;
+        }
+        Course::Loop => {
+            let booked = |day: i64| {
+                move |n: usize| {
+                    let at = begins() + TimeDelta::days(day) + TimeDelta::hours(6);
+                    json!({ "email": address(n), "first_name": "Ann", "tags": ["Appointment made"],
+                            "fields": { "appointment": at.to_rfc3339() } })
+                }
+            };
+            let not_reached = |n: usize| json!({ "email": address(n), "tags": ["Not reached"] });
+            post_all(&api, contacts, &booked(1)).await?;
+            embedded.worker.idle().await;
+            embedded.worker.advance(begins() + TimeDelta::days(1) + TimeDelta::hours(7)).await;
+            post_all(&api, contacts, &not_reached).await?;
+            embedded.worker.idle().await;
+            post_all(&api, contacts, &booked(2)).await?;
+            embedded.worker.idle().await;
+            embedded.worker.advance(begins() + TimeDelta::days(2) + TimeDelta::hours(7)).await;
+        }
+    }
+    let took = stopwatch.elapsed().as_secs_f64();
+    let statistics = call(&api, "GET", &format!("/v1/campaigns/{id}/statistics"), String::new()).await?;
+    let sent = statistics["messages"]["sent"].as_u64().unwrap_or(0);
+    let expected = course.messages() * u64::try_from(contacts)?;
+    if sent != expected {
+        return Err(format!("{}: {sent} messages were sent, {expected} expected", course.name()).into());
+    }
+    embedded.stop().await;
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    let count = contacts as f64;
+    Ok(json!({
+        "figure": course.name(),
+        "contacts": contacts,
+        "per_second": count / took,
+        "micros_a_contact": took * 1e6 / count,
+        "messages": sent,
+        "resident_mb": resident_mb(),
+        "disk_kb_a_contact": size_of(directory.path())? / 1024.0 / count,
+    }))
+}
+
+fn address(n: usize) -> String {
+    format!("contact{n}@example.com")
+}
+
+async fn post_all(
+    api: &Router,
+    contacts: usize,
+    body: &(dyn Fn(usize) -> Value + Sync),
+) -> Result<(), Box<dyn Error>> {
+    let mut under_way: JoinSet<Result<(), String>> = JoinSet::new();
+    for n in 0..contacts {
+        if under_way.len() >= AT_ONCE
+            && let Some(done) = under_way.join_next().await
+        {
+            done??;
+        }
+        let (api, body) = (api.clone(), body(n).to_string());
+        under_way.spawn(async move {
+            let posted = call(&api, "POST", "/v1/hooks/contact", body).await;
+            posted.map(|_| ()).map_err(|error| error.to_string())
+        });
+    }
+    while let Some(done) = under_way.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+async fn call(api: &Router, method: &str, path: &str, body: String) -> Result<Value, Box<dyn Error>> {
+    let kind = if method == "PUT" { "application/yaml" } else { "application/json" };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Authorization", format!("Bearer {KEY}"))
+        .header("Content-Type", kind)
+        .body(Body::from(body))?;
+    let response = api.clone().oneshot(request).await?;
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await?;
+    if !status.is_success() {
+        return Err(format!("{method} {path}: {status}: {}", String::from_utf8_lossy(&bytes)).into());
+    }
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// What the process holds in memory; nothing where the system doesn't say.
+fn resident_mb() -> Option<f64> {
+    const PAGE_KB: f64 = 4.0;
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: f64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * PAGE_KB / 1024.0)
+}
+
+fn size_of(directory: &Path) -> Result<f64, std::io::Error> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        bytes += entry?.metadata()?.len();
+    }
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    Ok(bytes as f64)
+}

@@ -1,0 +1,199 @@
+//! `dacapo demo`: the main job, told as a story. A clock that is told, the real API, the real store, captured mail.
+
+mod story;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use chrono::{DateTime, Utc};
+use dacapo_embedded::clock::ClockKind;
+use dacapo_embedded::{Embedded, Options};
+use dacapo_engine::time::Zone;
+use dacapo_platform::api::AdminKey;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::settings::Demo;
+use story::{STORY, Step, What};
+
+/// The demo's own key; it never leaves the process.
+const KEY: &str = "demo";
+
+/// The account's zone: what the clock lines are told in.
+const ZONE: Zone = Zone::Europe__Berlin;
+
+/// The most that an answer may hold.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Tells the story, as text or as JSON.
+pub(crate) fn run(demo: &Demo) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(tell(demo.json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
+    let begins = STORY.first().map_or_else(DateTime::<Utc>::default, |step| instant(step.at));
+    let embedded = Embedded::start(Options {
+        directory: None,
+        clock: ClockKind::Standing(begins),
+        time_zone: Some(ZONE),
+        smtp: None,
+        public_url: "https://dacapo.example".to_owned(),
+    })
+    .await?;
+    let mut teller = Teller {
+        api: embedded.router(Some(AdminKey::of(KEY))),
+        told: Vec::new(),
+        messages: 0,
+        as_json,
+    };
+    for step in STORY {
+        teller.step(step).await?;
+    }
+    for contact in ["ann@example.com", "ben@example.com"] {
+        teller.history(contact).await?;
+    }
+    if as_json {
+        println!("{:#}", json!({ "story": teller.told }));
+    }
+    embedded.stop().await;
+    Ok(())
+}
+
+struct Teller {
+    api: Router,
+    told: Vec<Value>,
+    messages: usize,
+    as_json: bool,
+}
+
+impl Teller {
+    async fn step(&mut self, step: &Step) -> Result<(), Box<dyn Error>> {
+        let to = json!({ "to": step.at });
+        self.post("/dev/clock", "application/json", &to.to_string()).await?;
+        self.show_messages().await?;
+        self.say(format!("\n{}  {}", local(step.at), step.tells));
+        let mut told = json!({ "at": step.at, "tells": step.tells });
+        match step.what {
+            What::Publish { id, document } => {
+                let path = format!("/v1/campaigns/{id}");
+                self.call("PUT", &path, "application/yaml", document).await?;
+                let published =
+                    self.post(&format!("{path}/publish"), "application/json", "{}").await?;
+                self.say(format!("    PUT {path}, POST {path}/publish"));
+                self.say(format!("    -> {published}"));
+                told["published"] = published;
+            }
+            What::Posted { kind, body } => {
+                self.say(format!("    POST /v1/hooks/contact  ({kind})"));
+                for line in body.lines() {
+                    self.say(format!("    {line}"));
+                }
+                let answer = self.post("/v1/hooks/contact", kind, body).await?;
+                self.say(format!("    -> rev {}, {}", answer["rev"], answer["changed"]));
+                told["posted"] = json!(body);
+                told["answer"] = answer;
+            }
+            What::Waits => {}
+        }
+        self.told.push(told);
+        self.post("/dev/idle", "application/json", "").await?;
+        self.show_messages().await
+    }
+
+    /// The e-mails that have come since the last time, as the contact sees them.
+    async fn show_messages(&mut self) -> Result<(), Box<dyn Error>> {
+        let all = self.call("GET", "/dev/messages", "application/json", "").await?;
+        let items = all["items"].as_array().cloned().unwrap_or_default();
+        for message in &items[self.messages.min(items.len())..] {
+            let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+            self.say(format!(
+                "\n{}  e-mail to {}   ({}, run {}, {})",
+                local(&text("at")),
+                text("to"),
+                text("campaign"),
+                message["run"],
+                text("element")
+            ));
+            self.say(format!("    | Subject: {}", text("subject")));
+            self.say("    |".to_owned());
+            for line in text("body_text").trim_end().lines() {
+                self.say(format!("    | {line}"));
+            }
+            self.told.push(json!({ "message": message }));
+        }
+        self.messages = items.len();
+        Ok(())
+    }
+
+    /// What Dacapo has written down, oldest first.
+    async fn history(&mut self, contact: &str) -> Result<(), Box<dyn Error>> {
+        let path = format!("/v1/contacts/email:{contact}/history?limit=200");
+        let history = self.call("GET", &path, "application/json", "").await?;
+        let mut items = history["items"].as_array().cloned().unwrap_or_default();
+        items.reverse();
+        self.say(format!("\nHistory of {contact}"));
+        let mut because = String::new();
+        for line in &items {
+            let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            let cause = text("cause");
+            let shown = if cause == because { String::new() } else { format!("   ({cause})") };
+            self.say(format!(
+                "    {}  run {}  {:<13} {}{shown}",
+                local(&text("at")),
+                line["run"],
+                text("element"),
+                text("text")
+            ));
+            because = cause;
+        }
+        self.told.push(json!({ "contact": contact, "history": items }));
+        Ok(())
+    }
+
+    fn say(&self, line: String) {
+        if !self.as_json {
+            println!("{line}");
+        }
+    }
+
+    async fn post(&self, path: &str, kind: &str, body: &str) -> Result<Value, Box<dyn Error>> {
+        self.call("POST", path, kind, body).await
+    }
+
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &str,
+    ) -> Result<Value, Box<dyn Error>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Authorization", format!("Bearer {KEY}"))
+            .header("Content-Type", kind)
+            .body(Body::from(body.to_owned()))?;
+        let response = self.api.clone().oneshot(request).await?;
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), LONGEST).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        if status.is_success() && status != StatusCode::NO_CONTENT {
+            return Ok(serde_json::from_str(&text)?);
+        }
+        Err(format!("{method} {path}: {status}: {text}").into())
+    }
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap_or_default()
+}
+
+/// An instant as the account's people read it.
+fn local(text: &str) -> String {
+    instant(text).with_timezone(&ZONE).format("%a %e %b %Y %H:%M").to_string()
+}
