@@ -1,0 +1,166 @@
+//! What the API tells of a contact's way through campaigns: history, enrollments, messages, release, erasure.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::called::{ADMIN, Called};
+
+const ANN: &str = "/v1/contacts/email:ann@example.com";
+
+const GREETING: &str = r#"
+id: greeting
+name: Greeting
+sender: { name: Studio Nord, address: hello@studio-nord.example }
+settings: { max_runs_per_day: 1 }
+elements:
+  lead:  { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello, next: pause }
+  pause: { type: wait, for: 2 days, next: bye }
+  bye:   { type: email, email: hello }
+  again: { type: event, on: { tag_added: Again }, next: reset }
+  reset: { type: reset, next: drop }
+  drop:  { type: tag, remove: [Again], next: hello }
+emails:
+  hello: { subject: "Hello {{ contact.first_name }}", text: "Dear {{ contact.first_name }}, {{ unsubscribe_url }}",
+           html: "<p>Dear {{ contact.first_name }}</p>" }
+"#;
+
+/// Ann has had her first message and waits.
+async fn greeted() -> Called {
+    let api = Called::new().await;
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
+    let saved = api.bare("PUT", "/v1/campaigns/greeting", &headers, GREETING).await;
+    assert!(saved.status.is_success(), "{}", saved.text);
+    api.post("/v1/campaigns/greeting/publish", &json!({})).await.is(200);
+    api.hook(&json!({ "email": "ann@example.com", "first_name": "Ann & Co", "tags": "Lead" }))
+        .await;
+    api.idle().await;
+    api
+}
+
+#[tokio::test]
+async fn enrollments_say_where_the_contact_is() {
+    let api = greeted().await;
+    let page = api.get(&format!("{ANN}/enrollments")).await.is(200);
+    let enrollment = &page["items"][0];
+    assert_eq!(enrollment["campaign"], "greeting");
+    assert_eq!(
+        (&enrollment["run"], &enrollment["status"], &enrollment["version"]),
+        (&json!(1), &json!("active"), &json!(1))
+    );
+    assert_eq!(enrollment["eligible_at"], Value::Null);
+    let token = json!({ "element": "pause", "since": "2026-11-01T12:00:00Z", "due": "2026-11-03T12:00:00Z" });
+    assert_eq!(enrollment["tokens"], json!([token]));
+}
+
+#[tokio::test]
+async fn history_is_newest_first_with_causes_and_pages() {
+    let api = greeted().await;
+    let all = api.get(&format!("{ANN}/history")).await.is(200);
+    let lines = all["items"].as_array().expect("lines").clone();
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["kind"].as_str()).collect();
+    assert_eq!(kinds.last(), Some(&"entered"), "{kinds:?}");
+    assert_eq!(kinds.first(), Some(&"wait"), "{kinds:?}");
+    let entered = lines.last().expect("a line");
+    assert_eq!(
+        entered["cause"],
+        "because tag Lead was added, field email was set, field first_name was set by API key admin"
+    );
+    assert_eq!((&entered["element"], &entered["run"]), (&json!("lead"), &json!(1)));
+    let mut paged = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = api.get(&format!("{ANN}/history?limit=1{cursor}")).await.is(200);
+        paged.extend(page["items"].as_array().expect("lines").iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, lines);
+}
+
+#[tokio::test]
+async fn messages_are_rendered_again_as_they_were() {
+    let api = greeted().await;
+    api.patch(ANN, &json!({ "first_name": "Somebody" })).await.is(200);
+    let page = api.get(&format!("{ANN}/messages")).await.is(200);
+    let message = &page["items"][0];
+    assert_eq!((&message["status"], &message["reason"]), (&json!("sent"), &Value::Null));
+    assert_eq!((&message["element"], &message["to"]), (&json!("hello"), &json!("ann@example.com")));
+    assert_eq!(message["subject"], "Hello Ann & Co");
+    let text = message["body_text"].as_str().expect("a text");
+    assert!(text.starts_with("Dear Ann & Co, https://dacapo.example/u/"), "{text}");
+    let html = message["body_html"].as_str().expect("HTML");
+    assert!(html.contains("Dear Ann &amp; Co"), "{html}");
+    assert_eq!(page["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn r40_a_held_contact_is_released() {
+    let api = greeted().await;
+    let release = format!("{ANN}/enrollments/greeting/release");
+    api.post(&release, &json!({})).await.problem(409);
+    api.post(&format!("{ANN}/tags"), &json!({ "add": ["Again"] })).await.is(200);
+    api.idle().await;
+    let held = &api.get(&format!("{ANN}/enrollments")).await.is(200)["items"][0];
+    assert_eq!(held["status"], "held");
+    assert_eq!(held["held"], "the most runs a day were reached");
+    let released = api.once("k", &release, &json!({})).await;
+    assert_eq!(released.is(200)["status"], "ready");
+    assert_eq!(api.once("k", &release, &json!({})).await.text, released.text);
+    api.post(&format!("{ANN}/enrollments/nothing/release"), &json!({})).await.problem(404);
+}
+
+#[tokio::test]
+async fn erasing_takes_everything_and_what_comes_late() {
+    let api = greeted().await;
+    let id = api.ann().await["id"].as_str().expect("an id").to_owned();
+    assert_eq!(api.delete(ANN).await.status, 204);
+    api.idle().await;
+    let stored = |api: &Called| {
+        let platform = api.embedded.platform.clone();
+        let id = dacapo_engine::ids::ContactId::new(id.clone()).expect("an id");
+        async move {
+            let partition = platform.keys.contact_partition(&id);
+            let query = dacapo_platform::table::Query::of(&partition).strong();
+            let page = platform.ports.table.query(query).await.expect("a page");
+            page.items
+                .into_iter()
+                .map(|item| (item.key.sk, item.body.as_str().to_owned()))
+                .collect::<Vec<_>>()
+        }
+    };
+    let left = stored(&api).await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(!left[0].1.contains("ann"), "a tombstone says nothing about anybody: {left:?}");
+    let statistics = api.get("/v1/campaigns/greeting/statistics").await.is(200);
+    assert_eq!((&statistics["active"], &statistics["entered"]), (&json!(0), &json!(1)));
+    let messages = api.get("/dev/messages").await.is(200);
+    assert!(!messages.to_string().contains("ann@example.com"), "{messages}");
+    // What a late worker writes is swept a day later.
+    let platform = &api.embedded.platform;
+    let contact = dacapo_engine::ids::ContactId::new(id.clone()).expect("an id");
+    let key = dacapo_platform::table::Key::new(platform.keys.contact_partition(&contact), "H#late");
+    let late = dacapo_platform::table::Item::new(
+        key,
+        dacapo_platform::table::Body::of(&json!({ "late": true })).expect("a body"),
+    );
+    let put = dacapo_platform::table::Write::put(late, dacapo_platform::table::Condition::Always);
+    platform.ports.table.write(vec![put], None).await.expect("written");
+    assert_eq!(stored(&api).await.len(), 2);
+    api.embedded.worker.advance(platform.now() + TimeDelta::hours(26)).await;
+    api.idle().await;
+    assert_eq!(stored(&api).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_contact_without_a_way_has_empty_lists() {
+    let api = Called::new().await;
+    api.hook(&json!({ "email": "ann@example.com" })).await;
+    for list in ["history", "enrollments", "messages"] {
+        let page = api.get(&format!("{ANN}/{list}")).await.is(200);
+        assert_eq!(page, json!({ "items": [], "next_cursor": null }), "{list}");
+        api.get(&format!("/v1/contacts/nobody/{list}")).await.problem(404);
+    }
+}

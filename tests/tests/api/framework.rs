@@ -1,0 +1,197 @@
+//! What every call shares: problems, keys and scopes, bounds, the description.
+
+use serde_json::{Value, json};
+
+use crate::called::{ADMIN, Called};
+
+#[tokio::test]
+async fn health_needs_no_key() {
+    let api = Called::new().await;
+    assert_eq!(api.bare("GET", "/healthz", &[], "").await.is(200)["status"], "ok");
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_answered() {
+    let api = Called::new().await;
+    let answer = api.bare("GET", "/v1/contacts", &[], "").await;
+    answer.problem(401);
+    assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    api.bare("POST", "/v1/hooks/contact", &[], "{}").await.problem(401);
+    api.bare("GET", "/v1/contacts", &[("x-api-key", "wrong")], "").await.problem(401);
+    api.bare("GET", "/v1/contacts", &[("authorization", "Basic abc")], "").await.problem(401);
+}
+
+#[tokio::test]
+async fn a_key_comes_in_either_header() {
+    let api = Called::new().await;
+    api.bare("GET", "/v1/contacts", &[("x-api-key", ADMIN)], "").await.is(200);
+    let bearer = format!("bearer {ADMIN}");
+    api.bare("GET", "/v1/contacts", &[("authorization", &bearer)], "").await.is(200);
+}
+
+#[tokio::test]
+async fn scopes_reach_as_far_as_they_say() {
+    let api = Called::new().await;
+    api.hook(&json!({ "email": "ann@example.com" })).await;
+    let calls = [
+        ("POST", "/v1/hooks/contact"),
+        ("GET", "/v1/contacts"),
+        ("POST", "/v1/contacts/email:ann@example.com/tags"),
+        ("PATCH", "/v1/account"),
+        ("GET", "/v1/keys"),
+    ];
+    for (scope, reached) in [
+        ("webhook", [true, false, false, false, false]),
+        ("read", [false, true, false, false, false]),
+        ("write", [true, true, true, false, false]),
+        ("admin", [true; 5]),
+    ] {
+        let key = api.key("some", scope).await;
+        for ((method, path), reached) in calls.iter().zip(reached) {
+            let answer = api.with_key(&key, method, path).await;
+            assert_eq!(answer.status != 403, reached, "{scope} {method} {path}: {}", answer.text);
+            if !reached {
+                let detail = answer.problem(403)["detail"].to_string();
+                assert!(detail.contains(scope), "{detail}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems() {
+    let api = Called::new().await;
+    api.get("/v1/nothing").await.problem(404);
+    api.get("/nothing").await.problem(404);
+    let answer = api.delete("/v1/contacts").await;
+    answer.problem(405);
+    let allowed = answer.headers["allow"].to_str().expect("text");
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[tokio::test]
+async fn malformed_json_is_located() {
+    let api = Called::new().await;
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/json")];
+    let answer = api.bare("POST", "/v1/contacts", &headers, "{\n  \"email\": }").await;
+    let detail = answer.problem(400)["detail"].to_string();
+    assert!(detail.contains("line 2, column 12"), "{detail}");
+    let answer = api.bare("POST", "/v1/contacts", &headers, "{} {}").await;
+    answer.problem(400);
+}
+
+#[tokio::test]
+async fn other_media_types_are_refused() {
+    let api = Called::new().await;
+    let headers = [("x-api-key", ADMIN), ("content-type", "text/plain")];
+    api.bare("POST", "/v1/contacts", &headers, "{}").await.problem(415);
+    api.bare("POST", "/v1/hooks/contact", &headers, "{}").await.problem(415);
+}
+
+#[tokio::test]
+async fn bodies_have_a_bound() {
+    let api = Called::new().await;
+    let long = |bytes| json!({ "email": "ann@example.com", "first_name": "x".repeat(bytes) });
+    api.post("/v1/contacts", &long(1_100_000)).await.problem(413);
+    api.post("/v1/hooks/contact", &long(300_000)).await.problem(413);
+    api.once("k", "/v1/hooks/contact", &long(300_000)).await.problem(413);
+}
+
+#[tokio::test]
+async fn unknown_parameters_are_refused_with_the_nearest() {
+    let api = Called::new().await;
+    let answer = api.get("/v1/contacts?limt=5").await;
+    assert_eq!(answer.faults(422), [("limt".to_owned(), "unknown_parameter".to_owned())]);
+    assert!(answer.text.contains("did you mean `limit`?"), "{}", answer.text);
+    api.get("/v1/account?x=1").await.faults(422);
+}
+
+#[tokio::test]
+async fn members_of_bodies_that_nobody_knows_are_refused() {
+    let api = Called::new().await;
+    let answer = api.post("/v1/keys", &json!({ "name": "a", "scope": ["read"] })).await;
+    assert!(answer.problem(422)["errors"].to_string().contains("scope"), "{}", answer.text);
+    let answer = api.post("/v1/keys", &json!({ "name": "a", "scopes": ["root"] })).await;
+    assert_eq!(answer.faults(422), [("scopes[0]".to_owned(), "value".to_owned())]);
+}
+
+#[tokio::test]
+async fn limits_are_from_1_to_200() {
+    let api = Called::new().await;
+    for limit in ["0", "201", "-1", "many", ""] {
+        let answer = api.get(&format!("/v1/contacts?limit={limit}")).await;
+        assert_eq!(answer.faults(422), [("limit".to_owned(), "parameter".to_owned())], "{limit}");
+    }
+    assert_eq!(
+        api.get("/v1/contacts?limit=200").await.is(200),
+        json!({ "items": [], "next_cursor": null })
+    );
+}
+
+#[tokio::test]
+async fn foreign_cursors_are_refused() {
+    let api = Called::new().await;
+    api.hook(&json!({ "email": "ann@example.com" })).await;
+    for list in [
+        "contacts",
+        "fields",
+        "tags",
+        "keys",
+        "contacts/email:ann@example.com/history",
+        "contacts/email:ann@example.com/messages",
+        "contacts/email:ann@example.com/enrollments",
+    ] {
+        let answer = api.get(&format!("/v1/{list}?cursor=abc")).await;
+        assert_eq!(answer.faults(422), [("cursor".to_owned(), "parameter".to_owned())], "{list}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_names_every_call() {
+    let api = Called::new().await;
+    let document = api.bare("GET", "/v1/openapi.json", &[], "").await.is(200);
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));
+    for (path, methods) in [
+        ("/v1/hooks/contact", &["post"][..]),
+        ("/v1/contacts", &["get", "post"]),
+        ("/v1/contacts/{id}", &["get", "patch", "delete"]),
+        ("/v1/contacts/{id}/tags", &["post"]),
+        ("/v1/contacts/{id}/events", &["post"]),
+        ("/v1/contacts/{id}/history", &["get"]),
+        ("/v1/contacts/{id}/enrollments", &["get"]),
+        ("/v1/contacts/{id}/enrollments/{campaign}/release", &["post"]),
+        ("/v1/contacts/{id}/messages", &["get"]),
+        ("/v1/fields", &["get"]),
+        ("/v1/fields/{key}", &["get", "put"]),
+        ("/v1/tags", &["get"]),
+        ("/v1/account", &["get", "patch"]),
+        ("/v1/keys", &["get", "post"]),
+        ("/v1/keys/{id}", &["delete"]),
+        ("/u/{token}", &["get", "post"]),
+        ("/healthz", &["get"]),
+    ] {
+        for method in methods {
+            let call = &document["paths"][path][method];
+            assert!(call.is_object(), "{method} {path}");
+            assert!(call["responses"].as_object().is_some_and(|all| !all.is_empty()), "{path}");
+        }
+    }
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(schemes["bearer"]["scheme"], "bearer");
+    assert_eq!(schemes["api_key"]["name"], "X-Api-Key");
+    references_lead_somewhere(&document, &document);
+}
+
+fn references_lead_somewhere(document: &Value, part: &Value) {
+    match part {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                let pointer = reference.trim_start_matches('#');
+                assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+            }
+            members.values().for_each(|member| references_lead_somewhere(document, member));
+        }
+        Value::Array(list) => list.iter().for_each(|one| references_lead_somewhere(document, one)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

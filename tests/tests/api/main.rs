@@ -1,0 +1,10 @@
+//! The HTTP API as programs outside meet it: every call, its refusals, and the rules of contacts (R1, R2, R4) through
+//! it. The calls about campaigns have a file of their own.
+
+mod account;
+mod called;
+mod campaigning;
+mod contacts;
+mod framework;
+mod hooks;
+mod repeats;
