@@ -151,6 +151,9 @@ pub struct Token {
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub not_after: Option<Instant>,
+    /// The elements that it has moved over since it last rested at something other than an e-mail (R41).
+    #[serde(rename = "mv", default, skip_serializing_if = "is_zero")]
+    pub moves: u32,
 }
 
 impl Token {

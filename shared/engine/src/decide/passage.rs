@@ -216,16 +216,19 @@ impl<'a> Passage<'a> {
 
     /// Lets a token rest.
     pub(super) fn rest(&mut self, moving: &Moving, step: u32, rest: Rest) {
+        let at_email = match rest {
+            Rest::Message(_) => true,
+            Rest::Wait(_) | Rest::Date(_) | Rest::Event | Rest::Goal => false,
+        };
         let token = Token {
             element: moving.to.clone(),
             step,
             since: moving.at,
             rest,
             causality: moving.causality,
-            not_after: match rest {
-                Rest::Message(_) => moving.not_after,
-                Rest::Wait(_) | Rest::Date(_) | Rest::Event | Rest::Goal => None,
-            },
+            not_after: moving.not_after.filter(|_| at_email),
+            // An e-mail alone is no rest: one that is not sent lets go at once (R41).
+            moves: if at_email { moving.moves } else { 0 },
         };
         if let Some(due) = token.due() {
             self.effects.push(Effect::Schedule { run: self.next.run, step, due });
@@ -279,10 +282,10 @@ impl<'a> Passage<'a> {
     /// A token that goes on from its rest at an instant; a rest of an hour or more begins a new chain (R42).
     pub(super) fn going_on(&self, token: &Token, at: Instant) -> Moving {
         let rested = at.max(self.now) - token.since;
-        let causality = if rested >= chrono::TimeDelta::hours(1) {
-            Causality { chain: self.chain_of(token), depth: 0 }
+        let (causality, moves) = if rested >= chrono::TimeDelta::hours(1) {
+            (Causality { chain: self.chain_of(token), depth: 0 }, 0)
         } else {
-            token.causality
+            (token.causality, token.moves)
         };
         Moving {
             to: token.element.clone(),
@@ -290,7 +293,7 @@ impl<'a> Passage<'a> {
             causality,
             not_after: None,
             skipping: false,
-            moves: 0,
+            moves,
         }
     }
 

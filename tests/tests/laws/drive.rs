@@ -1,0 +1,317 @@
+//! Drives a world as real queues do: in random order where nothing promises one.
+//!
+//! | in order | why |
+//! |---|---|
+//! | the feed, for a contact | it orders per item |
+//! | the effects of an enrollment | it orders per item |
+//! | what one campaign tells another about a contact | it is told while those effects are performed |
+//! | jobs | they have a sequence number |
+//!
+//! Anything else comes in any order, a repeat at any later time.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::decide::Event;
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::simulation::{Due, Observed, Work, World};
+use dacapo_engine::time::Instant;
+
+/// More work than any story makes: whoever makes more never comes to rest.
+const MOST_WORK: usize = 4_000;
+
+pub(crate) type Key = (ContactId, CampaignId);
+
+/// What comes in order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    Feed(ContactId),
+    Effects(ContactId, CampaignId),
+    Told(ContactId, CampaignId, CampaignId),
+    Jobs(ContactId, CampaignId),
+}
+
+pub(crate) fn lane(work: &Work) -> Option<Lane> {
+    match work {
+        Work::Contact { image, .. } => Some(Lane::Feed(image.id.clone())),
+        Work::Effects { contact, campaign, .. } => {
+            Some(Lane::Effects(contact.clone(), campaign.clone()))
+        }
+        Work::Event(contact, campaign, event) => match event {
+            Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => {
+                Some(Lane::Told(contact.clone(), campaign.clone(), from.campaign.clone()))
+            }
+            Event::MassStop { .. } | Event::EnrollExisting { .. } => {
+                Some(Lane::Jobs(contact.clone(), campaign.clone()))
+            }
+            Event::Changed
+            | Event::TimerDue { .. }
+            | Event::RecheckDue { .. }
+            | Event::DeliveryDue { .. }
+            | Event::Settled { .. }
+            | Event::Released { .. } => None,
+        },
+    }
+}
+
+/// Whose work it is.
+pub(crate) fn contact_of(work: &Work) -> &ContactId {
+    match work {
+        Work::Contact { image, .. } => &image.id,
+        Work::Effects { contact, .. } | Work::Event(contact, ..) => contact,
+    }
+}
+
+/// A piece of work that was performed, with what was before it.
+pub(crate) struct Performed<'a> {
+    pub(crate) work: &'a Work,
+    pub(crate) before: &'a BTreeMap<Key, Enrollment>,
+    pub(crate) now: Instant,
+    /// What it made.
+    pub(crate) made: &'a [Work],
+    /// What could be seen of it.
+    pub(crate) observed: &'a [Observed],
+    pub(crate) world: &'a World,
+}
+
+impl Performed<'_> {
+    pub(crate) fn before(&self, key: &Key) -> Option<&Enrollment> {
+        self.before.get(key)
+    }
+
+    pub(crate) fn after(&self, key: &Key) -> Option<&Enrollment> {
+        self.world.enrollment(&key.0, &key.1)
+    }
+}
+
+/// Whoever looks at every piece of work.
+pub(crate) trait Watch {
+    /// Before it.
+    fn before(&mut self, _: &World, _: &Work) {}
+    /// After it.
+    fn after(&mut self, _: &Performed<'_>) {}
+    /// Nothing waits and no timer is due.
+    fn at_rest(&mut self, _: &World) {}
+}
+
+/// Nobody.
+pub(crate) struct Unwatched;
+impl Watch for Unwatched {}
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Drive {
+    pub(crate) world: World,
+    /// What waits.
+    pub(crate) queue: Vec<Work>,
+    /// What was performed, oldest first.
+    pub(crate) done: Vec<Work>,
+    /// Timers that a repeat has set a second time.
+    late: Vec<Due>,
+    /// What found no enrollment and made none: nothing remembers it.
+    forgotten: Vec<Work>,
+}
+
+impl Drive {
+    pub(crate) fn new(world: World) -> Self {
+        let mut drive = Self {
+            world,
+            queue: Vec::new(),
+            done: Vec::new(),
+            late: Vec::new(),
+            forgotten: Vec::new(),
+        };
+        drive.collect();
+        drive
+    }
+
+    /// Takes what the world has made into the queue.
+    pub(crate) fn collect(&mut self) {
+        let made = self.taken();
+        self.queue.extend(made);
+    }
+
+    fn taken(&mut self) -> Vec<Work> {
+        let mut made = Vec::new();
+        while !self.world.waiting().is_empty() {
+            made.push(self.world.take_waiting(0));
+        }
+        made
+    }
+
+    /// The places of what may be performed next.
+    pub(crate) fn available(&self) -> Vec<usize> {
+        let mut lanes = Vec::new();
+        let mut available = Vec::new();
+        for (place, work) in self.queue.iter().enumerate() {
+            match lane(work) {
+                Some(lane) if lanes.contains(&lane) => {}
+                Some(lane) => {
+                    lanes.push(lane);
+                    available.push(place);
+                }
+                None => available.push(place),
+            }
+        }
+        available
+    }
+
+    /// Performs what waits at a place. Says whether it could be: what waits for the feed goes back.
+    pub(crate) fn perform(&mut self, place: usize, watch: &mut dyn Watch) -> bool {
+        let work = self.queue.remove(place);
+        if self.perform_now(&work, watch) {
+            self.done.push(work);
+            return true;
+        }
+        self.queue.insert(place, work);
+        false
+    }
+
+    /// Performs a piece of work. Says whether it could be.
+    fn perform_now(&mut self, work: &Work, watch: &mut dyn Watch) -> bool {
+        watch.before(&self.world, work);
+        let before: BTreeMap<Key, Enrollment> = self
+            .world
+            .enrollments()
+            .map(|(key, enrollment)| (key.clone(), enrollment.clone()))
+            .collect();
+        let now = self.world.now();
+        let seen = self.world.observed.len();
+        self.world.perform(work.clone());
+        let mut made = self.taken();
+        let is_behind = made.iter().position(|made| made == work);
+        if let Some(place) = is_behind {
+            made.remove(place);
+        }
+        watch.after(&Performed {
+            work,
+            before: &before,
+            now,
+            made: &made,
+            observed: &self.world.observed[seen..],
+            world: &self.world,
+        });
+        self.queue.extend(made);
+        if let Work::Event(contact, campaign, _) = work
+            && self.world.enrollment(contact, campaign).is_none()
+        {
+            self.forgotten.push(work.clone());
+        }
+        is_behind.is_none()
+    }
+
+    /// The timers that are due.
+    pub(crate) fn due(&self) -> Vec<Due> {
+        self.world.timers().take_while(|due| due.at <= self.world.now()).cloned().collect()
+    }
+
+    /// Fires a timer that is due.
+    pub(crate) fn fire(&mut self, due: &Due, watch: &mut dyn Watch) {
+        if self.world.take_timer(due) {
+            let work = Work::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
+            if self.perform_now(&work, watch) {
+                self.done.push(work);
+            } else {
+                self.queue.push(work);
+            }
+        }
+    }
+
+    /// Performs all that waits and is due, in order.
+    pub(crate) fn settle(&mut self, watch: &mut dyn Watch) {
+        for _ in 0..MOST_WORK {
+            let performed = self.available().into_iter().any(|place| self.perform(place, watch));
+            if performed {
+                continue;
+            }
+            assert!(self.queue.is_empty(), "nothing of this can be performed: {:?}", self.queue);
+            match self.due().first() {
+                Some(due) => self.fire(&due.clone(), watch),
+                None => {
+                    watch.at_rest(&self.world);
+                    return;
+                }
+            }
+        }
+        let last = self.done.len().saturating_sub(20);
+        panic!("the world never comes to rest: {:?}", &self.done[last..]);
+    }
+
+    /// Moves the clock with the system at work: every timer fires at its instant.
+    pub(crate) fn advance_to(&mut self, to: Instant, watch: &mut dyn Watch) {
+        self.settle(watch);
+        for _ in 0..MOST_WORK {
+            let first = self.world.timers().next().map(|due| due.at);
+            match first {
+                Some(due) if due <= to => self.world.jump_to(due),
+                Some(_) | None => {
+                    self.world.jump_to(to);
+                    self.settle(watch);
+                    return;
+                }
+            }
+            self.settle(watch);
+        }
+        panic!("the world never comes to rest");
+    }
+
+    /// Brings every enrollment of the contact up to date: what any repeat would do besides.
+    pub(crate) fn refresh(&mut self, contact: &ContactId, campaigns: &[CampaignId]) {
+        for _ in 0..MOST_WORK {
+            for campaign in campaigns {
+                let work = Work::Event(contact.clone(), campaign.clone(), Event::Changed);
+                self.perform_now(&work, &mut Unwatched);
+            }
+            let feed = Some(Lane::Feed(contact.clone()));
+            match self.queue.iter().position(|work| lane(work) == feed) {
+                Some(place) => self.perform(place, &mut Unwatched),
+                None => return,
+            };
+        }
+    }
+
+    /// Performs something again that was performed. What comes in order is repeated in order from there, and so
+    /// is what it makes; a timer that it sets a second time fires a second time when it is due.
+    pub(crate) fn repeat(&mut self, nth: usize) {
+        let again = self.done[nth].clone();
+        let lane_of_it = lane(&again);
+        let mut echo: Vec<Work> = match lane_of_it {
+            Some(_) => self.done[nth..].iter().filter(|w| lane(w) == lane_of_it).cloned().collect(),
+            None => vec![again],
+        };
+        let timers: Vec<Due> = self.world.timers().cloned().collect();
+        let queued = self.queue.len();
+        let mut performed = 0;
+        while performed < echo.len() {
+            let work = echo[performed].clone();
+            performed += 1;
+            // What has not been performed yet is no repeat, but the same thing on its way twice. What nothing
+            // remembers would be something new.
+            if self.queue[..queued].contains(&work) || self.forgotten.contains(&work) {
+                continue;
+            }
+            self.perform_now(&work, &mut Unwatched);
+            echo.extend(self.queue.drain(queued..));
+            assert!(performed < MOST_WORK, "a repeat never comes to rest");
+        }
+        let set: Vec<Due> =
+            self.world.timers().filter(|due| !timers.contains(due)).cloned().collect();
+        for due in set {
+            self.world.take_timer(&due);
+            self.late.push(due);
+        }
+    }
+
+    /// Fires the timers that were set a second time and are due.
+    pub(crate) fn fire_late(&mut self) {
+        let now = self.world.now();
+        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|due| due.at <= now);
+        self.late = late;
+        let due: Vec<Due> = due;
+        for due in due {
+            self.done.push(Work::Event(due.contact, due.campaign, due.event));
+            self.repeat(self.done.len() - 1);
+            self.done.pop();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Laws: what holds for every campaign and every story, told by the rules' numbers.
+//!
+//! `PROPTEST_CASES` scales all of them (256 is what is written here); the stories are the same every time
+//! unless `PROPTEST_RNG_SEED` says otherwise.
+
+mod contacts;
+mod documents;
+mod drive;
+mod hostile;
+mod order;
+mod runs;
+mod sizes;
+mod statistics;
+mod stories;
+mod timers;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+
+/// Checks a law on so many cases.
+fn check<S: Strategy>(cases: u32, strategy: &S, law: impl Fn(S::Value)) {
+    let given = Config::default();
+    let rng_seed = match given.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(0xDA_CA_90),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    let scaled = u64::from(cases) * u64::from(given.cases) / 256;
+    let config = Config {
+        cases: u32::try_from(scaled).unwrap_or(u32::MAX).max(1),
+        failure_persistence: None,
+        rng_seed,
+        max_shrink_iters: 3_000,
+        ..given
+    };
+    let outcome = TestRunner::new(config).run(strategy, |value| {
+        law(value);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

@@ -1,0 +1,295 @@
+//! Laws of order and repeats (R3): where the rules promise that it makes no difference, it makes none.
+//!
+//! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had seen.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use dacapo_engine::condition::Reads;
+use dacapo_engine::contact::Contact;
+use dacapo_engine::decide::Event;
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::history::{Cause, Line};
+use dacapo_engine::simulation::{Observed, Work, World};
+use dacapo_engine::statistics::Tally;
+use dacapo_engine::time::Instant;
+use proptest::prelude::*;
+
+use crate::check;
+use crate::drive::{Drive, Key, Performed, Unwatched, Watch, contact_of, lane};
+use crate::stories::{Act, Story, act, by, campaigns, contact_id, patch, stories};
+
+/// What somebody outside can tell about a world, for the contacts asked for.
+struct Outcome {
+    contacts: Vec<Contact>,
+    enrollments: BTreeMap<Key, Enrollment>,
+    history: BTreeMap<Key, Vec<(Instant, Cause, Line)>>,
+    messages: Vec<dacapo_engine::simulation::Message>,
+    timers: Vec<(Instant, Key, Event)>,
+}
+
+fn outcome(world: &World, of: &[u8]) -> Outcome {
+    let of: Vec<_> = of.iter().map(|nth| contact_id(*nth)).collect();
+    let mut history: BTreeMap<Key, Vec<(Instant, Cause, Line)>> = BTreeMap::new();
+    for one in &world.observed {
+        if let Observed::History(contact, campaign, record) = one
+            && of.contains(contact)
+        {
+            let lines = record.lines.iter();
+            let lines = lines.map(|line| (record.at, record.because.clone(), line.clone()));
+            history.entry((contact.clone(), campaign.clone())).or_default().extend(lines);
+        }
+    }
+    Outcome {
+        contacts: of.iter().filter_map(|id| world.contact(id).cloned()).collect(),
+        enrollments: world
+            .enrollments()
+            .filter(|(key, _)| of.contains(&key.0))
+            .map(|(key, enrollment)| (key.clone(), but_bookkeeping(enrollment)))
+            .collect(),
+        history,
+        messages: world.messages().filter(|m| of.contains(&m.contact)).cloned().collect(),
+        timers: world
+            .timers()
+            .filter(|due| of.contains(&due.contact))
+            .map(|due| (due.at, (due.contact.clone(), due.campaign.clone()), due.event.clone()))
+            .collect(),
+    }
+}
+
+/// Says of two worlds what differs, and nothing else.
+fn assert_same(one: &Outcome, other: &Outcome) {
+    assert_eq!(one.contacts, other.contacts);
+    assert_eq!(one.messages, other.messages);
+    let keys = one.history.keys().chain(other.history.keys());
+    for key in keys {
+        assert_eq!(one.history.get(key), other.history.get(key), "{key:?}");
+    }
+    let keys = one.enrollments.keys().chain(other.enrollments.keys());
+    for key in keys {
+        assert_eq!(one.enrollments.get(key), other.enrollments.get(key), "{key:?}");
+    }
+    assert_eq!(one.timers, other.timers);
+}
+
+fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
+    Enrollment { rev: 0, seen: 0, milestones: 0, applied: BTreeMap::new(), ..enrollment.clone() }
+}
+
+fn counted(world: &World) -> Vec<Tally> {
+    campaigns().iter().map(|campaign| world.statistics(campaign)).collect()
+}
+
+fn stories_with_repeats() -> impl Strategy<Value = Story> {
+    let acts = prop_oneof![3 => act(), 1 => any::<u16>().prop_map(Act::Repeat)];
+    (stories(4), prop::collection::vec(acts, 5..40))
+        .prop_map(|(story, acts)| Story { acts, ..story })
+}
+
+/// A person's request is made once; no queue repeats it.
+fn is_a_request(work: &Work) -> bool {
+    matches!(work, Work::Event(_, _, Event::Released { .. }))
+}
+
+#[test]
+fn r3_a_repeat_changes_nothing() {
+    check(2_000, &stories_with_repeats(), |story| {
+        let (mut once, mut twice) = (story.begin(), story.begin());
+        for act in &story.acts {
+            if let Act::Repeat(byte) = act {
+                repeat(&mut once, &mut twice, usize::from(*byte));
+            } else {
+                story.act(act, &mut once, &mut Unwatched);
+                story.act(act, &mut twice, &mut Unwatched);
+            }
+            assert_same(&outcome(&once.world, &[0, 1]), &outcome(&twice.world, &[0, 1]));
+            assert_eq!(counted(&once.world), counted(&twice.world));
+        }
+        once.settle(&mut Unwatched);
+        twice.settle(&mut Unwatched);
+        assert_same(&outcome(&once.world, &[0, 1]), &outcome(&twice.world, &[0, 1]));
+        assert_eq!(counted(&once.world), counted(&twice.world));
+    });
+}
+
+/// Repeats something in the second world. Any event makes an enrollment look at what it has not seen yet, so
+/// both look first.
+fn repeat(once: &mut Drive, twice: &mut Drive, byte: usize) {
+    for drive in [&mut *once, &mut *twice] {
+        drive.refresh(&contact_id(0), &campaigns());
+        drive.refresh(&contact_id(1), &campaigns());
+    }
+    twice.fire_late();
+    if !twice.done.is_empty() {
+        let nth = byte % twice.done.len();
+        if !is_a_request(&twice.done[nth]) {
+            twice.repeat(nth);
+        }
+    }
+}
+
+/// What happened in a story, to be told again in part.
+enum Told {
+    Act(Instant, usize),
+    Work(Instant, Work),
+}
+
+#[derive(Default)]
+struct Teller(Vec<Told>);
+
+impl Watch for Teller {
+    fn after(&mut self, done: &Performed<'_>) {
+        self.0.push(Told::Work(done.now, done.work.clone()));
+    }
+}
+
+#[test]
+fn r3_the_order_between_contacts_changes_nothing() {
+    check(1_200, &stories(40), |story| {
+        let mut teller = Teller::default();
+        let mut both = story.begin();
+        for (nth, act) in story.acts.iter().enumerate() {
+            teller.0.push(Told::Act(both.world.now(), nth));
+            story.act(act, &mut both, &mut teller);
+        }
+        both.settle(&mut teller);
+        // The same without Bob.
+        let ann = contact_id(0);
+        let mut alone = story.begin();
+        for told in &teller.0 {
+            match told {
+                Told::Act(at, nth) => {
+                    alone.world.jump_to(*at);
+                    match &story.acts[*nth] {
+                        Act::Pass(_)
+                        | Act::Advance(_)
+                        | Act::Work(_)
+                        | Act::Fire(_)
+                        | Act::Settle => {}
+                        Act::Write { contact, .. } | Act::Release { contact, .. }
+                            if contact_id(*contact) != ann => {}
+                        act => story.act(act, &mut alone, &mut Unwatched),
+                    }
+                }
+                Told::Work(at, work) if *contact_of(work) == ann => {
+                    alone.world.jump_to(*at);
+                    perform_the_same(&mut alone, work);
+                }
+                Told::Work(..) => {}
+            }
+        }
+        assert_same(&outcome(&both.world, &[0]), &outcome(&alone.world, &[0]));
+    });
+}
+
+fn perform_the_same(drive: &mut Drive, work: &Work) {
+    if let Some(place) = drive.queue.iter().position(|queued| queued == work) {
+        drive.perform(place, &mut Unwatched);
+        return;
+    }
+    let Work::Event(contact, campaign, event) = work else { panic!("{work:?} does not wait") };
+    let due = drive.due();
+    let due = due
+        .iter()
+        .find(|due| due.contact == *contact && due.campaign == *campaign && due.event == *event);
+    drive.fire(due.unwrap_or_else(|| panic!("{work:?} is not due")), &mut Unwatched);
+}
+
+#[test]
+fn r3_the_feed_comes_one_by_one_or_in_one_batch() {
+    let writes = prop::collection::vec(any::<(u8, [u8; 4])>(), 2..=4);
+    check(1_500, &(stories(25), writes), |(story, writes)| {
+        let mut one_by_one = story.run(&mut Unwatched);
+        let ann = contact_id(0);
+        let first = one_by_one.world.contact(&ann).expect("she is there").rev;
+        for (seconds, what) in writes {
+            let now = one_by_one.world.now() + TimeDelta::seconds(i64::from(seconds % 90));
+            one_by_one.world.jump_to(now);
+            one_by_one.world.write(&ann, &patch(now, what), by());
+        }
+        one_by_one.collect();
+        let image = one_by_one.world.contact(&ann).expect("she is there").clone();
+        let is_carried = image.changes_after(first).is_some();
+        if !is_carried || one_by_one.queue.is_empty() || looks_at_statuses(&one_by_one.world) {
+            return;
+        }
+        let mut in_one = one_by_one.clone();
+        for _ in 0..one_by_one.queue.len() {
+            one_by_one.perform(0, &mut Unwatched);
+        }
+        in_one.queue = vec![Work::Contact { before: first, image: Box::new(image) }];
+        in_one.perform(0, &mut Unwatched);
+        // What both ask for is performed, but nothing that follows from it.
+        for drive in [&mut one_by_one, &mut in_one] {
+            let effects = |work: &Work| matches!(work, Work::Effects { .. });
+            while let Some(place) = drive.queue.iter().position(effects) {
+                drive.perform(place, &mut Unwatched);
+            }
+        }
+        let outcomes = [&one_by_one, &in_one].map(|drive| Outcome {
+            contacts: vec![forgetful(&drive.world)],
+            ..outcome(&drive.world, &[0])
+        });
+        assert_same(&outcomes[0], &outcomes[1]);
+        assert_eq!(counted(&one_by_one.world), counted(&in_one.world));
+    });
+}
+
+/// Whether a campaign looks at the contact's status in the other. Statuses are looked at as they are now: a change
+/// is not judged on what they were when it was made.
+fn looks_at_statuses(world: &World) -> bool {
+    campaigns().iter().filter_map(|campaign| world.campaign(campaign)).any(|campaign| {
+        campaign.versions.values().any(|graph| {
+            graph.document.elements.iter().filter_map(|(_, element)| element.condition()).any(
+                |condition| {
+                    let mut reads = Reads::default();
+                    condition.reads(&mut reads);
+                    !reads.campaigns.is_empty()
+                },
+            )
+        })
+    })
+}
+
+/// Ann without her last changes.
+fn forgetful(world: &World) -> Contact {
+    let ann = world.contact(&contact_id(0)).expect("she is there");
+    Contact { recent: Vec::new(), ..ann.clone() }
+}
+
+#[test]
+fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
+    check(1_500, &(stories(25), any::<[u8; 4]>()), |(story, what)| {
+        let mut feed_first = story.run(&mut Unwatched);
+        let ann = contact_id(0);
+        let due = feed_first.world.timers().find(|due| due.contact == ann).cloned();
+        let Some(due) = due else { return };
+        feed_first.world.jump_to(due.at);
+        feed_first.world.write(&ann, &patch(due.at, what), by());
+        feed_first.collect();
+        let written = feed_first.world.contact(&ann).expect("she is there").rev;
+        let feed = |work: &Work| lane(work).is_some() && matches!(work, Work::Contact { .. });
+        let mut timer_first = feed_first.clone();
+        if let Some(place) = feed_first.queue.iter().position(feed) {
+            feed_first.perform(place, &mut Unwatched);
+        }
+        feed_first.fire(&due, &mut Unwatched);
+        timer_first.fire(&due, &mut Unwatched);
+        if let Some(place) = timer_first.queue.iter().position(feed) {
+            timer_first.perform(place, &mut Unwatched);
+        }
+        // What a campaign writes comes back as a change; whether before the timer, nobody promises.
+        let rev = |drive: &Drive| drive.world.contact(&ann).expect("she is there").rev;
+        if rev(&feed_first) != written || rev(&timer_first) != written {
+            return;
+        }
+        for drive in [&mut feed_first, &mut timer_first] {
+            let effects = |work: &Work| matches!(work, Work::Effects { .. });
+            while let Some(place) = drive.queue.iter().position(effects) {
+                drive.perform(place, &mut Unwatched);
+            }
+        }
+        assert_same(&outcome(&feed_first.world, &[0]), &outcome(&timer_first.world, &[0]));
+        assert_eq!(counted(&feed_first.world), counted(&timer_first.world));
+    });
+}
