@@ -138,8 +138,8 @@ fn what_is_pinned_elsewhere_is_there() {
 fn scripts() -> Vec<PathBuf> {
     let mut scripts: Vec<PathBuf> =
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("journeys"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
+            .expect("the scripts are beside the tests")
+            .map(|entry| entry.expect("a folder can be read to its end").path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "journey"))
             .collect();
     scripts.sort();

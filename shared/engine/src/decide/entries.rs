@@ -39,7 +39,7 @@ impl Passage<'_> {
             }
             let ended = self.end_upstream(place);
             if ended.many > 0 {
-                self.fire_goal(id, goal.next.as_ref(), ended.on_its_way);
+                self.fire_goal(id, goal.next.as_ref(), ended.on_its_way.as_ref());
                 fired = true;
             }
         }
@@ -47,14 +47,14 @@ impl Passage<'_> {
     }
 
     /// One token goes on. Where it took one that was on its way, that one's bounds go on counting (R41, R42).
-    fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>, on_its_way: Option<Moving>) {
+    fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>, on_its_way: Option<&Moving>) {
         self.next.fired.push(id.clone());
         self.count(&Counter::Arrived(id));
         self.line(Some(id), Happened::GoalReached);
         let set_going = self.set_going(id);
         let moving = match on_its_way {
             Some(Moving { causality, moves, .. }) => {
-                Moving { causality, moves: moves + 1, ..set_going }
+                Moving { causality: *causality, moves: moves + 1, ..set_going }
             }
             None => set_going,
         };

@@ -77,7 +77,7 @@ impl Passage<'_> {
                 Rest::Date(DateRest::Until(_)) if overdue && skip => self.skip_date_timer(&token),
                 Rest::Message(MessageRest::Queued) if skip => self.skip_message(&token),
                 Rest::Message(MessageRest::Window(_)) if overdue && skip => {
-                    self.skip_message(&token)
+                    self.skip_message(&token);
                 }
                 Rest::Wait(_) | Rest::Date(_) | Rest::Message(MessageRest::Window(_))
                     if overdue =>

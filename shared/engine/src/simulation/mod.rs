@@ -62,6 +62,9 @@ pub enum Observed {
     Ignored(ContactId, CampaignId, Event, Ignored),
 }
 
+/// How a message was settled, and why it was not sent.
+type Settlement = (Outcome, Option<String>);
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -78,7 +81,7 @@ pub struct World {
     enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
     statistics: BTreeMap<CampaignId, Tally>,
     /// How each message was settled, and why it was not sent (R30).
-    ledger: BTreeMap<(ContactId, CampaignId, u32, u32), (Outcome, Option<String>)>,
+    ledger: BTreeMap<(ContactId, CampaignId, u32, u32), Settlement>,
     waiting: Vec<Work>,
     timers: BTreeSet<Due>,
     jobs: u64,

@@ -124,49 +124,46 @@ impl World {
     }
 
     fn decide(&mut self, contact: &Contact, id: &CampaignId, baseline: u64, event: &Event) {
-        loop {
-            let Some(campaign) = self.campaigns.get(id) else { return };
-            let enrollment = self.enrollment(&contact.id, id);
-            let statuses = |other: &CampaignId| {
-                self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
-            };
-            let baseline = enrollment.map_or(baseline, |enrollment| enrollment.seen.max(baseline));
-            let situation = Situation {
-                account: &self.account,
-                campaign,
-                contact,
-                baseline,
-                enrollment,
-                statuses: &statuses,
-                now: self.now,
-            };
-            match decide(&situation, event) {
-                Decision::Advance(advance) => {
-                    let again = advance.ask_again;
-                    self.commit(&contact.id, id, *advance, event);
-                    if again {
-                        let latest = self.contacts[&contact.id].clone();
-                        return self.decide(&latest, id, baseline, event);
-                    }
-                }
-                Decision::Seen(enrollment) => {
-                    self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
-                }
-                Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
-                Decision::Ignore(Ignored::Behind) => {
-                    // The feed has the older changes; the event waits for it.
-                    self.waiting.push(Work::Event(contact.id.clone(), id.clone(), event.clone()));
-                }
-                Decision::Ignore(ignored) => {
-                    self.observed.push(Observed::Ignored(
-                        contact.id.clone(),
-                        id.clone(),
-                        event.clone(),
-                        ignored,
-                    ));
+        let Some(campaign) = self.campaigns.get(id) else { return };
+        let enrollment = self.enrollment(&contact.id, id);
+        let statuses = |other: &CampaignId| {
+            self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
+        };
+        let baseline = enrollment.map_or(baseline, |enrollment| enrollment.seen.max(baseline));
+        let situation = Situation {
+            account: &self.account,
+            campaign,
+            contact,
+            baseline,
+            enrollment,
+            statuses: &statuses,
+            now: self.now,
+        };
+        match decide(&situation, event) {
+            Decision::Advance(advance) => {
+                let again = advance.ask_again;
+                self.commit(&contact.id, id, *advance, event);
+                if again {
+                    let latest = self.contacts[&contact.id].clone();
+                    self.decide(&latest, id, baseline, event);
                 }
             }
-            return;
+            Decision::Seen(enrollment) => {
+                self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
+            }
+            Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
+            Decision::Ignore(Ignored::Behind) => {
+                // The feed has the older changes; the event waits for it.
+                self.waiting.push(Work::Event(contact.id.clone(), id.clone(), event.clone()));
+            }
+            Decision::Ignore(ignored) => {
+                self.observed.push(Observed::Ignored(
+                    contact.id.clone(),
+                    id.clone(),
+                    event.clone(),
+                    ignored,
+                ));
+            }
         }
     }
 
