@@ -26,6 +26,9 @@ use crate::contacts::Written;
 /// The longest name of an event, in bytes.
 const LONGEST_EVENT: usize = 128;
 
+/// The most members of what is said about an event.
+const MOST_MEMBERS: usize = 100;
+
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
@@ -44,29 +47,32 @@ struct Which {
     q: Option<String>,
 }
 
-/// A contact as it is written. `null` clears a field.
+/// A contact as it is written. `null` clears a field. It describes: what is sent is read member by member, so that
+/// everything that is wrong with it can be said.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "it describes; what is sent is read member by member")]
-struct WrittenContact {
+pub struct WrittenContact {
     /// The address: needed to create a contact.
-    email: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    phone: Option<String>,
+    pub email: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// The telephone number, as it is written.
+    pub phone: Option<String>,
     /// An IANA name. Dates without an offset are read in it.
-    time_zone: Option<String>,
+    pub time_zone: Option<String>,
     /// A BCP 47 tag.
-    locale: Option<String>,
+    pub locale: Option<String>,
     /// All tags that the contact is to have; or an object, in which `null` withdraws a tag.
     #[schema(value_type = Option<Object>)]
-    tags: Option<Value>,
+    pub tags: Option<Value>,
     /// Custom fields by key.
     #[schema(value_type = Option<Object>)]
-    fields: Option<Value>,
+    pub fields: Option<Value>,
     /// `subscribed`, `unsubscribed` or `none`.
-    consent: Option<String>,
+    pub consent: Option<String>,
     /// `manual` or `null`.
-    suppressed: Option<String>,
+    pub suppressed: Option<String>,
 }
 
 /// The contact that a path names, by id or as `email:ann@example.com`.
@@ -215,10 +221,9 @@ async fn tags(
 struct PostedEvent {
     /// What happened: what campaigns wait for by `custom`.
     name: String,
-    /// More about it. It is checked to be an object, and not kept.
+    /// More about it, at most 100 members. It is checked, and not kept.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    #[allow(dead_code, reason = "reading it is the check")]
     data: Option<Map<String, Value>>,
 }
 
@@ -238,6 +243,10 @@ async fn events(
     if name.is_empty() || name.len() > LONGEST_EVENT || name.chars().any(char::is_control) {
         let message = format!("a name has 1 to {LONGEST_EVENT} bytes and no control characters");
         return Err(Problem::invalid_at("name", "event", message));
+    }
+    if event.data.is_some_and(|data| data.len() > MOST_MEMBERS) {
+        let message = format!("at most {MOST_MEMBERS} members are taken");
+        return Err(Problem::invalid_at("data", "too_many", message));
     }
     let patch = Patch { event: Some(name.to_owned()), ..Patch::default() };
     change(&api, &holder, &once, &id, &patch).await

@@ -28,29 +28,32 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(contact))
 }
 
-/// What is posted about a contact. Any other key is a custom field.
+/// What is posted about a contact. Any other key is a custom field. It describes: what is posted is read member by
+/// member, so that everything that is wrong with it can be said.
 #[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "it describes; what is posted is read member by member")]
-struct PostedContact {
+pub struct PostedContact {
     /// Who it is about.
-    email: String,
-    first_name: Option<String>,
-    last_name: Option<String>,
+    pub email: String,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
     /// Split into first and last name where those are not given.
-    name: Option<String>,
-    phone: Option<String>,
+    pub name: Option<String>,
+    /// The telephone number, as it is written.
+    pub phone: Option<String>,
     /// An IANA name. Dates without an offset are read in it.
-    time_zone: Option<String>,
+    pub time_zone: Option<String>,
     /// A BCP 47 tag.
-    locale: Option<String>,
+    pub locale: Option<String>,
     /// Tags to assign: a list, or a text with commas between.
-    tags: Option<Vec<String>>,
+    pub tags: Option<Vec<String>>,
     /// Tags to withdraw, likewise.
-    remove_tags: Option<Vec<String>>,
+    pub remove_tags: Option<Vec<String>>,
     /// Custom fields by key; `null` and the empty text clear.
-    fields: Option<BTreeMap<String, Value>>,
+    pub fields: Option<BTreeMap<String, Value>>,
     /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
-    consent: Option<String>,
+    pub consent: Option<String>,
 }
 
 /// What the post did.

@@ -37,6 +37,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::platform::Platform;
 
 pub use auth::{AdminKey, Scope};
+pub use contacts::WrittenContact;
+pub use hooks::PostedContact;
 pub use journeys::message_json;
 pub use problem::{Fault, Problem};
 
