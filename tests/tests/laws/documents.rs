@@ -124,7 +124,7 @@ fn way(parts: &[Part], kinds: &[u8], from: usize, byte: u8, restless: bool) -> O
 fn is_a_rest(kind: u8, part: &Part) -> bool {
     match kind {
         3..=5 | 14..=19 | 40..=42 => true,
-        6..=8 => part.what[2] % 3 == 0,
+        6..=8 => part.what[2].is_multiple_of(3),
         _ => false,
     }
 }
@@ -273,7 +273,7 @@ fn value(a: u8, b: u8) -> Value {
 fn settings(bytes: [u8; 4]) -> Value {
     let mut settings = json!({
         "restart_delay": pick(&["5 minutes", "0 minutes", "2 hours", "1 day"], bytes[0]),
-        "multiple_send": bytes[1] % 6 == 0,
+        "multiple_send": bytes[1].is_multiple_of(6),
         "max_runs_per_day": pick(&[10, 10, 2, MANY_RUNS, 1], bytes[2]),
         "max_messages_per_day": pick(&[20, 20, 20, 3, 1], bytes[3]),
     });

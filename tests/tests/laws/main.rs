@@ -3,9 +3,12 @@
 //! `PROPTEST_CASES` scales all of them (256 is what is written here); the stories are the same every time
 //! unless `PROPTEST_RNG_SEED` says otherwise.
 
+#![allow(clippy::unwrap_used, reason = "all of it is test code")]
+
 mod contacts;
 mod documents;
 mod drive;
+mod found;
 mod hostile;
 mod order;
 mod runs;

@@ -124,6 +124,9 @@ fn r18_nothing_of_an_old_run_acts() {
     });
 }
 
+/// A chain of writes is no longer (R42).
+const MOST_LOOKS: usize = 25;
+
 /// Compares what left or ended steps are told with being told nothing.
 #[derive(Default)]
 struct Stale {
@@ -165,7 +168,11 @@ impl Watch for Stale {
             return;
         }
         let mut instead = world.clone();
-        instead.perform(Work::Event(contact.clone(), campaign.clone(), Event::Changed));
+        // A message looks again until it has seen what its own campaign wrote meanwhile (R31).
+        let looks = if matches!(event, Event::DeliveryDue { .. }) { MOST_LOOKS } else { 1 };
+        for _ in 0..looks {
+            instead.perform(Work::Event(contact.clone(), campaign.clone(), Event::Changed));
+        }
         if Self::is_stale(instead.enrollment(contact, campaign), event, &instead) {
             self.instead = Some((world.clone(), instead));
         }

@@ -202,6 +202,10 @@ impl Story {
     }
 
     pub(crate) fn act(&self, act: &Act, drive: &mut Drive, watch: &mut dyn Watch) {
+        // A change and a milestone at the very same instant have no order to keep: whoever wrote first is forgotten.
+        if matches!(act, Act::Pause(_) | Act::Resume { .. } | Act::Publish { .. }) {
+            drive.world.jump_to(drive.world.now() + TimeDelta::seconds(1));
+        }
         let now = drive.world.now();
         match act {
             Act::Write { contact, what } => {
