@@ -32,7 +32,10 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
         rows.push(row);
     };
     if bench.format == Format::Text {
-        println!("{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}", "figure", "contacts", "per second", "µs a contact", "MB resident", "KB on disk");
+        println!(
+            "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}",
+            "figure", "contacts", "per second", "µs a contact", "MB resident", "KB on disk"
+        );
     }
     keep(decisions::measure());
     for contacts in &bench.contacts {
@@ -47,7 +50,8 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn print_row(row: &Value) {
-    let number = |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
+    let number =
+        |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
     println!(
         "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}",
         row["figure"].as_str().unwrap_or_default(),

@@ -92,7 +92,12 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
     let stopwatch = Stopwatch::start();
     match course {
         Course::FiveSteps => {
-            post_all(&api, contacts, &|n| json!({ "email": address(n), "first_name": "Ann", "tags": ["Go"] })).await?;
+            post_all(
+                &api,
+                contacts,
+                &|n| json!({ "email": address(n), "first_name": "Ann", "tags": ["Go"] }),
+            )
+            .await?;
             embedded.worker.idle().await;
             embedded.worker.advance(begins() + TimeDelta::hours(1)).await;
         }
@@ -116,11 +121,14 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         }
     }
     let took = stopwatch.elapsed().as_secs_f64();
-    let statistics = call(&api, "GET", &format!("/v1/campaigns/{id}/statistics"), String::new()).await?;
+    let statistics =
+        call(&api, "GET", &format!("/v1/campaigns/{id}/statistics"), String::new()).await?;
     let sent = statistics["messages"]["sent"].as_u64().unwrap_or(0);
     let expected = course.messages() * u64::try_from(contacts)?;
     if sent != expected {
-        return Err(format!("{}: {sent} messages were sent, {expected} expected", course.name()).into());
+        return Err(
+            format!("{}: {sent} messages were sent, {expected} expected", course.name()).into()
+        );
     }
     embedded.stop().await;
     #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -164,7 +172,12 @@ async fn post_all(
     Ok(())
 }
 
-async fn call(api: &Router, method: &str, path: &str, body: String) -> Result<Value, Box<dyn Error>> {
+async fn call(
+    api: &Router,
+    method: &str,
+    path: &str,
+    body: String,
+) -> Result<Value, Box<dyn Error>> {
     let kind = if method == "PUT" { "application/yaml" } else { "application/json" };
     let request = Request::builder()
         .method(method)
@@ -176,7 +189,9 @@ async fn call(api: &Router, method: &str, path: &str, body: String) -> Result<Va
     let status = response.status();
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await?;
     if !status.is_success() {
-        return Err(format!("{method} {path}: {status}: {}", String::from_utf8_lossy(&bytes)).into());
+        return Err(
+            format!("{method} {path}: {status}: {}", String::from_utf8_lossy(&bytes)).into()
+        );
     }
     Ok(serde_json::from_slice(&bytes)?)
 }

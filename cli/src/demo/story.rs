@@ -76,11 +76,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/calendly-rebooked.json"),
         },
     },
-    Step {
-        at: "2026-12-04T10:00:00Z",
-        tells: "This time they met.",
-        what: What::Waits,
-    },
+    Step { at: "2026-12-04T10:00:00Z", tells: "This time they met.", what: What::Waits },
     Step {
         at: "2026-12-05T09:00:00Z",
         tells: "Studio Nord publishes its webinar campaign.",

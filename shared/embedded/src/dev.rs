@@ -20,9 +20,9 @@ use dacapo_platform::table::{Cursor, Key, Query as TableQuery};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::Embedded;
 use crate::clock::EmbeddedClock;
 use crate::worker::WorkerHandle;
-use crate::Embedded;
 
 #[derive(Clone)]
 struct Dev {
@@ -45,15 +45,18 @@ pub(crate) fn with_dev(api: Router, embedded: &Embedded) -> Router {
     if !embedded.clock.is_standing() {
         return api.merge(paths.with_state(dev));
     }
-    paths = paths
-        .route("/dev/clock", get(clock).post(move_clock))
-        .route("/dev/idle", post(idle));
-    api.layer(from_fn_with_state(dev.clone(), settled_before_milestones)).merge(paths.with_state(dev))
+    paths = paths.route("/dev/clock", get(clock).post(move_clock)).route("/dev/idle", post(idle));
+    api.layer(from_fn_with_state(dev.clone(), settled_before_milestones))
+        .merge(paths.with_state(dev))
 }
 
 /// While the clock stands, what was posted before a campaign is published, paused or resumed has the same instant.
 /// It is worked off first, so that before is before.
-async fn settled_before_milestones(State(dev): State<Dev>, request: Request, next: Next) -> Response {
+async fn settled_before_milestones(
+    State(dev): State<Dev>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path();
     let milestone = ["/publish", "/pause", "/resume"].iter().any(|end| path.ends_with(end));
     if request.method() == Method::POST && milestone {
@@ -83,7 +86,9 @@ async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
         (Some(span), None) => span.after(now, Zone::UTC),
         (None, Some(to)) => to,
         (None, None) | (Some(_), Some(_)) => {
-            return refused("send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}");
+            return refused(
+                "send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}",
+            );
         }
     };
     if to < now {

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use clock::{ClockKind, EmbeddedClock};
 pub use outside::{Capture, SystemChance};
 use smtp::Smtp;
-pub use store::{Change, Operation, QueueMessage, SqliteStore, StoreError, Timer};
+pub use store::{Change, Derived, Operation, QueueMessage, SqliteStore, StoreError, Timer};
 use worker::Worker;
 pub use worker::WorkerHandle;
 
@@ -106,7 +106,12 @@ impl Embedded {
         }
         platform.dispatch_pending().await?;
         let (asks, requests) = mpsc::channel(64);
-        let worker = Worker::new(platform.clone(), Arc::clone(&store), Arc::clone(&clock))
+        let mut works = platform.clone();
+        if options.smtp.is_none() {
+            // A claim must be on disk before a mail leaves; a captured mail never leaves.
+            works.ports.table = Arc::new(Derived(Arc::clone(&store)));
+        }
+        let worker = Worker::new(works, Arc::clone(&store), Arc::clone(&clock))
             .await
             .map_err(Error::from)?;
         let running = tokio::spawn(worker.run(requests));

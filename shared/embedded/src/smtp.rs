@@ -21,7 +21,9 @@ impl Smtp {
     pub fn to(url: &str) -> Result<Self, String> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             // The URL may hold a password, so it is not repeated.
-            .map_err(|error| format!("the SMTP URL cannot be used: {error}; write smtp://host:port"))?;
+            .map_err(|error| {
+                format!("the SMTP URL cannot be used: {error}; write smtp://host:port")
+            })?;
         Ok(Self(builder.build()))
     }
 }
@@ -55,7 +57,8 @@ fn is_definite(error: &lettre::transport::smtp::Error) -> bool {
 
 /// The mail as a MIME message: text and HTML as alternatives, and the headers of one-click unsubscribing.
 pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
-    let address = |text: &str| text.parse::<Address>().map_err(|error| format!("{text:?}: {error}"));
+    let address =
+        |text: &str| text.parse::<Address>().map_err(|error| format!("{text:?}: {error}"));
     let from = address(&mail.from.address)?;
     let domain = from.domain().to_owned();
     let mut builder = Message::builder()

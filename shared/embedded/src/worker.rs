@@ -19,7 +19,6 @@ use dacapo_platform::keys::fed;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Post, Queue};
 use dacapo_platform::table::TableError;
-use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -239,7 +238,7 @@ impl Work {
         }
     }
 
-    async fn feed(&self) -> Result<bool, Error> {
+    async fn feed(self: &Arc<Self>) -> Result<bool, Error> {
         let changes = self.store.read_feed(CONSUMER, BATCH)?;
         let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
         let mut contacts: BTreeMap<ContactId, Vec<ContactImage>> = BTreeMap::new();
@@ -253,22 +252,24 @@ impl Work {
                 None => {}
             }
         }
-        let one_contact = async |images: Vec<ContactImage>| {
-            for image in images {
-                match self.platform.contact_changed(&image).await {
-                    Err(error) if error.answer() == Answer::Page => {
-                        tracing::error!(%error, "a change that nobody can read was put aside");
-                        self.put_aside(image.new.map(|item| item.body)).await?;
+        let changed = side_by_side(contacts.into_values().map(|images| {
+            let work = Arc::clone(self);
+            async move {
+                for image in images {
+                    match work.platform.contact_changed(&image).await {
+                        Err(error) if error.answer() == Answer::Page => {
+                            tracing::error!(%error, "a change that nobody can read was put aside");
+                            work.put_aside(image.new.map(|item| item.body)).await?;
+                        }
+                        other => other?,
                     }
-                    other => other?,
                 }
+                Ok(())
             }
-            Ok::<(), Error>(())
-        };
-        let changed = join_all(contacts.into_values().map(one_contact));
+        }));
         let (changed, performed) =
             tokio::join!(changed, self.platform.enrollments_committed(&enrollments));
-        changed.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        changed?;
         match performed {
             Err(error) if error.answer() == Answer::Page => self.one_by_one(enrollments).await?,
             other => other?,
@@ -293,7 +294,7 @@ impl Work {
     }
 
     /// Fires what is due. `fed` says whether the feed had anything: then something may have to come after it.
-    async fn timers(&self, fed: bool) -> Result<bool, Error> {
+    async fn timers(self: &Arc<Self>, fed: bool) -> Result<bool, Error> {
         let due = self.store.due_timers(self.clock.now(), BATCH)?;
         if due.is_empty() {
             return Ok(false);
@@ -303,28 +304,33 @@ impl Work {
             let contact = timer.body.read().ok().and_then(|message| whose(&message));
             contacts.entry(contact).or_default().push(timer);
         }
-        let one_contact = async |timers: Vec<Timer>| {
-            for timer in timers {
-                let operation = match self.handle_body(&timer.body, 1).await? {
-                    Done::Yes => Operation::Cancel(timer.name),
-                    Done::Soon if self.feed_goes_on(fed)? => continue,
-                    Done::Soon => {
-                        Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer })
-                    }
-                    Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
-                };
-                self.store.commit(vec![operation]).await?;
-                self.fired.fetch_add(1, Ordering::SeqCst);
+        side_by_side(contacts.into_values().map(|timers| {
+            let work = Arc::clone(self);
+            async move {
+                for timer in timers {
+                    work.one_timer(timer, fed).await?;
+                }
+                Ok(())
             }
-            Ok::<(), Error>(())
-        };
-        let all = join_all(contacts.into_values().map(one_contact)).await;
-        all.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        }))
+        .await?;
         Ok(true)
     }
 
+    async fn one_timer(&self, timer: Timer, fed: bool) -> Result<(), Error> {
+        let operation = match self.handle_body(&timer.body, 1).await? {
+            Done::Yes => Operation::Cancel(timer.name),
+            Done::Soon if self.feed_goes_on(fed)? => return Ok(()),
+            Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
+            Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
+        };
+        self.store.commit(vec![operation]).await?;
+        self.fired.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
     /// Works off the queues that wait for nobody.
-    async fn queues(&self, fed: bool) -> Result<bool, Error> {
+    async fn queues(self: &Arc<Self>, fed: bool) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
         let now = self.clock.now();
         for queue in Queue::ALL {
@@ -339,14 +345,16 @@ impl Work {
         if contacts.is_empty() {
             return Ok(false);
         }
-        let one_contact = async |messages: Vec<QueueMessage>| {
-            for message in messages {
-                self.one_message(message, fed).await?;
+        side_by_side(contacts.into_values().map(|messages| {
+            let work = Arc::clone(self);
+            async move {
+                for message in messages {
+                    work.one_message(message, fed).await?;
+                }
+                Ok(())
             }
-            Ok::<(), Error>(())
-        };
-        let all = join_all(contacts.into_values().map(one_contact)).await;
-        all.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        }))
+        .await?;
         Ok(true)
     }
 
@@ -403,13 +411,25 @@ impl Work {
     /// Keeps what nobody can do anything with, for a person to look at.
     async fn put_aside(&self, body: Option<dacapo_platform::table::Body>) -> Result<(), Error> {
         let Some(body) = body else { return Ok(()) };
-        let send = Operation::Send {
-            queue: DEAD.to_owned(),
-            visible_at: self.clock.now(),
-            body,
-        };
+        let send = Operation::Send { queue: DEAD.to_owned(), visible_at: self.clock.now(), body };
         Ok(self.store.commit(vec![send]).await?)
     }
+}
+
+/// Lets contacts go side by side, over all cores. The first failure is answered when all are through.
+async fn side_by_side<F>(contacts: impl Iterator<Item = F>) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut under_way: JoinSet<Result<(), Error>> = contacts.collect();
+    let mut answer = Ok(());
+    while let Some(done) = under_way.join_next().await {
+        let done = done.unwrap_or_else(|error| {
+            Err(Error::from(TableError::Failed(format!("a task ended: {error}"))))
+        });
+        answer = answer.and(done);
+    }
+    answer
 }
 
 /// The contact that a message is about: its messages go in order.

@@ -125,19 +125,27 @@ impl Chain {
 }
 
 /// Where a change or a token is in the chain of causes that led to it.
+///
+/// Stored as a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u8)", into = "(u64, u8)")]
 pub struct Causality {
     /// The chain.
-    #[serde(rename = "c")]
     pub chain: Chain,
     /// How many writes of campaigns lie between its beginning and here.
-    #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
     pub depth: u8,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(depth: &u8) -> bool {
-    *depth == 0
+impl From<(u64, u8)> for Causality {
+    fn from((chain, depth): (u64, u8)) -> Self {
+        Self { chain: Chain(chain), depth }
+    }
+}
+
+impl From<Causality> for (u64, u8) {
+    fn from(causality: Causality) -> Self {
+        (causality.chain.0, causality.depth)
+    }
 }
 
 /// What one write changed, with what was there before.
@@ -184,7 +192,7 @@ pub struct Change {
     #[serde(rename = "y")]
     pub by: Author,
     /// Its place in the chain of causes.
-    #[serde(flatten)]
+    #[serde(rename = "c")]
     pub causality: Causality,
 }
 

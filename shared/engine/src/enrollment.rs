@@ -141,7 +141,7 @@ pub struct Token {
     #[serde(rename = "w")]
     pub rest: Rest,
     /// The chain of causes that brought it here.
-    #[serde(flatten)]
+    #[serde(rename = "c")]
     pub causality: Causality,
     /// The date after which a message reached from here is too late (R34).
     #[serde(
@@ -257,7 +257,7 @@ pub struct Parked {
     #[serde(rename = "f", default, skip_serializing_if = "is_false")]
     pub regardless: bool,
     /// The trigger's place in its chain.
-    #[serde(flatten)]
+    #[serde(rename = "c")]
     pub causality: Causality,
 }
 

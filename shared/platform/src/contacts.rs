@@ -16,7 +16,7 @@ use crate::table::{Condition, Item, TableError, Write};
 /// A contact as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredContact {
-    #[serde(flatten)]
+    #[serde(rename = "c")]
     pub(crate) contact: Contact,
     /// The identity of the last write.
     pub(crate) w: String,
@@ -268,7 +268,7 @@ impl Platform {
 
 fn write_id(write: &Write) -> Option<String> {
     match write {
-        Write::Put { item, .. } => item.body.read::<StoredContact>().ok().map(|stored| stored.w),
+        Write::Put { item, .. } => crate::platform::write_id_of(item),
         Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => None,
     }
 }

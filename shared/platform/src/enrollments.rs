@@ -47,6 +47,13 @@ pub struct StoredEnrollment {
     pub w: String,
 }
 
+/// The state alone, for deciding: what the last decision asked for is not looked at.
+#[derive(Deserialize)]
+struct State {
+    #[serde(rename = "e")]
+    enrollment: Enrollment,
+}
+
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Came {
@@ -107,7 +114,7 @@ impl Platform {
     pub async fn enrollments(
         &self,
         contact: &ContactId,
-    ) -> Result<BTreeMap<CampaignId, StoredEnrollment>, Error> {
+    ) -> Result<BTreeMap<CampaignId, Enrollment>, Error> {
         let partition = self.keys.contact_partition(contact);
         let mut all = BTreeMap::new();
         let mut cursor = None;
@@ -117,7 +124,7 @@ impl Platform {
             let page = self.ports.table.query(query).await?;
             for item in &page.items {
                 if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read(item)?);
+                    all.insert(campaign, read::<State>(item)?.enrollment);
                 }
             }
             cursor = page.cursor;
@@ -174,8 +181,7 @@ impl Platform {
         image: Option<Image<'_>>,
     ) -> Result<Try, Error> {
         let key = self.keys.enrollment(id, &campaign.id);
-        let stored: Option<StoredEnrollment> =
-            self.get(&key).await?.map(|item| read(&item)).transpose()?;
+        let stored: Option<State> = self.get(&key).await?.map(|item| read(&item)).transpose()?;
         let enrollment = stored.as_ref().map(|stored| &stored.enrollment);
         let latest;
         let (contact, before) = match image {
@@ -222,7 +228,7 @@ impl Platform {
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(id, campaign, stored.as_ref(), *advance).await? {
+                match self.commit(id, campaign, enrollment, *advance).await? {
                     Commit::Lost => Ok(Try::Again),
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
@@ -234,7 +240,7 @@ impl Platform {
             }
             Decision::Seen(next) => {
                 if image.is_some_and(|image| is_about_to_forget(image.contact, enrollment)) {
-                    self.commit_seen(id, campaign, stored.as_ref(), *next).await?;
+                    self.commit_seen(id, campaign, enrollment, *next).await?;
                 }
                 Ok(Try::Came(Came::Ignored(Ignored::NothingConcerned)))
             }
@@ -274,7 +280,7 @@ impl Platform {
             return Ok(BTreeMap::new());
         }
         let all = self.enrollments(contact).await?;
-        Ok(all.into_iter().map(|(id, stored)| (id, stored.enrollment.status)).collect())
+        Ok(all.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
     }
 
     /// One write, on condition that nobody else was faster.
@@ -282,7 +288,7 @@ impl Platform {
         &self,
         id: &ContactId,
         campaign: &Campaign,
-        before: Option<&StoredEnrollment>,
+        before: Option<&Enrollment>,
         advance: Advance,
     ) -> Result<Commit, Error> {
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
@@ -336,16 +342,19 @@ impl Platform {
         &self,
         id: &ContactId,
         campaign: &Campaign,
-        before: Option<&StoredEnrollment>,
+        before: Option<&Enrollment>,
         next: Enrollment,
     ) -> Result<(), Error> {
-        let Some(before) = before else { return Ok(()) };
-        let stored =
-            StoredEnrollment { enrollment: next, w: self.new_write_id(), ..before.clone() };
-        match self
-            .write(vec![self.enrollment_write(id, &campaign.id, Some(before), &stored)?])
-            .await
-        {
+        // Nothing is to be performed: the stamp is that of no image.
+        let stored = StoredEnrollment {
+            enrollment: next,
+            effects: Vec::new(),
+            records: Vec::new(),
+            delta: Tally::default(),
+            stamp: 0,
+            w: self.new_write_id(),
+        };
+        match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
             Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -356,11 +365,10 @@ impl Platform {
         &self,
         id: &ContactId,
         campaign: &CampaignId,
-        before: Option<&StoredEnrollment>,
+        before: Option<&Enrollment>,
         next: &StoredEnrollment,
     ) -> Result<Write, Error> {
-        let condition =
-            before.map_or(Condition::Absent, |before| Condition::Rev(before.enrollment.rev));
+        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
         let stored: Item = item(self.keys.enrollment(id, campaign), next)?
             .rev(next.enrollment.rev)
             .index(self.keys.member_listed(campaign, id));

@@ -77,14 +77,16 @@ impl Platform {
 
 /// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id tells.
 pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
+    current.and_then(write_id_of).is_some_and(|written| written == write_id)
+}
+
+/// The identity of the write that an item came from.
+pub(crate) fn write_id_of(item: &Item) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Written {
-        #[serde(default)]
         w: String,
     }
-    current
-        .and_then(|item| item.body.read::<Written>().ok())
-        .is_some_and(|written| written.w == write_id)
+    item.body.read::<Written>().ok().map(|written| written.w)
 }
 
 /// Reads a stored body.

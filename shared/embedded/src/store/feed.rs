@@ -9,7 +9,7 @@ use dacapo_platform::table::{Item, Key, TableError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::timers::row_limit;
-use super::writer::{Done, Work};
+use super::writer::{Done, Durability, Work};
 use super::{SqliteStore, rows};
 
 /// One change of one item.
@@ -64,7 +64,7 @@ impl SqliteStore {
     /// Deletes what every registered consumer is done with, and says how much that was. The writer
     /// does so by itself now and then.
     pub async fn trim(&self) -> Result<usize, TableError> {
-        match self.writer.run(Work::Trim).await? {
+        match self.writer.run(Work::Trim, Durability::Process).await? {
             Done::Count(trimmed) => Ok(trimmed),
             Done::Committed | Done::Received(_) => Ok(0),
         }

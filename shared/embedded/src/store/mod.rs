@@ -2,7 +2,9 @@
 //!
 //! What it promises:
 //!
-//! - What was acknowledged is on disk: it survives `kill -9` and the loss of power.
+//! - What was acknowledged survives `kill -9`. What was written through the table itself ([`SqliteStore`]) is on disk and
+//!   survives the loss of power too; what was committed by [`SqliteStore::commit`] or written through [`Derived`] may be
+//!   lost with the power, from the latest backwards, never with a gap.
 //! - Table writes, timers, queue messages and checkpoints that are committed together are there
 //!   together or not at all ([`SqliteStore::commit`]).
 //! - One writer thread makes every change, in the order of their arrival. It commits all that waits
@@ -41,7 +43,7 @@ pub use feed::Change;
 pub use queue::QueueMessage;
 pub use timers::Timer;
 
-use writer::{Done, Work, Writer};
+use writer::{Done, Durability, Work, Writer};
 
 /// The store's file in its directory.
 const FILE: &str = "dacapo.db";
@@ -170,7 +172,7 @@ impl SqliteStore {
     /// conditions are judged before any of it is applied; `which` of a conflict counts the table
     /// writes only. Once this is called the commit goes on even if nobody waits for its answer.
     pub async fn commit(&self, operations: Vec<Operation>) -> Result<(), TableError> {
-        self.commit_once(operations, None).await
+        self.commit_once(operations, None, Durability::Process).await
     }
 
     /// Counts the commits. Wait for it to change instead of asking again and again for new work.
@@ -187,22 +189,36 @@ impl SqliteStore {
     /// Deletes what expired at or before an instant, some at a time: says how many, so that the
     /// caller goes on until there are none. The feed tells of it like of any other delete.
     pub async fn sweep(&self, now: Instant) -> Result<usize, TableError> {
-        match self.writer.run(Work::Sweep { now }).await? {
+        match self.writer.run(Work::Sweep { now }, Durability::Process).await? {
             Done::Count(swept) => Ok(swept),
             Done::Committed | Done::Received(_) => Ok(0),
         }
+    }
+
+    async fn write_as(
+        &self,
+        writes: Vec<Write>,
+        token: Option<&str>,
+        durability: Durability,
+    ) -> Result<(), TableError> {
+        token.map_or(Ok(()), check_token)?;
+        // A plain write has no token in DynamoDB either.
+        let token = token.filter(|_| writes.len() > 1).map(str::to_owned);
+        let operations = writes.into_iter().map(Operation::Write).collect();
+        self.commit_once(operations, token, durability).await
     }
 
     async fn commit_once(
         &self,
         operations: Vec<Operation>,
         token: Option<String>,
+        durability: Durability,
     ) -> Result<(), TableError> {
         check(table_writes(&operations))?;
         if operations.is_empty() {
             return Ok(());
         }
-        self.writer.run(Work::Commit { operations, token }).await.map(|_| ())
+        self.writer.run(Work::Commit { operations, token }, durability).await.map(|_| ())
     }
 
     fn new(readers: Vec<Arc<Mutex<Connection>>>, writer: Writer, lock: Option<File>) -> Self {
@@ -267,9 +283,38 @@ impl Table for SqliteStore {
     }
 
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
-        token.map_or(Ok(()), check_token)?;
-        // A plain write has no token in DynamoDB either.
-        let token = token.filter(|_| writes.len() > 1).map(str::to_owned);
-        self.commit_once(writes.into_iter().map(Operation::Write).collect(), token).await
+        self.write_as(writes, token, Durability::Power).await
+    }
+}
+
+/// The same table for the worker. What it writes follows from what is there, and is acknowledged to nobody outside:
+/// after a loss of power the store is as it was at some moment before, and the worker does the rest again. So it need not
+/// wait for the disk.
+pub struct Derived(pub Arc<SqliteStore>);
+
+#[async_trait]
+impl Table for Derived {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
+        self.0.get(key, consistency).await
+    }
+
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        consistency: Consistency,
+    ) -> Result<Vec<Option<Item>>, TableError> {
+        self.0.get_many(keys, consistency).await
+    }
+
+    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+        self.0.query(query).await
+    }
+
+    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+        self.0.query_index(query).await
+    }
+
+    async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
+        self.0.write_as(writes, token, Durability::Process).await
     }
 }

@@ -5,7 +5,7 @@ use dacapo_platform::table::{Body, TableError};
 use rusqlite::{Connection, params};
 
 use super::timers::row_limit;
-use super::writer::{Done, Work};
+use super::writer::{Done, Durability, Work};
 use super::{SqliteStore, rows};
 
 /// A message as it was received.
@@ -39,7 +39,11 @@ impl SqliteStore {
         if self.read(|connection| visible(connection, queue, now, 1))?.is_empty() {
             return Ok(Vec::new());
         }
-        match self.writer.run(Work::Receive { queue: queue.to_owned(), now, limit, lease }).await? {
+        match self
+            .writer
+            .run(Work::Receive { queue: queue.to_owned(), now, limit, lease }, Durability::Process)
+            .await?
+        {
             Done::Received(messages) => Ok(messages),
             Done::Committed | Done::Count(_) => Ok(Vec::new()),
         }

@@ -10,12 +10,6 @@ use super::StoreError;
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "1";
 
-/// `FULL` flushes the log at every commit, so that an acknowledged write survives the loss of power
-/// and not only of the process. It is affordable because the writer commits everything that waits
-/// at once: the more callers, the more of them share a flush. Measured with 64 callers on two cores
-/// and ext4 (`--example store_speed`): 24,000 puts a second, with `NORMAL` 43,000.
-const SYNCHRONOUS: &str = "FULL";
-
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -78,7 +72,6 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     settle_in(&connection, 64 * 1024)?;
     // In memory there is no log; SQLite then answers `memory` and all is well.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", SYNCHRONOUS)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =

@@ -53,25 +53,55 @@ pub(super) struct Writer {
 
 struct Job {
     work: Work,
+    durability: Durability,
     answer: oneshot::Sender<Answer>,
 }
 
 type Answer = Result<Done, TableError>;
 
+/// What an acknowledgement promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// It survives the end of the process. A loss of power may take it back, and then all that came after it too.
+    Process,
+    /// It survives a loss of power, with all that came before it.
+    Power,
+}
+
+impl Durability {
+    /// SQLite's word: whether the log is flushed at the commit.
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::Process => "NORMAL",
+            Self::Power => "FULL",
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn start(connection: Arc<Mutex<Connection>>, in_feed: fn(&Key) -> bool) -> Self {
         let (jobs, waiting) = channel();
         let (notifier, commits) = watch::channel(0);
-        let mut groups =
-            Groups { connection, in_feed, notifier, tokens: Tokens::default(), checkpoints: 0 };
+        let mut groups = Groups {
+            connection,
+            in_feed,
+            notifier,
+            tokens: Tokens::default(),
+            checkpoints: 0,
+            set: None,
+        };
         let thread = std::thread::spawn(move || groups.run(&waiting));
         Self { jobs: Some(jobs), commits, thread: Some(thread) }
     }
 
-    pub(super) async fn run(&self, work: Work) -> Answer {
+    pub(super) async fn run(&self, work: Work, durability: Durability) -> Answer {
         let (answer, outcome) = oneshot::channel();
         let gone = || TableError::Failed("the writer has ended".to_owned());
-        self.jobs.as_ref().ok_or_else(gone)?.send(Job { work, answer }).map_err(|_| gone())?;
+        self.jobs
+            .as_ref()
+            .ok_or_else(gone)?
+            .send(Job { work, durability, answer })
+            .map_err(|_| gone())?;
         // An answer that never comes is one lost half way.
         outcome
             .await
@@ -98,6 +128,8 @@ struct Groups {
     notifier: watch::Sender<u64>,
     tokens: Tokens,
     checkpoints: usize,
+    /// What the connection is set to.
+    set: Option<Durability>,
 }
 
 impl Groups {
@@ -153,6 +185,7 @@ impl Groups {
         group: &[Job],
     ) -> Result<Vec<Answer>, TableError> {
         let failed = |error: rusqlite::Error| TableError::Failed(error.to_string());
+        self.set_durability(connection, group).map_err(failed)?;
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
         let mut answers = Vec::with_capacity(group.len());
         for job in group {
@@ -169,6 +202,16 @@ impl Groups {
         execute(connection, "COMMIT").map_err(|error| TableError::Unknown(error.to_string()))?;
         self.tokens.committed();
         Ok(answers)
+    }
+
+    /// A group is as durable as the one in it that asks for most.
+    fn set_durability(&mut self, connection: &Connection, group: &[Job]) -> rusqlite::Result<()> {
+        let wanted = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Power);
+        if self.set != Some(wanted) {
+            connection.pragma_update(None, "synchronous", wanted.synchronous())?;
+            self.set = Some(wanted);
+        }
+        Ok(())
     }
 
     fn perform(&mut self, connection: &Connection, work: &Work) -> Result<Done, Failure> {

@@ -310,14 +310,14 @@ pub enum Effect {
         #[serde(rename = "w")]
         order: Order,
         /// The asking token's place in its chain.
-        #[serde(flatten)]
+        #[serde(rename = "c")]
         causality: Causality,
     },
     /// Tell the campaigns that read it: [`Event::StatusChanged`].
     #[serde(rename = "u")]
     StatusChanged {
         /// The place of what changed it in its chain.
-        #[serde(flatten)]
+        #[serde(rename = "c")]
         causality: Causality,
     },
 }

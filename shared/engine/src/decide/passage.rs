@@ -139,10 +139,12 @@ impl<'a> Passage<'a> {
         self.changed(change);
     }
 
-    /// Without tokens an enrollment is on the newest version (R50).
+    /// Without tokens an enrollment is on the newest version (R50): never again on an older one, although a change from
+    /// before the publishing may come late.
     pub(super) fn choose_version(&mut self, standing: Standing) {
         if self.next.tokens.is_empty()
             && self.moving.is_empty()
+            && standing.version > self.next.version
             && let Some(graph) = self.situation.campaign.versions.get(&standing.version)
         {
             self.go_over_to(graph);

@@ -16,7 +16,7 @@ use super::idempotency::Answer;
 use super::lists::{Page, Paging, foreign_cursor, listing_failed};
 use super::problem::Problem;
 use crate::contact_json::instant_text;
-use crate::enrollments::{Came, StoredEnrollment};
+use crate::enrollments::Came;
 use crate::error::Error;
 use crate::handlers::{StoredHistory, was_not_held};
 use crate::keys::Keys;
@@ -24,6 +24,7 @@ use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
+use dacapo_engine::enrollment::Enrollment;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -148,8 +149,7 @@ struct TokenShape {
 }
 
 impl EnrollmentShape {
-    fn of(campaign: CampaignId, stored: &StoredEnrollment) -> Self {
-        let enrollment = &stored.enrollment;
+    fn of(campaign: CampaignId, enrollment: &Enrollment) -> Self {
         let tokens = enrollment.tokens.iter().map(|token| TokenShape {
             element: token.element.to_string(),
             since: instant_text(token.since),
@@ -195,7 +195,7 @@ async fn enrollments(
     let items: Vec<_> = all
         .by_ref()
         .take(limit)
-        .map(|(campaign, stored)| EnrollmentShape::of(campaign, &stored))
+        .map(|(campaign, enrollment)| EnrollmentShape::of(campaign, &enrollment))
         .collect();
     let last = items.last().filter(|_| all.next().is_some());
     let next_cursor = last.map(|last| Cursor::at(&[ENROLLED, last.campaign.as_str()]));
@@ -226,7 +226,7 @@ async fn release(
         return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
-    Answer::ok(&EnrollmentShape::of(campaign, &stored))
+    Answer::ok(&EnrollmentShape::of(campaign, &stored.enrollment))
 }
 
 /// A message.

@@ -3,11 +3,11 @@
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::Event;
-use dacapo_engine::enrollment::Guard;
+use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::Tag;
 use serde::{Deserialize, Serialize};
 
-use crate::enrollments::{Came, Image, StoredEnrollment};
+use crate::enrollments::{Came, Image};
 use crate::error::Error;
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Item, TableError, Write};
@@ -117,6 +117,6 @@ fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
     })
 }
 
-fn waits_in_quarantine(enrollment: Option<&StoredEnrollment>) -> bool {
-    enrollment.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided))
+fn waits_in_quarantine(enrollment: Option<&Enrollment>) -> bool {
+    enrollment.is_some_and(|enrollment| enrollment.held == Some(Guard::Undecided))
 }

@@ -79,9 +79,8 @@ impl Platform {
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
-        for chunk in decisions.chunks(DECISIONS_A_TRANSACTION) {
-            self.record(chunk).await?;
-        }
+        let recorded = decisions.chunks(DECISIONS_A_TRANSACTION).map(|chunk| self.record(chunk));
+        futures_util::future::try_join_all(recorded).await?;
         let mut orders = Vec::new();
         for decision in &decisions {
             for (index, effect) in (0..).zip(&decision.stored.effects) {
@@ -96,7 +95,7 @@ impl Platform {
 
     /// History and statistics, together or not at all.
     async fn record(&self, decisions: &[Committed]) -> Result<(), Error> {
-        let mut open: Vec<(&Committed, Item)> = Vec::new();
+        let mut open: Vec<(&Committed, Item, Tally)> = Vec::new();
         for decision in decisions {
             let at = decision.stored.records.first().map_or_else(|| self.now(), |record| record.at);
             let (contact, campaign) = (&decision.contact, &decision.campaign);
@@ -104,20 +103,20 @@ impl Platform {
             let mut delta = decision.stored.delta.clone();
             let before = decision.before.as_ref().map(|before| &before.enrollment);
             delta.add(&Gauge::between(before, Some(&decision.stored.enrollment)));
+            let counted = delta.clone();
             let history = StoredHistory {
                 campaign: campaign.clone(),
                 version: decision.stored.enrollment.version,
                 records: decision.stored.records.clone(),
                 delta,
             };
-            open.push((decision, item(key, &history)?.expires(at + KEPT)));
+            open.push((decision, item(key, &history)?.expires(at + KEPT), counted));
         }
         while !open.is_empty() {
             let mut counters: BTreeMap<&CampaignId, Tally> = BTreeMap::new();
             let mut writes = Vec::new();
-            for (decision, history) in &open {
-                let stored: StoredHistory = read(history)?;
-                counters.entry(&decision.campaign).or_default().add(&stored.delta);
+            for (decision, history, counted) in &open {
+                counters.entry(&decision.campaign).or_default().add(counted);
                 writes.push(Write::put(history.clone(), Condition::Absent));
             }
             // Any shard will do, since they are summed; different batches meet in different ones.

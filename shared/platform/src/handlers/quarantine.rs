@@ -165,7 +165,8 @@ impl Platform {
             let before = self.enrollment(id, campaign).await?;
             let Some(mut stored) = next(before.as_ref()) else { return Ok(()) };
             stored.w = self.new_write_id();
-            let write = self.enrollment_write(id, campaign, before.as_ref(), &stored)?;
+            let state = before.as_ref().map(|before| &before.enrollment);
+            let write = self.enrollment_write(id, campaign, state, &stored)?;
             let check = Write::check(self.keys.contact(id), Condition::Present);
             match self.write(vec![write, check]).await {
                 // An erased contact has no enrollments.

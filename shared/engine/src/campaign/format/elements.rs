@@ -207,6 +207,11 @@ fn nine() -> TimeOfDay {
     TimeOfDay::new(9, 0).unwrap_or_default()
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_nine(at: &TimeOfDay) -> bool {
+    *at == nine()
+}
+
 fn half_an_hour() -> Span {
     Span::minutes(30)
 }
@@ -221,7 +226,7 @@ pub struct DateTimer {
     #[serde(default)]
     pub offset: Span,
     /// The time of day, for a `date`; 09:00 unless given.
-    #[serde(default = "nine")]
+    #[serde(default = "nine", skip_serializing_if = "is_nine")]
     pub at: TimeOfDay,
     /// When the moment has passed.
     #[serde(default)]

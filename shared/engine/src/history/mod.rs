@@ -3,6 +3,8 @@
 //! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as short
 //! values and put into words when they are read, so that the words can be mended later.
 
+mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{Author, Change};
@@ -10,7 +12,7 @@ use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::statistics::Outcome;
-use crate::time::{Instant, Zone};
+use crate::time::Instant;
 
 /// What one decision did, for the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -339,174 +341,5 @@ impl Cause {
             .take(NAMED)
             .collect();
         Self::Change { rev: change.rev, what, by: change.by.clone() }
-    }
-
-    /// The cause in words, beginning with "because".
-    pub fn words(&self) -> String {
-        match self {
-            Self::Change { what, by, .. } => {
-                format!("because {} by {}", list(what, Changed::happened), author(by))
-            }
-            Self::Timer => "because the timer came due".to_owned(),
-            Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
-            Self::Message => "because the message was due".to_owned(),
-            Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
-            Self::StatusIn(campaign) => {
-                format!("because the status in campaign {campaign} changed")
-            }
-            Self::Published(version) => format!("because version {version} was published"),
-            Self::Resumed => "because the campaign was resumed".to_owned(),
-            Self::Job(job) => format!("because of mass action {job}"),
-            Self::Released(by) => format!("because {} released it", author(by)),
-            Self::Defect => "because of a defect".to_owned(),
-        }
-    }
-}
-
-fn author(by: &Author) -> String {
-    match by {
-        Author::ApiKey(name) => format!("API key {name}"),
-        Author::Element(campaign, element) => format!("campaign {campaign} at {element}"),
-        Author::Contact => "the contact".to_owned(),
-        Author::MailService => "the mail service".to_owned(),
-    }
-}
-
-fn list<T>(many: &[T], words: impl Fn(&T) -> String) -> String {
-    many.iter().map(words).collect::<Vec<_>>().join(", ")
-}
-
-impl Changed {
-    fn happened(&self) -> String {
-        match self {
-            Self::TagAdded(tag) => format!("tag {tag} was added"),
-            Self::TagRefreshed(tag) => format!("tag {tag} was assigned again"),
-            Self::TagRemoved(tag) => format!("tag {tag} was removed"),
-            Self::FieldSet(field) => format!("field {field} was set"),
-            Self::FieldCleared(field) => format!("field {field} was cleared"),
-            Self::Event(name) => format!("event {name} was posted"),
-            Self::Consent => "consent was changed".to_owned(),
-        }
-    }
-
-    fn asked(&self) -> String {
-        match self {
-            Self::TagAdded(tag) | Self::TagRefreshed(tag) => format!("added tag {tag}"),
-            Self::TagRemoved(tag) => format!("removed tag {tag}"),
-            Self::FieldSet(field) => format!("set field {field}"),
-            Self::FieldCleared(field) => format!("cleared field {field}"),
-            Self::Event(name) => format!("posted event {name}"),
-            Self::Consent => "changed consent".to_owned(),
-        }
-    }
-}
-
-impl Happened {
-    /// The stable word for the kind, as programs outside read it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Entered => "entered",
-            Self::EventFired => "event",
-            Self::UsedUp => "used_up",
-            Self::GoalReached => "goal",
-            Self::Rests => "rests",
-            Self::TokenEnded => "ended",
-            Self::Waits { .. } => "wait",
-            Self::DatePlanned { moved: false, .. } => "timer",
-            Self::DatePlanned { moved: true, .. } => "timer_moved",
-            Self::NoDate => "timer_without_date",
-            Self::Missed => "timer_missed",
-            Self::TimerFired => "timer_fired",
-            Self::MessageQueued => "message",
-            Self::MessageWaits { .. } => "message_waits",
-            Self::MessageSettled { outcome, .. } => match outcome {
-                Outcome::Sent => "message_sent",
-                Outcome::Suppressed => "message_suppressed",
-                Outcome::Failed => "message_failed",
-                Outcome::Unknown => "message_unknown",
-            },
-            Self::MessageDropped => "message_dropped",
-            Self::Branched { .. } => "branch",
-            Self::Wrote { .. } => "wrote",
-            Self::FieldRefused { .. } => "field_refused",
-            Self::TooDeep => "too_deep",
-            Self::Reset => "reset",
-            Self::ElementGone => "element_gone",
-            Self::Restarted { .. } => "restart",
-            Self::Parked { .. } => "parked",
-            Self::Rechecked => "recheck",
-            Self::NotStarted { .. } => "not_started",
-            Self::Stopped => "stopped",
-            Self::Held { .. } => "held",
-            Self::Released => "released",
-            Self::Completed => "completed",
-            Self::Commanded { .. } => "commanded",
-            Self::StartIgnored { .. } => "start_ignored",
-            Self::Called => "webhook",
-            Self::Migrated { .. } => "migrated",
-            Self::Resumed => "resumed",
-            Self::StatisticsReset => "statistics_reset",
-        }
-    }
-
-    /// The line in words; instants are shown in the zone.
-    pub fn words(&self, zone: Zone, because: &Cause) -> String {
-        let at = |instant: &Instant| {
-            instant.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
-        };
-        match self {
-            Self::Entered => "entered the campaign".to_owned(),
-            Self::EventFired => "the event happened".to_owned(),
-            Self::UsedUp => "used up: what it leads to has happened".to_owned(),
-            Self::GoalReached => "the goal was reached".to_owned(),
-            Self::Rests => "waits here".to_owned(),
-            Self::TokenEnded => "the path ends here".to_owned(),
-            Self::Waits { until } => format!("waits until {}", at(until)),
-            Self::DatePlanned { due, moved: false } => format!("timer set for {}", at(due)),
-            Self::DatePlanned { due, moved: true } => format!("timer moved to {}", at(due)),
-            Self::NoDate => "no date, waits for one".to_owned(),
-            Self::Missed => "the moment has passed".to_owned(),
-            Self::TimerFired => "its time has come".to_owned(),
-            Self::MessageQueued => "message on its way".to_owned(),
-            Self::MessageWaits { until } => {
-                format!("message waits for the e-mail time, {}", at(until))
-            }
-            Self::MessageSettled { outcome, reason } => match reason {
-                Some(reason) => format!("message {}: {reason}", outcome.word()),
-                None => format!("message {}", outcome.word()),
-            },
-            Self::MessageDropped => "message dropped before it left".to_owned(),
-            Self::Branched { way } => format!("took the way {way}"),
-            Self::Wrote { what } => list(what, Changed::asked),
-            Self::FieldRefused { field, reason } => format!("field {field} was not set: {reason}"),
-            Self::TooDeep => {
-                "not written: campaigns have answered each other's writes too often".to_owned()
-            }
-            Self::Reset => "campaign reset".to_owned(),
-            Self::ElementGone => "the path ends: the newest version has no such element".to_owned(),
-            Self::Restarted { eligible_at } => {
-                format!("campaign restarted, a trigger from {} on starts it", at(eligible_at))
-            }
-            Self::Parked { until } => {
-                format!("waiting for restart, parked until {}, {}", at(until), because.words())
-            }
-            Self::Rechecked => "start conditions rechecked".to_owned(),
-            Self::NotStarted { missing } => format!("not started, missing: {}", missing.join(", ")),
-            Self::Stopped => "campaign stopped".to_owned(),
-            Self::Held { guard } => format!("held: {}", guard.words()),
-            Self::Released => "released".to_owned(),
-            Self::Completed => "campaign completed".to_owned(),
-            Self::Commanded { campaign, order } => match order {
-                Order::Start => format!("asked campaign {campaign} to start"),
-                Order::Reset => format!("reset campaign {campaign}"),
-                Order::Stop => format!("stopped campaign {campaign}"),
-                Order::StopAndReset => format!("stopped and reset campaign {campaign}"),
-            },
-            Self::StartIgnored { reason } => format!("not started: {reason}"),
-            Self::Called => "webhook called".to_owned(),
-            Self::Migrated { version } => format!("moved to version {version}"),
-            Self::Resumed => "goes on after the pause".to_owned(),
-            Self::StatisticsReset => "statistics reset".to_owned(),
-        }
     }
 }

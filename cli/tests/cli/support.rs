@@ -1,7 +1,5 @@
 //! A `dacapo serve` as a process of its own, talked to over HTTP.
 
-#![allow(dead_code, reason = "every test file uses its own part")]
-
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,24 +8,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// The admin key of the tests.
-pub const KEY: &str = "test-key";
+pub(crate) const KEY: &str = "test-key";
 
 /// Where the campaigns of the examples are.
-pub fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 /// A running server. Dropping it kills it.
-pub struct Serve {
+pub(crate) struct Serve {
     child: Child,
-    pub url: String,
+    pub(crate) url: String,
     agent: ureq::Agent,
 }
 
 impl Serve {
     /// Starts one, and waits until it says that it is ready.
-    pub fn start(directory: Option<&Path>, arguments: &[&str]) -> Self {
+    pub(crate) fn start(directory: Option<&Path>, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
         command.args(["serve", "--port", "0", "--api-key", KEY]).args(arguments);
         if let Some(directory) = directory {
@@ -36,7 +34,8 @@ impl Serve {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
+        let ready: Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
         assert_eq!(ready["ready"], true);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -47,23 +46,23 @@ impl Serve {
     }
 
     /// One that stands at an instant.
-    pub fn standing(directory: Option<&Path>, at: &str) -> Self {
+    pub(crate) fn standing(directory: Option<&Path>, at: &str) -> Self {
         Self::start(directory, &["--clock", at])
     }
 
     /// The process, for whoever kills it.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// `kill -9`, and the end of it.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// A call. `None` if there was no answer.
-    pub fn try_call(
+    pub(crate) fn try_call(
         &self,
         method: &str,
         path: &str,
@@ -88,28 +87,28 @@ impl Serve {
     }
 
     /// A call that succeeds.
-    pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let (status, answer) = self.try_call(method, path, &[], &text).expect("an answer");
         assert!((200..300).contains(&status), "{method} {path}: {status}: {answer:#}");
         answer
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.call("GET", path, &Value::Null)
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         self.call("POST", path, body)
     }
 
     /// Puts and publishes one of the examples.
-    pub fn publish(&self, id: &str) -> Value {
+    pub(crate) fn publish(&self, id: &str) -> Value {
         self.publish_text(id, &example(&format!("{id}.yaml")))
     }
 
     /// Puts and publishes a document.
-    pub fn publish_text(&self, id: &str, document: &str) -> Value {
+    pub(crate) fn publish_text(&self, id: &str, document: &str) -> Value {
         let path = format!("/v1/campaigns/{id}");
         let yaml = [("Content-Type", "application/yaml")];
         let (status, saved) = self.try_call("PUT", &path, &yaml, document).expect("an answer");
@@ -118,12 +117,12 @@ impl Serve {
     }
 
     /// Moves the clock.
-    pub fn clock_to(&self, to: &str) -> Value {
+    pub(crate) fn clock_to(&self, to: &str) -> Value {
         self.post("/dev/clock", &json!({ "to": to }))
     }
 
     /// Every captured message.
-    pub fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         self.post("/dev/idle", &json!({}));
         self.get("/dev/messages")["items"].as_array().unwrap().clone()
     }

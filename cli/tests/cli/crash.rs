@@ -1,15 +1,13 @@
 //! `serve` killed with `kill -9` at random moments under load, and started again: every contact gets exactly the
 //! messages of an undisturbed run (R30), and nothing that was acknowledged is lost.
 
-mod support;
-
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::support::Serve;
 use serde_json::{Value, json};
-use support::Serve;
 
 const BEGINS: &str = "2026-12-01T08:00:00Z";
 const KILLS: usize = 50;
@@ -97,7 +95,11 @@ fn undisturbed(directory: &Path) -> (Vec<String>, Value) {
 fn r30_killed_at_random_moments_every_contact_gets_what_it_would_have_got() {
     let calm = tempfile::tempdir().unwrap();
     let (expected, statistics) = undisturbed(calm.path());
-    assert_eq!(expected.len(), 6 * CONTACTS, "invited, confirmed, reminded, sorry, confirmed, reminded");
+    assert_eq!(
+        expected.len(),
+        6 * CONTACTS,
+        "invited, confirmed, reminded, sorry, confirmed, reminded"
+    );
 
     let rough = tempfile::tempdir().unwrap();
     let serve = Serve::standing(Some(rough.path()), BEGINS);
@@ -133,13 +135,7 @@ fn r30_killed_at_random_moments_every_contact_gets_what_it_would_have_got() {
 
 /// Performs acts until the server is killed, and answers how far it came: an act without an answer is to be
 /// performed again.
-fn interrupted(
-    serve: Serve,
-    acts: &[Act],
-    from: usize,
-    until: usize,
-    after: Duration,
-) -> usize {
+fn interrupted(serve: Serve, acts: &[Act], from: usize, until: usize, after: Duration) -> usize {
     let done = Mutex::new(from);
     let killed = AtomicBool::new(false);
     let pid = serve.pid();

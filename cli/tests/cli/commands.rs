@@ -1,0 +1,59 @@
+//! `dacapo validate` and `dacapo demo`, as they print.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn dacapo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dacapo")).args(arguments).output().unwrap()
+}
+
+fn example(name: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).display().to_string()
+}
+
+#[test]
+fn the_examples_are_valid() {
+    let files = [example("appointment-loop.yaml"), example("webinar.yaml")];
+    let output = dacapo(&["validate", &files[0], &files[1]]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn an_error_names_its_place_and_its_remedy_and_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("broken.yaml");
+    let document = std::fs::read_to_string(example("webinar.yaml")).unwrap();
+    std::fs::write(
+        &file,
+        document.replace("next: welcome }", "nxt: welcome }").replace(
+            "type: goal, when: { tag: Attended }, unmet: wait, next: thanks",
+            "type: goal, when: { tag: Attended }, unmet: wait, nxt: thanks",
+        ),
+    )
+    .unwrap();
+    let output = dacapo(&["validate", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("broken.yaml:16:"), "{said}");
+    assert!(said.contains("unknown_key"), "{said}");
+    assert!(said.contains("next"), "{said}");
+    let output = dacapo(&["validate", "--format", "json", &file.display().to_string()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["files"][0]["problems"][0]["path"], "elements.attended.nxt");
+}
+
+#[test]
+fn the_demo_tells_every_message() {
+    let told = dacapo(&["demo"]);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("Subject: In an hour: 10:00 AM"), "{told}");
+    assert!(told.contains("parked until"), "{told}");
+    let json = dacapo(&["demo", "--json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let story = json["story"].as_array().unwrap();
+    let messages = story.iter().filter(|step| step.get("message").is_some()).count();
+    assert_eq!(messages, 6 + 4, "six for Ann, four for Ben");
+}
