@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -91,6 +91,8 @@ struct Work {
     store: Arc<SqliteStore>,
     clock: Arc<EmbeddedClock>,
     fired: AtomicUsize,
+    /// Whether something has to come after what the feed is about to bring.
+    waits: AtomicBool,
 }
 
 impl Worker {
@@ -101,7 +103,13 @@ impl Worker {
     ) -> Result<Self, TableError> {
         let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
         store.commit(vec![register]).await?;
-        let work = Work { platform, store, clock, fired: AtomicUsize::new(0) };
+        let work = Work {
+            platform,
+            store,
+            clock,
+            fired: AtomicUsize::new(0),
+            waits: AtomicBool::new(false),
+        };
         Ok(Self { work: Arc::new(work), outward: JoinSet::new(), swept: None })
     }
 
@@ -186,9 +194,11 @@ impl Worker {
         }
         while self.outward.try_join_next().is_some() {}
         let sent_out = self.send_out(now).await?;
-        let fed = work.feed().await?;
-        let (timers, queues) = tokio::join!(work.timers(fed), work.queues(fed));
-        Ok(fed | sent_out | timers? | queues?)
+        // Each goes on while it has something, so that none waits for the slowest of the others.
+        let feed = drained(|| work.feed());
+        let (fed, timers, queues) =
+            tokio::join!(feed, drained(|| work.timers()), drained(|| work.queues()));
+        Ok(fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst))
     }
 
     /// Hands messages to webhooks and mail servers, a bounded number at once.
@@ -205,7 +215,7 @@ impl Worker {
                 let work = Arc::clone(&self.work);
                 self.outward.spawn(async move {
                     // What fails comes back when its lease ends.
-                    if let Err(error) = work.one_message(message, false).await {
+                    if let Err(error) = work.one_message(message).await {
                         tracing::warn!(%error, "a message failed and is tried again");
                     }
                 });
@@ -293,8 +303,8 @@ impl Work {
         Ok(())
     }
 
-    /// Fires what is due. `fed` says whether the feed had anything: then something may have to come after it.
-    async fn timers(self: &Arc<Self>, fed: bool) -> Result<bool, Error> {
+    /// Fires what is due. Says whether anything was done.
+    async fn timers(self: &Arc<Self>) -> Result<bool, Error> {
         let due = self.store.due_timers(self.clock.now(), BATCH)?;
         if due.is_empty() {
             return Ok(false);
@@ -304,33 +314,35 @@ impl Work {
             let contact = timer.body.read().ok().and_then(|message| whose(&message));
             contacts.entry(contact).or_default().push(timer);
         }
+        let done = Arc::new(AtomicBool::new(false));
         side_by_side(contacts.into_values().map(|timers| {
+            let done = Arc::clone(&done);
             let work = Arc::clone(self);
             async move {
                 for timer in timers {
-                    work.one_timer(timer, fed).await?;
+                    done.fetch_or(work.one_timer(timer).await?, Ordering::SeqCst);
                 }
                 Ok(())
             }
         }))
         .await?;
-        Ok(true)
+        Ok(done.load(Ordering::SeqCst))
     }
 
-    async fn one_timer(&self, timer: Timer, fed: bool) -> Result<(), Error> {
+    async fn one_timer(&self, timer: Timer) -> Result<bool, Error> {
         let operation = match self.handle_body(&timer.body, 1).await? {
             Done::Yes => Operation::Cancel(timer.name),
-            Done::Soon if self.feed_goes_on(fed)? => return Ok(()),
+            Done::Soon if self.feed_goes_on()? => return Ok(false),
             Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
             Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
         };
         self.store.commit(vec![operation]).await?;
         self.fired.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+        Ok(true)
     }
 
-    /// Works off the queues that wait for nobody.
-    async fn queues(self: &Arc<Self>, fed: bool) -> Result<bool, Error> {
+    /// Works off the queues that wait for nobody. Says whether anything was done.
+    async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
         let now = self.clock.now();
         for queue in Queue::ALL {
@@ -345,35 +357,39 @@ impl Work {
         if contacts.is_empty() {
             return Ok(false);
         }
+        let done = Arc::new(AtomicBool::new(false));
         side_by_side(contacts.into_values().map(|messages| {
+            let done = Arc::clone(&done);
             let work = Arc::clone(self);
             async move {
                 for message in messages {
-                    work.one_message(message, fed).await?;
+                    done.fetch_or(work.one_message(message).await?, Ordering::SeqCst);
                 }
                 Ok(())
             }
         }))
         .await?;
-        Ok(true)
+        Ok(done.load(Ordering::SeqCst))
     }
 
-    /// Handles a message, and acknowledges it when it is done. `fed` says whether the feed had
-    /// anything in this round.
-    async fn one_message(&self, message: QueueMessage, fed: bool) -> Result<(), Error> {
+    /// Handles a message, and acknowledges it when it is done.
+    async fn one_message(&self, message: QueueMessage) -> Result<bool, Error> {
         let QueueMessage { id, attempts, body } = message;
         let operation = match self.handle_body(&body, attempts).await? {
             Done::Yes => Operation::Remove { id },
-            Done::Soon if self.feed_goes_on(fed)? => return Ok(()),
+            Done::Soon if self.feed_goes_on()? => return Ok(false),
             Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
             Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
         };
-        Ok(self.store.commit(vec![operation]).await?)
+        self.store.commit(vec![operation]).await?;
+        Ok(true)
     }
 
-    /// Whether the feed is still bringing what something has to come after.
-    fn feed_goes_on(&self, fed: bool) -> Result<bool, Error> {
-        Ok(fed || !self.store.feed_is_read(CONSUMER)?)
+    /// Whether the feed is still bringing what something has to come after; then the round is not the last.
+    fn feed_goes_on(&self) -> Result<bool, Error> {
+        let goes_on = !self.store.feed_is_read(CONSUMER)?;
+        self.waits.fetch_or(goes_on, Ordering::SeqCst);
+        Ok(goes_on)
     }
 
     async fn handle_body(
@@ -414,6 +430,18 @@ impl Work {
         let send = Operation::Send { queue: DEAD.to_owned(), visible_at: self.clock.now(), body };
         Ok(self.store.commit(vec![send]).await?)
     }
+}
+
+/// Takes from a source until it has nothing more. Says whether it had anything.
+async fn drained<F>(mut take: impl FnMut() -> F) -> Result<bool, Error>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let mut any = false;
+    while take().await? {
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Lets contacts go side by side, over all cores. The first failure is answered when all are through.

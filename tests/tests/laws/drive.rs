@@ -18,7 +18,7 @@ use dacapo_engine::simulation::{Due, Observed, Work, World};
 use dacapo_engine::time::Instant;
 
 /// More work than any story makes: whoever makes more never comes to rest.
-const MOST_WORK: usize = 4_000;
+const MOST_WORK: usize = 20_000;
 
 pub(crate) type Key = (ContactId, CampaignId);
 
@@ -285,9 +285,7 @@ impl Drive {
         while performed < echo.len() {
             let work = echo[performed].clone();
             performed += 1;
-            // What has not been performed yet is no repeat, but the same thing on its way twice. What nothing
-            // remembers would be something new.
-            if self.queue[..queued].contains(&work) || self.forgotten.contains(&work) {
+            if !self.is_a_repeat(&work, queued) {
                 continue;
             }
             self.perform_now(&work, &mut Unwatched);
@@ -300,6 +298,13 @@ impl Drive {
             self.world.take_timer(&due);
             self.late.push(due);
         }
+    }
+
+    /// What still waits is no repeat, but the same thing on its way twice. What nothing remembers would be
+    /// something new, and so would be what a version published meanwhile wants to be told.
+    fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
+        let was_told = !matches!(lane(work), Some(Lane::Told(..))) || self.done.contains(work);
+        was_told && !self.queue[..queued].contains(work) && !self.forgotten.contains(work)
     }
 
     /// Fires the timers that were set a second time and are due.

@@ -19,7 +19,7 @@ use crate::runs::lines;
 use crate::stories::{by, campaign_id, contact_id, dawn, patch, stories};
 
 /// More lines than any decision writes.
-const MOST_LINES: usize = 2_000;
+const MOST_LINES: usize = 1_200;
 
 const STATUSES: [Status; 6] = [
     Status::Active,

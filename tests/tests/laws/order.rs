@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Element;
 use dacapo_engine::condition::Reads;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::{Cause, Line};
+use dacapo_engine::ids::CampaignId;
 use dacapo_engine::simulation::{Observed, Work, World};
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::Instant;
@@ -226,13 +228,26 @@ fn r3_the_feed_comes_one_by_one_or_in_one_batch() {
                 drive.perform(place, &mut Unwatched);
             }
         }
+        // Which of two campaigns writes last, nobody promises.
+        let both_write =
+            campaigns().iter().all(|campaign| writes_to_contacts(&one_by_one.world, campaign));
         let outcomes = [&one_by_one, &in_one].map(|drive| Outcome {
-            contacts: vec![forgetful(&drive.world)],
+            contacts: if both_write { Vec::new() } else { vec![forgetful(&drive.world)] },
             ..outcome(&drive.world, &[0])
         });
         assert_same(&outcomes[0], &outcomes[1]);
         assert_eq!(counted(&one_by_one.world), counted(&in_one.world));
     });
+}
+
+fn writes_to_contacts(world: &World, campaign: &CampaignId) -> bool {
+    world.campaign(campaign).is_some_and(|campaign| {
+        campaign.versions.values().any(|graph| {
+            graph.document.elements.iter().any(|(_, element)| {
+                matches!(element, Element::Tag(_) | Element::SetField(_) | Element::Restart(_))
+            })
+        })
+    })
 }
 
 /// Whether a campaign looks at the contact's status in the other. Statuses are looked at as they are now: a change
@@ -280,7 +295,8 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
         }
         // What a campaign writes comes back as a change; whether before the timer, nobody promises.
         let rev = |drive: &Drive| drive.world.contact(&ann).expect("she is there").rev;
-        if rev(&feed_first) != written || rev(&timer_first) != written {
+        let wrote = rev(&feed_first) != written || rev(&timer_first) != written;
+        if wrote || looks_at_statuses(&feed_first.world) {
             return;
         }
         for drive in [&mut feed_first, &mut timer_first] {
