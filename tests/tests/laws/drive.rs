@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_engine::decide::Event;
+use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::simulation::{Due, Observed, Work, World};
@@ -108,7 +108,7 @@ pub(crate) struct Drive {
     pub(crate) done: Vec<Work>,
     /// Timers that a repeat has set a second time.
     late: Vec<Due>,
-    /// What found no enrollment and made none: nothing remembers it.
+    /// What found no enrollment and made none, or a pause: nothing remembers it.
     forgotten: Vec<Work>,
 }
 
@@ -192,8 +192,11 @@ impl Drive {
             world: &self.world,
         });
         self.queue.extend(made);
+        let held_back = self.world.observed[seen..]
+            .iter()
+            .any(|one| matches!(one, Observed::Ignored(_, _, _, Ignored::Paused)));
         if let Work::Event(contact, campaign, _) = work
-            && self.world.enrollment(contact, campaign).is_none()
+            && (held_back || self.world.enrollment(contact, campaign).is_none())
         {
             self.forgotten.push(work.clone());
         }

@@ -123,3 +123,27 @@ fn r3_a_repeated_job_does_not_enroll_again_after_a_reset() {
     drive.settle(&mut Unwatched);
     assert_eq!(ann(&drive).status, Status::Ready);
 }
+
+#[test]
+fn r50_a_change_that_comes_late_brings_no_older_version_back() {
+    let mut drive = world(
+        "  in: { type: start, when: { tag: A }, next: rest }
+  late: { type: start, when: { tag: B } }
+  rest: { type: wait, for: 1 hour }",
+    );
+    write(&mut drive.world, &tagged("A"));
+    drive.collect();
+    drive.settle(&mut Unwatched);
+    // Two changes are on their way when a version comes; the first one's image knows nothing of the second.
+    let nothing = Patch { event: Some("called".to_owned()), ..Patch::default() };
+    write(&mut drive.world, &nothing);
+    write(&mut drive.world, &tagged("B"));
+    drive.world.jump_to(dawn() + chrono::TimeDelta::seconds(1));
+    drive.world.publish(document("  in: { type: start, when: { tag: A } }"), true, false);
+    drive.collect();
+    let feed = drive.queue.iter().position(|work| matches!(work, Work::Contact { .. }));
+    drive.perform(feed.expect("it waits"), &mut Unwatched);
+    assert_eq!((ann(&drive).version, ann(&drive).status), (2, Status::Completed));
+    drive.settle(&mut Unwatched);
+    assert_eq!(ann(&drive).version, 2);
+}

@@ -144,7 +144,7 @@ impl<'a> Passage<'a> {
     pub(super) fn choose_version(&mut self, standing: Standing) {
         if self.next.tokens.is_empty()
             && self.moving.is_empty()
-            && standing.version > self.next.version
+            && (self.situation.enrollment.is_none() || standing.version > self.next.version)
             && let Some(graph) = self.situation.campaign.versions.get(&standing.version)
         {
             self.go_over_to(graph);
