@@ -317,7 +317,7 @@ mod tests {
         let write = Write::put(Item::new(Key::new(pk, "s"), body), Condition::Absent);
         let work =
             Work::Commit { operations: vec![Operation::Write(write)], token: Some(pk.to_owned()) };
-        Job { work, answer: oneshot::channel().0 }
+        Job { work, durability: Durability::Power, answer: oneshot::channel().0 }
     }
 
     fn groups() -> Groups {
@@ -331,6 +331,7 @@ mod tests {
             notifier: watch::channel(0).0,
             tokens: Tokens::default(),
             checkpoints: 0,
+            set: None,
         }
     }
 
