@@ -76,7 +76,7 @@ impl Teller {
         let to = json!({ "to": step.at });
         self.post("/dev/clock", "application/json", &to.to_string()).await?;
         self.show_messages().await?;
-        self.say(format!("\n{}  {}", local(step.at), step.tells));
+        self.say(&format!("\n{}  {}", local(step.at), step.tells));
         let mut told = json!({ "at": step.at, "tells": step.tells });
         match step.what {
             What::Publish { id, document } => {
@@ -84,17 +84,17 @@ impl Teller {
                 self.call("PUT", &path, "application/yaml", document).await?;
                 let published =
                     self.post(&format!("{path}/publish"), "application/json", "{}").await?;
-                self.say(format!("    PUT {path}, POST {path}/publish"));
-                self.say(format!("    -> {published}"));
+                self.say(&format!("    PUT {path}, POST {path}/publish"));
+                self.say(&format!("    -> {published}"));
                 told["published"] = published;
             }
             What::Posted { kind, body } => {
-                self.say(format!("    POST /v1/hooks/contact  ({kind})"));
+                self.say(&format!("    POST /v1/hooks/contact  ({kind})"));
                 for line in body.lines() {
-                    self.say(format!("    {line}"));
+                    self.say(&format!("    {line}"));
                 }
                 let answer = self.post("/v1/hooks/contact", kind, body).await?;
-                self.say(format!("    -> rev {}, {}", answer["rev"], answer["changed"]));
+                self.say(&format!("    -> rev {}, {}", answer["rev"], answer["changed"]));
                 told["posted"] = json!(body);
                 told["answer"] = answer;
             }
@@ -111,7 +111,7 @@ impl Teller {
         let items = all["items"].as_array().cloned().unwrap_or_default();
         for message in &items[self.messages.min(items.len())..] {
             let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
-            self.say(format!(
+            self.say(&format!(
                 "\n{}  e-mail to {}   ({}, run {}, {})",
                 local(&text("at")),
                 text("to"),
@@ -119,10 +119,10 @@ impl Teller {
                 message["run"],
                 text("element")
             ));
-            self.say(format!("    | Subject: {}", text("subject")));
-            self.say("    |".to_owned());
+            self.say(&format!("    | Subject: {}", text("subject")));
+            self.say("    |");
             for line in text("body_text").trim_end().lines() {
-                self.say(format!("    | {line}"));
+                self.say(&format!("    | {line}"));
             }
             self.told.push(json!({ "message": message }));
         }
@@ -136,13 +136,13 @@ impl Teller {
         let history = self.call("GET", &path, "application/json", "").await?;
         let mut items = history["items"].as_array().cloned().unwrap_or_default();
         items.reverse();
-        self.say(format!("\nHistory of {contact}"));
+        self.say(&format!("\nHistory of {contact}"));
         let mut because = String::new();
         for line in &items {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             let cause = text("cause");
             let shown = if cause == because { String::new() } else { format!("   ({cause})") };
-            self.say(format!(
+            self.say(&format!(
                 "    {}  run {}  {:<13} {}{shown}",
                 local(&text("at")),
                 line["run"],
@@ -155,7 +155,7 @@ impl Teller {
         Ok(())
     }
 
-    fn say(&self, line: String) {
+    fn say(&self, line: &str) {
         if !self.as_json {
             println!("{line}");
         }

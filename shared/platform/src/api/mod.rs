@@ -2,8 +2,8 @@
 //!
 //! Each module holds the calls about one thing and exposes `routes()`; [`router`] merges them. A call says what it
 //! takes and answers in `#[utoipa::path]`, and the description made from that is held against every call. Around
-//! every call stand, from the outside: who calls ([`auth`]), which parameters there are ([`openapi`]), whether it was
-//! answered before ([`idempotency`]). Every failure is a [`Problem`].
+//! every call stand, from the outside: who calls (`auth`), which parameters there are (`openapi`), whether it was
+//! answered before (`idempotency`). Every failure is a [`Problem`].
 //!
 //! Nothing here knows what carries the call: a server in the same process, or API Gateway.
 
