@@ -29,42 +29,49 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 const ATTEMPTS: u32 = 12;
 
 impl Platform {
+    /// What the ledger says before anything is decided: what was settled stays settled, and what another worker claimed
+    /// is its affair, whatever has changed since.
+    pub(super) async fn ledger_first(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        run: u32,
+        step: u32,
+    ) -> Result<Ledger, Error> {
+        let key = self.keys.message(contact, campaign, run, step);
+        let now = self.now();
+        let Some(record) = self.message(&key).await? else { return Ok(Ledger::Open(None)) };
+        let settled = match (record.status, record.lease) {
+            (MessageStatus::Settled(outcome), _) => (outcome, record.reason),
+            (MessageStatus::Claimed | MessageStatus::Released, Some(until)) if now < until => {
+                return Ok(Ledger::Done(Done::NotBefore(until)));
+            }
+            (MessageStatus::Released, _) => return Ok(Ledger::Open(Some(record))),
+            (MessageStatus::Claimed, _) => {
+                let reason = "the worker that was sending it was not heard of again".to_owned();
+                self.settle(&key, &record, Outcome::Unknown, Some(reason)).await?
+            }
+        };
+        self.tell_settled(contact, campaign, (run, step), settled).await.map(Ledger::Done)
+    }
+
     /// The decision says that the message may leave now. At most once, whatever is repeated or crashes.
     pub(super) async fn deliver(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
         delivery: &Delivery,
+        before: Option<MessageRecord>,
     ) -> Result<Done, Error> {
         let key = self.keys.message(contact, campaign, delivery.run, delivery.step);
-        let now = self.now();
-        let before = self.message(&key).await?;
-        let settled = match &before {
-            Some(record) => match (record.status, record.lease) {
-                (MessageStatus::Settled(outcome), _) => Some((outcome, record.reason.clone())),
-                (MessageStatus::Claimed, Some(lease)) if now < lease => {
-                    return Ok(Done::NotBefore(lease));
-                }
-                (MessageStatus::Claimed, _) => {
-                    let reason = "the worker that was sending it was not heard of again".to_owned();
-                    self.settle(&key, record, Outcome::Unknown, Some(reason)).await?
-                }
-                (MessageStatus::Released, Some(until)) if now < until => {
-                    return Ok(Done::NotBefore(until));
-                }
-                (MessageStatus::Released, _) => None,
-            },
-            None => None,
-        };
-        let settled = match settled {
-            Some(settled) => settled,
-            None => match self.attempt(contact, campaign, delivery, &key, before).await? {
-                Attempt::Settled(outcome, reason) => (outcome, reason),
-                Attempt::NotBefore(at) => return Ok(Done::NotBefore(at)),
-                Attempt::Lost => return Ok(Done::Soon),
-            },
-        };
-        self.tell_settled(contact, campaign, delivery, settled).await
+        match self.attempt(contact, campaign, delivery, &key, before).await? {
+            Attempt::Settled(outcome, reason) => {
+                let step = (delivery.run, delivery.step);
+                self.tell_settled(contact, campaign, step, (outcome, reason)).await
+            }
+            Attempt::NotBefore(at) => Ok(Done::NotBefore(at)),
+            Attempt::Lost => Ok(Done::Soon),
+        }
     }
 
     /// The token goes on.
@@ -72,10 +79,9 @@ impl Platform {
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
-        delivery: &Delivery,
+        (run, step): (u32, u32),
         (outcome, reason): (Outcome, Option<String>),
     ) -> Result<Done, Error> {
-        let Delivery { run, step, .. } = *delivery;
         let event = Event::Settled { run, step, outcome, reason };
         match self.happen(contact, campaign, &event).await {
             Ok(Came::Undecidable(why)) => {
@@ -197,7 +203,7 @@ impl Platform {
         record: &MessageRecord,
         outcome: Outcome,
         reason: Option<String>,
-    ) -> Result<Option<(Outcome, Option<String>)>, Error> {
+    ) -> Result<(Outcome, Option<String>), Error> {
         let next = MessageRecord {
             status: MessageStatus::Settled(outcome),
             reason: reason.clone(),
@@ -206,7 +212,7 @@ impl Platform {
             ..record.clone()
         };
         match self.write_message(key, Some(record), next, Vec::new()).await? {
-            Some(_) => Ok(Some((outcome, reason))),
+            Some(_) => Ok((outcome, reason)),
             None => Err(Error::Contended(1)),
         }
     }
@@ -258,6 +264,14 @@ impl Platform {
             message_id: message_id(&contact.id, delivery, &document.id),
         }))
     }
+}
+
+/// What the ledger says of a message that is due.
+pub(super) enum Ledger {
+    /// It has been seen to.
+    Done(Done),
+    /// It may be sent, with the record of a try that definitely failed.
+    Open(Option<MessageRecord>),
 }
 
 /// What came of an attempt.

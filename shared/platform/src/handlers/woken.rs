@@ -3,6 +3,7 @@
 use dacapo_engine::decide::{Event, Ignored};
 
 use super::Done;
+use super::delivery::Ledger;
 use crate::enrollments::Came;
 use crate::error::Error;
 use crate::platform::Platform;
@@ -15,9 +16,16 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
+        let mut record = None;
+        if let Event::DeliveryDue { run, step } = wake.event {
+            match self.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
+                Ledger::Done(done) => return Ok(done),
+                Ledger::Open(before) => record = before,
+            }
+        }
         match self.happen(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(Came::Deliver(delivery)) => {
-                self.deliver(&wake.contact, &wake.campaign, &delivery).await
+                self.deliver(&wake.contact, &wake.campaign, &delivery, record).await
             }
             Ok(Came::Ignored(Ignored::Early)) => Ok(match due(&wake.event) {
                 Some(due) => Done::NotBefore(due),
