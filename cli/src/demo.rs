@@ -43,6 +43,7 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
         time_zone: Some(ZONE),
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
+        local: true,
     })
     .await?;
     let mut teller = Teller {

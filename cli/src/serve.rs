@@ -28,6 +28,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         time_zone: serve.time_zone,
         smtp: serve.smtp,
         public_url: serve.public_url.unwrap_or_else(|| url.clone()),
+        local: listener.local_addr()?.ip().is_loopback(),
     })
     .await?;
     let key = serve.api_key.unwrap_or_else(|| format!("dk_{}", SystemChance.text(40)));

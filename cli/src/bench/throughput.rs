@@ -83,6 +83,7 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         time_zone: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
+        local: true,
     })
     .await?;
     let api = embedded.router(Some(AdminKey::of(KEY)));

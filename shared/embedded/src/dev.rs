@@ -39,7 +39,7 @@ pub(crate) fn with_dev(api: Router, embedded: &Embedded) -> Router {
         worker: embedded.worker.clone(),
     };
     let mut paths = Router::new();
-    if embedded.captures {
+    if embedded.shows_captured {
         paths = paths.route("/dev/messages", get(messages));
     }
     if !embedded.clock.is_standing() {

@@ -43,6 +43,8 @@ pub struct Options {
     pub smtp: Option<String>,
     /// Where it is reached from outside, for links in mail.
     pub public_url: String,
+    /// Whether only this machine reaches it. Otherwise captured mail, which needs no key, is not shown on a real clock.
+    pub local: bool,
 }
 
 /// Why it could not be started.
@@ -69,7 +71,8 @@ pub struct Embedded {
     pub clock: Arc<EmbeddedClock>,
     /// How to ask the worker.
     pub worker: WorkerHandle,
-    captures: bool,
+    /// Whether `/dev/messages` exists.
+    shows_captured: bool,
     running: JoinHandle<()>,
 }
 
@@ -115,8 +118,8 @@ impl Embedded {
             .await
             .map_err(Error::from)?;
         let running = tokio::spawn(worker.run(requests));
-        let captures = options.smtp.is_none();
-        Ok(Self { platform, store, clock, worker: WorkerHandle(asks), captures, running })
+        let shows_captured = options.smtp.is_none() && (options.local || clock.is_standing());
+        Ok(Self { platform, store, clock, worker: WorkerHandle(asks), shows_captured, running })
     }
 
     /// Everything that it answers over HTTP: the API, and `/dev/*` where it exists.

@@ -72,6 +72,7 @@ impl Called {
             time_zone: None,
             smtp: None,
             public_url: "https://dacapo.example".to_owned(),
+            local: true,
         };
         let embedded = Embedded::start(options).await.expect("it starts");
         let router = embedded.router(Some(AdminKey::of(ADMIN)));

@@ -46,7 +46,7 @@ impl Platform {
             (MessageStatus::Claimed | MessageStatus::Released, Some(until)) if now < until => {
                 return Ok(Ledger::Done(Done::NotBefore(until)));
             }
-            (MessageStatus::Released, _) => return Ok(Ledger::Open(Some(record))),
+            (MessageStatus::Released, _) => return Ok(Ledger::Open(Some(Box::new(record)))),
             (MessageStatus::Claimed, _) => {
                 let reason = "the worker that was sending it was not heard of again".to_owned();
                 self.settle(&key, &record, Outcome::Unknown, Some(reason)).await?
@@ -271,7 +271,7 @@ pub(super) enum Ledger {
     /// It has been seen to.
     Done(Done),
     /// It may be sent, with the record of a try that definitely failed.
-    Open(Option<MessageRecord>),
+    Open(Option<Box<MessageRecord>>),
 }
 
 /// What came of an attempt.

@@ -20,7 +20,7 @@ impl Platform {
         if let Event::DeliveryDue { run, step } = wake.event {
             match self.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
                 Ledger::Done(done) => return Ok(done),
-                Ledger::Open(before) => record = before,
+                Ledger::Open(before) => record = before.map(|before| *before),
             }
         }
         match self.happen(&wake.contact, &wake.campaign, &wake.event).await {

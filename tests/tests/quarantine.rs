@@ -1,0 +1,126 @@
+//! A change that cannot be decided by a defect of ours is kept, its neighbours go on, and releasing decides what was kept
+//! in order.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::path::Path;
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use dacapo_embedded::clock::ClockKind;
+use dacapo_embedded::{Embedded, Options};
+use dacapo_engine::ids::CampaignId;
+use dacapo_engine::time::Instant;
+use dacapo_platform::api::AdminKey;
+use dacapo_platform::table::{Body as Stored, Condition, Consistency, Item, Table as _, Write};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+async fn start(directory: &Path) -> Embedded {
+    let at = Instant::from_timestamp_millis(1_796_112_000_000).unwrap();
+    Embedded::start(Options {
+        directory: Some(directory.to_owned()),
+        clock: ClockKind::Standing(at),
+        time_zone: None,
+        smtp: None,
+        public_url: "https://dacapo.example".to_owned(),
+        local: true,
+    })
+    .await
+    .unwrap()
+}
+
+async fn call(embedded: &Embedded, method: &str, path: &str, body: &str) -> Value {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Authorization", "Bearer key")
+        .header("Content-Type", "application/json")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let response = embedded.router(Some(AdminKey::of("key"))).oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+    assert!(status.is_success(), "{method} {path}: {status}: {}", String::from_utf8_lossy(&bytes));
+    serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+}
+
+/// A campaign that answers the tag with a mail, and the next one with another.
+fn campaign(id: &str) -> String {
+    json!({
+        "id": id,
+        "sender": { "address": "a@example.com" },
+        "elements": {
+            "go": { "type": "event", "on": { "tag_added": "Go" }, "next": "first" },
+            "first": { "type": "email", "email": "first", "next": "more" },
+            "more": { "type": "event", "on": { "tag_added": "More" }, "next": "second" },
+            "second": { "type": "email", "email": "second" },
+        },
+        "emails": {
+            "first": { "purpose": "transactional", "subject": format!("{id} first"), "text": "x" },
+            "second": { "purpose": "transactional", "subject": format!("{id} second"), "text": "x" },
+        },
+    })
+    .to_string()
+}
+
+async fn status_in(embedded: &Embedded, id: &str) -> Value {
+    let all = call(embedded, "GET", "/v1/contacts/email:ann@example.com/enrollments", "").await;
+    let items = all["items"].as_array().unwrap().clone();
+    items.into_iter().find(|item| item["campaign"] == id).unwrap()["status"].clone()
+}
+
+async fn subjects(embedded: &Embedded) -> Vec<String> {
+    embedded.worker.idle().await;
+    let all = call(embedded, "GET", "/dev/messages", "").await;
+    let items = all["items"].as_array().unwrap();
+    items.iter().map(|item| item["subject"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn tag(embedded: &Embedded, tag: &str) {
+    let body = json!({ "email": "ann@example.com", "tags": tag }).to_string();
+    call(embedded, "POST", "/v1/hooks/contact", &body).await;
+    embedded.worker.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = start(directory.path()).await;
+    for id in ["broken", "sound"] {
+        call(&embedded, "PUT", &format!("/v1/campaigns/{id}"), &campaign(id)).await;
+        call(&embedded, "POST", &format!("/v1/campaigns/{id}/publish"), "{}").await;
+    }
+    tag(&embedded, "Hello").await;
+    // The defect: the published version can no longer be read.
+    let key = embedded.platform.keys.version(&CampaignId::new("broken").unwrap(), 1);
+    let sound = embedded.store.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
+    let put = |item: Item| vec![Write::put(item, Condition::Always)];
+    embedded.store.write(put(garbage), None).await.unwrap();
+    embedded.stop().await;
+
+    let embedded = start(directory.path()).await;
+    tag(&embedded, "Go").await;
+    tag(&embedded, "More").await;
+    assert_eq!(subjects(&embedded).await, ["sound first", "sound second"], "the neighbour goes on");
+    assert_eq!(status_in(&embedded, "broken").await, "held");
+
+    // The defect is mended; a person releases.
+    embedded.store.write(put(sound), None).await.unwrap();
+    let path = "/v1/contacts/email:ann@example.com/enrollments/broken/release";
+    call(&embedded, "POST", path, "{}").await;
+    let mut all = subjects(&embedded).await;
+    all.sort();
+    // Both changes were decided, in order: the second event ended what the first had begun.
+    assert!(all.contains(&"broken second".to_owned()), "{all:?}");
+    assert_eq!(status_in(&embedded, "broken").await, "completed");
+
+    // And nothing queues any more.
+    let undecided = embedded.platform.keys.contact_partition(
+        &embedded.platform.contact_of("ann@example.com").await.unwrap().unwrap(),
+    );
+    let left = dacapo_platform::table::Query::of(&undecided).prefix("Q#").strong();
+    assert!(embedded.store.query(left).await.unwrap().items.is_empty());
+    embedded.stop().await;
+}
