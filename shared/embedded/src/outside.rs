@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::campaign::format::Method;
-use dacapo_engine::decide::Event;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
     Caller, Chance, MailError, Mailer, Message, Order, Outbox, Post, Request, Unavailable,
@@ -59,18 +58,7 @@ impl Outbox for StoreOutbox {
 /// What is due at the same instant goes by contact, campaign, visit.
 fn sort(message: &Message) -> String {
     let Message::Wake(wake) = message else { return String::new() };
-    let (run, step) = match &wake.event {
-        Event::TimerDue { run, step, .. } => (*run, *step),
-        Event::RecheckDue { run, .. } => (*run, 0),
-        Event::Changed
-        | Event::DeliveryDue { .. }
-        | Event::Settled { .. }
-        | Event::Commanded { .. }
-        | Event::StatusChanged { .. }
-        | Event::EnrollExisting { .. }
-        | Event::MassStop { .. }
-        | Event::Released { .. } => (0, 0),
-    };
+    let (run, step) = wake.event.visit();
     format!("{}#{}#{run:06}#{step:06}", wake.contact, wake.campaign)
 }
 

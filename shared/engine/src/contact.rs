@@ -25,7 +25,7 @@ pub struct Contact {
     /// Made by the platform.
     pub id: ContactId,
     /// Assigned tags, each with the instant it was last assigned.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "stored_tags")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::time::stored_by")]
     pub tags: BTreeMap<Tag, Instant>,
     /// The fields that have a value, the built-in ones (`crate::field::BUILT_IN`) included.
     pub fields: BTreeMap<FieldKey, FieldValue>,
@@ -165,7 +165,7 @@ pub struct Change {
         rename = "f",
         default,
         skip_serializing_if = "BTreeMap::is_empty",
-        with = "stored_tags"
+        with = "crate::time::stored_by"
     )]
     pub refreshed: BTreeMap<Tag, Instant>,
     /// Tags that it lost, with their instants before.
@@ -173,7 +173,7 @@ pub struct Change {
         rename = "x",
         default,
         skip_serializing_if = "BTreeMap::is_empty",
-        with = "stored_tags"
+        with = "crate::time::stored_by"
     )]
     pub removed: BTreeMap<Tag, Instant>,
     /// Fields with their values before.
@@ -389,32 +389,6 @@ impl Change {
         if let Some(before) = self.suppressed {
             contact.suppressed = before;
         }
-    }
-}
-
-/// Instants of tags in milliseconds.
-mod stored_tags {
-    use super::{BTreeMap, Instant, Tag};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        tags: &BTreeMap<Tag, Instant>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(tags.iter().map(|(tag, at)| (tag, at.timestamp_millis())))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<Tag, Instant>, D::Error> {
-        BTreeMap::<Tag, i64>::deserialize(deserializer)?
-            .into_iter()
-            .map(|(tag, millis)| {
-                let at = Instant::from_timestamp_millis(millis)
-                    .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
-                Ok((tag, at))
-            })
-            .collect()
     }
 }
 

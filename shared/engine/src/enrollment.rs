@@ -80,7 +80,12 @@ pub struct Enrollment {
     #[serde(rename = "co", default, skip_serializing_if = "is_false")]
     pub completed: bool,
     /// The moments at which waits and date timers on a loop have let a token go in this run (R20).
-    #[serde(rename = "lg", default, skip_serializing_if = "BTreeMap::is_empty", with = "instants")]
+    #[serde(
+        rename = "lg",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        with = "crate::time::stored_by"
+    )]
     pub let_go: BTreeMap<ElementId, Instant>,
     /// Until then no start fires (R14).
     #[serde(
@@ -358,30 +363,4 @@ fn is_zero_64(number: &u64) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(truth: &bool) -> bool {
     !*truth
-}
-
-/// Instants by element, in milliseconds.
-mod instants {
-    use super::{BTreeMap, ElementId, Instant};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<ElementId, Instant>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(map.iter().map(|(id, at)| (id, at.timestamp_millis())))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<ElementId, Instant>, D::Error> {
-        BTreeMap::<ElementId, i64>::deserialize(deserializer)?
-            .into_iter()
-            .map(|(id, millis)| {
-                let at = Instant::from_timestamp_millis(millis)
-                    .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
-                Ok((id, at))
-            })
-            .collect()
-    }
 }

@@ -141,6 +141,25 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The run and step that a timer belongs to, 0 for what belongs to none: what is due at the same instant goes by
+    /// contact, campaign, visit.
+    pub fn visit(&self) -> (u32, u32) {
+        match self {
+            Self::TimerDue { run, step, .. } => (*run, *step),
+            Self::RecheckDue { run, .. } => (*run, 0),
+            Self::Changed
+            | Self::DeliveryDue { .. }
+            | Self::Settled { .. }
+            | Self::Commanded { .. }
+            | Self::StatusChanged { .. }
+            | Self::EnrollExisting { .. }
+            | Self::MassStop { .. }
+            | Self::Released { .. } => (0, 0),
+        }
+    }
+}
+
 /// A decision of another campaign, as the cause of an event. It identifies the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {

@@ -8,7 +8,6 @@ use crate::decide::{
     Advance, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
 };
 use crate::enrollment::Enrollment;
-use crate::history::Cause;
 use crate::ids::{CampaignId, ContactId};
 use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
@@ -56,18 +55,7 @@ pub struct Due {
 impl Due {
     /// What is due at the same instant goes by contact, campaign, visit.
     fn order(&self) -> (Instant, &ContactId, &CampaignId, u32, u32) {
-        let (run, step) = match &self.event {
-            Event::TimerDue { run, step, .. } => (*run, *step),
-            Event::RecheckDue { run, .. } => (*run, 0),
-            Event::Changed
-            | Event::DeliveryDue { .. }
-            | Event::Settled { .. }
-            | Event::Commanded { .. }
-            | Event::StatusChanged { .. }
-            | Event::EnrollExisting { .. }
-            | Event::MassStop { .. }
-            | Event::Released { .. } => (0, 0),
-        };
+        let (run, step) = self.event.visit();
         (self.at, &self.contact, &self.campaign, run, step)
     }
 }
@@ -363,16 +351,5 @@ impl World {
             .filter_map(crate::enrollment::Token::due)
             .chain(enrollment.parked.as_ref().and(enrollment.eligible_at))
             .min()
-    }
-}
-
-/// A cause that leads nowhere else: what tests compare.
-impl Cause {
-    /// The first cause, where one was rechecked.
-    pub fn first(&self) -> &Self {
-        match self {
-            Self::Recheck(parked) => parked.first(),
-            other => other,
-        }
     }
 }

@@ -6,6 +6,7 @@
 mod moments;
 mod reading;
 mod span;
+pub(crate) mod stored_by;
 mod time_of_day;
 mod tokens;
 mod unreadable;
