@@ -206,6 +206,9 @@ pub trait Settings: Sized {
     #[doc(hidden)]
     fn read(reading: &mut Reading<'_>) -> Option<Self>;
 
+    /// What every function reads.
+    fn common(&self) -> &Common;
+
     /// The settings that an environment holds.
     ///
     /// # Errors
@@ -251,6 +254,10 @@ impl Settings for WebhookSettings {
         let admin_key = reading.optional(names::ADMIN_KEY);
         Some(Self { common: common?, admin_key })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 impl Settings for ApiSettings {
@@ -274,6 +281,10 @@ impl Settings for ApiSettings {
         };
         Some(Self { common: common?, admin_key, sender, restart_delay, outbox })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 impl Settings for EffectsSettings {
@@ -296,6 +307,10 @@ impl Settings for EffectsSettings {
         };
         Some(Self { common: common?, outbox })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 impl Settings for TimerSettings {
@@ -305,6 +320,10 @@ impl Settings for TimerSettings {
         let common = Common::read(reading);
         let timers = reading.needed(names::TIMERS_URL);
         Some(Self { common: common?, timers: timers? })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
     }
 }
 
@@ -326,6 +345,10 @@ impl Settings for StopCampaignSettings {
         };
         Some(Self { common: common?, outbox, stop })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 impl Settings for DeliverSettings {
@@ -343,6 +366,10 @@ impl Settings for DeliverSettings {
         let public_url = public_url?.trim_end_matches('/').to_owned();
         Some(Self { common: common?, public_url, sender, configuration_set, queues })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 /// What `tag-change` reads.
@@ -358,6 +385,10 @@ impl Settings for TagChangeSettings {
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         Some(Self { common: Common::read(reading)? })
     }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
 }
 
 /// What `feedback` reads.
@@ -372,6 +403,10 @@ impl Settings for FeedbackSettings {
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         Some(Self { common: Common::read(reading)? })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
     }
 }
 
