@@ -7,7 +7,7 @@ use dacapo_engine::ids::{AccountId, ContactId};
 use dacapo_engine::time::Span;
 
 use crate::Instant;
-use crate::catalog::CatalogCache;
+use crate::catalog::{CatalogCache, Pinned};
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
@@ -54,13 +54,16 @@ pub struct Platform {
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
     pub(crate) catalog: Arc<CatalogCache>,
+    /// What is read once for one invocation.
+    pub(crate) pinned: Option<Arc<Pinned>>,
 }
 
 impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        Self { ports, keys: Keys::of(account), public_url, defaults: Defaults::default(), catalog }
+        let (keys, defaults) = (Keys::of(account), Defaults::default());
+        Self { ports, keys, public_url, defaults, catalog, pinned: None }
     }
 
     /// Now.

@@ -18,7 +18,7 @@ use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, Outcome, answer, outcome, put_aside, records};
+use super::{Failure, Outcome, answer, at_work, outcome, put_aside, records};
 pub use hiding::{Hidden, Hide, SqsHide};
 
 /// How long something is hidden that has to come after what the stream is about to bring: at least, and at most so much
@@ -95,17 +95,10 @@ impl Queues<'_> {
                 }
             }
         }
-        let worked = join_all(contacts.into_values().map(|messages| async move {
-            let mut fates = Vec::new();
-            for received in messages {
-                let fate = self.one(&received).await;
-                fates.push((received.id, fate));
-            }
-            fates
-        }));
+        let worked = self.worked(contacts.into_values().collect());
         let ((), worked) = join(self.hide(early), worked).await;
         let mut hidden = Vec::new();
-        for (id, fate) in worked.into_iter().flatten() {
+        for (id, fate) in worked? {
             if let Fate::Stays(hide) = fate {
                 stay.push(id);
                 hidden.extend(hide);
@@ -115,13 +108,30 @@ impl Queues<'_> {
         Ok(answer(stay))
     }
 
-    async fn one(&self, received: &Received<'_>) -> Fate {
+    /// Works messages off, each list in order, the lists side by side.
+    async fn worked(&self, lists: Vec<Vec<Received<'_>>>) -> Result<Vec<(String, Fate)>, Failure> {
+        if lists.is_empty() {
+            return Ok(Vec::new());
+        }
+        let platform = &at_work(self.platform).await?;
+        let worked = join_all(lists.into_iter().map(|messages| async move {
+            let mut fates = Vec::new();
+            for received in messages {
+                let fate = self.one(platform, &received).await;
+                fates.push((received.id, fate));
+            }
+            fates
+        }));
+        Ok(worked.await.into_iter().flatten().collect())
+    }
+
+    async fn one(&self, platform: &Platform, received: &Received<'_>) -> Fate {
         let message = match &received.message {
             Ok(message) => message,
             Err(why) => return self.aside(received, why).await,
         };
         let now = || self.platform.now();
-        match outcome(self.platform.handle(message, received.attempt)).await {
+        match outcome(platform.handle(message, received.attempt)).await {
             Outcome::Done(Done::Yes) => Fate::Gone,
             Outcome::Done(Done::Soon) => {
                 let (least, more) = SOON;
