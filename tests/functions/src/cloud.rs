@@ -282,8 +282,12 @@ impl Cloud {
         for change in &changes {
             // The mappings' filters.
             if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
-                let record =
-                    events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref());
+                let record = events::record(
+                    change.seq,
+                    &change.key,
+                    change.old.as_ref(),
+                    change.new.as_ref(),
+                );
                 lanes.entry(change.key.pk.clone()).or_default().push(record);
                 lane_of.push(change.key.pk.clone());
             }
@@ -344,7 +348,9 @@ impl Cloud {
         let mut held = self.outside.held();
         let now = held.now;
         for Waiting { id, .. } in taken {
-            let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else { continue };
+            let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else {
+                continue;
+            };
             let receipt = format!("receipt-{id}");
             let seconds = hidden.iter().find(|one| one.receipt == receipt).map(|one| one.seconds);
             let waiting = &mut held.waiting[at];
