@@ -311,7 +311,7 @@ impl Work {
         }
         let mut contacts: BTreeMap<Option<ContactId>, Vec<Timer>> = BTreeMap::new();
         for timer in due {
-            let contact = timer.body.read().ok().and_then(|message| whose(&message));
+            let contact = whose(&timer.body);
             contacts.entry(contact).or_default().push(timer);
         }
         let done = Arc::new(AtomicBool::new(false));
@@ -350,7 +350,7 @@ impl Work {
                 continue;
             }
             for message in self.store.receive(queue.name(), now, BATCH, None).await? {
-                let contact = message.body.read().ok().and_then(|message| whose(&message));
+                let contact = whose(&message.body);
                 contacts.entry(contact).or_default().push(message);
             }
         }
@@ -408,13 +408,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
-        let handled = match message {
-            Message::Wake(wake) => self.platform.woken(wake).await,
-            Message::Call(call) => self.platform.call(call, attempt).await,
-            Message::Sweep(sweep) => self.platform.sweep(sweep).await,
-            Message::Erase(contact) => self.platform.sweep_erased(contact).await,
-        };
-        match handled {
+        match self.platform.handle(message, attempt).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
@@ -461,11 +455,6 @@ where
 }
 
 /// The contact that a message is about: its messages go in order.
-fn whose(message: &Message) -> Option<ContactId> {
-    match message {
-        Message::Wake(wake) => Some(wake.contact.clone()),
-        Message::Call(call) => Some(call.contact.clone()),
-        Message::Erase(contact) => Some(contact.clone()),
-        Message::Sweep(_) => None,
-    }
+fn whose(body: &dacapo_platform::table::Body) -> Option<ContactId> {
+    body.read::<Message>().ok()?.contact().cloned()
 }

@@ -17,6 +17,7 @@
 //! | mass action | `A#a#J#job` | `JOB` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
+//! | what nobody could read | `A#a#ASIDE` | its name |
 //! | API key | `K#sha256` | `KEY` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
@@ -218,6 +219,11 @@ impl Keys {
             self.captured(),
             format!("{:015}#{}#{}", at.timestamp_millis(), message.pk, message.sk),
         )
+    }
+
+    /// What nobody could read, by the name that it came under.
+    pub fn put_aside(&self, name: &str) -> Key {
+        Key::new(format!("A#{}#ASIDE", self.account), name)
     }
 
     /// The account's API keys, in the index.

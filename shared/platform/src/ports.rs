@@ -113,6 +113,18 @@ pub enum Message {
     Erase(ContactId),
 }
 
+impl Message {
+    /// The contact that it is about: a contact's messages go in order.
+    pub fn contact(&self) -> Option<&ContactId> {
+        match self {
+            Self::Wake(wake) => Some(&wake.contact),
+            Self::Call(call) => Some(&call.contact),
+            Self::Erase(contact) => Some(contact),
+            Self::Sweep(_) => None,
+        }
+    }
+}
+
 /// The queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {

@@ -1,7 +1,5 @@
 //! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31).
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
@@ -16,7 +14,7 @@ use crate::Instant;
 use crate::catalog::Loaded;
 use crate::enrollments::Came;
 use crate::error::Error;
-use crate::mail::{Mail, read_by, rendered};
+use crate::mail::{Mail, MessageName, rendered};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, item};
 use crate::ports::{MailError, Post};
@@ -236,17 +234,19 @@ impl Platform {
         let Some(to) = contact.address() else {
             return Ok(Err("the contact has no address".to_owned()));
         };
-        let sender: Option<&Sender> = email.sender.as_ref().or(document.sender.as_ref()).or(loaded
-            .catalog
-            .settings
+        let settings = &loaded.catalog.settings;
+        let sender: Option<&Sender> = email
             .sender
-            .as_ref());
+            .as_ref()
+            .or(document.sender.as_ref())
+            .or(settings.sender.as_ref())
+            .or(self.defaults.sender.as_ref());
         let Some(sender) = sender else {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
         let url = self.unsubscribe_url(&loaded.catalog.secret, &contact.id);
         let all = merge_values(&loaded.account, document, &contact, delivery.run, Some(&url));
-        let read: BTreeSet<String> = read_by(email).collect();
+        let read = self.read_by(graph, &delivery.email, email);
         let values = MergeValues {
             values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),
             ..all
@@ -261,7 +261,12 @@ impl Platform {
             text: rendered.text,
             html: rendered.html,
             unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-            message_id: message_id(&contact.id, delivery, &document.id),
+            message: MessageName {
+                contact: contact.id.clone(),
+                campaign: document.id.clone(),
+                run: delivery.run,
+                step: delivery.step,
+            },
         }))
     }
 }
@@ -280,9 +285,4 @@ enum Attempt {
     NotBefore(Instant),
     /// Another worker was faster.
     Lost,
-}
-
-/// The same for every attempt at a message.
-fn message_id(contact: &ContactId, delivery: &Delivery, campaign: &CampaignId) -> String {
-    format!("{contact}.{campaign}.{}.{}", delivery.run, delivery.step)
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::enrollments::{Came, Image, StoredEnrollment};
 use crate::error::Error;
+use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 
@@ -94,7 +95,8 @@ impl Platform {
         for kept in self.undecided(contact, campaign).await? {
             let Undecided { before, contact, .. } = read(&kept)?;
             let image = Image { before, contact: &contact };
-            let came = self.happen_on(&contact.id, campaign, &Event::Changed, Some(image)).await?;
+            let came =
+                self.happen_on(&contact.id, campaign, &Event::Changed, Some(image), None).await?;
             if let Came::Undecidable(why) = came {
                 self.hold_undecided(&contact.id, campaign, &why).await?;
                 return Ok(false);
@@ -113,6 +115,7 @@ impl Platform {
         why: &str,
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
+        Metric::Undecided.tell(1);
         self.rewrite(id, campaign, |before| {
             let is_held = |enrollment: &Enrollment| {
                 enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)

@@ -1,0 +1,1 @@
+//! The real bootstraps under the emulator of `sam local`.
