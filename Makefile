@@ -12,6 +12,7 @@ SAM := SAM_CLI_TELEMETRY=0 $(E2E)/bin/sam
 
 # What the functions are built for: `make functions ARCHITECTURE=x86_64`.
 ARCHITECTURE ?= arm64
+FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 
 .PHONY: help
 help: ## List the targets
@@ -56,8 +57,8 @@ template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint se
 
 .PHONY: functions
 functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
-	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --release --locked \
-		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(addprefix --package ,$(FUNCTIONS))
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --profile lambda --locked \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(FUNCTIONS)
 
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
@@ -69,7 +70,7 @@ e2e: functions ## Deploy to a cloud on this machine with `sam deploy`, and drive
 		runner="test --no-fail-fast"; \
 	fi; \
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
-		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --test stack
+		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack
 
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend

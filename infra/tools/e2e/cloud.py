@@ -8,8 +8,11 @@ Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AWS_ENDPO
 """
 
 import json
+import os
 import secrets
+import signal
 import string
+import sys
 import threading
 import time
 import uuid
@@ -351,6 +354,13 @@ def mend():
     ses_v2.handle_request = with_events(ses_v2.handle_request)
 
 
+def end_with_the_starter():
+    """Ends this process when nobody holds its standard input any more, however whoever started it came to its end."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
     mend()
+    threading.Thread(target=end_with_the_starter, daemon=True).start()
     app.main()
