@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dacapo_aws::table::DynamoTable;
 use dacapo_aws_tests::emulator::Emulator;
 use dacapo_aws_tests::tables;
-use dacapo_tests::contract::{Case, Shared, cases};
-use tokio::task::JoinSet;
+use dacapo_tests::contract::{self, Case, Shared};
+use tokio::task::LocalSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dynamodb_local_keeps_the_contract() {
@@ -26,19 +26,21 @@ async fn keeps_the_contract(emulator: &Emulator, exceptions: &[&str]) {
     let client = emulator.clients().dynamodb();
     tables::create(&client, "contract").await;
     let table: Shared = Arc::new(DynamoTable::new(client, "contract"));
-    let mut under_way = JoinSet::new();
-    for Case { name, run } in cases() {
+    // They need not be able to change threads; a case that panics ends alone.
+    let cases = LocalSet::new();
+    let mut under_way = Vec::new();
+    for Case { name, run } in contract::cases() {
         if exceptions.contains(&name) {
             println!("{name} ... excepted");
             continue;
         }
-        let table = Arc::clone(&table);
-        let case = tokio::spawn(run(table, name.to_owned()));
-        under_way.spawn(async move { (name, case.await) });
+        let case = cases.spawn_local(run(Arc::clone(&table), name.to_owned()));
+        under_way.push((name, case));
     }
+    cases.await;
     let mut failed = Vec::new();
-    while let Some(ended) = under_way.join_next().await {
-        let (name, outcome) = ended.expect("a case that ends");
+    for (name, case) in under_way {
+        let outcome = case.await;
         println!("{name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
         failed.extend(outcome.is_err().then_some(name));
     }
