@@ -54,6 +54,11 @@ struct State {
     enrollment: Enrollment,
 }
 
+/// The state alone, from the item of an enrollment.
+pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
+    Ok(read::<State>(item)?.enrollment)
+}
+
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Came {
@@ -124,7 +129,7 @@ impl Platform {
             let page = self.ports.table.query(query).await?;
             for item in &page.items {
                 if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read::<State>(item)?.enrollment);
+                    all.insert(campaign, read_state(item)?);
                 }
             }
             cursor = page.cursor;
@@ -178,7 +183,7 @@ impl Platform {
         campaign: &CampaignId,
     ) -> Result<Option<Enrollment>, Error> {
         let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
-        stored.map(|item| Ok(read::<State>(&item)?.enrollment)).transpose()
+        stored.map(|item| read_state(&item)).transpose()
     }
 
     async fn try_once(

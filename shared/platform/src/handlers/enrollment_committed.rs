@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -14,7 +15,7 @@ use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{Came, StoredEnrollment};
+use crate::enrollments::{Came, StoredEnrollment, read_state};
 use crate::error::Error;
 use crate::keys::{SHARDS, fed};
 use crate::messages::{MessageRecord, MessageStatus};
@@ -58,7 +59,7 @@ struct Committed {
     contact: ContactId,
     campaign: CampaignId,
     stored: StoredEnrollment,
-    before: Option<StoredEnrollment>,
+    before: Option<Enrollment>,
 }
 
 impl Platform {
@@ -75,7 +76,7 @@ impl Platform {
             };
             let stored: StoredEnrollment = read(new)?;
             if Some(stored.stamp) == new.rev {
-                let before = image.old.as_ref().map(read).transpose()?;
+                let before = image.old.as_ref().map(read_state).transpose()?;
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
@@ -101,8 +102,8 @@ impl Platform {
             let (contact, campaign) = (&decision.contact, &decision.campaign);
             let key = self.keys.history(contact, at, campaign, decision.stored.stamp);
             let mut delta = decision.stored.delta.clone();
-            let before = decision.before.as_ref().map(|before| &before.enrollment);
-            delta.add(&Gauge::between(before, Some(&decision.stored.enrollment)));
+            let after = &decision.stored.enrollment;
+            delta.add(&Gauge::between(decision.before.as_ref(), Some(after)));
             let counted = delta.clone();
             let history = StoredHistory {
                 campaign: campaign.clone(),

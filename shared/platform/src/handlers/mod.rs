@@ -14,7 +14,7 @@ mod woken;
 use crate::Instant;
 
 pub use contact_changed::ContactImage;
-pub(crate) use contact_changed::StoredTag;
+pub(crate) use contact_changed::{KnownTags, StoredTag};
 pub use enrollment_committed::{EnrollmentImage, StoredHistory, timer_name};
 pub use quarantine::was_not_held;
 
