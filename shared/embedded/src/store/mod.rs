@@ -8,9 +8,9 @@
 //! - Table writes, timers, queue messages and checkpoints that are committed together are there
 //!   together or not at all ([`SqliteStore::commit`]).
 //! - One writer thread makes every change, in the order of their arrival. It commits all that waits
-//!   in one SQLite transaction, so many callers share one flush of the disk.
+//!   in one SQLite transaction, and does not wait for the disk: other threads do (`flush`, `carry`).
 //! - Reads see every acknowledged commit. They take microseconds and are made where they are asked
-//!   for, without a thread of their own.
+//!   for, without a thread of their own; items of late are answered from memory (`cache`).
 //! - The store reads no clock: whatever depends on the time is told it.
 //!
 //! It is as strict as the table port demands and no stricter than DynamoDB, with one kindness that
