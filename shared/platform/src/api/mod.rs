@@ -20,10 +20,12 @@ mod idempotency;
 mod journeys;
 mod keys;
 mod lists;
+mod mass_actions;
 mod openapi;
 mod people;
 mod problem;
 mod reading;
+mod statistics;
 mod tags;
 mod unsubscribe;
 
@@ -58,6 +60,8 @@ pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
         .merge(contacts::routes())
         .merge(journeys::routes())
         .merge(campaigns::routes())
+        .merge(statistics::routes())
+        .merge(mass_actions::routes())
         .merge(account::routes())
         .merge(fields::routes())
         .merge(tags::routes())

@@ -187,6 +187,9 @@ impl From<WriteError> for Problem {
             WriteError::AddressTaken(owner) => Self::conflict(format!(
                 "the address belongs to contact {owner}; change that one instead"
             )),
+            WriteError::Erasing => {
+                Self::conflict("the account is being erased; nobody is taken in")
+            }
             // The call was answered meanwhile: the idempotency layer finds the answer.
             WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
             WriteError::Failed(error) => error.into(),
