@@ -13,8 +13,6 @@ use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::error::Error;
-use dacapo_platform::handlers::Done;
-use dacapo_platform::ports::{Message, Order};
 use dacapo_platform::table::{Table as _, Write};
 use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
@@ -109,46 +107,6 @@ impl Api {
     async fn published(&self, id: &str, document: &str) {
         self.put(id, document).await.is(201);
         assert_eq!(self.publish(id).await, 1);
-    }
-
-    /// The jobs of which turns have been ordered since the last time.
-    async fn ordered(&self) -> Vec<(u64, &'static str)> {
-        let mut jobs = Vec::new();
-        for order in self.bench.outbox.take() {
-            let Order::Send { message: Message::Sweep(sweep), .. } = order else {
-                panic!("{order:?} is no turn of a job")
-            };
-            if !jobs.contains(&sweep.job) {
-                jobs.push(sweep.job);
-            }
-        }
-        let mut ordered = Vec::new();
-        for seq in jobs {
-            let job = self.bench.platform.job(seq).await.expect("an answer").expect("a job");
-            ordered.push((seq, job.kind.word()));
-        }
-        ordered
-    }
-
-    /// Does the jobs that were ordered, and those that waited for them.
-    async fn done(&self) -> Vec<(u64, &'static str)> {
-        let mut all = Vec::new();
-        let mut turns: Vec<_> = self.bench.outbox.take();
-        while let Some(order) = turns.pop() {
-            if let Order::Send { message: Message::Sweep(sweep), .. } = order {
-                let job = self.bench.platform.job(sweep.job).await.expect("an answer");
-                all.extend(job.map(|job| (sweep.job, job.kind.word())));
-                let mut done = self.bench.platform.sweep(&sweep).await.expect("it is done");
-                while let Done::NotBefore(_) = done {
-                    self.bench.clock.advance(121);
-                    done = self.bench.platform.sweep(&sweep).await.expect("it is done");
-                }
-            }
-            turns.extend(self.bench.outbox.take());
-        }
-        all.sort_unstable();
-        all.dedup();
-        all
     }
 }
 
@@ -371,7 +329,7 @@ async fn a_campaign_is_paused_and_resumed() {
     let running = json!({ "status": "published", "version": 1 });
     let paused = json!({ "status": "paused", "version": 1 });
     assert_eq!(api.post("small/resume", &json!({})).await.is(200), running);
-    assert_eq!(api.ordered().await, [], "one that runs is left alone");
+    assert_eq!(api.bench.ordered().await, [], "one that runs is left alone");
     for _ in 0..2 {
         assert_eq!(api.post("small/pause", &json!({})).await.is(200), paused);
     }
@@ -387,7 +345,7 @@ async fn a_campaign_is_paused_and_resumed() {
     api.bench.clock.advance(60);
     let how = json!({ "mode": "skip", "enroll_existing": true });
     assert_eq!(api.post("small/resume", &how).await.is(200), running);
-    assert_eq!(api.done().await, [(1, "milestones"), (2, "enroll_existing")]);
+    assert_eq!(api.bench.done().await, [(1, "milestones"), (2, "enroll_existing")]);
     assert_eq!(timeline(&api).await, 3);
     api.post("small/resume", &json!({ "mode": "jump" })).await.is(422);
     api.post("small/publish", &json!({ "enrol_existing": true })).await.is(422);
@@ -398,7 +356,7 @@ async fn no_job_is_lost_and_those_of_a_campaign_come_one_after_the_other() {
     let api = Api::new();
     api.put("small", SMALL).await.is(201);
     api.publish("small").await;
-    assert_eq!(api.ordered().await, [], "nobody is enrolled unless asked");
+    assert_eq!(api.bench.ordered().await, [], "nobody is enrolled unless asked");
 
     api.bench.outbox.shut(true);
     let how = json!({ "in_flight": "migrate", "enroll_existing": true });
@@ -410,14 +368,14 @@ async fn no_job_is_lost_and_those_of_a_campaign_come_one_after_the_other() {
     api.bench.platform.dispatch_pending().await.expect("the others wait");
     let both =
         [(1, "milestones"), (2, "enroll_existing"), (3, "milestones"), (4, "enroll_existing")];
-    assert_eq!(api.done().await, both);
-    assert_eq!(api.ordered().await, []);
+    assert_eq!(api.bench.done().await, both);
+    assert_eq!(api.bench.ordered().await, []);
 
     api.post("small/pause", &json!({})).await.is(200);
     api.post("small/publish", &how).await.is(200);
-    assert_eq!(api.done().await, [(5, "milestones")], "nobody enters a paused campaign");
+    assert_eq!(api.bench.done().await, [(5, "milestones")], "nobody enters a paused campaign");
     api.post("small/resume", &json!({})).await.is(200);
-    assert_eq!(api.done().await, [(6, "milestones"), (7, "enroll_existing")]);
+    assert_eq!(api.bench.done().await, [(6, "milestones"), (7, "enroll_existing")]);
 }
 
 #[tokio::test]

@@ -22,7 +22,6 @@ use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::catalog::Loaded;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, is_own, item, read};
@@ -101,8 +100,7 @@ enum Try {
 /// What is decided about: an event in a campaign.
 #[derive(Clone, Copy)]
 struct Question<'a> {
-    loaded: &'a Loaded,
-    campaign: &'a Arc<Campaign>,
+    campaign: &'a CampaignId,
     event: &'a Event,
     image: Option<Image<'a>>,
     /// Who was enrolled later is left alone.
@@ -163,27 +161,26 @@ impl Platform {
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Came, Error> {
-        self.happen_on(contact, campaign, event, None).await
+        self.happen_on(contact, campaign, event, None, None).await
     }
 
-    /// The same, for the change feed: the image is what is looked at.
+    /// The same, for the change feed: the image is what is looked at. `known` is the enrollment, or that there is none,
+    /// if the caller has just read it strongly.
     pub(crate) async fn happen_on(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
+        mut known: Option<Option<Enrollment>>,
     ) -> Result<Came, Error> {
         for _ in 0..TRIES {
-            let loaded = self.catalog().await?;
-            if let Some(error) = loaded.broken.get(campaign) {
-                return Ok(Came::Undecidable(error.to_string()));
-            }
-            let Some(campaign) = loaded.campaigns.get(campaign) else {
-                return Ok(Came::Ignored(Ignored::NotPublished));
+            let enrollment = match known.take() {
+                Some(known) => known,
+                None => self.state(id, campaign).await?,
             };
-            let question = Question { loaded: &loaded, campaign, event, image, as_of: None };
-            match self.try_once(question, id).await? {
+            let question = Question { campaign, event, image, as_of: None };
+            match self.try_once(question, id, enrollment.as_ref()).await? {
                 Try::Came(came) => return Ok(came),
                 Try::Again | Try::Outside => {}
             }
@@ -191,10 +188,22 @@ impl Platform {
         Err(Error::Contended(TRIES))
     }
 
-    async fn try_once(&self, question: Question<'_>, id: &ContactId) -> Result<Try, Error> {
-        let key = self.keys.enrollment(id, &question.campaign.id);
-        let stored: Option<State> = self.get(&key).await?.map(|item| read(&item)).transpose()?;
-        let enrollment = stored.as_ref().map(|stored| &stored.enrollment);
+    /// An enrollment's state, as it is now.
+    pub(crate) async fn state(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<Enrollment>, Error> {
+        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        stored.map(|item| Ok(read::<State>(&item)?.enrollment)).transpose()
+    }
+
+    async fn try_once(
+        &self,
+        question: Question<'_>,
+        id: &ContactId,
+        enrollment: Option<&Enrollment>,
+    ) -> Result<Try, Error> {
         let latest;
         let contact = match question.image {
             Some(image) => image.contact,
@@ -215,7 +224,7 @@ impl Platform {
         enrollment: Option<&Enrollment>,
         contact: &Contact,
     ) -> Result<Try, Error> {
-        let Question { loaded, campaign, event, image, as_of } = question;
+        let Question { campaign, event, image, as_of } = question;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
@@ -230,6 +239,16 @@ impl Platform {
         {
             return Ok(Try::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
+        let mut loaded = self.catalog_for(contact.updated_at).await?;
+        if enrollment.is_some_and(|enrollment| !loaded.knows(campaign, enrollment)) {
+            loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        }
+        if let Some(error) = loaded.broken.get(campaign) {
+            return Ok(Try::Came(Came::Undecidable(error.to_string())));
+        }
+        let Some(campaign) = loaded.campaigns.get(campaign) else {
+            return Ok(Try::Came(Came::Ignored(Ignored::NotPublished)));
+        };
         let campaign = &self.with_version(campaign, enrollment).await?;
         let others = self.statuses(campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();

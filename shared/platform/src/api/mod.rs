@@ -25,6 +25,7 @@ mod openapi;
 mod people;
 mod problem;
 mod reading;
+mod selecting;
 mod statistics;
 mod tags;
 mod unsubscribe;

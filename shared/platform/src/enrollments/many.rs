@@ -1,16 +1,12 @@
 //! The same event for many contacts: read together, decided each for itself, committed side by side.
 
-use std::sync::Arc;
-
-use dacapo_engine::campaign::Campaign;
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
-use dacapo_engine::ids::{ContactId, Tag};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use futures_util::StreamExt as _;
 
 use super::{Came, Question, State, Try};
 use crate::Instant;
-use crate::catalog::Loaded;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, read};
@@ -21,10 +17,8 @@ const AT_ONCE: usize = 64;
 
 /// What is asked of many contacts.
 pub(crate) struct Asked<'a> {
-    /// The account.
-    pub(crate) loaded: &'a Loaded,
-    /// The campaign.
-    pub(crate) campaign: &'a Arc<Campaign>,
+    /// In which campaign.
+    pub(crate) campaign: &'a CampaignId,
     /// What happens.
     pub(crate) event: &'a Event,
     /// Who was enrolled later is left alone.
@@ -53,8 +47,7 @@ impl Platform {
         contacts: &[ContactId],
     ) -> Result<Vec<Reply>, Error> {
         let keys = contacts.iter().map(|contact| self.keys.contact(contact));
-        let enrolled =
-            contacts.iter().map(|contact| self.keys.enrollment(contact, &asked.campaign.id));
+        let enrolled = contacts.iter().map(|contact| self.keys.enrollment(contact, asked.campaign));
         let keys: Vec<_> = keys.chain(enrolled).collect();
         let mut stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
         let enrollments = stored.split_off(contacts.len());
@@ -91,7 +84,6 @@ impl Platform {
             }
             *before = state.as_ref().map(read::<State>).transpose()?.map(|state| state.enrollment);
             let question = Question {
-                loaded: asked.loaded,
                 campaign: asked.campaign,
                 event: asked.event,
                 image: None,
@@ -113,6 +105,6 @@ impl Platform {
         id: &ContactId,
     ) -> Result<(Option<Item>, Option<Item>), Error> {
         let contact = self.get(&self.keys.contact(id)).await?;
-        Ok((contact, self.get(&self.keys.enrollment(id, &asked.campaign.id)).await?))
+        Ok((contact, self.get(&self.keys.enrollment(id, asked.campaign)).await?))
     }
 }

@@ -170,7 +170,7 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn dispatch_pending(&self) -> Result<(), Error> {
-        let loaded = self.catalog().await?;
+        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
         let open = &loaded.catalog.open;
         let ready: Vec<u64> = open
             .iter()
@@ -218,7 +218,8 @@ impl Platform {
 
     /// Takes a job that is over off the list, and lets those go that waited for it.
     pub(super) async fn close_job(&self, seq: u64) -> Result<(), Error> {
-        if !self.catalog().await?.catalog.open.iter().any(|open| open.seq == seq) {
+        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        if !loaded.catalog.open.iter().any(|open| open.seq == seq) {
             return Ok(());
         }
         self.change_catalog(|catalog| {

@@ -65,13 +65,8 @@ impl Platform {
             (Kind::Milestones, Some(_)) => Event::Changed,
         };
         let Some(campaign) = campaign else { return Ok(Vec::new()) };
-        let loaded = self.catalog().await?;
-        let Some(published) = loaded.campaigns.get(campaign) else {
-            let outcome = loaded.broken.get(campaign).map_or(Outcome::Skipped, |error| {
-                Outcome::Failed(format!("the campaign cannot be read: {error}"))
-            });
-            return Ok(vec![outcome; contacts.len()]);
-        };
+        // The catalog is read once a page.
+        let platform = self.at_work().await?;
         let as_of = match job.kind {
             Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
             Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => None,
@@ -80,11 +75,11 @@ impl Platform {
             Selection::Tag(tag) => Some(tag),
             Selection::Named { .. } | Selection::Enrolled | Selection::Everybody => None,
         };
-        let asked = Asked { loaded: &loaded, campaign: published, event: &event, as_of, tag };
-        let replies = self.happen_to_many(&asked, contacts).await?;
+        let asked = Asked { campaign, event: &event, as_of, tag };
+        let replies = platform.happen_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
-            outcomes.push(self.outcome(job, &published.id, contact, reply).await?);
+            outcomes.push(self.outcome(job, campaign, contact, reply).await?);
         }
         Ok(outcomes)
     }
@@ -110,7 +105,7 @@ impl Platform {
                 }
             },
             Ok(Some(Came::Undecidable(why))) => {
-                self.hold_undecided(contact, campaign, &why).await?;
+                tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");
                 Outcome::Failed(format!("it could not be decided: {why}"))
             }
             Err(Error::Behind) => Outcome::Late,
