@@ -20,11 +20,8 @@ use super::problem::Problem;
 use super::selecting::requested;
 use crate::contact_json::instant_text;
 use crate::error::Error;
-use crate::jobs::{CancelError, Job, Kind, Picked, Progress, Requested, Selection};
+use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
 use crate::table::TableError;
-
-/// The most mass actions that may wait or be under way.
-const MOST_OPEN: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -347,7 +344,6 @@ async fn taken(
     dry_run: bool,
 ) -> Result<Answer, Problem> {
     let platform = &api.platform;
-    let picked = if dry_run { Some(platform.dry_run(&requested).await?) } else { None };
     let answer = |job: &Job| {
         let taken = Taken {
             id: job.id(),
@@ -357,22 +353,20 @@ async fn taken(
         };
         Answer::of(StatusCode::ACCEPTED, &taken)
     };
-    let job = platform
-        .change_catalog(|catalog| {
-            let (job, mut writes) = match &picked {
-                Some(picked) => platform.open_dry_run(catalog, &requested, picked)?,
-                None if catalog.open.len() >= MOST_OPEN => {
-                    let detail = "too many mass actions wait; cancel some, or try again later";
-                    return Err(Problem::conflict(detail));
-                }
-                None => platform.open_job(catalog, &requested)?,
-            };
-            writes.extend(once.keeps(&answer(&job)?)?);
-            Ok((job, writes))
-        })
-        .await?;
-    if !dry_run {
-        platform.dispatch_or_leave().await;
-    }
+    let together = |job: &Job| once.keeps(&answer(job)?);
+    let job = if dry_run {
+        platform.dry_run(&requested, together).await?
+    } else {
+        platform.begin_job(&requested, together).await?
+    };
     Ok(answer(&job)?)
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::TooMany => Self::conflict(error.to_string()),
+            BeginError::Failed(error) => error.into(),
+        }
+    }
 }

@@ -39,7 +39,7 @@ use crate::Instant;
 use crate::table::Cursor;
 
 pub use looking::{CancelError, Progress};
-pub use opening::{OpenJob, Requested};
+pub use opening::{BeginError, OpenJob, Requested};
 pub use selection::{Picked, Sample};
 
 /// The most lanes of a job.
@@ -252,6 +252,13 @@ struct Lane {
     /// Contacts whose older changes have to come from the feed first, each with the campaign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     late: Vec<(u32, ContactId)>,
+    /// Since when some of them wait.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    waits: Option<Instant>,
     counts: Counts,
     /// The first failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

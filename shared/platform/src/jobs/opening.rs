@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Job, JobStatus, Kind, LANES, Lane, Selection, StoredPage};
 use crate::Instant;
+use crate::campaigns::Together;
 use crate::catalog::{Catalog, Head};
 use crate::error::Error;
 use crate::handlers::Done;
@@ -25,6 +26,9 @@ pub(super) const PAGES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
 /// A job that names more campaigns is taken to concern all of them, so that the catalog stays small.
 const MOST_NAMED: usize = 20;
+
+/// The most jobs that may wait or be under way, so that the catalog stays small.
+const MOST_OPEN: usize = 100;
 
 /// A job that is not over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +89,42 @@ impl Requested {
     }
 }
 
+/// Why a job was not opened.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BeginError {
+    /// So many wait already.
+    #[error("{MOST_OPEN} mass actions wait or are under way; cancel some, or try again later")]
+    TooMany,
+    /// The platform.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
 impl Platform {
+    /// Opens a job, and orders it unless it has to wait for an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`BeginError::TooMany`], and what the table answers.
+    pub async fn begin_job(
+        &self,
+        requested: &Requested,
+        together: impl Together<Job>,
+    ) -> Result<Job, BeginError> {
+        let job = self
+            .change_catalog(|catalog| {
+                if catalog.open.len() >= MOST_OPEN {
+                    return Err(BeginError::TooMany);
+                }
+                let (job, mut writes) = self.open_job(catalog, requested)?;
+                writes.extend(together(&job)?);
+                Ok((job, writes))
+            })
+            .await?;
+        self.dispatch_or_leave().await;
+        Ok(job)
+    }
+
     /// Gives a job its number and lists it. What is answered is to be written with the catalog.
     pub(crate) fn open_job(
         &self,

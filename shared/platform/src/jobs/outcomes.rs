@@ -25,7 +25,7 @@ use crate::platform::Platform;
 const MOST_LATE: usize = 200;
 
 /// How long contacts wait for the feed.
-const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// The failures that a lane tells of.
 const TOLD: usize = 10;
@@ -175,7 +175,7 @@ impl Lane {
         job: &Job,
         now: Instant,
     ) -> bool {
-        let patient = now < job.at + PATIENCE;
+        let patient = self.waits.is_none_or(|since| now < since + PATIENCE);
         for (contact, outcome) in contacts.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Done => self.counts.done += 1,
@@ -189,6 +189,7 @@ impl Lane {
                 Outcome::Outside | Outcome::Paused => {}
             }
         }
+        self.waits = if self.late.is_empty() { None } else { self.waits.or(Some(now)) };
         self.late.len() <= MOST_LATE
     }
 

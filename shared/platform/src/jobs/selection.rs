@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Job, JobStatus, Kind, LANES, Requested, Selection};
 use crate::Instant;
-use crate::catalog::Catalog;
+use crate::campaigns::Together;
 use crate::contacts::read_contact;
 use crate::enrollments::State;
 use crate::error::Error;
 use crate::platform::{Platform, read};
-use crate::table::{Consistency, Cursor, Query, Write};
+use crate::table::{Consistency, Cursor, Query};
 
 /// How many entries of lists are counted before a job is opened. What is beyond is counted as it is done.
 const MOST_COUNTED: u64 = 1_000_000;
@@ -135,12 +135,29 @@ impl Platform {
         Ok((listed.into_iter().filter_map(|id| ContactId::new(id).ok()).collect(), cursor))
     }
 
-    /// What a job would find.
+    /// Looks at what a job would find, and keeps that like a job that is over.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn dry_run(&self, requested: &Requested) -> Result<Picked, Error> {
+    pub async fn dry_run(
+        &self,
+        requested: &Requested,
+        together: impl Together<Job>,
+    ) -> Result<Job, Error> {
+        let picked = self.picked(requested).await?;
+        self.change_catalog(|catalog| {
+            catalog.jobs += 1;
+            let job = self.job_of(catalog.jobs, requested, 0, JobStatus::Completed);
+            let job = Job { dry_run: Some(picked.clone()), ..job };
+            let mut writes = vec![self.job_write(&job)?];
+            writes.extend(together(&job)?);
+            Ok((job, writes))
+        })
+        .await
+    }
+
+    async fn picked(&self, requested: &Requested) -> Result<Picked, Error> {
         let mut picked = Picked::default();
         if let Selection::Named { missing, .. } = requested.selection {
             let many = u64::try_from(requested.campaigns.len()).unwrap_or(0);
@@ -211,20 +228,6 @@ impl Platform {
             }
         }
         Ok(())
-    }
-
-    /// Keeps what a dry run found, like a job that is over. What is answered is to be written with the catalog.
-    pub(crate) fn open_dry_run(
-        &self,
-        catalog: &mut Catalog,
-        requested: &Requested,
-        picked: &Picked,
-    ) -> Result<(Job, Vec<Write>), Error> {
-        catalog.jobs += 1;
-        let job = self.job_of(catalog.jobs, requested, 0, JobStatus::Completed);
-        let job = Job { dry_run: Some(picked.clone()), ..job };
-        let write = self.job_write(&job)?;
-        Ok((job, vec![write]))
     }
 }
 

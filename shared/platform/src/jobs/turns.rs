@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use super::outcomes::Outcome;
 use super::pages::{Next, campaign_at};
 use super::{Claim, Job, JobStatus, Lane};
+use crate::Instant;
 use crate::error::{Answer, Error};
 use crate::handlers::Done;
 use crate::platform::{Platform, item, read};
@@ -20,13 +21,16 @@ use crate::ports::Sweep;
 use crate::table::{Condition, TableError, Write};
 
 /// How many pages a turn takes.
-const PAGES_A_TURN: usize = 5;
+const PAGES_A_TURN: usize = 2;
 
 /// The most pages of a lane. Nothing comes near it but a defect.
 const MOST_PAGES: u32 = 1_000_000;
 
 /// How long a claim holds: longer than a worker may take for a turn.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
+
+/// After how long it is worth another try what waits for the feed.
+const FEED_GOES_ON: TimeDelta = TimeDelta::seconds(30);
 
 /// What comes after a page.
 enum Step {
@@ -120,21 +124,15 @@ impl Turn<'_> {
                     }
                     None
                 }
-                Step::Went => {
-                    next.turn = self.sweep.turn + 1;
-                    // Ordered before it is noted: a turn that was taken has a next one, whatever happens in between.
-                    let sweep = Sweep { turn: next.turn, ..self.sweep.clone() };
-                    let order = self.platform.turn_order(sweep, self.platform.now());
-                    self.platform.ports.outbox.dispatch(vec![order]).await?;
-                    Some(Done::Yes)
-                }
-                Step::Ended => {
+                Step::Went => Some(self.go_on(&mut next, self.platform.now()).await?),
+                Step::Wait(Done::NotBefore(at)) => Some(self.go_on(&mut next, *at).await?),
+                Step::Wait(Done::Soon) => Some(Done::Soon),
+                Step::Ended | Step::Wait(Done::Yes) => {
                     next.turn = self.sweep.turn + 1;
                     next.ended = true;
                     Some(Done::Yes)
                 }
                 Step::Paused => Some(Done::Yes),
-                Step::Wait(done) => Some(*done),
             };
             if done.is_some() {
                 next.claim = None;
@@ -149,6 +147,15 @@ impl Turn<'_> {
                 (Some(done), Step::Went | Step::Wait(_)) => return Ok(done),
             }
         }
+        Ok(Done::Yes)
+    }
+
+    /// Orders the next turn. It is ordered before it is noted: a turn that was taken has a next one, whatever happens in
+    /// between.
+    async fn go_on(&self, next: &mut Lane, at: Instant) -> Result<Done, Error> {
+        next.turn = self.sweep.turn + 1;
+        let sweep = Sweep { turn: next.turn, ..self.sweep.clone() };
+        self.platform.ports.outbox.dispatch(vec![self.platform.turn_order(sweep, at)]).await?;
         Ok(Done::Yes)
     }
 
@@ -170,7 +177,7 @@ impl Turn<'_> {
         let paused = outcomes.contains(&Outcome::Paused);
         if !next.take(at, contacts, outcomes, self.job, self.platform.now()) {
             *next = self.lane.clone();
-            return Ok(Step::Wait(Done::Soon));
+            return Ok(Step::Wait(self.soon()));
         }
         Ok(if paused { Step::Paused } else { Step::Went })
     }
@@ -185,7 +192,15 @@ impl Turn<'_> {
             let outcomes = self.platform.done_to(self.job, campaign, &contacts).await?;
             next.take(at, contacts, outcomes, self.job, self.platform.now());
         }
-        Ok(if next.late.len() < before { Step::Went } else { Step::Wait(Done::Soon) })
+        Ok(if next.late.len() < before { Step::Went } else { Step::Wait(self.soon()) })
+    }
+
+    /// When the feed may have gone on.
+    fn soon(&self) -> Done {
+        match self.platform.ports.outbox.hands_out_once() {
+            true => Done::Soon,
+            false => Done::NotBefore(self.platform.now() + FEED_GOES_ON),
+        }
     }
 
     /// Notes how far the lane is. `false` if somebody else did: then the lane is theirs.
