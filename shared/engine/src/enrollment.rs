@@ -36,6 +36,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::Completed,
+        Self::Ready,
+        Self::AwaitingRestart,
+        Self::Stopped,
+        Self::Held,
+    ];
+
     /// The word for it, as programs outside read it.
     pub fn word(self) -> &'static str {
         match self {

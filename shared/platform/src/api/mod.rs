@@ -12,6 +12,9 @@ mod auth;
 mod campaigns;
 mod changes;
 mod contacts;
+mod csv_export;
+mod csv_import;
+mod csv_rows;
 mod extract;
 mod fields;
 mod health;
@@ -59,6 +62,8 @@ pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(contacts::routes())
+        .merge(csv_import::routes())
+        .merge(csv_export::routes())
         .merge(journeys::routes())
         .merge(campaigns::routes())
         .merge(statistics::routes())

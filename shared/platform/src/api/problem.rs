@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contacts::WriteError;
@@ -45,7 +45,7 @@ pub struct Problem {
 }
 
 /// One thing that is wrong with what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Where: names and indices joined by dots; empty for the whole.
     pub path: String,
@@ -54,13 +54,13 @@ pub struct Fault {
     /// What is wrong and what would be right.
     pub message: String,
     /// The line in a text, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The column in the line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
     /// What to do about it, where the message does not say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
@@ -147,6 +147,14 @@ impl Problem {
     #[allow(clippy::needless_pass_by_value, reason = "see `Fault::new`")]
     pub fn invalid_at(path: &str, code: &str, message: impl ToString) -> Self {
         Self::invalid(vec![Fault::new(path, code, message)])
+    }
+
+    /// Every single thing that is wrong; of a problem with none, the problem itself.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        if self.errors.is_empty() {
+            return vec![Fault::new("", self.kind, self.detail)];
+        }
+        self.errors
     }
 
     /// 503: it may pass the next time.
