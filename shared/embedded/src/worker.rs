@@ -26,7 +26,7 @@ use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
 
 /// The consumer of the change feed.
-const CONSUMER: &str = "worker";
+pub(crate) const CONSUMER: &str = "worker";
 
 /// How much a round takes from each source.
 const BATCH: usize = 512;
@@ -312,7 +312,7 @@ impl Work {
         if due.is_empty() {
             return Ok(false);
         }
-        let mut contacts: BTreeMap<Option<ContactId>, Vec<Timer>> = BTreeMap::new();
+        let mut contacts: BTreeMap<Option<String>, Vec<Timer>> = BTreeMap::new();
         for timer in due {
             let contact = timer.body.read().ok().and_then(|message| whose(&message));
             contacts.entry(contact).or_default().push(timer);
@@ -359,7 +359,7 @@ impl Work {
 
     /// Works off the queues that wait for nobody. Says whether anything was done.
     async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
-        let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
+        let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let now = self.clock.now();
         for queue in Queue::ALL {
             if self.outward_queues().contains(&queue) {
@@ -487,12 +487,12 @@ where
     answer
 }
 
-/// The contact that a message is about: its messages go in order.
-fn whose(message: &Message) -> Option<ContactId> {
+/// What a message is about, a contact or a lane of a job: its messages go in order.
+fn whose(message: &Message) -> Option<String> {
     match message {
-        Message::Wake(wake) => Some(wake.contact.clone()),
-        Message::Call(call) => Some(call.contact.clone()),
-        Message::Erase(contact) => Some(contact.clone()),
-        Message::Sweep(_) => None,
+        Message::Wake(wake) => Some(wake.contact.to_string()),
+        Message::Call(call) => Some(call.contact.to_string()),
+        Message::Erase(contact) => Some(contact.to_string()),
+        Message::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
     }
 }
