@@ -9,6 +9,7 @@ use dacapo_engine::time::Span;
 use crate::Instant;
 use crate::catalog::{CatalogCache, Pinned};
 use crate::error::Error;
+use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
 use crate::table::{Body, Item, Key, Table, TableError, Write};
@@ -54,6 +55,7 @@ pub struct Platform {
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
     pub(crate) catalog: Arc<CatalogCache>,
+    pub(crate) known_tags: Arc<KnownTags>,
     /// What is read once for one invocation.
     pub(crate) pinned: Option<Arc<Pinned>>,
 }
@@ -62,8 +64,8 @@ impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        let (keys, defaults) = (Keys::of(account), Defaults::default());
-        Self { ports, keys, public_url, defaults, catalog, pinned: None }
+        let (keys, defaults, known_tags) = (Keys::of(account), Defaults::default(), Arc::default());
+        Self { ports, keys, public_url, defaults, catalog, known_tags, pinned: None }
     }
 
     /// Now.

@@ -9,7 +9,6 @@ mod hiding;
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::Platform;
@@ -79,7 +78,7 @@ impl Queues<'_> {
     pub async fn work(&self, event: &Value) -> Result<Value, Failure> {
         let now = self.platform.now();
         let mut early = Vec::new();
-        let mut contacts: BTreeMap<Option<ContactId>, Vec<Received<'_>>> = BTreeMap::new();
+        let mut lanes: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
         let mut stay = Vec::new();
         for record in records(event)? {
             let received = Received::of(record);
@@ -90,12 +89,12 @@ impl Queues<'_> {
                     stay.push(received.id);
                 }
                 None => {
-                    let contact = message.and_then(Message::contact).cloned();
-                    contacts.entry(contact).or_default().push(received);
+                    let lane = message.and_then(Message::lane);
+                    lanes.entry(lane).or_default().push(received);
                 }
             }
         }
-        let worked = self.worked(contacts.into_values().collect());
+        let worked = self.worked(lanes.into_values().collect());
         let ((), worked) = join(self.hide(early), worked).await;
         let mut hidden = Vec::new();
         for (id, fate) in worked? {
