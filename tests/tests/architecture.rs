@@ -31,6 +31,7 @@ const ENGINE_DEPENDS_ON: &[&str] = &[
     "serde",
     "serde_json",
     "sha2",
+    "smol_str",
     "strsim",
     "thiserror",
 ];

@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
+use crate::jobs::OpenJob;
 use crate::mail::read_by;
 use crate::platform::{Platform, TRIES, item, read};
-use crate::ports::SweepKind;
 use crate::table::{Condition, Since, TableError, Write};
 
 /// The account's settings.
@@ -71,18 +71,9 @@ pub struct Head {
     /// Whether it was deleted after it had been published: nothing happens in it until it is published again.
     #[serde(default)]
     pub withdrawn: bool,
-    /// Sweeps that are committed with the campaign but not yet with the queue.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pending: Vec<PendingSweep>,
-}
-
-/// A sweep that has to be ordered yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingSweep {
-    /// Its sequence number among the account's jobs: two sweeps of a kind are still two.
-    pub job: u64,
-    /// What is done to each contact.
-    pub what: SweepKind,
+    /// Whether contacts that are there may enter when it is resumed: it was paused when that was asked for.
+    #[serde(default)]
+    pub enrolls: bool,
 }
 
 impl Head {
@@ -112,6 +103,12 @@ pub struct Catalog {
     /// The last sequence number given to a job.
     #[serde(default)]
     pub jobs: u64,
+    /// The jobs that are not over, in the order of their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenJob>,
+    /// The job that is erasing the account, if one is: meanwhile nothing new is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by: Option<u64>,
 }
 
 impl Catalog {

@@ -12,6 +12,7 @@ pub mod enrollments;
 pub mod erasure;
 pub mod error;
 pub mod handlers;
+pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod messages;

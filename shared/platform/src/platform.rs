@@ -7,6 +7,7 @@ use dacapo_engine::ids::{AccountId, ContactId};
 use crate::Instant;
 use crate::catalog::{CatalogCache, Pinned};
 use crate::error::Error;
+use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
 use crate::table::{Body, Item, Key, Table, TableError, Write};
@@ -41,6 +42,7 @@ pub struct Platform {
     /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
     pub public_url: String,
     pub(crate) catalog: Arc<CatalogCache>,
+    pub(crate) known_tags: Arc<KnownTags>,
     /// What is read once for one invocation.
     pub(crate) pinned: Option<Arc<Pinned>>,
 }
@@ -49,7 +51,8 @@ impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        Self { ports, keys: Keys::of(account), public_url, catalog, pinned: None }
+        let keys = Keys::of(account);
+        Self { ports, keys, public_url, catalog, known_tags: Arc::default(), pinned: None }
     }
 
     /// Now.

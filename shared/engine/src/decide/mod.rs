@@ -139,6 +139,13 @@ pub enum Event {
         /// Who.
         by: Author,
     },
+    /// The mass action that releases held enrollments (R40).
+    MassRelease {
+        /// The job's sequence number.
+        job: u64,
+        /// The job's name in the history.
+        name: String,
+    },
 }
 
 impl Event {
@@ -155,7 +162,8 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
-            | Self::Released { .. } => (0, 0),
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => (0, 0),
         }
     }
 }
@@ -387,6 +395,10 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
                 let ignored = passage.released(by).err();
                 passage.finish(ignored)
             }
+            Event::MassRelease { job, name } => {
+                let ignored = passage.mass_release(*job, name).err();
+                passage.finish(ignored)
+            }
             Event::Changed
             | Event::TimerDue { .. }
             | Event::RecheckDue { .. }
@@ -423,6 +435,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
             passage.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
         Event::Released { by } => passage.released(by).err(),
+        Event::MassRelease { job, name } => passage.mass_release(*job, name).err(),
     };
     passage.finish(ignored)
 }

@@ -122,6 +122,11 @@ impl Holder {
         &self.0.id
     }
 
+    /// The name of the key.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Who makes the changes that are asked for.
     pub(super) fn author(&self) -> Author {
         Author::ApiKey(self.0.name.clone())
@@ -168,6 +173,7 @@ fn needed(method: &Method, path: &str) -> Option<Scope> {
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
         "account" if !reads => Scope::Admin,
+        "mass-actions" if !reads && path == "mass-actions/erase-account" => Scope::Admin,
         _ if reads => Scope::Read,
         _ => Scope::Write,
     })
@@ -214,6 +220,8 @@ mod tests {
         assert_eq!(needed("GET", "/v1/keys"), "admin");
         assert_eq!(needed("DELETE", "/v1/keys/k"), "admin");
         assert_eq!(needed("POST", "/v1/mass-actions/stop-campaign"), "write");
+        assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
+        assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
         assert_eq!(needed("GET", "/u/token"), "none");
         assert_eq!(needed("GET", "/healthz"), "none");
     }

@@ -12,6 +12,9 @@ mod auth;
 mod campaigns;
 mod changes;
 mod contacts;
+mod csv_export;
+mod csv_import;
+mod csv_rows;
 mod extract;
 mod fields;
 mod health;
@@ -20,10 +23,13 @@ mod idempotency;
 mod journeys;
 mod keys;
 mod lists;
+mod mass_actions;
 mod openapi;
 mod people;
 mod problem;
 mod reading;
+mod selecting;
+mod statistics;
 mod tags;
 mod unsubscribe;
 
@@ -56,8 +62,12 @@ pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(contacts::routes())
+        .merge(csv_import::routes())
+        .merge(csv_export::routes())
         .merge(journeys::routes())
         .merge(campaigns::routes())
+        .merge(statistics::routes())
+        .merge(mass_actions::routes())
         .merge(account::routes())
         .merge(fields::routes())
         .merge(tags::routes())

@@ -14,7 +14,7 @@ use dacapo_engine::problem::{Problem, Severity};
 use serde::{Deserialize, Serialize};
 
 pub use publishing::{Publish, Resume, State, Together, alone};
-pub use statistics::{ElementStatistics, MessageStatistics, Statistics};
+pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
 use crate::catalog::{Catalog, Head, StoredVersion};
@@ -217,7 +217,7 @@ impl Platform {
                 head.withdrawn = true;
                 head.draft = false;
                 head.saved.clear();
-                head.pending.clear();
+                head.enrolls = false;
             }
             Ok(((), vec![Write::delete(self.keys.draft(id), Condition::Always)]))
         })

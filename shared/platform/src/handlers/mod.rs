@@ -8,15 +8,16 @@ mod contact_changed;
 mod delivery;
 mod enrollment_committed;
 mod quarantine;
-mod sweeps;
+mod recording;
 mod woken;
 
 use crate::Instant;
 
 pub use contact_changed::ContactImage;
-pub(crate) use contact_changed::StoredTag;
-pub use enrollment_committed::{EnrollmentImage, StoredHistory, timer_name};
+pub(crate) use contact_changed::{KnownTags, StoredTag};
+pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use quarantine::was_not_held;
+pub use recording::StoredHistory;
 
 /// What came of a piece of work from a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,6 +56,7 @@ fn due(event: &Event) -> Option<crate::Instant> {
         | Event::StatusChanged { .. }
         | Event::EnrollExisting { .. }
         | Event::MassStop { .. }
-        | Event::Released { .. } => None,
+        | Event::Released { .. }
+        | Event::MassRelease { .. } => None,
     }
 }
