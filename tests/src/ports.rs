@@ -30,7 +30,7 @@ pub struct Bench {
 impl Bench {
     /// At noon of 1 December 2026.
     pub fn on(table: Arc<dyn Table>) -> Self {
-        let clock = Arc::new(Standing(AtomicI64::new(1_796_126_400_000)));
+        let clock = Arc::new(Standing::at_noon());
         let outbox = Arc::new(Remembered::default());
         let ports = Ports {
             table,
@@ -90,6 +90,16 @@ impl Bench {
 pub struct Standing(AtomicI64);
 
 impl Standing {
+    /// At noon of 1 December 2026.
+    pub fn at_noon() -> Self {
+        Self(AtomicI64::new(1_796_126_400_000))
+    }
+
+    /// Sets it.
+    pub fn set(&self, to: Instant) {
+        self.0.store(to.timestamp_millis(), Ordering::SeqCst);
+    }
+
     /// Moves it.
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
+use crate::metrics::{self, Metric};
 use crate::platform::{Platform, TRIES, is_own, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 
@@ -277,7 +278,10 @@ impl Platform {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
                 match self.commit(id, campaign, enrollment, *advance).await? {
-                    Commit::Lost => Ok(Try::Again),
+                    Commit::Lost => {
+                        Metric::Conflicts.tell(1);
+                        Ok(Try::Again)
+                    }
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
                     Commit::Made(committed) => Ok(Try::Came(match ignored {
@@ -373,16 +377,17 @@ impl Platform {
             together.push(Write::check(self.keys.contact(id), Condition::Present));
         }
         match self.write(together).await {
-            Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
+            Ok(()) => {}
             Err(TableError::Conflict { which: 0, current })
-                if is_own(current.as_deref(), &stored.w) =>
-            {
-                Ok(Commit::Made(Box::new(stored.enrollment)))
+                if is_own(current.as_deref(), &stored.w) => {}
+            Err(TableError::Conflict { which: 1, current: None }) if checks => {
+                return Ok(Commit::Erased);
             }
-            Err(TableError::Conflict { which: 1, current: None }) if checks => Ok(Commit::Erased),
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
-            Err(error) => Err(error.into()),
+            Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(Commit::Lost),
+            Err(error) => return Err(error.into()),
         }
+        metrics::committed(&writes, &stored.records);
+        Ok(Commit::Made(Box::new(stored.enrollment)))
     }
 
     /// Notes what has been seen before the contact forgets it; losing a race is as good.
