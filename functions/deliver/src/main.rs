@@ -8,7 +8,7 @@ use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
 async fn main() -> Result<(), Stopped> {
     let settings = DeliverSettings::from_environment(&Environment::of_process())?;
     let running = Running::begin(&settings);
-    let started = start:: three queues.:deliver(&settings);
+    let started = start::deliver(&settings);
     started.warm().await;
     running.serve(async |event| queue::work(&started, event).await).await
 }

@@ -12,7 +12,7 @@ pub struct SystemClock(AtomicI64);
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock port")]
     fn now(&self) -> Instant {
-        let read = chrono::Utc::now().timestamp_millis();
+        let read = Instant::from(std::time::SystemTime::now()).timestamp_millis();
         let latest = self.0.fetch_max(read, Ordering::Relaxed).max(read);
         Instant::from_timestamp_millis(latest).unwrap_or(Instant::UNIX_EPOCH)
     }

@@ -81,6 +81,7 @@ struct Held {
     sent: Vec<Mail>,
     twice: bool,
     silent: bool,
+    shut: bool,
 }
 
 impl Held {
@@ -106,6 +107,23 @@ impl Outside {
         self.held().silent = silent;
     }
 
+    /// From now on no order is taken, or taken again.
+    pub fn is_shut(&self, shut: bool) {
+        self.held().shut = shut;
+    }
+
+    /// What waits in a queue.
+    pub fn waiting(&self, queue: Queue) -> Vec<Message> {
+        let held = self.held();
+        let waiting = held.waiting.iter().filter(|waiting| waiting.queue == queue);
+        waiting.map(|waiting| waiting.body.clone()).collect()
+    }
+
+    /// What schedules will send.
+    pub fn scheduled(&self) -> Vec<Message> {
+        self.held().schedules.values().map(|(_, message)| message.clone()).collect()
+    }
+
     /// What was hidden since the last time.
     pub fn hidden(&self) -> Vec<Hidden> {
         std::mem::take(&mut self.held().hidden)
@@ -116,6 +134,9 @@ impl Outside {
 impl Outbox for Outside {
     async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
         let mut held = self.held();
+        if held.shut {
+            return Err(Unavailable("nothing is taken".to_owned()));
+        }
         for order in orders {
             match order {
                 // A schedule is set a minute early; what is due soon goes straight to the queue.
@@ -212,6 +233,23 @@ impl Cloud {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
+    /// Sets the clock, whatever comes due on the way: before anything has happened.
+    pub fn begins(&self, at: Instant) {
+        self.set(at);
+    }
+
+    /// Whether the stream has something for a consumer, and what: as records.
+    pub fn unread(&self, consumer: &str) -> Vec<Value> {
+        let changes = self.store.read_feed(consumer, 100).expect("the feed");
+        let wanted = changes
+            .iter()
+            .filter(|change| (change.key.sk == "CONTACT") == (consumer == "tag-change"));
+        let records = wanted.map(|change| {
+            events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref())
+        });
+        records.collect()
+    }
+
     /// Moves the clock, and does what comes due on the way.
     pub async fn advance(&mut self, to: Instant) {
         self.until_idle().await;
@@ -272,7 +310,7 @@ impl Cloud {
     }
 
     /// A batch of the stream. Says whether there was one.
-    async fn stream(&mut self, consumer: &str) -> bool {
+    pub async fn stream(&mut self, consumer: &str) -> bool {
         let twice = self.delivery != Delivery::Once;
         let most = if twice { 1 + self.dice.below(12) } else { 10 };
         let changes = self.store.read_feed(consumer, most).expect("the feed");
@@ -282,8 +320,12 @@ impl Cloud {
         for change in &changes {
             // The mappings' filters.
             if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
-                let record =
-                    events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref());
+                let record = events::record(
+                    change.seq,
+                    &change.key,
+                    change.old.as_ref(),
+                    change.new.as_ref(),
+                );
                 lanes.entry(change.key.pk.clone()).or_default().push(record);
                 lane_of.push(change.key.pk.clone());
             }
@@ -309,7 +351,7 @@ impl Cloud {
     }
 
     /// A batch of messages. Says whether there was one.
-    async fn queues(&mut self) -> bool {
+    pub async fn queues(&mut self) -> bool {
         let mut taken = {
             let held = self.outside.held();
             let visible = held.waiting.iter().filter(|waiting| waiting.visible_at <= held.now);
@@ -344,7 +386,9 @@ impl Cloud {
         let mut held = self.outside.held();
         let now = held.now;
         for Waiting { id, .. } in taken {
-            let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else { continue };
+            let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else {
+                continue;
+            };
             let receipt = format!("receipt-{id}");
             let seconds = hidden.iter().find(|one| one.receipt == receipt).map(|one| one.seconds);
             let waiting = &mut held.waiting[at];

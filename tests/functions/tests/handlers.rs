@@ -11,7 +11,7 @@ use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, body, failed, message, record};
 use dacapo_platform::aside::Aside;
 use dacapo_platform::ports::{Message, Wake};
-use dacapo_platform::table::{Body, Consistency, Item, Key, Query};
+use dacapo_platform::table::{Body, Consistency, Item, Query};
 use serde_json::{Value, json};
 
 const CAMPAIGN: &str = r#"
@@ -95,10 +95,8 @@ async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
     // A message between others that makes no sense.
     cloud.advance(due - TimeDelta::seconds(1)).await;
     let good = wake(&contact, Event::TimerDue { run: 1, step: 2, due });
-    let event = batch(vec![
-        body("m1", "timers", 1, "{\"wake\":7}"),
-        message("m2", "timers", 1, &good),
-    ]);
+    let event =
+        batch(vec![body("m1", "timers", 1, "{\"wake\":7}"), message("m2", "timers", 1, &good)]);
     assert_eq!(timers(&cloud, &event).await, ["m2"], "the other one is only early");
     let kept = aside(&cloud).await;
     assert_eq!(kept.len(), 1);
@@ -152,16 +150,14 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
     let key = cloud.platform.keys.enrollment(&contact, &campaign);
     let decided = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
     let other = cloud.platform.keys.enrollment(&ContactId::new("other").unwrap(), &campaign);
-    let broken = Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
-    let event = batch(vec![
-        record(2, &other, None, Some(&broken)),
-        record(3, &key, None, Some(&decided)),
-    ]);
+    let broken =
+        Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
+    let event =
+        batch(vec![record(2, &other, None, Some(&broken)), record(3, &key, None, Some(&decided))]);
     let answer = stream::effects(&cloud.platform, &event).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
     assert_eq!(aside(&cloud).await.len(), 1);
-    let (_, history) =
-        cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
+    let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
     assert!(!history["items"].as_array().unwrap().is_empty(), "{history}");
 }
 
@@ -198,7 +194,11 @@ async fn who_bounced_gets_no_mail_and_who_complained_neither() {
     let address = json!([{ "emailAddress": "Ann@Example.com" }]);
     let other = json!([{ "emailAddress": "former@example.com" }]);
     let bounce = |recipients: &Value| {
-        notice("Bounce", &contact, json!({ "bounceType": "Permanent", "bouncedRecipients": recipients }))
+        notice(
+            "Bounce",
+            &contact,
+            json!({ "bounceType": "Permanent", "bouncedRecipients": recipients }),
+        )
     };
     feedback::feedback(&cloud.platform, &bounce(&other)).await.unwrap();
     assert_eq!(suppressed(&cloud).await, Value::Null, "an address that she no longer has");
@@ -212,7 +212,7 @@ async fn who_bounced_gets_no_mail_and_who_complained_neither() {
     feedback::feedback(&cloud.platform, &bounce(&address)).await.unwrap();
     assert_eq!(suppressed(&cloud).await, "complained", "a complaint outweighs a bounce");
     cloud.advance(cloud.now() + TimeDelta::hours(2)).await;
-    assert_eq!(messages(&cloud, "ann@example.com").await, ["suppressed", "sent"]);
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["sent", "suppressed"]);
 }
 
 #[tokio::test]
@@ -230,7 +230,9 @@ async fn a_message_whose_outcome_was_unknown_is_sent_when_ses_says_so() {
     assert_eq!(counted(&cloud).await, (0, 1));
     for _ in 0..2 {
         feedback::feedback(&cloud.platform, &notice("Send", &contact, json!({}))).await.unwrap();
-        feedback::feedback(&cloud.platform, &notice("Delivery", &contact, json!({}))).await.unwrap();
+        feedback::feedback(&cloud.platform, &notice("Delivery", &contact, json!({})))
+            .await
+            .unwrap();
         cloud.until_idle().await;
         assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
         assert_eq!(counted(&cloud).await, (1, 0));

@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use serde_json::{Value, json};
 
-const PEOPLE: [&str; 4] = ["ann@example.com", "ben@example.com", "cem@example.com", "dee@example.com"];
+const PEOPLE: [&str; 4] =
+    ["ann@example.com", "ben@example.com", "cem@example.com", "dee@example.com"];
 
 /// A campaign in which a tag leads to a webhook, a mail, a restart, and everything again: what is parked on the way
 /// is a timer too.

@@ -26,7 +26,8 @@ async fn a_webhook_is_called_with_its_headers_and_body() {
 
 #[tokio::test]
 async fn redirections_are_followed_but_not_for_ever() {
-    let to = |status, place: &str| Answer::Says(status, format!("location: {place}\r\n"), String::new());
+    let to =
+        |status, place: &str| Answer::Says(status, format!("location: {place}\r\n"), String::new());
     let server = Server::answering([to(307, "/b"), to(303, "c"), Answer::json(200, "")]).await;
     let caller = HttpsCaller::at_home();
     let url = format!("{}/a", server.url);

@@ -71,13 +71,12 @@ pub async fn effects(platform: &Platform, event: &Value) -> Result<Value, Failur
         "a record cannot be read".to_owned()
     };
     tracing::warn!(why, batch.records = records.len(), "effects are performed one by one");
-    let failed = in_order(platform, EFFECTS, records, async |change: Change| {
-        match image(&change) {
+    let failed =
+        in_order(platform, EFFECTS, records, async |change: Change| match image(&change) {
             Some(image) => platform.enrollments_committed(std::slice::from_ref(&image)).await,
             None => Ok(()),
-        }
-    })
-    .await;
+        })
+        .await;
     Ok(answer(failed))
 }
 

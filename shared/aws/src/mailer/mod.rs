@@ -91,17 +91,16 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
         SdkError::ConstructionFailure(_) => MailError::Refused(crate::words::words_of(error)),
         SdkError::DispatchFailure(failure) => {
             // Without a connection nothing was said.
-            let connected =
-                failure.as_connector_error().is_none_or(|error| !crate::words::never_connected(error));
+            let connected = failure
+                .as_connector_error()
+                .is_none_or(|error| !crate::words::never_connected(error));
             let words = crate::words::words_of(error);
             if connected { MailError::Unknown(words) } else { MailError::NotNow(words) }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             MailError::Unknown(crate::words::words_of(error))
         }
-        SdkError::ServiceError(answer) => {
-            answered(answer.err(), answer.raw().status().as_u16())
-        }
+        SdkError::ServiceError(answer) => answered(answer.err(), answer.raw().status().as_u16()),
         _ => MailError::Unknown(crate::words::words_of(error)),
     }
 }

@@ -59,7 +59,9 @@ pub(super) fn mailbox(sender: &Sender) -> String {
     if name.is_empty() {
         return address.clone();
     }
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&byte))
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&byte))
     {
         return format!("{name} <{address}>");
     }

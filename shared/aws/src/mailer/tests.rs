@@ -10,10 +10,7 @@ use crate::testing::{Answer, Server, clients, nobody};
 
 fn mail() -> Mail {
     Mail {
-        from: Sender {
-            name: Some("Jörg".to_owned()),
-            address: "jo@example.com".to_owned(),
-        },
+        from: Sender { name: Some("Jörg".to_owned()), address: "jo@example.com".to_owned() },
         to: "ann@example.com".to_owned(),
         reply_to: Some("answers@example.com".to_owned()),
         subject: "Grüße".to_owned(),

@@ -20,6 +20,7 @@ use aws_sdk_scheduler::types::{
 };
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use dacapo_platform::ports::{Clock, Order, Outbox, Queue, Unavailable};
+use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::settings::{OutboxSettings, Schedules};
@@ -149,9 +150,10 @@ impl AwsOutbox {
                     .build();
                 request = request.entries(entry.map_err(|error| failed("no message", &error))?);
             }
-            let sent = request.send().await.map_err(|error| {
-                failed("a queue took no messages", &error.into_service_error())
-            })?;
+            let sent = request
+                .send()
+                .await
+                .map_err(|error| failed("a queue took no messages", &error.into_service_error()))?;
             let refused = sent.failed();
             if refused.is_empty() {
                 return Ok(());
@@ -188,7 +190,8 @@ impl Outbox for AwsOutbox {
         let schedules = plan.schedules.iter().map(Deed::Schedule);
         let cancels = plan.cancels.iter().map(|name| Deed::Cancel(name));
         let sends = plan.batches.iter().map(|(queue, batch)| Deed::Send(*queue, batch));
-        let deeds = schedules.chain(cancels).chain(sends).map(|deed| self.perform(deed));
+        let deeds: Vec<BoxFuture<'_, _>> =
+            schedules.chain(cancels).chain(sends).map(|deed| self.perform(deed).boxed()).collect();
         // All are tried, so that one that fails keeps as little as possible from being done.
         let mut under_way = stream::iter(deeds).buffer_unordered(AT_ONCE);
         let mut answer = Ok(());

@@ -169,7 +169,7 @@ mod tests {
         let contact = ContactId::new("c0123456789abcde").unwrap();
         let campaign = CampaignId::new("appointment-loop").unwrap();
         let name = timer_name(&contact, &campaign, "t", 2, 7, at(0));
-        assert_eq!(name, "t-ca97a3f5d5d6b5a8-2-7-1796126400000");
+        assert_eq!(name, "t-4e3076da1847d7ef-2-7-1796126400000");
         let longest = ContactId::new("c".repeat(64)).unwrap();
         let far = Instant::from_timestamp_millis(253_402_300_799_999).unwrap();
         let name = timer_name(&longest, &campaign, "t", u32::MAX, u32::MAX, far);
@@ -185,7 +185,7 @@ mod tests {
                 name: "t-1".to_owned(),
                 expression: "at(2026-12-01T12:59:00)".to_owned(),
                 input: r#"{"wake":{"c":"c0123456789abcde","p":"appointment-loop","e":{"TimerDue":{"run":2,"step":7,"due":"2026-12-01T13:00:00.500Z"}}}}"#.to_owned(),
-                token: "".to_owned(),
+                token: "65244593a9ff8d4ca75df06983fb7127a5fcacfb0cfed0533543956e928d9c47".to_owned(),
             }]
         );
         assert_eq!((plan.cancels.len(), plan.batches.len()), (0, 0));

@@ -37,19 +37,21 @@ fn left() -> Report {
 #[test]
 fn what_left_is_told_with_its_message() {
     assert_eq!(reports(&notice("Send", json!({}))), [left()]);
-    assert_eq!(reports(&notice("Delivery", json!({ "recipients": ["ann@example.com"] }))), [left()]);
+    assert_eq!(
+        reports(&notice("Delivery", json!({ "recipients": ["ann@example.com"] }))),
+        [left()]
+    );
 }
 
 #[test]
 fn a_bounce_for_good_is_told_for_every_address() {
-    let recipients = json!([{ "emailAddress": "Ann <ann@example.com>" }, { "emailAddress": "b@example.com" }]);
+    let recipients =
+        json!([{ "emailAddress": "Ann <ann@example.com>" }, { "emailAddress": "b@example.com" }]);
     let bounce = |kind: &str| {
         notice("Bounce", json!({ "bounceType": kind, "bouncedRecipients": recipients }))
     };
-    let bounced = |address: &str| Report::Bounced {
-        message: Some(message()),
-        address: address.to_owned(),
-    };
+    let bounced =
+        |address: &str| Report::Bounced { message: Some(message()), address: address.to_owned() };
     assert_eq!(
         reports(&bounce("Permanent")),
         [left(), bounced("ann@example.com"), bounced("b@example.com")]

@@ -1,7 +1,7 @@
 //! Calls as API Gateway hands them over, and answers as it takes them.
 
-use axum::extract::{OriginalUri, Path};
-use axum::http::HeaderMap;
+use axum::extract::Path;
+use axum::http::{HeaderMap, Uri};
 use axum::response::AppendHeaders;
 use axum::routing::{any, get};
 
@@ -21,17 +21,18 @@ fn event(method: &str, path: &str) -> Value {
 
 /// Says what it was asked.
 fn mirror() -> Router {
-    let heard = |uri: OriginalUri, headers: HeaderMap, body: String| async move {
+    let heard = |uri: Uri, headers: HeaderMap, body: String| async move {
         let header = |name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
         };
-        format!("{} key={} cookie={} body={body}", uri.0, header("x-api-key"), header("cookie"))
+        format!("{} key={} cookie={} body={body}", uri, header("x-api-key"), header("cookie"))
     };
-    let cookies = AppendHeaders([("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-a", "1"), ("x-a", "2")]);
+    const COOKIES: [(&str, &str); 4] =
+        [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-a", "1"), ("x-a", "2")];
     Router::new()
         .route("/v1/contacts/{id}", get(|Path(id): Path<String>| async move { id }))
         .route("/bytes", get(|| async { vec![0xff_u8, 0x00] }))
-        .route("/cookies", get(|| async move { cookies }))
+        .route("/cookies", get(|| async { AppendHeaders(COOKIES) }))
         .fallback(any(heard))
 }
 

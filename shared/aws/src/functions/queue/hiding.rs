@@ -66,12 +66,11 @@ impl SqsHide {
                 .receipt_handle(&hidden.receipt)
                 .visibility_timeout(hidden.seconds)
                 .build();
-            request =
-                request.entries(entry.map_err(|error| Unavailable(error.to_string()))?);
+            request = request.entries(entry.map_err(|error| Unavailable(error.to_string()))?);
         }
         let changed = request.send().await;
-        let changed =
-            changed.map_err(|error| Unavailable(crate::words::words_of(&error.into_service_error())))?;
+        let changed = changed
+            .map_err(|error| Unavailable(crate::words::words_of(&error.into_service_error())))?;
         match changed.failed() {
             [] => Ok(()),
             [first, ..] => {
