@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     stack.tell(&mut command);
     match command.args(rest).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => failed(&cloud, "some tests have failed; above are the last lines of the cloud's log"),
+        Ok(_) => {
+            failed(&cloud, "some tests have failed; above are the last lines of the cloud's log")
+        }
         Err(error) => failed(&cloud, &format!("{program}: {error}")),
     }
 }

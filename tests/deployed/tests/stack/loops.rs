@@ -36,9 +36,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
 
     let reminded = now() + AHEAD;
     let begins = reminded + TimeDelta::hours(1);
-    let books = |begins: chrono::DateTime<chrono::Utc>| {
-        json!({ "email": ANN, "tags": ["Appointment made"], "appointment": begins.to_rfc3339() })
-    };
+    let books = |begins: chrono::DateTime<chrono::Utc>| json!({ "email": ANN, "tags": ["Appointment made"], "appointment": begins.to_rfc3339() });
     zapier.contact("ann-booked", &books(begins));
     // As the zapier page has it, a second delivery changes nothing.
     zapier.contact("ann-booked", &books(begins));
@@ -58,7 +56,10 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     let late = TimeDelta::seconds(reminder.at - reminded.timestamp());
     assert!(late >= TimeDelta::zero(), "the reminder came {} too early", -late);
     assert!(late <= LATE, "the reminder came {late} too late");
-    assert!(!stack.schedules_of(&contact).contains(&early), "a schedule is deleted when it is done");
+    assert!(
+        !stack.schedules_of(&contact).contains(&early),
+        "a schedule is deleted when it is done"
+    );
 
     // Nobody could be reached; the next appointment is the next run's.
     zapier.contact("ann-not-reached", &json!({ "email": ANN, "tags": "Not reached" }));

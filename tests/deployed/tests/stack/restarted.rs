@@ -24,7 +24,10 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
         until("mail to Ben", AT_ONCE, || {
             let mails = dacapo_deployed_tests::sent_to(&stack, BEN);
             let same = mails.len() == subjects.len()
-                && mails.iter().zip(subjects).all(|(mail, begins)| mail.subject.starts_with(begins));
+                && mails
+                    .iter()
+                    .zip(subjects)
+                    .all(|(mail, begins)| mail.subject.starts_with(begins));
             if same { Ok(mails) } else { Err(format!("{mails:?}, not {subjects:?}")) }
         })
     };

@@ -113,11 +113,19 @@ fn a_function_has_a_role_of_its_own_with_what_it_needs() {
             | Function::Feedback => told.difference(&fed).copied().chain(failures).collect(),
         };
         assert_eq!(resources_of(&own, "sqs:SendMessage"), sends, "{name}: queues it may send to");
-        assert_eq!(resources_of(&own, "sqs:ReceiveMessage"), fed, "{name}: queues it may take from");
+        assert_eq!(
+            resources_of(&own, "sqs:ReceiveMessage"),
+            fed,
+            "{name}: queues it may take from"
+        );
 
         // And it writes to one log group, which is its own.
         let group = referred(&properties["LoggingConfig"]["LogGroup"]).unwrap();
-        assert_eq!(resources_of(&own, "logs:PutLogEvents"), BTreeSet::from([group]), "{name}: logs");
+        assert_eq!(
+            resources_of(&own, "logs:PutLogEvents"),
+            BTreeSet::from([group]),
+            "{name}: logs"
+        );
         let mails = own.iter().any(|statement| statement.actions.contains(&"ses:SendEmail"));
         assert_eq!(mails, function == Function::Deliver, "{name}: only deliver sends mail");
     }

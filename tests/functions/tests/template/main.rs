@@ -143,7 +143,8 @@ fn redriven(template: &Template, queue: &str, timeout: i64) {
 fn two_read_the_stream_and_never_a_third() {
     let template = Template::read();
     let all = template.resources("AWS::Lambda::EventSourceMapping").into_iter();
-    let of_stream = all.filter(|(_, mapping)| referred(&mapping["EventSourceArn"]) == Some("Table"));
+    let of_stream =
+        all.filter(|(_, mapping)| referred(&mapping["EventSourceArn"]) == Some("Table"));
     let patterns: Vec<String> = of_stream
         .map(|(_, mapping)| {
             let filters = list(&mapping["FilterCriteria"]["Filters"]);
@@ -207,10 +208,8 @@ fn every_queue_of_the_dead_has_an_alarm_and_every_figure_exists() {
         let dead = queue.ends_with("Dead");
         assert_eq!(dead, watched.contains(queue), "{queue}: watch those that nobody empties");
     }
-    let known: BTreeSet<&str> = dacapo_platform::metrics::Metric::ALL
-        .iter()
-        .map(|metric| metric.name())
-        .collect();
+    let known: BTreeSet<&str> =
+        dacapo_platform::metrics::Metric::ALL.iter().map(|metric| metric.name()).collect();
     for (name, alarm) in &alarms {
         assert!(!list(&alarm["AlarmActions"]).is_empty(), "{name}: nobody would hear it");
         if alarm["Namespace"] == dacapo_aws::metrics::NAMESPACE {
