@@ -88,7 +88,8 @@ impl Drop for Cloud {
 /// What is at an address of the cloud's own.
 pub(crate) fn get(url: &str) -> Result<Value, String> {
     let mut response = ureq::get(url).call().map_err(|error| error.to_string())?;
-    response.body_mut().read_json().map_err(|error| error.to_string())
+    let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// The root of the repository.
