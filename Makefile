@@ -12,6 +12,8 @@ SAM := SAM_CLI_TELEMETRY=0 $(E2E)/bin/sam
 
 # What the functions are built for: `make functions ARCHITECTURE=x86_64`.
 ARCHITECTURE ?= arm64
+# What this machine is.
+HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
@@ -76,7 +78,7 @@ functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm6
 
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
-e2e: ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+e2e: ARCHITECTURE := $(HERE)
 e2e: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner="nextest run --no-fail-fast --test-threads 16"; \
@@ -86,14 +88,37 @@ e2e: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with 
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
 		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack
 
+# Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
+.PHONY: test-functions
+test-functions: ARCHITECTURE := $(HERE)
+test-functions: $(MINISTACK)/installed functions empty-function ## Drive each bootstrap with the sample events, under the emulator of `sam local`
+	$(CARGO) test --locked --package dacapo-functions-tests --features bootstraps --test bootstraps -- --test-threads 1
+
+.PHONY: empty-function
+empty-function: $(E2E)/installed
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --profile lambda --locked \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) --package dacapo-empty-function
+
+.PHONY: local-cloud
+local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md
+	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud
+
+.PHONY: sam-local
+sam-local: ARCHITECTURE := $(HERE)
+sam-local: $(MINISTACK)/installed functions ## Hand the sample events in by `sam local invoke`, where Docker answers
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
+		$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud -- samples
+
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend
 	$(CARGO) clippy --workspace --all-targets --locked --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
 .PHONY: bench
-bench: ## Measure throughput and request units (release build)
+bench: ARCHITECTURE := $(HERE)
+bench: functions empty-function ## Measure throughput, request units and the functions' starts (release build)
 	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin bootstraps
 
 .PHONY: clean-tools
 clean-tools: ## Remove the tools that were installed here

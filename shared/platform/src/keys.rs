@@ -237,6 +237,31 @@ pub fn api_key(hash: &str) -> Key {
     Key::new(format!("K#{hash}"), "KEY")
 }
 
+/// What kind of item a key is one of, in words.
+pub fn kind(key: &Key) -> &'static str {
+    let in_contact = key.pk.contains("#C#");
+    match key.sk.as_str() {
+        CONTACT => "contact",
+        "ADDRESS" => "address",
+        "CATALOG" => "catalog",
+        "DRAFT" => "draft",
+        "ERASED" => "tombstone",
+        "JOB" => "job",
+        "S" => "statistics",
+        "KEY" if key.pk.starts_with("K#") => "API key",
+        "KEY" => "idempotency",
+        sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
+        sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
+        sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
+        sk if in_contact && sk.starts_with('Q') => "undecided",
+        sk if sk.starts_with("V#") => "version",
+        _ if key.pk.ends_with("#TAGS") => "tag",
+        _ if key.pk.contains("#T#") => "tag member",
+        _ if key.pk.ends_with("#OUT") => "captured mail",
+        _ => "other",
+    }
+}
+
 /// The contact whose partition a key belongs to.
 pub fn contact_in(key: &Key) -> Option<ContactId> {
     let (_, contact) = key.pk.rsplit_once("#C#")?;

@@ -28,7 +28,7 @@ macro_rules! table_contract {
         $crate::table_contract!(@list @tests $engine, $open,);
     };
     (@list @$what:ident $($arguments:tt)*) => {
-        $crate::table_contract!(@$what $($arguments)*
+        $crate::table_contract! { @$what $($arguments)*
             items: a_put_is_read_back_whole, whatever_a_body_says_comes_back,
                 a_delete_removes_and_bears_a_repeat,
                 absent_holds_only_where_there_is_none, present_holds_only_where_there_is_one,
@@ -50,7 +50,7 @@ macro_rules! table_contract {
                 a_page_of_none_is_refused, partitions_are_apart, the_index_is_sparse,
                 the_index_follows_its_items, the_index_pages_through_equal_keys,
                 the_index_has_no_strong_reads;
-        )
+        }
     };
     (@tests $engine:ident, $open:expr, $($cases:ident: $($case:ident),+;)+) => {
         mod $engine {
@@ -82,7 +82,7 @@ pub struct Case {
     /// Its name: the sentence that it pins.
     pub name: &'static str,
     /// Runs it, on a table and in a scope. It panics if the table does not do as it must.
-    pub run: fn(Shared, String) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub run: fn(Shared, String) -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
 /// All cases.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, KeysAndAttributes};
 use dacapo_platform::table::{
-    Consistency, Cursor, Item, Key, LONGEST_SK, Order, Page, Query, Range, TableError,
+    Consistency, Cursor, Item, Key, LARGEST_PAGE, LONGEST_SK, Order, Page, Query, Range,
+    TableError, size, size_at_most,
 };
 
 use super::attributes::{self, Attributes, INDEX_PK, INDEX_SK, PK, SK, of_key, text, to_item};
@@ -123,7 +124,7 @@ impl DynamoTable {
         };
         let items = answer.items.unwrap_or_default().into_iter().map(to_item).collect();
         let items: Result<Vec<_>, _> = items;
-        Ok(Page { items: items.map_err(|error| of_unreadable(&error))?, cursor })
+        Ok(within_bounds(query.pk, items.map_err(|error| of_unreadable(&error))?, cursor))
     }
 
     pub(super) async fn index_page(
@@ -216,6 +217,25 @@ fn is_strong(consistency: Consistency) -> bool {
 
 fn nothing<T>() -> Page<T> {
     Page { items: Vec::new(), cursor: None }
+}
+
+/// DynamoDB Local ends a page behind the item that takes it over a megabyte, the port before it.
+fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> Page<Item> {
+    if items.iter().map(size_at_most).sum::<usize>() <= LARGEST_PAGE {
+        return Page { items, cursor };
+    }
+    let mut bytes = 0;
+    let fit = items.iter().take_while(|item| {
+        bytes += size(item);
+        bytes <= LARGEST_PAGE
+    });
+    let fit = fit.count().max(1);
+    if fit == items.len() {
+        return Page { items, cursor };
+    }
+    items.truncate(fit);
+    let cursor = items.last().map(|last| Cursor::at(&[pk, &last.key.sk]));
+    Page { items, cursor }
 }
 
 /// What a query asks for, as a key: the partition, and how its sort keys begin.
