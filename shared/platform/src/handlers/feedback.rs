@@ -182,7 +182,7 @@ impl Platform {
         }
         let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
         match self.change(&id, &patch, &Author::MailService, &alone).await {
-            Ok(_) | Err(WriteError::NoSuchContact) => Ok(()),
+            Ok(_) | Err(WriteError::NoSuchContact | WriteError::Erasing) => Ok(()),
             Err(WriteError::Failed(error)) => Err(error),
             Err(refused @ (WriteError::AddressTaken(_) | WriteError::Refused(..))) => {
                 unreachable!("nothing goes together with a suppression: {refused}")
