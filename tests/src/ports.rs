@@ -64,8 +64,9 @@ impl Bench {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
         while let Some(order) = orders.pop() {
-            if let Order::Send { message: Message::Sweep(sweep), .. } = order {
+            if let Order::Send { at, message: Message::Sweep(sweep), .. } = order {
                 all.push(self.named(&sweep).await);
+                self.clock.advance((at - self.platform.now()).num_seconds().max(-1) + 1);
                 // The lists have to show everything before the last look at them.
                 while let Done::NotBefore(at) = self.platform.sweep(&sweep).await.expect("a turn") {
                     let wait = at - self.platform.now();

@@ -2,9 +2,9 @@
 
 MiniStack is an emulator of AWS in one process. Where it is kinder or poorer than AWS in something that a promise of ours
 rests on, it is mended here; each function below says what AWS does and what MiniStack does. docs/testing.md lists what is
-left. The release is pinned in requirements.txt, so what is mended here is what was read.
+left. The release is pinned in infra/tools/emulators/ministack.txt, so what is mended is what was read.
 
-Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AWS_ENDPOINT_URL for the functions.
+Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AUTH, and AWS_ENDPOINT_URL for the functions.
 """
 
 import json
@@ -20,7 +20,7 @@ import uuid
 from ministack import app
 from ministack.core.arn import parse_arn
 from ministack.core.responses import _request_account_id, _request_region, get_account_id, get_region
-from ministack.services import dynamodb, eventbridge, lambda_svc, s3, ses, ses_v2, sqs
+from ministack.services import dynamodb, eventbridge, lambda_svc, s3, ses_v2
 from ministack.services.cloudformation import provisioners
 
 
@@ -157,79 +157,41 @@ def leave_behind(mapping, function, batch):
     s3._put_object(destination.rsplit(":", 1)[1], key, json.dumps(about).encode(), {})
 
 
-def poll(work):
-    """Works as long as there is something to do, and looks again soon."""
+def poll_all(queues):
+    """Queues and streams side by side: on AWS one mapping doesn't wait for another."""
+    threading.Thread(target=poll_streams, daemon=True).start()
+    queues()
+
+
+def poll_streams():
     while True:
         try:
-            worked = work()
+            worked = follow_streams()
         except Exception:
-            lambda_svc.logger.exception("polling failed")
+            lambda_svc.logger.exception("following a stream failed")
             worked = False
         if not worked:
-            time.sleep(0.2)
-
-
-def poll_all():
-    """Queues and streams side by side.
-
-    On AWS mappings don't wait for each other. MiniStack polls all of them in one thread, a second apart.
-    """
-    threading.Thread(target=poll, args=(follow_streams,), daemon=True).start()
-    poll(lambda_svc._poll_sqs)
-
-
-# Queues
-
-
-def with_redrive(create):
-    """AWS gives a queue its RedrivePolicy. MiniStack's CloudFormation leaves it out."""
-
-    def create_queue(logical_id, props, stack_name):
-        url, attributes = create(logical_id, props, stack_name)
-        if props.get("RedrivePolicy"):
-            sqs._queues[url]["attributes"]["RedrivePolicy"] = json.dumps(props["RedrivePolicy"])
-        return url, attributes
-
-    return create_queue
+            # AWS looks four times a second.
+            time.sleep(0.25)
 
 
 # Secrets
 
 
-def with_a_readable_secret(create):
-    """AWS leaves punctuation out where ExcludePunctuation says so. MiniStack does not."""
+def readable(make):
+    """AWS leaves punctuation out where ExcludePunctuation says so. MiniStack's CloudFormation does not."""
 
-    def create_secret(logical_id, props, stack_name):
+    def make_secret(props):
         wanted = props.get("GenerateSecretString") or {}
-        if wanted.get("ExcludePunctuation") and "SecretStringTemplate" not in wanted:
-            letters = string.ascii_letters + string.digits
-            secret = "".join(secrets.choice(letters) for _ in range(int(wanted.get("PasswordLength", 32))))
-            props = {**props, "SecretString": secret}
-        return create(logical_id, props, stack_name)
+        if not wanted.get("ExcludePunctuation") or "SecretStringTemplate" in wanted:
+            return make(props)
+        letters = string.ascii_letters + string.digits
+        return "".join(secrets.choice(letters) for _ in range(int(wanted.get("PasswordLength", 32))))
 
-    return create_secret
+    return make_secret
 
 
 # Functions
-
-POLICIES = {}
-
-
-def as_it_was(create):
-    """AWS keeps a function's permissions when its code changes, and does as RecursiveLoop says.
-
-    MiniStack makes the function anew and forgets both.
-    """
-
-    def create_function(logical_id, props, stack_name):
-        name, attributes = create(logical_id, props, stack_name)
-        function = lambda_svc._functions[name]
-        function["policy"] = POLICIES.setdefault((get_account_id(), get_region(), name), function["policy"])
-        if props.get("RecursiveLoop"):
-            function["recursive_loop"] = props["RecursiveLoop"]
-        return name, attributes
-
-    return create_function
 
 
 def retried(arn, payload):
@@ -270,7 +232,7 @@ def tell(account, region, sent, receipt):
     _request_account_id.set(account)
     _request_region.set(region)
     configuration = sent.get("ConfigurationSetName", "")
-    record = ses._configuration_sets.get(configuration) or {}
+    record = ses_v2._config_sets.get(configuration) or {}
     for destination in (record.get("EventDestinations") or {}).values():
         if destination.get("Enabled") and destination.get("EventBridgeDestination"):
             wanted = {kind.upper() for kind in destination.get("MatchingEventTypes", [])}
@@ -342,14 +304,10 @@ def publish(kind, detail):
 
 
 def mend():
-    lambda_svc._poll_loop = poll_all
-    handlers = provisioners._RESOURCE_HANDLERS
-    for kind, mended in (
-        ("AWS::SQS::Queue", with_redrive),
-        ("AWS::SecretsManager::Secret", with_a_readable_secret),
-        ("AWS::Lambda::Function", as_it_was),
-    ):
-        handlers[kind] = {**handlers[kind], "create": mended(handlers[kind]["create"])}
+    queues = lambda_svc._poll_loop
+    lambda_svc._poll_loop = lambda: poll_all(queues)
+    lambda_svc._poll_dynamodb_streams = lambda: False
+    provisioners._sm_secret_string = readable(provisioners._sm_secret_string)
     eventbridge._dispatch_to_lambda = retried
     ses_v2.handle_request = with_events(ses_v2.handle_request)
 

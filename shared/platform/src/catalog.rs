@@ -165,11 +165,14 @@ impl Loaded {
 /// The catalog as it was read for one invocation.
 pub(crate) struct Pinned(Mutex<(Arc<Loaded>, Instant)>);
 
+/// Campaign, version and key of an e-mail.
+type EmailName = (CampaignId, u32, String);
+
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
-    placeholders: Mutex<HashMap<(CampaignId, u32, String), Arc<BTreeSet<String>>>>,
+    placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
 impl Platform {

@@ -39,6 +39,9 @@ impl Cloud {
             .env("SFTP_ENABLED", "0")
             // The functions are told where everything is, and keep their code apart from those of other clouds.
             .env("AWS_ENDPOINT_URL", &url)
+            // Every function has its role's credentials, and may do what its policies allow.
+            .env("AUTH", "true")
+            .envs(ROOT)
             .env("TMPDIR", directory.path())
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a log"))
@@ -85,7 +88,8 @@ impl Drop for Cloud {
 /// What is at an address of the cloud's own.
 pub(crate) fn get(url: &str) -> Result<Value, String> {
     let mut response = ureq::get(url).call().map_err(|error| error.to_string())?;
-    response.body_mut().read_json().map_err(|error| error.to_string())
+    let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// The root of the repository.
@@ -93,14 +97,24 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The tools that `make e2e` has installed.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    repository().join(".tools/e2e/bin").join(name)
+/// A command with the environment of somebody who may do everything in a cloud.
+pub(crate) fn as_root(program: PathBuf, cloud: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(repository()).envs(ROOT).env("AWS_ENDPOINT_URL", cloud);
+    command
 }
 
-fn python() -> PathBuf {
-    tool("python")
+/// The Python that the cloud was installed for.
+pub(crate) fn python() -> PathBuf {
+    repository().join(".tools/ministack/bin/python")
 }
+
+/// Who may do everything in a cloud.
+const ROOT: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "test"),
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+];
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let cloud = Cloud::start();
     println!("a cloud is at {}", cloud.url);
     let parameters = Parameters { architecture: architecture.clone(), log: "info" };
-    let stack = match Stack::deploy(&cloud.url, &parameters) {
+    let stack = match Stack::first(&cloud.url, &parameters) {
         Ok(stack) => stack,
         Err(said) => return failed(&cloud, &format!("`sam deploy` has failed:\n{said}")),
     };
@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     stack.tell(&mut command);
     match command.args(rest).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => failed(&cloud, "the log of the cloud ends with the lines above"),
+        Ok(_) => {
+            failed(&cloud, "some tests have failed; above are the last lines of the cloud's log")
+        }
         Err(error) => failed(&cloud, &format!("{program}: {error}")),
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::cloud::{get, repository, tool};
+use crate::cloud::{as_root, python, repository};
 
 /// The stack's name in the tests.
 const NAME: &str = "dacapo";
@@ -39,6 +39,8 @@ impl Parameters {
             format!("RestartDelaySeconds={}", Self::RESTART_DELAY_SECONDS),
             format!("Architecture={}", self.architecture),
             format!("LogLevel={}", self.log),
+            // The cloud here knows no sampling rules.
+            "TracedShare=0".to_owned(),
         ]
     }
 }
@@ -52,12 +54,17 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Deploys the template as it is in the repository, as a user would, but without questions.
+    /// Deploys the template to a new cloud, as a user would, but without questions.
     ///
     /// # Errors
     ///
     /// What the SAM CLI said.
-    pub fn deploy(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
+    pub fn first(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
+        verify_senders(cloud)?;
+        Self::deploy(cloud, parameters)
+    }
+
+    fn deploy(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
         let mut deploy = sam(cloud);
         deploy.args(["deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]);
         deploy.arg("--parameter-overrides").args(parameters.overrides());
@@ -131,10 +138,8 @@ impl Stack {
     /// If there is no secret.
     #[must_use]
     pub fn api(&self) -> Api {
-        let secret = self.aws(
-            "secretsmanager.GetSecretValue",
-            &json!({ "SecretId": self.output("AdminKeySecret") }),
-        );
+        let id = json!({ "SecretId": self.output("AdminKeySecret") });
+        let secret = self.aws("secretsmanager", "get_secret_value", &id);
         let key = secret["SecretString"].as_str().expect("a secret's value").to_owned();
         Api::new(self.base(), key)
     }
@@ -147,23 +152,15 @@ impl Stack {
         format!("{}/_aws/execute-api/{id}/$default", self.cloud)
     }
 
-    /// One of the calls of AWS that take and answer JSON.
+    /// A call of AWS, with the names that boto3 has for services and operations.
     ///
     /// # Panics
     ///
     /// If it fails.
     #[must_use]
-    pub fn aws(&self, target: &str, body: &Value) -> Value {
-        let service = if target.starts_with("DynamoDB") { "dynamodb" } else { "secretsmanager" };
-        let scope =
-            format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
-        let answer = ureq::post(&self.cloud)
-            .header("X-Amz-Target", target)
-            .header("Content-Type", "application/x-amz-json-1.1")
-            .header("Authorization", &scope)
-            .send(body.to_string());
-        let mut answer = answer.unwrap_or_else(|error| panic!("{target}: {error}"));
-        answer.body_mut().read_json().unwrap_or_else(|error| panic!("{target}: {error}"))
+    pub fn aws(&self, service: &str, operation: &str, parameters: &Value) -> Value {
+        aws(&self.cloud, service, operation, parameters)
+            .unwrap_or_else(|why| panic!("{service} {operation}: {why}"))
     }
 
     /// The schedules that wait in the stack's group and are about a contact: when each goes off.
@@ -173,13 +170,13 @@ impl Stack {
     /// If the cloud doesn't say.
     #[must_use]
     pub fn schedules_of(&self, contact: &str) -> Vec<String> {
-        let url = format!("{}/schedules?ScheduleGroup={NAME}&MaxResults=100", self.cloud);
-        let listed = get(&url).expect("a list of schedules");
+        let group = json!({ "GroupName": NAME });
+        let listed = self.aws("scheduler", "list_schedules", &group);
         let names = listed["Schedules"].as_array().expect("schedules").iter();
-        let names = names.filter_map(|one| one["Name"].as_str());
-        // One that has gone off meanwhile is no longer there.
-        let schedules = names.filter_map(|name| {
-            get(&format!("{}/schedules/{name}?groupName={NAME}", self.cloud)).ok()
+        let schedules = names.filter_map(|one| {
+            let this = json!({ "GroupName": NAME, "Name": one["Name"] });
+            // One that has gone off meanwhile is no longer there.
+            aws(&self.cloud, "scheduler", "get_schedule", &this).ok()
         });
         schedules
             .filter(|one| one["Target"]["Input"].as_str().is_some_and(|it| it.contains(contact)))
@@ -188,15 +185,27 @@ impl Stack {
     }
 }
 
+/// Whom mail comes from in the tests: their domains.
+const SENDERS: [&str; 2] = ["example.com", "studio-nord.example"];
+
+/// Has SES verify the senders, which a new account has to do first.
+fn verify_senders(cloud: &str) -> Result<(), String> {
+    for domain in SENDERS {
+        let identity = json!({ "EmailIdentity": domain });
+        aws(cloud, "sesv2", "create_email_identity", &identity)?;
+    }
+    Ok(())
+}
+
+fn aws(cloud: &str, service: &str, operation: &str, parameters: &Value) -> Result<Value, String> {
+    let mut call = as_root(python(), cloud);
+    call.arg("infra/tools/e2e/aws.py").args([service, operation, &parameters.to_string()]);
+    serde_json::from_str(&said(call.output())?).map_err(|error| error.to_string())
+}
+
 fn sam(cloud: &str) -> Command {
-    let mut command = Command::new(tool("sam"));
-    command
-        .current_dir(repository())
-        .env("SAM_CLI_TELEMETRY", "0")
-        .env("AWS_ENDPOINT_URL", cloud)
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let mut command = as_root(repository().join(".tools/e2e/bin/sam"), cloud);
+    command.env("SAM_CLI_TELEMETRY", "0");
     command
 }
 

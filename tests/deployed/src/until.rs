@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "a deployed stack lives by the world's clock")]
 pub fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap_or_default()
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seconds = since.ok().and_then(|since| i64::try_from(since.as_secs()).ok());
+    DateTime::from_timestamp(seconds.unwrap_or_default(), 0).unwrap_or_default()
 }
 
 /// How long is waited, and how often is looked.

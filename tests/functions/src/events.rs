@@ -102,7 +102,7 @@ pub fn body(id: &str, queue: &str, attempt: u32, body: &str) -> Value {
 
 /// Records as one event.
 pub fn batch(records: Vec<Value>) -> Value {
-    json!({ "Records": records })
+    Value::Object([("Records".to_owned(), Value::Array(records))].into_iter().collect())
 }
 
 /// What the answer to a batch says was not done.

@@ -33,7 +33,7 @@ fn address(nth: usize) -> String {
 /// The published version of a campaign, as it is stored.
 fn version(stack: &Stack, campaign: &str) -> Value {
     let table = stack.output("TableName");
-    let page = stack.aws("DynamoDB_20120810.Scan", &json!({ "TableName": table }));
+    let page = stack.aws("dynamodb", "scan", &json!({ "TableName": table }));
     let items = page["Items"].as_array().unwrap();
     let ends = format!("#P#{campaign}");
     let found = items.iter().find(|item| {
@@ -45,7 +45,7 @@ fn version(stack: &Stack, campaign: &str) -> Value {
 
 fn put(stack: &Stack, item: &Value) {
     let body = json!({ "TableName": stack.output("TableName"), "Item": item });
-    let _ = stack.aws("DynamoDB_20120810.PutItem", &body);
+    let _ = stack.aws("dynamodb", "put_item", &body);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A trigger inside the delay after a restart is parked, and the contact goes through again when the delay is over (R14).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dacapo_deployed_tests::{Parameters, Patience, Stack, awaited, now, until};
+use dacapo_deployed_tests::{Stack, now, until};
 use serde_json::json;
 
 use crate::{AT_ONCE, example};
