@@ -10,7 +10,12 @@ mod validate;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use settings::{Command, Settings};
+
+/// Most of what a decision costs around it is small allocations: this one takes half the system's time for them.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();

@@ -1,25 +1,29 @@
 //! The catalog: the account's settings and fields, and the head of every campaign.
 //!
-//! One item, read strongly by every decision, so that a trigger two seconds after publishing meets the new
-//! version. Published versions never change; they are read once and kept.
+//! One item, read strongly, so that a trigger two seconds after publishing meets the new version: by every decision,
+//! or once for the work of one invocation ([`Platform::at_work`]). Published versions never change; they are read once
+//! and kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::{FieldDefinition, Sender};
+use dacapo_engine::campaign::format::{Email, FieldDefinition, Sender};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 use serde::{Deserialize, Serialize};
 
+use crate::Instant;
 use crate::error::Error;
+use crate::mail::read_by;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::ports::SweepKind;
-use crate::table::{Condition, TableError, Write};
+use crate::table::{Condition, Since, TableError, Write};
 
 /// The account's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +135,7 @@ pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
     #[serde(with = "chrono::serde::ts_milliseconds")]
-    pub(crate) at: crate::Instant,
+    pub(crate) at: Instant,
 }
 
 /// The catalog as it was read, with its campaigns ready for decisions.
@@ -149,27 +153,73 @@ pub struct Loaded {
     pub broken: BTreeMap<CampaignId, Error>,
 }
 
+impl Loaded {
+    /// Whether it is as new as an enrollment: all milestones that were applied to that one are in it.
+    pub(crate) fn knows(&self, campaign: &CampaignId, enrollment: &Enrollment) -> bool {
+        let timeline = self.campaigns.get(campaign).map(|campaign| &campaign.timeline);
+        timeline.is_some_and(|timeline| timeline.count() >= enrollment.milestones)
+    }
+}
+
+/// The catalog as it was read for one invocation.
+pub(crate) struct Pinned(Mutex<(Arc<Loaded>, Instant)>);
+
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
+    placeholders: Mutex<HashMap<(CampaignId, u32, String), Arc<BTreeSet<String>>>>,
 }
 
 impl Platform {
-    /// The catalog as it is now.
+    /// The platform for the work of one invocation: it reads the catalog once, now, and again only if it meets a change
+    /// that was made later. To be called when the work is there, and let go with it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Platform::catalog`].
+    pub async fn at_work(&self) -> Result<Self, Error> {
+        let now = self.now();
+        let loaded = self.read_catalog().await?;
+        Ok(Self { pinned: Some(Arc::new(Pinned(Mutex::new((loaded, now))))), ..self.clone() })
+    }
+
+    /// The catalog as it is now, or as it was when the invocation began.
     ///
     /// # Errors
     ///
     /// What the table answers. A campaign that cannot be read is listed as broken, and does not keep the others
     /// from being decided.
     pub async fn catalog(&self) -> Result<Arc<Loaded>, Error> {
-        let stored = self.get(&self.keys.catalog()).await?;
-        let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
-        if let Some(loaded) = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone())
-            && loaded.rev == rev
+        self.catalog_for(Instant::MIN_UTC).await
+    }
+
+    /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must know what was
+    /// published before it.
+    pub(crate) async fn catalog_for(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
+        let Some(pinned) = &self.pinned else { return self.read_catalog().await };
+        if let Ok(pinned) = pinned.0.lock()
+            && changed < pinned.1
         {
-            return Ok(loaded);
+            return Ok(Arc::clone(&pinned.0));
         }
+        let now = self.now();
+        let loaded = self.read_catalog().await?;
+        if let Ok(mut pinned) = pinned.0.lock() {
+            *pinned = (Arc::clone(&loaded), now);
+        }
+        Ok(loaded)
+    }
+
+    async fn read_catalog(&self) -> Result<Arc<Loaded>, Error> {
+        let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
+        let rev = known.as_ref().map_or(0, |known| known.rev);
+        let stored = match (self.ports.table.get_since(&self.keys.catalog(), rev).await?, known) {
+            (Since::Same, Some(known)) => return Ok(known),
+            (Since::Same, None) => None,
+            (Since::Now(stored), _) => stored,
+        };
+        let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
         let catalog: Catalog = match &stored {
             Some(item) => read(item)?,
             None => Catalog::default(),
@@ -230,6 +280,15 @@ impl Platform {
         Ok(graph)
     }
 
+    /// The placeholders that an e-mail of a published version reads.
+    pub(crate) fn read_by(&self, graph: &Graph, key: &str, email: &Email) -> Arc<BTreeSet<String>> {
+        let name = (graph.document.id.clone(), graph.version, key.to_owned());
+        let Ok(mut known) = self.catalog.placeholders.lock() else {
+            return Arc::new(read_by(email).collect());
+        };
+        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect())))
+    }
+
     /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called several times;
     /// the writes it answers are made together with the change, or not at all.
     ///
@@ -241,7 +300,7 @@ impl Platform {
         mut change: impl FnMut(&mut Catalog) -> Result<(T, Vec<Write>), E>,
     ) -> Result<T, E> {
         for _ in 0..TRIES {
-            let loaded = self.catalog().await?;
+            let loaded = self.read_catalog().await?;
             let mut catalog = loaded.catalog.clone();
             let (answer, with_it) = change(&mut catalog)?;
             if catalog == loaded.catalog && with_it.is_empty() {

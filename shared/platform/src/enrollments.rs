@@ -19,7 +19,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Loaded;
+use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, is_own, item, read};
@@ -145,26 +145,25 @@ impl Platform {
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Came, Error> {
-        self.happen_on(contact, campaign, event, None).await
+        self.happen_on(contact, campaign, event, None, None).await
     }
 
-    /// The same, for the change feed: the image is what is looked at.
+    /// The same, for the change feed: the image is what is looked at. `known` is the enrollment, or that there is none,
+    /// if the caller has just read it strongly.
     pub(crate) async fn happen_on(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
+        mut known: Option<Option<Enrollment>>,
     ) -> Result<Came, Error> {
         for _ in 0..TRIES {
-            let loaded = self.catalog().await?;
-            if let Some(error) = loaded.broken.get(campaign) {
-                return Ok(Came::Undecidable(error.to_string()));
-            }
-            let Some(campaign) = loaded.campaigns.get(campaign) else {
-                return Ok(Came::Ignored(Ignored::NotPublished));
+            let enrollment = match known.take() {
+                Some(known) => known,
+                None => self.state(id, campaign).await?,
             };
-            match self.try_once(&loaded, campaign, id, event, image).await? {
+            match self.try_once(id, campaign, enrollment.as_ref(), event, image).await? {
                 Try::Came(came) => return Ok(came),
                 Try::Again => {}
             }
@@ -172,17 +171,24 @@ impl Platform {
         Err(Error::Contended(TRIES))
     }
 
+    /// An enrollment's state, as it is now.
+    pub(crate) async fn state(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<Enrollment>, Error> {
+        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        stored.map(|item| Ok(read::<State>(&item)?.enrollment)).transpose()
+    }
+
     async fn try_once(
         &self,
-        loaded: &Loaded,
-        campaign: &Arc<Campaign>,
         id: &ContactId,
+        campaign: &CampaignId,
+        enrollment: Option<&Enrollment>,
         event: &Event,
         image: Option<Image<'_>>,
     ) -> Result<Try, Error> {
-        let key = self.keys.enrollment(id, &campaign.id);
-        let stored: Option<State> = self.get(&key).await?.map(|item| read(&item)).transpose()?;
-        let enrollment = stored.as_ref().map(|stored| &stored.enrollment);
         let latest;
         let (contact, before) = match image {
             Some(image) => (image.contact, Some(image.before)),
@@ -207,6 +213,16 @@ impl Platform {
         {
             return Ok(Try::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
+        let mut loaded = self.catalog_for(contact.updated_at).await?;
+        if enrollment.is_some_and(|enrollment| !loaded.knows(campaign, enrollment)) {
+            loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        }
+        if let Some(error) = loaded.broken.get(campaign) {
+            return Ok(Try::Came(Came::Undecidable(error.to_string())));
+        }
+        let Some(campaign) = loaded.campaigns.get(campaign) else {
+            return Ok(Try::Came(Came::Ignored(Ignored::NotPublished)));
+        };
         let campaign = &self.with_version(campaign, enrollment).await?;
         let others = self.statuses(campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();

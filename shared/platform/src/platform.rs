@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::{AccountId, ContactId};
 
 use crate::Instant;
-use crate::catalog::CatalogCache;
+use crate::catalog::{CatalogCache, Pinned};
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
@@ -41,13 +41,15 @@ pub struct Platform {
     /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
     pub public_url: String,
     pub(crate) catalog: Arc<CatalogCache>,
+    /// What is read once for one invocation.
+    pub(crate) pinned: Option<Arc<Pinned>>,
 }
 
 impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        Self { ports, keys: Keys::of(account), public_url, catalog }
+        Self { ports, keys: Keys::of(account), public_url, catalog, pinned: None }
     }
 
     /// Now.

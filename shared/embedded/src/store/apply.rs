@@ -3,11 +3,15 @@
 //! A unit is judged as a whole before any of it is applied: a refused one has changed nothing, and
 //! the group goes on without it. That spares a savepoint for every unit.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, Condition, Item, Key, RESERVED, TableError, Write, check_item};
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
+use super::cache::{ItemCache, Known};
 use super::{Operation, feed, queue, rows, timers};
 
 /// The most items a sweep deletes at once, so that nobody waits long behind it.
@@ -37,122 +41,135 @@ impl From<TableError> for Failure {
 struct Step<'a> {
     key: &'a Key,
     /// As it stands, where the feed or the condition asks for it.
-    old: Option<Item>,
-    outcome: Outcome<'a>,
+    old: Option<Arc<Item>>,
+    outcome: Outcome,
 }
 
-enum Outcome<'a> {
-    Stored(&'a Item),
-    Summed(Box<Item>),
+enum Outcome {
+    Stored(Arc<Item>),
     Deleted,
     Untouched,
 }
 
-/// Judges and applies the operations of one commit.
-pub(super) fn commit(
-    connection: &Connection,
-    operations: &[Operation],
+/// The SQLite transaction of a group, and the items that it has changed so far.
+pub(super) struct Group<'a> {
+    connection: &'a Connection,
+    cache: &'a ItemCache,
     in_feed: fn(&Key) -> bool,
-) -> Result<(), Failure> {
-    let steps = super::table_writes(operations)
-        .enumerate()
-        .map(|(which, write)| judge(connection, which, write, in_feed))
-        .collect::<Result<Vec<_>, _>>()?;
-    for step in &steps {
-        apply(connection, step, in_feed)?;
+    /// Items as they will stand; `None` for those that will be gone.
+    pub(super) items: HashMap<Key, Option<Arc<Item>>>,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        cache: &'a ItemCache,
+        in_feed: fn(&Key) -> bool,
+    ) -> Self {
+        Self { connection, cache, in_feed, items: HashMap::new() }
     }
-    for operation in operations {
-        match operation {
-            Operation::Write(_) => {}
-            Operation::Schedule(timer) => timers::schedule(connection, timer)?,
-            Operation::Cancel(name) => timers::cancel(connection, name)?,
-            Operation::Send { queue, visible_at, body } => {
-                queue::send(connection, queue, *visible_at, body)?;
+
+    /// Judges and applies the operations of one commit.
+    pub(super) fn commit(&mut self, operations: &[Operation]) -> Result<(), Failure> {
+        let steps = super::table_writes(operations)
+            .enumerate()
+            .map(|(which, write)| self.judge(which, write))
+            .collect::<Result<Vec<_>, _>>()?;
+        for step in steps {
+            self.apply(step)?;
+        }
+        let connection = self.connection;
+        for operation in operations {
+            match operation {
+                Operation::Write(_) => {}
+                Operation::Schedule(timer) => timers::schedule(connection, timer)?,
+                Operation::Cancel(name) => timers::cancel(connection, name)?,
+                Operation::Send { queue, visible_at, body } => {
+                    queue::send(connection, queue, *visible_at, body)?;
+                }
+                Operation::Remove { id } => queue::remove(connection, *id)?,
+                Operation::Defer { id, visible_at } => queue::defer(connection, *id, *visible_at)?,
+                Operation::Checkpoint { consumer, seq } => {
+                    feed::note_checkpoint(connection, consumer, *seq)?;
+                }
+                Operation::SetMeta { name, value } => set_meta(connection, name, value)?,
             }
-            Operation::Remove { id } => queue::remove(connection, *id)?,
-            Operation::Defer { id, visible_at } => queue::defer(connection, *id, *visible_at)?,
-            Operation::Checkpoint { consumer, seq } => {
-                feed::note_checkpoint(connection, consumer, *seq)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes some of what has expired, and tells the feed.
+    pub(super) fn sweep(&mut self, now: Instant) -> rusqlite::Result<usize> {
+        let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let expired: Vec<Key> = statement
+            .query_map(params![now.timestamp(), SWEPT_AT_ONCE], |row| {
+                Ok(Key { pk: row.get(0)?, sk: row.get(1)? })
+            })?
+            .collect::<Result<_, _>>()?;
+        for key in &expired {
+            let old = if (self.in_feed)(key) { self.get(key)? } else { None };
+            self.apply(Step { key, old, outcome: Outcome::Deleted })?;
+        }
+        Ok(expired.len())
+    }
+
+    fn judge<'w>(&self, which: usize, write: &'w Write) -> Result<Step<'w>, Failure> {
+        let key = write.key();
+        let adds = matches!(write, Write::Add { .. });
+        let old = if write.condition() != Condition::Always || adds || (self.in_feed)(key) {
+            self.get(key)?
+        } else {
+            None
+        };
+        if !write.condition().holds(old.as_deref()) {
+            let current = old.map(|item| Box::new(Arc::unwrap_or_clone(item)));
+            return Err(TableError::Conflict { which, current }.into());
+        }
+        let outcome = match write {
+            Write::Put { item, .. } => Outcome::Stored(Arc::new(rows::as_kept(item))),
+            Write::Delete { .. } => Outcome::Deleted,
+            Write::Check { .. } => Outcome::Untouched,
+            Write::Add { key, index, counters } => {
+                let item = old.as_deref().cloned();
+                let item = item.unwrap_or_else(|| Item::new(key.clone(), Body::stored("{}")));
+                let body = sum(key, &item.body, counters)?;
+                let item = Item { index: index.clone().or(item.index), body, ..item };
+                check_item(&item)?;
+                Outcome::Stored(Arc::new(item))
             }
-            Operation::SetMeta { name, value } => set_meta(connection, name, value)?,
+        };
+        Ok(Step { key, old, outcome })
+    }
+
+    fn apply(&mut self, step: Step<'_>) -> rusqlite::Result<()> {
+        let new = match step.outcome {
+            Outcome::Stored(item) => Some(item),
+            Outcome::Deleted => None,
+            Outcome::Untouched => return Ok(()),
+        };
+        match &new {
+            Some(item) => rows::put(self.connection, item)?,
+            None => rows::delete(self.connection, step.key)?,
+        }
+        // As in a stream, a delete of nothing is no change.
+        if (self.in_feed)(step.key) && (step.old.is_some() || new.is_some()) {
+            feed::append(self.connection, step.key, step.old.as_deref(), new.as_deref())?;
+        }
+        self.items.insert(step.key.clone(), new);
+        Ok(())
+    }
+
+    /// An item as it stands, what the group has done so far included.
+    fn get(&self, key: &Key) -> rusqlite::Result<Option<Arc<Item>>> {
+        if let Some(item) = self.items.get(key) {
+            return Ok(item.clone());
+        }
+        match self.cache.look_up(key) {
+            Known::Item(item) => Ok(Some(item)),
+            Known::Unknown(_) => Ok(rows::get(self.connection, key)?.map(Arc::new)),
         }
     }
-    Ok(())
-}
-
-/// Deletes some of what has expired, and tells the feed.
-pub(super) fn sweep(
-    connection: &Connection,
-    now: Instant,
-    in_feed: fn(&Key) -> bool,
-) -> rusqlite::Result<usize> {
-    let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
-    let mut statement = connection.prepare_cached(select)?;
-    let expired: Vec<Key> = statement
-        .query_map(params![now.timestamp(), SWEPT_AT_ONCE], |row| {
-            Ok(Key { pk: row.get(0)?, sk: row.get(1)? })
-        })?
-        .collect::<Result<_, _>>()?;
-    for key in &expired {
-        if in_feed(key) {
-            feed::append(connection, key, rows::get(connection, key)?.as_ref(), None)?;
-        }
-        rows::delete(connection, key)?;
-    }
-    Ok(expired.len())
-}
-
-fn judge<'a>(
-    connection: &Connection,
-    which: usize,
-    write: &'a Write,
-    in_feed: fn(&Key) -> bool,
-) -> Result<Step<'a>, Failure> {
-    let key = write.key();
-    let adds = matches!(write, Write::Add { .. });
-    let old = if write.condition() != Condition::Always || adds || in_feed(key) {
-        rows::get(connection, key)?
-    } else {
-        None
-    };
-    if !write.condition().holds(old.as_ref()) {
-        return Err(TableError::Conflict { which, current: old.map(Box::new) }.into());
-    }
-    let outcome = match write {
-        Write::Put { item, .. } => Outcome::Stored(item),
-        Write::Delete { .. } => Outcome::Deleted,
-        Write::Check { .. } => Outcome::Untouched,
-        Write::Add { key, index, counters } => {
-            let item = old.clone().unwrap_or_else(|| Item::new(key.clone(), Body::stored("{}")));
-            let body = sum(key, &item.body, counters)?;
-            let item = Item { index: index.clone().or(item.index), body, ..item };
-            check_item(&item)?;
-            Outcome::Summed(Box::new(item))
-        }
-    };
-    Ok(Step { key, old, outcome })
-}
-
-fn apply(
-    connection: &Connection,
-    step: &Step<'_>,
-    in_feed: fn(&Key) -> bool,
-) -> rusqlite::Result<()> {
-    let new = match &step.outcome {
-        Outcome::Stored(item) => Some(*item),
-        Outcome::Summed(item) => Some(&**item),
-        Outcome::Deleted => None,
-        Outcome::Untouched => return Ok(()),
-    };
-    match new {
-        Some(item) => rows::put(connection, item)?,
-        None => rows::delete(connection, step.key)?,
-    }
-    // As in a stream, a delete of nothing is no change.
-    if in_feed(step.key) && (step.old.is_some() || new.is_some()) {
-        feed::append(connection, step.key, step.old.as_ref(), new)?;
-    }
-    Ok(())
 }
 
 fn sum<'a>(

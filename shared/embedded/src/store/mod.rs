@@ -17,6 +17,7 @@
 //! a consumer must not come to rely on: eventual reads are strong here.
 
 mod apply;
+mod cache;
 mod feed;
 mod pages;
 mod queue;
@@ -33,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError as Taken};
 use async_trait::async_trait;
 use dacapo_platform::Instant;
 use dacapo_platform::table::{
-    Body, Consistency, Item, Key, Page, Query, Table, TableError, Write, check, check_key,
+    Body, Consistency, Item, Key, Page, Query, Since, Table, TableError, Write, check, check_key,
     check_query, check_token,
 };
 use rusqlite::Connection;
@@ -43,6 +44,7 @@ pub use feed::Change;
 pub use queue::QueueMessage;
 pub use timers::Timer;
 
+use cache::{ItemCache, Known};
 use writer::{Done, Durability, Work, Writer};
 
 /// The store's file in its directory.
@@ -56,6 +58,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     readers: Vec<Arc<Mutex<Connection>>>,
     next_reader: AtomicUsize,
+    cache: Arc<ItemCache>,
     writer: Writer,
     /// Held as long as the store is open, given back by the system whatever ends the process.
     _lock: Option<File>,
@@ -143,10 +146,11 @@ impl SqliteStore {
         directory: Option<&Path>,
         feed_filter: fn(&Key) -> bool,
     ) -> Result<Arc<Self>, StoreError> {
+        let cache = Arc::new(ItemCache::default());
         let Some(directory) = directory else {
             let connection = Arc::new(Mutex::new(schema::prepare(Connection::open_in_memory()?)?));
-            let writer = Writer::start(Arc::clone(&connection), feed_filter);
-            return Ok(Arc::new(Self::new(vec![connection], writer, None)));
+            let writer = Writer::start(Arc::clone(&connection), Arc::clone(&cache), feed_filter);
+            return Ok(Arc::new(Self::new(vec![connection], cache, writer, None)));
         };
         let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(unusable)?;
@@ -162,8 +166,9 @@ impl SqliteStore {
         let readers = (0..READERS)
             .map(|_| Ok(Arc::new(Mutex::new(schema::open_reader(&file)?))))
             .collect::<Result<_, rusqlite::Error>>()?;
-        let writer = Writer::start(Arc::new(Mutex::new(connection)), feed_filter);
-        Ok(Arc::new(Self::new(readers, writer, Some(lock))))
+        let connection = Arc::new(Mutex::new(connection));
+        let writer = Writer::start(connection, Arc::clone(&cache), feed_filter);
+        Ok(Arc::new(Self::new(readers, cache, writer, Some(lock))))
     }
 
     /// Makes all of these true at once, or none of them.
@@ -221,8 +226,26 @@ impl SqliteStore {
         self.writer.run(Work::Commit { operations, token }, durability).await.map(|_| ())
     }
 
-    fn new(readers: Vec<Arc<Mutex<Connection>>>, writer: Writer, lock: Option<File>) -> Self {
-        Self { readers, next_reader: AtomicUsize::new(0), writer, _lock: lock }
+    fn new(
+        readers: Vec<Arc<Mutex<Connection>>>,
+        cache: Arc<ItemCache>,
+        writer: Writer,
+        lock: Option<File>,
+    ) -> Self {
+        Self { readers, next_reader: AtomicUsize::new(0), cache, writer, _lock: lock }
+    }
+
+    /// One item as it stands.
+    fn item(&self, key: &Key) -> Result<Option<Item>, TableError> {
+        let ticket = match self.cache.look_up(key) {
+            Known::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
+            Known::Unknown(ticket) => ticket,
+        };
+        let item = self.read(|connection| rows::get(connection, key))?;
+        if let Some(item) = &item {
+            self.cache.keep(&ticket, item);
+        }
+        Ok(item)
     }
 
     /// Reads on whichever connection is free.
@@ -258,7 +281,17 @@ fn table_writes(operations: &[Operation]) -> impl Iterator<Item = &Write> {
 impl Table for SqliteStore {
     async fn get(&self, key: &Key, _: Consistency) -> Result<Option<Item>, TableError> {
         check_key(key)?;
-        self.read(|connection| rows::get(connection, key))
+        self.item(key)
+    }
+
+    async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
+        check_key(key)?;
+        if let Known::Item(item) = self.cache.look_up(key)
+            && Since::is_same(Some(&item), rev)
+        {
+            return Ok(Since::Same);
+        }
+        Ok(Since::of(self.item(key)?, rev))
     }
 
     async fn get_many(
@@ -267,7 +300,7 @@ impl Table for SqliteStore {
         _: Consistency,
     ) -> Result<Vec<Option<Item>>, TableError> {
         keys.iter().try_for_each(check_key)?;
-        self.read(|connection| keys.iter().map(|key| rows::get(connection, key)).collect())
+        keys.iter().map(|key| self.item(key)).collect()
     }
 
     async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
@@ -296,6 +329,10 @@ pub struct Derived(pub Arc<SqliteStore>);
 impl Table for Derived {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
         self.0.get(key, consistency).await
+    }
+
+    async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
+        self.0.get_since(key, rev).await
     }
 
     async fn get_many(

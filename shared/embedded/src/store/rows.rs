@@ -42,6 +42,11 @@ pub(super) fn put(connection: &Connection, item: &Item) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// An item as it will be read again: its expiry is kept in whole seconds.
+pub(super) fn as_kept(item: &Item) -> Item {
+    Item { expires: item.expires.map(|at| from_seconds(seconds(at))), ..item.clone() }
+}
+
 /// Removes an item.
 pub(super) fn delete(connection: &Connection, key: &Key) -> rusqlite::Result<()> {
     connection

@@ -12,18 +12,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Key, TableError};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::apply::{self, Failure};
+use super::apply::{Failure, Group};
+use super::cache::ItemCache;
 use super::queue::QueueMessage;
 use super::{Operation, feed, queue};
 
 /// The most units in one group; what waits beyond that waits for the next.
 const LARGEST_GROUP: usize = 512;
+/// While so many units come together that a commit costs less than they do, it waits for more: so long for the next one,
+/// and for so many in all.
+const GATHERED: usize = 96;
+const PAUSE: Duration = Duration::from_micros(150);
+/// So many units in the last group say that there is load.
+const LOAD: usize = 4;
 /// So many checkpoints pass before what they leave behind is trimmed.
 const CHECKPOINTS_TO_TRIM: usize = 256;
 /// Tokens of transactions that are remembered. They bridge retries, which come within seconds.
@@ -79,11 +87,16 @@ impl Durability {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Arc<Mutex<Connection>>, in_feed: fn(&Key) -> bool) -> Self {
+    pub(super) fn start(
+        connection: Arc<Mutex<Connection>>,
+        cache: Arc<ItemCache>,
+        in_feed: fn(&Key) -> bool,
+    ) -> Self {
         let (jobs, waiting) = channel();
         let (notifier, commits) = watch::channel(0);
         let mut groups = Groups {
             connection,
+            cache,
             in_feed,
             notifier,
             tokens: Tokens::default(),
@@ -124,6 +137,7 @@ impl Drop for Writer {
 
 struct Groups {
     connection: Arc<Mutex<Connection>>,
+    cache: Arc<ItemCache>,
     in_feed: fn(&Key) -> bool,
     notifier: watch::Sender<u64>,
     tokens: Tokens,
@@ -134,9 +148,17 @@ struct Groups {
 
 impl Groups {
     fn run(&mut self, waiting: &Receiver<Job>) {
+        let mut loaded = false;
         while let Ok(first) = waiting.recv() {
             let mut group = vec![first];
             group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
+            while loaded
+                && group.len() < GATHERED
+                && let Ok(next) = waiting.recv_timeout(PAUSE)
+            {
+                group.push(next);
+            }
+            loaded = group.len() >= LOAD;
             // A panic is a defect; it costs this group its answers, not the process its writer.
             if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
                 tracing::error!("a panic in the writer of the store; its group was not answered");
@@ -187,9 +209,11 @@ impl Groups {
         let failed = |error: rusqlite::Error| TableError::Failed(error.to_string());
         self.set_durability(connection, group).map_err(failed)?;
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
+        let cache = Arc::clone(&self.cache);
+        let mut changes = Group::new(connection, &cache, self.in_feed);
         let mut answers = Vec::with_capacity(group.len());
         for job in group {
-            answers.push(match self.perform(connection, &job.work) {
+            answers.push(match self.perform(&mut changes, connection, &job.work) {
                 Ok(done) => Ok(done),
                 Err(Failure::Refused(error)) => Err(error),
                 Err(Failure::Sqlite(error)) => return Err(failed(error)),
@@ -199,7 +223,12 @@ impl Groups {
             feed::trim(connection).map_err(failed)?;
             self.checkpoints = 0;
         }
-        execute(connection, "COMMIT").map_err(|error| TableError::Unknown(error.to_string()))?;
+        cache.change(changes.items.keys());
+        if let Err(error) = execute(connection, "COMMIT") {
+            cache.not_changed(changes.items.keys());
+            return Err(TableError::Unknown(error.to_string()));
+        }
+        cache.changed(changes.items);
         self.tokens.committed();
         Ok(answers)
     }
@@ -214,7 +243,12 @@ impl Groups {
         Ok(())
     }
 
-    fn perform(&mut self, connection: &Connection, work: &Work) -> Result<Done, Failure> {
+    fn perform(
+        &mut self,
+        changes: &mut Group<'_>,
+        connection: &Connection,
+        work: &Work,
+    ) -> Result<Done, Failure> {
         match work {
             Work::Commit { operations, token } => {
                 let token = token.as_ref().map(|token| (token, fingerprint(operations)));
@@ -223,7 +257,7 @@ impl Groups {
                 {
                     return Ok(Done::Committed);
                 }
-                apply::commit(connection, operations, self.in_feed)?;
+                changes.commit(operations)?;
                 if let Some((token, fingerprint)) = token {
                     self.tokens.remember(token, fingerprint);
                 }
@@ -235,7 +269,7 @@ impl Groups {
             Work::Receive { queue, now, limit, lease } => {
                 Ok(Done::Received(queue::lease(connection, queue, *now, *limit, *lease)?))
             }
-            Work::Sweep { now } => Ok(Done::Count(apply::sweep(connection, *now, self.in_feed)?)),
+            Work::Sweep { now } => Ok(Done::Count(changes.sweep(*now)?)),
             Work::Trim => Ok(Done::Count(feed::trim(connection)?)),
         }
     }
@@ -324,6 +358,7 @@ mod tests {
         let connection = schema::prepare(Connection::open_in_memory().unwrap()).unwrap();
         Groups {
             connection: Arc::new(Mutex::new(connection)),
+            cache: Arc::default(),
             in_feed: |key| {
                 assert_ne!(key.pk, "a defect");
                 false

@@ -1,10 +1,12 @@
 //! The change feed, contact items: campaigns look at every change, and the lists of tags follow.
 
+use std::collections::BTreeSet;
+
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::{Enrollment, Guard};
-use dacapo_engine::ids::Tag;
+use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::enrollments::{Came, Image};
@@ -43,14 +45,23 @@ impl Platform {
         let rev_before = before.as_ref().map_or(0, |before| before.rev);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
         self.list_tags(&contact, changes).await?;
-        let loaded = self.catalog().await?;
+        let loaded = self.catalog_for(contact.updated_at).await?;
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
             return Ok(());
         }
-        let enrollments = self.enrollments(&contact.id).await?;
         let image = Image { before: rev_before, contact: &contact };
-        let ids: std::collections::BTreeSet<_> =
-            loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        let enrollments = match ids.first() {
+            // One is got for less than a list of them.
+            Some(only) if ids.len() == 1 => {
+                let enrollment = self.state(&contact.id, only).await?;
+                enrollment
+                    .map(|enrollment| (CampaignId::clone(only), enrollment))
+                    .into_iter()
+                    .collect()
+            }
+            Some(_) | None => self.enrollments(&contact.id).await?,
+        };
         for id in ids {
             let enrollment = enrollments.get(id);
             let concerned = match loaded.campaigns.get(id) {
@@ -64,7 +75,8 @@ impl Platform {
                 self.quarantine(id, image, "an older change could not be decided").await?;
                 continue;
             }
-            match self.happen_on(&contact.id, id, &Event::Changed, Some(image)).await? {
+            let known = Some(enrollment.cloned());
+            match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
                 Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
                 Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
             }

@@ -1,7 +1,5 @@
 //! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31).
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
@@ -16,7 +14,7 @@ use crate::Instant;
 use crate::catalog::Loaded;
 use crate::enrollments::Came;
 use crate::error::Error;
-use crate::mail::{Mail, read_by, rendered};
+use crate::mail::{Mail, rendered};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, item};
 use crate::ports::{MailError, Post};
@@ -246,7 +244,7 @@ impl Platform {
         };
         let url = self.unsubscribe_url(&loaded.catalog.secret, &contact.id);
         let all = merge_values(&loaded.account, document, &contact, delivery.run, Some(&url));
-        let read: BTreeSet<String> = read_by(email).collect();
+        let read = self.read_by(graph, &delivery.email, email);
         let values = MergeValues {
             values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),
             ..all

@@ -94,7 +94,8 @@ impl Platform {
         for kept in self.undecided(contact, campaign).await? {
             let Undecided { before, contact, .. } = read(&kept)?;
             let image = Image { before, contact: &contact };
-            let came = self.happen_on(&contact.id, campaign, &Event::Changed, Some(image)).await?;
+            let came =
+                self.happen_on(&contact.id, campaign, &Event::Changed, Some(image), None).await?;
             if let Came::Undecidable(why) = came {
                 self.hold_undecided(&contact.id, campaign, &why).await?;
                 return Ok(false);

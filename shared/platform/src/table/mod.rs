@@ -42,6 +42,12 @@ pub trait Table: Send + Sync {
     /// One item, or `None` where there is none.
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError>;
 
+    /// A strong read of an item that the caller knows as of revision `rev`, 0 if as absent: a store that has it in memory
+    /// need not hand it over again.
+    async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
+        Ok(Since::of(self.get(key, Consistency::Strong).await?, rev))
+    }
+
     /// Many items, answered in the order of `keys`; a key may stand there twice. Each item is read
     /// for itself: together they are no snapshot.
     async fn get_many(
@@ -73,6 +79,10 @@ pub trait Table: Send + Sync {
 impl<T: Table + ?Sized> Table for Arc<T> {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
         (**self).get(key, consistency).await
+    }
+
+    async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
+        (**self).get_since(key, rev).await
     }
 
     async fn get_many(
@@ -159,6 +169,29 @@ impl Item {
     pub fn expires(mut self, at: Instant) -> Self {
         self.expires = Some(at);
         self
+    }
+}
+
+/// What [`Table::get_since`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// The item is of the revision that the caller knows.
+    Same,
+    /// As it stands now; `None` where there is none.
+    Now(Option<Item>),
+}
+
+impl Since {
+    /// What is to be answered to a caller who knows `rev`.
+    #[must_use]
+    pub fn of(item: Option<Item>, rev: u64) -> Self {
+        if Self::is_same(item.as_ref(), rev) { Self::Same } else { Self::Now(item) }
+    }
+
+    /// Whether the item is of that revision.
+    #[must_use]
+    pub fn is_same(item: Option<&Item>, rev: u64) -> bool {
+        item.and_then(|item| item.rev).unwrap_or(0) == rev
     }
 }
 
