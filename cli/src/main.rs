@@ -13,7 +13,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use settings::{Command, Settings};
 
-/// Most of what a decision costs around it is small allocations: this one takes half the system's time for them.
+/// Much of what goes on around a decision is small allocations, often freed by another thread.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -72,6 +72,9 @@ pub(crate) struct Demo {
 /// `dacapo bench`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
+    /// What is measured.
+    #[arg(value_enum, default_value_t = Measured::Throughput)]
+    pub(crate) what: Measured,
     /// How many contacts; several numbers show how it scales.
     #[arg(long, value_delimiter = ',', default_value = "10000")]
     pub(crate) contacts: Vec<usize>,
@@ -89,6 +92,15 @@ pub(crate) struct Validate {
     /// How the findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// What `dacapo bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measured {
+    /// Contacts a second through campaigns, and decisions a second.
+    Throughput,
+    /// Contacts a second that are stopped and reset by a mass action.
+    Mass,
 }
 
 /// How something is printed.

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use dacapo_engine::hash::stable;
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
+use dacapo_platform::handlers::Done;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{
-    Caller, Chance, Clock, MailError, Mailer, Order, Outbox, Post, Request, Unavailable,
+    Caller, Chance, Clock, MailError, Mailer, Message, Order, Outbox, Post, Request, Sweep,
+    Unavailable,
 };
 use dacapo_platform::table::Table;
 
@@ -28,7 +30,7 @@ pub struct Bench {
 impl Bench {
     /// At noon of 1 December 2026.
     pub fn on(table: Arc<dyn Table>) -> Self {
-        let clock = Arc::new(Standing(AtomicI64::new(1_796_126_400_000)));
+        let clock = Arc::new(Standing::at_noon());
         let outbox = Arc::new(Remembered::default());
         let ports = Ports {
             table,
@@ -42,12 +44,62 @@ impl Bench {
         let platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
         Self { platform, clock, outbox }
     }
+
+    /// The jobs of which turns have been ordered since the last time.
+    pub async fn ordered(&self) -> Vec<(u64, &'static str)> {
+        let orders = self.outbox.take();
+        let mut jobs = Vec::new();
+        for order in orders {
+            let Order::Send { message: Message::Sweep(sweep), .. } = order else {
+                panic!("{order:?} is no turn of a job")
+            };
+            jobs.push(self.named(&sweep).await);
+        }
+        jobs.dedup();
+        jobs
+    }
+
+    /// Does the jobs that were ordered, and those that waited for them. Answers which.
+    pub async fn done(&self) -> Vec<(u64, &'static str)> {
+        let mut all = Vec::new();
+        let mut orders = self.outbox.take();
+        while let Some(order) = orders.pop() {
+            if let Order::Send { at, message: Message::Sweep(sweep), .. } = order {
+                all.push(self.named(&sweep).await);
+                self.clock.advance((at - self.platform.now()).num_seconds().max(-1) + 1);
+                // The lists have to show everything before the last look at them.
+                while let Done::NotBefore(at) = self.platform.sweep(&sweep).await.expect("a turn") {
+                    let wait = at - self.platform.now();
+                    self.clock.advance(wait.num_seconds() + 1);
+                }
+            }
+            orders.extend(self.outbox.take());
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    async fn named(&self, sweep: &Sweep) -> (u64, &'static str) {
+        let job = self.platform.job(sweep.job).await.expect("an answer").expect("a job");
+        (sweep.job, job.kind.word())
+    }
 }
 
 /// A clock that stands still until it is moved: milliseconds.
 pub struct Standing(AtomicI64);
 
 impl Standing {
+    /// At noon of 1 December 2026.
+    pub fn at_noon() -> Self {
+        Self(AtomicI64::new(1_796_126_400_000))
+    }
+
+    /// Sets it.
+    pub fn set(&self, to: Instant) {
+        self.0.store(to.timestamp_millis(), Ordering::SeqCst);
+    }
+
     /// Moves it.
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);

@@ -13,7 +13,6 @@ use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Message, Order, SweepKind};
 use dacapo_platform::table::{Table as _, Write};
 use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
@@ -108,23 +107,6 @@ impl Api {
     async fn published(&self, id: &str, document: &str) {
         self.put(id, document).await.is(201);
         assert_eq!(self.publish(id).await, 1);
-    }
-
-    /// How many sweeps of each kind have begun since the last time.
-    fn sweeps(&self) -> (usize, BTreeSet<u64>) {
-        let (mut milestones, mut jobs) = (0, BTreeSet::new());
-        for order in self.bench.outbox.take() {
-            let Order::Send { message: Message::Sweep(sweep), .. } = order else {
-                panic!("{order:?} is no sweep")
-            };
-            match sweep.what {
-                SweepKind::Milestones => milestones += 1,
-                SweepKind::EnrollExisting { job } => {
-                    jobs.insert(job);
-                }
-            }
-        }
-        (milestones, jobs)
     }
 }
 
@@ -347,7 +329,7 @@ async fn a_campaign_is_paused_and_resumed() {
     let running = json!({ "status": "published", "version": 1 });
     let paused = json!({ "status": "paused", "version": 1 });
     assert_eq!(api.post("small/resume", &json!({})).await.is(200), running);
-    assert_eq!(api.sweeps(), (0, BTreeSet::new()), "one that runs is left alone");
+    assert_eq!(api.bench.ordered().await, [], "one that runs is left alone");
     for _ in 0..2 {
         assert_eq!(api.post("small/pause", &json!({})).await.is(200), paused);
     }
@@ -363,18 +345,18 @@ async fn a_campaign_is_paused_and_resumed() {
     api.bench.clock.advance(60);
     let how = json!({ "mode": "skip", "enroll_existing": true });
     assert_eq!(api.post("small/resume", &how).await.is(200), running);
-    assert_eq!(api.sweeps(), (8, BTreeSet::from([2])));
+    assert_eq!(api.bench.done().await, [(1, "milestones"), (2, "enroll_existing")]);
     assert_eq!(timeline(&api).await, 3);
     api.post("small/resume", &json!({ "mode": "jump" })).await.is(422);
     api.post("small/publish", &json!({ "enrol_existing": true })).await.is(422);
 }
 
 #[tokio::test]
-async fn no_sweep_is_lost() {
+async fn no_job_is_lost_and_those_of_a_campaign_come_one_after_the_other() {
     let api = Api::new();
     api.put("small", SMALL).await.is(201);
     api.publish("small").await;
-    assert_eq!(api.sweeps(), (0, BTreeSet::new()), "nobody is enrolled unless asked");
+    assert_eq!(api.bench.ordered().await, [], "nobody is enrolled unless asked");
 
     api.bench.outbox.shut(true);
     let how = json!({ "in_flight": "migrate", "enroll_existing": true });
@@ -382,16 +364,18 @@ async fn no_sweep_is_lost() {
     assert_eq!(api.post("small/publish", &how).await.is(200), json!({ "version": 3 }));
     assert!(api.bench.platform.dispatch_pending().await.is_err());
     api.bench.outbox.shut(false);
-    api.bench.platform.dispatch_pending().await.expect("they are ordered");
-    assert_eq!(api.sweeps(), (16, BTreeSet::from([2, 4])));
-    api.bench.platform.dispatch_pending().await.expect("nothing is left");
-    assert_eq!(api.sweeps(), (0, BTreeSet::new()));
+    api.bench.platform.dispatch_pending().await.expect("the first is ordered");
+    api.bench.platform.dispatch_pending().await.expect("the others wait");
+    let both =
+        [(1, "milestones"), (2, "enroll_existing"), (3, "milestones"), (4, "enroll_existing")];
+    assert_eq!(api.bench.done().await, both);
+    assert_eq!(api.bench.ordered().await, []);
 
     api.post("small/pause", &json!({})).await.is(200);
     api.post("small/publish", &how).await.is(200);
-    assert_eq!(api.sweeps(), (8, BTreeSet::new()), "nobody enters a paused campaign");
+    assert_eq!(api.bench.done().await, [(5, "milestones")], "nobody enters a paused campaign");
     api.post("small/resume", &json!({})).await.is(200);
-    assert_eq!(api.sweeps(), (8, BTreeSet::from([6])));
+    assert_eq!(api.bench.done().await, [(6, "milestones"), (7, "enroll_existing")]);
 }
 
 #[tokio::test]

@@ -5,11 +5,13 @@
 //! | five steps | entrance by webhook, mail, timer, mail, end: what other engines are measured on |
 //! | the loop | booked, confirmed, reminded, not reached, booked again, confirmed, reminded: 2 runs, 5 messages |
 //! | decisions | `decide` alone, on one core |
+//! | stop, reset | everybody in a campaign is stopped and reset, with the statistics (`dacapo bench mass`) |
 //!
 //! The first two run in one process on disk, through the HTTP router, with a clock that is told; what is
 //! counted is the time from the first post until nothing is left to do.
 
 mod decisions;
+mod mass;
 mod stopwatch;
 mod throughput;
 
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::settings::{Bench, Format};
+use crate::settings::{Bench, Format, Measured};
 use throughput::Course;
 
 /// Measures, and prints a table or JSON.
@@ -37,10 +39,19 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
             "figure", "contacts", "per second", "µs a contact", "MB resident", "KB on disk"
         );
     }
-    keep(decisions::measure());
-    for contacts in &bench.contacts {
-        for course in [Course::FiveSteps, Course::Loop] {
-            keep(runtime.block_on(throughput::measure(course, *contacts))?);
+    match bench.what {
+        Measured::Throughput => {
+            keep(decisions::measure());
+            for contacts in &bench.contacts {
+                for course in [Course::FiveSteps, Course::Loop] {
+                    keep(runtime.block_on(throughput::measure(course, *contacts))?);
+                }
+            }
+        }
+        Measured::Mass => {
+            for contacts in &bench.contacts {
+                keep(runtime.block_on(mass::measure(*contacts))?);
+            }
         }
     }
     if bench.format == Format::Json {

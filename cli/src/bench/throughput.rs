@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::stopwatch::Stopwatch;
 use crate::caller::Caller;
 
-const KEY: &str = "bench";
+pub(super) const KEY: &str = "bench";
 
 /// How many posts are under way at once.
 const AT_ONCE: usize = 64;
@@ -66,7 +66,7 @@ impl Course {
     }
 }
 
-fn begins() -> DateTime<Utc> {
+pub(super) fn begins() -> DateTime<Utc> {
     DateTime::from_timestamp(1_796_112_000, 0).unwrap_or_default()
 }
 
@@ -168,14 +168,14 @@ async fn post_all(
 }
 
 /// What the process holds in memory; nothing where the system doesn't say.
-fn resident_mb() -> Option<f64> {
+pub(super) fn resident_mb() -> Option<f64> {
     const PAGE_KB: f64 = 4.0;
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: f64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * PAGE_KB / 1024.0)
 }
 
-fn size_of(directory: &Path) -> Result<f64, std::io::Error> {
+pub(super) fn size_of(directory: &Path) -> Result<f64, std::io::Error> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(directory)? {
         bytes += entry?.metadata()?.len();

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::campaign::format::Method;
+use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Chance, MailError, Mailer, Message, Order, Outbox, Post, Request, Unavailable,
+    Caller, Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Request, Shown,
+    Unavailable,
 };
 use dacapo_platform::table::Body;
 
 use crate::store::{Operation, SqliteStore, Timer};
+use crate::worker::CONSUMER;
 
 /// The system's randomness.
 pub struct SystemChance;
@@ -52,6 +55,17 @@ impl Outbox for StoreOutbox {
             })
             .collect::<Result<Vec<_>, Unavailable>>()?;
         self.0.commit(operations).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Lists are written by the worker as it reads the feed, and show at once what is written.
+    fn lists_show(&self, until: Instant, now: Instant) -> Shown {
+        let is_read = self.0.feed_is_read(CONSUMER).unwrap_or(false);
+        // Under load the feed may never be empty; it is not that far behind.
+        if is_read || now >= until + LISTS_FOLLOW { Shown::Yes } else { Shown::Soon }
+    }
+
+    fn hands_out_once(&self) -> bool {
+        true
     }
 }
 

@@ -6,8 +6,8 @@
 //! nobody.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -26,7 +26,7 @@ use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
 
 /// The consumer of the change feed.
-const CONSUMER: &str = "worker";
+pub(crate) const CONSUMER: &str = "worker";
 
 /// How much a round takes from each source.
 const BATCH: usize = 512;
@@ -214,8 +214,11 @@ impl Worker {
                 sent_out = true;
                 let work = Arc::clone(&self.work);
                 self.outward.spawn(async move {
+                    let acknowledged = Acknowledged::default();
+                    let handled = work.one_message(message).await;
+                    let handled = handled.map(|operation| acknowledged.add(operation));
                     // What fails comes back when its lease ends.
-                    if let Err(error) = work.one_message(message).await {
+                    if let Err(error) = work.acknowledge(acknowledged, handled).await {
                         tracing::warn!(%error, "a message failed and is tried again");
                     }
                 });
@@ -309,80 +312,90 @@ impl Work {
         if due.is_empty() {
             return Ok(false);
         }
-        let mut contacts: BTreeMap<Option<ContactId>, Vec<Timer>> = BTreeMap::new();
+        let mut contacts: BTreeMap<Option<String>, Vec<Timer>> = BTreeMap::new();
         for timer in due {
-            let contact = timer.body.read().ok().and_then(|message| whose(&message));
+            let contact = whose(&timer.body);
             contacts.entry(contact).or_default().push(timer);
         }
-        let done = Arc::new(AtomicBool::new(false));
-        side_by_side(contacts.into_values().map(|timers| {
-            let done = Arc::clone(&done);
-            let work = Arc::clone(self);
+        let acknowledged = Acknowledged::default();
+        let handled = side_by_side(contacts.into_values().map(|timers| {
+            let (work, acknowledged) = (Arc::clone(self), acknowledged.clone());
             async move {
                 for timer in timers {
-                    done.fetch_or(work.one_timer(timer).await?, Ordering::SeqCst);
+                    acknowledged.add(work.one_timer(timer).await?);
                 }
                 Ok(())
             }
         }))
-        .await?;
-        Ok(done.load(Ordering::SeqCst))
+        .await;
+        self.acknowledge(acknowledged, handled).await
     }
 
-    async fn one_timer(&self, timer: Timer) -> Result<bool, Error> {
+    /// Acknowledges what was handled, whatever became of the rest. Says whether anything was.
+    async fn acknowledge(
+        &self,
+        acknowledged: Acknowledged,
+        handled: Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let operations = acknowledged.take();
+        let any = !operations.is_empty();
+        if any {
+            self.store.commit(operations).await?;
+        }
+        handled.map(|()| any)
+    }
+
+    /// What acknowledges the timer, when it has been handled.
+    async fn one_timer(&self, timer: Timer) -> Result<Option<Operation>, Error> {
         let operation = match self.handle_body(&timer.body, 1).await? {
             Done::Yes => Operation::Cancel(timer.name),
-            Done::Soon if self.feed_goes_on()? => return Ok(false),
+            Done::Soon if self.feed_goes_on()? => return Ok(None),
             Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
             Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
         };
-        self.store.commit(vec![operation]).await?;
         self.fired.fetch_add(1, Ordering::SeqCst);
-        Ok(true)
+        Ok(Some(operation))
     }
 
     /// Works off the queues that wait for nobody. Says whether anything was done.
     async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
-        let mut contacts: BTreeMap<Option<ContactId>, Vec<QueueMessage>> = BTreeMap::new();
+        let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let now = self.clock.now();
         for queue in Queue::ALL {
             if self.outward_queues().contains(&queue) {
                 continue;
             }
             for message in self.store.receive(queue.name(), now, BATCH, None).await? {
-                let contact = message.body.read().ok().and_then(|message| whose(&message));
+                let contact = whose(&message.body);
                 contacts.entry(contact).or_default().push(message);
             }
         }
         if contacts.is_empty() {
             return Ok(false);
         }
-        let done = Arc::new(AtomicBool::new(false));
-        side_by_side(contacts.into_values().map(|messages| {
-            let done = Arc::clone(&done);
-            let work = Arc::clone(self);
+        let acknowledged = Acknowledged::default();
+        let handled = side_by_side(contacts.into_values().map(|messages| {
+            let (work, acknowledged) = (Arc::clone(self), acknowledged.clone());
             async move {
                 for message in messages {
-                    done.fetch_or(work.one_message(message).await?, Ordering::SeqCst);
+                    acknowledged.add(work.one_message(message).await?);
                 }
                 Ok(())
             }
         }))
-        .await?;
-        Ok(done.load(Ordering::SeqCst))
+        .await;
+        self.acknowledge(acknowledged, handled).await
     }
 
-    /// Handles a message, and acknowledges it when it is done.
-    async fn one_message(&self, message: QueueMessage) -> Result<bool, Error> {
+    /// What acknowledges the message, when it has been handled.
+    async fn one_message(&self, message: QueueMessage) -> Result<Option<Operation>, Error> {
         let QueueMessage { id, attempts, body } = message;
-        let operation = match self.handle_body(&body, attempts).await? {
+        Ok(Some(match self.handle_body(&body, attempts).await? {
             Done::Yes => Operation::Remove { id },
-            Done::Soon if self.feed_goes_on()? => return Ok(false),
+            Done::Soon if self.feed_goes_on()? => return Ok(None),
             Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
             Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
-        };
-        self.store.commit(vec![operation]).await?;
-        Ok(true)
+        }))
     }
 
     /// Whether the feed is still bringing what something has to come after; then the round is not the last.
@@ -408,13 +421,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
-        let handled = match message {
-            Message::Wake(wake) => self.platform.woken(wake).await,
-            Message::Call(call) => self.platform.call(call, attempt).await,
-            Message::Sweep(sweep) => self.platform.sweep(sweep).await,
-            Message::Erase(contact) => self.platform.sweep_erased(contact).await,
-        };
-        match handled {
+        match self.platform.handle(message, attempt).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
@@ -429,6 +436,20 @@ impl Work {
         let Some(body) = body else { return Ok(()) };
         let send = Operation::Send { queue: DEAD.to_owned(), visible_at: self.clock.now(), body };
         Ok(self.store.commit(vec![send]).await?)
+    }
+}
+
+/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which bears that.
+#[derive(Clone, Default)]
+struct Acknowledged(Arc<Mutex<Vec<Operation>>>);
+
+impl Acknowledged {
+    fn add(&self, operation: Option<Operation>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(operation);
+    }
+
+    fn take(&self) -> Vec<Operation> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -460,12 +481,7 @@ where
     answer
 }
 
-/// The contact that a message is about: its messages go in order.
-fn whose(message: &Message) -> Option<ContactId> {
-    match message {
-        Message::Wake(wake) => Some(wake.contact.clone()),
-        Message::Call(call) => Some(call.contact.clone()),
-        Message::Erase(contact) => Some(contact.clone()),
-        Message::Sweep(_) => None,
-    }
+/// What a message is about, a contact or a lane of a job: its messages go in order.
+fn whose(body: &dacapo_platform::table::Body) -> Option<String> {
+    body.read::<Message>().ok()?.lane()
 }

@@ -36,6 +36,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::Completed,
+        Self::Ready,
+        Self::AwaitingRestart,
+        Self::Stopped,
+        Self::Held,
+    ];
+
     /// The word for it, as programs outside read it.
     pub fn word(self) -> &'static str {
         match self {
@@ -122,6 +132,17 @@ pub struct Enrollment {
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero_64")]
     pub job: u64,
+    /// Whether that job found nothing to do here.
+    #[serde(rename = "ji", default, skip_serializing_if = "is_false")]
+    pub idle: bool,
+    /// When the contact was first enrolled: the instant of what enrolled it, however late that was looked at.
+    #[serde(
+        rename = "cr",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub created: Option<Instant>,
     /// What this enrollment has contributed to the statistics.
     #[serde(rename = "ta", default, skip_serializing_if = "Tally::is_empty")]
     pub tally: Tally,
@@ -334,6 +355,8 @@ impl Enrollment {
             milestones,
             applied: BTreeMap::new(),
             job: 0,
+            idle: false,
+            created: None,
             tally: Tally::default(),
             rev: 0,
         }

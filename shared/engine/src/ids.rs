@@ -1,13 +1,15 @@
 //! Names: newtypes for every id, and the tag, which is a name that people write.
 //!
 //! Ids are short, chosen by authors (campaigns, elements, fields) or by the platform (contacts).
-//! None of them may hold a character that has a meaning in a key of the table.
+//! None of them may hold a character that has a meaning in a key of the table. Short ones are kept without an
+//! allocation of their own: a decision reads and copies dozens of them.
 
 use std::borrow::Borrow;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// The longest id an author may choose, in bytes.
 pub const LONGEST_ID: usize = 64;
@@ -47,11 +49,11 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(#[schemars(with = "String")] SmolStr);
 
         impl $name {
             /// The id, if the text is one.
-            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+            pub fn new(text: impl Into<SmolStr>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check(&text)?;
                 Ok(Self(text))
@@ -65,8 +67,8 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(text.as_str()).map_err(|why| {
+                let text = SmolStr::deserialize(deserializer)?;
+                Self::new(text.clone()).map_err(|why| {
                     serde::de::Error::custom(format_args!("{text:?} is not an id: {why}"))
                 })
             }
@@ -118,7 +120,7 @@ id! {
 /// A label on a contact: compared without regard to case, shown as first written.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(transparent)]
-pub struct Tag(String, #[schemars(skip)] Option<Box<str>>);
+pub struct Tag(#[schemars(with = "String")] SmolStr, #[schemars(skip)] Option<SmolStr>);
 
 impl Tag {
     /// The tag written by somebody: trimmed, inner white space kept.
@@ -134,8 +136,8 @@ impl Tag {
             return Err(InvalidTag::Character(c));
         }
         let folded = shown.to_lowercase();
-        let folded = (folded != shown).then(|| folded.into_boxed_str());
-        Ok(Self(shown.to_owned(), folded))
+        let folded = (folded != shown).then(|| folded.into());
+        Ok(Self(shown.into(), folded))
     }
 
     /// The tag as it was first written.
@@ -196,7 +198,7 @@ impl Serialize for Tag {
 }
 impl<'de> Deserialize<'de> for Tag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = SmolStr::deserialize(deserializer)?;
         Self::new(&text)
             .map_err(|why| serde::de::Error::custom(format_args!("{text:?} is not a tag: {why}")))
     }

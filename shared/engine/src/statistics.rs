@@ -53,6 +53,10 @@ impl Outcome {
     }
 }
 
+/// The counters that are kept by day too.
+const DAILY: [&str; 7] =
+    ["entered", "completed", "restarted", "sent", "suppressed", "failed", "unknown"];
+
 /// What marks the counter of an element.
 const ARRIVED: &str = "e:";
 
@@ -120,6 +124,12 @@ impl Tally {
             }
         }
         elements
+    }
+
+    /// What is counted by day too: runs and messages, not where contacts are.
+    pub fn of_a_day(&self) -> Self {
+        let counted = DAILY.iter().filter_map(|name| self.0.get_key_value(*name));
+        Self(counted.map(|(name, amount)| (name.clone(), *amount)).collect())
     }
 
     /// The counters by name, as they are stored.

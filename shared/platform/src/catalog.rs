@@ -16,13 +16,14 @@ use dacapo_engine::contact::Consent;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
+use crate::jobs::OpenJob;
 use crate::mail::read_by;
 use crate::platform::{Platform, TRIES, item, read};
-use crate::ports::SweepKind;
 use crate::table::{Condition, Since, TableError, Write};
 
 /// The account's settings.
@@ -71,18 +72,9 @@ pub struct Head {
     /// Whether it was deleted after it had been published: nothing happens in it until it is published again.
     #[serde(default)]
     pub withdrawn: bool,
-    /// Sweeps that are committed with the campaign but not yet with the queue.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pending: Vec<PendingSweep>,
-}
-
-/// A sweep that has to be ordered yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingSweep {
-    /// Its sequence number among the account's jobs: two sweeps of a kind are still two.
-    pub job: u64,
-    /// What is done to each contact.
-    pub what: SweepKind,
+    /// Whether contacts that are there may enter when it is resumed: it was paused when that was asked for.
+    #[serde(default)]
+    pub enrolls: bool,
 }
 
 impl Head {
@@ -112,6 +104,12 @@ pub struct Catalog {
     /// The last sequence number given to a job.
     #[serde(default)]
     pub jobs: u64,
+    /// The jobs that are not over, in the order of their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenJob>,
+    /// The job that is erasing the account, if one is: meanwhile nothing new is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by: Option<u64>,
 }
 
 impl Catalog {
@@ -134,6 +132,9 @@ impl Catalog {
 pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
+    /// The restart delay for a document that does not say, as it was then: a version never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart_delay: Option<Span>,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub(crate) at: Instant,
 }
@@ -164,11 +165,14 @@ impl Loaded {
 /// The catalog as it was read for one invocation.
 pub(crate) struct Pinned(Mutex<(Arc<Loaded>, Instant)>);
 
+/// Campaign, version and key of an e-mail.
+type EmailName = (CampaignId, u32, String);
+
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
-    placeholders: Mutex<HashMap<(CampaignId, u32, String), Arc<BTreeSet<String>>>>,
+    placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
 impl Platform {
@@ -272,7 +276,9 @@ impl Platform {
         let missing = || Error::NoVersion(id.clone(), version);
         let stored = self.get(&self.keys.version(id, version)).await?.ok_or_else(missing)?;
         let stored: StoredVersion = read(&stored)?;
-        let source = reader::read(&stored.source).map_err(|_| missing())?;
+        let mut source = reader::read(&stored.source).map_err(|_| missing())?;
+        let settings = &mut source.document.settings;
+        settings.restart_delay = settings.restart_delay.or(stored.restart_delay);
         let graph = Arc::new(Graph::new(version, source.document, &stored.fields));
         if let Ok(mut versions) = self.catalog.versions.lock() {
             versions.insert(name, Arc::clone(&graph));

@@ -89,12 +89,19 @@ pub fn contact_json(contact: &Contact) -> Value {
     json!(ContactShape::from(contact))
 }
 
-fn suppression_word(why: Suppression) -> &'static str {
+pub(crate) fn suppression_word(why: Suppression) -> &'static str {
     match why {
         Suppression::Bounced => "bounced",
         Suppression::Complained => "complained",
         Suppression::Manual => "manual",
     }
+}
+
+/// The suppression that a word of the interface means.
+pub(crate) fn suppression_of(word: &str) -> Option<Suppression> {
+    [Suppression::Bounced, Suppression::Complained, Suppression::Manual]
+        .into_iter()
+        .find(|why| suppression_word(*why) == word.trim())
 }
 
 /// The consent that a word of the interface means.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, is_own, item, read};
-use crate::table::{Condition, Item, TableError, Write};
+use crate::table::{Condition, Consistency, Item, TableError, Write};
 
 /// A contact as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub enum WriteError {
     /// Another contact has the address.
     #[error("the address belongs to contact {0}")]
     AddressTaken(ContactId),
+    /// The account is being erased: nobody is taken in.
+    #[error("the account is being erased")]
+    Erasing,
     /// A write that goes together with this one was refused: the index among those.
     #[error("a write that belongs to it was refused")]
     Refused(usize, Option<Box<Item>>),
@@ -87,6 +90,18 @@ impl Platform {
             Some(item) => Ok(Some(read::<StoredAddress>(&item)?.contact)),
             None => Ok(None),
         }
+    }
+
+    /// The contacts that have these addresses, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn contacts_of(&self, addresses: &[String]) -> Result<Vec<Option<ContactId>>, Error> {
+        let keys: Vec<_> = addresses.iter().map(|address| self.keys.address(address)).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let owner = |item: &Item| Ok(read::<StoredAddress>(item)?.contact);
+        stored.iter().map(|item| item.as_ref().map(owner).transpose()).collect()
     }
 
     /// Creates the contact with this address, or changes it, as one change. The patch itself need not hold the
@@ -150,10 +165,11 @@ impl Platform {
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
         let now = self.now();
-        let consent = match patch.consent {
-            Some(consent) => consent,
-            None => self.catalog().await?.catalog.settings.default_consent,
-        };
+        let loaded = self.catalog().await?;
+        if loaded.catalog.erased_by.is_some() {
+            return Err(WriteError::Erasing);
+        }
+        let consent = patch.consent.unwrap_or(loaded.catalog.settings.default_consent);
         let id = self.new_contact_id();
         let mut contact = Contact::new(id.clone(), consent, now);
         let mut patch = patch.clone();

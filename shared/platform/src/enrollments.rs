@@ -4,6 +4,8 @@
 //! performed. Whoever loses a race decides again on what is there then. If the campaign writes to the contact, both items are
 //! one transaction. What the stream of these items drives is in `crate::handlers`.
 
+mod many;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,8 +24,11 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
+use crate::metrics::{self, Metric};
 use crate::platform::{Platform, TRIES, is_own, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
+
+pub(crate) use many::{Asked, Reply};
 
 /// An enrollment as it is stored: the state, and what the last decision asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,9 +54,14 @@ pub struct StoredEnrollment {
 
 /// The state alone, for deciding: what the last decision asked for is not looked at.
 #[derive(Deserialize)]
-struct State {
+pub(crate) struct State {
     #[serde(rename = "e")]
-    enrollment: Enrollment,
+    pub(crate) enrollment: Enrollment,
+}
+
+/// The state alone, from the item of an enrollment.
+pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
+    Ok(read::<State>(item)?.enrollment)
 }
 
 /// What came of an event.
@@ -89,6 +99,18 @@ enum Commit {
 enum Try {
     Came(Came),
     Again,
+    /// It was enrolled later than the question is about.
+    Outside,
+}
+
+/// What is decided about: an event in a campaign.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    campaign: &'a CampaignId,
+    event: &'a Event,
+    image: Option<Image<'a>>,
+    /// Who was enrolled later is left alone.
+    as_of: Option<Instant>,
 }
 
 impl Platform {
@@ -124,7 +146,7 @@ impl Platform {
             let page = self.ports.table.query(query).await?;
             for item in &page.items {
                 if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read::<State>(item)?.enrollment);
+                    all.insert(campaign, read_state(item)?);
                 }
             }
             cursor = page.cursor;
@@ -163,9 +185,10 @@ impl Platform {
                 Some(known) => known,
                 None => self.state(id, campaign).await?,
             };
-            match self.try_once(id, campaign, enrollment.as_ref(), event, image).await? {
+            let question = Question { campaign, event, image, as_of: None };
+            match self.try_once(question, id, enrollment.as_ref()).await? {
                 Try::Came(came) => return Ok(came),
-                Try::Again => {}
+                Try::Again | Try::Outside => {}
             }
         }
         Err(Error::Contended(TRIES))
@@ -178,29 +201,38 @@ impl Platform {
         campaign: &CampaignId,
     ) -> Result<Option<Enrollment>, Error> {
         let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
-        stored.map(|item| Ok(read::<State>(&item)?.enrollment)).transpose()
+        stored.map(|item| read_state(&item)).transpose()
     }
 
     async fn try_once(
         &self,
+        question: Question<'_>,
         id: &ContactId,
-        campaign: &CampaignId,
         enrollment: Option<&Enrollment>,
-        event: &Event,
-        image: Option<Image<'_>>,
     ) -> Result<Try, Error> {
         let latest;
-        let (contact, before) = match image {
-            Some(image) => (image.contact, Some(image.before)),
+        let contact = match question.image {
+            Some(image) => image.contact,
             None => match self.contact(id).await? {
                 Some(contact) => {
                     latest = contact;
-                    (&latest, None)
+                    &latest
                 }
                 None => return Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
             },
         };
-        let baseline = match (before, enrollment) {
+        self.decide_and_commit(question, enrollment, contact).await
+    }
+
+    async fn decide_and_commit(
+        &self,
+        question: Question<'_>,
+        enrollment: Option<&Enrollment>,
+        contact: &Contact,
+    ) -> Result<Try, Error> {
+        let Question { campaign, event, image, as_of } = question;
+        let id = &contact.id;
+        let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
             (Some(before), None) => before,
             (None, Some(enrollment)) => enrollment.seen,
@@ -241,11 +273,15 @@ impl Platform {
             Err(panic) => return Ok(Try::Came(Came::Undecidable(words_of(panic.as_ref())))),
         };
         match decision {
+            Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => Ok(Try::Outside),
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
                 match self.commit(id, campaign, enrollment, *advance).await? {
-                    Commit::Lost => Ok(Try::Again),
+                    Commit::Lost => {
+                        Metric::Conflicts.tell(1);
+                        Ok(Try::Again)
+                    }
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
                     Commit::Made(committed) => Ok(Try::Came(match ignored {
@@ -341,16 +377,17 @@ impl Platform {
             together.push(Write::check(self.keys.contact(id), Condition::Present));
         }
         match self.write(together).await {
-            Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
+            Ok(()) => {}
             Err(TableError::Conflict { which: 0, current })
-                if is_own(current.as_deref(), &stored.w) =>
-            {
-                Ok(Commit::Made(Box::new(stored.enrollment)))
+                if is_own(current.as_deref(), &stored.w) => {}
+            Err(TableError::Conflict { which: 1, current: None }) if checks => {
+                return Ok(Commit::Erased);
             }
-            Err(TableError::Conflict { which: 1, current: None }) if checks => Ok(Commit::Erased),
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
-            Err(error) => Err(error.into()),
+            Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(Commit::Lost),
+            Err(error) => return Err(error.into()),
         }
+        metrics::committed(&writes, &stored.records);
+        Ok(Commit::Made(Box::new(stored.enrollment)))
     }
 
     /// Notes what has been seen before the contact forgets it; losing a race is as good.
@@ -395,6 +432,11 @@ impl Platform {
     pub(crate) fn image(item: &Item) -> Result<Contact, Error> {
         read_contact(item)
     }
+}
+
+/// Whether the contact was enrolled later than somebody speaks of.
+fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
+    as_of.is_some_and(|as_of| enrollment.created.is_some_and(|created| created > as_of))
 }
 
 /// Whether whoever reads the contact now would no longer find all the changes that the enrollment has not noted as

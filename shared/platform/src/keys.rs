@@ -11,17 +11,19 @@
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
 //! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
 //! | catalog | `A#a` | `CATALOG` |
-//! | statistics | `A#a#P#p#S#shard` | `S` |
+//! | statistics | `A#a#P#p#S#shard` | `S`, by day `D#day` |
 //! | tag member | `A#a#T#tag#shard` | `c` |
 //! | tags of the account | `A#a#TAGS` | the tag's hash |
-//! | mass action | `A#a#J#job` | `JOB` |
+//! | mass action | `A#a#J#job` | `JOB`, `LANE#lane`, `PAGE#pass#lane#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
+//! | what nobody could read | `A#a#ASIDE` | its name |
 //! | API key | `K#sha256` | `KEY` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
-//! they do. The index lists contacts of an account and members of a campaign.
+//! they do. The index lists contacts and mass actions of an account, and members of a campaign.
 
+use chrono::NaiveDate;
 use dacapo_engine::address::folded;
 use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
 use dacapo_engine::time::Instant;
@@ -100,15 +102,18 @@ impl Keys {
     /// How the sort keys of messages begin.
     pub const MESSAGES: &str = "M";
 
-    /// A line of history.
+    /// What a decision left in the history. What fits into no one transaction has parts.
     pub fn history(
         &self,
         contact: &ContactId,
         at: Instant,
         campaign: &CampaignId,
         rev: u64,
+        part: u32,
     ) -> Key {
-        let sk = format!("{}{:015}#{campaign}#{rev:010}", Self::HISTORY, at.timestamp_millis());
+        let part = if part == 0 { String::new() } else { format!(".{part}") };
+        let at = at.timestamp_millis();
+        let sk = format!("{}{at:015}#{campaign}#{rev:010}{part}", Self::HISTORY);
         Key::new(self.contact_partition(contact), sk)
     }
 
@@ -157,6 +162,12 @@ impl Keys {
         format!("A#{}#P#{campaign}", self.account)
     }
 
+    /// The partitions of everything about a campaign that is about nobody: documents and statistics.
+    pub fn of_campaign(&self, campaign: &CampaignId) -> Vec<String> {
+        let statistics = (0..SHARDS).map(|shard| self.statistics(campaign, shard).pk);
+        std::iter::once(self.campaign_partition(campaign)).chain(statistics).collect()
+    }
+
     /// A draft.
     pub fn draft(&self, campaign: &CampaignId) -> Key {
         Key::new(self.campaign_partition(campaign), "DRAFT")
@@ -197,9 +208,43 @@ impl Keys {
         Key::new(self.tags(), sha256(tag.folded()))
     }
 
+    /// A day of a shard of a campaign's statistics.
+    pub fn statistics_of(&self, campaign: &CampaignId, shard: u32, day: NaiveDate) -> Key {
+        let whole = self.statistics(campaign, shard);
+        Key::new(whole.pk, format!("{}{day}", Self::DAYS))
+    }
+
+    /// How the sort keys of days begin.
+    pub const DAYS: &str = "D#";
+
+    /// The jobs of the account, in the index, in the order in which they were asked for.
+    pub fn jobs_listed(&self) -> String {
+        format!("A#{}#J", self.account)
+    }
+
+    /// Where a job stands in the index.
+    pub fn job_listed(&self, job: u64) -> Key {
+        Key::new(self.jobs_listed(), format!("{job:012}"))
+    }
+
+    fn job_partition(&self, job: u64) -> String {
+        format!("A#{}#J#{job}", self.account)
+    }
+
     /// A job.
-    pub fn job(&self, job: &str) -> Key {
-        Key::new(format!("A#{}#J#{job}", self.account), "JOB")
+    pub fn job(&self, job: u64) -> Key {
+        Key::new(self.job_partition(job), "JOB")
+    }
+
+    /// How far a lane of a job is.
+    pub fn lane(&self, job: u64, lane: u32) -> Key {
+        Key::new(self.job_partition(job), format!("LANE#{lane:02}"))
+    }
+
+    /// A page of a lane.
+    pub fn page(&self, job: u64, pass: u8, lane: u32, campaign: u32, page: u32) -> Key {
+        let sk = format!("PAGE#{pass}#{lane:02}#{campaign:04}#{page:06}");
+        Key::new(self.job_partition(job), sk)
     }
 
     /// An idempotency key.
@@ -220,6 +265,11 @@ impl Keys {
         )
     }
 
+    /// What nobody could read, by the name that it came under.
+    pub fn put_aside(&self, name: &str) -> Key {
+        Key::new(format!("A#{}#ASIDE", self.account), name)
+    }
+
     /// The account's API keys, in the index.
     pub fn api_keys_listed(&self) -> String {
         format!("A#{}#K", self.account)
@@ -229,6 +279,43 @@ impl Keys {
 /// An API key, found by its hash.
 pub fn api_key(hash: &str) -> Key {
     Key::new(format!("K#{hash}"), "KEY")
+}
+
+/// What kind of item a key is one of, in words.
+pub fn kind(key: &Key) -> &'static str {
+    let in_contact = key.pk.contains("#C#");
+    match key.sk.as_str() {
+        CONTACT => "contact",
+        "ADDRESS" => "address",
+        "CATALOG" => "catalog",
+        "DRAFT" => "draft",
+        "ERASED" => "tombstone",
+        "JOB" => "job",
+        sk if key.pk.contains("#J#") && sk.contains('#') => "job",
+        sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",
+        "KEY" if key.pk.starts_with("K#") => "API key",
+        "KEY" => "idempotency",
+        sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
+        sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
+        sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
+        sk if in_contact && sk.starts_with('Q') => "undecided",
+        sk if sk.starts_with("V#") => "version",
+        _ if key.pk.ends_with("#TAGS") => "tag",
+        _ if key.pk.contains("#T#") => "tag member",
+        _ if key.pk.ends_with("#OUT") => "captured mail",
+        _ if key.pk.ends_with("#ASIDE") => "put aside",
+        _ => "other",
+    }
+}
+
+/// The enrollment's revision that a key of the history belongs to; none for its later parts.
+pub fn revision_of_history(key: &Key) -> Option<u64> {
+    key.sk.rsplit_once('#')?.1.parse().ok()
+}
+
+/// The day that a key of the statistics belongs to; none for the sum over all time.
+pub fn day_of_statistics(key: &Key) -> Option<NaiveDate> {
+    key.sk.strip_prefix(Keys::DAYS)?.parse().ok()
 }
 
 /// The contact whose partition a key belongs to.

@@ -4,6 +4,7 @@
 //! the access patterns (contacts, enrollments, messages, …) and the handlers behind every function.
 
 pub mod api;
+pub mod aside;
 pub mod campaigns;
 pub mod catalog;
 pub mod contact_json;
@@ -12,9 +13,11 @@ pub mod enrollments;
 pub mod erasure;
 pub mod error;
 pub mod handlers;
+pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod messages;
+pub mod metrics;
 pub mod platform;
 pub mod ports;
 pub mod table;

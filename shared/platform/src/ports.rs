@@ -5,6 +5,7 @@
 //! more than EventBridge Scheduler, SQS and SES do.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
@@ -69,34 +70,18 @@ pub struct Call {
     pub element: dacapo_engine::ids::ElementId,
 }
 
-/// Work on many contacts, a page at a time.
+/// A turn of a job: some pages of one of its lanes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// The campaign.
-    #[serde(rename = "p")]
-    pub campaign: CampaignId,
-    /// What is done to each.
-    #[serde(rename = "w")]
-    pub what: SweepKind,
-    /// The shard that this is about.
-    #[serde(rename = "s")]
-    pub shard: u32,
-    /// Where the page before ended.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<crate::table::Cursor>,
-}
-
-/// The kinds of [`Sweep`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SweepKind {
-    /// Every member looks at the campaign's milestones (R50, R51).
-    Milestones,
-    /// Every contact of the account may enter (R6).
-    EnrollExisting {
-        /// The job's sequence number.
-        job: u64,
-    },
+    /// The job's sequence number.
+    #[serde(rename = "j")]
+    pub job: u64,
+    /// The lane.
+    #[serde(rename = "l")]
+    pub lane: u32,
+    /// The number of the turn: one that the lane has taken is not taken again.
+    #[serde(rename = "t")]
+    pub turn: u32,
 }
 
 /// What is put into a queue.
@@ -111,6 +96,18 @@ pub enum Message {
     Sweep(Sweep),
     /// For [`Queue::Sweeps`]: the erasure of what was written meanwhile about a contact.
     Erase(ContactId),
+}
+
+impl Message {
+    /// What it is about, a contact or a lane of a job: its messages go in order.
+    pub fn lane(&self) -> Option<String> {
+        match self {
+            Self::Wake(wake) => Some(wake.contact.to_string()),
+            Self::Call(call) => Some(call.contact.to_string()),
+            Self::Erase(contact) => Some(contact.to_string()),
+            Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
+        }
+    }
 }
 
 /// The queues.
@@ -178,6 +175,34 @@ pub enum Order {
 pub trait Outbox: Send + Sync {
     /// Takes the orders; once it answers they are not lost.
     async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable>;
+
+    /// Whether lists, which follow what is written, show by now everything that was written until an instant.
+    fn lists_show(&self, until: Instant, now: Instant) -> Shown {
+        if now >= until + LISTS_FOLLOW {
+            Shown::Yes
+        } else {
+            Shown::NotBefore(until + LISTS_FOLLOW)
+        }
+    }
+
+    /// Whether a message is never with two workers at once.
+    fn hands_out_once(&self) -> bool {
+        false
+    }
+}
+
+/// How long lists may take to show what was written: the change feed and the index take a moment each.
+pub const LISTS_FOLLOW: TimeDelta = TimeDelta::minutes(2);
+
+/// What lists show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Everything.
+    Yes,
+    /// Everything as soon as the feed has been read.
+    Soon,
+    /// Everything from this instant on.
+    NotBefore(Instant),
 }
 
 /// A port does not answer. Worth another try.

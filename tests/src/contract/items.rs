@@ -33,6 +33,49 @@ pub async fn a_put_is_read_back_whole(table: &Shared, scope: &str) {
     assert_eq!(found.expires.map(|at| at.timestamp()), Some(4_000_000_001));
 }
 
+/// Numbers of any size, texts of any letters, nesting of any depth that JSON has.
+pub async fn whatever_a_body_says_comes_back(table: &Shared, scope: &str) {
+    let nested = |depth: usize| (0..depth).fold(json!({ "end": 1.5 }), |inside, _| json!([inside]));
+    let bodies = [
+        json!({}),
+        json!({ "n": [0, -1, 1.5, 0.25, u64::MAX, i64::MIN, 1e20, 1e-7, 1e125, -1e-100] }),
+        json!({ "n": [1e126, -1e-131, 1e300, 1e-300] }),
+        json!({ "text": ["", "\u{0}", "\"\\\n", "\u{ff5e}\u{1f600}", "Zoë"] }),
+        json!({ "map": { " ": { "\u{1f600}": "" } }, "a b": 1, "a.b": 2, "#a": 3, ":a": 4, "a\"b": 5 }),
+        json!({ "deep": nested(25) }),
+        json!({ "deeper": nested(60) }),
+    ];
+    for (nth, says) in bodies.into_iter().enumerate() {
+        let whole = Item::new(key(scope, &nth.to_string()), body(&says));
+        table.write(vec![Write::put(whole.clone(), Condition::Always)], None).await.expect("a put");
+        let found = get(table, &whole.key).await.expect("the item");
+        let found: Value = found.body.read().expect("an object");
+        assert!(says_the_same(&found, &says), "{found} was due to say {says}");
+    }
+}
+
+/// Equal, except that a number may be written otherwise, `1e20` in digits and `2.0` as `2`, and that many digits are
+/// read to the last bit but one.
+fn says_the_same(found: &Value, due: &Value) -> bool {
+    match (found, due) {
+        (Value::Number(found), Value::Number(due)) => {
+            let (number, is) = (found.as_f64().unwrap_or(0.0), due.as_f64().unwrap_or(0.0));
+            found == due || (number - is).abs() <= 4.0 * f64::EPSILON * is.abs()
+        }
+        (Value::Array(found), Value::Array(due)) => {
+            found.len() == due.len()
+                && found.iter().zip(due).all(|(found, due)| says_the_same(found, due))
+        }
+        (Value::Object(found), Value::Object(due)) => {
+            found.len() == due.len()
+                && due.iter().all(|(name, due)| {
+                    found.get(name).is_some_and(|found| says_the_same(found, due))
+                })
+        }
+        (found, due) => found == due,
+    }
+}
+
 /// A delete of nothing succeeds.
 pub async fn a_delete_removes_and_bears_a_repeat(table: &Shared, scope: &str) {
     let key = key(scope, "gone");

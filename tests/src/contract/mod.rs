@@ -10,18 +10,27 @@ pub mod pages;
 pub mod transactions;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use dacapo_platform::table::{Body, Consistency, Item, Key, Table, TableError};
 use serde_json::{Value, json};
 
-/// A module of tests, one for every case, on tables that `$open` opens:
+/// The cases: [`table_contract!`] makes a module of tests of them, one for every case, on tables that `$open` opens:
 /// `table_contract!(in_memory, open_in_memory())`, where the expression is a [`Shared`] table.
+/// `table_contract!(cases)` is a list of them, for an engine that is started once for all.
 #[macro_export]
 macro_rules! table_contract {
+    (cases) => {
+        $crate::table_contract!(@list @cases)
+    };
     ($engine:ident, $open:expr) => {
-        $crate::table_contract!(@tests $engine, $open,
-            items: a_put_is_read_back_whole, a_delete_removes_and_bears_a_repeat,
+        $crate::table_contract!(@list @tests $engine, $open,);
+    };
+    (@list @$what:ident $($arguments:tt)*) => {
+        $crate::table_contract! { @$what $($arguments)*
+            items: a_put_is_read_back_whole, whatever_a_body_says_comes_back,
+                a_delete_removes_and_bears_a_repeat,
                 absent_holds_only_where_there_is_none, present_holds_only_where_there_is_one,
                 rev_holds_only_of_that_revision, a_failed_condition_shows_the_callers_own_write,
                 of_writers_that_race_for_one_item_one_wins, add_makes_and_adds,
@@ -35,12 +44,13 @@ macro_rules! table_contract {
                 a_token_makes_a_repeat_harmless, a_token_of_other_writes_is_refused,
                 transactions_that_race_never_half_apply, no_writes_are_no_work;
             pages: sort_keys_are_ordered_by_their_bytes, a_prefix_bounds_a_query,
-                both_bounds_are_included, pages_of_a_limit_join_in_either_order,
+                both_bounds_are_included, bounds_that_hold_nothing_find_nothing,
+                pages_of_a_limit_join_in_either_order,
                 pages_end_at_a_megabyte, a_cursor_of_another_partition_is_refused,
                 a_page_of_none_is_refused, partitions_are_apart, the_index_is_sparse,
                 the_index_follows_its_items, the_index_pages_through_equal_keys,
                 the_index_has_no_strong_reads;
-        );
+        }
     };
     (@tests $engine:ident, $open:expr, $($cases:ident: $($case:ident),+;)+) => {
         mod $engine {
@@ -55,6 +65,33 @@ macro_rules! table_contract {
             )+)+
         }
     };
+    (@cases $($cases:ident: $($case:ident),+;)+) => {
+        vec![$($(
+            $crate::contract::Case {
+                name: stringify!($case),
+                run: |table, scope| {
+                    Box::pin(async move { $crate::contract::$cases::$case(&table, &scope).await })
+                },
+            },
+        )+)+]
+    };
+}
+
+/// A case, by name.
+pub struct Case {
+    /// Its name: the sentence that it pins.
+    pub name: &'static str,
+    /// Runs it, on a table and in a scope. It panics if the table does not do as it must.
+    pub run: fn(Shared, String) -> Running,
+}
+
+/// A case that is being run.
+pub type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    table_contract!(cases)
 }
 
 /// What a case is given.

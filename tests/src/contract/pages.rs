@@ -58,6 +58,21 @@ pub async fn both_bounds_are_included(table: &Shared, scope: &str) {
     assert_eq!(sort_keys(table, descending).await, ["c", "b1", "b"]);
 }
 
+/// Bounds in the wrong order, or beyond what a key may be; an empty one bounds nothing.
+pub async fn bounds_that_hold_nothing_find_nothing(table: &Shared, scope: &str) {
+    put_all(table, ["a", "b", "c"].map(|sk| item(key(scope, sk), "text"))).await;
+    let long = "b".repeat(1_100);
+    for query in [
+        Query::of(scope).between("c", "a"),
+        Query::of(scope).between("b", ""),
+        Query::of(scope).prefix(&long),
+    ] {
+        assert_eq!(sort_keys(table, query.strong()).await, [""; 0]);
+    }
+    assert_eq!(sort_keys(table, Query::of(scope).prefix("").strong()).await, ["a", "b", "c"]);
+    assert_eq!(sort_keys(table, Query::of(scope).between("", "b").strong()).await, ["a", "b"]);
+}
+
 /// Whatever the limit, the pages together are the whole, each within the limit.
 pub async fn pages_of_a_limit_join_in_either_order(table: &Shared, scope: &str) {
     let all: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();

@@ -7,4 +7,5 @@ mod campaigning;
 mod contacts;
 mod framework;
 mod hooks;
+mod mass_actions;
 mod repeats;

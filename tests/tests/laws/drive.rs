@@ -41,7 +41,7 @@ pub(crate) fn lane(work: &Work) -> Option<Lane> {
             Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => {
                 Some(Lane::Told(contact.clone(), campaign.clone(), from.campaign.clone()))
             }
-            Event::MassStop { .. } | Event::EnrollExisting { .. } => {
+            Event::MassStop { .. } | Event::EnrollExisting { .. } | Event::MassRelease { .. } => {
                 Some(Lane::Jobs(contact.clone(), campaign.clone()))
             }
             Event::Changed

@@ -121,6 +121,7 @@ impl Bytes {
         enrollment.messages_on = self.count();
         enrollment.held = self.flag().then_some(Guard::Undecided);
         enrollment.job = u64::from(self.below(3));
+        enrollment.idle = self.flag();
         enrollment.rev = u64::from(self.draw());
         enrollment
     }
@@ -146,7 +147,7 @@ impl Bytes {
             index: u32::from(self.below(3)),
         };
         let causality = self.causality();
-        match self.below(11) {
+        match self.below(12) {
             0 => Event::Changed,
             1 | 2 => Event::TimerDue { run, step, due },
             3 => Event::RecheckDue { run, due },
@@ -170,6 +171,7 @@ impl Bytes {
                 reset_contacts: self.flag(),
                 reset_statistics: self.flag(),
             },
+            10 => Event::MassRelease { job: u64::from(self.below(4)), name: "job".to_owned() },
             _ => Event::Released { by: by() },
         }
     }

@@ -3,11 +3,11 @@
 //! A unit is judged as a whole before any of it is applied: a refused one has changed nothing, and
 //! the group goes on without it. That spares a savepoint for every unit.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, Condition, Item, Key, RESERVED, TableError, Write, check_item};
+use foldhash::HashMap;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
@@ -66,7 +66,7 @@ impl<'a> Group<'a> {
         cache: &'a ItemCache,
         in_feed: fn(&Key) -> bool,
     ) -> Self {
-        Self { connection, cache, in_feed, items: HashMap::new() }
+        Self { connection, cache, in_feed, items: HashMap::default() }
     }
 
     /// Judges and applies the operations of one commit.
@@ -148,7 +148,13 @@ impl<'a> Group<'a> {
             Outcome::Deleted => None,
             Outcome::Untouched => return Ok(()),
         };
+        let is_listed_alike = |new: &Item| {
+            step.old
+                .as_deref()
+                .is_some_and(|old| old.index == new.index && old.expires == new.expires)
+        };
         match &new {
+            Some(item) if is_listed_alike(item) => rows::replace(self.connection, item)?,
             Some(item) => rows::put(self.connection, item)?,
             None => rows::delete(self.connection, step.key)?,
         }

@@ -7,12 +7,12 @@
 //!   changes; until it has told what became of them, readers ask SQLite.
 //! - Its size is bounded, whatever is stored.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dacapo_platform::table::{Item, Key};
+use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashSet};
 
 /// Over how many locks the items are spread.
 const SHARDS: usize = 32;
@@ -56,7 +56,7 @@ pub(super) struct Ticket(Option<u64>);
 impl Default for ItemCache {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { hasher: RandomState::new(), shards }
+        Self { hasher: RandomState::default(), shards }
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
         cache.keep(&before, &old);
         cache.keep(&during, &old);
         assert_eq!(found(&cache, "s"), None, "readers ask SQLite while it changes");
-        cache.changed(HashMap::from([(new.key.clone(), Some(Arc::new(new.clone())))]));
+        cache.changed(HashMap::from_iter([(new.key.clone(), Some(Arc::new(new.clone())))]));
         cache.keep(&before, &old);
         cache.keep(&during, &old);
         assert_eq!(found(&cache, "s"), Some(new));
@@ -193,7 +193,7 @@ mod tests {
         cache.keep(&ticket(&cache, "s"), &kept);
         assert_eq!(found(&cache, "s"), Some(kept.clone()));
         cache.change([&kept.key].into_iter());
-        cache.changed(HashMap::from([(kept.key.clone(), None)]));
+        cache.changed(HashMap::from_iter([(kept.key.clone(), None)]));
         assert_eq!(found(&cache, "s"), None);
     }
 

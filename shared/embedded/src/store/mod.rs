@@ -8,9 +8,9 @@
 //! - Table writes, timers, queue messages and checkpoints that are committed together are there
 //!   together or not at all ([`SqliteStore::commit`]).
 //! - One writer thread makes every change, in the order of their arrival. It commits all that waits
-//!   in one SQLite transaction, so many callers share one flush of the disk.
+//!   in one SQLite transaction, and does not wait for the disk: other threads do (`flush`, `carry`).
 //! - Reads see every acknowledged commit. They take microseconds and are made where they are asked
-//!   for, without a thread of their own.
+//!   for, without a thread of their own; items of late are answered from memory (`cache`).
 //! - The store reads no clock: whatever depends on the time is told it.
 //!
 //! It is as strict as the table port demands and no stricter than DynamoDB, with one kindness that
@@ -18,7 +18,9 @@
 
 mod apply;
 mod cache;
+mod carry;
 mod feed;
+mod flush;
 mod pages;
 mod queue;
 mod rows;
@@ -45,10 +47,14 @@ pub use queue::QueueMessage;
 pub use timers::Timer;
 
 use cache::{ItemCache, Known};
+use carry::Carrier;
+use flush::Flusher;
 use writer::{Done, Durability, Work, Writer};
 
 /// The store's file in its directory.
 const FILE: &str = "dacapo.db";
+/// SQLite's log beside it.
+const LOG: &str = "dacapo.db-wal";
 /// The file whose lock says that a process has the directory open.
 const LOCK: &str = "dacapo.lock";
 /// Connections for reading; more would wait for the cores, not for each other.
@@ -149,7 +155,9 @@ impl SqliteStore {
         let cache = Arc::new(ItemCache::default());
         let Some(directory) = directory else {
             let connection = Arc::new(Mutex::new(schema::prepare(Connection::open_in_memory()?)?));
-            let writer = Writer::start(Arc::clone(&connection), Arc::clone(&cache), feed_filter);
+            let (connection_, cache_) = (Arc::clone(&connection), Arc::clone(&cache));
+            let writer =
+                Writer::start(connection_, cache_, (Flusher::start(None), None), feed_filter);
             return Ok(Arc::new(Self::new(vec![connection], cache, writer, None)));
         };
         let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
@@ -167,7 +175,8 @@ impl SqliteStore {
             .map(|_| Ok(Arc::new(Mutex::new(schema::open_reader(&file)?))))
             .collect::<Result<_, rusqlite::Error>>()?;
         let connection = Arc::new(Mutex::new(connection));
-        let writer = Writer::start(connection, Arc::clone(&cache), feed_filter);
+        let threads = (Flusher::start(Some(directory.join(LOG))), Some(Carrier::start(&file)?));
+        let writer = Writer::start(connection, Arc::clone(&cache), threads, feed_filter);
         Ok(Arc::new(Self::new(readers, cache, writer, Some(lock))))
     }
 

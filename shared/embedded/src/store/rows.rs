@@ -42,6 +42,15 @@ pub(super) fn put(connection: &Connection, item: &Item) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Stores an item in the place of one that stands in the indexes where this one does: they are not written.
+pub(super) fn replace(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
+    let update = "UPDATE items SET rev = ?3, body = ?4 WHERE pk = ?1 AND sk = ?2";
+    let rev = item.rev.map(u64::cast_signed);
+    let values = params![item.key.pk, item.key.sk, rev, item.body.as_str()];
+    connection.prepare_cached(update)?.execute(values)?;
+    Ok(())
+}
+
 /// An item as it will be read again: its expiry is kept in whole seconds.
 pub(super) fn as_kept(item: &Item) -> Item {
     Item { expires: item.expires.map(|at| from_seconds(seconds(at))), ..item.clone() }

@@ -10,10 +10,6 @@ use super::StoreError;
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "1";
 
-/// How long the log grows, in pages, before it is carried over into the file, which waits for the disk twice. A group of
-/// commits writes some hundred pages, so that the usual thousand would mean every second group.
-const PAGES_TO_CHECKPOINT: i64 = 8_000;
-
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -77,7 +73,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     // In memory there is no log; SQLite then answers `memory` and all is well.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "wal_autocheckpoint", PAGES_TO_CHECKPOINT)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =
         transaction.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")?.exists([])?;
@@ -99,6 +95,8 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
         }
     }
     transaction.commit()?;
+    // From here on the log is flushed by who waits for it, and by whoever carries it over into the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 
@@ -107,6 +105,14 @@ pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     settle_in(&connection, 16 * 1024)?;
+    Ok(connection)
+}
+
+/// The connection that carries the log over into the file.
+pub(super) fn open_carrier(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(file)?;
+    settle_in(&connection, 1024)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 

@@ -21,6 +21,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::apply::{Failure, Group};
 use super::cache::ItemCache;
+use super::carry::Carrier;
+use super::flush::Flusher;
 use super::queue::QueueMessage;
 use super::{Operation, feed, queue};
 
@@ -65,10 +67,10 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Done, TableError>;
+pub(super) type Answer = Result<Done, TableError>;
 
 /// What an acknowledgement promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
     /// It survives the end of the process. A loss of power may take it back, and then all that came after it too.
     Process,
@@ -76,20 +78,11 @@ pub(super) enum Durability {
     Power,
 }
 
-impl Durability {
-    /// SQLite's word: whether the log is flushed at the commit.
-    fn synchronous(self) -> &'static str {
-        match self {
-            Self::Process => "NORMAL",
-            Self::Power => "FULL",
-        }
-    }
-}
-
 impl Writer {
     pub(super) fn start(
         connection: Arc<Mutex<Connection>>,
         cache: Arc<ItemCache>,
+        (flusher, carrier): (Flusher, Option<Carrier>),
         in_feed: fn(&Key) -> bool,
     ) -> Self {
         let (jobs, waiting) = channel();
@@ -101,7 +94,8 @@ impl Writer {
             notifier,
             tokens: Tokens::default(),
             checkpoints: 0,
-            set: None,
+            flusher,
+            carrier,
         };
         let thread = std::thread::spawn(move || groups.run(&waiting));
         Self { jobs: Some(jobs), commits, thread: Some(thread) }
@@ -142,13 +136,15 @@ struct Groups {
     notifier: watch::Sender<u64>,
     tokens: Tokens,
     checkpoints: usize,
-    /// What the connection is set to.
-    set: Option<Durability>,
+    flusher: Flusher,
+    /// None in memory.
+    carrier: Option<Carrier>,
 }
 
 impl Groups {
     fn run(&mut self, waiting: &Receiver<Job>) {
         let mut loaded = false;
+        let (mut groups, mut units) = (0_u64, 0);
         while let Ok(first) = waiting.recv() {
             let mut group = vec![first];
             group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
@@ -159,12 +155,15 @@ impl Groups {
                 group.push(next);
             }
             loaded = group.len() >= LOAD;
+            groups += 1;
+            units += group.len();
             // A panic is a defect; it costs this group its answers, not the process its writer.
             if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
                 tracing::error!("a panic in the writer of the store; its group was not answered");
                 self.undo();
             }
         }
+        tracing::debug!(groups, units, "the store was closed");
     }
 
     fn settle(&mut self, group: Vec<Job>) {
@@ -183,9 +182,16 @@ impl Groups {
         if told {
             self.notifier.send_modify(|commits| *commits += 1);
         }
+        let mut promised = Vec::new();
         for (job, answer) in group.into_iter().zip(answers) {
-            // Nobody may be waiting any more.
-            let _ = job.answer.send(answer);
+            match (job.durability, answer) {
+                (Durability::Power, Ok(done)) => promised.push((job.answer, done)),
+                // Nobody may be waiting any more.
+                (_, answer) => drop(job.answer.send(answer)),
+            }
+        }
+        if !promised.is_empty() {
+            self.flusher.answer(promised);
         }
     }
 
@@ -207,7 +213,6 @@ impl Groups {
         group: &[Job],
     ) -> Result<Vec<Answer>, TableError> {
         let failed = |error: rusqlite::Error| TableError::Failed(error.to_string());
-        self.set_durability(connection, group).map_err(failed)?;
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
         let cache = Arc::clone(&self.cache);
         let mut changes = Group::new(connection, &cache, self.in_feed);
@@ -230,17 +235,10 @@ impl Groups {
         }
         cache.changed(changes.items);
         self.tokens.committed();
-        Ok(answers)
-    }
-
-    /// A group is as durable as the one in it that asks for most.
-    fn set_durability(&mut self, connection: &Connection, group: &[Job]) -> rusqlite::Result<()> {
-        let wanted = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Power);
-        if self.set != Some(wanted) {
-            connection.pragma_update(None, "synchronous", wanted.synchronous())?;
-            self.set = Some(wanted);
+        if let Some(carrier) = &mut self.carrier {
+            carrier.committed(group.len(), connection);
         }
-        Ok(())
+        Ok(answers)
     }
 
     fn perform(
@@ -366,7 +364,8 @@ mod tests {
             notifier: watch::channel(0).0,
             tokens: Tokens::default(),
             checkpoints: 0,
-            set: None,
+            flusher: Flusher::start(None),
+            carrier: None,
         }
     }
 

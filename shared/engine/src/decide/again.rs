@@ -77,7 +77,7 @@ impl Passage<'_> {
 
     /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
-        let delay = self.graph.document.settings.restart_delay;
+        let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.now, self.situation.account.zone);
         self.next_run();
         self.next.status = Status::AwaitingRestart;
@@ -157,18 +157,35 @@ impl Passage<'_> {
 
     /// A held enrollment is released: it is `ready` (R40).
     pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
+        self.must_be_held()?;
+        self.release(Cause::Released(by.clone()));
+        Ok(())
+    }
+
+    /// The same by a mass action. A contact that is not held is left alone, and does not remember the job.
+    pub(super) fn mass_release(&mut self, job: u64, name: &str) -> Result<(), Ignored> {
+        if self.next.job >= job {
+            return Err(Ignored::AlreadyApplied);
+        }
+        self.must_be_held()?;
+        self.apply_job(job)?;
+        self.release(Cause::Job(name.to_owned()));
+        Ok(())
+    }
+
+    fn must_be_held(&self) -> Result<(), Ignored> {
         if self.is_never_enrolled() {
             return Err(Ignored::NeverEnrolled);
         }
-        if self.next.status != Status::Held {
-            return Err(Ignored::NotHeld);
-        }
-        self.cause = Cause::Released(by.clone());
+        if self.next.status == Status::Held { Ok(()) } else { Err(Ignored::NotHeld) }
+    }
+
+    fn release(&mut self, cause: Cause) {
+        self.cause = cause;
         let undecided = self.next.held.filter(|guard| *guard == Guard::Undecided);
         self.next_run();
         // What waits in quarantine still comes first: whoever drains it takes the mark away.
         self.next.held = undecided;
         self.line(None, Happened::Released);
-        Ok(())
     }
 }

@@ -357,9 +357,11 @@ impl Passage<'_> {
 
     /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
     pub(super) fn enroll_existing(&mut self, job: u64) -> Result<(), Ignored> {
-        self.apply_job(job)?;
+        // A job that meets a pause waits for its end: nothing is applied yet.
         let standing = self.unless_paused()?;
+        self.apply_job(job)?;
         if self.next.status != Status::Ready {
+            self.next.idle = true;
             return Err(Ignored::NothingConcerned);
         }
         self.cause = Cause::Published(standing.version);
@@ -367,7 +369,7 @@ impl Passage<'_> {
         if self.is_too_early() {
             self.park(false);
         } else {
-            self.starts(|_| true);
+            self.next.idle = !self.starts(|_| true);
         }
         self.advance();
         Ok(())
@@ -379,6 +381,7 @@ impl Passage<'_> {
             return Err(Ignored::AlreadyApplied);
         }
         self.next.job = job;
+        self.next.idle = false;
         Ok(())
     }
 }

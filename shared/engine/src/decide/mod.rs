@@ -139,9 +139,32 @@ pub enum Event {
         /// Who.
         by: Author,
     },
+    /// The mass action that releases held enrollments (R40).
+    MassRelease {
+        /// The job's sequence number.
+        job: u64,
+        /// The job's name in the history.
+        name: String,
+    },
 }
 
 impl Event {
+    /// The instant before which it has no effect.
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::TimerDue { due, .. } | Self::RecheckDue { due, .. } => Some(*due),
+            Self::Changed
+            | Self::DeliveryDue { .. }
+            | Self::Settled { .. }
+            | Self::Commanded { .. }
+            | Self::StatusChanged { .. }
+            | Self::EnrollExisting { .. }
+            | Self::MassStop { .. }
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => None,
+        }
+    }
+
     /// The run and step that a timer belongs to, 0 for what belongs to none: what is due at the same instant goes by
     /// contact, campaign, visit.
     pub fn visit(&self) -> (u32, u32) {
@@ -155,7 +178,8 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
-            | Self::Released { .. } => (0, 0),
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => (0, 0),
         }
     }
 }
@@ -387,6 +411,10 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
                 let ignored = passage.released(by).err();
                 passage.finish(ignored)
             }
+            Event::MassRelease { job, name } => {
+                let ignored = passage.mass_release(*job, name).err();
+                passage.finish(ignored)
+            }
             Event::Changed
             | Event::TimerDue { .. }
             | Event::RecheckDue { .. }
@@ -423,6 +451,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
             passage.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
         Event::Released { by } => passage.released(by).err(),
+        Event::MassRelease { job, name } => passage.mass_release(*job, name).err(),
     };
     passage.finish(ignored)
 }

@@ -444,6 +444,9 @@ impl<'a> Passage<'a> {
             };
         }
         self.settle_status();
+        if self.situation.enrollment.is_none() {
+            self.next.created = Some(self.records.first().map_or(self.now, |record| record.at));
+        }
         let before = self.situation.enrollment.map(|before| before.status);
         if before != Some(self.next.status) {
             self.effects.push(Effect::StatusChanged { causality: self.causality });

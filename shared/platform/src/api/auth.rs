@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -27,8 +28,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::problem::Problem;
 use crate::Instant;
+use crate::error::Error;
 use crate::keys::{api_key, sha256};
 use crate::platform::read;
+use crate::ports::Unavailable;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -92,6 +95,48 @@ impl AdminKey {
     }
 }
 
+/// Who knows the admin key.
+#[derive(Clone)]
+pub enum Admin {
+    /// There is none.
+    Nobody,
+    /// It was told when the process began.
+    Told(AdminKey),
+    /// It is kept elsewhere.
+    Kept(Arc<dyn AdminKeeper>),
+}
+
+/// Where the admin key is kept. It is asked only about keys that nobody else knows.
+#[async_trait]
+pub trait AdminKeeper: Send + Sync {
+    /// The admin key, if there is one.
+    async fn admin_key(&self) -> Result<Option<AdminKey>, Unavailable>;
+}
+
+impl From<Option<AdminKey>> for Admin {
+    fn from(told: Option<AdminKey>) -> Self {
+        told.map_or(Self::Nobody, Self::Told)
+    }
+}
+
+impl Admin {
+    /// The admin key as it is known without asking anybody.
+    fn told(&self) -> Option<&AdminKey> {
+        match self {
+            Self::Told(key) => Some(key),
+            Self::Nobody | Self::Kept(_) => None,
+        }
+    }
+
+    /// The admin key that is kept elsewhere.
+    async fn kept(&self) -> Result<Option<AdminKey>, Unavailable> {
+        match self {
+            Self::Kept(keeper) => keeper.admin_key().await,
+            Self::Nobody | Self::Told(_) => Ok(None),
+        }
+    }
+}
+
 /// An API key as it is stored, under its hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StoredKey {
@@ -120,6 +165,11 @@ impl Holder {
     /// The id of the key.
     pub(super) fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// The name of the key.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// Who makes the changes that are asked for.
@@ -168,6 +218,7 @@ fn needed(method: &Method, path: &str) -> Option<Scope> {
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
         "account" if !reads => Scope::Admin,
+        "mass-actions" if !reads && path == "mass-actions/erase-account" => Scope::Admin,
         _ if reads => Scope::Read,
         _ => Scope::Write,
     })
@@ -187,15 +238,22 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
 
 async fn holder(api: &Api, key: &str) -> Result<Holder, Problem> {
     let hash = sha256(key);
-    if let Some(admin) = api.admin_key.as_ref().filter(|admin| admin.is(key)) {
+    let as_admin = |admin: &AdminKey, id| {
         let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
+        Holder(Arc::new(Held { id, name, scopes }))
+    };
+    if let Some(admin) = api.admin.told().filter(|admin| admin.is(key)) {
+        return Ok(as_admin(admin, hash));
+    }
+    let stored = api.platform.get(&api_key(&hash)).await.map_err(Error::from)?;
+    let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
+    let stored = stored.filter(|stored| stored.account == *api.platform.keys.account());
+    if let Some(StoredKey { name, scopes, .. }) = stored {
         return Ok(Holder(Arc::new(Held { id: hash, name, scopes })));
     }
-    let stored = api.platform.get(&api_key(&hash)).await.map_err(crate::error::Error::from)?;
-    let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
-    stored
-        .filter(|stored| stored.account == *api.platform.keys.account())
-        .map(|StoredKey { name, scopes, .. }| Holder(Arc::new(Held { id: hash, name, scopes })))
+    let kept = api.admin.kept().await.map_err(Error::from)?;
+    kept.filter(|admin| admin.is(key))
+        .map(|admin| as_admin(&admin, hash))
         .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))
 }
 
@@ -214,6 +272,8 @@ mod tests {
         assert_eq!(needed("GET", "/v1/keys"), "admin");
         assert_eq!(needed("DELETE", "/v1/keys/k"), "admin");
         assert_eq!(needed("POST", "/v1/mass-actions/stop-campaign"), "write");
+        assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
+        assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
         assert_eq!(needed("GET", "/u/token"), "none");
         assert_eq!(needed("GET", "/healthz"), "none");
     }

@@ -15,11 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::auth::Holder;
 use super::extract::{Path, Query, json, whole};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::{Fault, Problem};
-use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume, Statistics};
+use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume};
 use crate::contact_json::instant_json;
 use crate::error::Error;
 use crate::table::{Cursor, Unwritable};
@@ -32,7 +33,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(publish))
         .routes(routes!(pause))
         .routes(routes!(resume))
-        .routes(routes!(statistics))
         .routes(routes!(document_schema))
 }
 
@@ -287,6 +287,7 @@ struct Published {
     responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn publish(
     State(api): State<Api>,
+    holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
     Asked(how): Asked<HowToPublish>,
@@ -294,7 +295,7 @@ async fn publish(
     let migrate = how.in_flight == InFlight::Migrate;
     let how = Publish { enroll_existing: how.enroll_existing, migrate };
     let together = |version: &u32| once.keeps(&answer(&Published { version: *version })?);
-    let version = api.platform.publish(&id, how, together).await?;
+    let version = api.platform.publish(&id, how, holder.name(), together).await?;
     Ok(answer(&Published { version })?)
 }
 
@@ -360,24 +361,15 @@ enum Mode {
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn resume(
     State(api): State<Api>,
+    holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
     Asked(how): Asked<HowToResume>,
 ) -> Result<Answer, Problem> {
     let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = api.platform.resume(&id, how, together).await?;
+    let state = api.platform.resume(&id, how, holder.name(), together).await?;
     Ok(answer(&Stands::from(&state))?)
-}
-
-/// What happened in a campaign, and where its contacts are now.
-#[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns", params(("id" = String, Path)),
-    responses((status = 200, body = Statistics), (status = 404, body = Problem)))]
-async fn statistics(
-    State(api): State<Api>,
-    Path(id): Path<CampaignId>,
-) -> Result<axum::Json<Statistics>, Problem> {
-    Ok(axum::Json(api.platform.campaign_statistics(&id).await?))
 }
 
 /// The JSON Schema of the campaign document.

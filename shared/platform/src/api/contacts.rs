@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_engine::contact::{Contact, Patch};
+use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
-use dacapo_engine::ids::{ContactId, FieldKey, Tag};
+use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -40,11 +41,40 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Which contacts.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Which {
+pub(super) struct Which {
     /// Those that have this tag.
     tag: Option<String>,
     /// Those whose e-mail address or name begins so.
     q: Option<String>,
+    /// Those that are in this campaign.
+    campaign: Option<String>,
+    /// With `campaign`: those that stand so in it.
+    #[param(value_type = Option<String>, example = "active")]
+    status: Option<String>,
+}
+
+impl Which {
+    /// Who is wanted.
+    pub(super) fn wanted(&self) -> Result<Wanted, Problem> {
+        let tag = self.tag.as_deref().map(Tag::new).transpose();
+        let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
+        let campaign = self.campaign.as_deref().map(CampaignId::new).transpose();
+        let campaign = campaign.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
+        let status = match self.status.as_deref() {
+            None => None,
+            Some(_) if campaign.is_none() => {
+                let message = "say in which `campaign`";
+                return Err(Problem::invalid_at("status", "parameter", message));
+            }
+            Some(word) => Some(
+                Status::ALL.into_iter().find(|status| status.word() == word).ok_or_else(|| {
+                    let words = Status::ALL.map(Status::word).join(", ");
+                    Problem::invalid_at("status", "parameter", format!("write one of {words}"))
+                })?,
+            ),
+        };
+        Ok(Wanted::new(tag, self.q.as_deref(), campaign.map(|campaign| (campaign, status))))
+    }
 }
 
 /// A contact as it is written. `null` clears a field. It describes: what is sent is read member by member, so that
@@ -85,7 +115,7 @@ pub(super) async fn contact_named(api: &Api, name: &str) -> Result<Contact, Prob
     api.platform.contact(&id).await?.ok_or_else(missing)
 }
 
-/// The contacts, in order of id. With `tag` or `q` a page may be short, or even empty, before the last.
+/// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before the last.
 #[utoipa::path(get, path = "/v1/contacts", tag = "Contacts", params(Which, Paging),
     responses((status = 200, body = Page<ContactShape>)))]
 async fn list(
@@ -93,9 +123,7 @@ async fn list(
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Page<ContactShape>>, Problem> {
-    let tag = which.tag.as_deref().map(Tag::new).transpose();
-    let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
-    let wanted = Wanted::new(tag, which.q.as_deref());
+    let wanted = which.wanted()?;
     let page = api.platform.people(&wanted, paging.limit()?, paging.cursor()).await?;
     let items = page.items.iter().map(ContactShape::from).collect();
     Ok(axum::Json(Page { items, next_cursor: page.cursor }))

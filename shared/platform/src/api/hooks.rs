@@ -121,7 +121,10 @@ async fn contact(
 }
 
 /// Makes fields that are not there yet.
-async fn create_fields(api: &Api, new: &BTreeMap<FieldKey, FieldType>) -> Result<(), Problem> {
+pub(super) async fn create_fields(
+    api: &Api,
+    new: &BTreeMap<FieldKey, FieldType>,
+) -> Result<(), Problem> {
     api.platform
         .change_catalog(|catalog| {
             for (key, kind) in new {

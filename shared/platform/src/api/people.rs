@@ -1,19 +1,21 @@
-//! Finding contacts: all of them, those with a tag, those whose name or address begins so.
+//! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or address begins so.
 //!
 //! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of the ids and pages
 //! never overlap, however much is written meanwhile. The lists are eventual and say only who may be meant: everybody
 //! is read afresh.
 
 use dacapo_engine::contact::Contact;
-use dacapo_engine::ids::{ContactId, Tag};
+use dacapo_engine::enrollment::Status;
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 
 use super::lists::{foreign_cursor, listing_failed};
 use super::problem::Problem;
 use crate::contacts::read_contact;
+use crate::enrollments::State;
 use crate::error::Error;
 use crate::keys::SHARDS;
-use crate::platform::Platform;
-use crate::table::{Consistency, Cursor, Page, Query, Range};
+use crate::platform::{Platform, read};
+use crate::table::{Consistency, Cursor, Item, Page, Query, Range};
 
 /// How many contacts a call looks at before it answers with what it has.
 const LOOKED_AT: usize = 1_000;
@@ -29,12 +31,18 @@ const LISTED: &str = "contacts";
 pub(super) struct Wanted {
     tag: Option<Tag>,
     begins: Option<String>,
+    /// In which campaign, and how they stand in it.
+    campaign: Option<(CampaignId, Option<Status>)>,
 }
 
 impl Wanted {
-    pub(super) fn new(tag: Option<Tag>, begins: Option<&str>) -> Self {
+    pub(super) fn new(
+        tag: Option<Tag>,
+        begins: Option<&str>,
+        campaign: Option<(CampaignId, Option<Status>)>,
+    ) -> Self {
         let begins = begins.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
-        Self { tag, begins }
+        Self { tag, begins, campaign }
     }
 
     fn is(&self, contact: &Contact) -> bool {
@@ -74,10 +82,11 @@ impl Platform {
                 return Ok(Page { items, cursor: None });
             }
             let keys: Vec<_> = ids.iter().map(|id| self.keys.contact(id)).collect();
-            let read = self.ports.table.get_many(&keys, Consistency::Strong).await;
-            for (id, stored) in ids.iter().zip(read.map_err(Error::from)?) {
+            let stored = self.ports.table.get_many(&keys, Consistency::Strong).await;
+            let stand = self.that_stand(wanted, &ids).await?;
+            for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
                 let contact = stored.map(|item| read_contact(&item)).transpose()?;
-                if let Some(contact) = contact.filter(|contact| wanted.is(contact)) {
+                if let Some(contact) = contact.filter(|contact| stands && wanted.is(contact)) {
                     if items.len() == limit {
                         let cursor = after.map(|after| Cursor::at(&[LISTED, &after]));
                         return Ok(Page { items, cursor });
@@ -94,6 +103,19 @@ impl Platform {
         }
     }
 
+    /// Which of these stand in the campaign as it is wanted.
+    async fn that_stand(&self, wanted: &Wanted, ids: &[ContactId]) -> Result<Vec<bool>, Error> {
+        let Some((campaign, status)) = &wanted.campaign else { return Ok(vec![true; ids.len()]) };
+        let keys: Vec<_> = ids.iter().map(|id| self.keys.enrollment(id, campaign)).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let stands = |item: &Option<Item>| -> Result<bool, Error> {
+            let state: Option<State> = item.as_ref().map(read).transpose()?;
+            Ok(state
+                .is_some_and(|state| status.is_none_or(|status| state.enrollment.status == status)))
+        };
+        stored.iter().map(stands).collect()
+    }
+
     /// The next ids over all shards.
     async fn listed(
         &self,
@@ -103,9 +125,10 @@ impl Platform {
     ) -> Result<Vec<ContactId>, Problem> {
         let mut ids = Vec::new();
         for shard in 0..SHARDS {
-            let partition = match &wanted.tag {
-                Some(tag) => self.keys.tagged(tag, shard),
-                None => self.keys.contacts_listed(shard),
+            let partition = match (&wanted.tag, &wanted.campaign) {
+                (Some(tag), _) => self.keys.tagged(tag, shard),
+                (None, Some((campaign, _))) => self.keys.members_listed(campaign, shard),
+                (None, None) => self.keys.contacts_listed(shard),
             };
             let mut query = Query::of(&partition).limit(most + 1);
             if let Some(after) = after {

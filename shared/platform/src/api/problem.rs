@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contacts::WriteError;
@@ -45,7 +45,7 @@ pub struct Problem {
 }
 
 /// One thing that is wrong with what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Where: names and indices joined by dots; empty for the whole.
     pub path: String,
@@ -54,13 +54,13 @@ pub struct Fault {
     /// What is wrong and what would be right.
     pub message: String,
     /// The line in a text, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The column in the line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
     /// What to do about it, where the message does not say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
@@ -149,6 +149,14 @@ impl Problem {
         Self::invalid(vec![Fault::new(path, code, message)])
     }
 
+    /// Every single thing that is wrong; of a problem with none, the problem itself.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        if self.errors.is_empty() {
+            return vec![Fault::new("", self.kind, self.detail)];
+        }
+        self.errors
+    }
+
     /// 503: it may pass the next time.
     pub fn not_now(detail: impl Into<String>) -> Self {
         let title = "It could not be done for now";
@@ -187,6 +195,9 @@ impl From<WriteError> for Problem {
             WriteError::AddressTaken(owner) => Self::conflict(format!(
                 "the address belongs to contact {owner}; change that one instead"
             )),
+            WriteError::Erasing => {
+                Self::conflict("the account is being erased; nobody is taken in")
+            }
             // The call was answered meanwhile: the idempotency layer finds the answer.
             WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
             WriteError::Failed(error) => error.into(),

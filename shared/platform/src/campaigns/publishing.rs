@@ -1,18 +1,17 @@
-//! Publishing, pausing and resuming (R50, R51), and the sweeps that follow from them.
+//! Publishing, pausing and resuming (R50, R51), and the jobs that follow from them.
 //!
-//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is
-//! noted in the catalog by the same transaction and struck off once the queue has taken it: whatever happens in
-//! between, no sweep is lost, and one that is ordered twice changes nothing.
+//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is a job,
+//! which is opened by the same transaction.
 
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, problems, read_document, shown_name, there_mut};
-use crate::catalog::{Catalog, Head, PendingSweep, StoredVersion};
+use super::{CampaignError, read_document, shown_name, there_mut};
+use crate::catalog::{Catalog, Head, StoredVersion};
 use crate::error::Error;
+use crate::jobs::{Kind, Requested};
 use crate::platform::{Platform, TRIES, item};
-use crate::ports::SweepKind;
 use crate::table::{Condition, Write};
 
 /// Writes that are to be made together with a change of a campaign, or not at all: from what it answers.
@@ -87,7 +86,7 @@ impl State {
 
 impl Platform {
     /// Publishes the draft as the next version, also one that says what the version before said, and answers the
-    /// version. A paused campaign stays paused; whoever may enter does so when it is resumed.
+    /// version. `by` is the name of the API key that asks. A paused campaign stays paused; whoever may enter does so when it is resumed.
     ///
     /// # Errors
     ///
@@ -96,6 +95,7 @@ impl Platform {
         &self,
         id: &CampaignId,
         how: Publish,
+        by: &str,
         together: impl Together<u32>,
     ) -> Result<u32, CampaignError> {
         for _ in 0..TRIES {
@@ -107,7 +107,7 @@ impl Platform {
                     if there_mut(catalog, id)?.saved != draft.saved {
                         return Ok((None, Vec::new()));
                     }
-                    let mut errors = problems(&source, catalog);
+                    let mut errors = self.problems(&source, catalog);
                     errors.retain(|problem| problem.severity == Severity::Error);
                     if !errors.is_empty() {
                         return Err(CampaignError::Invalid(errors));
@@ -129,10 +129,15 @@ impl Platform {
                     let version = head.version;
                     let published = Reached::Published { version, migrate: how.migrate };
                     head.timeline.reach(at, published);
-                    follow(catalog, id, how.migrate, how.enroll_existing)?;
-                    let stored = StoredVersion { source: draft.source.clone(), fields, at };
+                    let (milestones, enroll_existing) = (how.migrate, how.enroll_existing);
+                    let follows = Follows { milestones, enroll_existing, by };
+                    let jobs = self.follow(catalog, id, follows)?;
+                    let restart_delay = self.defaults.restart_delay;
+                    let source = draft.source.clone();
+                    let stored = StoredVersion { source, fields, restart_delay, at };
                     let stored = item(self.keys.version(id, version), &stored)?;
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
+                    writes.extend(jobs);
                     writes.extend(together(&version)?);
                     Ok((Some(version), writes))
                 })
@@ -170,7 +175,7 @@ impl Platform {
         .await
     }
 
-    /// Resumes a campaign; one that runs is left as it is, and nobody is enrolled.
+    /// Resumes a campaign, asked by the API key of that name; one that runs is left as it is, and nobody is enrolled.
     ///
     /// # Errors
     ///
@@ -179,21 +184,25 @@ impl Platform {
         &self,
         id: &CampaignId,
         how: Resume,
+        by: &str,
         together: impl Together<State>,
     ) -> Result<State, CampaignError> {
         let state = self
             .change_catalog(|catalog| {
                 let head = there_mut(catalog, id)?;
+                let mut writes = Vec::new();
                 match State::of(head) {
                     State::Draft => return Err(CampaignError::NotPublished(id.clone())),
                     State::Published(_) => {}
                     State::Paused(_) => {
                         head.timeline.reach(self.now(), Reached::Resumed { skip: how.skip });
-                        follow(catalog, id, true, how.enroll_existing)?;
+                        let enroll_existing = how.enroll_existing;
+                        let follows = Follows { milestones: true, enroll_existing, by };
+                        writes = self.follow(catalog, id, follows)?;
                     }
                 }
                 let state = State::of(there_mut(catalog, id)?);
-                let writes = together(&state)?;
+                writes.extend(together(&state)?);
                 Ok((state, writes))
             })
             .await?;
@@ -201,64 +210,39 @@ impl Platform {
         Ok(state)
     }
 
-    /// Orders the sweeps that were committed with a campaign but not yet ordered. To be called whenever a process
-    /// starts; publishing and resuming do it by themselves.
-    ///
-    /// # Errors
-    ///
-    /// What is worth another try.
-    pub async fn dispatch_pending(&self) -> Result<(), Error> {
-        let loaded = self.catalog().await?;
-        for (id, head) in &loaded.catalog.campaigns {
-            // While a campaign is paused nobody enters: who may do so is looked for when it goes on.
-            let paused = head.standing().is_some_and(|standing| standing.paused);
-            let ready = |sweep: &PendingSweep| match sweep.what {
-                SweepKind::Milestones => true,
-                SweepKind::EnrollExisting { .. } => !paused,
-            };
-            let sweeps: Vec<_> = head.pending.iter().filter(|sweep| ready(sweep)).collect();
-            if sweeps.is_empty() {
-                continue;
-            }
-            let orders =
-                sweeps.iter().flat_map(|sweep| self.sweep_orders(id, sweep.what)).collect();
-            self.ports.outbox.dispatch(orders).await?;
-            self.change_catalog(|catalog| {
-                if let Some(now) = catalog.campaigns.get_mut(id) {
-                    now.pending.retain(|sweep| !sweeps.contains(&sweep));
-                }
-                Ok::<_, Error>(((), Vec::new()))
-            })
-            .await?;
+    /// Opens the jobs that follow from a milestone.
+    fn follow(
+        &self,
+        catalog: &mut Catalog,
+        id: &CampaignId,
+        follows: Follows<'_>,
+    ) -> Result<Vec<Write>, CampaignError> {
+        let mut writes = Vec::new();
+        if follows.milestones {
+            let requested = Requested::of_campaign(Kind::Milestones, id, follows.by);
+            writes.extend(self.open_job(catalog, &requested)?.1);
         }
-        Ok(())
-    }
-
-    /// What was committed is done, whether or not the queue answers: whoever comes next orders what is pending.
-    async fn dispatch_or_leave(&self) {
-        if let Err(error) = self.dispatch_pending().await {
-            tracing::warn!(%error, "sweeps stay pending");
+        let head = there_mut(catalog, id)?;
+        // While a campaign is paused nobody enters: who may do so is looked for when it goes on.
+        let paused = head.standing().is_some_and(|standing| standing.paused);
+        let enrolls = std::mem::take(&mut head.enrolls) || follows.enroll_existing;
+        if paused {
+            head.enrolls = enrolls;
+        } else if enrolls {
+            let requested = Requested::of_campaign(Kind::EnrollExisting, id, follows.by);
+            writes.extend(self.open_job(catalog, &requested)?.1);
         }
+        Ok(writes)
     }
 }
 
-/// Notes the sweeps that follow from a milestone.
-fn follow(
-    catalog: &mut Catalog,
-    id: &CampaignId,
+/// What follows from a milestone.
+#[derive(Clone, Copy)]
+struct Follows<'a> {
+    /// Every member follows it.
     milestones: bool,
+    /// Contacts that are there may enter.
     enroll_existing: bool,
-) -> Result<(), CampaignError> {
-    let mut pending = Vec::new();
-    if milestones {
-        catalog.jobs += 1;
-        pending.push(PendingSweep { job: catalog.jobs, what: SweepKind::Milestones });
-    }
-    if enroll_existing {
-        catalog.jobs += 1;
-        let job = catalog.jobs;
-        pending.push(PendingSweep { job, what: SweepKind::EnrollExisting { job } });
-    }
-    there_mut(catalog, id)?.pending.extend(pending);
-    Ok(())
+    /// Who did it.
+    by: &'a str,
 }

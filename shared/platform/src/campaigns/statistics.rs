@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ElementId};
 use dacapo_engine::statistics::{Counter, Outcome, Tally};
@@ -10,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::{CampaignError, there};
 use crate::error::Error;
-use crate::keys::SHARDS;
+use crate::keys::{SHARDS, day_of_statistics};
 use crate::platform::{Platform, read};
-use crate::table::Consistency;
+use crate::table::{Consistency, Query};
 
 /// What happened in a campaign, and where its contacts are now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,6 +35,25 @@ pub struct Statistics {
     /// Every element of the newest version, and those of older ones that something was counted at.
     #[schema(value_type = BTreeMap<String, ElementStatistics>)]
     pub elements: BTreeMap<ElementId, ElementStatistics>,
+    /// Messages by outcome.
+    pub messages: MessageStatistics,
+    /// The days on which something was counted, oldest first, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<Vec<DayStatistics>>,
+}
+
+/// What was counted on a calendar day of the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DayStatistics {
+    /// The day.
+    #[schema(value_type = String, format = Date)]
+    pub day: NaiveDate,
+    /// Runs in which a start or event first fired.
+    pub entered: u64,
+    /// Runs that completed.
+    pub completed: u64,
+    /// Resets and restarts.
+    pub restarted: u64,
     /// Messages by outcome.
     pub messages: MessageStatistics,
 }
@@ -100,13 +120,63 @@ impl Platform {
             held: now(Status::Held),
             awaiting_restart: now(Status::AwaitingRestart),
             elements,
-            messages: MessageStatistics {
-                sent: sum(Counter::Messages(Outcome::Sent)),
-                suppressed: sum(Counter::Messages(Outcome::Suppressed)),
-                failed: sum(Counter::Messages(Outcome::Failed)),
-                unknown: sum(Counter::Messages(Outcome::Unknown)),
-            },
+            messages: MessageStatistics::of(&tally),
+            days: None,
         })
+    }
+
+    /// What was counted in a campaign on the days from the first to the second, both included; days on which nothing was
+    /// counted are left out.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn statistics_by_day(
+        &self,
+        id: &CampaignId,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<Vec<DayStatistics>, Error> {
+        let mut days: BTreeMap<NaiveDate, Tally> = BTreeMap::new();
+        for shard in 0..SHARDS {
+            let first = self.keys.statistics_of(id, shard, from);
+            let last = self.keys.statistics_of(id, shard, to);
+            let mut cursor = None;
+            loop {
+                let query = Query::of(&first.pk).between(&first.sk, &last.sk).after(cursor);
+                let page = self.ports.table.query(query.strong()).await?;
+                for stored in &page.items {
+                    if let Some(day) = day_of_statistics(&stored.key) {
+                        days.entry(day).or_default().add(&read(stored)?);
+                    }
+                }
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        days.retain(|_, tally| !tally.is_empty());
+        let statistics = |(day, tally): (&NaiveDate, &Tally)| DayStatistics {
+            day: *day,
+            entered: counted(tally.get(&Counter::Entered)),
+            completed: counted(tally.get(&Counter::Completed)),
+            restarted: counted(tally.get(&Counter::Restarted)),
+            messages: MessageStatistics::of(tally),
+        };
+        Ok(days.iter().map(statistics).collect())
+    }
+}
+
+impl MessageStatistics {
+    fn of(tally: &Tally) -> Self {
+        let sum = |outcome| counted(tally.get(&Counter::Messages(outcome)));
+        Self {
+            sent: sum(Outcome::Sent),
+            suppressed: sum(Outcome::Suppressed),
+            failed: sum(Outcome::Failed),
+            unknown: sum(Outcome::Unknown),
+        }
     }
 }
 

@@ -1,32 +1,21 @@
 //! The change feed, enrollment items: what decisions asked for is performed.
 //!
-//! History and statistics of a batch are one transaction, and the history item, written once, makes the counting
-//! idempotent. Every other effect bears a repeat by its name.
-
-use std::collections::BTreeMap;
+//! History and statistics come first (`recording`); every other effect bears a repeat by its name.
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
-use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::statistics::{Gauge, Tally};
-use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{Came, StoredEnrollment};
+use crate::enrollments::{Came, StoredEnrollment, read_state};
 use crate::error::Error;
-use crate::keys::{SHARDS, fed};
+use crate::keys::fed;
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, item, read};
+use crate::platform::{Platform, read};
 use crate::ports::{Call, Message, Order, Queue, Wake};
-use crate::table::{Condition, Item, Key, TableError, Write};
-
-/// How many decisions one transaction takes: an item of history each, and at most as many counters.
-const DECISIONS_A_TRANSACTION: usize = crate::table::MOST_WRITES / 2;
-
-/// How long history is kept.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
+use crate::table::{Item, Key};
 
 /// An enrollment in the change feed, before and after a decision.
 #[derive(Debug, Clone)]
@@ -39,26 +28,12 @@ pub struct EnrollmentImage {
     pub new: Option<Item>,
 }
 
-/// What one decision left in the history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredHistory {
-    /// In which campaign.
-    pub campaign: CampaignId,
-    /// The version whose elements are named.
-    pub version: u32,
-    /// What happened.
-    pub records: Vec<Record>,
-    /// What it added to the statistics.
-    #[serde(default, skip_serializing_if = "Tally::is_empty")]
-    pub delta: Tally,
-}
-
 /// A decision to perform.
-struct Committed {
-    contact: ContactId,
-    campaign: CampaignId,
-    stored: StoredEnrollment,
-    before: Option<StoredEnrollment>,
+pub(super) struct Committed {
+    pub(super) contact: ContactId,
+    pub(super) campaign: CampaignId,
+    pub(super) stored: StoredEnrollment,
+    pub(super) before: Option<Enrollment>,
 }
 
 impl Platform {
@@ -75,12 +50,11 @@ impl Platform {
             };
             let stored: StoredEnrollment = read(new)?;
             if Some(stored.stamp) == new.rev {
-                let before = image.old.as_ref().map(read).transpose()?;
+                let before = image.old.as_ref().map(read_state).transpose()?;
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
-        let recorded = decisions.chunks(DECISIONS_A_TRANSACTION).map(|chunk| self.record(chunk));
-        futures_util::future::try_join_all(recorded).await?;
+        self.record(&decisions).await?;
         let mut orders = Vec::new();
         for decision in &decisions {
             for (index, effect) in (0..).zip(&decision.stored.effects) {
@@ -89,55 +63,6 @@ impl Platform {
         }
         if !orders.is_empty() {
             self.ports.outbox.dispatch(orders).await?;
-        }
-        Ok(())
-    }
-
-    /// History and statistics, together or not at all.
-    async fn record(&self, decisions: &[Committed]) -> Result<(), Error> {
-        let mut open: Vec<(&Committed, Item, Tally)> = Vec::new();
-        for decision in decisions {
-            let at = decision.stored.records.first().map_or_else(|| self.now(), |record| record.at);
-            let (contact, campaign) = (&decision.contact, &decision.campaign);
-            let key = self.keys.history(contact, at, campaign, decision.stored.stamp);
-            let mut delta = decision.stored.delta.clone();
-            let before = decision.before.as_ref().map(|before| &before.enrollment);
-            delta.add(&Gauge::between(before, Some(&decision.stored.enrollment)));
-            let counted = delta.clone();
-            let history = StoredHistory {
-                campaign: campaign.clone(),
-                version: decision.stored.enrollment.version,
-                records: decision.stored.records.clone(),
-                delta,
-            };
-            open.push((decision, item(key, &history)?.expires(at + KEPT), counted));
-        }
-        while !open.is_empty() {
-            let mut counters: BTreeMap<&CampaignId, Tally> = BTreeMap::new();
-            let mut writes = Vec::new();
-            for (decision, history, counted) in &open {
-                counters.entry(&decision.campaign).or_default().add(counted);
-                writes.push(Write::put(history.clone(), Condition::Absent));
-            }
-            // Any shard will do, since they are summed; different batches meet in different ones.
-            let first = &open[0].0.contact;
-            let shard = u32::try_from(stable(&[first.as_str()]) % u64::from(SHARDS)).unwrap_or(0);
-            for (campaign, tally) in counters {
-                if !tally.is_empty() {
-                    let key = self.keys.statistics(campaign, shard);
-                    let counters = tally.counters().clone();
-                    writes.push(Write::Add { key, index: None, counters });
-                }
-            }
-            match self.write(writes).await {
-                Ok(()) => return Ok(()),
-                // It was recorded before, with what it counted.
-                Err(TableError::Conflict { which, .. }) if which < open.len() => {
-                    open.remove(which);
-                }
-                Err(TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
-            }
         }
         Ok(())
     }

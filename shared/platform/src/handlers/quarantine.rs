@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::enrollments::{Came, Image, StoredEnrollment};
 use crate::error::Error;
+use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 
@@ -65,6 +66,16 @@ impl Platform {
         if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
             return Ok(came);
         }
+        self.drain_all(contact, campaign).await?;
+        Ok(came)
+    }
+
+    /// Decides what waits in quarantine after a release, until nothing does any more.
+    pub(crate) async fn drain_all(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<(), Error> {
         while self.drain(contact, campaign).await? {
             if self.undecided(contact, campaign).await?.is_empty() {
                 self.unmark(contact, campaign).await?;
@@ -74,7 +85,7 @@ impl Platform {
                 }
             }
         }
-        Ok(came)
+        Ok(())
     }
 
     /// A page of what waits, oldest first.
@@ -107,13 +118,14 @@ impl Platform {
 
     /// Holds an enrollment for which something could not be decided: its tokens end, and nothing happens to it until
     /// it is released.
-    pub(super) async fn hold_undecided(
+    pub(crate) async fn hold_undecided(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
         why: &str,
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
+        Metric::Undecided.tell(1);
         self.rewrite(id, campaign, |before| {
             let is_held = |enrollment: &Enrollment| {
                 enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)
@@ -121,8 +133,8 @@ impl Platform {
             if before.is_some_and(|stored| is_held(&stored.enrollment)) {
                 return None;
             }
-            let mut next =
-                before.map_or_else(|| Enrollment::new(1, 0, 0), |stored| stored.enrollment.clone());
+            let fresh = || Enrollment { created: Some(self.now()), ..Enrollment::new(1, 0, 0) };
+            let mut next = before.map_or_else(fresh, |stored| stored.enrollment.clone());
             next.status = Status::Held;
             next.held = Some(Guard::Undecided);
             next.tokens.clear();

@@ -99,10 +99,15 @@ impl fmt::Debug for Body {
 
 /// The text is compact, so a name that nowhere precedes a colon is ruled out without a parser.
 fn reserved_member(text: &str) -> Option<&'static str> {
-    let suspected = RESERVED.iter().any(|name| {
-        text.match_indices(name)
-            .any(|(at, _)| text[..at].ends_with('"') && text[at + name.len()..].starts_with("\":"))
-    });
+    let bytes = text.as_bytes();
+    let named = |end: usize| {
+        let before = &bytes[..end];
+        RESERVED.iter().any(|name| {
+            before.strip_suffix(name.as_bytes()).is_some_and(|before| before.ends_with(b"\""))
+        })
+    };
+    let suspected =
+        (1..bytes.len()).any(|at| bytes[at] == b':' && bytes[at - 1] == b'"' && named(at - 1));
     if !suspected {
         return None;
     }

@@ -32,7 +32,7 @@ pub use bounds::{
 };
 pub use error::TableError;
 pub use query::{Consistency, Cursor, Order, Page, Query, Range};
-pub use size::{size, size_at_most};
+pub use size::{DEEPEST, is_native_number, size, size_at_most};
 
 use crate::Instant;
 

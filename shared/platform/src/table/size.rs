@@ -1,17 +1,22 @@
 //! What an item takes, by DynamoDB's arithmetic.
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB item sizes and formats". An item is the sum
-//! of its attributes, an attribute its name and its value; a body's members are attributes.
+//! of its attributes, an attribute its name and its value; a body's members are attributes. What
+//! DynamoDB's own values cannot hold counts with the length of its JSON, which is how it is stored there.
 
 use serde_json::{Map, Number, Value};
 
 use super::Item;
 
+/// How deep lists and maps nest in DynamoDB as they are, the body's members being the first level. It allows
+/// somewhat more.
+pub const DEEPEST: usize = 28;
+
 /// The bytes an item takes. Reads the body, so it costs about as much as parsing it.
 #[must_use]
 pub fn size(item: &Item) -> usize {
     let members: usize = match item.body.read::<Map<String, Value>>() {
-        Ok(members) => members.iter().map(|(name, value)| name.len() + value_size(value)).sum(),
+        Ok(members) => members.iter().map(|(name, value)| name.len() + value_size(value, 1)).sum(),
         // A text that isn't an object can't have come from `Body::of`; its length is as good as any.
         Err(_) => item.body.len(),
     };
@@ -39,21 +44,28 @@ fn frame(item: &Item) -> usize {
     key + rev + index + expires
 }
 
-fn value_size(value: &Value) -> usize {
+/// A value so deep in the body.
+fn value_size(value: &Value, depth: usize) -> usize {
+    let inside = |value| 1 + value_size(value, depth + 1);
     match value {
         Value::Null | Value::Bool(_) => 1,
-        Value::Number(number) => number_size(number),
+        Value::Number(number) if is_native_number(number) => number_size(number),
         Value::String(text) => text.len(),
-        Value::Array(elements) => {
-            3 + elements.iter().map(|element| 1 + value_size(element)).sum::<usize>()
+        Value::Array(elements) if depth <= DEEPEST => {
+            3 + elements.iter().map(inside).sum::<usize>()
         }
-        Value::Object(members) => {
-            3 + members
-                .iter()
-                .map(|(name, value)| 1 + name.len() + value_size(value))
-                .sum::<usize>()
+        Value::Object(members) if depth <= DEEPEST => {
+            3 + members.iter().map(|(name, value)| name.len() + inside(value)).sum::<usize>()
         }
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string().len(),
     }
+}
+
+/// Whether DynamoDB has the number: its exponents are smaller than those of a double.
+#[must_use]
+pub fn is_native_number(number: &Number) -> bool {
+    !number.is_f64()
+        || number.as_f64().is_some_and(|n| n == 0.0 || (1e-130..1e126).contains(&n.abs()))
 }
 
 /// One byte for two significant digits, one more, and one for a minus.
@@ -85,6 +97,7 @@ mod tests {
         assert_eq!(of(&json!({ "n": -123.5 })), 1 + 4);
         assert_eq!(of(&json!({ "l": [1, "ab"] })), 1 + 3 + (1 + 2) + (1 + 2));
         assert_eq!(of(&json!({ "m": { "a": [] } })), 1 + 3 + (1 + 1 + 3));
+        assert_eq!(of(&json!({ "n": 1.5e200 })), 1 + "1.5e200".len());
         let item = Item::new(Key::new("p", "s"), Body::of(&json!({})).unwrap())
             .rev(7)
             .index(Key::new("a", "bc"));
@@ -92,9 +105,17 @@ mod tests {
     }
 
     #[test]
+    fn what_nests_too_deep_counts_with_its_json() {
+        let nested = |depth| (0..depth).fold(json!(1), |inside, _| json!([inside]));
+        let depth = DEEPEST;
+        assert_eq!(of(&json!({ "n": nested(depth) })), 1 + depth * (3 + 1) + 2);
+        assert_eq!(of(&json!({ "n": nested(depth + 2) })), 1 + depth * (3 + 1) + "[[1]]".len());
+    }
+
+    #[test]
     fn the_bound_without_reading_is_never_below_the_size() {
         let mut deep = json!(1);
-        for _ in 0..30 {
+        for _ in 0..40 {
             deep = json!([deep]);
         }
         for body in [

@@ -1,0 +1,218 @@
+//! The mass action: contacts a second stopped, reset, and taken off the statistics, on disk.
+//!
+//! One contact goes into a campaign by the hook; everybody else is a copy of its items under another id, written in the
+//! order of keys before the engine starts. Then everybody is stopped by one call. What is counted is the time from the
+//! call until nothing is left to do: decisions, history, statistics by day, timers.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+
+use dacapo_embedded::clock::ClockKind;
+use dacapo_embedded::{Embedded, Operation, Options, SqliteStore};
+use dacapo_engine::hash::stable;
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_platform::Instant;
+use dacapo_platform::handlers::timer_name;
+use dacapo_platform::keys::{Keys, SHARDS};
+use dacapo_platform::table::{
+    Body, Condition, Consistency, Item, Key, Page, Query, Table as _, Write,
+};
+use serde_json::{Value, json};
+
+use super::stopwatch::Stopwatch;
+use super::throughput::{KEY, begins, resident_mb, size_of};
+use crate::caller::Caller;
+
+const CAMPAIGN: &str = r"
+id: everybody
+name: Everybody
+sender: { address: bench@example.com }
+elements:
+  entrance: { type: start, when: { tag: Go }, next: first }
+  first: { type: email, email: first, next: month }
+  month: { type: wait, for: 30 days, next: second }
+  second: { type: email, email: second }
+emails:
+  first: { subject: 'Hello {{ contact.first_name }}', text: 'Welcome. {{ unsubscribe_url }}' }
+  second: { subject: 'Still there?', text: 'A month has gone by. {{ unsubscribe_url }}' }
+";
+
+/// How many copies are one commit: each is some ten operations.
+const COPIES_A_COMMIT: usize = 8;
+
+/// Stops so many contacts.
+pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let embedded = start(directory.path()).await?;
+    let api = Caller::of(&embedded, KEY);
+    api.publish("everybody", CAMPAIGN).await?;
+    let first = json!({ "email": "first@example.com", "first_name": "Ann", "tags": ["Go"] });
+    api.post("/v1/hooks/contact", &first).await?;
+    embedded.worker.idle().await;
+    let keys = embedded.platform.keys.clone();
+    let first = embedded.platform.contact_of("first@example.com").await?;
+    let first = first.ok_or("there is no contact")?;
+    drop(api);
+    embedded.stop().await;
+    // Nothing of what is copied is to be decided again: this store has no feed.
+    let store = SqliteStore::open(Some(directory.path()), |_| false)?;
+    Original::read(&store, keys, first).await?.copy(&store, contacts).await?;
+    drop(store);
+
+    let embedded = start(directory.path()).await?;
+    let api = Caller::of(&embedded, KEY);
+    forget_peak();
+    let stopwatch = Stopwatch::start();
+    let everybody = json!({ "campaigns": ["everybody"], "contacts": "enrolled",
+                            "reset_contacts": true, "reset_statistics": true });
+    let taken = api.post("/v1/mass-actions/stop-campaign", &everybody).await?;
+    let answered = stopwatch.elapsed().as_secs_f64();
+    embedded.worker.idle().await;
+    let took = stopwatch.elapsed().as_secs_f64();
+    let id = taken["id"].as_str().ok_or("no id")?;
+    let ended = api.get(&format!("/v1/mass-actions/{id}")).await?;
+    let counted = api.get("/v1/campaigns/everybody/statistics?by=day").await?;
+    let expected = json!([contacts, "completed", contacts, 0, 0, 0, 0, 0, []]);
+    let found = json!([
+        ended["total"],
+        ended["status"],
+        ended["done"],
+        ended["skipped"],
+        counted["active"],
+        counted["entered"],
+        counted["messages"]["sent"],
+        counted["restarted"],
+        counted["days"]
+    ]);
+    if found != expected {
+        return Err(format!("{found} came out, {expected} expected").into());
+    }
+    embedded.stop().await;
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    let count = contacts as f64;
+    Ok(json!({
+        "figure": "stop, reset",
+        "contacts": contacts,
+        "per_second": count / took,
+        "micros_a_contact": took * 1e6 / count,
+        "answered_ms": answered * 1e3,
+        "resident_mb": peak_mb().or_else(resident_mb),
+        "disk_kb_a_contact": size_of(directory.path())? / 1024.0 / count,
+    }))
+}
+
+async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
+    Ok(Embedded::start(Options {
+        directory: Some(directory.to_owned()),
+        clock: ClockKind::Standing(begins()),
+        time_zone: None,
+        smtp: None,
+        public_url: "https://dacapo.example".to_owned(),
+        local: true,
+    })
+    .await?)
+}
+
+/// A contact that went in by the hook, with everything that is stored about it.
+struct Original {
+    keys: Keys,
+    id: ContactId,
+    campaign: CampaignId,
+    tag: Tag,
+    /// Its partition, its address, its place in the list of the tag.
+    items: Vec<Item>,
+    timer: Operation,
+    due: Instant,
+}
+
+impl Original {
+    async fn read(store: &SqliteStore, keys: Keys, id: ContactId) -> Result<Self, Box<dyn Error>> {
+        let (campaign, tag) = (CampaignId::new("everybody")?, Tag::new("Go")?);
+        let partition = keys.contact_partition(&id);
+        let Page { mut items, .. } = store.query(Query::of(&partition)).await?;
+        for key in [keys.address("first@example.com"), keys.tag_member(&tag, &id)] {
+            items.extend(store.get(&key, Consistency::Strong).await?);
+        }
+        let due = store.next_due(begins())?.ok_or("there is no timer")?;
+        let timer = store.due_timers(due, 1)?.pop().ok_or("there is no timer")?;
+        Ok(Self { keys, id, campaign, tag, items, timer: Operation::Schedule(timer), due })
+    }
+
+    /// Writes so many contacts less the one that is there, and what they count.
+    async fn copy(&self, store: &SqliteStore, contacts: usize) -> Result<(), Box<dyn Error>> {
+        let mut ids: Vec<(String, usize)> = (1..contacts)
+            .map(|n| (format!("c{:015x}", stable(&["copy", &n.to_string()]) >> 4), n))
+            .collect();
+        // In the order of keys, the file is written from its beginning to its end.
+        ids.sort_unstable();
+        for chunk in ids.chunks(COPIES_A_COMMIT) {
+            let mut operations = Vec::new();
+            for (id, n) in chunk {
+                operations.extend(self.copied(&ContactId::new(id.as_str())?, *n)?);
+            }
+            store.commit(operations).await?;
+        }
+        let more = i64::try_from(contacts)? - 1;
+        for n in 0..SHARDS {
+            let partition = self.keys.statistics(&self.campaign, n).pk;
+            let Page { items, .. } = store.query(Query::of(&partition)).await?;
+            for item in items {
+                let sums: BTreeMap<String, i64> = item.body.read()?;
+                let counters = sums.into_iter().map(|(name, sum)| (name, sum * more)).collect();
+                let add = Write::Add { key: item.key, index: None, counters };
+                store.commit(vec![Operation::Write(add)]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copied(&self, id: &ContactId, n: usize) -> Result<Vec<Operation>, Box<dyn Error>> {
+        let keys = &self.keys;
+        let address = format!("c{n}@example.com");
+        let renamed = |text: &str| {
+            text.replace(self.id.as_str(), id.as_str()).replace("first@example.com", &address)
+        };
+        let mut operations = Vec::new();
+        for item in &self.items {
+            let key = if item.key == keys.address("first@example.com") {
+                keys.address(&address)
+            } else if item.key == keys.tag_member(&self.tag, &self.id) {
+                keys.tag_member(&self.tag, id)
+            } else {
+                Key::new(renamed(&item.key.pk), item.key.sk.clone())
+            };
+            let index = item.index.as_ref().map(|index| {
+                if *index == keys.contact_listed(&self.id) {
+                    keys.contact_listed(id)
+                } else {
+                    keys.member_listed(&self.campaign, id)
+                }
+            });
+            let body = Body::stored(renamed(item.body.as_str()));
+            let copy = Item { key, index, body, ..item.clone() };
+            operations.push(Operation::Write(Write::put(copy, Condition::Always)));
+        }
+        if let Operation::Schedule(timer) = &self.timer {
+            let mut timer = timer.clone();
+            timer.name = timer_name(id, &self.campaign, "t", 1, 2, self.due);
+            timer.sort = renamed(&timer.sort);
+            timer.body = Body::stored(renamed(timer.body.as_str()));
+            operations.push(Operation::Schedule(timer));
+        }
+        Ok(operations)
+    }
+}
+
+/// From now on the peak is that of what follows; where the system lets us.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most that the process held in memory.
+fn peak_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kb: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kb / 1024.0)
+}

@@ -1,0 +1,105 @@
+//! The one HTTP client: its connections serve every service.
+//!
+//! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here is one,
+//! made when it is first asked for: making it reads the system's certificates.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_http_client::tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector as _, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::byte_stream::ByteStream;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long warming may take, whatever happens.
+const WARM: Duration = Duration::from_secs(2);
+
+/// The HTTP client. Clones share its connections.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Http(Arc<OnceLock<SharedHttpConnector>>);
+
+impl Http {
+    /// The client for the SDK.
+    pub(super) fn client(&self) -> SharedHttpClient {
+        let http = self.clone();
+        http_client_fn(move |_, _| http.connector())
+    }
+
+    /// Connects to the host of an address, by a request that means nothing to anybody: it is not signed, and
+    /// whatever is answered will do.
+    pub(super) async fn warm(&self, address: String) {
+        let Ok(request) = HttpRequest::get(&address) else { return };
+        let call = async {
+            let answer = self.connector().call(request).await.map_err(|error| error.to_string())?;
+            // A connection serves the next request once this answer has been read.
+            let read = ByteStream::new(answer.into_body()).collect().await;
+            read.map(drop).map_err(|error| error.to_string())
+        };
+        match tokio::time::timeout(WARM, call).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(address, error, "not warmed"),
+            Err(_) => tracing::debug!(address, "not warmed in time"),
+        }
+    }
+
+    fn connector(&self) -> SharedHttpConnector {
+        self.0
+            .get_or_init(|| {
+                let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+                let connector = aws_smithy_http_client::Connector::builder()
+                    .connector_settings(settings)
+                    .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+                    .build();
+                SharedHttpConnector::new(connector)
+            })
+            .clone()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// Answers every request with the same, and counts the connections.
+    pub(crate) async fn serve_counting(listener: TcpListener, accepted: Arc<AtomicUsize>) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            accepted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut heard = Vec::new();
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                    heard.extend_from_slice(&buffer[..read]);
+                    if is_whole(&heard) {
+                        heard.clear();
+                        let body = r#"{"TableNames":["one"]}"#;
+                        let head =
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+                    }
+                }
+            });
+        }
+    }
+
+    fn is_whole(request: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        body.len() >= length.unwrap_or(0)
+    }
+}

@@ -1,0 +1,101 @@
+//! The table port on DynamoDB.
+//!
+//! Keys `PK` and `SK`, one index `GSI1` on `GSI1PK` and `GSI1SK` that projects keys only, expiry `ttl`. How an item
+//! is written in attributes is told in `attributes.rs`; an image of the stream is read with [`item_of_image`].
+//!
+//! - A write of one item is a plain request with its condition; several are one transaction with a token, made up
+//!   where the caller has none, so that the SDK's own retries of a transaction never apply it twice.
+//! - A condition that failed brings the item as it stands along with the answer: nothing is read for it.
+//! - A repeat of a plain put or delete does no harm. A plain add is attempted once.
+//! - If the answer to any attempt at a write was lost and no later attempt succeeded, the outcome is
+//!   [`TableError::Unknown`], whatever the last attempt said, unless that is a conflict: the caller recognises its own
+//!   write in it.
+//! - Keys that a batch leaves unread are asked for again, with growing pauses.
+
+mod attributes;
+mod failure;
+mod image;
+mod reading;
+mod units;
+mod writing;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use dacapo_platform::table::{
+    Consistency, Item, Key, Page, Query, Table, TableError, Write, check, check_key, check_query,
+    check_token,
+};
+
+pub use image::{Image, item_of_image};
+pub use units::{Meter, Spent, Verb};
+
+/// The name of the index.
+pub const INDEX: &str = "GSI1";
+
+/// A table of DynamoDB. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DynamoTable {
+    client: Client,
+    name: String,
+    meter: Option<Arc<Meter>>,
+}
+
+impl DynamoTable {
+    /// The table of this name.
+    #[must_use]
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into(), meter: None }
+    }
+
+    /// The same, noting the units that every request takes.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
+    /// What is to be said about units: nothing, where nobody counts them.
+    fn units(&self) -> Option<ReturnConsumedCapacity> {
+        self.meter.as_ref().map(|_| ReturnConsumedCapacity::Indexes)
+    }
+}
+
+#[async_trait]
+impl Table for DynamoTable {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
+        check_key(key)?;
+        self.get_one(key, consistency).await
+    }
+
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        consistency: Consistency,
+    ) -> Result<Vec<Option<Item>>, TableError> {
+        keys.iter().try_for_each(check_key)?;
+        self.get_all(keys, consistency).await
+    }
+
+    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+        check_query(&query, false)?;
+        self.page(&query).await
+    }
+
+    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+        check_query(&query, true)?;
+        self.index_page(&query).await
+    }
+
+    async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
+        token.map_or(Ok(()), check_token)?;
+        check(&writes)?;
+        match writes.as_slice() {
+            [] => Ok(()),
+            [write] => self.write_one(write).await,
+            several => self.write_together(several, token).await,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The thread that carries SQLite's log over into the file, so that the writer waits for the disk as little as can be.
+//!
+//! The log can begin anew only when all of it was carried over, and while there is load the writer is always ahead. So
+//! when it has grown long, and the thread has just done most of it, the writer does the rest between two groups.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::schema;
+
+/// After so many units the thread has a look.
+const UNITS: usize = 1_000;
+
+/// From so many pages on the log is to begin anew: about 50 MB.
+const LONG: i64 = 12_000;
+
+/// The end of the thread that the writer holds.
+pub(super) struct Carrier {
+    wake: Option<SyncSender<()>>,
+    /// Whether the writer is to do the rest.
+    rest: Arc<AtomicBool>,
+    units: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Carrier {
+    /// Carries over the log of the store in this file.
+    pub(super) fn start(file: &Path) -> rusqlite::Result<Self> {
+        let connection = schema::open_carrier(file)?;
+        let (wake, woken) = sync_channel(1);
+        let rest = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&rest);
+        let thread = std::thread::spawn(move || run(&connection, &woken, &told));
+        Ok(Self { wake: Some(wake), rest, units: 0, thread: Some(thread) })
+    }
+
+    /// So many units more are committed, on this connection.
+    pub(super) fn committed(&mut self, units: usize, connection: &Connection) {
+        self.units += units;
+        if self.units >= UNITS {
+            self.units = 0;
+            if let Some(wake) = &self.wake {
+                // Woken already is as good.
+                let _ = wake.try_send(());
+            }
+        }
+        if self.rest.swap(false, Ordering::Relaxed) {
+            carry(connection);
+        }
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        drop(self.wake.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that carries the log over ended in a panic");
+        }
+    }
+}
+
+fn run(connection: &Connection, woken: &Receiver<()>, rest: &AtomicBool) {
+    while woken.recv().is_ok() {
+        if carry(connection).is_some_and(|pages| pages >= LONG) {
+            rest.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Carries over what it can without waiting for anybody. Says how long the log is, in pages; what fails is tried again
+/// the next time.
+fn carry(connection: &Connection) -> Option<i64> {
+    let log = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
+    match log {
+        Ok(pages) => Some(pages),
+        Err(error) => {
+            tracing::warn!(%error, "the log of the store was not carried over");
+            None
+        }
+    }
+}

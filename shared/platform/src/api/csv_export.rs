@@ -1,0 +1,135 @@
+//! Contacts as CSV: written page by page, however many there are. An import reads it back.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use dacapo_engine::contact::Contact;
+use dacapo_engine::field::built_in;
+use dacapo_engine::ids::FieldKey;
+use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::contacts::Which;
+use super::extract::Query;
+use super::people::Wanted;
+use super::problem::Problem;
+use crate::contact_json::{instant_text, suppression_word};
+use crate::contacts::consent_word;
+use crate::table::Cursor;
+
+/// How many contacts are written at once.
+const AT_ONCE: usize = 200;
+
+/// The columns before those of the account's fields.
+const COLUMNS: [&str; 9] = [
+    "id",
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "time_zone",
+    "locale",
+    "consent",
+    "suppressed",
+];
+
+/// The columns behind them.
+const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(export))
+}
+
+/// Exports contacts as CSV, in order of id, with a column for every field of the account.
+#[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
+async fn export(State(api): State<Api>, Query(which): Query<Which>) -> Result<Response, Problem> {
+    let wanted = which.wanted()?;
+    let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
+    let export = Export { api, wanted, fields };
+    let head = written(|csv| csv.write_record(export.columns()))?;
+    let begin = (export, Next::Head(head));
+    let pages = futures_util::stream::try_unfold(begin, |(export, next)| async move {
+        let cursor = match next {
+            Next::Head(head) => return Ok(Some((head, (export, Next::From(None))))),
+            Next::From(cursor) => cursor,
+            Next::Nothing => return Ok(None),
+        };
+        let (text, next) = export.page(cursor).await.map_err(|problem| broken_off(&problem))?;
+        Ok::<_, std::io::Error>(Some((text, (export, next))))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"contacts.csv\""),
+    ];
+    Ok((headers, Body::from_stream(pages)).into_response())
+}
+
+struct Export {
+    api: Api,
+    wanted: Wanted,
+    fields: Vec<FieldKey>,
+}
+
+/// What is written next.
+enum Next {
+    Head(Bytes),
+    From(Option<Cursor>),
+    Nothing,
+}
+
+impl Export {
+    fn columns(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().map(FieldKey::as_str);
+        COLUMNS.into_iter().chain(fields).chain(LAST)
+    }
+
+    async fn page(&self, cursor: Option<Cursor>) -> Result<(Bytes, Next), Problem> {
+        let page = self.api.platform.people(&self.wanted, AT_ONCE, cursor).await?;
+        let text = written(|csv| {
+            page.items.iter().try_for_each(|contact| csv.write_record(self.row(contact)))
+        })?;
+        let next = page.cursor.map_or(Next::Nothing, |cursor| Next::From(Some(cursor)));
+        Ok((text, next))
+    }
+
+    fn row(&self, contact: &Contact) -> Vec<String> {
+        let mut row = vec![contact.id.to_string()];
+        let built_in = COLUMNS.iter().filter(|column| built_in(column).is_some());
+        row.extend(built_in.map(|column| contact.text(column).unwrap_or_default().to_owned()));
+        row.push(consent_word(contact.consent).to_owned());
+        row.push(contact.suppressed.map(suppression_word).unwrap_or_default().to_owned());
+        row.extend(self.fields.iter().map(|key| match contact.fields.get(key) {
+            Some(value) => match value.to_json() {
+                Value::String(text) => text,
+                other => other.to_string(),
+            },
+            None => String::new(),
+        }));
+        let tags: Vec<&str> = contact.tags.keys().map(dacapo_engine::ids::Tag::as_str).collect();
+        row.push(tags.join(", "));
+        row.push(contact.rev.to_string());
+        row.push(instant_text(contact.created_at));
+        row.push(instant_text(contact.updated_at));
+        row
+    }
+}
+
+/// What is written into memory.
+fn written(
+    write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), csv::Error>,
+) -> Result<Bytes, Problem> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let failed = |why: String| Problem::not_now(format!("the file could not be written: {why}"));
+    write(&mut csv).map_err(|error| failed(error.to_string()))?;
+    csv.into_inner().map(Bytes::from).map_err(|error| failed(error.to_string()))
+}
+
+/// The reader has half of it already: the connection breaks off.
+fn broken_off(problem: &Problem) -> std::io::Error {
+    tracing::warn!(status = problem.status().as_u16(), "an export broke off");
+    std::io::Error::other("the export broke off")
+}

@@ -1,0 +1,462 @@
+//! Contacts from CSV: read as it comes, row by row, however long it is.
+//!
+//! | a cell | is |
+//! |---|---|
+//! | of the first row | the name of a contact's member, or the key of a field |
+//! | empty | nothing said: what the contact has stays |
+//! | in `tags` | tags with commas between; those that the contact has are not assigned again |
+//!
+//! A row is one change of a contact (R1), and the same row again changes nothing. So an import that broke off is sent
+//! again: with the same `Idempotency-Key` it goes on where it was, without the key it goes over what is there. A row that is
+//! refused is told with its line and what is wrong with it.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use dacapo_engine::address::folded;
+use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::contact::{Author, Contact};
+use dacapo_engine::field::{FieldType, built_in};
+use dacapo_engine::ids::FieldKey;
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::auth::Holder;
+use super::csv_rows::{Row, Rows};
+use super::extract::{Query, media_type};
+use super::hooks::create_fields;
+use super::idempotency::{LONGEST_KEY, REPLAYED};
+use super::problem::{Fault, Problem};
+use super::reading::{Manner, Reader, UnknownFields};
+use crate::catalog::Loaded;
+use crate::contact_json::suppression_of;
+use crate::contacts::{WriteError, alone};
+use crate::error::{Answer, Error};
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Key, TableError, Write};
+
+/// How many rows are written at once.
+const AT_ONCE: usize = 32;
+
+/// How many rows are gathered before they are written.
+const WINDOW: usize = 128;
+
+/// After how many rows it is noted how far an import is.
+const NOTED: u64 = 1_024;
+
+/// The most rows that are refused: then something is wrong with the file as a whole, and the import stops.
+const MOST_REFUSED: usize = 500;
+
+/// How long it is known how far an import is.
+const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// Columns that are no fields.
+const MEMBERS: [&str; 6] = ["name", "tags", "remove_tags", "consent", "suppressed", "email"];
+
+/// Columns of an export that say nothing to an import.
+const PASSED_OVER: [&str; 5] = ["id", "contact_id", "rev", "created_at", "updated_at"];
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(import))
+}
+
+/// How to read the file.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HowToRead {
+    /// What is done about columns that are no fields of the account: they are refused unless this says otherwise. Those
+    /// that are created are texts.
+    #[param(inline)]
+    #[serde(default)]
+    unknown_fields: UnknownFields,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+struct Imported {
+    /// How many rows were read, the first one left out.
+    rows: u64,
+    /// Contacts that are new.
+    created: u64,
+    /// Contacts that were changed.
+    changed: u64,
+    /// Rows that said nothing new.
+    unchanged: u64,
+    /// Rows that were refused: all of them are in `errors`.
+    refused: u64,
+    /// Whether the file was read to its end. It is not if more than 500 rows were refused.
+    complete: bool,
+    /// What is wrong, by line.
+    errors: Vec<RefusedRow>,
+}
+
+/// A row that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+struct RefusedRow {
+    /// The line on which it begins, from 1.
+    line: u64,
+    /// All that is wrong with it.
+    errors: Vec<Fault>,
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct StoredImport {
+    done: Imported,
+    /// The sum over the file up to there.
+    sum: u64,
+    ended: bool,
+    /// The number of writes.
+    n: u64,
+}
+
+/// Imports contacts from CSV. The first row names the columns: `email`, any other member of a contact, keys of fields.
+#[utoipa::path(post, path = "/v1/contacts/import", tag = "Contacts", params(HowToRead),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Imported), (status = 422, body = Problem)))]
+async fn import(
+    State(api): State<Api>,
+    holder: Holder,
+    Query(how): Query<HowToRead>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    if media_type(&parts).as_deref() != Some("text/csv") {
+        return Err(Problem::media_type("send CSV, with `Content-Type: text/csv`"));
+    }
+    let key = key(&api.platform, &holder, &parts.headers)?;
+    let known: Option<StoredImport> = match &key {
+        Some(key) => {
+            let stored = api.platform.get(key).await.map_err(Error::from)?;
+            stored.map(|item| read(&item)).transpose()?
+        }
+        None => None,
+    };
+    let noted = known.unwrap_or_default();
+    let (replayed, sum, now) = (noted.ended, noted.sum, noted.done.clone());
+    let by = holder.author();
+    let mut import = Import { api: &api, by, how, key, noted, columns: None, passed: 0, sum, now };
+    import.read(body).await?;
+    let mut response = (StatusCode::OK, axum::Json(import.now)).into_response();
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Where it is noted how far the import of this key is.
+fn key(platform: &Platform, holder: &Holder, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
+    let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
+    let given = given.to_str().map(str::trim).unwrap_or_default();
+    if !(1..=LONGEST_KEY).contains(&given.len()) {
+        let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
+        return Err(Problem::invalid_at("Idempotency-Key", "header", message));
+    }
+    Ok(Some(platform.keys.idempotency(&format!("import {} {given}", holder.id()))))
+}
+
+/// An import under way.
+struct Import<'a> {
+    api: &'a Api,
+    by: Author,
+    how: HowToRead,
+    /// Where it is noted how far it is.
+    key: Option<Key>,
+    noted: StoredImport,
+    /// The names of the columns; empty for one that is passed over.
+    columns: Option<Vec<String>>,
+    /// How many rows of this body have gone by.
+    passed: u64,
+    /// The sum over the file up to the last row that was taken.
+    sum: u64,
+    now: Imported,
+}
+
+/// What came of a row.
+enum Came {
+    Created,
+    Changed,
+    Unchanged,
+    Refused(Vec<Fault>),
+}
+
+/// A row as a contact would be posted, with its line.
+type SentRow = (u64, Map<String, Value>);
+
+impl Import<'_> {
+    async fn read(&mut self, body: Body) -> Result<(), Problem> {
+        let (mut rows, mut waiting) = (Rows::new(), Vec::new());
+        let mut stream = body.into_data_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| {
+                let detail = "the file broke off; send it again with the same Idempotency-Key";
+                Problem::malformed(detail)
+            })?;
+            rows.push(&chunk, &mut waiting)?;
+            if waiting.len() >= WINDOW {
+                self.take(std::mem::take(&mut waiting)).await?;
+            }
+        }
+        rows.finish(&mut waiting)?;
+        self.take(waiting).await?;
+        if self.columns.is_none() {
+            let message = "the file is empty; its first row names the columns";
+            return Err(Problem::invalid_at("", "empty", message));
+        }
+        if self.passed < self.noted.done.rows {
+            return Err(other_file());
+        }
+        if !self.noted.ended {
+            self.now.complete = !self.is_refused();
+            self.note(true).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether so much was refused that the rest is not looked at.
+    fn is_refused(&self) -> bool {
+        self.now.errors.len() > MOST_REFUSED
+    }
+
+    async fn take(&mut self, rows: Vec<Row>) -> Result<(), Problem> {
+        let mut rows = rows.into_iter();
+        if self.columns.is_none()
+            && let Some(first) = rows.next()
+        {
+            self.columns = Some(self.columns_of(&first).await?);
+        }
+        let mut new = Vec::new();
+        for row in rows {
+            if self.is_new(&row)? {
+                new.push(row);
+            }
+        }
+        for rows in new.chunks(WINDOW) {
+            if !self.is_refused() {
+                self.write(rows).await?;
+                self.sum = rows.last().map_or(self.sum, |row| row.sum);
+            }
+            if self.now.rows >= self.noted.done.rows + NOTED {
+                self.note(false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the row has not been seen to before.
+    fn is_new(&mut self, row: &Row) -> Result<bool, Problem> {
+        self.passed += 1;
+        let done = self.noted.done.rows;
+        if self.passed == done && row.sum != self.noted.sum {
+            return Err(other_file());
+        }
+        if self.passed > done && self.noted.ended && self.noted.done.complete {
+            return Err(other_file());
+        }
+        Ok(self.passed > done && !self.noted.ended)
+    }
+
+    /// The columns that the first row names.
+    async fn columns_of(&self, first: &Row) -> Result<Vec<String>, Problem> {
+        let cells = first.cells.as_ref().ok_or_else(|| {
+            Problem::malformed("the first row is not UTF-8; save the file as UTF-8")
+        })?;
+        let fields = &self.api.platform.catalog().await?.catalog.fields;
+        let (mut columns, mut faults) = (Vec::new(), Vec::new());
+        let mut new = BTreeMap::new();
+        for cell in cells {
+            let name = cell.trim();
+            let name = name.strip_prefix("fields.").unwrap_or(name);
+            let lower = name.to_lowercase();
+            let known = MEMBERS.contains(&lower.as_str()) || built_in(&lower).is_some();
+            let column = if PASSED_OVER.contains(&lower.as_str()) || name.is_empty() {
+                String::new()
+            } else if known {
+                lower
+            } else if fields.contains_key(name) {
+                name.to_owned()
+            } else {
+                match (self.how.unknown_fields, FieldKey::new(name)) {
+                    (UnknownFields::Ignore, _) => String::new(),
+                    (UnknownFields::Create, Ok(key)) => {
+                        new.insert(key, FieldType::Text);
+                        name.to_owned()
+                    }
+                    (UnknownFields::Create, Err(why)) => {
+                        faults.push(Fault::new(name, "field_key", why));
+                        String::new()
+                    }
+                    (UnknownFields::Refuse, _) => {
+                        let known = fields.keys().map(FieldKey::as_str).chain(MEMBERS);
+                        let message = format!(
+                            "there is no field `{name}`; {} PUT /v1/fields/{{key}} makes one, \
+                             ?unknown_fields=ignore or create does without",
+                            remedy(name, known)
+                        );
+                        faults.push(Fault::new(name, "unknown_field", message));
+                        String::new()
+                    }
+                }
+            };
+            if !column.is_empty() && columns.contains(&column) {
+                let message = "two columns are named so; rename or remove one";
+                faults.push(Fault::new(&column, "twice", message));
+            }
+            columns.push(column);
+        }
+        if !columns.iter().any(|column| column == "email") {
+            let message = "a column `email` is needed: the first row names the columns";
+            faults.push(Fault::new("email", "required", message));
+        }
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+        if !new.is_empty() {
+            create_fields(self.api, &new).await?;
+        }
+        Ok(columns)
+    }
+
+    /// Writes rows: those of one address in their order, others side by side.
+    async fn write(&mut self, rows: &[Row]) -> Result<(), Problem> {
+        let columns = self.columns.as_deref().unwrap_or_default();
+        let loaded = self.api.platform.catalog().await?;
+        let mut people: BTreeMap<String, Vec<SentRow>> = BTreeMap::new();
+        let mut came: Vec<(u64, Came)> = Vec::new();
+        for row in rows {
+            match members(columns, row) {
+                Ok(sent) => {
+                    let address = sent.get("email").and_then(Value::as_str).map(folded);
+                    people.entry(address.unwrap_or_default()).or_default().push((row.line, sent));
+                }
+                Err(fault) => came.push((row.line, Came::Refused(vec![fault]))),
+            }
+        }
+        let written: Vec<_> = people
+            .into_iter()
+            .map(|(address, rows)| self.write_person(&loaded, address, rows))
+            .collect();
+        let mut written = futures_util::stream::iter(written).buffer_unordered(AT_ONCE);
+        while let Some(written) = written.next().await {
+            came.extend(written?);
+        }
+        drop(written);
+        came.sort_by_key(|(line, _)| *line);
+        for (line, came) in came {
+            self.now.rows += 1;
+            match came {
+                Came::Created => self.now.created += 1,
+                Came::Changed => self.now.changed += 1,
+                Came::Unchanged => self.now.unchanged += 1,
+                Came::Refused(errors) => {
+                    self.now.refused += 1;
+                    self.now.errors.push(RefusedRow { line, errors });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_person(
+        &self,
+        loaded: &Loaded,
+        address: String,
+        rows: Vec<(u64, Map<String, Value>)>,
+    ) -> Result<Vec<(u64, Came)>, Problem> {
+        let mut came = Vec::new();
+        for (line, sent) in rows {
+            came.push((line, self.write_row(loaded, &address, sent).await?));
+        }
+        Ok(came)
+    }
+
+    async fn write_row(
+        &self,
+        loaded: &Loaded,
+        address: &str,
+        mut sent: Map<String, Value>,
+    ) -> Result<Came, Problem> {
+        let platform = &self.api.platform;
+        let suppressed = match sent.remove("suppressed") {
+            Some(word) => match word.as_str().and_then(suppression_of) {
+                Some(suppression) => Some(suppression),
+                None => {
+                    let message = "write bounced, complained or manual, or nothing";
+                    let fault = Fault::new("suppressed", "suppressed", message);
+                    return Ok(Came::Refused(vec![fault]));
+                }
+            },
+            None => None,
+        };
+        let before: Option<Contact> = match platform.contact_of(address).await? {
+            Some(id) => platform.contact(&id).await?,
+            None => None,
+        };
+        let reader = Reader::new(loaded, before.as_ref(), Manner::Hook, UnknownFields::Refuse);
+        let mut patch = match reader.read(&sent, loaded.account.zone) {
+            Ok(read) => read.patch,
+            Err(problem) => return Ok(Came::Refused(problem.into_faults())),
+        };
+        // The same row again changes nothing.
+        patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
+        patch.suppressed = suppressed.map(Some);
+        match platform.upsert(address, &patch, &self.by, &alone).await {
+            Ok(written) if written.created => Ok(Came::Created),
+            Ok(written) if written.change.is_some() => Ok(Came::Changed),
+            Ok(_) => Ok(Came::Unchanged),
+            Err(WriteError::Failed(error)) if error.answer() == Answer::Page => {
+                Ok(Came::Refused(vec![Fault::new("", "too_large", error)]))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes how far it is, for whoever sends the file again.
+    async fn note(&mut self, ended: bool) -> Result<(), Problem> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let before = self.noted.n;
+        let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
+        let next = StoredImport { done: self.now.clone(), sum: self.sum, ended, n: before + 1 };
+        let until = self.api.platform.now() + KEPT_FOR;
+        let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
+        match self.api.platform.write(vec![Write::put(stored, condition)]).await {
+            Ok(()) => {}
+            Err(TableError::Conflict { .. }) => {
+                return Err(Problem::not_now("the same import is under way; try again"));
+            }
+            Err(error) => return Err(Error::from(error).into()),
+        }
+        self.noted = next;
+        Ok(())
+    }
+}
+
+/// What a row says.
+fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
+    let Some(cells) = &row.cells else {
+        return Err(Fault::new("", "utf8", "the row is not UTF-8; save the file as UTF-8"));
+    };
+    if cells.len() > columns.len() {
+        let message = format!("{} cells, but {} columns", cells.len(), columns.len());
+        return Err(Fault::new("", "cells", message));
+    }
+    let said = columns.iter().zip(cells).filter(|(column, cell)| {
+        // An empty address is one that is missing, and is told so.
+        !column.is_empty() && (!cell.trim().is_empty() || *column == "email")
+    });
+    Ok(said.map(|(column, cell)| (column.clone(), Value::String(cell.clone()))).collect())
+}
+
+fn other_file() -> Problem {
+    let message = "this key came with another file before; take a new key for a new file";
+    Problem::invalid_at("Idempotency-Key", "key_reused", message)
+}

@@ -1,0 +1,372 @@
+//! Mass actions: asked for, looked at, cancelled.
+//!
+//! What is asked for is answered at once with a job, which is done a page at a time (`crate::jobs`). The job is the audit
+//! entry, too: who asked, when, and for what.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::auth::Holder;
+use super::extract::{Json, Path, Query};
+use super::idempotency::{Answer, Once};
+use super::lists::{Page, Paging, listing_failed};
+use super::problem::Problem;
+use super::selecting::requested;
+use crate::contact_json::instant_text;
+use crate::error::Error;
+use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
+use crate::table::TableError;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, cancel))
+        .routes(routes!(stop_campaign))
+        .routes(routes!(release))
+        .routes(routes!(erase_account))
+}
+
+/// What is to be stopped.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StopCampaign {
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = Object, example = json!(["appointment-loop"]))]
+    #[serde(default)]
+    campaigns: Value,
+    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
+    #[schema(value_type = Object, example = json!({ "tag": "Lead" }))]
+    #[serde(default)]
+    contacts: Value,
+    /// Whether they may enter again, from the beginning.
+    #[serde(default)]
+    reset_contacts: bool,
+    /// Whether what they contributed to the statistics is taken off. Their history stays.
+    #[serde(default)]
+    reset_statistics: bool,
+    /// Whether it is only looked at what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What is to be released.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = Object, example = json!(["appointment-loop"]))]
+    #[serde(default)]
+    campaigns: Value,
+    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
+    #[schema(value_type = Object, example = json!("enrolled"))]
+    #[serde(default)]
+    contacts: Value,
+    /// Whether it is only looked at what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// That everything is to be erased.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EraseAccount {
+    /// The text that a call without it is answered with.
+    #[serde(default)]
+    confirm: String,
+}
+
+/// A mass action that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct Taken {
+    id: String,
+    /// `queued`; `completed` for a dry run.
+    status: &'static str,
+    /// How many pairs of contact and campaign it is about, as the lists show it now.
+    total: u64,
+    #[serde(flatten)]
+    found: Option<Found>,
+}
+
+/// What a dry run found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Found {
+    dry_run: bool,
+    /// How many pairs were looked at: all of them, up to 10,000.
+    looked_at: u64,
+    /// How many of those would be changed.
+    affected: u64,
+    /// How many of those would be skipped.
+    would_skip: u64,
+    /// The first that would be changed.
+    sample: Vec<Pair>,
+}
+
+/// A contact in a campaign.
+#[derive(Debug, Serialize, ToSchema)]
+struct Pair {
+    contact_id: String,
+    campaign: String,
+    /// How it stands there.
+    status: &'static str,
+}
+
+impl From<&Picked> for Found {
+    fn from(picked: &Picked) -> Self {
+        let sample = picked.sample.iter().map(|sample| Pair {
+            contact_id: sample.contact.to_string(),
+            campaign: sample.campaign.to_string(),
+            status: sample.status.word(),
+        });
+        Self {
+            dry_run: true,
+            looked_at: picked.looked_at,
+            affected: picked.affected,
+            would_skip: picked.skipped,
+            sample: sample.collect(),
+        }
+    }
+}
+
+/// A mass action.
+#[derive(Debug, Serialize, ToSchema)]
+struct MassAction {
+    id: String,
+    /// `stop_campaign`, `release`, `enroll_existing`, `milestones` or `erase_account`.
+    kind: &'static str,
+    /// `queued`, `running`, `completed`, `cancelled` or `failed`.
+    status: &'static str,
+    /// How many pairs of contact and campaign it is about: an estimate until it has ended.
+    total: u64,
+    done: u64,
+    failed: u64,
+    /// Pairs to which nothing was to be done: the contact was never in the campaign.
+    skipped: u64,
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = Object)]
+    campaigns: Value,
+    /// `{"tag": "…"}`, `{"named": 3}`, `"enrolled"` or `"everybody"`.
+    #[schema(value_type = Object)]
+    contacts: Value,
+    reset_contacts: bool,
+    reset_statistics: bool,
+    /// The name of the API key that asked.
+    by: String,
+    /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is not touched.
+    #[schema(format = DateTime)]
+    as_of: String,
+    #[schema(format = DateTime)]
+    ended_at: Option<String>,
+    /// Why it could not go on.
+    reason: Option<String>,
+    /// The first of what could not be done.
+    failures: Vec<FailureShape>,
+    #[serde(flatten)]
+    found: Option<Found>,
+}
+
+/// Something that could not be done.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailureShape {
+    contact_id: String,
+    campaign: Option<String>,
+    reason: String,
+}
+
+impl From<Progress> for MassAction {
+    fn from(progress: Progress) -> Self {
+        let Progress { job, status, total, counts, failures } = progress;
+        let (reset_contacts, reset_statistics) = match job.kind {
+            Kind::StopCampaign { reset_contacts, reset_statistics } => {
+                (reset_contacts, reset_statistics)
+            }
+            Kind::Release | Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => {
+                (false, false)
+            }
+        };
+        let failures = failures.into_iter().map(|failure| FailureShape {
+            contact_id: failure.contact.to_string(),
+            campaign: failure.campaign.map(|campaign| campaign.to_string()),
+            reason: failure.reason,
+        });
+        Self {
+            id: job.id(),
+            kind: job.kind.word(),
+            status: status.word(),
+            total,
+            done: counts.done,
+            failed: counts.failed,
+            skipped: counts.skipped,
+            campaigns: if job.all { json!("all") } else { json!(job.campaigns) },
+            contacts: match &job.selection {
+                Selection::Named { there, missing } => json!({ "named": there + missing }),
+                Selection::Tag(tag) => json!({ "tag": tag }),
+                Selection::Enrolled => json!("enrolled"),
+                Selection::Everybody => json!("everybody"),
+            },
+            reset_contacts,
+            reset_statistics,
+            as_of: instant_text(job.at),
+            ended_at: job.ended_at.map(instant_text),
+            reason: job.reason,
+            failures: failures.collect(),
+            found: job.dry_run.as_ref().map(Found::from),
+            by: job.by,
+        }
+    }
+}
+
+/// The mass actions, newest first, with those that followed from publishing and resuming.
+#[utoipa::path(get, path = "/v1/mass-actions", tag = "Mass actions", params(Paging),
+    responses((status = 200, body = Page<MassAction>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<MassAction>>, Problem> {
+    let page = api.platform.jobs(paging.limit()?, paging.cursor()).await;
+    let page = page.map_err(|error| match error {
+        Error::Table(error @ TableError::Invalid(_)) => listing_failed(error),
+        error => error.into(),
+    })?;
+    let items = page.items.into_iter().map(MassAction::from).collect();
+    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such mass action")
+}
+
+/// A mass action, and how far it is.
+#[utoipa::path(get, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
+    responses((status = 200, body = MassAction), (status = 404, body = Problem)))]
+async fn get(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<MassAction>, Problem> {
+    let seq = Job::seq_of(&id).ok_or_else(missing)?;
+    let progress = api.platform.progress(seq).await?.ok_or_else(missing)?;
+    Ok(axum::Json(progress.into()))
+}
+
+/// Cancels a mass action. What was done stays done.
+#[utoipa::path(delete, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
+    responses((status = 200, body = MassAction), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn cancel(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<MassAction>, Problem> {
+    let seq = Job::seq_of(&id).ok_or_else(missing)?;
+    match api.platform.cancel_job(seq).await {
+        Ok(progress) => Ok(axum::Json(progress.into())),
+        Err(CancelError::NoSuchJob) => Err(missing()),
+        Err(error @ (CancelError::Over(_) | CancelError::Erasing)) => {
+            Err(Problem::conflict(error.to_string()))
+        }
+        Err(CancelError::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Stops contacts in campaigns (R16): all they were doing there ends. With `reset_contacts` they may enter again. Contacts
+/// that were never in a campaign are skipped.
+#[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions", request_body = StopCampaign,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn stop_campaign(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<StopCampaign>,
+) -> Result<Answer, Problem> {
+    let StopCampaign { campaigns, contacts, reset_contacts, reset_statistics, dry_run } = sent;
+    let kind = Kind::StopCampaign { reset_contacts, reset_statistics };
+    let requested = requested(&api, &holder, kind, &campaigns, &contacts).await?;
+    taken(&api, &once, requested, dry_run).await
+}
+
+/// Releases contacts that a guard holds in campaigns (R40): they are ready. Others are skipped.
+#[utoipa::path(post, path = "/v1/mass-actions/release", tag = "Mass actions", request_body = Release,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn release(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<Release>,
+) -> Result<Answer, Problem> {
+    let Release { campaigns, contacts, dry_run } = sent;
+    let requested = requested(&api, &holder, Kind::Release, &campaigns, &contacts).await?;
+    taken(&api, &once, requested, dry_run).await
+}
+
+/// Erases the account: every contact with everything about them, campaigns, statistics, fields, tags, API keys, settings.
+/// It cannot be cancelled. Without `confirm` nothing is done, and the answer says what to send.
+#[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn erase_account(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<EraseAccount>,
+) -> Result<Answer, Problem> {
+    let platform = &api.platform;
+    let wanted = format!("erase account {}", platform.keys.account());
+    if sent.confirm.trim() != wanted {
+        let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");
+        return Err(Problem::invalid_at("confirm", "confirm", message));
+    }
+    let estimate = platform.count_contacts().await?;
+    let answer = |job: &Job| {
+        let taken = Taken { id: job.id(), status: "queued", total: estimate, found: None };
+        Answer::of(StatusCode::ACCEPTED, &taken)
+    };
+    let job = platform
+        .change_catalog(|catalog| {
+            if catalog.erased_by.is_some() {
+                return Err(Problem::conflict("the account is being erased already"));
+            }
+            let (job, mut writes) = platform.open_erasure(catalog, holder.name(), estimate)?;
+            writes.extend(once.keeps(&answer(&job)?)?);
+            Ok((job, writes))
+        })
+        .await?;
+    platform.dispatch_or_leave().await;
+    Ok(answer(&job)?)
+}
+
+/// Opens the job, or looks at what it would do.
+async fn taken(
+    api: &Api,
+    once: &Once,
+    requested: Requested,
+    dry_run: bool,
+) -> Result<Answer, Problem> {
+    let platform = &api.platform;
+    let answer = |job: &Job| {
+        let taken = Taken {
+            id: job.id(),
+            status: job.status.word(),
+            total: job.estimate,
+            found: job.dry_run.as_ref().map(Found::from),
+        };
+        Answer::of(StatusCode::ACCEPTED, &taken)
+    };
+    let together = |job: &Job| once.keeps(&answer(job)?);
+    let job = if dry_run {
+        platform.dry_run(&requested, together).await?
+    } else {
+        platform.begin_job(&requested, together).await?
+    };
+    Ok(answer(&job)?)
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::TooMany => Self::conflict(error.to_string()),
+            BeginError::Failed(error) => error.into(),
+        }
+    }
+}

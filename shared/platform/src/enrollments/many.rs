@@ -1,0 +1,110 @@
+//! The same event for many contacts: read together, decided each for itself, committed side by side.
+
+use dacapo_engine::decide::{Event, Ignored};
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use futures_util::StreamExt as _;
+
+use super::{Came, Question, State, Try};
+use crate::Instant;
+use crate::contacts::read_contact;
+use crate::error::Error;
+use crate::platform::{Platform, TRIES, read};
+use crate::table::{Consistency, Item};
+
+/// How many contacts are decided at once.
+const AT_ONCE: usize = 64;
+
+/// What is asked of many contacts.
+pub(crate) struct Asked<'a> {
+    /// In which campaign.
+    pub(crate) campaign: &'a CampaignId,
+    /// What happens.
+    pub(crate) event: &'a Event,
+    /// Who was enrolled later is left alone.
+    pub(crate) as_of: Option<Instant>,
+    /// Who has not this tag is left alone.
+    pub(crate) tag: Option<&'a Tag>,
+}
+
+/// What came of it for one of them.
+pub(crate) struct Reply {
+    /// The enrollment as it was.
+    pub(crate) before: Option<Enrollment>,
+    /// What came of the event; nothing if the contact was left alone.
+    pub(crate) came: Result<Option<Came>, Error>,
+}
+
+impl Platform {
+    /// Decides an event for each of these contacts, whose replies come in their order.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers when they are read; what is wrong with one of them is in its reply.
+    pub(crate) async fn happen_to_many(
+        &self,
+        asked: &Asked<'_>,
+        contacts: &[ContactId],
+    ) -> Result<Vec<Reply>, Error> {
+        let keys = contacts.iter().map(|contact| self.keys.contact(contact));
+        let enrolled = contacts.iter().map(|contact| self.keys.enrollment(contact, asked.campaign));
+        let keys: Vec<_> = keys.chain(enrolled).collect();
+        let mut stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let enrollments = stored.split_off(contacts.len());
+        let each = contacts.iter().zip(stored.into_iter().zip(enrollments));
+        let replies: Vec<_> = each.map(|(id, read)| self.reply(asked, id, read)).collect();
+        Ok(futures_util::stream::iter(replies).buffered(AT_ONCE).collect().await)
+    }
+
+    async fn reply(
+        &self,
+        asked: &Asked<'_>,
+        id: &ContactId,
+        stored: (Option<Item>, Option<Item>),
+    ) -> Reply {
+        let mut before = None;
+        let came = self.ask(asked, id, stored, &mut before).await;
+        Reply { before, came }
+    }
+
+    async fn ask(
+        &self,
+        asked: &Asked<'_>,
+        id: &ContactId,
+        mut stored: (Option<Item>, Option<Item>),
+        before: &mut Option<Enrollment>,
+    ) -> Result<Option<Came>, Error> {
+        for _ in 0..TRIES {
+            let (contact, state) = stored;
+            let Some(contact) = contact.as_ref().map(read_contact).transpose()? else {
+                return Ok(Some(Came::Ignored(Ignored::NeverEnrolled)));
+            };
+            if !asked.tag.is_none_or(|tag| contact.tags.contains_key(tag)) {
+                return Ok(None);
+            }
+            *before = state.as_ref().map(read::<State>).transpose()?.map(|state| state.enrollment);
+            let question = Question {
+                campaign: asked.campaign,
+                event: asked.event,
+                image: None,
+                as_of: asked.as_of,
+            };
+            match self.decide_and_commit(question, before.as_ref(), &contact).await? {
+                Try::Came(came) => return Ok(Some(came)),
+                Try::Outside => return Ok(None),
+                Try::Again => stored = self.read_again(asked, id).await?,
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Somebody was faster.
+    async fn read_again(
+        &self,
+        asked: &Asked<'_>,
+        id: &ContactId,
+    ) -> Result<(Option<Item>, Option<Item>), Error> {
+        let contact = self.get(&self.keys.contact(id)).await?;
+        Ok((contact, self.get(&self.keys.enrollment(id, asked.campaign)).await?))
+    }
+}

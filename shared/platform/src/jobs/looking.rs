@@ -1,0 +1,116 @@
+//! Progress, the list, cancelling.
+
+use super::opening::sum;
+use super::{Counts, Failure, Job, JobStatus, Kind, Lane};
+use crate::error::Error;
+use crate::platform::{Platform, read};
+use crate::table::{Consistency, Cursor, Key, Page, Query};
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The job.
+    pub job: Job,
+    /// How it stands.
+    pub status: JobStatus,
+    /// How many pairs of contact and campaign it is about: an estimate until it has ended.
+    pub total: u64,
+    /// What was counted so far.
+    pub counts: Counts,
+    /// The first failures.
+    pub failures: Vec<Failure>,
+}
+
+impl Progress {
+    fn of(job: Job, lanes: &[Option<Lane>]) -> Self {
+        let counts = sum(&job, lanes);
+        let begun = lanes.iter().any(Option::is_some);
+        let status = match job.status {
+            JobStatus::Queued if begun => JobStatus::Running,
+            status => status,
+        };
+        let total = match (status, &job.dry_run) {
+            (_, Some(_)) => job.estimate,
+            (JobStatus::Completed, None) => counts.sum(),
+            (
+                JobStatus::Queued | JobStatus::Running | JobStatus::Cancelled | JobStatus::Failed,
+                None,
+            ) => job.estimate.max(counts.sum()),
+        };
+        let failures = lanes.iter().flatten().flat_map(|lane| lane.failures.iter().cloned());
+        let failures = failures.collect();
+        Self { job, status, total, counts, failures }
+    }
+}
+
+/// Why a job was not cancelled.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CancelError {
+    /// There is no such job.
+    #[error("there is no such mass action")]
+    NoSuchJob,
+    /// Nothing is left of it to be cancelled.
+    #[error("the mass action is {} already", .0.word())]
+    Over(JobStatus),
+    /// It cannot be left half done.
+    #[error("an account is erased as a whole; this cannot be cancelled")]
+    Erasing,
+    /// The platform.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Platform {
+    /// How far a job is.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn progress(&self, seq: u64) -> Result<Option<Progress>, Error> {
+        let Some(job) = self.job(seq).await? else { return Ok(None) };
+        let lanes = self.lanes(&job).await?;
+        Ok(Some(Progress::of(job, &lanes)))
+    }
+
+    /// The jobs, newest first.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn jobs(
+        &self,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Progress>, Error> {
+        let partition = self.keys.jobs_listed();
+        let query = Query::of(&partition).descending().limit(limit).after(cursor);
+        let page = self.ports.table.query_index(query).await?;
+        let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let mut items = Vec::new();
+        for stored in stored.iter().flatten() {
+            let job: Job = read(stored)?;
+            let lanes = self.lanes(&job).await?;
+            items.push(Progress::of(job, &lanes));
+        }
+        Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// Cancels a job. What was done stays done; a page that is under way is done and counted. Cancelling again changes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`CancelError`].
+    pub async fn cancel_job(&self, seq: u64) -> Result<Progress, CancelError> {
+        let job = self.job(seq).await?.ok_or(CancelError::NoSuchJob)?;
+        if job.kind == Kind::EraseAccount {
+            return Err(CancelError::Erasing);
+        }
+        match self.end_job(seq, JobStatus::Cancelled, None).await? {
+            Some(JobStatus::Cancelled) => self.progress(seq).await?.ok_or(CancelError::NoSuchJob),
+            Some(status) => Err(CancelError::Over(status)),
+            None => Err(CancelError::NoSuchJob),
+        }
+    }
+}

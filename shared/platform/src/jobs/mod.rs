@@ -1,0 +1,291 @@
+//! Jobs: what is done to many contacts, a page at a time.
+//!
+//! | item | holds |
+//! |---|---|
+//! | `JOB` | who asked for what, and how it ended |
+//! | `LANE#…` | how far a part of the job is, and what it has counted |
+//! | `PAGE#…` | the contacts of a page, fixed when they were first listed |
+//!
+//! A job is split into lanes. A message in the queue is a turn of a lane: it takes some pages, decides each contact, and
+//! stores what it counted together with the place that it reached, on condition that nobody else did. So a page counts
+//! once, however often it is taken: what was decided before is recognised by the enrollment, which remembers the job.
+//!
+//! A job speaks of the account as it was when it was asked for, its *as of*: whoever enrolled later is not touched.
+//! Lists follow what is written, so a lane that listed contacts too early goes through its list once more, for those
+//! that have appeared since. Jobs that concern the same campaign are done one after the other.
+//!
+//! | file | is about |
+//! |---|---|
+//! | `opening` | how a job begins, waits, and ends |
+//! | `turns` | what a message does |
+//! | `pages` | where the contacts of a page come from |
+//! | `outcomes` | what is done to a contact, and how it counts |
+//! | `selection` | how many there are; the dry run |
+//! | `looking` | progress, the list, cancelling |
+//! | `account` | what is erased after the contacts of an account |
+
+mod account;
+mod looking;
+mod opening;
+mod outcomes;
+mod pages;
+mod selection;
+mod turns;
+
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::table::Cursor;
+
+pub use looking::{CancelError, Progress};
+pub use opening::{BeginError, OpenJob, Requested};
+pub use selection::{Picked, Sample};
+
+/// The most lanes of a job.
+pub const LANES: u32 = crate::keys::SHARDS;
+
+/// What is done to each contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Kind {
+    /// R16.
+    StopCampaign {
+        /// Whether it may enter again.
+        reset_contacts: bool,
+        /// Whether what it contributed to the statistics is taken off.
+        reset_statistics: bool,
+    },
+    /// What is held is released (R40).
+    Release,
+    /// A version was published, or a campaign resumed, and contacts that are there may enter (R6).
+    EnrollExisting,
+    /// Every member follows the campaign's milestones: a version in flight, a resume (R50, R51).
+    Milestones,
+    /// Everything about every contact is erased, and then all else in the account.
+    EraseAccount,
+}
+
+impl Kind {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::StopCampaign { .. } => "stop_campaign",
+            Self::Release => "release",
+            Self::EnrollExisting => "enroll_existing",
+            Self::Milestones => "milestones",
+            Self::EraseAccount => "erase_account",
+        }
+    }
+}
+
+/// Which contacts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// These, in pages that were made with the job; and so many that do not exist.
+    Named {
+        /// How many there are.
+        there: u64,
+        /// How many there are not.
+        missing: u64,
+    },
+    /// Those that have the tag.
+    Tag(Tag),
+    /// Those that are in the campaign.
+    Enrolled,
+    /// All of them.
+    Everybody,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// It waits for earlier jobs of the same campaigns, or for a campaign to be resumed.
+    Queued,
+    /// It is being done.
+    Running,
+    /// All of it was done.
+    Completed,
+    /// Somebody cancelled it; what was done stays done.
+    Cancelled,
+    /// It could not go on.
+    Failed,
+}
+
+impl JobStatus {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more is done.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Queued | Self::Running => false,
+            Self::Completed | Self::Cancelled | Self::Failed => true,
+        }
+    }
+}
+
+/// A job as it is stored: who asked for what, when, and how it ended. It is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its sequence number among the account's jobs.
+    pub seq: u64,
+    /// What is done.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// To whom.
+    pub selection: Selection,
+    /// In which campaigns, in order of id.
+    pub campaigns: Vec<CampaignId>,
+    /// Whether all campaigns were asked for.
+    #[serde(default)]
+    pub all: bool,
+    /// The name of the API key that asked.
+    pub by: String,
+    /// When it was asked for: it speaks of the account as it was then.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// How many lanes it has.
+    pub lanes: u32,
+    /// How many pairs of contact and campaign there were when it was asked for, as the lists showed them.
+    pub estimate: u64,
+    /// How it ended, if it has.
+    pub status: JobStatus,
+    /// Why it could not go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it ended.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub ended_at: Option<Instant>,
+    /// What a dry run found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<Picked>,
+    /// The number of writes.
+    pub n: u64,
+}
+
+impl Job {
+    /// Its id, as programs outside and the history know it.
+    pub fn id(&self) -> String {
+        format!("{PREFIX}{}", self.seq)
+    }
+
+    /// The sequence number of an id.
+    pub fn seq_of(id: &str) -> Option<u64> {
+        id.strip_prefix(PREFIX)?.parse().ok()
+    }
+}
+
+/// How the ids of jobs begin.
+const PREFIX: &str = "job-";
+
+/// What was counted: pairs of contact and campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// It was done, by this job or by a later one that was faster.
+    pub done: u64,
+    /// It could not be done.
+    pub failed: u64,
+    /// Nothing was to be done.
+    pub skipped: u64,
+}
+
+impl Counts {
+    /// All of them.
+    pub fn sum(self) -> u64 {
+        self.done + self.failed + self.skipped
+    }
+
+    fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// Something that could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// To whom.
+    pub contact: ContactId,
+    /// In which campaign.
+    pub campaign: Option<CampaignId>,
+    /// Why.
+    pub reason: String,
+}
+
+/// How far a lane is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Lane {
+    /// The next turn.
+    turn: u32,
+    /// Whether it has looked at its lists.
+    begun: bool,
+    /// Whether the lists showed everything when it began, so that it need not go through them again.
+    settled: bool,
+    /// How often it has been through the lists, from 0.
+    pass: u8,
+    /// Which of the job's campaigns it is at.
+    campaign: u32,
+    /// The next page in this campaign.
+    page: u32,
+    /// Where the list goes on behind the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
+    /// In the second pass: up to which page of the first it has looked.
+    #[serde(default)]
+    compared: u32,
+    /// Contacts whose older changes have to come from the feed first, each with the campaign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    late: Vec<(u32, ContactId)>,
+    /// Since when some of them wait.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    waits: Option<Instant>,
+    counts: Counts,
+    /// The first failures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failure>,
+    /// How many pages it has been through.
+    pages: u32,
+    /// Who is at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Claim>,
+    ended: bool,
+    /// The number of writes.
+    n: u64,
+}
+
+/// A worker at a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    by: String,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    until: Instant,
+}
+
+/// A page as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct StoredPage {
+    contacts: Vec<ContactId>,
+    /// Where the list goes on behind it; `None` on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Cursor>,
+}

@@ -1,0 +1,385 @@
+//! How a job begins, waits, and ends.
+//!
+//! A job and the catalog that counts it are one transaction, with whatever else the job follows from. The catalog lists
+//! the jobs that are not over; one that concerns a campaign of an earlier one waits for that one's end. What is listed and
+//! not yet in the queue is ordered by whoever comes next: whatever happens in between, no job is lost, and turns that are
+//! ordered twice change nothing.
+
+use dacapo_engine::ids::{CampaignId, ContactId};
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Job, JobStatus, Kind, LANES, Lane, Selection, StoredPage};
+use crate::Instant;
+use crate::campaigns::Together;
+use crate::catalog::{Catalog, Head};
+use crate::error::Error;
+use crate::handlers::Done;
+use crate::platform::{Platform, TRIES, item, read};
+use crate::ports::{Message, Order, Queue, Shown, Sweep};
+use crate::table::{Condition, Consistency, TableError, Write};
+
+/// How many contacts a page has.
+pub(super) const PAGE: usize = 200;
+
+/// How long pages are kept: the job itself is kept for good.
+pub(super) const PAGES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// A job that names more campaigns is taken to concern all of them, so that the catalog stays small.
+const MOST_NAMED: usize = 20;
+
+/// The most jobs that may wait or be under way, so that the catalog stays small.
+const MOST_OPEN: usize = 100;
+
+/// A job that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenJob {
+    /// Its sequence number.
+    pub seq: u64,
+    /// The campaigns that it concerns; none for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub campaigns: Vec<CampaignId>,
+    /// Whether the queue has it.
+    #[serde(default)]
+    pub ordered: bool,
+}
+
+impl OpenJob {
+    /// Whether the two may not be under way together.
+    fn meets(&self, other: &Self) -> bool {
+        self.campaigns.is_empty()
+            || other.campaigns.is_empty()
+            || self.campaigns.iter().any(|campaign| other.campaigns.contains(campaign))
+    }
+}
+
+/// What somebody asks to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    /// What.
+    pub kind: Kind,
+    /// To whom.
+    pub selection: Selection,
+    /// The contacts that are named.
+    pub named: Vec<ContactId>,
+    /// In which campaigns, in order of id.
+    pub campaigns: Vec<CampaignId>,
+    /// Whether all were asked for.
+    pub all: bool,
+    /// The name of the API key that asks.
+    pub by: String,
+    /// How many pairs of contact and campaign that is.
+    pub estimate: u64,
+}
+
+impl Requested {
+    /// Something that follows from a change of a campaign.
+    pub fn of_campaign(kind: Kind, campaign: &CampaignId, by: &str) -> Self {
+        Self {
+            kind,
+            selection: match kind {
+                Kind::Milestones | Kind::StopCampaign { .. } | Kind::Release => Selection::Enrolled,
+                Kind::EnrollExisting | Kind::EraseAccount => Selection::Everybody,
+            },
+            named: Vec::new(),
+            campaigns: vec![campaign.clone()],
+            all: false,
+            by: by.to_owned(),
+            estimate: 0,
+        }
+    }
+}
+
+/// Why a job was not opened.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BeginError {
+    /// So many wait already.
+    #[error("{MOST_OPEN} mass actions wait or are under way; cancel some, or try again later")]
+    TooMany,
+    /// The platform.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Platform {
+    /// Opens a job, and orders it unless it has to wait for an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`BeginError::TooMany`], and what the table answers.
+    pub async fn begin_job(
+        &self,
+        requested: &Requested,
+        together: impl Together<Job>,
+    ) -> Result<Job, BeginError> {
+        let job = self
+            .change_catalog(|catalog| {
+                if catalog.open.len() >= MOST_OPEN {
+                    return Err(BeginError::TooMany);
+                }
+                let (job, mut writes) = self.open_job(catalog, requested)?;
+                writes.extend(together(&job)?);
+                Ok((job, writes))
+            })
+            .await?;
+        self.dispatch_or_leave().await;
+        Ok(job)
+    }
+
+    /// Gives a job its number and lists it. What is answered is to be written with the catalog.
+    pub(crate) fn open_job(
+        &self,
+        catalog: &mut Catalog,
+        requested: &Requested,
+    ) -> Result<(Job, Vec<Write>), Error> {
+        catalog.jobs += 1;
+        let mut pages = Vec::new();
+        let chunks: Vec<&[ContactId]> = requested.named.chunks(PAGE).collect();
+        let lanes = match requested.selection {
+            Selection::Named { .. } => u32::try_from(chunks.len()).unwrap_or(LANES).clamp(1, LANES),
+            Selection::Tag(_) | Selection::Enrolled | Selection::Everybody => LANES,
+        };
+        let job = self.job_of(catalog.jobs, requested, lanes, JobStatus::Queued);
+        for (nth, chunk) in (0u32..).zip(&chunks) {
+            let page = StoredPage { contacts: chunk.to_vec(), after: None };
+            let key = self.keys.page(job.seq, 0, nth % lanes, 0, nth / lanes);
+            let page = item(key, &page)?.expires(job.at + PAGES_KEPT);
+            pages.push(Write::put(page, Condition::Always));
+        }
+        let every = job.kind == Kind::EraseAccount || job.campaigns.len() > MOST_NAMED;
+        let campaigns = if every { Vec::new() } else { job.campaigns.clone() };
+        catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false });
+        let mut writes = vec![self.job_write(&job)?];
+        writes.extend(pages);
+        Ok((job, writes))
+    }
+
+    /// A job of this number.
+    pub(super) fn job_of(
+        &self,
+        seq: u64,
+        requested: &Requested,
+        lanes: u32,
+        status: JobStatus,
+    ) -> Job {
+        Job {
+            seq,
+            kind: requested.kind,
+            selection: requested.selection.clone(),
+            campaigns: requested.campaigns.clone(),
+            all: requested.all,
+            by: requested.by.clone(),
+            at: self.now(),
+            lanes,
+            estimate: requested.estimate,
+            status,
+            reason: None,
+            ended_at: status.is_over().then(|| self.now()),
+            dry_run: None,
+            n: 1,
+        }
+    }
+
+    /// The first or the next state of a job.
+    pub(super) fn job_write(&self, job: &Job) -> Result<Write, Error> {
+        let stored = item(self.keys.job(job.seq), job)?.rev(job.n);
+        let condition = if job.n == 1 { Condition::Absent } else { Condition::Rev(job.n - 1) };
+        Ok(Write::put(stored.index(self.keys.job_listed(job.seq)), condition))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn job(&self, seq: u64) -> Result<Option<Job>, Error> {
+        self.get(&self.keys.job(seq)).await?.map(|item| read(&item)).transpose()
+    }
+
+    /// The lanes of a job, as far as they have begun.
+    pub(super) async fn lanes(&self, job: &Job) -> Result<Vec<Option<Lane>>, Error> {
+        let keys: Vec<_> = (0..job.lanes).map(|lane| self.keys.lane(job.seq, lane)).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        stored.iter().map(|item| item.as_ref().map(read).transpose()).collect()
+    }
+
+    /// Orders the jobs that are listed, not yet in the queue, and need not wait for an earlier one. To be called
+    /// whenever a process starts; whoever opens or ends a job does so too.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try.
+    pub async fn dispatch_pending(&self) -> Result<(), Error> {
+        // Behind a job that turns out to be over, others may have waited.
+        while self.dispatch_ready().await? {}
+        Ok(())
+    }
+
+    /// Orders what is ready. Says whether something was over, and is off the list now.
+    async fn dispatch_ready(&self) -> Result<bool, Error> {
+        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        let open = &loaded.catalog.open;
+        let ready: Vec<u64> = open
+            .iter()
+            .filter(|job| !job.ordered)
+            .filter(|job| !open.iter().any(|other| other.seq < job.seq && other.meets(job)))
+            .map(|job| job.seq)
+            .collect();
+        if ready.is_empty() {
+            return Ok(false);
+        }
+        let (mut orders, mut over) = (Vec::new(), Vec::new());
+        for seq in &ready {
+            let Some(job) = self.job(*seq).await?.filter(|job| !job.status.is_over()) else {
+                over.push(*seq);
+                continue;
+            };
+            for (lane, stored) in (0..).zip(self.lanes(&job).await?) {
+                let turn = stored.map_or(0, |lane| lane.turn);
+                orders.push(self.turn_order(Sweep { job: *seq, lane, turn }, self.now()));
+            }
+        }
+        if !orders.is_empty() {
+            self.ports.outbox.dispatch(orders).await?;
+        }
+        self.change_catalog(|catalog| {
+            catalog.open.retain(|job| !over.contains(&job.seq));
+            for job in catalog.open.iter_mut().filter(|job| ready.contains(&job.seq)) {
+                job.ordered = true;
+            }
+            Ok::<_, Error>(((), Vec::new()))
+        })
+        .await?;
+        Ok(!over.is_empty())
+    }
+
+    /// What was committed is done, whether or not the queue answers: whoever comes next orders what is pending.
+    pub(crate) async fn dispatch_or_leave(&self) {
+        if let Err(error) = self.dispatch_pending().await {
+            tracing::warn!(%error, "jobs stay pending");
+        }
+    }
+
+    pub(super) fn turn_order(&self, sweep: Sweep, at: Instant) -> Order {
+        Order::Send { queue: Queue::Sweeps, at, message: Message::Sweep(sweep) }
+    }
+
+    /// Takes a job that is over off the list, and lets those go that waited for it.
+    pub(super) async fn close_job(&self, seq: u64) -> Result<(), Error> {
+        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        if !loaded.catalog.open.iter().any(|open| open.seq == seq) {
+            return Ok(());
+        }
+        self.change_catalog(|catalog| {
+            catalog.open.retain(|open| open.seq != seq);
+            Ok::<_, Error>(((), Vec::new()))
+        })
+        .await?;
+        self.dispatch_pending().await
+    }
+
+    /// Opens the job that erases the account. From now on nothing happens in any campaign, and nobody is let in.
+    pub(crate) fn open_erasure(
+        &self,
+        catalog: &mut Catalog,
+        by: &str,
+        estimate: u64,
+    ) -> Result<(Job, Vec<Write>), Error> {
+        let requested = Requested {
+            kind: Kind::EraseAccount,
+            selection: Selection::Everybody,
+            named: Vec::new(),
+            campaigns: catalog.campaigns.keys().cloned().collect(),
+            all: true,
+            by: by.to_owned(),
+            estimate,
+        };
+        let opened = self.open_job(catalog, &requested)?;
+        catalog.erased_by = Some(opened.0.seq);
+        catalog.campaigns.clear();
+        Ok(opened)
+    }
+
+    /// Ends a job whose lanes have all ended.
+    pub(super) async fn finish_job(&self, job: &Job) -> Result<Done, Error> {
+        let lanes = self.lanes(job).await?;
+        if !lanes.iter().all(|lane| lane.as_ref().is_some_and(|lane| lane.ended)) {
+            return Ok(Done::Yes);
+        }
+        match job.kind {
+            Kind::EraseAccount => match self.ports.outbox.lists_show(job.at, self.now()) {
+                // What the feed still brings may count something.
+                Shown::Soon => return Ok(Done::Soon),
+                Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
+                Shown::Yes if !self.erase_rest(job).await? => {
+                    return Ok(Done::NotBefore(self.now()));
+                }
+                Shown::Yes => {}
+            },
+            Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
+            }
+        }
+        self.end_job(job.seq, JobStatus::Completed, None).await?;
+        Ok(Done::Yes)
+    }
+
+    /// Ends a job, unless it is over, and takes it off the list. Answers how it ended.
+    pub(super) async fn end_job(
+        &self,
+        seq: u64,
+        status: JobStatus,
+        reason: Option<&str>,
+    ) -> Result<Option<JobStatus>, Error> {
+        for _ in 0..TRIES {
+            let Some(mut job) = self.job(seq).await? else { return Ok(None) };
+            if !job.status.is_over() {
+                job.status = status;
+                job.reason = reason.map(str::to_owned);
+                job.ended_at = Some(self.now());
+                job.n += 1;
+                match self.write(vec![self.job_write(&job)?]).await {
+                    Ok(()) => {}
+                    Err(TableError::Conflict { .. } | TableError::Contended) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.close_job(seq).await?;
+            return Ok(Some(job.status));
+        }
+        Err(Error::Contended(TRIES))
+    }
+}
+
+impl Platform {
+    /// A campaign that is paused takes nobody in. The job ends here, and the resume opens one for those who are left.
+    pub(super) async fn leave_for_resume(&self, job: &Job) -> Result<Done, Error> {
+        let Some(campaign) = job.campaigns.first() else { return Ok(Done::Yes) };
+        let left = self
+            .change_catalog(|catalog| {
+                let head = catalog.campaigns.get_mut(campaign);
+                let paused = |head: &&mut Head| head.standing().is_some_and(|now| now.paused);
+                let Some(head) = head.filter(paused) else { return Ok((false, Vec::new())) };
+                head.enrolls = true;
+                Ok::<_, Error>((true, Vec::new()))
+            })
+            .await?;
+        if !left {
+            // It has been resumed meanwhile.
+            return Ok(Done::NotBefore(self.now()));
+        }
+        let reason = "the campaign was paused; those who are left may enter when it is resumed";
+        self.end_job(job.seq, JobStatus::Cancelled, Some(reason)).await?;
+        Ok(Done::Yes)
+    }
+}
+
+/// The sum over the lanes of a job, and what is skipped because it does not exist.
+pub(super) fn sum(job: &Job, lanes: &[Option<Lane>]) -> Counts {
+    let mut counts = Counts::default();
+    if let Selection::Named { missing, .. } = job.selection {
+        counts.skipped = missing * u64::try_from(job.campaigns.len()).unwrap_or(0);
+    }
+    for lane in lanes.iter().flatten() {
+        counts.add(lane.counts);
+    }
+    counts
+}

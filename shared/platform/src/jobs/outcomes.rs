@@ -1,0 +1,203 @@
+//! What is done to the contacts of a page, and how it counts.
+//!
+//! How a contact counts follows from its enrollment alone, whoever changed it: a page that is taken again counts the same.
+//!
+//! | kind | done | skipped |
+//! |---|---|---|
+//! | stop | it was stopped or reset, by this job or a later one | it was not enrolled as of the job |
+//! | release | it was released, by this job or a later one | it was not held |
+//! | enroll existing | it was let in | it did not enter |
+//! | milestones | it is up to date | it is gone |
+//! | erase account | it is erased | |
+
+use dacapo_engine::decide::{Event, Ignored};
+use dacapo_engine::enrollment::{Enrollment, Guard};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use futures_util::StreamExt as _;
+
+use super::{Failure, Job, Kind, Lane, Selection};
+use crate::Instant;
+use crate::enrollments::{Asked, Came, Reply};
+use crate::error::{Answer, Error};
+use crate::platform::Platform;
+
+/// The most contacts of a lane that wait for the feed. Beyond that the lane waits, too.
+const MOST_LATE: usize = 200;
+
+/// How long contacts wait for the feed.
+const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
+/// The failures that a lane tells of.
+const TOLD: usize = 10;
+
+/// How many contacts are erased at once.
+const ERASED_AT_ONCE: usize = 16;
+
+/// How something counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Skipped,
+    Failed(String),
+    /// Its older changes have to come from the feed first.
+    Late,
+    /// It does not belong to the selection.
+    Outside,
+    /// The campaign is paused: nobody enters it now.
+    Paused,
+}
+
+impl Platform {
+    /// Does to contacts what the job says.
+    pub(super) async fn done_to(
+        &self,
+        job: &Job,
+        campaign: Option<&CampaignId>,
+        contacts: &[ContactId],
+    ) -> Result<Vec<Outcome>, Error> {
+        let event = match (job.kind, campaign) {
+            (Kind::EraseAccount, _) | (_, None) => return self.erased(contacts).await,
+            (Kind::StopCampaign { reset_contacts, reset_statistics }, Some(_)) => {
+                Event::MassStop { job: job.seq, name: job.id(), reset_contacts, reset_statistics }
+            }
+            (Kind::Release, Some(_)) => Event::MassRelease { job: job.seq, name: job.id() },
+            (Kind::EnrollExisting, Some(_)) => Event::EnrollExisting { job: job.seq },
+            (Kind::Milestones, Some(_)) => Event::Changed,
+        };
+        let Some(campaign) = campaign else { return Ok(Vec::new()) };
+        // The catalog is read once a page.
+        let platform = self.at_work().await?;
+        let as_of = match job.kind {
+            Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
+            Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => None,
+        };
+        let tag = match &job.selection {
+            Selection::Tag(tag) => Some(tag),
+            Selection::Named { .. } | Selection::Enrolled | Selection::Everybody => None,
+        };
+        let asked = Asked { campaign, event: &event, as_of, tag };
+        let replies = platform.happen_to_many(&asked, contacts).await?;
+        let mut outcomes = Vec::with_capacity(contacts.len());
+        for (contact, reply) in contacts.iter().zip(replies) {
+            outcomes.push(self.outcome(job, campaign, contact, reply).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn outcome(
+        &self,
+        job: &Job,
+        campaign: &CampaignId,
+        contact: &ContactId,
+        reply: Reply,
+    ) -> Result<Outcome, Error> {
+        let before = reply.before.as_ref();
+        let outcome = match reply.came {
+            Ok(Some(Came::Committed(after))) if after.job == job.seq && after.idle => {
+                Outcome::Skipped
+            }
+            Ok(Some(Came::Committed(_) | Came::Deliver(_))) => Outcome::Done,
+            Ok(Some(Came::Ignored(ignored))) => of_ignored(job, ignored, before),
+            Ok(None) => match job.selection {
+                Selection::Enrolled => Outcome::Outside,
+                Selection::Named { .. } | Selection::Tag(_) | Selection::Everybody => {
+                    Outcome::Skipped
+                }
+            },
+            Ok(Some(Came::Undecidable(why))) => {
+                tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");
+                Outcome::Failed(format!("it could not be decided: {why}"))
+            }
+            Err(Error::Behind) => Outcome::Late,
+            Err(error) if error.answer() == Answer::Page => Outcome::Failed(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        let waits = before.is_some_and(|before| before.held == Some(Guard::Undecided));
+        if job.kind == Kind::Release && outcome == Outcome::Done && waits {
+            self.drain_all(contact, campaign).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn erased(&self, contacts: &[ContactId]) -> Result<Vec<Outcome>, Error> {
+        let erased: Vec<_> = contacts.iter().map(|contact| self.erase(contact)).collect();
+        let erased = futures_util::stream::iter(erased).buffered(ERASED_AT_ONCE);
+        let erased: Vec<_> = erased.collect().await;
+        erased
+            .into_iter()
+            .map(|erased| match erased {
+                Ok(_) => Ok(Outcome::Done),
+                Err(error) if error.answer() == Answer::Page => {
+                    Ok(Outcome::Failed(error.to_string()))
+                }
+                Err(error) => Err(error),
+            })
+            .collect()
+    }
+}
+
+/// How something counts that was ignored. `before` is the enrollment as it was then.
+fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outcome {
+    match ignored {
+        Ignored::Quarantined => {
+            Outcome::Failed("a change waits in quarantine; release it first".to_owned())
+        }
+        Ignored::Paused => Outcome::Paused,
+        Ignored::Behind => Outcome::Late,
+        Ignored::NeverEnrolled | Ignored::NotPublished | Ignored::NoVersion => Outcome::Skipped,
+        Ignored::AlreadyApplied
+        | Ignored::NothingConcerned
+        | Ignored::NotHeld
+        | Ignored::StaleRun
+        | Ignored::LeftStep
+        | Ignored::Replanned
+        | Ignored::Early
+        | Ignored::NotParked => {
+            let applied = before.is_some_and(|before| before.job >= job.seq && !before.idle);
+            let done = match job.kind {
+                Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting => applied,
+                Kind::Milestones => before.is_some(),
+                Kind::EraseAccount => false,
+            };
+            if done { Outcome::Done } else { Outcome::Skipped }
+        }
+    }
+}
+
+impl Lane {
+    /// Counts what came of a page. `false` if more contacts wait for the feed than it keeps: then the page has to be
+    /// taken again.
+    pub(super) fn take(
+        &mut self,
+        campaign: u32,
+        contacts: Vec<ContactId>,
+        outcomes: Vec<Outcome>,
+        job: &Job,
+        now: Instant,
+    ) -> bool {
+        let patient = self.waits.is_none_or(|since| now < since + PATIENCE);
+        for (contact, outcome) in contacts.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Done => self.counts.done += 1,
+                Outcome::Skipped => self.counts.skipped += 1,
+                Outcome::Failed(reason) => self.fail(job, campaign, contact, reason),
+                Outcome::Late if patient => self.late.push((campaign, contact)),
+                Outcome::Late => {
+                    let reason = "its older changes did not come from the feed".to_owned();
+                    self.fail(job, campaign, contact, reason);
+                }
+                Outcome::Outside | Outcome::Paused => {}
+            }
+        }
+        self.waits = if self.late.is_empty() { None } else { self.waits.or(Some(now)) };
+        self.late.len() <= MOST_LATE
+    }
+
+    fn fail(&mut self, job: &Job, campaign: u32, contact: ContactId, reason: String) {
+        self.counts.failed += 1;
+        if self.failures.len() < TOLD {
+            let campaign = super::pages::campaign_at(job, campaign).cloned();
+            self.failures.push(Failure { contact, campaign, reason });
+        }
+    }
+}

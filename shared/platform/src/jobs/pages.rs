@@ -1,0 +1,188 @@
+//! Where the contacts of a page come from.
+//!
+//! A page is fixed when it is first listed: whoever takes it again has the same contacts before it. The first pass goes
+//! through the lists as they are. Lists follow what is written, so unless they showed everything when it began, a second
+//! pass goes through them later and takes those that stand on no page of the first.
+
+use std::collections::BTreeSet;
+
+use dacapo_engine::ids::{CampaignId, ContactId};
+
+use super::opening::{PAGE, PAGES_KEPT};
+use super::{Job, Kind, Lane, Selection, StoredPage};
+use crate::error::Error;
+use crate::handlers::Done;
+use crate::platform::{Platform, item, read};
+use crate::ports::Shown;
+use crate::table::{Condition, Cursor, TableError, Write};
+
+/// How much of a list the second pass goes through at once, in pages.
+const COMPARED_AT_ONCE: usize = 20;
+
+/// What comes next in a lane.
+pub(super) enum Next {
+    /// These contacts, in the campaign that the lane was at; none, if the list held nobody new.
+    Page(Vec<ContactId>),
+    /// Those that had to wait for the feed.
+    Late,
+    /// Nothing before something else has happened.
+    Wait(Done),
+    /// Nothing.
+    Ended,
+}
+
+/// The campaign that a number in a lane stands for; none for what concerns no campaign.
+pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
+    match job.kind {
+        Kind::EraseAccount => None,
+        Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
+            job.campaigns.get(number as usize)
+        }
+    }
+}
+
+impl Platform {
+    /// The next page of a lane, which is moved behind it.
+    pub(super) async fn next_page(
+        &self,
+        job: &Job,
+        number: u32,
+        lane: &mut Lane,
+    ) -> Result<Next, Error> {
+        if !lane.begun {
+            lane.begun = true;
+            let shown = self.ports.outbox.lists_show(job.at, self.now());
+            let named = matches!(job.selection, Selection::Named { .. });
+            // Nobody may be left behind in an account that is erased: it goes through its list until nobody is new.
+            lane.settled = named || (shown == Shown::Yes && job.kind != Kind::EraseAccount);
+        }
+        let walks = match job.kind {
+            Kind::EraseAccount => 1,
+            Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
+                job.campaigns.len()
+            }
+        };
+        if (lane.campaign as usize) < walks {
+            return self.page_of(job, number, lane).await.map(Next::Page);
+        }
+        if !lane.late.is_empty() {
+            return Ok(Next::Late);
+        }
+        if lane.settled || lane.pass > 0 {
+            return Ok(Next::Ended);
+        }
+        match self.ports.outbox.lists_show(job.at, self.now()) {
+            Shown::Yes => {
+                lane.pass += 1;
+                lane.campaign = 0;
+                Ok(Next::Page(Vec::new()))
+            }
+            Shown::Soon => Ok(Next::Wait(Done::Soon)),
+            Shown::NotBefore(at) => Ok(Next::Wait(Done::NotBefore(at))),
+        }
+    }
+
+    async fn page_of(
+        &self,
+        job: &Job,
+        number: u32,
+        lane: &mut Lane,
+    ) -> Result<Vec<ContactId>, Error> {
+        if let Selection::Named { .. } = job.selection {
+            // The same pages for every campaign.
+            let key = self.keys.page(job.seq, 0, number, 0, lane.page);
+            let page: Option<StoredPage> =
+                self.get(&key).await?.map(|item| read(&item)).transpose()?;
+            match page {
+                Some(page) => {
+                    lane.page += 1;
+                    return Ok(page.contacts);
+                }
+                None => {
+                    lane.next_campaign();
+                    return Ok(Vec::new());
+                }
+            }
+        }
+        for _ in 0..COMPARED_AT_ONCE {
+            let (mut contacts, after) = self.list_behind(job, number, lane).await?;
+            if lane.pass > 0 {
+                contacts = self.new_among(job, number, lane, contacts).await?;
+            }
+            if contacts.is_empty() {
+                lane.go_behind(after);
+                if lane.cursor.is_none() {
+                    break;
+                }
+                continue;
+            }
+            let page = StoredPage { contacts, after };
+            let key = self.keys.page(job.seq, lane.pass, number, lane.campaign, lane.page);
+            let write = item(key, &page)?.expires(job.at + PAGES_KEPT);
+            let page = match self.write(vec![Write::put(write, Condition::Absent)]).await {
+                Ok(()) => page,
+                // It was listed before, by somebody who did not come to the end of it.
+                Err(TableError::Conflict { current: Some(current), .. }) => read(&current)?,
+                Err(error) => return Err(error.into()),
+            };
+            lane.page += 1;
+            lane.go_behind(page.after);
+            return Ok(page.contacts);
+        }
+        Ok(Vec::new())
+    }
+
+    /// What the list has behind the lane's place.
+    async fn list_behind(
+        &self,
+        job: &Job,
+        number: u32,
+        lane: &Lane,
+    ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
+        let (selection, campaign) = (&job.selection, campaign_at(job, lane.campaign));
+        self.list(selection, campaign, number, lane.cursor.clone(), PAGE).await
+    }
+
+    /// Those that stand on no page of the first pass. Both are in order of id, so the lane remembers up to which page it
+    /// has looked.
+    async fn new_among(
+        &self,
+        job: &Job,
+        number: u32,
+        lane: &mut Lane,
+        mut contacts: Vec<ContactId>,
+    ) -> Result<Vec<ContactId>, Error> {
+        let Some(last) = contacts.last().cloned() else { return Ok(contacts) };
+        let mut known: BTreeSet<ContactId> = BTreeSet::new();
+        loop {
+            let key = self.keys.page(job.seq, 0, number, lane.campaign, lane.compared);
+            let Some(stored) = self.get(&key).await? else { break };
+            let page: StoredPage = read(&stored)?;
+            let reaches = page.contacts.last().is_some_and(|end| *end >= last);
+            known.extend(page.contacts);
+            if reaches {
+                break;
+            }
+            lane.compared += 1;
+        }
+        contacts.retain(|contact| !known.contains(contact));
+        Ok(contacts)
+    }
+}
+
+impl Lane {
+    /// The list goes on here, or with the next campaign's.
+    fn go_behind(&mut self, after: Option<Cursor>) {
+        if after.is_none() {
+            self.next_campaign();
+        }
+        self.cursor = after;
+    }
+
+    fn next_campaign(&mut self) {
+        self.campaign += 1;
+        self.page = 0;
+        self.cursor = None;
+        self.compared = 0;
+    }
+}

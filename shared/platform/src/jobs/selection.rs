@@ -1,0 +1,241 @@
+//! How many contacts a selection has, and what a job would find: the dry run.
+//!
+//! Counting goes through the lists, which follow what is written. The dry run reads the contacts themselves, up to a
+//! bound, and changes nothing about them.
+
+use dacapo_engine::enrollment::{Enrollment, Status};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use serde::{Deserialize, Serialize};
+
+use super::{Job, JobStatus, Kind, LANES, Requested, Selection};
+use crate::Instant;
+use crate::campaigns::Together;
+use crate::contacts::read_contact;
+use crate::enrollments::State;
+use crate::error::Error;
+use crate::platform::{Platform, read};
+use crate::table::{Consistency, Cursor, Query};
+
+/// How many entries of lists are counted before a job is opened. What is beyond is counted as it is done.
+const MOST_COUNTED: u64 = 1_000_000;
+
+/// How many pairs of contact and campaign a dry run looks at.
+const LOOKED_AT: u64 = 10_000;
+
+/// How many pairs a dry run shows.
+const SHOWN: usize = 20;
+
+/// How many are read at once.
+const AT_ONCE: usize = 100;
+
+/// What a dry run found among the pairs that it looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picked {
+    /// How many pairs it looked at.
+    pub looked_at: u64,
+    /// How many of them would be changed.
+    pub affected: u64,
+    /// How many of them would be skipped.
+    pub skipped: u64,
+    /// The first that would be changed.
+    pub sample: Vec<Sample>,
+}
+
+/// A pair that would be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Who.
+    pub contact: ContactId,
+    /// In which campaign.
+    pub campaign: CampaignId,
+    /// How it stands there.
+    pub status: Status,
+}
+
+impl Platform {
+    /// How many pairs of contact and campaign a selection has, as the lists show it.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn count_selected(
+        &self,
+        selection: &Selection,
+        campaigns: &[CampaignId],
+    ) -> Result<u64, Error> {
+        let many = u64::try_from(campaigns.len()).unwrap_or(u64::MAX);
+        match selection {
+            Selection::Named { there, missing } => Ok((there + missing).saturating_mul(many)),
+            Selection::Tag(_) | Selection::Everybody => {
+                Ok(self.count_listed(selection, None).await?.saturating_mul(many))
+            }
+            Selection::Enrolled => {
+                let mut sum = 0;
+                for campaign in campaigns {
+                    sum += self.count_listed(selection, Some(campaign)).await?;
+                }
+                Ok(sum)
+            }
+        }
+    }
+
+    /// How many contacts there are, as the lists show it.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn count_contacts(&self) -> Result<u64, Error> {
+        self.count_listed(&Selection::Everybody, None).await
+    }
+
+    async fn count_listed(
+        &self,
+        selection: &Selection,
+        campaign: Option<&CampaignId>,
+    ) -> Result<u64, Error> {
+        let lanes = (0..LANES).map(|lane| async move {
+            let (mut counted, mut cursor) = (0, None);
+            loop {
+                let (contacts, after) =
+                    self.list(selection, campaign, lane, cursor, usize::MAX).await?;
+                counted += u64::try_from(contacts.len()).unwrap_or(0);
+                cursor = after;
+                if cursor.is_none() || counted >= MOST_COUNTED / u64::from(LANES) {
+                    return Ok::<_, Error>(counted);
+                }
+            }
+        });
+        Ok(futures_util::future::try_join_all(lanes).await?.iter().sum())
+    }
+
+    /// Some of the contacts that a selection lists in a lane, in order of id, and where the list goes on.
+    pub(super) async fn list(
+        &self,
+        selection: &Selection,
+        campaign: Option<&CampaignId>,
+        lane: u32,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
+        let partition = match (selection, campaign) {
+            (Selection::Tag(tag), _) => self.keys.tagged(tag, lane),
+            (Selection::Enrolled, Some(campaign)) => self.keys.members_listed(campaign, lane),
+            (Selection::Everybody | Selection::Named { .. }, _) | (Selection::Enrolled, None) => {
+                self.keys.contacts_listed(lane)
+            }
+        };
+        let query = Query::of(&partition).limit(limit).after(cursor);
+        let (listed, cursor): (Vec<String>, _) = if let Selection::Tag(_) = selection {
+            let page = self.ports.table.query(query).await?;
+            (page.items.into_iter().map(|item| item.key.sk).collect(), page.cursor)
+        } else {
+            let page = self.ports.table.query_index(query).await?;
+            (page.items.into_iter().map(|(listed, _)| listed.sk).collect(), page.cursor)
+        };
+        Ok((listed.into_iter().filter_map(|id| ContactId::new(id).ok()).collect(), cursor))
+    }
+
+    /// Looks at what a job would find, and keeps that like a job that is over.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn dry_run(
+        &self,
+        requested: &Requested,
+        together: impl Together<Job>,
+    ) -> Result<Job, Error> {
+        let picked = self.picked(requested).await?;
+        self.change_catalog(|catalog| {
+            catalog.jobs += 1;
+            let job = self.job_of(catalog.jobs, requested, 0, JobStatus::Completed);
+            let job = Job { dry_run: Some(picked.clone()), ..job };
+            let mut writes = vec![self.job_write(&job)?];
+            writes.extend(together(&job)?);
+            Ok((job, writes))
+        })
+        .await
+    }
+
+    async fn picked(&self, requested: &Requested) -> Result<Picked, Error> {
+        let mut picked = Picked::default();
+        if let Selection::Named { missing, .. } = requested.selection {
+            let many = u64::try_from(requested.campaigns.len()).unwrap_or(0);
+            picked.looked_at = missing * many;
+            picked.skipped = missing * many;
+        }
+        for campaign in &requested.campaigns {
+            if let Selection::Named { .. } = requested.selection {
+                for contacts in requested.named.chunks(AT_ONCE) {
+                    self.look_at(requested, campaign, contacts, &mut picked).await?;
+                }
+                continue;
+            }
+            for lane in 0..LANES {
+                let mut cursor = None;
+                loop {
+                    let (contacts, after) = self
+                        .list(&requested.selection, Some(campaign), lane, cursor, AT_ONCE)
+                        .await?;
+                    self.look_at(requested, campaign, &contacts, &mut picked).await?;
+                    cursor = after;
+                    if cursor.is_none() || picked.looked_at >= LOOKED_AT {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(picked)
+    }
+
+    async fn look_at(
+        &self,
+        requested: &Requested,
+        campaign: &CampaignId,
+        contacts: &[ContactId],
+        picked: &mut Picked,
+    ) -> Result<(), Error> {
+        if picked.looked_at >= LOOKED_AT || contacts.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let keys = contacts.iter().map(|contact| self.keys.contact(contact));
+        let enrolled = contacts.iter().map(|contact| self.keys.enrollment(contact, campaign));
+        let keys: Vec<_> = keys.chain(enrolled).collect();
+        let mut stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let enrollments = stored.split_off(contacts.len());
+        for (contact, (there, enrolled)) in contacts.iter().zip(stored.iter().zip(&enrollments)) {
+            picked.looked_at += 1;
+            let there = there.as_ref().map(read_contact).transpose()?;
+            let selected = match (&requested.selection, &there) {
+                (_, None) => false,
+                (Selection::Tag(tag), Some(there)) => there.tags.contains_key(tag),
+                (Selection::Named { .. } | Selection::Enrolled | Selection::Everybody, Some(_)) => {
+                    true
+                }
+            };
+            let state = enrolled.as_ref().map(read::<State>).transpose()?;
+            let state = state.map(|state| state.enrollment);
+            match state.filter(|state| selected && would_change(requested.kind, state, now)) {
+                Some(state) => {
+                    picked.affected += 1;
+                    if picked.sample.len() < SHOWN {
+                        let (contact, campaign) = (contact.clone(), campaign.clone());
+                        picked.sample.push(Sample { contact, campaign, status: state.status });
+                    }
+                }
+                None => picked.skipped += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn would_change(kind: Kind, enrollment: &Enrollment, now: Instant) -> bool {
+    enrollment.created.is_none_or(|created| created <= now)
+        && match kind {
+            Kind::Release => enrollment.status == Status::Held,
+            Kind::StopCampaign { .. } | Kind::Milestones | Kind::EraseAccount => true,
+            Kind::EnrollExisting => enrollment.status == Status::Ready,
+        }
+}

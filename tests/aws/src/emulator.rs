@@ -1,0 +1,122 @@
+//! Emulators of AWS, started on a free port and stopped with whoever started them.
+//!
+//! They are installed by `make emulators`. Each process starts its own, so nothing has to run already, and tests that
+//! run beside each other never meet.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use dacapo_aws::clients::{Clients, Connection, Credentials};
+use tokio::net::TcpStream;
+
+/// How long starting may take, on a machine that is busy with other things.
+const STARTING: Duration = Duration::from_secs(90);
+
+/// How often another port is tried, if somebody took the one that was free.
+const TRIES: usize = 3;
+
+/// A running emulator.
+#[derive(Debug)]
+pub struct Emulator {
+    process: Child,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Emulator {
+    /// AWS's own DynamoDB Local, in memory.
+    pub async fn dynamodb_local() -> Self {
+        let folder = installed("dynamodb-local");
+        Self::start("dynamodb-local", |port| {
+            let mut java = Command::new("java");
+            java.current_dir(&folder)
+                .args(["-Xmx512m", "-Djava.library.path=./DynamoDBLocal_lib"])
+                .args(["-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry"])
+                .args(["-port", &port.to_string()]);
+            java
+        })
+        .await
+    }
+
+    /// MiniStack.
+    pub async fn ministack() -> Self {
+        let program = installed("ministack").join("bin/ministack");
+        Self::start("ministack", |port| {
+            let mut ministack = Command::new(&program);
+            ministack.env("GATEWAY_PORT", port.to_string()).env("MINISTACK_HOST", "127.0.0.1");
+            ministack
+        })
+        .await
+    }
+
+    async fn start(name: &str, command: impl Fn(u16) -> Command) -> Self {
+        let mut said = String::new();
+        for _ in 0..TRIES {
+            let address = free_address();
+            let log = std::env::temp_dir().join(format!("dacapo-{name}-{}.log", address.port()));
+            let out = std::fs::File::create(&log).expect("a log");
+            let process = command(address.port())
+                .stdin(Stdio::null())
+                .stdout(out.try_clone().expect("a log"))
+                .stderr(out)
+                .spawn()
+                .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+            let mut emulator = Self { process, address, log };
+            if emulator.answers().await {
+                return emulator;
+            }
+            said = std::fs::read_to_string(&emulator.log).unwrap_or_default();
+        }
+        panic!("{name} does not come up:\n{said}");
+    }
+
+    /// Waits until it takes connections; it may end before.
+    async fn answers(&mut self) -> bool {
+        let up = async {
+            while TcpStream::connect(self.address).await.is_err() {
+                if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
+                    return false;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            true
+        };
+        tokio::time::timeout(STARTING, up).await.unwrap_or(false)
+    }
+
+    /// Clients that reach it.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients::new(&Connection {
+            region: "us-east-1".to_owned(),
+            endpoint: Some(format!("http://{}", self.address)),
+            credentials: Credentials {
+                access_key_id: "test".to_owned(),
+                secret_access_key: "test".to_owned(),
+                session_token: None,
+            },
+        })
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+fn installed(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository");
+    let folder = root.join(".tools").join(name);
+    assert!(folder.is_dir(), "{} is missing: run `make emulators`", folder.display());
+    folder
+}
+
+fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port")
+}

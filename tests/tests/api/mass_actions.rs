@@ -1,0 +1,206 @@
+//! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::called::{ADMIN, Called};
+
+const WELCOME: &str = r#"
+id: welcome
+name: Welcome
+sender: { name: Studio Nord, address: hello@studio-nord.example }
+elements:
+  lead:  { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello, next: pause }
+  pause: { type: wait, for: 2 days, next: bye }
+  bye:   { type: email, email: bye }
+emails:
+  hello: { subject: "Hello {{ contact.first_name }}", text: "Dear {{ contact.first_name }}, {{ unsubscribe_url }}" }
+  bye:   { subject: "Bye {{ contact.first_name }}", text: "Dear {{ contact.first_name }}, {{ unsubscribe_url }}" }
+"#;
+
+const NEWS: &str = r#"
+id: news
+name: News
+sender: { name: Studio Nord, address: hello@studio-nord.example }
+elements:
+  reader: { type: start, when: { tag: Reader }, next: pause }
+  pause:  { type: wait, for: 30 days }
+"#;
+
+async fn published(api: &Called, id: &str, document: &str) {
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
+    let saved =
+        api.bare("PUT", &format!("/v1/campaigns/{id}"), &headers, document.to_owned()).await;
+    assert!(saved.status.is_success(), "{}", saved.text);
+    api.post(&format!("/v1/campaigns/{id}/publish"), &json!({})).await.is(200);
+}
+
+async fn account() -> Called {
+    let api = Called::new().await;
+    published(&api, "welcome", WELCOME).await;
+    published(&api, "news", NEWS).await;
+    api
+}
+
+async fn lead(api: &Called, name: &str) {
+    let email = format!("{}@example.com", name.to_lowercase());
+    api.hook(&json!({ "email": email, "first_name": name, "tags": "Lead" })).await;
+    api.idle().await;
+}
+
+async fn days(api: &Called, days: i64) {
+    let now = api.embedded.platform.now();
+    api.embedded.worker.advance(now + TimeDelta::days(days)).await;
+}
+
+async fn statistics(api: &Called, id: &str) -> Value {
+    api.get(&format!("/v1/campaigns/{id}/statistics?by=day")).await.is(200)
+}
+
+async fn subjects(api: &Called, name: &str) -> Vec<String> {
+    let path = format!("/v1/contacts/email:{name}@example.com/messages");
+    let page = api.get(&path).await.is(200);
+    let all = page["items"].as_array().expect("messages");
+    all.iter()
+        .map(|one| format!("{} {}", one["run"], one["subject"].as_str().expect("a subject")))
+        .collect()
+}
+
+async fn kinds(api: &Called, name: &str) -> Vec<(String, String)> {
+    let page = api.get(&format!("/v1/contacts/email:{name}@example.com/history")).await.is(200);
+    let text = |line: &Value, key: &str| line[key].as_str().expect("a text").to_owned();
+    let lines = page["items"].as_array().expect("lines");
+    lines.iter().map(|line| (text(line, "kind"), text(line, "cause"))).collect()
+}
+
+async fn status(api: &Called, name: &str) -> Value {
+    let path = format!("/v1/contacts/email:{name}@example.com/enrollments");
+    api.get(&path).await.is(200)["items"][0]["status"].clone()
+}
+
+/// Takes a mass action, and answers how it ended.
+async fn done(api: &Called, what: &str, body: &Value) -> Value {
+    let taken = api.post(&format!("/v1/mass-actions/{what}"), body).await.is(202);
+    api.idle().await;
+    let id = taken["id"].as_str().expect("an id");
+    let ended = api.get(&format!("/v1/mass-actions/{id}")).await.is(200);
+    assert_eq!(ended["status"], "completed", "{ended:#}");
+    assert_eq!(taken["total"], ended["total"], "{ended:#}");
+    let sum = ["done", "failed", "skipped"].map(|key| ended[key].as_u64().expect("a count"));
+    assert_eq!(ended["total"], sum.iter().sum::<u64>(), "{ended:#}");
+    ended
+}
+
+#[tokio::test]
+async fn r16_a_test_contact_runs_through_is_reset_with_its_statistics_and_runs_again() {
+    let api = account().await;
+    lead(&api, "Bob").await;
+    days(&api, 3).await;
+    let without_ann = statistics(&api, "welcome").await;
+    assert_eq!(without_ann["days"][0]["entered"], 1);
+
+    lead(&api, "Ann").await;
+    days(&api, 3).await;
+    assert_eq!(subjects(&api, "ann").await, ["1 Hello Ann", "1 Bye Ann"]);
+    assert_eq!(status(&api, "ann").await, "completed");
+    let with_ann = statistics(&api, "welcome").await;
+    assert_eq!((&with_ann["entered"], &with_ann["completed"]), (&json!(2), &json!(2)));
+    assert_eq!(with_ann["messages"]["sent"], 4);
+    assert_eq!(with_ann["days"].as_array().map(Vec::len), Some(4), "two days for each");
+
+    // "you can use the user again"
+    let ended = done(
+        &api,
+        "stop-campaign",
+        &json!({ "campaigns": ["welcome"], "contacts": { "emails": ["Ann@example.com"] },
+                 "reset_contacts": true, "reset_statistics": true }),
+    )
+    .await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(1), &json!(0)));
+    assert_eq!(status(&api, "ann").await, "ready");
+    assert_eq!(statistics(&api, "welcome").await, without_ann, "as if she had never been there");
+    let lines = kinds(&api, "ann").await;
+    let cause = format!("because of mass action {}", ended["id"].as_str().unwrap());
+    assert!(lines.contains(&("reset".to_owned(), cause.clone())), "{lines:?}");
+    assert!(lines.contains(&("statistics_reset".to_owned(), cause)), "{lines:?}");
+    assert!(lines.iter().any(|(kind, _)| kind == "entered"), "the history stays: {lines:?}");
+
+    // The same webhook.
+    lead(&api, "Ann").await;
+    days(&api, 3).await;
+    assert_eq!(
+        subjects(&api, "ann").await,
+        ["1 Hello Ann", "1 Bye Ann", "2 Hello Ann", "2 Bye Ann"]
+    );
+    let again = statistics(&api, "welcome").await;
+    assert_eq!((&again["entered"], &again["completed"]), (&json!(2), &json!(2)));
+    assert_eq!((&again["restarted"], &again["messages"]["sent"]), (&json!(0), &json!(4)));
+}
+
+#[tokio::test]
+async fn r16_without_reset_they_are_stopped_and_do_not_enter() {
+    let api = account().await;
+    for name in ["Ann", "Bob", "Cem"] {
+        lead(&api, name).await;
+    }
+    api.hook(&json!({ "email": "dan@example.com", "first_name": "Dan" })).await;
+    api.idle().await;
+    let body = json!({ "campaigns": ["welcome"], "contacts": { "emails":
+        ["ann@example.com", "bob@example.com", "dan@example.com", "nobody@example.com"] } });
+    let ended = done(&api, "stop-campaign", &body).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(2), &json!(2)));
+    assert_eq!(status(&api, "ann").await, "stopped");
+    assert_eq!(status(&api, "cem").await, "active");
+    let counted = statistics(&api, "welcome").await;
+    assert_eq!((&counted["active"], &counted["stopped"]), (&json!(1), &json!(2)));
+    assert_eq!(counted["entered"], 3, "the statistics stay");
+    lead(&api, "Ann").await;
+    days(&api, 3).await;
+    assert_eq!(status(&api, "ann").await, "stopped");
+    assert_eq!(subjects(&api, "ann").await, ["1 Hello Ann"]);
+}
+
+#[tokio::test]
+async fn everybody_enrolled_or_with_a_tag_in_one_campaign_or_all() {
+    let api = account().await;
+    for n in 0..450 {
+        let tags = if n % 3 == 0 { "Lead, Reader" } else { "Lead" };
+        api.hook(&json!({ "email": format!("c{n}@example.com"), "first_name": "C", "tags": tags }))
+            .await;
+    }
+    api.hook(&json!({ "email": "zoe@example.com", "first_name": "Z", "tags": "Reader" })).await;
+    api.idle().await;
+    let body = json!({ "campaigns": "all", "contacts": { "tag": "reader" }, "dry_run": true });
+    let found = api.post("/v1/mass-actions/stop-campaign", &body).await.is(202);
+    assert_eq!((&found["total"], &found["looked_at"]), (&json!(302), &json!(302)), "{found:#}");
+    assert_eq!((&found["affected"], &found["would_skip"]), (&json!(301), &json!(1)));
+    assert_eq!(found["sample"].as_array().map(Vec::len), Some(20));
+    assert_eq!(statistics(&api, "news").await["active"], 151, "a dry run changes nothing");
+
+    let ended = done(
+        &api,
+        "stop-campaign",
+        &json!({ "campaigns": "all", "contacts": { "tag": "reader" }, "reset_contacts": true }),
+    )
+    .await;
+    assert_eq!((&ended["total"], &ended["done"]), (&json!(302), &json!(301)));
+    let welcome = statistics(&api, "welcome").await;
+    assert_eq!((&welcome["active"], &welcome["restarted"]), (&json!(300), &json!(150)));
+    assert_eq!(statistics(&api, "news").await["active"], 0);
+
+    let body =
+        json!({ "campaigns": ["welcome"], "contacts": "enrolled", "reset_statistics": true });
+    let ended = done(&api, "stop-campaign", &body).await;
+    assert_eq!(ended["done"], 450);
+    let welcome = statistics(&api, "welcome").await;
+    assert_eq!((&welcome["stopped"], &welcome["entered"]), (&json!(450), &json!(0)));
+    assert_eq!((&welcome["days"], &welcome["messages"]["sent"]), (&json!([]), &json!(0)));
+
+    let all = api.get("/v1/mass-actions?limit=2").await.is(200);
+    assert_eq!(all["items"][0]["id"], ended["id"], "newest first");
+    assert_eq!(all["items"][0]["by"], "admin");
+    let next = all["next_cursor"].as_str().expect("a cursor");
+    let all = api.get(&format!("/v1/mass-actions?limit=2&cursor={next}")).await.is(200);
+    assert_eq!(all["items"][0]["dry_run"], true);
+}

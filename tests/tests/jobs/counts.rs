@@ -1,0 +1,105 @@
+//! What is counted, held against what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::history::{Cause, Happened};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::statistics::{Gauge, Tally};
+use dacapo_platform::handlers::StoredHistory;
+use dacapo_platform::keys::{Keys, SHARDS};
+use dacapo_platform::table::{Query, Table as _};
+
+use crate::cloud::Cloud;
+
+/// All that the counters of a campaign say: over all time, and by day.
+pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tally) {
+    let (mut whole, mut days) = (Tally::default(), Tally::default());
+    for shard in 0..SHARDS {
+        let partition = cloud.bench.platform.keys.statistics(campaign, shard).pk;
+        let page = cloud.store.query(Query::of(&partition).strong()).await.unwrap();
+        assert!(page.cursor.is_none());
+        for item in &page.items {
+            let tally: Tally = item.body.read().unwrap();
+            if item.key.sk.starts_with(Keys::DAYS) { days.add(&tally) } else { whole.add(&tally) }
+        }
+    }
+    (whole, days)
+}
+
+/// Every day for itself is what somebody contributed to it: nothing is below zero.
+pub(crate) async fn no_day_is_below_zero(cloud: &Cloud, campaign: &CampaignId) {
+    let mut days: BTreeMap<String, Tally> = BTreeMap::new();
+    for shard in 0..SHARDS {
+        let partition = cloud.bench.platform.keys.statistics(campaign, shard).pk;
+        let query = Query::of(&partition).prefix(Keys::DAYS).strong();
+        for item in cloud.store.query(query).await.unwrap().items {
+            days.entry(item.key.sk).or_default().add(&item.body.read().unwrap());
+        }
+    }
+    for (day, tally) in days {
+        assert!(tally.counters().values().all(|sum| *sum >= 0), "{campaign} {day}: {tally:?}");
+    }
+}
+
+/// The counters are what the enrollments say.
+pub(crate) async fn counters_are_exact(
+    cloud: &Cloud,
+    campaign: &CampaignId,
+    enrollments: &BTreeMap<ContactId, Enrollment>,
+) {
+    let (mut whole, mut days) = (Tally::default(), Tally::default());
+    for enrollment in enrollments.values() {
+        whole.add(&enrollment.tally);
+        whole.add(&Gauge::between(None, Some(enrollment)));
+        days.add(&enrollment.tally.of_a_day());
+    }
+    let (counted, by_day) = counted(cloud, campaign).await;
+    let nonzero = |tally: &Tally| {
+        let counters = tally.counters().iter().filter(|(_, sum)| **sum != 0);
+        counters.map(|(name, sum)| (name.clone(), *sum)).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(nonzero(&counted), nonzero(&whole), "{campaign}");
+    assert_eq!(nonzero(&by_day), nonzero(&days), "{campaign} by day");
+    no_day_is_below_zero(cloud, campaign).await;
+}
+
+/// Who is enrolled in a campaign.
+pub(crate) async fn enrolled(
+    cloud: &Cloud,
+    contacts: &BTreeSet<ContactId>,
+    campaign: &CampaignId,
+) -> BTreeMap<ContactId, Enrollment> {
+    let mut all = BTreeMap::new();
+    for contact in contacts {
+        if let Some(stored) = cloud.bench.platform.enrollment(contact, campaign).await.unwrap() {
+            all.insert(contact.clone(), stored.enrollment);
+        }
+    }
+    all
+}
+
+/// The pairs whose history names a job: what it did, each time.
+pub(crate) async fn done_by(
+    cloud: &Cloud,
+    contacts: &BTreeSet<ContactId>,
+    job: &str,
+) -> BTreeMap<(ContactId, CampaignId), usize> {
+    let mut pairs: BTreeMap<(ContactId, CampaignId), usize> = BTreeMap::new();
+    for contact in contacts {
+        for item in cloud.items_of(contact, Keys::HISTORY).await {
+            let history: StoredHistory = item.body.read().unwrap();
+            for record in &history.records {
+                let names = record.because == Cause::Job(job.to_owned());
+                let ends = |what: &Happened| {
+                    matches!(what, Happened::Stopped | Happened::Reset | Happened::Released)
+                };
+                if names && record.lines.iter().any(|line| ends(&line.what)) {
+                    let pair = (contact.clone(), history.campaign.clone());
+                    *pairs.entry(pair).or_default() += 1;
+                }
+            }
+        }
+    }
+    pairs
+}

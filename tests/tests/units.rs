@@ -1,0 +1,32 @@
+//! Request units of one appointment loop, by DynamoDB's arithmetic on the embedded store: fast enough to run always.
+//! `tests/aws` holds the arithmetic to what DynamoDB itself says.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
+
+use dacapo_embedded::SqliteStore;
+use dacapo_measure::{Report, measure};
+
+async fn loops(batch: usize) -> (Report, Report) {
+    let store = SqliteStore::open(None, |_| true).unwrap();
+    measure(store, batch).await.unwrap()
+}
+
+/// Write and read units of every further loop, at most.
+async fn takes_at_most(batch: usize, written: f64, read: f64) {
+    let (first, again) = loops(batch).await;
+    println!(
+        "the first time, batches of {batch}\n{first}\nfrom then on, batches of {batch}\n{again}"
+    );
+    assert!(again.written() <= written, "{} write units", again.written());
+    assert!(again.read() <= read, "{} read units", again.read());
+}
+
+#[tokio::test]
+async fn a_loop_in_batches_of_ten_takes_27_write_and_14_read_units() {
+    takes_at_most(10, 27.0, 14.0).await;
+}
+
+#[tokio::test]
+async fn a_loop_in_batches_of_one_takes_33_write_and_20_read_units() {
+    takes_at_most(1, 33.0, 20.0).await;
+}
