@@ -14,13 +14,13 @@ use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
 use super::stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
 use crate::host::{Call, Host};
 
-/// Where mass actions are, where there are any.
+/// Where `stop` is asked for.
 const STOP: &str = "/v1/mass-actions/stop-campaign";
 
 /// See the module.
 pub struct HttpStage<H> {
     host: H,
-    /// Whether it takes `stop`.
+    /// Whether `stop` is played.
     stops: bool,
     zapier: String,
     console: String,
@@ -37,7 +37,7 @@ struct Person {
 }
 
 impl<H: Host> HttpStage<H> {
-    /// A stage on a host that is not open yet. `stops` says whether it takes mass actions, see [`takes_mass_actions`].
+    /// A stage on a host that is not open yet. `stops` says whether `stop` is played there, by a mass action.
     pub fn on(host: H, stops: bool) -> Self {
         let (zapier, console) = (String::new(), String::new());
         Self { host, stops, zapier, console, people: BTreeMap::new() }
@@ -174,16 +174,6 @@ impl<H: Host> HttpStage<H> {
         }
         Ok(settled)
     }
-}
-
-/// Whether a host has mass actions.
-///
-/// # Errors
-///
-/// What it answered instead of its description.
-pub fn takes_mass_actions(host: &dyn Host) -> Result<bool, String> {
-    let description = host.ask(&Call::get("/v1/openapi.json"))?;
-    Ok(description["paths"].get(STOP).is_some())
 }
 
 impl<H: Host> Stage for HttpStage<H> {

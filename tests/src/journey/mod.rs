@@ -34,7 +34,7 @@ mod stage;
 
 pub use compare::{difference, in_no_order};
 pub use engine::EngineStage;
-pub use http::{HttpStage, takes_mass_actions};
+pub use http::HttpStage;
 pub use play::play;
 pub use script::{Change, Deed, Publish, Question, Script};
 pub use stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};

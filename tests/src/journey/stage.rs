@@ -69,7 +69,7 @@ pub enum Lack {
     HoldingBack,
     /// `down until`: it cannot be stopped and started again.
     Stopping,
-    /// `stop`: it has no mass actions.
+    /// `stop`: it is not played by a mass action there.
     MassActions,
     /// `mail service`: what the mail service says is not in anybody's hand.
     MailService,
@@ -104,7 +104,7 @@ impl Lack {
         match self {
             Self::HoldingBack => "`&`: nobody outside can hold the system back",
             Self::Stopping => "`down until`: it cannot be stopped and started again",
-            Self::MassActions => "`stop`: it has no mass actions",
+            Self::MassActions => "`stop`: it is not played by a mass action there",
             Self::MailService => "`mail service`: what that says is in nobody's hand",
             Self::Feedback => "`bounces`, `complains`: the mail service says so, no call does",
             Self::Ignored => "`show ignored`: what was ignored is nowhere written down",
