@@ -4,6 +4,7 @@
 
 mod commands;
 mod crash;
+mod journeys;
 mod outward;
 mod races;
 mod serve;
