@@ -79,33 +79,6 @@ async fn columns_have_to_be_known() {
 }
 
 #[tokio::test]
-async fn an_import_that_broke_off_goes_on_where_it_was_and_a_whole_one_is_answered_again() {
-    let api = Called::new().await;
-    let row = |n: usize| format!("p{n}@example.com,P{n}\n");
-    let rows: String = (0..2_500).map(row).collect();
-    let whole = format!("email,first_name\n{rows}");
-    // It breaks off after 1,800 rows, by a row that cannot be read.
-    let broken: String = (0..1_800).map(row).collect();
-    let broken = format!("email,first_name\n{broken}\"{}", "x".repeat(70_000));
-    import(&api, Some("k"), "", &broken).await.problem(422);
-    // What was noted is not gone over again: this contact was erased meanwhile, and stays so.
-    api.delete("/v1/contacts/email:p0@example.com").await.is(204);
-    let imported = import(&api, Some("k"), "", &whole).await.is(200);
-    assert_eq!(imported["rows"], 2_500);
-    api.get("/v1/contacts/email:p0@example.com").await.problem(404);
-    api.get("/v1/contacts/email:p2499@example.com").await.is(200);
-
-    let replayed = import(&api, Some("k"), "", &whole).await;
-    assert_eq!(replayed.is(200), imported);
-    assert_eq!(replayed.headers["idempotency-replayed"], "true");
-    for other in [whole.replace("P7\n", "Q7\n"), format!("{whole}z@example.com,Z\n"), broken] {
-        let refused = import(&api, Some("k"), "", &other).await;
-        refused.problem(422);
-    }
-    api.get("/v1/contacts/email:z@example.com").await.problem(404);
-}
-
-#[tokio::test]
 async fn too_many_refused_rows_end_an_import() {
     let api = Called::new().await;
     let text = format!("email\n{}", "nobody\n".repeat(2_000));
