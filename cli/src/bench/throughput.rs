@@ -15,7 +15,7 @@ use crate::caller::Caller;
 pub(super) const KEY: &str = "bench";
 
 /// How many posts are under way at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// What the contacts go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
