@@ -4,6 +4,8 @@
 
 mod commands;
 mod crash;
+mod imports;
+mod jobs;
 mod journeys;
 mod outward;
 mod races;

@@ -1,6 +1,7 @@
 //! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
 
 use chrono::TimeDelta;
+use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
@@ -302,6 +303,8 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
     }
     let (writes, admin) = (api.key("tool", "write").await, api.key("boss", "admin").await);
     api.idle().await;
+    let platform = &api.embedded.platform;
+    platform.put_aside("stream/7", "effects", "no key", "p7@example.com").await.unwrap();
     let path = "/v1/mass-actions/erase-account";
     assert_eq!(api.with_key(&writes, "POST", path).await.status, 403);
     let told = api.post(path, &json!({})).await.problem(422)["detail"].to_string();
@@ -320,6 +323,9 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
         assert_eq!(left["items"], json!([]), "{list}");
     }
     assert_eq!(api.get("/dev/messages").await.is(200)["items"], json!([]));
+    let aside = platform.keys.put_aside("stream/7");
+    let aside = platform.ports.table.get(&aside, Consistency::Strong).await.unwrap();
+    assert_eq!(aside, None, "it may name somebody");
     assert_eq!(api.with_key(&admin, "GET", "/v1/contacts").await.status, 401);
     let jobs = api.get("/v1/mass-actions").await.is(200);
     assert_eq!(jobs["items"].as_array().map(Vec::len), Some(1), "who did it is kept");
