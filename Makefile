@@ -77,9 +77,9 @@ functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm6
 		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(FUNCTIONS)
 
 # Built for this machine, since it is here that they run. The runner's summary comes last.
-.PHONY: e2e-trial
-e2e-trial: ARCHITECTURE := $(HERE)
-e2e-trial: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+.PHONY: e2e
+e2e: ARCHITECTURE := $(HERE)
+e2e: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner="nextest run --no-fail-fast --test-threads 16"; \
 	else \
