@@ -92,6 +92,18 @@ impl Platform {
         }
     }
 
+    /// The contact that has an address, as it was a moment ago at least: what follows from it has to be committed on
+    /// condition that it still stands.
+    pub(crate) async fn contact_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
+        let key = self.keys.address(address);
+        let Some(owner) = self.ports.table.get(&key, Consistency::Eventual).await? else {
+            return Ok(None);
+        };
+        let key = self.keys.contact(&read::<StoredAddress>(&owner)?.contact);
+        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        stored.map(|item| read_contact(&item)).transpose()
+    }
+
     /// The contacts that have these addresses, in their order.
     ///
     /// # Errors
@@ -117,7 +129,27 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Written, WriteError> {
+        self.upsert_known(address, None, patch, by, together).await
+    }
+
+    /// The same, for a caller who has read the contact with this address already, not necessarily strongly.
+    pub(crate) async fn upsert_known(
+        &self,
+        address: &str,
+        known: Option<Contact>,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Written, WriteError> {
         let address = folded(address);
+        let has_it = |known: &Contact| known.address().is_some_and(|its| folded(its) == address);
+        if let Some(known) = known.filter(has_it) {
+            let id = known.id.clone();
+            match self.change_known(&id, Some(known), patch, by, together).await {
+                Err(WriteError::NoSuchContact) => {}
+                other => return other,
+            }
+        }
         for _ in 0..TRIES {
             if let Some(id) = self.contact_of(&address).await? {
                 match self.change(&id, patch, by, together).await {
@@ -207,10 +239,29 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Written, WriteError> {
+        self.change_known(id, None, patch, by, together).await
+    }
+
+    /// The same for a caller who has read the contact, not necessarily strongly: what follows from that is committed on
+    /// condition that it still stands; that nothing follows is concluded from a strong read only.
+    async fn change_known(
+        &self,
+        id: &ContactId,
+        mut known: Option<Contact>,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Written, WriteError> {
         for _ in 0..TRIES {
-            let before = self.contact(id).await?.ok_or(WriteError::NoSuchContact)?;
+            let (before, is_sure) = match known.take() {
+                Some(known) => (known, false),
+                None => (self.contact(id).await?.ok_or(WriteError::NoSuchContact)?, true),
+            };
             let mut contact = before.clone();
             let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
+            if change.is_none() && !is_sure {
+                continue;
+            }
             let written = Written { contact, created: false, change };
             let mut writes = Vec::new();
             if written.change.is_some() {

@@ -6,26 +6,30 @@
 
 mod many;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{
-    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, decide,
+    Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, decide,
 };
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::Tally;
+use dacapo_engine::time::{Zone, day_of};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
+use crate::keys::BEHIND_ENROLLMENTS;
 use crate::platform::{Platform, TRIES, is_own, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::table::{Condition, Consistency, Item, Query, TableError, Write};
 
 pub(crate) use many::{Asked, Reply};
 
@@ -44,6 +48,9 @@ pub struct StoredEnrollment {
     /// What is added to the statistics.
     #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
     pub delta: Tally,
+    /// The day of the account on which that is counted, if any of it is counted by day.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
     /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
     #[serde(rename = "s")]
     pub stamp: u64,
@@ -101,6 +108,16 @@ enum Try {
     /// It was enrolled later than the question is about.
     Outside,
 }
+
+/// A decision that is not committed yet.
+enum Judged {
+    Decided(Decision, Arc<Campaign>, Zone),
+    /// It never came to one.
+    Came(Came),
+}
+
+/// With how many campaigns at most a contact's enrollments are read together: they are few then.
+const FEW_CAMPAIGNS: usize = 8;
 
 /// What is decided about: an event in a campaign.
 #[derive(Clone, Copy)]
@@ -180,17 +197,79 @@ impl Platform {
         mut known: Option<Option<Enrollment>>,
     ) -> Result<Came, Error> {
         for _ in 0..TRIES {
-            let enrollment = match known.take() {
-                Some(known) => known,
-                None => self.state(id, campaign).await?,
-            };
             let question = Question { campaign, event, image, as_of: None };
-            match self.try_once(question, id, enrollment.as_ref()).await? {
+            let tried = match image {
+                Some(image) => {
+                    let enrollment = match known.take() {
+                        Some(known) => known,
+                        None => self.state(id, campaign).await?,
+                    };
+                    self.decide_and_commit(question, enrollment.as_ref(), image.contact).await?
+                }
+                None => match self.both(id, campaign).await? {
+                    Some((contact, enrollment)) => {
+                        self.decide_and_commit(question, enrollment.as_ref(), &contact).await?
+                    }
+                    None => Try::Came(Came::Ignored(Ignored::NeverEnrolled)),
+                },
+            };
+            match tried {
                 Try::Came(came) => return Ok(came),
                 Try::Again | Try::Outside => {}
             }
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to be asked once more,
+    /// after the ledger.
+    pub(crate) async fn may_leave(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        event: &Event,
+    ) -> Result<Option<(Delivery, Contact)>, Error> {
+        let Some((contact, enrollment)) = self.both(id, campaign).await? else { return Ok(None) };
+        let question = Question { campaign, event, image: None, as_of: None };
+        match self.judge(question, enrollment.as_ref(), &contact).await? {
+            Judged::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
+            Judged::Decided(..) | Judged::Came(_) => Ok(None),
+        }
+    }
+
+    /// A contact and its enrollment as they are now; `None` if there is no such contact.
+    async fn both(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<(Contact, Option<Enrollment>)>, Error> {
+        if !self.ports.table.reads_pages_cheaply() || self.catalog.campaigns() > FEW_CAMPAIGNS {
+            let enrollment = self.state(id, campaign).await?;
+            return Ok(self.contact(id).await?.map(|contact| (contact, enrollment)));
+        }
+        let (key, enrolled) = (self.keys.contact(id), self.keys.enrollment(id, campaign));
+        let (mut contact, mut enrollment, mut cursor) = (None, None, None);
+        loop {
+            let query = Query::of(&key.pk).between(crate::keys::CONTACT, BEHIND_ENROLLMENTS);
+            let page = self.ports.table.query(query.after(cursor).strong()).await?;
+            for item in &page.items {
+                if item.key == key {
+                    contact = Some(read_contact(item)?);
+                } else if item.key == enrolled {
+                    enrollment = Some(read_state(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // The items of a page are read one after the other: both may have been written in between.
+        let seen = enrollment.as_ref().map_or(0, |enrollment: &Enrollment| enrollment.seen);
+        if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < seen) {
+            contact = self.contact(id).await?;
+        }
+        Ok(contact.map(|contact| (contact, enrollment)))
     }
 
     /// An enrollment's state, as it is now.
@@ -199,37 +278,29 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<Enrollment>, Error> {
-        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        self.state_at(contact, campaign, Consistency::Strong).await
+    }
+
+    /// An enrollment's state, as fresh as is asked for.
+    pub(crate) async fn state_at(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        consistency: Consistency,
+    ) -> Result<Option<Enrollment>, Error> {
+        let key = self.keys.enrollment(contact, campaign);
+        let stored = self.ports.table.get(&key, consistency).await?;
         stored.map(|item| read_state(&item)).transpose()
     }
 
-    async fn try_once(
-        &self,
-        question: Question<'_>,
-        id: &ContactId,
-        enrollment: Option<&Enrollment>,
-    ) -> Result<Try, Error> {
-        let latest;
-        let contact = match question.image {
-            Some(image) => image.contact,
-            None => match self.contact(id).await? {
-                Some(contact) => {
-                    latest = contact;
-                    &latest
-                }
-                None => return Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
-            },
-        };
-        self.decide_and_commit(question, enrollment, contact).await
-    }
-
-    async fn decide_and_commit(
+    /// Decides; nothing is committed.
+    async fn judge(
         &self,
         question: Question<'_>,
         enrollment: Option<&Enrollment>,
         contact: &Contact,
-    ) -> Result<Try, Error> {
-        let Question { campaign, event, image, as_of } = question;
+    ) -> Result<Judged, Error> {
+        let Question { campaign, event, image, as_of: _ } = question;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
@@ -242,24 +313,24 @@ impl Platform {
             && image.is_some()
             && enrollment.seen >= contact.rev
         {
-            return Ok(Try::Came(Came::Ignored(Ignored::AlreadyApplied)));
+            return Ok(Judged::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
         let mut loaded = self.catalog_for(contact.updated_at).await?;
         if enrollment.is_some_and(|enrollment| !loaded.knows(campaign, enrollment)) {
             loaded = self.catalog_for(Instant::MAX_UTC).await?;
         }
         if let Some(error) = loaded.broken.get(campaign) {
-            return Ok(Try::Came(Came::Undecidable(error.to_string())));
+            return Ok(Judged::Came(Came::Undecidable(error.to_string())));
         }
         let Some(campaign) = loaded.campaigns.get(campaign) else {
-            return Ok(Try::Came(Came::Ignored(Ignored::NotPublished)));
+            return Ok(Judged::Came(Came::Ignored(Ignored::NotPublished)));
         };
-        let campaign = &self.with_version(campaign, enrollment).await?;
-        let others = self.statuses(campaign, id).await?;
+        let campaign = self.with_version(campaign, enrollment).await?;
+        let others = self.statuses(&campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();
         let situation = Situation {
             account: &loaded.account,
-            campaign,
+            campaign: &campaign,
             contact,
             baseline,
             enrollment,
@@ -267,16 +338,30 @@ impl Platform {
             now: self.now(),
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
-        let decision = match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => decision,
-            Err(panic) => return Ok(Try::Came(Came::Undecidable(words_of(panic.as_ref())))),
+        match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
+            Ok(decision) => Ok(Judged::Decided(decision, campaign, loaded.account.zone)),
+            Err(panic) => Ok(Judged::Came(Came::Undecidable(words_of(panic.as_ref())))),
+        }
+    }
+
+    async fn decide_and_commit(
+        &self,
+        question: Question<'_>,
+        enrollment: Option<&Enrollment>,
+        contact: &Contact,
+    ) -> Result<Try, Error> {
+        let Question { image, as_of, .. } = question;
+        let (decision, campaign, zone) = match self.judge(question, enrollment, contact).await? {
+            Judged::Decided(decision, campaign, zone) => (decision, campaign, zone),
+            Judged::Came(came) => return Ok(Try::Came(came)),
         };
+        let (id, campaign) = (&contact.id, &campaign);
         match decision {
             Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => Ok(Try::Outside),
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(id, campaign, enrollment, *advance).await? {
+                match self.commit(contact, (campaign, zone), enrollment, *advance).await? {
                     Commit::Lost => Ok(Try::Again),
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
@@ -334,55 +419,82 @@ impl Platform {
     /// One write, on condition that nobody else was faster.
     async fn commit(
         &self,
-        id: &ContactId,
-        campaign: &Campaign,
+        judged: &Contact,
+        (campaign, zone): (&Campaign, Zone),
         before: Option<&Enrollment>,
         advance: Advance,
     ) -> Result<Commit, Error> {
+        let id = &judged.id;
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
+        let at = instant_of(&records, &enrollment);
         let stored = StoredEnrollment {
             stamp: enrollment.rev,
             enrollment,
             effects,
             records,
+            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, zone)),
             delta,
             w: self.new_write_id(),
         };
-        let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
-        if !writes.is_empty() {
-            // The latest contact, not the one that was judged: another change may have come since.
-            let Some(mut contact) = self.contact(id).await? else {
-                return Ok(Commit::Erased);
-            };
-            let condition = Condition::Rev(contact.rev);
-            let mut fresh = 0;
-            let now = self.now();
-            for write in &writes {
-                let (by, causality) = (write.by.clone(), Some(write.causality));
-                if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
-                    fresh += 1;
+        let enrolls = self.enrollment_write(id, &campaign.id, before, &stored)?;
+        // The contact that was judged is the latest, mostly; otherwise another change has come since.
+        let mut latest = Cow::Borrowed(judged);
+        let mut is_latest = false;
+        loop {
+            let mut together = vec![enrolls.clone()];
+            if !writes.is_empty() {
+                match self.written(&latest, &writes)? {
+                    Some(write) => together.push(write),
+                    None if is_latest => {}
+                    // Nothing is to be done: that is for the latest to say.
+                    None => {
+                        let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                        (latest, is_latest) = (Cow::Owned(now), true);
+                        continue;
+                    }
                 }
             }
-            if fresh > 0 {
-                together.push(Write::put(self.contact_item(&contact)?, condition));
+            let writes_contact = together.len() > 1;
+            let checks = before.is_none() && !writes_contact;
+            if checks {
+                // An erased contact is not enrolled again.
+                together.push(Write::check(self.keys.contact(id), Condition::Present));
+            }
+            return match self.write(together).await {
+                Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
+                Err(TableError::Conflict { which: 0, current })
+                    if is_own(current.as_deref(), &stored.w) =>
+                {
+                    Ok(Commit::Made(Box::new(stored.enrollment)))
+                }
+                Err(TableError::Conflict { which: 1, current: None }) if checks => {
+                    Ok(Commit::Erased)
+                }
+                Err(TableError::Conflict { which: 1, .. }) if writes_contact && !is_latest => {
+                    let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                    (latest, is_latest) = (Cow::Owned(now), true);
+                    continue;
+                }
+                Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// The write of what a campaign writes to a contact, on condition that it is the latest; `None` if it changes nothing.
+    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Result<Option<Write>, Error> {
+        let mut contact = latest.clone();
+        let mut fresh = 0;
+        let now = self.now();
+        for write in writes {
+            let (by, causality) = (write.by.clone(), Some(write.causality));
+            if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
+                fresh += 1;
             }
         }
-        let checks = before.is_none() && together.len() == 1;
-        if checks {
-            // An erased contact is not enrolled again.
-            together.push(Write::check(self.keys.contact(id), Condition::Present));
-        }
-        match self.write(together).await {
-            Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
-            Err(TableError::Conflict { which: 0, current })
-                if is_own(current.as_deref(), &stored.w) =>
-            {
-                Ok(Commit::Made(Box::new(stored.enrollment)))
-            }
-            Err(TableError::Conflict { which: 1, current: None }) if checks => Ok(Commit::Erased),
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
-            Err(error) => Err(error.into()),
-        }
+        let condition = Condition::Rev(latest.rev);
+        let write = || Ok(Write::put(self.contact_item(&contact)?, condition));
+        (fresh > 0).then(write).transpose()
     }
 
     /// Notes what has been seen before the contact forgets it; losing a race is as good.
@@ -399,6 +511,7 @@ impl Platform {
             effects: Vec::new(),
             records: Vec::new(),
             delta: Tally::default(),
+            day: None,
             stamp: 0,
             w: self.new_write_id(),
         };
@@ -427,6 +540,12 @@ impl Platform {
     pub(crate) fn image(item: &Item) -> Result<Contact, Error> {
         read_contact(item)
     }
+}
+
+/// The instant under which a decision stands in the history: the same every time.
+pub(crate) fn instant_of(records: &[Record], enrollment: &Enrollment) -> Instant {
+    let first = records.first().map(|record| record.at);
+    first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)
 }
 
 /// Whether the contact was enrolled later than somebody speaks of.

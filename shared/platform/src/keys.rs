@@ -39,6 +39,9 @@ pub const CONTACT: &str = "CONTACT";
 /// How the sort key of an enrollment begins: what the feed tells enrollments by.
 pub const ENROLLMENT: &str = "E#";
 
+/// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
+pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
+
 /// Whether the change feed carries the item: contacts and enrollments, and nothing else.
 pub fn is_fed(key: &Key) -> bool {
     key.sk == CONTACT || key.sk.starts_with(ENROLLMENT)

@@ -10,7 +10,8 @@
 //! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says nothing about any key;
 //! the admin key given from outside is compared in constant time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -28,7 +29,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::Instant;
 use crate::keys::{api_key, sha256};
-use crate::platform::read;
+use crate::platform::{Platform, read};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -149,7 +150,12 @@ pub(super) async fn authenticated(
 ) -> Result<Response, Problem> {
     if let Some(needed) = needed(request.method(), request.uri().path()) {
         let key = key_of(request.headers()).ok_or_else(no_key)?;
-        let holder = holder(&api, &key).await?;
+        let working = api.platform.at_work().await?;
+        let holder = match needed {
+            // It reads the catalog anyway.
+            Scope::Webhook => holder(&api, &key, Some(&working)).await?,
+            Scope::Read | Scope::Write | Scope::Admin => holder(&api, &key, None).await?,
+        };
         if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
             let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
             return Err(Problem::forbidden(format!(
@@ -159,6 +165,9 @@ pub(super) async fn authenticated(
             )));
         }
         request.extensions_mut().insert(holder);
+        if needed == Scope::Webhook {
+            request.extensions_mut().insert(Working(working));
+        }
     }
     Ok(next.run(request).await)
 }
@@ -191,18 +200,59 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
     Some(headers.get("x-api-key")?.to_str().ok()?.trim().to_owned())
 }
 
-async fn holder(api: &Api, key: &str) -> Result<Holder, Problem> {
+/// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a key writes the catalog
+/// too, so a key that is known as of this revision still opens what it opened.
+#[derive(Clone, Default)]
+pub(super) struct KnownKeys(Arc<Mutex<HashMap<String, (u64, Holder)>>>);
+
+impl KnownKeys {
+    /// So many are known at most.
+    const MOST: usize = 1_024;
+
+    fn get(&self, hash: &str, rev: u64) -> Option<Holder> {
+        let known = self.0.lock().ok()?;
+        known.get(hash).filter(|(known, _)| *known == rev).map(|(_, holder)| holder.clone())
+    }
+
+    fn add(&self, hash: &str, rev: u64, holder: &Holder) {
+        if let Ok(mut known) = self.0.lock() {
+            if known.len() >= Self::MOST {
+                known.clear();
+            }
+            known.insert(hash.to_owned(), (rev, holder.clone()));
+        }
+    }
+}
+
+/// The platform at work for one call.
+#[derive(Clone)]
+pub(super) struct Working(pub(super) Platform);
+
+async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Holder, Problem> {
     let hash = sha256(key);
     if let Some(admin) = api.admin_key.as_ref().filter(|admin| admin.is(key)) {
         let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
         return Ok(Holder(Arc::new(Held { id: hash, name, scopes })));
     }
+    let rev = match working {
+        Some(working) => Some(working.catalog().await?.rev),
+        None => None,
+    };
+    if let Some(known) = rev.and_then(|rev| api.known_keys.get(&hash, rev)) {
+        return Ok(known);
+    }
     let stored = api.platform.get(&api_key(&hash)).await.map_err(crate::error::Error::from)?;
     let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
-    stored
+    let holder = stored
         .filter(|stored| stored.account == *api.platform.keys.account())
-        .map(|StoredKey { name, scopes, .. }| Holder(Arc::new(Held { id: hash, name, scopes })))
-        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))
+        .map(|StoredKey { name, scopes, .. }| {
+            Holder(Arc::new(Held { id: hash.clone(), name, scopes }))
+        })
+        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))?;
+    if let Some(rev) = rev {
+        api.known_keys.add(&hash, rev, &holder);
+    }
+    Ok(holder)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::auth::Holder;
+use super::auth::{Holder, Working};
 use super::changes::Changed;
 use super::extract::{Query, form_pairs, is_json, json, media_type, whole};
 use super::fields::MOST_FIELDS;
@@ -88,14 +88,16 @@ async fn contact(
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
+    let working = request.extensions().get::<Working>().cloned();
     let sent = sent(request).await?;
-    let loaded = api.platform.catalog().await?;
+    let platform = match working {
+        Some(Working(platform)) => platform,
+        None => api.platform.at_work().await?,
+    };
+    let loaded = platform.catalog().await?;
     let address = sent.get("email").and_then(Value::as_str).map(folded);
     let before = match address.filter(|address| !address.is_empty()) {
-        Some(address) => match api.platform.contact_of(&address).await? {
-            Some(id) => api.platform.contact(&id).await?,
-            None => None,
-        },
+        Some(address) => platform.contact_lately(&address).await?,
         None => None,
     };
     let reader = Reader::new(&loaded, before.as_ref(), Manner::Hook, how.unknown_fields);
@@ -116,7 +118,8 @@ async fn contact(
         )
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
-    let written = api.platform.upsert(&email, &read.patch, &holder.author(), &together).await?;
+    let by = holder.author();
+    let written = platform.upsert_known(&email, before, &read.patch, &by, &together).await?;
     Ok(answer(&written)?)
 }
 

@@ -53,6 +53,7 @@ pub use problem::{Fault, Problem};
 pub(crate) struct Api {
     pub(crate) platform: Platform,
     admin_key: Option<AdminKey>,
+    known_keys: auth::KnownKeys,
     described: Arc<openapi::Described>,
 }
 
@@ -75,7 +76,7 @@ pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
         .merge(unsubscribe::routes())
         .split_for_parts();
     let described = Arc::new(openapi::Described::new(&document));
-    let api = Api { platform, admin_key, described };
+    let api = Api { platform, admin_key, known_keys: auth::KnownKeys::default(), described };
     // The last layer stands outermost.
     routes
         .route("/v1/openapi.json", get(openapi::serve))

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Change, Contact};
-use dacapo_engine::decide::Event;
+use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::enrollments::{Came, Image};
 use crate::error::Error;
 use crate::platform::{Platform, item};
-use crate::table::{Condition, Item, TableError, Write};
+use crate::table::{Condition, Consistency, Item, TableError, Write};
 
 /// A contact in the change feed, before and after a write.
 #[derive(Debug, Clone)]
@@ -52,10 +52,19 @@ impl Platform {
         }
         let image = Image { before: rev_before, contact: &contact };
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
+        // nothing is to be done is no conclusion from an older state.
+        let is_concerned = |id: &CampaignId| {
+            loaded.campaigns.get(id).is_none_or(|campaign| concerns(campaign, changes))
+        };
+        let freshness = match ids.first() {
+            Some(only) if ids.len() == 1 && is_concerned(only) => Consistency::Eventual,
+            Some(_) | None => Consistency::Strong,
+        };
         let enrollments = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
-                let enrollment = self.state(&contact.id, only).await?;
+                let enrollment = self.state_at(&contact.id, only, freshness).await?;
                 enrollment
                     .map(|enrollment| (CampaignId::clone(only), enrollment))
                     .into_iter()
@@ -77,8 +86,22 @@ impl Platform {
                 continue;
             }
             let known = Some(enrollment.cloned());
-            match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
+            let changed = Event::Changed;
+            let mut came = self.happen_on(&contact.id, id, &changed, Some(image), known).await?;
+            let is_final = |came: &Came| match came {
+                // What has been seen stays seen.
+                Came::Ignored(Ignored::AlreadyApplied) => true,
+                Came::Ignored(_) => false,
+                Came::Committed(_) | Came::Deliver(_) | Came::Undecidable(_) => true,
+            };
+            if freshness == Consistency::Eventual && !is_final(&came) {
+                came = self.happen_on(&contact.id, id, &changed, Some(image), None).await?;
+            }
+            match came {
                 Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
+                Came::Ignored(Ignored::Quarantined) => {
+                    self.quarantine(id, image, "an older change could not be decided").await?;
+                }
                 Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
             }
         }

@@ -146,6 +146,7 @@ impl Platform {
                 effects: Vec::new(),
                 records: vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }],
                 delta: Tally::default(),
+                day: None,
                 w: String::new(),
             })
         })

@@ -12,7 +12,6 @@ use dacapo_engine::hash::stable;
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
-use dacapo_engine::time::{Zone, day_of};
 use serde::{Deserialize, Serialize};
 
 use super::enrollment_committed::Committed;
@@ -76,10 +75,9 @@ impl Platform {
         if decisions.is_empty() {
             return Ok(());
         }
-        let zone = self.catalog().await?.account.zone;
         let mut entries = Vec::new();
         for decision in decisions {
-            entries.extend(self.entries(decision, decisions, zone).await?);
+            entries.extend(self.entries(decision, decisions).await?);
         }
         let together = in_transactions(entries);
         let written = together.into_iter().map(|entries| self.write_entries(entries));
@@ -92,7 +90,6 @@ impl Platform {
         &self,
         decision: &'a Committed,
         batch: &[Committed],
-        zone: Zone,
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
@@ -105,10 +102,10 @@ impl Platform {
         let at = instant_of(decision);
         let reset = is_reset(&stored.records);
         let (mut days, day) = if reset {
-            (self.days_to_take_off(decision, before, batch, zone).await?, None)
+            (self.days_to_take_off(decision, before, batch).await?, None)
         } else {
             let counted = delta.of_a_day();
-            let day = (!counted.is_empty()).then(|| day_of(at, zone));
+            let day = stored.day;
             (day.map(|day| (day, counted)).into_iter().collect(), day)
         };
         let total = ((campaign, None), delta.clone());
@@ -154,7 +151,6 @@ impl Platform {
         decision: &Committed,
         before: Option<&Enrollment>,
         batch: &[Committed],
-        zone: Zone,
     ) -> Result<Vec<(NaiveDate, Tally)>, Error> {
         if before.is_none_or(|before| before.tally.of_a_day().is_empty()) {
             return Ok(Vec::new());
@@ -195,8 +191,7 @@ impl Platform {
             let rev = other.stored.stamp;
             if is_reset(&other.stored.records) {
                 last_reset = last_reset.max(rev);
-            } else {
-                let day = day_of(instant_of(other), zone);
+            } else if let Some(day) = other.stored.day {
                 since.entry(rev).or_insert_with(|| (day, other.stored.delta.of_a_day()));
             }
         }
@@ -267,11 +262,9 @@ fn in_transactions(entries: Vec<Entry<'_>>) -> Vec<Vec<Entry<'_>>> {
     all
 }
 
-/// The instant under which a decision stands in the history: the same every time.
+/// The instant under which a decision stands in the history.
 fn instant_of(decision: &Committed) -> Instant {
-    let enrollment = &decision.stored.enrollment;
-    let first = decision.stored.records.first().map(|record| record.at);
-    first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)
+    crate::enrollments::instant_of(&decision.stored.records, &decision.stored.enrollment)
 }
 
 fn is_reset(records: &[Record]) -> bool {

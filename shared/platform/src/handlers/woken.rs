@@ -18,6 +18,22 @@ impl Platform {
     pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
         let mut record = None;
         if let Event::DeliveryDue { run, step } = wake.event {
+            // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else comes of it is for the
+            // ledger to say first.
+            match self.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
+                Ok(Some((delivery, latest))) => {
+                    let latest = Some(&latest);
+                    match self
+                        .deliver(&wake.contact, &wake.campaign, &delivery, None, latest)
+                        .await?
+                    {
+                        Done::Soon => {}
+                        done @ (Done::Yes | Done::NotBefore(_)) => return Ok(done),
+                    }
+                }
+                Ok(None) | Err(Error::Behind) => {}
+                Err(error) => return Err(error),
+            }
             match self.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
                 Ledger::Done(done) => return Ok(done),
                 Ledger::Open(before) => record = before.map(|before| *before),
@@ -25,7 +41,7 @@ impl Platform {
         }
         match self.happen(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(Came::Deliver(delivery)) => {
-                self.deliver(&wake.contact, &wake.campaign, &delivery, record).await
+                self.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
             }
             Ok(Came::Ignored(Ignored::Early)) => Ok(match due(&wake.event) {
                 Some(due) => Done::NotBefore(due),
