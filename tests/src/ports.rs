@@ -30,7 +30,7 @@ pub struct Bench {
 impl Bench {
     /// At noon of 1 December 2026.
     pub fn on(table: Arc<dyn Table>) -> Self {
-        let clock = Arc::new(Standing(AtomicI64::new(1_796_126_400_000)));
+        let clock = Arc::new(Standing::at_noon());
         let outbox = Arc::new(Remembered::default());
         let ports = Ports {
             table,
@@ -64,8 +64,9 @@ impl Bench {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
         while let Some(order) = orders.pop() {
-            if let Order::Send { message: Message::Sweep(sweep), .. } = order {
+            if let Order::Send { at, message: Message::Sweep(sweep), .. } = order {
                 all.push(self.named(&sweep).await);
+                self.clock.advance((at - self.platform.now()).num_seconds().max(-1) + 1);
                 // The lists have to show everything before the last look at them.
                 while let Done::NotBefore(at) = self.platform.sweep(&sweep).await.expect("a turn") {
                     let wait = at - self.platform.now();
@@ -89,6 +90,16 @@ impl Bench {
 pub struct Standing(AtomicI64);
 
 impl Standing {
+    /// At noon of 1 December 2026.
+    pub fn at_noon() -> Self {
+        Self(AtomicI64::new(1_796_126_400_000))
+    }
+
+    /// Sets it.
+    pub fn set(&self, to: Instant) {
+        self.0.store(to.timestamp_millis(), Ordering::SeqCst);
+    }
+
     /// Moves it.
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);

@@ -1,8 +1,17 @@
 //! The ports on DynamoDB, EventBridge Scheduler, SQS and SES, and what the functions run.
 
+pub mod admin;
+pub mod caller;
+pub mod chance;
 pub mod clients;
+pub mod clock;
 pub mod functions;
+pub mod logging;
 pub mod mailer;
+pub mod metrics;
 pub mod outbox;
 pub mod settings;
 pub mod table;
+#[cfg(test)]
+mod testing;
+mod words;

@@ -65,7 +65,7 @@ pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
         .from(Mailbox::new(mail.from.name.clone(), from))
         .to(Mailbox::new(None, address(&mail.to)?))
         .subject(mail.subject.as_str())
-        .message_id(Some(format!("<{}@{domain}>", mail.message_id)));
+        .message_id(Some(format!("<{}@{domain}>", mail.message)));
     if let Some(reply_to) = &mail.reply_to {
         builder = builder.reply_to(Mailbox::new(None, address(reply_to)?));
     }

@@ -314,7 +314,7 @@ impl Work {
         }
         let mut contacts: BTreeMap<Option<String>, Vec<Timer>> = BTreeMap::new();
         for timer in due {
-            let contact = timer.body.read().ok().and_then(|message| whose(&message));
+            let contact = whose(&timer.body);
             contacts.entry(contact).or_default().push(timer);
         }
         let acknowledged = Acknowledged::default();
@@ -366,7 +366,7 @@ impl Work {
                 continue;
             }
             for message in self.store.receive(queue.name(), now, BATCH, None).await? {
-                let contact = message.body.read().ok().and_then(|message| whose(&message));
+                let contact = whose(&message.body);
                 contacts.entry(contact).or_default().push(message);
             }
         }
@@ -421,13 +421,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
-        let handled = match message {
-            Message::Wake(wake) => self.platform.woken(wake).await,
-            Message::Call(call) => self.platform.call(call, attempt).await,
-            Message::Sweep(sweep) => self.platform.sweep(sweep).await,
-            Message::Erase(contact) => self.platform.sweep_erased(contact).await,
-        };
-        match handled {
+        match self.platform.handle(message, attempt).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
@@ -488,11 +482,6 @@ where
 }
 
 /// What a message is about, a contact or a lane of a job: its messages go in order.
-fn whose(message: &Message) -> Option<String> {
-    match message {
-        Message::Wake(wake) => Some(wake.contact.to_string()),
-        Message::Call(call) => Some(call.contact.to_string()),
-        Message::Erase(contact) => Some(contact.to_string()),
-        Message::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
-    }
+fn whose(body: &dacapo_platform::table::Body) -> Option<String> {
+    body.read::<Message>().ok()?.lane()
 }

@@ -16,6 +16,7 @@ use dacapo_engine::contact::Consent;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
@@ -134,6 +135,9 @@ impl Catalog {
 pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
+    /// The restart delay for a document that does not say, as it was then: a version never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart_delay: Option<Span>,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub(crate) at: Instant,
 }
@@ -165,11 +169,14 @@ impl Loaded {
 #[derive(Default)]
 pub(crate) struct Pinned(Mutex<Option<(Arc<Loaded>, Instant)>>);
 
+/// Campaign, version and key of an e-mail.
+type EmailName = (CampaignId, u32, String);
+
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
-    placeholders: Mutex<HashMap<(CampaignId, u32, String), Arc<BTreeSet<String>>>>,
+    placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
 impl CatalogCache {
@@ -281,7 +288,9 @@ impl Platform {
         let missing = || Error::NoVersion(id.clone(), version);
         let stored = self.get(&self.keys.version(id, version)).await?.ok_or_else(missing)?;
         let stored: StoredVersion = read(&stored)?;
-        let source = reader::read(&stored.source).map_err(|_| missing())?;
+        let mut source = reader::read(&stored.source).map_err(|_| missing())?;
+        let settings = &mut source.document.settings;
+        settings.restart_delay = settings.restart_delay.or(stored.restart_delay);
         let graph = Arc::new(Graph::new(version, source.document, &stored.fields));
         if let Ok(mut versions) = self.catalog.versions.lock() {
             versions.insert(name, Arc::clone(&graph));

@@ -4,9 +4,9 @@
 //! performed. Whoever loses a race decides again on what is there then. If the campaign writes to the contact, both items are
 //! one transaction. What the stream of these items drives is in `crate::handlers`.
 
+mod committing;
 mod many;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,23 +14,24 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::decide::{
-    Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, decide,
-};
+use dacapo_engine::decide::{Decision, Delivery, Effect, Event, Ignored, Situation, decide};
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::Tally;
-use dacapo_engine::time::{Zone, day_of};
+use dacapo_engine::time::Zone;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::keys::BEHIND_ENROLLMENTS;
-use crate::platform::{Platform, TRIES, is_own, item, read};
-use crate::table::{Condition, Consistency, Item, Query, TableError, Write};
+use crate::metrics::Metric;
+use crate::platform::{Platform, TRIES, read};
+use crate::table::{Consistency, Item, Query};
 
+use committing::Commit;
+pub(crate) use committing::instant_of;
 pub(crate) use many::{Asked, Reply};
 
 /// An enrollment as it is stored: the state, and what the last decision asked for.
@@ -90,15 +91,6 @@ pub struct Image<'a> {
     pub before: u64,
     /// The contact after it.
     pub contact: &'a Contact,
-}
-
-/// What came of a commit.
-enum Commit {
-    Made(Box<Enrollment>),
-    /// Somebody else was faster.
-    Lost,
-    /// The contact is gone.
-    Erased,
 }
 
 /// The outcome of one try.
@@ -362,7 +354,10 @@ impl Platform {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
                 match self.commit(contact, (campaign, zone), enrollment, *advance).await? {
-                    Commit::Lost => Ok(Try::Again),
+                    Commit::Lost => {
+                        Metric::Conflicts.tell(1);
+                        Ok(Try::Again)
+                    }
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
                     Commit::Made(committed) => Ok(Try::Came(match ignored {
@@ -416,136 +411,10 @@ impl Platform {
         Ok(all.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
     }
 
-    /// One write, on condition that nobody else was faster.
-    async fn commit(
-        &self,
-        judged: &Contact,
-        (campaign, zone): (&Campaign, Zone),
-        before: Option<&Enrollment>,
-        advance: Advance,
-    ) -> Result<Commit, Error> {
-        let id = &judged.id;
-        let Advance { enrollment, writes, effects, records, delta, .. } = advance;
-        let at = instant_of(&records, &enrollment);
-        let stored = StoredEnrollment {
-            stamp: enrollment.rev,
-            enrollment,
-            effects,
-            records,
-            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, zone)),
-            delta,
-            w: self.new_write_id(),
-        };
-        let enrolls = self.enrollment_write(id, &campaign.id, before, &stored)?;
-        // The contact that was judged is the latest, mostly; otherwise another change has come since.
-        let mut latest = Cow::Borrowed(judged);
-        let mut is_latest = false;
-        loop {
-            let mut together = vec![enrolls.clone()];
-            if !writes.is_empty() {
-                match self.written(&latest, &writes)? {
-                    Some(write) => together.push(write),
-                    None if is_latest => {}
-                    // Nothing is to be done: that is for the latest to say.
-                    None => {
-                        let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
-                        (latest, is_latest) = (Cow::Owned(now), true);
-                        continue;
-                    }
-                }
-            }
-            let writes_contact = together.len() > 1;
-            let checks = before.is_none() && !writes_contact;
-            if checks {
-                // An erased contact is not enrolled again.
-                together.push(Write::check(self.keys.contact(id), Condition::Present));
-            }
-            return match self.write(together).await {
-                Ok(()) => Ok(Commit::Made(Box::new(stored.enrollment))),
-                Err(TableError::Conflict { which: 0, current })
-                    if is_own(current.as_deref(), &stored.w) =>
-                {
-                    Ok(Commit::Made(Box::new(stored.enrollment)))
-                }
-                Err(TableError::Conflict { which: 1, current: None }) if checks => {
-                    Ok(Commit::Erased)
-                }
-                Err(TableError::Conflict { which: 1, .. }) if writes_contact && !is_latest => {
-                    let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
-                    (latest, is_latest) = (Cow::Owned(now), true);
-                    continue;
-                }
-                Err(TableError::Conflict { .. } | TableError::Contended) => Ok(Commit::Lost),
-                Err(error) => Err(error.into()),
-            };
-        }
-    }
-
-    /// The write of what a campaign writes to a contact, on condition that it is the latest; `None` if it changes nothing.
-    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Result<Option<Write>, Error> {
-        let mut contact = latest.clone();
-        let mut fresh = 0;
-        let now = self.now();
-        for write in writes {
-            let (by, causality) = (write.by.clone(), Some(write.causality));
-            if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
-                fresh += 1;
-            }
-        }
-        let condition = Condition::Rev(latest.rev);
-        let write = || Ok(Write::put(self.contact_item(&contact)?, condition));
-        (fresh > 0).then(write).transpose()
-    }
-
-    /// Notes what has been seen before the contact forgets it; losing a race is as good.
-    async fn commit_seen(
-        &self,
-        id: &ContactId,
-        campaign: &Campaign,
-        before: Option<&Enrollment>,
-        next: Enrollment,
-    ) -> Result<(), Error> {
-        // Nothing is to be performed: the stamp is that of no image.
-        let stored = StoredEnrollment {
-            enrollment: next,
-            effects: Vec::new(),
-            records: Vec::new(),
-            delta: Tally::default(),
-            day: None,
-            stamp: 0,
-            w: self.new_write_id(),
-        };
-        match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
-            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The write of an enrollment, on condition that nobody else was faster.
-    pub(crate) fn enrollment_write(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-        before: Option<&Enrollment>,
-        next: &StoredEnrollment,
-    ) -> Result<Write, Error> {
-        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
-        let stored: Item = item(self.keys.enrollment(id, campaign), next)?
-            .rev(next.enrollment.rev)
-            .index(self.keys.member_listed(campaign, id));
-        Ok(Write::put(stored, condition))
-    }
-
     /// A contact image from its item.
     pub(crate) fn image(item: &Item) -> Result<Contact, Error> {
         read_contact(item)
     }
-}
-
-/// The instant under which a decision stands in the history: the same every time.
-pub(crate) fn instant_of(records: &[Record], enrollment: &Enrollment) -> Instant {
-    let first = records.first().map(|record| record.at);
-    first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)
 }
 
 /// Whether the contact was enrolled later than somebody speaks of.

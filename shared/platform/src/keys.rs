@@ -17,6 +17,7 @@
 //! | mass action | `A#a#J#job` | `JOB`, `LANE#lane`, `PAGE#pass#lane#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
+//! | what nobody could read | `A#a#ASIDE` | its name |
 //! | API key | `K#sha256` | `KEY` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
@@ -267,6 +268,11 @@ impl Keys {
         )
     }
 
+    /// What nobody could read, by the name that it came under.
+    pub fn put_aside(&self, name: &str) -> Key {
+        Key::new(format!("A#{}#ASIDE", self.account), name)
+    }
+
     /// The account's API keys, in the index.
     pub fn api_keys_listed(&self) -> String {
         format!("A#{}#K", self.account)
@@ -288,6 +294,7 @@ pub fn kind(key: &Key) -> &'static str {
         "DRAFT" => "draft",
         "ERASED" => "tombstone",
         "JOB" => "job",
+        sk if key.pk.contains("#J#") && sk.contains('#') => "job",
         sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",
         "KEY" if key.pk.starts_with("K#") => "API key",
         "KEY" => "idempotency",
@@ -299,6 +306,7 @@ pub fn kind(key: &Key) -> &'static str {
         _ if key.pk.ends_with("#TAGS") => "tag",
         _ if key.pk.contains("#T#") => "tag member",
         _ if key.pk.ends_with("#OUT") => "captured mail",
+        _ if key.pk.ends_with("#ASIDE") => "put aside",
         _ => "other",
     }
 }

@@ -4,6 +4,7 @@
 //! the access patterns (contacts, enrollments, messages, …) and the handlers behind every function.
 
 pub mod api;
+pub mod aside;
 pub mod campaigns;
 pub mod catalog;
 pub mod contact_json;
@@ -16,6 +17,7 @@ pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod messages;
+pub mod metrics;
 pub mod platform;
 pub mod ports;
 pub mod table;

@@ -1,6 +1,7 @@
 //! A mail, ready to leave: rendered from templates and merge values.
 
 use dacapo_engine::campaign::format::{Email, Purpose, Sender};
+use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::template::{Escape, MergeValues, one_line, placeholders, render};
 
 /// A mail.
@@ -20,8 +21,27 @@ pub struct Mail {
     pub html: Option<String>,
     /// Where one click unsubscribes (RFC 8058), for marketing mail.
     pub unsubscribe_url: Option<String>,
-    /// The identity of the message: the same for every attempt.
-    pub message_id: String,
+    /// Which message it is: the same for every attempt.
+    pub message: MessageName,
+}
+
+/// What names a message, and the record of it in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageName {
+    /// For whom.
+    pub contact: ContactId,
+    /// From which campaign.
+    pub campaign: CampaignId,
+    /// In which run.
+    pub run: u32,
+    /// At which step.
+    pub step: u32,
+}
+
+impl std::fmt::Display for MessageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}.{}", self.contact, self.campaign, self.run, self.step)
+    }
 }
 
 /// What is rendered: the subject and the bodies.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{AccountId, ContactId};
+use dacapo_engine::time::Span;
 
 use crate::Instant;
 use crate::catalog::{CatalogCache, Pinned};
@@ -32,6 +34,15 @@ pub struct Ports {
     pub caller: Arc<dyn Caller>,
 }
 
+/// What holds where nobody has said anything: from whoever runs the platform.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    /// Who mail comes from.
+    pub sender: Option<Sender>,
+    /// The restart delay (R12) of versions that are published from now on.
+    pub restart_delay: Option<Span>,
+}
+
 /// One account, with the ports. Cheap to clone.
 #[derive(Clone)]
 pub struct Platform {
@@ -41,6 +52,8 @@ pub struct Platform {
     pub keys: Keys,
     /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
     pub public_url: String,
+    /// What holds where nobody has said anything.
+    pub defaults: Defaults,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     /// What is read once for one invocation.
@@ -51,8 +64,8 @@ impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        let keys = Keys::of(account);
-        Self { ports, keys, public_url, catalog, known_tags: Arc::default(), pinned: None }
+        let (keys, defaults, known_tags) = (Keys::of(account), Defaults::default(), Arc::default());
+        Self { ports, keys, public_url, defaults, catalog, known_tags, pinned: None }
     }
 
     /// Now.

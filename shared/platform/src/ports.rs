@@ -98,6 +98,18 @@ pub enum Message {
     Erase(ContactId),
 }
 
+impl Message {
+    /// What it is about, a contact or a lane of a job: its messages go in order.
+    pub fn lane(&self) -> Option<String> {
+        match self {
+            Self::Wake(wake) => Some(wake.contact.to_string()),
+            Self::Call(call) => Some(call.contact.to_string()),
+            Self::Erase(contact) => Some(contact.to_string()),
+            Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
+        }
+    }
+}
+
 /// The queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {

@@ -82,8 +82,11 @@ pub struct Case {
     /// Its name: the sentence that it pins.
     pub name: &'static str,
     /// Runs it, on a table and in a scope. It panics if the table does not do as it must.
-    pub run: fn(Shared, String) -> Pin<Box<dyn Future<Output = ()>>>,
+    pub run: fn(Shared, String) -> Running,
 }
+
+/// A case that is being run.
+pub type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 /// All cases.
 #[must_use]

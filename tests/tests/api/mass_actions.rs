@@ -62,7 +62,9 @@ async fn subjects(api: &Called, name: &str) -> Vec<String> {
     let path = format!("/v1/contacts/email:{name}@example.com/messages");
     let page = api.get(&path).await.is(200);
     let all = page["items"].as_array().expect("messages");
-    all.iter().map(|one| format!("{} {}", one["run"], one["subject"].as_str().unwrap())).collect()
+    all.iter()
+        .map(|one| format!("{} {}", one["run"], one["subject"].as_str().expect("a subject")))
+        .collect()
 }
 
 async fn kinds(api: &Called, name: &str) -> Vec<(String, String)> {

@@ -1,1 +1,93 @@
-//! functions.
+//! What the functions do, each a few lines above the platform's handlers.
+//!
+//! | function | is called by | does | answers |
+//! |---|---|---|---|
+//! | `webhook`, `api` | API Gateway | [`http`] | HTTP |
+//! | `tag-change` | the stream, contact items | [`stream::tag_change`] | failed records |
+//! | `effects` | the stream, enrollment items | [`stream::effects`] | failed records |
+//! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
+//! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
+//!
+//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What nobody can read, or what
+//! panics, is put aside in the table as it came: it keeps nobody waiting, and is not lost. Whatever kills the process is
+//! left to the mapping's destination for failures.
+
+pub mod absent;
+pub mod feedback;
+pub mod http;
+pub mod queue;
+pub mod run;
+pub mod start;
+pub mod stream;
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::platform::Platform;
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+
+/// What a function cannot do: the whole invocation fails, and comes again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+/// What came of one piece of work.
+#[derive(Debug, PartialEq)]
+enum Outcome<T> {
+    /// It is done.
+    Done(T),
+    /// It is worth another try.
+    Again(Error),
+    /// It never will be done.
+    Never(String),
+}
+
+/// Does a piece of work; a panic in it is a defect of ours and no reason to end the process.
+async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(done)) => Outcome::Done(done),
+        Ok(Err(error)) => match error.answer() {
+            Answer::Retry => Outcome::Again(error),
+            Answer::Page => Outcome::Never(error.to_string()),
+        },
+        Err(panic) => Outcome::Never(panicked(panic.as_ref())),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", words.unwrap_or("without a word"))
+}
+
+/// Puts a piece of work aside. `false` if that is not possible: then it has to come again.
+async fn put_aside(platform: &Platform, name: &str, by: &str, why: &str, raw: &Value) -> bool {
+    match platform.put_aside(name, by, why, &raw.to_string()).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(name, by, why, %error, "cannot be read, and not be put aside");
+            false
+        }
+    }
+}
+
+/// The platform for one batch: it reads the catalog once.
+async fn at_work(platform: &Platform) -> Result<Platform, Failure> {
+    platform.at_work().await.map_err(|error| Failure(error.to_string()))
+}
+
+/// The answer of a function that works through a batch.
+fn answer(failed: impl IntoIterator<Item = String>) -> Value {
+    let failures: Vec<Value> =
+        failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+    json!({ "batchItemFailures": failures })
+}
+
+/// The records of a batch.
+fn records(event: &Value) -> Result<&Vec<Value>, Failure> {
+    let records = event.get("Records").and_then(Value::as_array);
+    records.ok_or_else(|| Failure("the event has no `Records`".to_owned()))
+}

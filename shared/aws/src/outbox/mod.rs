@@ -1,1 +1,225 @@
-//! outbox.
+//! Timers on EventBridge Scheduler, queues on SQS.
+//!
+//! A timer is a schedule of its name in the stack's group that sends its message to the timers queue and then deletes
+//! itself. It is set a minute early, because the Scheduler keeps minutes only; whoever takes the message waits for the
+//! instant itself. What is due within two minutes goes straight to the queue.
+//!
+//! Everything may be done again: a schedule that is there already is brought up to date, one that is gone needs no
+//! deletion, and a message that comes twice changes nothing. What is not taken is an error, and the caller does all
+//! of it again.
+
+mod plan;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
+use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
+use aws_sdk_scheduler::types::{
+    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
+};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use dacapo_platform::ports::{Clock, Order, Outbox, Queue, Unavailable};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::settings::{OutboxSettings, Schedules};
+use plan::{NewSchedule, Outgoing, Plan};
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 16;
+
+/// How often what a queue has not taken of a batch is offered again.
+const OFFERS: usize = 3;
+
+/// How often a schedule is made or brought up to date, while others make and delete it.
+const TRIES: usize = 3;
+
+/// Timers and queues.
+pub struct AwsOutbox {
+    scheduler: aws_sdk_scheduler::Client,
+    sqs: aws_sdk_sqs::Client,
+    settings: OutboxSettings,
+    clock: Arc<dyn Clock>,
+}
+
+/// One thing to do.
+enum Deed<'a> {
+    Schedule(&'a NewSchedule),
+    Cancel(&'a str),
+    Send(Queue, &'a [Outgoing]),
+}
+
+impl AwsOutbox {
+    /// The timers and queues that the settings name.
+    pub fn new(
+        scheduler: aws_sdk_scheduler::Client,
+        sqs: aws_sdk_sqs::Client,
+        settings: OutboxSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { scheduler, sqs, settings, clock }
+    }
+
+    async fn perform(&self, deed: Deed<'_>) -> Result<(), Unavailable> {
+        match deed {
+            Deed::Schedule(schedule) => self.schedule(schedule).await,
+            Deed::Cancel(name) => self.cancel(name).await,
+            Deed::Send(queue, batch) => self.send(queue, batch).await,
+        }
+    }
+
+    /// Makes a schedule, or brings the one of that name up to date.
+    async fn schedule(&self, schedule: &NewSchedule) -> Result<(), Unavailable> {
+        for _ in 0..TRIES {
+            if self.create(schedule).await? || self.update(schedule).await? {
+                return Ok(());
+            }
+        }
+        Err(Unavailable("others make and delete the same timer".to_owned()))
+    }
+
+    /// `false` if there is one of that name.
+    async fn create(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
+        let schedules = self.schedules()?;
+        let made = self
+            .scheduler
+            .create_schedule()
+            .name(&schedule.name)
+            .group_name(&schedules.group)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .flexible_time_window(on_time()?)
+            .target(target(schedules, schedule)?)
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .client_token(&schedule.token)
+            .send()
+            .await;
+        match made.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(CreateScheduleError::ConflictException(_)) => Ok(false),
+            Err(error) => Err(failed("a timer was not set", &error)),
+        }
+    }
+
+    /// `false` if it is gone.
+    async fn update(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
+        let schedules = self.schedules()?;
+        let updated = self
+            .scheduler
+            .update_schedule()
+            .name(&schedule.name)
+            .group_name(&schedules.group)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .flexible_time_window(on_time()?)
+            .target(target(schedules, schedule)?)
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .client_token(&schedule.token)
+            .send()
+            .await;
+        match updated.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateScheduleError::ResourceNotFoundException(_)) => Ok(false),
+            Err(error) => Err(failed("a timer was not set again", &error)),
+        }
+    }
+
+    async fn cancel(&self, name: &str) -> Result<(), Unavailable> {
+        let group = &self.schedules()?.group;
+        let deleted = self.scheduler.delete_schedule().name(name).group_name(group).send().await;
+        match deleted.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_resource_not_found_exception() => Ok(()),
+            Err(error) => Err(failed("a timer was not cancelled", &error)),
+        }
+    }
+
+    /// Sends a batch; what of it the queue did not take is offered again.
+    async fn send(&self, queue: Queue, batch: &[Outgoing]) -> Result<(), Unavailable> {
+        let url = self.url(queue)?;
+        let mut open: Vec<usize> = (0..batch.len()).collect();
+        let mut why = String::new();
+        for _ in 0..OFFERS {
+            let mut request = self.sqs.send_message_batch().queue_url(url);
+            for index in &open {
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(&batch[*index].body)
+                    .delay_seconds(batch[*index].delay)
+                    .build();
+                request = request.entries(entry.map_err(|error| failed("no message", &error))?);
+            }
+            let sent = request
+                .send()
+                .await
+                .map_err(|error| failed("a queue took no messages", &error.into_service_error()))?;
+            let refused = sent.failed();
+            if refused.is_empty() {
+                return Ok(());
+            }
+            why = refused.first().map(|entry| entry.code().to_owned()).unwrap_or_default();
+            open = refused.iter().filter_map(|entry| entry.id().parse().ok()).collect();
+        }
+        Err(Unavailable(format!("the queue {} refused messages: {why}", queue.name())))
+    }
+
+    fn schedules(&self) -> Result<&Schedules, Unavailable> {
+        let none = || Unavailable("this function sets no timers".to_owned());
+        self.settings.schedules.as_ref().ok_or_else(none)
+    }
+
+    fn url(&self, queue: Queue) -> Result<&str, Unavailable> {
+        let url = match queue {
+            Queue::Timers => Some(&self.settings.timers),
+            Queue::Transactional => self.settings.transactional.as_ref(),
+            Queue::Marketing => self.settings.marketing.as_ref(),
+            Queue::Calls => self.settings.calls.as_ref(),
+            Queue::Sweeps => self.settings.stop.as_ref(),
+        };
+        let none =
+            || Unavailable(format!("this function sends nothing to the queue {}", queue.name()));
+        url.map(String::as_str).ok_or_else(none)
+    }
+}
+
+#[async_trait]
+impl Outbox for AwsOutbox {
+    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+        let plan = Plan::of(orders, self.clock.now())?;
+        let schedules = plan.schedules.iter().map(Deed::Schedule);
+        let cancels = plan.cancels.iter().map(|name| Deed::Cancel(name));
+        let sends = plan.batches.iter().map(|(queue, batch)| Deed::Send(*queue, batch));
+        let deeds: Vec<BoxFuture<'_, _>> =
+            schedules.chain(cancels).chain(sends).map(|deed| self.perform(deed).boxed()).collect();
+        // All are tried, so that one that fails keeps as little as possible from being done.
+        let mut under_way = stream::iter(deeds).buffer_unordered(AT_ONCE);
+        let mut answer = Ok(());
+        while let Some(done) = under_way.next().await {
+            answer = answer.and(done);
+        }
+        answer
+    }
+}
+
+fn on_time() -> Result<FlexibleTimeWindow, Unavailable> {
+    FlexibleTimeWindow::builder()
+        .mode(FlexibleTimeWindowMode::Off)
+        .build()
+        .map_err(|error| failed("no schedule", &error))
+}
+
+fn target(schedules: &Schedules, schedule: &NewSchedule) -> Result<Target, Unavailable> {
+    Target::builder()
+        .arn(&schedules.target)
+        .role_arn(&schedules.role)
+        .input(&schedule.input)
+        .dead_letter_config(DeadLetterConfig::builder().arn(&schedules.dead_letters).build())
+        .build()
+        .map_err(|error| failed("no schedule", &error))
+}
+
+/// A service's own words for it, without what was sent.
+fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> Unavailable {
+    Unavailable(format!("{what}: {}", crate::words::words_of(error)))
+}

@@ -1,1 +1,414 @@
-//! settings.
+//! What the functions are told: the one place of the AWS side that reads the environment.
+//!
+//! A function reads only what it uses. What is missing or wrong is said in one message, all of it.
+//! [`VARIABLES`] has every name with what it is for; `docs/settings.md` shows it to people.
+
+mod reading;
+mod variables;
+
+use std::time::Duration;
+
+use dacapo_engine::campaign::format::Sender;
+
+use reading::Reading;
+pub use reading::{Environment, Incomplete};
+use variables as names;
+pub use variables::{VARIABLES, Variable, read_by};
+
+/// The functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Function {
+    /// Takes posts from outside.
+    Webhook,
+    /// Answers the rest of the API.
+    Api,
+    /// Decides what follows from changes of contacts.
+    TagChange,
+    /// Performs what was decided.
+    Effects,
+    /// Wakes enrollments whose timers are due.
+    Timer,
+    /// Works on many contacts, page by page.
+    StopCampaign,
+    /// Sends mail and calls webhooks.
+    Deliver,
+    /// Hears from the mail service.
+    Feedback,
+}
+
+impl Function {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Webhook,
+        Self::Api,
+        Self::TagChange,
+        Self::Effects,
+        Self::Timer,
+        Self::StopCampaign,
+        Self::Deliver,
+        Self::Feedback,
+    ];
+
+    /// Its name: that of its folder, its bootstrap and its block in the template.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Api => "api",
+            Self::TagChange => "tag-change",
+            Self::Effects => "effects",
+            Self::Timer => "timer",
+            Self::StopCampaign => "stop-campaign",
+            Self::Deliver => "deliver",
+            Self::Feedback => "feedback",
+        }
+    }
+}
+
+/// How AWS is reached. In Lambda the credentials are those of the function's role; an instance does not outlive them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The Region.
+    pub region: String,
+    /// Where all services are reached instead of AWS.
+    pub endpoint: Option<String>,
+    /// The credentials' key id.
+    pub key_id: String,
+    /// Their secret.
+    pub secret: String,
+    /// Their session token.
+    pub session: Option<String>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access")
+            .field("region", &self.region)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every function reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Common {
+    /// The table's name.
+    pub table: String,
+    /// What is logged.
+    pub log: String,
+    /// How AWS is reached.
+    pub access: Access,
+}
+
+/// What an outbox reads. A queue that a function never sends to has no URL there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxSettings {
+    /// The queue of timers that are due.
+    pub timers: String,
+    /// How timers are set, for who sets some.
+    pub schedules: Option<Schedules>,
+    /// The queue of transactional mail.
+    pub transactional: Option<String>,
+    /// The queue of marketing mail.
+    pub marketing: Option<String>,
+    /// The queue of webhooks to call.
+    pub calls: Option<String>,
+    /// The queue of work on many contacts.
+    pub stop: Option<String>,
+}
+
+/// How timers are set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedules {
+    /// The ARN of the timers queue.
+    pub target: String,
+    /// The group.
+    pub group: String,
+    /// The role by which the Scheduler sends.
+    pub role: String,
+    /// The ARN of the queue for what the Scheduler could not hand over.
+    pub dead_letters: String,
+}
+
+/// What `webhook` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// The ARN of the secret that holds the admin key.
+    pub admin_key: Option<String>,
+}
+
+/// What `api` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// The ARN of the secret that holds the admin key.
+    pub admin_key: Option<String>,
+    /// Who mail comes from where nothing else says it.
+    pub sender: Option<Sender>,
+    /// The restart delay of campaigns that do not say.
+    pub restart_delay: Option<Duration>,
+    /// Timers and queues.
+    pub outbox: OutboxSettings,
+}
+
+/// What `effects` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectsSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// Timers and queues.
+    pub outbox: OutboxSettings,
+}
+
+/// What `timer` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// Its own queue.
+    pub timers: String,
+}
+
+/// What `stop-campaign` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopCampaignSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// Queues.
+    pub outbox: OutboxSettings,
+    /// Its own queue.
+    pub stop: String,
+}
+
+/// What `deliver` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliverSettings {
+    /// What every function reads.
+    pub common: Common,
+    /// Where the API is reached from outside.
+    pub public_url: String,
+    /// Who mail comes from where nothing else says it.
+    pub sender: Option<Sender>,
+    /// The SES configuration set.
+    pub configuration_set: Option<String>,
+    /// Its own queues: transactional mail, marketing mail, webhooks.
+    pub queues: [String; 3],
+}
+
+/// Settings of a function.
+pub trait Settings: Sized {
+    /// Whose.
+    const FUNCTION: Function;
+
+    /// Reads them; what is missing or wrong is noted, and `None` answered at the end.
+    #[doc(hidden)]
+    fn read(reading: &mut Reading<'_>) -> Option<Self>;
+
+    /// What every function reads.
+    fn common(&self) -> &Common;
+
+    /// The settings that an environment holds.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or wrong.
+    fn from_environment(environment: &Environment) -> Result<Self, Incomplete> {
+        let mut reading = Reading::of(environment);
+        let settings = Self::read(&mut reading);
+        reading.finished(Self::FUNCTION, settings)
+    }
+}
+
+impl Common {
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let table = reading.needed(names::TABLE);
+        let log = reading.optional(names::LOG).unwrap_or_else(|| "info".to_owned());
+        let region = reading.needed(names::REGION);
+        let endpoint = reading.optional(names::ENDPOINT);
+        let key_id = reading.needed(names::KEY_ID);
+        let secret = reading.needed(names::SECRET);
+        let session = reading.optional(names::SESSION);
+        let access =
+            Access { region: region?, endpoint, key_id: key_id?, secret: secret?, session };
+        Some(Self { table: table?, log, access })
+    }
+}
+
+impl Schedules {
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let target = reading.needed(names::TIMERS_ARN);
+        let group = reading.needed(names::SCHEDULE_GROUP);
+        let role = reading.needed(names::SCHEDULE_ROLE);
+        let dead_letters = reading.needed(names::SCHEDULE_DEAD);
+        Some(Self { target: target?, group: group?, role: role?, dead_letters: dead_letters? })
+    }
+}
+
+impl Settings for WebhookSettings {
+    const FUNCTION: Function = Function::Webhook;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let admin_key = reading.optional(names::ADMIN_KEY);
+        Some(Self { common: common?, admin_key })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Settings for ApiSettings {
+    const FUNCTION: Function = Function::Api;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let admin_key = reading.optional(names::ADMIN_KEY);
+        let sender = reading.parsed(names::SENDER, reading::sender);
+        let restart_delay = reading.parsed(names::RESTART_DELAY, reading::seconds);
+        let timers = reading.needed(names::TIMERS_URL);
+        let stop = reading.needed(names::STOP_URL);
+        let schedules = Schedules::read(reading);
+        let outbox = OutboxSettings {
+            timers: timers?,
+            schedules: Some(schedules?),
+            transactional: None,
+            marketing: None,
+            calls: None,
+            stop: Some(stop?),
+        };
+        Some(Self { common: common?, admin_key, sender, restart_delay, outbox })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Settings for EffectsSettings {
+    const FUNCTION: Function = Function::Effects;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let timers = reading.needed(names::TIMERS_URL);
+        let schedules = Schedules::read(reading);
+        let transactional = reading.needed(names::TRANSACTIONAL_URL);
+        let marketing = reading.needed(names::MARKETING_URL);
+        let calls = reading.needed(names::CALLS_URL);
+        let outbox = OutboxSettings {
+            timers: timers?,
+            schedules: Some(schedules?),
+            transactional: Some(transactional?),
+            marketing: Some(marketing?),
+            calls: Some(calls?),
+            stop: None,
+        };
+        Some(Self { common: common?, outbox })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Settings for TimerSettings {
+    const FUNCTION: Function = Function::Timer;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let timers = reading.needed(names::TIMERS_URL);
+        Some(Self { common: common?, timers: timers? })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Settings for StopCampaignSettings {
+    const FUNCTION: Function = Function::StopCampaign;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let timers = reading.needed(names::TIMERS_URL);
+        let stop = reading.needed(names::STOP_URL);
+        let (timers, stop) = (timers?, stop?);
+        let outbox = OutboxSettings {
+            timers,
+            schedules: None,
+            transactional: None,
+            marketing: None,
+            calls: None,
+            stop: Some(stop.clone()),
+        };
+        Some(Self { common: common?, outbox, stop })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Settings for DeliverSettings {
+    const FUNCTION: Function = Function::Deliver;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        let common = Common::read(reading);
+        let public_url = reading.needed(names::PUBLIC_URL);
+        let sender = reading.parsed(names::SENDER, reading::sender);
+        let configuration_set = reading.optional(names::CONFIGURATION_SET);
+        let transactional = reading.needed(names::TRANSACTIONAL_URL);
+        let marketing = reading.needed(names::MARKETING_URL);
+        let calls = reading.needed(names::CALLS_URL);
+        let queues = [transactional?, marketing?, calls?];
+        let public_url = public_url?.trim_end_matches('/').to_owned();
+        Some(Self { common: common?, public_url, sender, configuration_set, queues })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What `tag-change` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagChangeSettings {
+    /// What every function reads.
+    pub common: Common,
+}
+
+impl Settings for TagChangeSettings {
+    const FUNCTION: Function = Function::TagChange;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        Some(Self { common: Common::read(reading)? })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What `feedback` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedbackSettings {
+    /// What every function reads.
+    pub common: Common,
+}
+
+impl Settings for FeedbackSettings {
+    const FUNCTION: Function = Function::Feedback;
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        Some(Self { common: Common::read(reading)? })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+#[cfg(test)]
+mod tests;

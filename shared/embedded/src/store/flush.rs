@@ -5,7 +5,7 @@
 //! before it is on the disk.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -27,7 +27,7 @@ impl Flusher {
     /// Flushes SQLite's log, which must be there by the first promise; `None` is a store in memory.
     pub(super) fn start(log: Option<PathBuf>) -> Self {
         let (waiting, promises) = channel();
-        let thread = std::thread::spawn(move || run(log, &promises));
+        let thread = std::thread::spawn(move || run(log.as_deref(), &promises));
         Self { waiting: Some(waiting), thread: Some(thread) }
     }
 
@@ -49,11 +49,11 @@ impl Drop for Flusher {
     }
 }
 
-fn run(log: Option<PathBuf>, promises: &Receiver<Vec<Promised>>) {
+fn run(log: Option<&Path>, promises: &Receiver<Vec<Promised>>) {
     let mut file = None;
     while let Ok(mut promised) = promises.recv() {
         promised.extend(promises.try_iter().flatten());
-        let flushed = log.as_ref().map_or(Ok(()), |log| flush(&mut file, log));
+        let flushed = log.map_or(Ok(()), |log| flush(&mut file, log));
         for (answer, done) in promised {
             let told = match &flushed {
                 Ok(()) => Ok(done),
@@ -66,7 +66,7 @@ fn run(log: Option<PathBuf>, promises: &Receiver<Vec<Promised>>) {
 }
 
 /// SQLite takes its locks on other files, so this one may be open twice.
-fn flush(file: &mut Option<File>, log: &PathBuf) -> std::io::Result<()> {
+fn flush(file: &mut Option<File>, log: &Path) -> std::io::Result<()> {
     let opened = match file.take() {
         Some(opened) => opened,
         None => File::options().write(true).open(log)?,

@@ -77,7 +77,7 @@ impl Passage<'_> {
 
     /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
-        let delay = self.graph.document.settings.restart_delay;
+        let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.now, self.situation.account.zone);
         self.next_run();
         self.next.status = Status::AwaitingRestart;

@@ -149,6 +149,22 @@ pub enum Event {
 }
 
 impl Event {
+    /// The instant before which it has no effect.
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::TimerDue { due, .. } | Self::RecheckDue { due, .. } => Some(*due),
+            Self::Changed
+            | Self::DeliveryDue { .. }
+            | Self::Settled { .. }
+            | Self::Commanded { .. }
+            | Self::StatusChanged { .. }
+            | Self::EnrollExisting { .. }
+            | Self::MassStop { .. }
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => None,
+        }
+    }
+
     /// The run and step that a timer belongs to, 0 for what belongs to none: what is due at the same instant goes by
     /// contact, campaign, visit.
     pub fn visit(&self) -> (u32, u32) {

@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -28,8 +29,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::problem::Problem;
 use crate::Instant;
+use crate::error::Error;
 use crate::keys::{api_key, sha256};
 use crate::platform::{Platform, read};
+use crate::ports::Unavailable;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -90,6 +93,48 @@ impl AdminKey {
     fn is(&self, key: &str) -> bool {
         let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         given.ct_eq(&self.hash).into()
+    }
+}
+
+/// Who knows the admin key.
+#[derive(Clone)]
+pub enum Admin {
+    /// There is none.
+    Nobody,
+    /// It was told when the process began.
+    Told(AdminKey),
+    /// It is kept elsewhere.
+    Kept(Arc<dyn AdminKeeper>),
+}
+
+/// Where the admin key is kept. It is asked only about keys that nobody else knows.
+#[async_trait]
+pub trait AdminKeeper: Send + Sync {
+    /// The admin key, if there is one.
+    async fn admin_key(&self) -> Result<Option<AdminKey>, Unavailable>;
+}
+
+impl From<Option<AdminKey>> for Admin {
+    fn from(told: Option<AdminKey>) -> Self {
+        told.map_or(Self::Nobody, Self::Told)
+    }
+}
+
+impl Admin {
+    /// The admin key as it is known without asking anybody.
+    fn told(&self) -> Option<&AdminKey> {
+        match self {
+            Self::Told(key) => Some(key),
+            Self::Nobody | Self::Kept(_) => None,
+        }
+    }
+
+    /// The admin key that is kept elsewhere.
+    async fn kept(&self) -> Result<Option<AdminKey>, Unavailable> {
+        match self {
+            Self::Kept(keeper) => keeper.admin_key().await,
+            Self::Nobody | Self::Told(_) => Ok(None),
+        }
     }
 }
 
@@ -230,9 +275,12 @@ pub(super) struct Working(pub(super) Platform);
 
 async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Holder, Problem> {
     let hash = sha256(key);
-    if let Some(admin) = api.admin_key.as_ref().filter(|admin| admin.is(key)) {
+    let as_admin = |admin: &AdminKey, id| {
         let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
-        return Ok(Holder(Arc::new(Held { id: hash, name, scopes })));
+        Holder(Arc::new(Held { id, name, scopes }))
+    };
+    if let Some(admin) = api.admin.told().filter(|admin| admin.is(key)) {
+        return Ok(as_admin(admin, hash));
     }
     let rev = match working {
         Some(working) => Some(working.catalog().await?.rev),
@@ -241,18 +289,20 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
     if let Some(known) = rev.and_then(|rev| api.known_keys.get(&hash, rev)) {
         return Ok(known);
     }
-    let stored = api.platform.get(&api_key(&hash)).await.map_err(crate::error::Error::from)?;
+    let stored = api.platform.get(&api_key(&hash)).await.map_err(Error::from)?;
     let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
-    let holder = stored
-        .filter(|stored| stored.account == *api.platform.keys.account())
-        .map(|StoredKey { name, scopes, .. }| {
-            Holder(Arc::new(Held { id: hash.clone(), name, scopes }))
-        })
-        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))?;
-    if let Some(rev) = rev {
-        api.known_keys.add(&hash, rev, &holder);
+    let stored = stored.filter(|stored| stored.account == *api.platform.keys.account());
+    if let Some(StoredKey { name, scopes, .. }) = stored {
+        let holder = Holder(Arc::new(Held { id: hash.clone(), name, scopes }));
+        if let Some(rev) = rev {
+            api.known_keys.add(&hash, rev, &holder);
+        }
+        return Ok(holder);
     }
-    Ok(holder)
+    let kept = api.admin.kept().await.map_err(Error::from)?;
+    kept.filter(|admin| admin.is(key))
+        .map(|admin| as_admin(&admin, hash))
+        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ async fn export(State(api): State<Api>, Query(which): Query<Which>) -> Result<Re
             Next::From(cursor) => cursor,
             Next::Nothing => return Ok(None),
         };
-        let (text, next) = export.page(cursor).await.map_err(broken_off)?;
+        let (text, next) = export.page(cursor).await.map_err(|problem| broken_off(&problem))?;
         Ok::<_, std::io::Error>(Some((text, (export, next))))
     });
     let headers = [
@@ -129,7 +129,7 @@ fn written(
 }
 
 /// The reader has half of it already: the connection breaks off.
-fn broken_off(problem: Problem) -> std::io::Error {
+fn broken_off(problem: &Problem) -> std::io::Error {
     tracing::warn!(status = problem.status().as_u16(), "an export broke off");
     std::io::Error::other("the export broke off")
 }

@@ -189,6 +189,9 @@ enum Came {
     Refused(Vec<Fault>),
 }
 
+/// A row as a contact would be posted, with its line.
+type SentRow = (u64, Map<String, Value>);
+
 impl Import<'_> {
     async fn read(&mut self, body: Body) -> Result<(), Problem> {
         let (mut rows, mut waiting) = (Rows::new(), Vec::new());
@@ -327,7 +330,7 @@ impl Import<'_> {
     async fn write(&mut self, rows: &[Row]) -> Result<(), Problem> {
         let columns = self.columns.as_deref().unwrap_or_default();
         let loaded = self.api.platform.catalog().await?;
-        let mut people: BTreeMap<String, Vec<(u64, Map<String, Value>)>> = BTreeMap::new();
+        let mut people: BTreeMap<String, Vec<SentRow>> = BTreeMap::new();
         let mut came: Vec<(u64, Came)> = Vec::new();
         for row in rows {
             match members(columns, row) {

@@ -42,7 +42,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::platform::Platform;
 
-pub use auth::{AdminKey, Scope};
+pub use auth::{Admin, AdminKeeper, AdminKey, Scope};
 pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;
@@ -52,14 +52,14 @@ pub use problem::{Fault, Problem};
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) platform: Platform,
-    admin_key: Option<AdminKey>,
+    admin: Admin,
     known_keys: auth::KnownKeys,
     described: Arc<openapi::Described>,
 }
 
-/// The API of a platform. `admin_key` is a key that is not stored and may do everything.
-pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
-    let (routes, document) = OpenApiRouter::with_openapi(openapi::head())
+/// The API of a platform. The admin key is not stored and may do everything.
+pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
+    let routes = OpenApiRouter::with_openapi(openapi::head())
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(contacts::routes())
@@ -73,13 +73,34 @@ pub fn router(platform: Platform, admin_key: Option<AdminKey>) -> Router {
         .merge(fields::routes())
         .merge(tags::routes())
         .merge(keys::routes())
-        .merge(unsubscribe::routes())
-        .split_for_parts();
-    let described = Arc::new(openapi::Described::new(&document));
-    let api = Api { platform, admin_key, known_keys: auth::KnownKeys::default(), described };
+        .merge(unsubscribe::routes());
+    assembled(routes, platform, admin.into(), true)
+}
+
+/// What people and programs outside touch without knowing the rest: the hooks, and the links in mail.
+pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
+    let routes = OpenApiRouter::with_openapi(openapi::head())
+        .merge(health::routes())
+        .merge(hooks::routes())
+        .merge(unsubscribe::routes());
+    assembled(routes, platform, admin.into(), false)
+}
+
+/// The routes with what stands around every call.
+fn assembled(
+    routes: OpenApiRouter<Api>,
+    platform: Platform,
+    admin: Admin,
+    describes_itself: bool,
+) -> Router {
+    let (mut routes, document) = routes.split_for_parts();
+    if describes_itself {
+        routes = routes.route("/v1/openapi.json", get(openapi::serve));
+    }
+    let described = Arc::new(openapi::Described::new(document));
+    let api = Api { platform, admin, known_keys: auth::KnownKeys::default(), described };
     // The last layer stands outermost.
     routes
-        .route("/v1/openapi.json", get(openapi::serve))
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))
         .route_layer(from_fn_with_state(api.clone(), openapi::known_parameters))
         .route_layer(from_fn_with_state(api.clone(), auth::authenticated))

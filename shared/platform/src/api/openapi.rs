@@ -1,6 +1,7 @@
 //! The API's description, made from the code, and what follows from it: a parameter that it does not name is refused.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
@@ -17,9 +18,11 @@ use super::Api;
 use super::extract::form_pairs;
 use super::problem::{Fault, Problem};
 
-/// The description, ready to be served, and what calls are checked against.
+/// The description, and what calls are checked against. Its text is made when it is asked for first: a function that
+/// starts has better things to do.
 pub(super) struct Described {
-    text: String,
+    document: OpenApi,
+    text: OnceLock<String>,
     parameters: HashMap<(Method, String), BTreeSet<String>>,
 }
 
@@ -50,7 +53,7 @@ pub(super) fn head() -> OpenApi {
 }
 
 impl Described {
-    pub(super) fn new(document: &OpenApi) -> Self {
+    pub(super) fn new(document: OpenApi) -> Self {
         let mut parameters = HashMap::new();
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
@@ -66,8 +69,11 @@ impl Described {
                 parameters.insert((method, path.clone()), names);
             }
         }
-        let text = document.to_json().unwrap_or_else(|_| "{}".to_owned());
-        Self { text, parameters }
+        Self { document, text: OnceLock::new(), parameters }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| self.document.to_json().unwrap_or_else(|_| "{}".to_owned()))
     }
 }
 
@@ -86,7 +92,7 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
 /// The description.
 pub(super) async fn serve(State(api): State<Api>) -> Response {
     let kind = [(axum::http::header::CONTENT_TYPE, "application/json")];
-    (kind, api.described.text.clone()).into_response()
+    (kind, api.described.text().to_owned()).into_response()
 }
 
 /// Refuses parameters that the description does not name.

@@ -121,7 +121,7 @@ impl Platform {
         let name = shown_name(&source);
         let (saved, at) = (self.new_write_id(), self.now());
         self.change_catalog(|catalog| {
-            let problems = problems(&source, catalog);
+            let problems = self.problems(&source, catalog);
             let created = there(catalog, id).is_err();
             let head = catalog.campaigns.entry(id.clone()).or_default();
             head.saved.clone_from(&saved);
@@ -189,7 +189,7 @@ impl Platform {
         text: &str,
     ) -> Result<Vec<Problem>, CampaignError> {
         match read_document(id, text) {
-            Ok(source) => Ok(problems(&source, &self.catalog().await?.catalog)),
+            Ok(source) => Ok(self.problems(&source, &self.catalog().await?.catalog)),
             Err(CampaignError::Invalid(problems)) => Ok(problems),
             Err(error) => Err(error),
         }
@@ -251,11 +251,13 @@ fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
     Ok(source)
 }
 
-/// What is wrong or odd with a document in this account.
-fn problems(source: &Source, catalog: &Catalog) -> Vec<Problem> {
-    let known = |id: &CampaignId| there(catalog, id).is_ok();
-    let sender = catalog.settings.sender.is_some();
-    validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender })
+impl Platform {
+    /// What is wrong or odd with a document in this account.
+    fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
+        let known = |id: &CampaignId| there(catalog, id).is_ok();
+        let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
+        validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender })
+    }
 }
 
 /// The name that people see: the id, where none is given.

@@ -7,7 +7,7 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, problems, read_document, shown_name, there_mut};
+use super::{CampaignError, read_document, shown_name, there_mut};
 use crate::catalog::{Catalog, Head, StoredVersion};
 use crate::error::Error;
 use crate::jobs::{Kind, Requested};
@@ -107,7 +107,7 @@ impl Platform {
                     if there_mut(catalog, id)?.saved != draft.saved {
                         return Ok((None, Vec::new()));
                     }
-                    let mut errors = problems(&source, catalog);
+                    let mut errors = self.problems(&source, catalog);
                     errors.retain(|problem| problem.severity == Severity::Error);
                     if !errors.is_empty() {
                         return Err(CampaignError::Invalid(errors));
@@ -132,7 +132,9 @@ impl Platform {
                     let (milestones, enroll_existing) = (how.migrate, how.enroll_existing);
                     let follows = Follows { milestones, enroll_existing, by };
                     let jobs = self.follow(catalog, id, follows)?;
-                    let stored = StoredVersion { source: draft.source.clone(), fields, at };
+                    let restart_delay = self.defaults.restart_delay;
+                    let source = draft.source.clone();
+                    let stored = StoredVersion { source, fields, restart_delay, at };
                     let stored = item(self.keys.version(id, version), &stored)?;
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
                     writes.extend(jobs);

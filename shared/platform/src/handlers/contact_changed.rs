@@ -45,8 +45,8 @@ impl Platform {
         let contact = Self::image(new)?;
         let rev_before = image.old.as_ref().and_then(|old| old.rev).unwrap_or(0);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
-        self.list_tags(&contact, changes).await?;
         let loaded = self.catalog_for(contact.updated_at).await?;
+        self.list_tags(&contact, changes, &loaded.catalog.secret).await?;
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
             return Ok(());
         }
@@ -109,11 +109,16 @@ impl Platform {
     }
 
     /// The lists of contacts by tag follow the contact.
-    async fn list_tags(&self, contact: &Contact, changes: &[Change]) -> Result<(), Error> {
+    async fn list_tags(
+        &self,
+        contact: &Contact,
+        changes: &[Change],
+        secret: &str,
+    ) -> Result<(), Error> {
         for change in changes {
             for tag in &change.added {
                 let Some((shown, at)) = contact.tags.get_key_value(tag) else { continue };
-                self.list_tag(shown).await?;
+                self.list_tag(shown, secret).await?;
                 let since = serde_json::json!({ "at": at.timestamp_millis() });
                 let member = item(self.keys.tag_member(tag, &contact.id), &since)?;
                 self.write(vec![Write::put(member, Condition::Always)]).await?;
@@ -126,8 +131,8 @@ impl Platform {
     }
 
     /// The account's list of tags has the tag as it was first written; once a process is enough.
-    async fn list_tag(&self, shown: &Tag) -> Result<(), Error> {
-        if self.known_tags.has(shown) {
+    async fn list_tag(&self, shown: &Tag, secret: &str) -> Result<(), Error> {
+        if self.known_tags.has(shown, secret) {
             return Ok(());
         }
         let tag_item = item(self.keys.tag(shown), &StoredTag { tag: shown.clone() })?;
@@ -135,7 +140,7 @@ impl Platform {
             Ok(()) | Err(TableError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        self.known_tags.add(shown);
+        self.known_tags.add(shown, secret);
         Ok(())
     }
 
@@ -153,24 +158,25 @@ impl Platform {
     }
 }
 
-/// Tags that are in the account's list, as far as this process knows.
+/// Tags that are in the account's list, as far as this process knows: an account that was erased has another secret, and
+/// its list is made anew.
 #[derive(Default)]
-pub(crate) struct KnownTags(Mutex<HashSet<Tag>>);
+pub(crate) struct KnownTags(Mutex<(String, HashSet<Tag>)>);
 
 impl KnownTags {
     /// So many tags are known at most.
     const MOST: usize = 4_096;
 
-    fn has(&self, tag: &Tag) -> bool {
-        self.0.lock().is_ok_and(|known| known.contains(tag))
+    fn has(&self, tag: &Tag, secret: &str) -> bool {
+        self.0.lock().is_ok_and(|known| known.0 == secret && known.1.contains(tag))
     }
 
-    fn add(&self, tag: &Tag) {
+    fn add(&self, tag: &Tag, secret: &str) {
         if let Ok(mut known) = self.0.lock() {
-            if known.len() >= Self::MOST {
-                known.clear();
+            if known.0 != secret || known.1.len() >= Self::MOST {
+                *known = (secret.to_owned(), HashSet::new());
             }
-            known.insert(tag.clone());
+            known.1.insert(tag.clone());
         }
     }
 }

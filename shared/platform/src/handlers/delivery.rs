@@ -17,7 +17,7 @@ use crate::Instant;
 use crate::catalog::Loaded;
 use crate::enrollments::Came;
 use crate::error::Error;
-use crate::mail::{Mail, rendered};
+use crate::mail::{Mail, MessageName, rendered};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, item};
 use crate::ports::{MailError, Post};
@@ -244,11 +244,13 @@ impl Platform {
         let Some(to) = contact.address() else {
             return Ok(Err("the contact has no address".to_owned()));
         };
-        let sender: Option<&Sender> = email.sender.as_ref().or(document.sender.as_ref()).or(loaded
-            .catalog
-            .settings
+        let settings = &loaded.catalog.settings;
+        let sender: Option<&Sender> = email
             .sender
-            .as_ref());
+            .as_ref()
+            .or(document.sender.as_ref())
+            .or(settings.sender.as_ref())
+            .or(self.defaults.sender.as_ref());
         let Some(sender) = sender else {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
@@ -269,7 +271,12 @@ impl Platform {
             text: rendered.text,
             html: rendered.html,
             unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-            message_id: message_id(&contact.id, delivery, &document.id),
+            message: MessageName {
+                contact: contact.id.clone(),
+                campaign: document.id.clone(),
+                run: delivery.run,
+                step: delivery.step,
+            },
         }))
     }
 }
@@ -288,9 +295,4 @@ enum Attempt {
     NotBefore(Instant),
     /// Another worker was faster.
     Lost,
-}
-
-/// The same for every attempt at a message.
-fn message_id(contact: &ContactId, delivery: &Delivery, campaign: &CampaignId) -> String {
-    format!("{contact}.{campaign}.{}.{}", delivery.run, delivery.step)
 }

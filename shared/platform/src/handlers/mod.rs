@@ -7,15 +7,20 @@ mod calls;
 mod contact_changed;
 mod delivery;
 mod enrollment_committed;
+mod feedback;
 mod quarantine;
 mod recording;
 mod woken;
 
 use crate::Instant;
+use crate::error::Error;
+use crate::platform::Platform;
+use crate::ports::Message;
 
 pub use contact_changed::ContactImage;
 pub(crate) use contact_changed::{KnownTags, StoredTag};
 pub use enrollment_committed::{EnrollmentImage, timer_name};
+pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
 
@@ -28,4 +33,21 @@ pub enum Done {
     Soon,
     /// Not before this instant.
     NotBefore(Instant),
+}
+
+impl Platform {
+    /// What was put into a queue is due. `attempt` is how often it was taken from there, this time included. A repeat
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try, and what nobody can do.
+    pub async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) => self.woken(wake).await,
+            Message::Call(call) => self.call(call, attempt).await,
+            Message::Sweep(sweep) => self.sweep(sweep).await,
+            Message::Erase(contact) => self.sweep_erased(contact).await,
+        }
+    }
 }

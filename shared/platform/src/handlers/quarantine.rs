@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::enrollments::{Came, Image, StoredEnrollment};
 use crate::error::Error;
+use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 
@@ -124,6 +125,7 @@ impl Platform {
         why: &str,
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
+        Metric::Undecided.tell(1);
         self.rewrite(id, campaign, |before| {
             let is_held = |enrollment: &Enrollment| {
                 enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)

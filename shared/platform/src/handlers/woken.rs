@@ -6,6 +6,7 @@ use super::Done;
 use super::delivery::Ledger;
 use crate::enrollments::Came;
 use crate::error::Error;
+use crate::metrics;
 use crate::platform::Platform;
 use crate::ports::Wake;
 
@@ -43,7 +44,7 @@ impl Platform {
             Ok(Came::Deliver(delivery)) => {
                 self.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
             }
-            Ok(Came::Ignored(Ignored::Early)) => Ok(match due(&wake.event) {
+            Ok(Came::Ignored(Ignored::Early)) => Ok(match wake.event.due() {
                 Some(due) => Done::NotBefore(due),
                 None => Done::Yes,
             }),
@@ -51,7 +52,12 @@ impl Platform {
                 tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
                 Ok(Done::Yes)
             }
-            Ok(Came::Committed(_)) => Ok(Done::Yes),
+            Ok(Came::Committed(_)) => {
+                if let Some(due) = wake.event.due() {
+                    metrics::timer_fired(due, self.now());
+                }
+                Ok(Done::Yes)
+            }
             Ok(Came::Undecidable(why)) => {
                 self.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
                 Ok(Done::Yes)
@@ -59,20 +65,5 @@ impl Platform {
             Err(Error::Behind) => Ok(Done::Soon),
             Err(error) => Err(error),
         }
-    }
-}
-
-fn due(event: &Event) -> Option<crate::Instant> {
-    match event {
-        Event::TimerDue { due, .. } | Event::RecheckDue { due, .. } => Some(*due),
-        Event::Changed
-        | Event::DeliveryDue { .. }
-        | Event::Settled { .. }
-        | Event::Commanded { .. }
-        | Event::StatusChanged { .. }
-        | Event::EnrollExisting { .. }
-        | Event::MassStop { .. }
-        | Event::Released { .. }
-        | Event::MassRelease { .. } => None,
     }
 }

@@ -209,6 +209,13 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn dispatch_pending(&self) -> Result<(), Error> {
+        // Behind a job that turns out to be over, others may have waited.
+        while self.dispatch_ready().await? {}
+        Ok(())
+    }
+
+    /// Orders what is ready. Says whether something was over, and is off the list now.
+    async fn dispatch_ready(&self) -> Result<bool, Error> {
         let loaded = self.catalog_for(Instant::MAX_UTC).await?;
         let open = &loaded.catalog.open;
         let ready: Vec<u64> = open
@@ -218,7 +225,7 @@ impl Platform {
             .map(|job| job.seq)
             .collect();
         if ready.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let (mut orders, mut over) = (Vec::new(), Vec::new());
         for seq in &ready {
@@ -241,7 +248,8 @@ impl Platform {
             }
             Ok::<_, Error>(((), Vec::new()))
         })
-        .await
+        .await?;
+        Ok(!over.is_empty())
     }
 
     /// What was committed is done, whether or not the queue answers: whoever comes next orders what is pending.

@@ -74,9 +74,8 @@ impl Platform {
             return Ok(Done::Yes);
         }
         let mut turn = Turn { platform: self, job: &job, sweep, lane };
-        match turn.claim().await? {
-            Some(done) => return Ok(done),
-            None => {}
+        if let Some(done) = turn.claim().await? {
+            return Ok(done);
         }
         match turn.take().await {
             Ok(done) => Ok(done),

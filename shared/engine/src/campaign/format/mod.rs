@@ -78,8 +78,9 @@ pub struct FieldDefinition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How long after a restart no start fires (R14).
-    pub restart_delay: Span,
+    /// How long after a restart no start fires (R14): 5 minutes, unless whoever runs the system has said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_delay: Option<Span>,
     /// The legacy setting: a completed run restarts by itself (R17).
     pub multiple_send: bool,
     /// The guard of R40.
@@ -94,12 +95,19 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            restart_delay: Span::minutes(5),
+            restart_delay: None,
             multiple_send: false,
             max_runs_per_day: 10,
             max_messages_per_day: 20,
             email_time: None,
         }
+    }
+}
+
+impl Settings {
+    /// How long after a restart no start fires (R14).
+    pub fn restart_delay(&self) -> Span {
+        self.restart_delay.unwrap_or(Span::minutes(5))
     }
 }
 

@@ -48,14 +48,14 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
 fn settings(settings: &Settings, findings: &mut Findings<'_>) {
     let path = Path::root().key("settings");
     let delay = path.key("restart_delay");
-    if settings.restart_delay.is_negative() {
+    if settings.restart_delay().is_negative() {
         findings.error(
             "invalid_duration",
             &At::Value(&delay),
             "a restart cannot be delayed by less than nothing",
             "write a duration such as `5 minutes`, or `0 minutes` for no delay",
         );
-    } else if is_longer(settings.restart_delay, Span::days(LONGEST_RESTART_DELAY_DAYS)) {
+    } else if is_longer(settings.restart_delay(), Span::days(LONGEST_RESTART_DELAY_DAYS)) {
         findings.error(
             "invalid_duration",
             &At::Value(&delay),

@@ -1,0 +1,14 @@
+//! Sends mail and calls webhooks: three queues.
+
+use dacapo_aws::functions::run::{Running, Stopped};
+use dacapo_aws::functions::{queue, start};
+use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    let settings = DeliverSettings::from_environment(&Environment::of_process())?;
+    let running = Running::begin(&settings);
+    let started = start::deliver(&settings);
+    started.warm().await;
+    running.serve(async |event| queue::work(&started, event).await).await
+}

@@ -1,0 +1,14 @@
+//! Performs what was decided: the table's stream, enrollment items.
+
+use dacapo_aws::functions::run::{Running, Stopped};
+use dacapo_aws::functions::{start, stream};
+use dacapo_aws::settings::{EffectsSettings, Environment, Settings as _};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    let settings = EffectsSettings::from_environment(&Environment::of_process())?;
+    let running = Running::begin(&settings);
+    let started = start::effects(&settings);
+    started.warm().await;
+    running.serve(async |event| stream::effects(&started.platform, event).await).await
+}

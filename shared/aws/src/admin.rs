@@ -1,0 +1,50 @@
+//! The admin key, kept as a secret of the stack.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use dacapo_platform::Instant;
+use dacapo_platform::api::{AdminKeeper, AdminKey};
+use dacapo_platform::ports::{Clock, Unavailable};
+use tokio::sync::Mutex;
+
+/// How long a secret that was read is taken for the one in force.
+const KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
+
+/// Reads the admin key from Secrets Manager, when somebody presents a key that nobody else knows.
+pub struct SecretKeeper {
+    client: aws_sdk_secretsmanager::Client,
+    arn: String,
+    clock: Arc<dyn Clock>,
+    read: Mutex<Option<(Instant, AdminKey)>>,
+}
+
+impl SecretKeeper {
+    /// The key in this secret.
+    pub fn new(client: aws_sdk_secretsmanager::Client, arn: String, clock: Arc<dyn Clock>) -> Self {
+        Self { client, arn, clock, read: Mutex::new(None) }
+    }
+}
+
+#[async_trait]
+impl AdminKeeper for SecretKeeper {
+    async fn admin_key(&self) -> Result<Option<AdminKey>, Unavailable> {
+        // Who comes while it is being read waits for that.
+        let mut read = self.read.lock().await;
+        let now = self.clock.now();
+        if let Some((at, key)) = read.as_ref()
+            && now - *at < KEPT_FOR
+        {
+            return Ok(Some(key.clone()));
+        }
+        let secret = self.client.get_secret_value().secret_id(&self.arn).send().await;
+        let secret = secret.map_err(|error| {
+            let words = crate::words::words_of(&error.into_service_error());
+            Unavailable(format!("the admin key was not read: {words}"))
+        })?;
+        let key = secret.secret_string().map(|text| AdminKey::of(text.trim()));
+        *read = key.clone().map(|key| (now, key));
+        Ok(key)
+    }
+}

@@ -1,0 +1,35 @@
+//! Ports that a function does not have. Nothing it does asks for them; if it did, it would be told so.
+
+use async_trait::async_trait;
+use dacapo_platform::mail::Mail;
+use dacapo_platform::ports::{
+    Caller, MailError, Mailer, Order, Outbox, Post, Request, Unavailable,
+};
+
+/// No timers, no queues, no mail, no webhooks.
+pub struct Absent;
+
+#[async_trait]
+impl Outbox for Absent {
+    async fn dispatch(&self, _: Vec<Order>) -> Result<(), Unavailable> {
+        Err(Unavailable("this function has neither timers nor queues".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Mailer for Absent {
+    fn post(&self) -> Post {
+        Post::Sent
+    }
+
+    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+        Err(MailError::NotNow("this function sends no mail".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Caller for Absent {
+    async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
+        Err(Unavailable("this function calls nobody".to_owned()))
+    }
+}

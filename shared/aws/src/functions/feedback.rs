@@ -1,0 +1,120 @@
+//! What SES tells later, by SNS or by EventBridge: that a mail left, came back, was complained about.
+//!
+//! Which message it was stands in the tags that the mail was sent with. What is said about mail of others is passed over,
+//! but for addresses: who bounced is no address for us either.
+
+use dacapo_platform::handlers::Report;
+use dacapo_platform::platform::Platform;
+use serde_json::Value;
+
+use super::{Failure, Outcome, outcome, put_aside};
+use crate::mailer::message_of;
+
+const FEEDBACK: &str = "feedback";
+
+/// SES tells something.
+///
+/// # Errors
+///
+/// If something has to come again.
+pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failure> {
+    let mut again = None;
+    for told in told(event) {
+        let (id, read) = told;
+        let notice = match read {
+            Ok(notice) => notice,
+            Err(why) => {
+                if !put_aside(platform, &format!("{FEEDBACK}/{id}"), FEEDBACK, &why, event).await {
+                    again = Some(why);
+                }
+                continue;
+            }
+        };
+        for report in reports(&notice) {
+            match outcome(platform.heard(&report)).await {
+                Outcome::Done(()) => {}
+                Outcome::Again(error) => again = Some(error.to_string()),
+                Outcome::Never(why) => {
+                    let name = format!("{FEEDBACK}/{id}");
+                    if !put_aside(platform, &name, FEEDBACK, &why, event).await {
+                        again = Some(why);
+                    }
+                }
+            }
+        }
+    }
+    match again {
+        None => Ok(Value::Null),
+        Some(why) => Err(Failure(why)),
+    }
+}
+
+/// The notices of an event, each with an id.
+fn told(event: &Value) -> Vec<(String, Result<Value, String>)> {
+    let text = |value: &Value, path: &str| {
+        value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    match event.get("Records").and_then(Value::as_array) {
+        Some(records) => records
+            .iter()
+            .map(|record| {
+                let notice = serde_json::from_str(&text(record, "/Sns/Message"));
+                (text(record, "/Sns/MessageId"), notice.map_err(|error| error.to_string()))
+            })
+            .collect(),
+        None => {
+            let detail = event.get("detail").cloned().ok_or("it has no `detail`".to_owned());
+            vec![(text(event, "/id"), detail)]
+        }
+    }
+}
+
+/// What a notice says.
+fn reports(notice: &Value) -> Vec<Report> {
+    let text = |path: &str| notice.pointer(path).and_then(Value::as_str);
+    let tag = |name: &str| notice.get("mail")?.get("tags")?.get(name)?.get(0)?.as_str();
+    let message = message_of(tag);
+    let receipt = text("/mail/messageId").unwrap_or_default();
+    let addresses = |path: &str| {
+        let recipients = notice.pointer(path).and_then(Value::as_array);
+        let recipients = recipients.into_iter().flatten();
+        let addresses = recipients.filter_map(|one| one.get("emailAddress")?.as_str());
+        addresses.map(bare).collect::<Vec<_>>()
+    };
+    let left = message
+        .iter()
+        .map(|message| Report::Left { message: message.clone(), receipt: receipt.to_owned() });
+    let kind = text("/eventType").or_else(|| text("/notificationType")).unwrap_or_default();
+    match kind {
+        "Send" | "Delivery" => left.collect(),
+        "Bounce" if text("/bounce/bounceType") == Some("Permanent") => {
+            let bounced = addresses("/bounce/bouncedRecipients").into_iter();
+            left.chain(bounced.map(|address| Report::Bounced { message: message.clone(), address }))
+                .collect()
+        }
+        "Complaint" => {
+            let complained = addresses("/complaint/complainedRecipients").into_iter();
+            left.chain(
+                complained.map(|address| Report::Complained { message: message.clone(), address }),
+            )
+            .collect()
+        }
+        "Reject" => {
+            tracing::error!(ses.message.id = receipt, "SES has rejected a message it had taken");
+            Vec::new()
+        }
+        // A mailbox that is full, a click, an opening: nothing follows.
+        _ => Vec::new(),
+    }
+}
+
+/// `Ann <ann@example.com>` as `ann@example.com`.
+fn bare(address: &str) -> String {
+    match address.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        Some((_, bare)) => bare.to_owned(),
+        None => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! HTTP by API Gateway: an HTTP API's event (payload 2.0) becomes a request to the router, and its answer an answer.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tower::ServiceExt as _;
+
+use super::Failure;
+
+/// The largest answer that Lambda hands over, in bytes.
+const LARGEST: usize = 6 * 1024 * 1024;
+
+/// A call.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    raw_path: String,
+    #[serde(default)]
+    raw_query_string: String,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    #[serde(default)]
+    cookies: Vec<String>,
+    request_context: Context,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Context {
+    http: Http,
+    #[serde(default)]
+    stage: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Http {
+    method: String,
+}
+
+/// Answers a call.
+///
+/// # Errors
+///
+/// If it is no event of an HTTP API.
+pub async fn answer(router: &Router, event: &Value) -> Result<Value, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure(format!("no call of an HTTP API: {error}"));
+    let call = Call::deserialize(event).map_err(|error| wrong(&error))?;
+    let request = request(call).map_err(|why| wrong(&why))?;
+    let response = router.clone().oneshot(request).await;
+    response_of(response.unwrap_or_else(|never| match never {})).await
+}
+
+fn request(call: Call) -> Result<Request<Body>, String> {
+    let method = Method::from_bytes(call.request_context.http.method.as_bytes())
+        .map_err(|error| error.to_string())?;
+    let stage = format!("/{}", call.request_context.stage);
+    let path = match call.raw_path.strip_prefix(&stage) {
+        // The default stage has no name in the path; another one is there as the first segment.
+        Some(rest) if stage.len() > 1 && (rest.is_empty() || rest.starts_with('/')) => rest,
+        Some(_) | None => &call.raw_path,
+    };
+    let mut uri = in_uri(if path.is_empty() { "/" } else { path }, b"?#");
+    if !call.raw_query_string.is_empty() {
+        uri.push('?');
+        uri.push_str(&in_uri(&call.raw_query_string, b"#"));
+    }
+    let body = match call.body {
+        Some(body) if call.is_base64_encoded => {
+            STANDARD.decode(body).map_err(|error| error.to_string())?
+        }
+        Some(body) => body.into_bytes(),
+        None => Vec::new(),
+    };
+    let mut request = Request::builder().method(method).uri(uri);
+    if let Some(headers) = request.headers_mut() {
+        for (name, value) in &call.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            let value = HeaderValue::from_str(value.as_str().unwrap_or_default());
+            // What is no header is left out, as a server would.
+            if let (Ok(name), Ok(value)) = (name, value) {
+                headers.append(name, value);
+            }
+        }
+        let cookies = HeaderValue::from_str(&call.cookies.join("; "));
+        if let (false, Ok(cookies)) = (call.cookies.is_empty(), cookies) {
+            headers.insert(header::COOKIE, cookies);
+        }
+    }
+    request.body(Body::from(body)).map_err(|error| error.to_string())
+}
+
+/// A text as it may stand in a URI: what may not, and these, are written as hexadecimal bytes. The gateway hands over paths
+/// in which that has been undone in part.
+fn in_uri(text: &str, neither: &[u8]) -> String {
+    let bytes = text.as_bytes();
+    let mut written = String::with_capacity(text.len());
+    for (at, byte) in bytes.iter().enumerate() {
+        let hex = |nth: usize| bytes.get(at + nth).is_some_and(u8::is_ascii_hexdigit);
+        let plain = match byte {
+            b'%' => hex(1) && hex(2),
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => false,
+            other => other.is_ascii_graphic() && !neither.contains(other),
+        };
+        if plain {
+            written.push(char::from(*byte));
+        } else {
+            written.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    written
+}
+
+async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, LARGEST).await.map_err(|error| Failure(error.to_string()))?;
+    let mut headers = Map::new();
+    let mut cookies = Vec::new();
+    for name in parts.headers.keys() {
+        let values = parts.headers.get_all(name).iter();
+        let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        if name == header::SET_COOKIE {
+            cookies.extend(values.into_iter().map(str::to_owned));
+        } else {
+            headers.insert(name.as_str().to_owned(), values.join(",").into());
+        }
+    }
+    let (body, encoded) = match String::from_utf8(bytes.to_vec()) {
+        Ok(text) => (text, false),
+        Err(_) => (STANDARD.encode(&bytes), true),
+    };
+    let mut answer = json!({
+        "statusCode": parts.status.as_u16(),
+        "headers": headers,
+        "body": body,
+        "isBase64Encoded": encoded,
+    });
+    if !cookies.is_empty() {
+        answer["cookies"] = cookies.into();
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests;

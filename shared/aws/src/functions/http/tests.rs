@@ -1,0 +1,103 @@
+//! Calls as API Gateway hands them over, and answers as it takes them.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, Uri};
+use axum::response::AppendHeaders;
+use axum::routing::{any, get};
+
+use super::*;
+
+fn event(method: &str, path: &str) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": { "content-type": "application/json", "x-api-key": "key" },
+        "requestContext": { "stage": "$default", "http": { "method": method, "path": path } },
+        "isBase64Encoded": false,
+    })
+}
+
+/// Says what it was asked.
+fn mirror() -> Router {
+    let heard = |uri: Uri, headers: HeaderMap, body: String| async move {
+        let header = |name: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
+        };
+        format!("{} key={} cookie={} body={body}", uri, header("x-api-key"), header("cookie"))
+    };
+    const COOKIES: [(&str, &str); 4] =
+        [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-a", "1"), ("x-a", "2")];
+    Router::new()
+        .route("/v1/contacts/{id}", get(|Path(id): Path<String>| async move { id }))
+        .route("/bytes", get(|| async { vec![0xff_u8, 0x00] }))
+        .route("/cookies", get(|| async { AppendHeaders(COOKIES) }))
+        .fallback(any(heard))
+}
+
+async fn body_of(event: Value) -> String {
+    let answer = answer(&mirror(), &event).await.unwrap();
+    answer["body"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_call_arrives_as_it_was_sent() {
+    let mut event = event("POST", "/v1/hooks/contact");
+    event["rawQueryString"] = json!("unknown_fields=create&a=%20b");
+    event["body"] = json!("{\"email\":\"ann@example.com\"}");
+    event["cookies"] = json!(["a=1", "b=2"]);
+    assert_eq!(
+        body_of(event).await,
+        "/v1/hooks/contact?unknown_fields=create&a=%20b key=key cookie=a=1; b=2 \
+         body={\"email\":\"ann@example.com\"}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_may_come_encoded() {
+    let mut event = event("POST", "/x");
+    event["body"] = json!("eyJhIjoxfQ==");
+    event["isBase64Encoded"] = json!(true);
+    assert!(body_of(event).await.ends_with("body={\"a\":1}"));
+}
+
+#[tokio::test]
+async fn a_path_that_was_decoded_on_the_way_is_encoded_again() {
+    for (path, id) in [
+        ("/v1/contacts/email:ann@example.com", "email:ann@example.com"),
+        ("/v1/contacts/email%3Aann%40example.com", "email:ann@example.com"),
+        ("/v1/contacts/email:jörg k@example.com", "email:jörg k@example.com"),
+        ("/v1/contacts/a?b#c", "a?b#c"),
+        ("/v1/contacts/100%", "100%"),
+    ] {
+        assert_eq!(body_of(event("GET", path)).await, id, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_stage_is_no_part_of_the_path() {
+    let staged = |path: &str| {
+        let mut event = event("GET", path);
+        event["requestContext"]["stage"] = json!("prod");
+        event
+    };
+    assert!(body_of(staged("/prod/healthz")).await.starts_with("/healthz "));
+    assert!(body_of(staged("/production")).await.starts_with("/production "));
+    assert!(body_of(staged("/prod")).await.starts_with("/ "));
+}
+
+#[tokio::test]
+async fn bytes_and_cookies_go_back_as_the_gateway_wants_them() {
+    let bytes = answer(&mirror(), &event("GET", "/bytes")).await.unwrap();
+    assert_eq!((&bytes["body"], &bytes["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
+    let cookies = answer(&mirror(), &event("GET", "/cookies")).await.unwrap();
+    assert_eq!(cookies["cookies"], json!(["a=1", "b=2"]));
+    assert_eq!(cookies["headers"]["x-a"], "1,2");
+    assert_eq!(cookies["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn what_is_no_call_fails() {
+    assert!(answer(&mirror(), &json!({ "Records": [] })).await.is_err());
+}

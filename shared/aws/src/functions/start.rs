@@ -1,0 +1,181 @@
+//! What each function has when it starts: a platform over the ports that it needs, and no others.
+
+use std::sync::Arc;
+
+use dacapo_engine::ids::AccountId;
+use dacapo_engine::time::Span;
+use dacapo_platform::api::Admin;
+use dacapo_platform::platform::{Defaults, Platform, Ports};
+use dacapo_platform::ports::{Caller, Clock, Mailer, Outbox};
+
+use super::absent::Absent;
+use super::queue::SqsHide;
+use crate::admin::SecretKeeper;
+use crate::caller::HttpsCaller;
+use crate::chance::SystemChance;
+use crate::clients::{Clients, Connection, Credentials, Service};
+use crate::clock::SystemClock;
+use crate::mailer::SesMailer;
+use crate::outbox::AwsOutbox;
+use crate::settings::{
+    Access, ApiSettings, Common, DeliverSettings, EffectsSettings, FeedbackSettings, Function,
+    OutboxSettings, StopCampaignSettings, TagChangeSettings, TimerSettings, WebhookSettings,
+};
+use crate::table::DynamoTable;
+
+/// A function that has started.
+pub struct Started {
+    /// Which.
+    pub function: Function,
+    /// Its platform.
+    pub platform: Platform,
+    /// Who knows the admin key.
+    pub admin: Admin,
+    /// How it hides messages in its queues.
+    pub hide: SqsHide,
+    clients: Clients,
+    /// What it talks to with every event.
+    services: &'static [Service],
+}
+
+impl Started {
+    /// Connects, so that the first event finds connections.
+    pub async fn warm(&self) {
+        self.clients.warm(self.services).await;
+    }
+}
+
+/// What is put together for a function.
+struct Parts<'a> {
+    common: &'a Common,
+    clients: Clients,
+    clock: Arc<dyn Clock>,
+    outbox: Arc<dyn Outbox>,
+    mailer: Arc<dyn Mailer>,
+    caller: Arc<dyn Caller>,
+    admin: Admin,
+    queues: Vec<String>,
+    public_url: String,
+    defaults: Defaults,
+}
+
+impl<'a> Parts<'a> {
+    /// With nothing but the table.
+    fn of(common: &'a Common) -> Self {
+        Self {
+            common,
+            clients: clients(&common.access),
+            clock: Arc::new(SystemClock::default()),
+            outbox: Arc::new(Absent),
+            mailer: Arc::new(Absent),
+            caller: Arc::new(Absent),
+            admin: Admin::Nobody,
+            queues: Vec::new(),
+            public_url: String::new(),
+            defaults: Defaults::default(),
+        }
+    }
+
+    fn with_admin(mut self, secret: Option<&str>) -> Self {
+        if let Some(arn) = secret {
+            let client = aws_sdk_secretsmanager::Client::new(self.clients.config());
+            let keeper = SecretKeeper::new(client, arn.to_owned(), Arc::clone(&self.clock));
+            self.admin = Admin::Kept(Arc::new(keeper));
+        }
+        self
+    }
+
+    fn with_outbox(mut self, settings: &OutboxSettings) -> Self {
+        let (scheduler, sqs) = (self.clients.scheduler(), self.clients.sqs());
+        let clock = Arc::clone(&self.clock);
+        self.outbox = Arc::new(AwsOutbox::new(scheduler, sqs, settings.clone(), clock));
+        self
+    }
+
+    fn started(self, function: Function, services: &'static [Service]) -> Started {
+        let account = AccountId::new("main").unwrap_or_else(|_| unreachable!("`main` is an id"));
+        let table = Arc::new(DynamoTable::new(self.clients.dynamodb(), &self.common.table));
+        let Self { clock, outbox, mailer, caller, .. } = self;
+        let ports = Ports { table, clock, chance: Arc::new(SystemChance), outbox, mailer, caller };
+        let mut platform = Platform::new(account, ports, self.public_url);
+        platform.defaults = self.defaults;
+        let hide = SqsHide::new(self.clients.sqs(), self.queues);
+        Started { function, platform, admin: self.admin, hide, clients: self.clients, services }
+    }
+}
+
+fn clients(access: &Access) -> Clients {
+    let Access { region, endpoint, key_id, secret, session } = access.clone();
+    let credentials =
+        Credentials { access_key_id: key_id, secret_access_key: secret, session_token: session };
+    Clients::new(&Connection { region, endpoint, credentials })
+}
+
+/// `webhook`
+pub fn webhook(settings: &WebhookSettings) -> Started {
+    Parts::of(&settings.common)
+        .with_admin(settings.admin_key.as_deref())
+        .started(Function::Webhook, &[Service::DynamoDb])
+}
+
+/// `api`
+pub fn api(settings: &ApiSettings) -> Started {
+    let delay = settings.restart_delay.and_then(|delay| i64::try_from(delay.as_secs()).ok());
+    let restart_delay = delay.map(Span::seconds);
+    Parts {
+        defaults: Defaults { sender: settings.sender.clone(), restart_delay },
+        ..Parts::of(&settings.common)
+    }
+    .with_admin(settings.admin_key.as_deref())
+    .with_outbox(&settings.outbox)
+    .started(Function::Api, &[Service::DynamoDb])
+}
+
+/// `tag-change`
+pub fn tag_change(settings: &TagChangeSettings) -> Started {
+    Parts::of(&settings.common).started(Function::TagChange, &[Service::DynamoDb])
+}
+
+/// `effects`
+pub fn effects(settings: &EffectsSettings) -> Started {
+    Parts::of(&settings.common)
+        .with_outbox(&settings.outbox)
+        .started(Function::Effects, &[Service::DynamoDb, Service::Scheduler, Service::Sqs])
+}
+
+/// `timer`
+pub fn timer(settings: &TimerSettings) -> Started {
+    Parts { queues: vec![settings.timers.clone()], ..Parts::of(&settings.common) }
+        .started(Function::Timer, &[Service::DynamoDb, Service::Sqs])
+}
+
+/// `stop-campaign`
+pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
+    Parts { queues: vec![settings.stop.clone()], ..Parts::of(&settings.common) }
+        .with_outbox(&settings.outbox)
+        .started(Function::StopCampaign, &[Service::DynamoDb, Service::Sqs])
+}
+
+/// `deliver`
+pub fn deliver(settings: &DeliverSettings) -> Started {
+    let parts = Parts::of(&settings.common);
+    let caller = match settings.common.access.endpoint {
+        Some(_) => HttpsCaller::at_home(),
+        None => HttpsCaller::default(),
+    };
+    let mailer = SesMailer::new(parts.clients.ses(), settings.configuration_set.clone());
+    Parts {
+        mailer: Arc::new(mailer),
+        caller: Arc::new(caller),
+        queues: settings.queues.to_vec(),
+        public_url: settings.public_url.clone(),
+        defaults: Defaults { sender: settings.sender.clone(), restart_delay: None },
+        ..parts
+    }
+    .started(Function::Deliver, &[Service::DynamoDb, Service::Ses])
+}
+
+/// `feedback`
+pub fn feedback(settings: &FeedbackSettings) -> Started {
+    Parts::of(&settings.common).started(Function::Feedback, &[Service::DynamoDb])
+}

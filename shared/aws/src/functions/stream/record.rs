@@ -1,0 +1,52 @@
+//! A record of the stream: what stood there before and after, read from the JSON that Lambda hands over.
+
+use dacapo_platform::table::{Item, Key};
+use serde_json::Value;
+
+use crate::table::item_of_image;
+
+/// A record, with what it says or why that cannot be read.
+pub(super) struct Record<'a> {
+    /// Its number in the shard.
+    pub(super) id: Option<String>,
+    /// As it came.
+    pub(super) raw: &'a Value,
+    /// What it says.
+    pub(super) change: Result<Change, String>,
+}
+
+/// An item before and after a write.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    pub(super) key: Key,
+    pub(super) old: Option<Item>,
+    pub(super) new: Option<Item>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn of(raw: &'a Value) -> Self {
+        let number = raw.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
+        Self { id: number.map(str::to_owned), raw, change: change(raw) }
+    }
+
+    /// What has to go in order: everything about one contact.
+    pub(super) fn lane(&self) -> String {
+        let pk = self.raw.pointer("/dynamodb/Keys/PK/S").and_then(Value::as_str);
+        pk.unwrap_or_default().to_owned()
+    }
+}
+
+fn change(raw: &Value) -> Result<Change, String> {
+    let record = raw.get("dynamodb").ok_or("it has no `dynamodb`")?;
+    let part = |name: &str| {
+        let text = record.pointer(&format!("/Keys/{name}/S")).and_then(Value::as_str);
+        text.ok_or_else(|| format!("its key has no `{name}`"))
+    };
+    let key = Key::new(part("PK")?, part("SK")?);
+    let image = |name: &str| match record.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(image) => item_of_image(image).map(Some).map_err(|error| error.to_string()),
+    };
+    let (old, new) = (image("OldImage")?, image("NewImage")?);
+    Ok(Change { key, old, new })
+}

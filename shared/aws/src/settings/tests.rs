@@ -1,0 +1,110 @@
+//! Settings: all that is missing is said at once, nobody reads more than the table says, and people see the same table.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const COMMON: [(&str, &str); 4] = [
+    ("DACAPO_TABLE", "dacapo"),
+    ("AWS_REGION", "eu-central-1"),
+    ("AWS_ACCESS_KEY_ID", "id"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+];
+
+#[test]
+fn all_that_is_missing_or_wrong_is_said_at_once() {
+    let given = [("DACAPO_SENDER", "nobody"), ("DACAPO_TABLE", " "), ("AWS_REGION", "eu-west-1")];
+    let wrong = DeliverSettings::from_environment(&Environment::of(given)).unwrap_err();
+    assert_eq!(
+        wrong.missing,
+        [
+            "DACAPO_TABLE",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "DACAPO_PUBLIC_URL",
+            "DACAPO_TRANSACTIONAL_QUEUE_URL",
+            "DACAPO_MARKETING_QUEUE_URL",
+            "DACAPO_CALLS_QUEUE_URL",
+        ]
+    );
+    assert_eq!(wrong.wrong.len(), 1, "{wrong}");
+    let said = wrong.to_string();
+    assert!(said.contains("`deliver`") && said.contains("DACAPO_PUBLIC_URL"), "{said}");
+}
+
+#[test]
+fn what_is_optional_may_be_missing() {
+    let settings = WebhookSettings::from_environment(&Environment::of(COMMON)).unwrap();
+    assert_eq!(settings.common.log, "info");
+    assert_eq!(settings.common.access.endpoint, None);
+    assert_eq!(settings.admin_key, None);
+}
+
+#[test]
+fn a_sender_may_have_a_name() {
+    assert_eq!(
+        reading::sender("Ann Other <ann@example.com>"),
+        Ok(Sender { name: Some("Ann Other".to_owned()), address: "ann@example.com".to_owned() })
+    );
+    assert_eq!(
+        reading::sender("ann@example.com"),
+        Ok(Sender { name: None, address: "ann@example.com".to_owned() })
+    );
+    assert!(reading::sender("Ann <>").is_err());
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let settings = WebhookSettings::from_environment(&Environment::of(COMMON)).unwrap();
+    assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
+}
+
+/// What a function asks of an environment that has everything.
+fn asked<S: Settings>() -> BTreeSet<&'static str> {
+    let everything = VARIABLES.iter().map(|variable| match variable.name {
+        "DACAPO_RESTART_DELAY_SECONDS" => (variable.name, "20"),
+        name => (name, "a@example.com"),
+    });
+    let environment = Environment::of(everything);
+    let mut reading = Reading::of(&environment);
+    assert!(S::read(&mut reading).is_some());
+    reading.asked
+}
+
+#[test]
+fn every_function_reads_just_what_the_table_says() {
+    for (function, asked) in [
+        (Function::Webhook, asked::<WebhookSettings>()),
+        (Function::Api, asked::<ApiSettings>()),
+        (Function::TagChange, asked::<TagChangeSettings>()),
+        (Function::Effects, asked::<EffectsSettings>()),
+        (Function::Timer, asked::<TimerSettings>()),
+        (Function::StopCampaign, asked::<StopCampaignSettings>()),
+        (Function::Deliver, asked::<DeliverSettings>()),
+        (Function::Feedback, asked::<FeedbackSettings>()),
+    ] {
+        let listed: BTreeSet<_> = read_by(function).map(|variable| variable.name).collect();
+        assert_eq!(asked, listed, "{}: mend settings/variables.rs", function.name());
+    }
+}
+
+/// The table of `docs/settings.md`.
+fn shown() -> String {
+    let mut shown = String::from("| variable | read by | is |\n|---|---|---|\n");
+    for Variable { name, about, optional, read_by } in VARIABLES {
+        let readers: Vec<String> =
+            read_by.iter().map(|function| format!("`{}`", function.name())).collect();
+        let readers =
+            if read_by.len() == 8 { "every function".to_owned() } else { readers.join(", ") };
+        let optional = if *optional { " *Optional.*" } else { "" };
+        shown += &format!("| `{name}` | {readers} | {about}{optional} |\n");
+    }
+    shown
+}
+
+#[test]
+fn people_see_the_same_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    assert!(document.contains(&shown()), "docs/settings.md is to say:\n\n{}", shown());
+}

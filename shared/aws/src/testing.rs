@@ -1,0 +1,126 @@
+//! For the tests of this crate: a server that answers what it was told, and remembers what it was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::clients::{Clients, Connection, Credentials};
+
+/// What it answers to one request.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// A status, headers (`name: value`, each with its line's end), a body.
+    Says(u16, String, String),
+    /// Nothing: it hangs up.
+    HangsUp,
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
+        Self::Says(status, "content-type: application/json\r\n".to_owned(), body.to_owned())
+    }
+
+    /// An error as the JSON protocols tell it.
+    pub(crate) fn error(status: u16, kind: &str, message: &str) -> Self {
+        let headers = format!("content-type: application/json\r\nx-amzn-errortype: {kind}\r\n");
+        Self::Says(status, headers, serde_json::json!({ "message": message }).to_string())
+    }
+}
+
+/// A request: its head and its body.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// The server. The last answer is given to whatever else comes.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let answers: Arc<Mutex<VecDeque<Answer>>> =
+            Arc::new(Mutex::new(answers.into_iter().collect()));
+        let remembers = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(connection(stream, Arc::clone(&answers), Arc::clone(&remembers)));
+            }
+        });
+        Self { url, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn connection(
+    mut stream: TcpStream,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+) {
+    let mut heard = Vec::new();
+    while let Some(request) = request(&mut stream, &mut heard).await {
+        asked.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        let answer = {
+            let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        };
+        let Some(Answer::Says(status, headers, body)) = answer else { return };
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn request(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Option<Asked> {
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(heard).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                let is_length = name.eq_ignore_ascii_case("content-length");
+                is_length.then(|| value.trim().parse::<usize>().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                heard.clear();
+                return Some(Asked { head: head.to_owned(), body: body.to_owned() });
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(read @ 1..) => heard.extend_from_slice(&buffer[..read]),
+            Ok(0) | Err(_) => return None,
+        }
+    }
+}
+
+/// Clients of a server.
+pub(crate) fn clients(url: &str) -> Clients {
+    let credentials = Credentials {
+        access_key_id: "id".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: None,
+    };
+    let endpoint = Some(url.to_owned());
+    Clients::new(&Connection { region: "eu-central-1".to_owned(), endpoint, credentials })
+}
+
+/// An address at which nobody listens.
+pub(crate) async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}

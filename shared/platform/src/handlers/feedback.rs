@@ -1,0 +1,192 @@
+//! What the mail service tells later: that a message left after all, that an address does not exist, that somebody
+//! complained (R30, R32).
+//!
+//! | heard | follows |
+//! |---|---|
+//! | it left | a record that is `unknown`, or whose worker has not been heard of yet, becomes `sent` |
+//! | it came back for good | the contact is suppressed as `bounced`, if the address is still the contact's |
+//! | the recipient complained | the contact is suppressed as `complained` |
+//!
+//! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by reports that overtake
+//! each other.
+
+use dacapo_engine::address::folded;
+use dacapo_engine::contact::{Author, Patch, Suppression};
+use dacapo_engine::history::{Cause, Happened, Line, Record};
+use dacapo_engine::statistics::{Counter, Outcome, Tally};
+
+use crate::contacts::{WriteError, alone};
+use crate::enrollments::StoredEnrollment;
+use crate::error::Error;
+use crate::mail::MessageName;
+use crate::messages::{MessageRecord, MessageStatus};
+use crate::platform::{Platform, TRIES};
+use crate::table::{Key, TableError};
+
+/// What the mail service tells about a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It has left, or has even arrived.
+    Left {
+        /// Which message it was.
+        message: MessageName,
+        /// The mail service's id for it.
+        receipt: String,
+    },
+    /// It came back for good.
+    Bounced {
+        /// Which message it was, where the report says so.
+        message: Option<MessageName>,
+        /// The address that is none.
+        address: String,
+    },
+    /// The recipient called it spam.
+    Complained {
+        /// Which message it was, where the report says so.
+        message: Option<MessageName>,
+        /// The recipient's address.
+        address: String,
+    },
+}
+
+impl Platform {
+    /// The mail service has told something. A repeat changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is worth another try.
+    pub async fn heard(&self, report: &Report) -> Result<(), Error> {
+        match report {
+            Report::Left { message, receipt } => self.confirm(message, receipt).await,
+            Report::Bounced { message, address } => {
+                self.suppress(message.as_ref(), address, Suppression::Bounced).await
+            }
+            Report::Complained { message, address } => {
+                self.suppress(message.as_ref(), address, Suppression::Complained).await
+            }
+        }
+    }
+
+    /// The message has left, whatever its worker could tell.
+    async fn confirm(&self, message: &MessageName, receipt: &str) -> Result<(), Error> {
+        let MessageName { contact, campaign, run, step } = message;
+        let key = self.keys.message(contact, campaign, *run, *step);
+        for _ in 0..TRIES {
+            let Some(record) = self.message(&key).await? else { return Ok(()) };
+            let was_unknown = match record.status {
+                MessageStatus::Settled(Outcome::Unknown) => true,
+                // Its worker, or whoever takes the message again, finds it settled.
+                MessageStatus::Claimed | MessageStatus::Released => false,
+                MessageStatus::Settled(Outcome::Sent | Outcome::Suppressed | Outcome::Failed) => {
+                    return Ok(());
+                }
+            };
+            if self.settle_as_sent(message, &key, &record, receipt, was_unknown).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Says whether it was written; not so if somebody else was faster.
+    async fn settle_as_sent(
+        &self,
+        message: &MessageName,
+        key: &Key,
+        record: &MessageRecord,
+        receipt: &str,
+        was_unknown: bool,
+    ) -> Result<bool, Error> {
+        let next = MessageRecord {
+            status: MessageStatus::Settled(Outcome::Sent),
+            reason: None,
+            lease: None,
+            receipt: Some(receipt.to_owned()),
+            at: self.now(),
+            ..record.clone()
+        };
+        // What was counted and told as unknown is put right together with the record.
+        let mut together = Vec::new();
+        if was_unknown {
+            let before = self.enrollment(&message.contact, &message.campaign).await?;
+            if let Some((before, next)) = before.and_then(|before| {
+                let next = self.put_right(&before, record)?;
+                Some((before, next))
+            }) {
+                let (contact, campaign) = (&message.contact, &message.campaign);
+                let state = Some(&before.enrollment);
+                together.push(self.enrollment_write(contact, campaign, state, &next)?);
+            }
+        }
+        match self.write_message(key, Some(record), next, together).await {
+            Ok(written) => Ok(written.is_some()),
+            Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The enrollment with one unknown message less and one sent message more; nothing if it no longer counts any.
+    fn put_right(
+        &self,
+        before: &StoredEnrollment,
+        record: &MessageRecord,
+    ) -> Option<StoredEnrollment> {
+        let (unknown, sent) =
+            (Counter::Messages(Outcome::Unknown), Counter::Messages(Outcome::Sent));
+        let mut enrollment = before.enrollment.clone();
+        if enrollment.tally.get(&unknown) < 1 {
+            return None;
+        }
+        let mut one_unknown = Tally::default();
+        one_unknown.count(&unknown);
+        let mut delta = one_unknown.negative();
+        delta.count(&sent);
+        enrollment.tally.add(&delta);
+        enrollment.rev += 1;
+        let what = Happened::MessageSettled { outcome: Outcome::Sent, reason: None };
+        let element = Some(record.element.clone());
+        let lines = vec![Line { run: record.run, element, what }];
+        Some(StoredEnrollment {
+            stamp: enrollment.rev,
+            enrollment,
+            effects: Vec::new(),
+            records: vec![Record { at: self.now(), because: Cause::Message, lines }],
+            delta,
+            w: self.new_write_id(),
+        })
+    }
+
+    /// No mail to this address any more.
+    async fn suppress(
+        &self,
+        message: Option<&MessageName>,
+        address: &str,
+        why: Suppression,
+    ) -> Result<(), Error> {
+        let id = match message {
+            Some(message) => Some(message.contact.clone()),
+            None => self.contact_of(address).await?,
+        };
+        let Some(id) = id else { return Ok(()) };
+        let Some(contact) = self.contact(&id).await? else { return Ok(()) };
+        let same = contact.address().is_some_and(|own| folded(own) == folded(address));
+        let weaker = match (contact.suppressed, why) {
+            (None, _) | (Some(Suppression::Bounced), Suppression::Complained) => true,
+            (Some(Suppression::Bounced | Suppression::Complained | Suppression::Manual), _) => {
+                false
+            }
+        };
+        // Another address may have taken the place of the one that is meant.
+        if !same || !weaker {
+            return Ok(());
+        }
+        let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
+        match self.change(&id, &patch, &Author::MailService, &alone).await {
+            Ok(_) | Err(WriteError::NoSuchContact | WriteError::Erasing) => Ok(()),
+            Err(WriteError::Failed(error)) => Err(error),
+            Err(refused @ (WriteError::AddressTaken(_) | WriteError::Refused(..))) => {
+                unreachable!("nothing goes together with a suppression: {refused}")
+            }
+        }
+    }
+}

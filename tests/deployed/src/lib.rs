@@ -1,0 +1,16 @@
+//! The stack as a user deploys it: a cloud on this machine, `sam deploy`, and the API from outside.
+//!
+//! [`Cloud`] is the emulator as a process, [`Stack`] is what `sam deploy` made in it, [`Api`] calls it as Zapier would.
+//! Nothing here waits by the clock alone: [`until`] waits for something, says what, and gives up at a bound.
+
+mod api;
+mod cloud;
+mod mail;
+mod stack;
+mod until;
+
+pub use api::{Answer, Api};
+pub use cloud::Cloud;
+pub use mail::{Mail, awaited, sent_to};
+pub use stack::{Parameters, Stack};
+pub use until::{Patience, now, until};

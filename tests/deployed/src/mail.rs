@@ -1,0 +1,62 @@
+//! The mail that SES took, as the cloud shows it.
+
+use crate::cloud::get;
+use crate::stack::Stack;
+use crate::until::{Patience, until};
+
+/// A mail that SES took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// When SES took it, in seconds since 1970.
+    pub at: i64,
+}
+
+/// The mail to an address, in the order in which SES took it.
+///
+/// # Panics
+///
+/// If the cloud doesn't say.
+#[must_use]
+pub fn sent_to(stack: &Stack, address: &str) -> Vec<Mail> {
+    let all = get(&format!("{}/_ministack/ses/messages", stack.cloud())).expect("the mail");
+    let accounts = all["messages"].as_object().expect("mail by account");
+    let mails = accounts.values().filter_map(|mails| mails.as_array()).flatten();
+    let to_it = mails.filter(|mail| {
+        mail["To"].as_array().is_some_and(|to| to.iter().any(|one| names(one.as_str(), address)))
+    });
+    to_it
+        .map(|mail| {
+            let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
+            let at = mail["Timestamp"].as_f64().unwrap_or_default() as i64;
+            Mail { subject: text("Subject"), text: text("BodyText"), at }
+        })
+        .collect()
+}
+
+/// Waits until SES has taken as many mails to an address as there are subjects, and compares them. Answers the last.
+///
+/// # Panics
+///
+/// If it takes too long, or if the subjects are others.
+pub fn awaited(stack: &Stack, address: &str, patience: Patience, subjects: &[&str]) -> Mail {
+    let what = format!("{} mails to {address}, the last {:?}", subjects.len(), subjects.last());
+    let mails = until(&what, patience, || {
+        let mails = sent_to(stack, address);
+        if mails.len() >= subjects.len() { Ok(mails) } else { Err(format!("{mails:?}")) }
+    });
+    let found: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+    assert_eq!(found, subjects, "mail to {address}");
+    mails.last().expect("a mail").clone()
+}
+
+/// Whether a mailbox is of an address: `Ann <ann@example.com>` is.
+fn names(mailbox: Option<&str>, address: &str) -> bool {
+    let mailbox = mailbox.unwrap_or_default();
+    let bare = mailbox.rsplit_once('<').map_or(mailbox, |(_, rest)| rest.trim_end_matches('>'));
+    bare.eq_ignore_ascii_case(address)
+}

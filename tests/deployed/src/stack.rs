@@ -1,0 +1,221 @@
+//! What `sam deploy` makes in a cloud.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::cloud::{as_root, python, repository};
+
+/// The stack's name in the tests.
+const NAME: &str = "dacapo";
+
+/// The variable that tells tests where the cloud is.
+const CLOUD: &str = "DACAPO_TESTED_CLOUD";
+
+/// The variable that tells tests what was deployed.
+const OUTPUTS: &str = "DACAPO_TESTED_STACK";
+
+/// The variable that tells tests for which processors the functions were built.
+const ARCHITECTURE: &str = "DACAPO_TESTED_ARCHITECTURE";
+
+/// The template's parameters, as the tests choose them.
+#[derive(Debug, Clone)]
+pub struct Parameters {
+    /// `arm64` or `x86_64`.
+    pub architecture: String,
+    /// What the functions log.
+    pub log: &'static str,
+}
+
+impl Parameters {
+    /// How long after a restart no start fires.
+    pub const RESTART_DELAY_SECONDS: u32 = 20;
+
+    fn overrides(&self) -> Vec<String> {
+        vec![
+            "SenderAddress=studio@example.com".to_owned(),
+            format!("RestartDelaySeconds={}", Self::RESTART_DELAY_SECONDS),
+            format!("Architecture={}", self.architecture),
+            format!("LogLevel={}", self.log),
+            // The cloud here knows no sampling rules.
+            "TracedShare=0".to_owned(),
+        ]
+    }
+}
+
+/// A deployed stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    cloud: String,
+    architecture: String,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Deploys the template to a new cloud, as a user would, but without questions.
+    ///
+    /// # Errors
+    ///
+    /// What the SAM CLI said.
+    pub fn first(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
+        verify_senders(cloud)?;
+        Self::deploy(cloud, parameters)
+    }
+
+    fn deploy(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
+        let mut deploy = sam(cloud);
+        deploy.args(["deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]);
+        deploy.arg("--parameter-overrides").args(parameters.overrides());
+        said(deploy.output())?;
+        let mut list = sam(cloud);
+        list.args(["list", "stack-outputs", "--stack-name", NAME, "--output", "json"]);
+        let listed: Value =
+            serde_json::from_str(&said(list.output())?).map_err(|error| error.to_string())?;
+        let text = |output: &Value, name: &str| output[name].as_str().map(str::to_owned);
+        let outputs = listed.as_array().into_iter().flatten();
+        let outputs = outputs
+            .filter_map(|output| Some((text(output, "OutputKey")?, text(output, "OutputValue")?)));
+        Ok(Self {
+            cloud: cloud.to_owned(),
+            architecture: parameters.architecture.clone(),
+            outputs: outputs.collect(),
+        })
+    }
+
+    /// Deploys it again.
+    ///
+    /// # Errors
+    ///
+    /// What the SAM CLI said.
+    pub fn deploy_again(&self, log: &'static str) -> Result<Self, String> {
+        Self::deploy(&self.cloud, &Parameters { architecture: self.architecture.clone(), log })
+    }
+
+    /// Tells a command where everything is.
+    pub fn tell(&self, command: &mut Command) {
+        command.env(CLOUD, &self.cloud);
+        command.env(OUTPUTS, json!(self.outputs).to_string());
+        command.env(ARCHITECTURE, &self.architecture);
+    }
+
+    /// The one that a test was told of.
+    ///
+    /// # Panics
+    ///
+    /// If it was told of none.
+    #[must_use]
+    pub fn told() -> Self {
+        let told = |name| {
+            let value = std::env::var_os(name).expect("`make e2e` deploys the stack for this test");
+            value.into_string().expect("text")
+        };
+        let outputs = serde_json::from_str(&told(OUTPUTS)).expect("what was deployed");
+        Self { cloud: told(CLOUD), architecture: told(ARCHITECTURE), outputs }
+    }
+
+    /// The cloud's address.
+    #[must_use]
+    pub fn cloud(&self) -> &str {
+        &self.cloud
+    }
+
+    /// An output of the template.
+    ///
+    /// # Panics
+    ///
+    /// If it has none of that name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("the template has no output {name}"))
+    }
+
+    /// The API, with the admin key from its secret.
+    ///
+    /// # Panics
+    ///
+    /// If there is no secret.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        let id = json!({ "SecretId": self.output("AdminKeySecret") });
+        let secret = self.aws("secretsmanager", "get_secret_value", &id);
+        let key = secret["SecretString"].as_str().expect("a secret's value").to_owned();
+        Api::new(self.base(), key)
+    }
+
+    /// Where the API is. Nobody here knows the names that AWS gives to APIs, so the cloud has them as paths too.
+    fn base(&self) -> String {
+        let url = self.output("ApiUrl");
+        let host = url.split("//").nth(1).unwrap_or(url);
+        let id = host.split('.').next().unwrap_or(host);
+        format!("{}/_aws/execute-api/{id}/$default", self.cloud)
+    }
+
+    /// A call of AWS, with the names that boto3 has for services and operations.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    #[must_use]
+    pub fn aws(&self, service: &str, operation: &str, parameters: &Value) -> Value {
+        aws(&self.cloud, service, operation, parameters)
+            .unwrap_or_else(|why| panic!("{service} {operation}: {why}"))
+    }
+
+    /// The schedules that wait in the stack's group and are about a contact: when each goes off.
+    ///
+    /// # Panics
+    ///
+    /// If the cloud doesn't say.
+    #[must_use]
+    pub fn schedules_of(&self, contact: &str) -> Vec<String> {
+        let group = json!({ "GroupName": NAME });
+        let listed = self.aws("scheduler", "list_schedules", &group);
+        let names = listed["Schedules"].as_array().expect("schedules").iter();
+        let schedules = names.filter_map(|one| {
+            let this = json!({ "GroupName": NAME, "Name": one["Name"] });
+            // One that has gone off meanwhile is no longer there.
+            aws(&self.cloud, "scheduler", "get_schedule", &this).ok()
+        });
+        schedules
+            .filter(|one| one["Target"]["Input"].as_str().is_some_and(|it| it.contains(contact)))
+            .filter_map(|one| Some(one["ScheduleExpression"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+/// Whom mail comes from in the tests: their domains.
+const SENDERS: [&str; 2] = ["example.com", "studio-nord.example"];
+
+/// Has SES verify the senders, which a new account has to do first.
+fn verify_senders(cloud: &str) -> Result<(), String> {
+    for domain in SENDERS {
+        let identity = json!({ "EmailIdentity": domain });
+        aws(cloud, "sesv2", "create_email_identity", &identity)?;
+    }
+    Ok(())
+}
+
+fn aws(cloud: &str, service: &str, operation: &str, parameters: &Value) -> Result<Value, String> {
+    let mut call = as_root(python(), cloud);
+    call.arg("infra/tools/e2e/aws.py").args([service, operation, &parameters.to_string()]);
+    serde_json::from_str(&said(call.output())?).map_err(|error| error.to_string())
+}
+
+fn sam(cloud: &str) -> Command {
+    let mut command = as_root(repository().join(".tools/e2e/bin/sam"), cloud);
+    command.env("SAM_CLI_TELEMETRY", "0");
+    command
+}
+
+/// What a command printed, or what it complained of.
+fn said(output: std::io::Result<Output>) -> Result<String, String> {
+    let output = output.map_err(|error| format!("the SAM CLI: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(format!("{}\n{}", text(&output.stdout), text(&output.stderr)))
+    }
+}

@@ -1,0 +1,409 @@
+//! The cloud around the handlers, in small: a table with its stream, queues that hide messages, schedules that are a
+//! minute early, a mail service.
+//!
+//! Only what stands between the functions is imitated. What they do themselves is done by the handlers that are deployed,
+//! with the events that AWS hands over. On demand every batch of the stream and every message comes twice, and what
+//! belongs to different contacts comes in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use dacapo_aws::functions::queue::{Hidden, Hide, Queues};
+use dacapo_aws::functions::{http, stream};
+use dacapo_embedded::{Operation, SqliteStore};
+use dacapo_engine::ids::AccountId;
+use dacapo_platform::Instant;
+use dacapo_platform::api::{AdminKey, hooks_router, router};
+use dacapo_platform::keys::is_fed;
+use dacapo_platform::mail::Mail;
+use dacapo_platform::platform::{Platform, Ports};
+use dacapo_platform::ports::{
+    Caller, Clock as _, MailError, Mailer, Message, Order, Outbox, Post, Queue, Request,
+    Unavailable,
+};
+use dacapo_tests::ports::{InOrder, Standing};
+use serde_json::Value;
+
+use crate::dice::Dice;
+use crate::events;
+
+/// The key that may do everything.
+pub const KEY: &str = "key";
+
+/// How often things come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once, in order.
+    Once,
+    /// Twice, and in an order that follows from the seed wherever none is promised.
+    Twice(u64),
+}
+
+/// The cloud.
+pub struct Cloud {
+    /// The platform behind all functions.
+    pub platform: Platform,
+    /// What queues and schedules hold, and the mail that was sent.
+    pub outside: Arc<Outside>,
+    store: Arc<SqliteStore>,
+    clock: Arc<Standing>,
+    delivery: Delivery,
+    dice: Dice,
+}
+
+/// A message in a queue.
+#[derive(Debug, Clone)]
+struct Waiting {
+    id: String,
+    queue: Queue,
+    body: Message,
+    visible_at: Instant,
+    attempt: u32,
+    /// Whether it comes once more after it was done.
+    again: bool,
+}
+
+/// What is outside of the functions.
+#[derive(Default)]
+pub struct Outside {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    now: Instant,
+    numbered: usize,
+    waiting: Vec<Waiting>,
+    schedules: BTreeMap<String, (Instant, Message)>,
+    hidden: Vec<Hidden>,
+    sent: Vec<Mail>,
+    twice: bool,
+    silent: bool,
+    shut: bool,
+}
+
+impl Held {
+    fn put(&mut self, queue: Queue, body: Message, visible_at: Instant) {
+        self.numbered += 1;
+        let (id, again) = (format!("m{}", self.numbered), self.twice);
+        self.waiting.push(Waiting { id, queue, body, visible_at, attempt: 0, again });
+    }
+}
+
+impl Outside {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The mail that was sent.
+    pub fn sent(&self) -> Vec<Mail> {
+        self.held().sent.clone()
+    }
+
+    /// From now on the mail service takes mail without a word, or says so again.
+    pub fn is_silent(&self, silent: bool) {
+        self.held().silent = silent;
+    }
+
+    /// From now on no order is taken, or taken again.
+    pub fn is_shut(&self, shut: bool) {
+        self.held().shut = shut;
+    }
+
+    /// What waits in a queue.
+    pub fn waiting(&self, queue: Queue) -> Vec<Message> {
+        let held = self.held();
+        let waiting = held.waiting.iter().filter(|waiting| waiting.queue == queue);
+        waiting.map(|waiting| waiting.body.clone()).collect()
+    }
+
+    /// What schedules will send.
+    pub fn scheduled(&self) -> Vec<Message> {
+        self.held().schedules.values().map(|(_, message)| message.clone()).collect()
+    }
+
+    /// What was hidden since the last time.
+    pub fn hidden(&self) -> Vec<Hidden> {
+        std::mem::take(&mut self.held().hidden)
+    }
+}
+
+#[async_trait]
+impl Outbox for Outside {
+    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+        let mut held = self.held();
+        if held.shut {
+            return Err(Unavailable("nothing is taken".to_owned()));
+        }
+        for order in orders {
+            match order {
+                // A schedule is set a minute early; what is due soon goes straight to the queue.
+                Order::Schedule { name, at, message } => {
+                    if at - held.now > TimeDelta::minutes(2) {
+                        held.schedules.insert(name, (at - TimeDelta::minutes(1), message));
+                    } else {
+                        held.put(Queue::Timers, message, at);
+                    }
+                }
+                Order::Cancel { name } => {
+                    held.schedules.remove(&name);
+                }
+                Order::Send { queue, at, message } => held.put(queue, message, at),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Mailer for Outside {
+    fn post(&self) -> Post {
+        Post::Sent
+    }
+
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        let mut held = self.held();
+        held.sent.push(mail.clone());
+        if held.silent {
+            return Err(MailError::Unknown("no answer".to_owned()));
+        }
+        Ok(format!("receipt-{}", held.sent.len()))
+    }
+}
+
+#[async_trait]
+impl Caller for Outside {
+    async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
+        Ok(200)
+    }
+}
+
+#[async_trait]
+impl Hide for Outside {
+    async fn hide(&self, hidden: Vec<Hidden>) -> Result<(), Unavailable> {
+        self.held().hidden.extend(hidden);
+        Ok(())
+    }
+}
+
+impl Cloud {
+    /// An empty account, at noon of 1 December 2026.
+    pub async fn new(delivery: Delivery) -> Self {
+        let store = SqliteStore::open(None, is_fed).expect("a store");
+        for consumer in ["tag-change", "effects"] {
+            let register = Operation::Checkpoint { consumer: consumer.to_owned(), seq: 0 };
+            store.commit(vec![register]).await.expect("a consumer");
+        }
+        let clock = Arc::new(Standing::at_noon());
+        let outside = Arc::new(Outside::default());
+        outside.held().now = clock.now();
+        outside.held().twice = delivery != Delivery::Once;
+        let ports = Ports {
+            table: Arc::clone(&store) as _,
+            clock: Arc::clone(&clock) as _,
+            chance: Arc::new(InOrder::default()),
+            outbox: Arc::clone(&outside) as _,
+            mailer: Arc::clone(&outside) as _,
+            caller: Arc::clone(&outside) as _,
+        };
+        let account = AccountId::new("main").expect("an id");
+        let platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
+        let dice = Dice::new(match delivery {
+            Delivery::Once => 0,
+            Delivery::Twice(seed) => seed,
+        });
+        Self { platform, outside, store, clock, delivery, dice }
+    }
+
+    /// Calls the API, as the gateway does. The status and what was answered.
+    pub async fn call(&self, method: &str, path: &str, body: &str) -> (u64, Value) {
+        let kind = if body.starts_with('{') { "application/json" } else { "application/yaml" };
+        let event = events::http(method, path, &[("x-api-key", KEY), ("content-type", kind)], body);
+        let admin = Some(AdminKey::of(KEY));
+        let router = if path.starts_with("/v1/hooks/") || path.starts_with("/u/") {
+            hooks_router(self.platform.clone(), admin)
+        } else {
+            router(self.platform.clone(), admin)
+        };
+        let answer = http::answer(&router, &event).await.expect("an answer");
+        let body = answer["body"].as_str().unwrap_or_default();
+        let status = answer["statusCode"].as_u64().unwrap_or(0);
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// Sets the clock, whatever comes due on the way: before anything has happened.
+    pub fn begins(&self, at: Instant) {
+        self.set(at);
+    }
+
+    /// Whether the stream has something for a consumer, and what: as records.
+    pub fn unread(&self, consumer: &str) -> Vec<Value> {
+        let changes = self.store.read_feed(consumer, 100).expect("the feed");
+        let wanted = changes
+            .iter()
+            .filter(|change| (change.key.sk == "CONTACT") == (consumer == "tag-change"));
+        let records = wanted.map(|change| {
+            events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref())
+        });
+        records.collect()
+    }
+
+    /// Moves the clock, and does what comes due on the way.
+    pub async fn advance(&mut self, to: Instant) {
+        self.until_idle().await;
+        while let Some(next) = self.next_due().filter(|next| *next <= to) {
+            self.set(next);
+            self.until_idle().await;
+        }
+        self.set(to);
+        self.until_idle().await;
+    }
+
+    /// Now.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn set(&self, to: Instant) {
+        self.clock.set(to);
+        self.outside.held().now = to;
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let held = self.outside.held();
+        let waiting = held.waiting.iter().map(|waiting| waiting.visible_at);
+        let next = waiting.chain(held.schedules.values().map(|(at, _)| *at)).min();
+        next.map(|next| next.max(held.now))
+    }
+
+    /// Works until neither stream nor queues have anything for now.
+    pub async fn until_idle(&mut self) {
+        loop {
+            self.fire();
+            let mut sources = ["tag-change", "effects", "queues"];
+            if self.delivery != Delivery::Once {
+                self.dice.shuffle(&mut sources);
+            }
+            let mut worked = false;
+            for source in sources {
+                worked |= match source {
+                    "queues" => self.queues().await,
+                    consumer => self.stream(consumer).await,
+                };
+            }
+            if !worked {
+                return;
+            }
+        }
+    }
+
+    /// Schedules whose time has come put their messages into the queue, and are gone.
+    fn fire(&self) {
+        let mut held = self.outside.held();
+        let now = held.now;
+        let due: Vec<_> = held.schedules.extract_if(.., |_, (at, _)| *at <= now).collect();
+        for (_, (_, message)) in due {
+            held.put(Queue::Timers, message, now);
+        }
+    }
+
+    /// A batch of the stream. Says whether there was one.
+    pub async fn stream(&mut self, consumer: &str) -> bool {
+        let twice = self.delivery != Delivery::Once;
+        let most = if twice { 1 + self.dice.below(12) } else { 10 };
+        let changes = self.store.read_feed(consumer, most).expect("the feed");
+        let Some(last) = changes.last().map(|change| change.seq) else { return false };
+        let mut lanes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut lane_of = Vec::new();
+        for change in &changes {
+            // The mappings' filters.
+            if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
+                let record = events::record(
+                    change.seq,
+                    &change.key,
+                    change.old.as_ref(),
+                    change.new.as_ref(),
+                );
+                lanes.entry(change.key.pk.clone()).or_default().push(record);
+                lane_of.push(change.key.pk.clone());
+            }
+        }
+        for _ in 0..if twice { 2 } else { 1 } {
+            if twice {
+                self.dice.shuffle(&mut lane_of);
+            }
+            let mut open: BTreeMap<&String, std::slice::Iter<'_, Value>> =
+                lanes.iter().map(|(lane, records)| (lane, records.iter())).collect();
+            let records = lane_of.iter().filter_map(|lane| open.get_mut(lane)?.next().cloned());
+            let event = events::batch(records.collect());
+            let answer = match consumer {
+                "tag-change" => stream::tag_change(&self.platform, &event).await,
+                _ => stream::effects(&self.platform, &event).await,
+            };
+            let failed = events::failed(&answer.expect("a batch"));
+            assert_eq!(failed, [] as [String; 0], "{consumer} failed");
+        }
+        let checkpoint = Operation::Checkpoint { consumer: consumer.to_owned(), seq: last };
+        self.store.commit(vec![checkpoint]).await.expect("a checkpoint");
+        true
+    }
+
+    /// A batch of messages. Says whether there was one.
+    pub async fn queues(&mut self) -> bool {
+        let mut taken = {
+            let held = self.outside.held();
+            let visible = held.waiting.iter().filter(|waiting| waiting.visible_at <= held.now);
+            visible.cloned().collect::<Vec<_>>()
+        };
+        if self.delivery != Delivery::Once {
+            self.dice.shuffle(&mut taken);
+        }
+        // A batch comes from one queue.
+        let Some(queue) = taken.first().map(|waiting| waiting.queue) else { return false };
+        taken.retain(|waiting| waiting.queue == queue);
+        taken.truncate(10);
+        let records = taken.iter().map(|waiting| {
+            events::message(&waiting.id, queue.name(), waiting.attempt + 1, &waiting.body)
+        });
+        let event = events::batch(records.collect());
+        let function = match queue {
+            Queue::Timers => "timer",
+            Queue::Transactional | Queue::Marketing | Queue::Calls => "deliver",
+            Queue::Sweeps => "stop-campaign",
+        };
+        let (platform, hide) = (&self.platform, &*self.outside);
+        let answer = Queues { platform, hide, function }.work(&event).await.expect("a batch");
+        let stay: BTreeSet<String> = events::failed(&answer).into_iter().collect();
+        self.settle(&taken, &stay);
+        true
+    }
+
+    /// What was done goes, or comes once more; what stays is hidden.
+    fn settle(&self, taken: &[Waiting], stay: &BTreeSet<String>) {
+        let hidden = self.outside.hidden();
+        let mut held = self.outside.held();
+        let now = held.now;
+        for Waiting { id, .. } in taken {
+            let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else {
+                continue;
+            };
+            let receipt = format!("receipt-{id}");
+            let seconds = hidden.iter().find(|one| one.receipt == receipt).map(|one| one.seconds);
+            let waiting = &mut held.waiting[at];
+            waiting.attempt += 1;
+            if stay.contains(id) {
+                let seconds = i64::from(seconds.expect("what stays is hidden"));
+                waiting.visible_at = now + TimeDelta::seconds(seconds);
+                continue;
+            }
+            assert_eq!(seconds, None, "what is done is not hidden");
+            if std::mem::take(&mut waiting.again) {
+                waiting.visible_at = now;
+            } else {
+                held.waiting.remove(at);
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What the tests of the functions share: the cloud around the handlers, in small, and the events that AWS hands over.
+
+pub mod cloud;
+pub mod dice;
+pub mod events;
+pub mod measure;
+pub mod rie;
+pub mod samples;
+pub mod stack;

@@ -1,0 +1,106 @@
+//! What a function finds in the cloud: tables, queues, a schedule group, a secret, a sender, on MiniStack.
+
+use dacapo_aws::clients::Clients;
+use dacapo_aws::settings::{Function, read_by};
+use dacapo_aws::table::DynamoTable;
+use dacapo_aws_tests::emulator::Emulator;
+use dacapo_aws_tests::tables::create;
+use dacapo_platform::table::{Condition, Item, Table as _, Write};
+
+use crate::samples::KEY;
+
+/// The queues.
+const QUEUES: [&str; 6] =
+    ["timers", "transactional", "marketing", "calls", "stop", "schedules-dead"];
+
+/// The schedule group.
+pub const GROUP: &str = "dacapo";
+
+/// A cloud.
+pub struct Stack {
+    /// Clients of it.
+    pub clients: Clients,
+    endpoint: String,
+    secret: String,
+    _emulator: Emulator,
+}
+
+impl Stack {
+    /// An empty one.
+    pub async fn start() -> Self {
+        let emulator = Emulator::ministack().await;
+        let clients = emulator.clients();
+        for queue in QUEUES {
+            clients.sqs().create_queue().queue_name(queue).send().await.expect("a queue");
+        }
+        clients.scheduler().create_schedule_group().name(GROUP).send().await.expect("a group");
+        let sender = clients.ses().create_email_identity().email_identity("sender@example.com");
+        sender.send().await.expect("a sender");
+        let secrets = aws_sdk_secretsmanager::Client::new(clients.config());
+        let secret = secrets.create_secret().name("admin-key").secret_string(KEY).send().await;
+        let secret = secret.expect("a secret").arn.expect("its ARN");
+        let endpoint = clients.config().endpoint_url().expect("an endpoint").to_owned();
+        Self { clients, endpoint, secret, _emulator: emulator }
+    }
+
+    /// A table with these items.
+    pub async fn table(&self, name: &str, items: &[Item]) -> DynamoTable {
+        create(&self.clients.dynamodb(), name).await;
+        let table = DynamoTable::new(self.clients.dynamodb(), name);
+        for item in items {
+            let write = Write::put(item.clone(), Condition::Always);
+            table.write(vec![write], None).await.expect("an item");
+        }
+        table
+    }
+
+    /// The URL of a queue.
+    pub async fn url(&self, queue: &str) -> String {
+        let url = self.clients.sqs().get_queue_url().queue_name(queue).send().await;
+        url.expect("a queue").queue_url.expect("a URL")
+    }
+
+    /// What a queue holds: the bodies.
+    pub async fn received(&self, queue: &str) -> Vec<String> {
+        let url = self.url(queue).await;
+        let sqs = self.clients.sqs();
+        let received = sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+        let messages = received.expect("a queue").messages.unwrap_or_default();
+        messages.into_iter().filter_map(|message| message.body).collect()
+    }
+
+    /// The settings of a function, with this table.
+    pub async fn settings(&self, function: Function, table: &str) -> Vec<(&'static str, String)> {
+        let mut settings = Vec::new();
+        for variable in read_by(function) {
+            settings.push((variable.name, self.setting(variable.name, table).await));
+        }
+        settings
+    }
+
+    async fn setting(&self, name: &str, table: &str) -> String {
+        let arn = |rest: &str| format!("arn:aws:{rest}");
+        match name {
+            "DACAPO_TABLE" => table.to_owned(),
+            "DACAPO_LOG" => "info".to_owned(),
+            "DACAPO_PUBLIC_URL" => "https://dacapo.example".to_owned(),
+            "DACAPO_ADMIN_KEY_SECRET_ARN" => self.secret.clone(),
+            "DACAPO_SENDER" => "Dacapo <sender@example.com>".to_owned(),
+            "DACAPO_RESTART_DELAY_SECONDS" => "20".to_owned(),
+            "DACAPO_CONFIGURATION_SET" | "AWS_SESSION_TOKEN" => String::new(),
+            "DACAPO_TIMERS_QUEUE_ARN" => arn("sqs:us-east-1:000000000000:timers"),
+            "DACAPO_SCHEDULE_GROUP" => GROUP.to_owned(),
+            "DACAPO_SCHEDULE_ROLE_ARN" => arn("iam::000000000000:role/scheduler"),
+            "DACAPO_SCHEDULE_DEAD_LETTER_ARN" => arn("sqs:us-east-1:000000000000:schedules-dead"),
+            "DACAPO_TIMERS_QUEUE_URL" => self.url("timers").await,
+            "DACAPO_TRANSACTIONAL_QUEUE_URL" => self.url("transactional").await,
+            "DACAPO_MARKETING_QUEUE_URL" => self.url("marketing").await,
+            "DACAPO_CALLS_QUEUE_URL" => self.url("calls").await,
+            "DACAPO_STOP_QUEUE_URL" => self.url("stop").await,
+            "AWS_REGION" => "us-east-1".to_owned(),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test".to_owned(),
+            "AWS_ENDPOINT_URL" => self.endpoint.clone(),
+            other => panic!("nobody has said what {other} is here"),
+        }
+    }
+}

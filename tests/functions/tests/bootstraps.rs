@@ -1,0 +1,182 @@
+//! The real bootstraps with the sample events, under the emulator behind `sam local`, against MiniStack: what they answer,
+//! and what they do.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use dacapo_aws::settings::Function;
+use dacapo_aws::table::DynamoTable;
+use dacapo_engine::ids::{AccountId, ContactId};
+use dacapo_functions_tests::measure;
+use dacapo_functions_tests::rie::Rie;
+use dacapo_functions_tests::samples::{Sample, all, campaign};
+use dacapo_functions_tests::stack::{GROUP, Stack};
+use dacapo_platform::keys::Keys;
+use dacapo_platform::table::{Consistency, Query, Table as _};
+use serde_json::{Value, json};
+
+/// A sample that was handed to its function.
+struct Played {
+    answer: Value,
+    table: DynamoTable,
+    log: String,
+}
+
+async fn play(stack: &Stack, samples: &[Sample], name: &str) -> Played {
+    let sample = samples.iter().find(|sample| sample.name == name).unwrap();
+    let function = Function::ALL.into_iter().find(|one| one.name() == sample.function).unwrap();
+    let table = stack.table(name, &sample.table).await;
+    let settings = stack.settings(function, name).await;
+    let settings: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let rie = Rie::start(function.name(), &settings).await;
+    let answer = rie.invoke(&std::fs::read_to_string(sample.path()).unwrap()).await;
+    Played { answer, table, log: rie.log() }
+}
+
+fn keys() -> Keys {
+    Keys::of(AccountId::new("main").unwrap())
+}
+
+impl Played {
+    async fn ann(&self) -> ContactId {
+        let key = keys().address("ann@example.com");
+        let owner = self.table.get(&key, Consistency::Strong).await.unwrap();
+        let owner: Value =
+            owner.unwrap_or_else(|| panic!("no contact: {}", self.log)).body.read().unwrap();
+        ContactId::new(owner["contact"].as_str().unwrap()).unwrap()
+    }
+
+    async fn contact(&self) -> Value {
+        let key = keys().contact(&self.ann().await);
+        let contact = self.table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+        contact.body.read::<Value>().unwrap()["c"].clone()
+    }
+
+    async fn enrollment(&self) -> Value {
+        let key = keys().enrollment(&self.ann().await, &campaign());
+        let enrollment = self.table.get(&key, Consistency::Strong).await.unwrap();
+        let enrollment = enrollment.unwrap_or_else(|| panic!("not enrolled: {}", self.log));
+        enrollment.body.read::<Value>().unwrap()["e"].clone()
+    }
+
+    /// The element at which the enrollment's first token rests.
+    async fn rests(&self) -> Value {
+        self.enrollment().await.pointer("/tk/0/e").cloned().unwrap_or_default()
+    }
+
+    async fn message(&self) -> Value {
+        let key = keys().message(&self.ann().await, &campaign(), 1, 1);
+        let message = self.table.get(&key, Consistency::Strong).await.unwrap();
+        message.unwrap_or_else(|| panic!("no message: {}", self.log)).body.read().unwrap()
+    }
+
+    fn done(&self) {
+        assert_eq!(self.answer, json!({ "batchItemFailures": [] }), "{}", self.log);
+    }
+
+    fn body(&self) -> Value {
+        let body = self.answer["body"].as_str().unwrap_or_else(|| panic!("{}", self.log));
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_function_does_with_its_samples_what_it_is_for() {
+    let stack = Stack::start().await;
+    let samples = all().await;
+    let mut open: Vec<&str> = samples.iter().map(|sample| sample.name).collect();
+    let mut play = async |name: &str| {
+        open.retain(|open| *open != name);
+        play(&stack, &samples, name).await
+    };
+
+    let posted = play("webhook").await;
+    assert_eq!(posted.answer["statusCode"], 200, "{}", posted.log);
+    assert_eq!(posted.body()["created"], true);
+    assert_eq!(posted.contact().await["fields"]["first_name"], "Ann");
+
+    let read = play("api").await;
+    assert_eq!(read.answer["statusCode"], 200, "{}", read.log);
+    assert_eq!(read.body()["email"], "ann@example.com");
+
+    let published = play("api-publish").await;
+    assert_eq!(published.answer["statusCode"], 200, "{}", published.log);
+    assert_eq!(published.body()["version"], 1);
+    let key = keys().version(&campaign(), 1);
+    let version = published.table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    assert_eq!(version.body.read::<Value>().unwrap()["restart_delay"], "20 seconds");
+
+    let changed = play("tag-change").await;
+    changed.done();
+    assert_eq!(changed.rests().await, "welcome");
+    assert!(changed.log.contains("\"decisions\":1"), "figures are told: {}", changed.log);
+
+    let performed = play("effects").await;
+    performed.done();
+    let partition = keys().contact_partition(&performed.ann().await);
+    let history = performed.table.query(Query::of(&partition).prefix("H").strong()).await;
+    assert_eq!(history.unwrap().items.len(), 1);
+    let mail = stack.received("marketing").await;
+    assert!(mail.len() == 1 && mail[0].contains("DeliveryDue"), "{mail:?}");
+
+    let planned = play("effects-schedule").await;
+    planned.done();
+    let schedules = stack.clients.scheduler().list_schedules().group_name(GROUP).send().await;
+    let names: Vec<String> =
+        schedules.unwrap().schedules.iter().filter_map(|one| one.name.clone()).collect();
+    let [name] = &names[..] else { panic!("{names:?}") };
+    assert!(name.starts_with("t-"), "{name}");
+    let made = stack.clients.scheduler().get_schedule().group_name(GROUP).name(name).send().await;
+    let made = made.unwrap();
+    assert_eq!(made.schedule_expression(), Some("at(2126-01-07T12:59:00)"));
+    assert!(made.target().unwrap().input().unwrap().contains("TimerDue"), "{made:?}");
+
+    let delivered = play("deliver").await;
+    delivered.done();
+    let message = delivered.message().await;
+    assert_eq!((&message["status"], &message["to"]), (&json!("sent"), &json!("ann@example.com")));
+    assert_eq!(delivered.rests().await, "pause");
+    assert!(!delivered.log.contains("ann@example.com"), "no address in a log: {}", delivered.log);
+
+    let fired = play("timer").await;
+    fired.done();
+    assert_eq!(fired.rests().await, "hour_before");
+    assert!(fired.log.contains("timer_lateness_ms"), "{}", fired.log);
+
+    let early = play("timer-early").await;
+    let waits = json!({ "batchItemFailures": [{ "itemIdentifier": "message-1" }] });
+    assert_eq!(early.answer, waits, "{}", early.log);
+    assert_eq!(early.rests().await, "hour_before");
+
+    play("stop-campaign-pending").await.done();
+    assert!(!stack.received("stop").await.is_empty());
+
+    let enrolled = play("stop-campaign").await;
+    enrolled.done();
+    assert_eq!(enrolled.rests().await, "welcome");
+
+    let confirmed = play("feedback-delivery").await;
+    assert_eq!(confirmed.answer, Value::Null, "{}", confirmed.log);
+    assert_eq!(confirmed.message().await["status"], "sent");
+
+    let bounced = play("feedback-bounce").await;
+    assert_eq!(bounced.contact().await["suppressed"], "bounced", "{}", bounced.log);
+
+    assert_eq!(open, [] as [&str; 0], "samples that nobody has played");
+}
+
+#[tokio::test]
+async fn a_function_without_settings_says_all_that_is_missing() {
+    let rie = Rie::start("deliver", &[("AWS_REGION", "us-east-1")]).await;
+    let _ = rie.invoke("{}").await;
+    let log = rie.log();
+    assert!(log.contains("DACAPO_TABLE") && log.contains("DACAPO_PUBLIC_URL"), "{log}");
+}
+
+#[tokio::test]
+async fn bootstraps_are_small_and_quick_to_start() {
+    let measured = measure::all().await;
+    assert_eq!(measured.functions.len(), Function::ALL.len());
+    let wrong = measured.over_their_bounds();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{measured}");
+}

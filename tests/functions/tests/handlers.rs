@@ -1,0 +1,259 @@
+//! The handlers of queues, of the stream and of feedback, with what AWS hands over when something is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use chrono::TimeDelta;
+use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::{feedback, stream};
+use dacapo_engine::decide::Event;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_functions_tests::events::{batch, body, failed, message, record};
+use dacapo_platform::aside::Aside;
+use dacapo_platform::ports::{Message, Wake};
+use dacapo_platform::table::{Body, Consistency, Item, Query};
+use serde_json::{Value, json};
+
+const CAMPAIGN: &str = r#"
+id: hello
+sender: { address: sender@example.com }
+elements:
+  go: { type: start, when: { tag: Go }, next: mail }
+  mail: { type: email, email: mail, next: wait }
+  wait: { type: wait, for: 1 hour, next: later }
+  later: { type: email, email: mail }
+emails:
+  mail: { purpose: transactional, subject: Hello, text: Hello }
+"#;
+
+async fn cloud() -> Cloud {
+    let cloud = Cloud::new(Delivery::Once).await;
+    cloud.call("PUT", "/v1/campaigns/hello", CAMPAIGN).await;
+    let (status, answer) = cloud.call("POST", "/v1/campaigns/hello/publish", "{}").await;
+    assert_eq!(status, 200, "{answer}");
+    cloud
+}
+
+async fn post(cloud: &Cloud, email: &str, tag: &str) -> ContactId {
+    let body = json!({ "email": email, "tags": [tag] }).to_string();
+    let (_, answer) = cloud.call("POST", "/v1/hooks/contact", &body).await;
+    ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap()
+}
+
+async fn messages(cloud: &Cloud, email: &str) -> Vec<String> {
+    let (_, answer) = cloud.call("GET", &format!("/v1/contacts/email:{email}/messages"), "").await;
+    let items = answer["items"].as_array().unwrap();
+    items.iter().map(|item| item["status"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What was put aside.
+async fn aside(cloud: &Cloud) -> Vec<Aside> {
+    let pk = cloud.platform.keys.put_aside("x").pk;
+    let page = cloud.platform.ports.table.query(Query::of(&pk).strong()).await.unwrap();
+    page.items.iter().map(|item| item.body.read().unwrap()).collect()
+}
+
+fn wake(contact: &ContactId, event: Event) -> Message {
+    let campaign = CampaignId::new("hello").unwrap();
+    Message::Wake(Wake { contact: contact.clone(), campaign, event })
+}
+
+async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {
+    let (platform, hide) = (&cloud.platform, &*cloud.outside);
+    let queues = Queues { platform, hide, function: "timer" };
+    failed(&queues.work(event).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_timer_that_comes_early_is_hidden_until_it_is_due() {
+    let cloud = cloud().await;
+    let contact = ContactId::new("c1").unwrap();
+    let due = cloud.now() + TimeDelta::milliseconds(59_200);
+    let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
+    let event = batch(vec![message("m1", "timers", 1, &early)]);
+    assert_eq!(timers(&cloud, &event).await, ["m1"]);
+    let hidden = cloud.outside.hidden();
+    assert_eq!(hidden.len(), 1);
+    assert_eq!((hidden[0].receipt.as_str(), hidden[0].seconds), ("receipt-m1", 60));
+    assert!(hidden[0].queue.ends_with(":timers"));
+    // For twelve hours at most, however far away it is.
+    let due = cloud.now() + TimeDelta::days(3);
+    let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
+    timers(&cloud, &batch(vec![message("m1", "timers", 1, &early)])).await;
+    let hidden = cloud.outside.hidden();
+    assert!((11 * 3600..12 * 3600).contains(&hidden[0].seconds), "{hidden:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
+    let mut cloud = cloud().await;
+    let contact = post(&cloud, "ann@example.com", "Go").await;
+    cloud.until_idle().await;
+    let due = cloud.now() + TimeDelta::hours(1);
+    cloud.advance(cloud.now() + TimeDelta::minutes(58)).await;
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
+    // A message between others that makes no sense.
+    cloud.advance(due - TimeDelta::seconds(1)).await;
+    let good = wake(&contact, Event::TimerDue { run: 1, step: 2, due });
+    let event =
+        batch(vec![body("m1", "timers", 1, "{\"wake\":7}"), message("m2", "timers", 1, &good)]);
+    assert_eq!(timers(&cloud, &event).await, ["m2"], "the other one is only early");
+    let kept = aside(&cloud).await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].by, "timer");
+    let raw: Value = serde_json::from_str(&kept[0].raw).unwrap();
+    assert_eq!(raw, body("m1", "timers", 1, "{\"wake\":7}"), "as it came, to be given in again");
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_can_read_does_not_keep_its_shard_waiting() {
+    let mut cloud = cloud().await;
+    let contact = ContactId::new("broken").unwrap();
+    let key = cloud.platform.keys.contact(&contact);
+    let broken = Item::new(key.clone(), Body::of(&json!({ "c": 7, "w": "" })).unwrap()).rev(1);
+    let mut set = record(8, &key, None, Some(&broken));
+    set["dynamodb"]["NewImage"]["c"] = json!({ "SS": ["a set"] });
+    let good = post(&cloud, "ann@example.com", "Go").await;
+    let item = cloud
+        .platform
+        .ports
+        .table
+        .get(&cloud.platform.keys.contact(&good), Consistency::Strong)
+        .await
+        .unwrap()
+        .unwrap();
+    let event = batch(vec![
+        record(7, &key, None, Some(&broken)),
+        set,
+        record(9, &item.key, None, Some(&item)),
+        json!({ "eventID": "10" }),
+    ]);
+    let answer = stream::tag_change(&cloud.platform, &event).await.unwrap();
+    assert_eq!(failed(&answer), [] as [String; 0]);
+    let kept = aside(&cloud).await;
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(kept.iter().all(|kept| kept.by == "tag-change"));
+    cloud.until_idle().await;
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"], "its neighbour goes on");
+}
+
+#[tokio::test]
+async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone() {
+    let cloud = cloud().await;
+    let contact = post(&cloud, "ann@example.com", "Go").await;
+    let campaign = CampaignId::new("hello").unwrap();
+    let table = &cloud.platform.ports.table;
+    let stored = table.get(&cloud.platform.keys.contact(&contact), Consistency::Strong).await;
+    let stored = stored.unwrap().unwrap();
+    let changed = batch(vec![record(1, &stored.key, None, Some(&stored))]);
+    stream::tag_change(&cloud.platform, &changed).await.unwrap();
+    let key = cloud.platform.keys.enrollment(&contact, &campaign);
+    let decided = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let other = cloud.platform.keys.enrollment(&ContactId::new("other").unwrap(), &campaign);
+    let broken =
+        Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
+    let event =
+        batch(vec![record(2, &other, None, Some(&broken)), record(3, &key, None, Some(&decided))]);
+    let answer = stream::effects(&cloud.platform, &event).await.unwrap();
+    assert_eq!(failed(&answer), [] as [String; 0]);
+    assert_eq!(aside(&cloud).await.len(), 1);
+    let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
+    assert!(!history["items"].as_array().unwrap().is_empty(), "{history}");
+}
+
+#[tokio::test]
+async fn what_is_no_batch_fails() {
+    let cloud = cloud().await;
+    assert!(stream::tag_change(&cloud.platform, &json!({})).await.is_err());
+    assert!(stream::effects(&cloud.platform, &json!({ "Records": 7 })).await.is_err());
+}
+
+/// What SES says of the first message of a contact.
+fn notice(kind: &str, contact: &ContactId, about: Value) -> Value {
+    let mut notice = json!({
+        "eventType": kind,
+        "mail": { "messageId": "receipt-1", "tags": {
+            "contact": [contact.as_str()], "campaign": ["hello"], "run": ["1"], "step": ["1"],
+        } },
+    });
+    notice[kind.to_lowercase()] = about;
+    json!({ "id": "e1", "source": "aws.ses", "detail-type": kind, "detail": notice })
+}
+
+async fn suppressed(cloud: &Cloud) -> Value {
+    let (_, contact) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
+    contact["suppressed"].clone()
+}
+
+#[tokio::test]
+async fn who_bounced_gets_no_mail_and_who_complained_neither() {
+    let mut cloud = cloud().await;
+    let contact = post(&cloud, "ann@example.com", "Go").await;
+    cloud.until_idle().await;
+    assert_eq!(suppressed(&cloud).await, Value::Null);
+    let address = json!([{ "emailAddress": "Ann@Example.com" }]);
+    let other = json!([{ "emailAddress": "former@example.com" }]);
+    let bounce = |recipients: &Value| {
+        notice(
+            "Bounce",
+            &contact,
+            json!({ "bounceType": "Permanent", "bouncedRecipients": recipients }),
+        )
+    };
+    feedback::feedback(&cloud.platform, &bounce(&other)).await.unwrap();
+    assert_eq!(suppressed(&cloud).await, Value::Null, "an address that she no longer has");
+    for _ in 0..2 {
+        feedback::feedback(&cloud.platform, &bounce(&address)).await.unwrap();
+        assert_eq!(suppressed(&cloud).await, "bounced");
+    }
+    let complaint = notice("Complaint", &contact, json!({ "complainedRecipients": address }));
+    feedback::feedback(&cloud.platform, &complaint).await.unwrap();
+    assert_eq!(suppressed(&cloud).await, "complained");
+    feedback::feedback(&cloud.platform, &bounce(&address)).await.unwrap();
+    assert_eq!(suppressed(&cloud).await, "complained", "a complaint outweighs a bounce");
+    cloud.advance(cloud.now() + TimeDelta::hours(2)).await;
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["sent", "suppressed"]);
+}
+
+#[tokio::test]
+async fn a_message_whose_outcome_was_unknown_is_sent_when_ses_says_so() {
+    let mut cloud = cloud().await;
+    cloud.outside.is_silent(true);
+    let contact = post(&cloud, "ann@example.com", "Go").await;
+    cloud.until_idle().await;
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["unknown"]);
+    let counted = async |cloud: &Cloud| {
+        let (_, statistics) = cloud.call("GET", "/v1/campaigns/hello/statistics", "").await;
+        let messages = &statistics["messages"];
+        (messages["sent"].as_i64().unwrap(), messages["unknown"].as_i64().unwrap())
+    };
+    assert_eq!(counted(&cloud).await, (0, 1));
+    for _ in 0..2 {
+        feedback::feedback(&cloud.platform, &notice("Send", &contact, json!({}))).await.unwrap();
+        feedback::feedback(&cloud.platform, &notice("Delivery", &contact, json!({})))
+            .await
+            .unwrap();
+        cloud.until_idle().await;
+        assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
+        assert_eq!(counted(&cloud).await, (1, 0));
+    }
+    let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
+    let lines = history["items"].as_array().unwrap();
+    let told = |word: &str| {
+        let text = |line: &&Value| line["text"].as_str().unwrap().contains(word);
+        lines.iter().filter(text).count()
+    };
+    assert_eq!((told("unknown"), told("message sent")), (1, 1), "{history:#}");
+    assert_eq!(cloud.outside.sent().len(), 1, "nothing is sent twice");
+}
+
+#[tokio::test]
+async fn a_report_that_overtakes_its_worker_settles_the_message() {
+    let mut cloud = cloud().await;
+    let contact = post(&cloud, "ann@example.com", "Go").await;
+    let report = notice("Send", &contact, json!({}));
+    // Before there is a record: nothing to say yet.
+    feedback::feedback(&cloud.platform, &report).await.unwrap();
+    cloud.until_idle().await;
+    assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
+}

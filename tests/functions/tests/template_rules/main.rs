@@ -1,0 +1,220 @@
+//! The rules of `template.yaml`, as code that reads it. What AWS itself would refuse is left to `make template`.
+//!
+//! Each test is one rule, and its message says what to do instead.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod privileges;
+mod reading;
+
+use std::collections::BTreeSet;
+
+use dacapo_aws::settings::{Function, read_by};
+use dacapo_platform::table::RESERVED;
+use reading::{Template, list, referred};
+use serde_json::{Value, json};
+
+/// Functions whose caller waits for the answer, and hears of a failure.
+const ANSWER_THEIR_CALLER: [Function; 2] = [Function::Webhook, Function::Api];
+
+/// How often a queue's messages stay hidden longer than its function may take.
+const HIDDEN_FOR: i64 = 6;
+
+/// The least number of times that a message is received before it is given up.
+const RECEIVED_AT_LEAST: i64 = 100;
+
+/// The logical name of a function's block, and its properties.
+fn block(template: &Template, function: Function) -> (&str, &Value) {
+    let folder = format!("target/lambda/{}/", function.name());
+    let blocks = template.resources("AWS::Serverless::Function");
+    let mut found = blocks.into_iter().filter(|(_, block)| block["CodeUri"] == folder.as_str());
+    let first = found.next();
+    assert!(found.next().is_none(), "{folder} stands in two blocks: keep one");
+    first.unwrap_or_else(|| panic!("no block has `CodeUri: {folder}`: give the function one"))
+}
+
+/// What is true of all functions, unless a block says otherwise.
+fn globally(template: &Template) -> &Value {
+    &template.0["Globals"]["Function"]
+}
+
+fn timeout(template: &Template, block: &Value) -> i64 {
+    block["Timeout"].as_i64().or(globally(template)["Timeout"].as_i64()).unwrap()
+}
+
+/// The event source mappings of a function.
+fn mappings<'a>(template: &'a Template, function: &str) -> Vec<(&'a str, &'a Value)> {
+    let all = template.resources("AWS::Lambda::EventSourceMapping").into_iter();
+    all.filter(|(_, mapping)| referred(&mapping["FunctionName"]) == Some(function)).collect()
+}
+
+fn names(variables: &Value) -> BTreeSet<String> {
+    variables.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn every_function_has_one_block_and_every_block_a_function() {
+    let template = Template::read();
+    for function in Function::ALL {
+        block(&template, function);
+    }
+    let blocks = template.resources("AWS::Serverless::Function").len();
+    assert_eq!(blocks, Function::ALL.len(), "take out the block that has no function any more");
+}
+
+#[test]
+fn a_function_is_told_exactly_what_it_reads() {
+    let template = Template::read();
+    let everyone = names(&globally(&template)["Environment"]["Variables"]);
+    for function in Function::ALL {
+        let (name, block) = block(&template, function);
+        let mut told = names(&block["Environment"]["Variables"]);
+        told.extend(everyone.iter().cloned());
+        // Lambda sets those of AWS itself, and refuses to be told them.
+        let reads: BTreeSet<String> = read_by(function)
+            .map(|variable| variable.name.to_owned())
+            .filter(|name| !name.starts_with("AWS_"))
+            .collect();
+        let (missing, idle) = (&reads - &told, &told - &reads);
+        assert!(missing.is_empty(), "{name} reads {missing:?}: add them to its Environment");
+        assert!(idle.is_empty(), "{name} doesn't read {idle:?}: take them out of its Environment");
+    }
+}
+
+#[test]
+fn what_a_function_cannot_do_is_kept_somewhere() {
+    let template = Template::read();
+    for function in Function::ALL {
+        let (name, block) = block(&template, function);
+        let mappings = mappings(&template, name);
+        let asynchronous = &block["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
+        if ANSWER_THEIR_CALLER.contains(&function) {
+            assert!(mappings.is_empty(), "{name} answers its caller: let another take queues");
+        } else if mappings.is_empty() {
+            let kept = referred(&asynchronous["Destination"]).is_some();
+            assert!(kept, "{name} is called without waiting: give it an OnFailure destination");
+        }
+        for (mapping, properties) in mappings {
+            let source = referred(&properties["EventSourceArn"]).unwrap();
+            assert!(
+                properties["FunctionResponseTypes"] == json!(["ReportBatchItemFailures"]),
+                "{mapping}: without ReportBatchItemFailures, one failed record repeats its batch"
+            );
+            if source == "Table" {
+                let destination = &properties["DestinationConfig"]["OnFailure"]["Destination"];
+                assert!(
+                    referred(destination).is_some(),
+                    "{mapping}: give it an OnFailure destination: the stream forgets in a day"
+                );
+                let bisects = properties["BisectBatchOnFunctionError"] == true;
+                let filters = properties["FilterCriteria"]["Filters"].is_array();
+                assert!(bisects, "{mapping}: set BisectBatchOnFunctionError");
+                assert!(filters, "{mapping}: filter, or it is called for every item");
+                let age = properties["MaximumRecordAgeInSeconds"].as_i64().unwrap();
+                assert!(
+                    (3_600..86_400).contains(&age),
+                    "{mapping}: MaximumRecordAgeInSeconds has to end before the stream's day does"
+                );
+            } else {
+                redriven(&template, source, timeout(&template, block));
+            }
+        }
+    }
+}
+
+/// A queue whose messages come back late enough, and are kept when they were received too often.
+fn redriven(template: &Template, queue: &str, timeout: i64) {
+    let properties = template.properties(queue);
+    let hidden = properties["VisibilityTimeout"].as_i64().unwrap_or(30);
+    assert!(
+        hidden >= HIDDEN_FOR * timeout,
+        "{queue}: its function may take {timeout} seconds, so hide messages for {HIDDEN_FOR} times as long"
+    );
+    let redrive = &properties["RedrivePolicy"];
+    let dead = referred(&redrive["deadLetterTargetArn"]);
+    assert_eq!(dead, Some(format!("{queue}Dead").as_str()), "{queue}: give it a queue of its own");
+    assert!(
+        redrive["maxReceiveCount"].as_i64().unwrap() >= RECEIVED_AT_LEAST,
+        "{queue}: what waits for its instant is received often: raise maxReceiveCount"
+    );
+}
+
+#[test]
+fn two_read_the_stream_and_never_a_third() {
+    let template = Template::read();
+    let all = template.resources("AWS::Lambda::EventSourceMapping").into_iter();
+    let of_stream =
+        all.filter(|(_, mapping)| referred(&mapping["EventSourceArn"]) == Some("Table"));
+    let patterns: Vec<String> = of_stream
+        .map(|(_, mapping)| {
+            let filters = list(&mapping["FilterCriteria"]["Filters"]);
+            filters.into_iter().map(|filter| filter["Pattern"].as_str().unwrap()).collect()
+        })
+        .collect();
+    let expected = [
+        r#"{"dynamodb":{"Keys":{"SK":{"S":["CONTACT"]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"SK":{"S":[{"prefix":"E#"}]}}}}"#,
+    ];
+    let found: BTreeSet<&str> = patterns.iter().map(String::as_str).collect();
+    assert_eq!(patterns.len(), 2, "a shard of the stream serves two readers: share one of them");
+    assert_eq!(found, BTreeSet::from(expected), "contacts for one, enrollments for the other");
+    assert_eq!(dacapo_platform::keys::CONTACT, "CONTACT", "change the filter with the key");
+    assert_eq!(dacapo_platform::keys::ENROLLMENT, "E#", "change the filter with the key");
+}
+
+#[test]
+fn the_table_is_the_one_that_the_port_knows_and_outlives_the_stack() {
+    let template = Template::read();
+    let table = &template.0["Resources"]["Table"];
+    let properties = &table["Properties"];
+    let attributes: BTreeSet<&str> = list(&properties["AttributeDefinitions"])
+        .into_iter()
+        .map(|attribute| attribute["AttributeName"].as_str().unwrap())
+        .collect();
+    for attribute in &attributes {
+        assert!(RESERVED.contains(attribute), "the port knows no attribute {attribute}");
+    }
+    let ttl = properties["TimeToLiveSpecification"]["AttributeName"].as_str().unwrap();
+    assert!(RESERVED.contains(&ttl), "the port lets items expire by another attribute than {ttl}");
+    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+        assert_eq!(table[policy], "Retain", "keep {policy}: Retain: everything is in this table");
+    }
+    let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
+    assert_eq!(*recovery, json!(true), "keep point-in-time recovery");
+    assert_eq!(properties["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+}
+
+#[test]
+fn one_function_may_call_itself() {
+    let template = Template::read();
+    for function in Function::ALL {
+        let (name, block) = block(&template, function);
+        let allowed = block["RecursiveLoop"] == "Allow";
+        let may = function == Function::StopCampaign;
+        assert_eq!(allowed, may, "{name}: a chain of calls ends by itself only in stop-campaign");
+    }
+}
+
+#[test]
+fn every_queue_of_the_dead_has_an_alarm_and_every_figure_exists() {
+    let template = Template::read();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let watched: BTreeSet<&str> = alarms
+        .iter()
+        .filter(|(_, alarm)| alarm["MetricName"] == "ApproximateNumberOfMessagesVisible")
+        .filter_map(|(_, alarm)| referred(&alarm["Dimensions"][0]["Value"]))
+        .collect();
+    for (queue, _) in template.resources("AWS::SQS::Queue") {
+        let dead = queue.ends_with("Dead");
+        assert_eq!(dead, watched.contains(queue), "{queue}: watch those that nobody empties");
+    }
+    let known: BTreeSet<&str> =
+        dacapo_platform::metrics::Metric::ALL.iter().map(|metric| metric.name()).collect();
+    for (name, alarm) in &alarms {
+        assert!(!list(&alarm["AlarmActions"]).is_empty(), "{name}: nobody would hear it");
+        if alarm["Namespace"] == dacapo_aws::metrics::NAMESPACE {
+            let metric = alarm["MetricName"].as_str().unwrap();
+            assert!(known.contains(metric), "{name}: nobody tells the figure {metric}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Nobody may do more than what it does.
+
+use std::collections::BTreeSet;
+
+use dacapo_aws::settings::Function;
+use serde_json::Value;
+
+use crate::reading::{Template, list, referred};
+use crate::{block, mappings};
+
+/// Actions for which AWS knows no narrower resource than all.
+const NO_NARROWER: [&str; 3] =
+    ["dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+
+/// The shared policies that a function's role may have: what docs/settings.md says of it.
+fn shared(function: Function) -> &'static [&'static str] {
+    match function {
+        Function::Webhook => &["UsesTable", "ReadsIndex", "ReadsAdminKey", "Traces"],
+        Function::Api => &["UsesTable", "ReadsIndex", "SetsTimers", "ReadsAdminKey", "Traces"],
+        Function::TagChange => &["UsesTable", "ReadsStream", "Traces"],
+        Function::Effects => &["UsesTable", "ReadsStream", "SetsTimers", "Traces"],
+        Function::StopCampaign => &["UsesTable", "ReadsIndex", "Traces"],
+        Function::Timer | Function::Deliver | Function::Feedback => &["UsesTable", "Traces"],
+    }
+}
+
+/// A statement of a policy: what may be done to what.
+struct Statement<'a> {
+    policy: String,
+    actions: Vec<&'a str>,
+    resources: Vec<&'a Value>,
+}
+
+fn statements<'a>(policy: &str, document: &'a Value) -> Vec<Statement<'a>> {
+    let statements = list(&document["Statement"]).into_iter();
+    statements
+        .map(|statement| Statement {
+            policy: policy.to_owned(),
+            actions: list(&statement["Action"])
+                .into_iter()
+                .map(|action| action.as_str().unwrap())
+                .collect(),
+            resources: list(&statement["Resource"]),
+        })
+        .collect()
+}
+
+/// What a role may do, apart from the shared policies.
+fn own<'a>(name: &str, role: &'a Value) -> Vec<Statement<'a>> {
+    list(&role["Policies"])
+        .into_iter()
+        .flat_map(|policy| statements(name, &policy["PolicyDocument"]))
+        .collect()
+}
+
+#[test]
+fn no_policy_says_everything() {
+    let template = Template::read();
+    let mut all: Vec<Statement<'_>> = template
+        .resources("AWS::IAM::ManagedPolicy")
+        .into_iter()
+        .flat_map(|(name, policy)| statements(name, &policy["PolicyDocument"]))
+        .collect();
+    for (name, role) in template.resources("AWS::IAM::Role") {
+        all.extend(own(name, role));
+    }
+    for Statement { policy, actions, resources } in all {
+        for action in &actions {
+            assert!(!action.contains('*'), "{policy}: say which actions, not {action}");
+        }
+        if resources.iter().any(|resource| **resource == "*") {
+            let narrow = actions.iter().filter(|action| !NO_NARROWER.contains(action));
+            let narrow: Vec<_> = narrow.collect();
+            assert!(narrow.is_empty(), "{policy}: name the resource of {narrow:?}");
+        }
+    }
+}
+
+#[test]
+fn a_function_has_a_role_of_its_own_with_what_it_needs() {
+    let template = Template::read();
+    for function in Function::ALL {
+        let (name, properties) = block(&template, function);
+        let role = referred(&properties["Role"]).unwrap();
+        assert_eq!(format!("{role}Function").replace("Role", ""), name, "{name}: share no role");
+        let role = template.properties(role);
+        let has: BTreeSet<&str> =
+            list(&role["ManagedPolicyArns"]).into_iter().filter_map(referred).collect();
+        let may = shared(function).iter().copied().collect();
+        assert_eq!(has, may, "{name}: docs/settings.md says what it may do");
+        let own = own(name, role);
+
+        // It sends to the queues whose addresses it is told, and takes from those that feed it.
+        let told = properties["Environment"]["Variables"].as_object().into_iter().flatten();
+        let told = told.filter(|(name, _)| name.ends_with("_QUEUE_URL"));
+        let told: BTreeSet<&str> = told.filter_map(|(_, value)| referred(value)).collect();
+        let fed: BTreeSet<&str> = mappings(&template, name)
+            .iter()
+            .filter_map(|(_, mapping)| referred(&mapping["EventSourceArn"]))
+            .filter(|source| *source != "Table")
+            .collect();
+        let failures = &properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
+        let failures = referred(&failures["Destination"]);
+        // Who changes the visibility of its own queue is told its address for that.
+        let sends: BTreeSet<&str> = match function {
+            Function::StopCampaign => told.clone(),
+            Function::Webhook
+            | Function::Api
+            | Function::TagChange
+            | Function::Effects
+            | Function::Timer
+            | Function::Deliver
+            | Function::Feedback => told.difference(&fed).copied().chain(failures).collect(),
+        };
+        assert_eq!(resources_of(&own, "sqs:SendMessage"), sends, "{name}: queues it may send to");
+        assert_eq!(
+            resources_of(&own, "sqs:ReceiveMessage"),
+            fed,
+            "{name}: queues it may take from"
+        );
+
+        // And it writes to one log group, which is its own.
+        let group = referred(&properties["LoggingConfig"]["LogGroup"]).unwrap();
+        assert_eq!(
+            resources_of(&own, "logs:PutLogEvents"),
+            BTreeSet::from([group]),
+            "{name}: logs"
+        );
+        let mails = own.iter().any(|statement| statement.actions.contains(&"ses:SendEmail"));
+        assert_eq!(mails, function == Function::Deliver, "{name}: only deliver sends mail");
+    }
+}
+
+fn resources_of<'a>(statements: &[Statement<'a>], action: &str) -> BTreeSet<&'a str> {
+    statements
+        .iter()
+        .filter(|statement| statement.actions.contains(&action))
+        .flat_map(|statement| &statement.resources)
+        .filter_map(|resource| referred(resource))
+        .collect()
+}
