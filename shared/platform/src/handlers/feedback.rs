@@ -152,6 +152,7 @@ impl Platform {
             effects: Vec::new(),
             records: vec![Record { at: self.now(), because: Cause::Message, lines }],
             delta,
+            day: None,
             w: self.new_write_id(),
         })
     }
