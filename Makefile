@@ -115,9 +115,13 @@ fix: ## Format, and mend what the lints can mend
 	$(CARGO) fmt --all
 
 .PHONY: bench
-bench: ARCHITECTURE := $(HERE)
-bench: functions empty-function ## Measure throughput, request units and the functions' starts (release build)
+bench: ## Measure throughput and request units (release build), then the functions
 	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(MAKE) --no-print-directory bench-functions
+
+.PHONY: bench-functions
+bench-functions: ARCHITECTURE := $(HERE)
+bench-functions: functions empty-function ## Measure what the bootstraps weigh, how they start, what memory they take
 	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin bootstraps
 
 .PHONY: clean-tools

@@ -5,17 +5,13 @@ mod story;
 use std::error::Error;
 use std::process::ExitCode;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
 use chrono::{DateTime, Utc};
 use dacapo_embedded::clock::ClockKind;
 use dacapo_embedded::{Embedded, Options};
 use dacapo_engine::time::Zone;
-use dacapo_platform::api::AdminKey;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
+use crate::caller::Caller;
 use crate::settings::Demo;
 use story::{STORY, Step, What};
 
@@ -24,9 +20,6 @@ const KEY: &str = "demo";
 
 /// The account's zone: what the clock lines are told in.
 const ZONE: Zone = Zone::Europe__Berlin;
-
-/// The most that an answer may hold.
-const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Tells the story, as text or as JSON.
 pub(crate) fn run(demo: &Demo) -> Result<ExitCode, Box<dyn Error>> {
@@ -46,12 +39,8 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
         local: true,
     })
     .await?;
-    let mut teller = Teller {
-        api: embedded.router(Some(AdminKey::of(KEY))),
-        told: Vec::new(),
-        messages: 0,
-        as_json,
-    };
+    let mut teller =
+        Teller { api: Caller::of(&embedded, KEY), told: Vec::new(), messages: 0, as_json };
     for step in STORY {
         teller.step(step).await?;
     }
@@ -66,7 +55,7 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
 }
 
 struct Teller {
-    api: Router,
+    api: Caller,
     told: Vec<Value>,
     messages: usize,
     as_json: bool,
@@ -74,17 +63,14 @@ struct Teller {
 
 impl Teller {
     async fn step(&mut self, step: &Step) -> Result<(), Box<dyn Error>> {
-        let to = json!({ "to": step.at });
-        self.post("/dev/clock", "application/json", &to.to_string()).await?;
+        self.api.post("/dev/clock", &json!({ "to": step.at })).await?;
         self.show_messages().await?;
         self.say(&format!("\n{}  {}", local(step.at), step.tells));
         let mut told = json!({ "at": step.at, "tells": step.tells });
         match step.what {
             What::Publish { id, document } => {
                 let path = format!("/v1/campaigns/{id}");
-                self.call("PUT", &path, "application/yaml", document).await?;
-                let published =
-                    self.post(&format!("{path}/publish"), "application/json", "{}").await?;
+                let published = self.api.publish(id, document).await?;
                 self.say(&format!("    PUT {path}, POST {path}/publish"));
                 self.say(&format!("    -> {published}"));
                 told["published"] = published;
@@ -94,7 +80,7 @@ impl Teller {
                 for line in body.lines() {
                     self.say(&format!("    {line}"));
                 }
-                let answer = self.post("/v1/hooks/contact", kind, body).await?;
+                let answer = self.api.call("POST", "/v1/hooks/contact", kind, body).await?;
                 self.say(&format!("    -> rev {}, {}", answer["rev"], answer["changed"]));
                 told["posted"] = json!(body);
                 told["answer"] = answer;
@@ -102,13 +88,13 @@ impl Teller {
             What::Waits => {}
         }
         self.told.push(told);
-        self.post("/dev/idle", "application/json", "").await?;
+        self.api.post("/dev/idle", &json!({})).await?;
         self.show_messages().await
     }
 
     /// The e-mails that have come since the last time, as the contact sees them.
     async fn show_messages(&mut self) -> Result<(), Box<dyn Error>> {
-        let all = self.call("GET", "/dev/messages", "application/json", "").await?;
+        let all = self.api.get("/dev/messages").await?;
         let items = all["items"].as_array().cloned().unwrap_or_default();
         for message in &items[self.messages.min(items.len())..] {
             let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
@@ -134,7 +120,7 @@ impl Teller {
     /// What Dacapo has written down, oldest first.
     async fn history(&mut self, contact: &str) -> Result<(), Box<dyn Error>> {
         let path = format!("/v1/contacts/email:{contact}/history?limit=200");
-        let history = self.call("GET", &path, "application/json", "").await?;
+        let history = self.api.get(&path).await?;
         let mut items = history["items"].as_array().cloned().unwrap_or_default();
         items.reverse();
         self.say(&format!("\nHistory of {contact}"));
@@ -160,33 +146,6 @@ impl Teller {
         if !self.as_json {
             println!("{line}");
         }
-    }
-
-    async fn post(&self, path: &str, kind: &str, body: &str) -> Result<Value, Box<dyn Error>> {
-        self.call("POST", path, kind, body).await
-    }
-
-    async fn call(
-        &self,
-        method: &str,
-        path: &str,
-        kind: &str,
-        body: &str,
-    ) -> Result<Value, Box<dyn Error>> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Authorization", format!("Bearer {KEY}"))
-            .header("Content-Type", kind)
-            .body(Body::from(body.to_owned()))?;
-        let response = self.api.clone().oneshot(request).await?;
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), LONGEST).await?;
-        let text = String::from_utf8_lossy(&bytes);
-        if status.is_success() && status != StatusCode::NO_CONTENT {
-            return Ok(serde_json::from_str(&text)?);
-        }
-        Err(format!("{method} {path}: {status}: {text}").into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command `dacapo`.
 
 mod bench;
+mod caller;
 mod demo;
 mod serve;
 mod settings;

@@ -2,6 +2,7 @@
 //! those we have at hand. Tests use the public API only.
 
 pub mod contract;
+pub mod host;
 pub mod journey;
 pub mod ports;
 pub mod unkind;

@@ -1,12 +1,19 @@
-//! Every script under `tests/journeys` comes out as it is written.
+//! Every script under `tests/journeys` comes out as it is written: on the pure engine to the letter, and through HTTP,
+//! the store and the worker the same in what order cannot be seen from outside.
 //!
 //! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes down what came out instead; read the
 //! difference before you commit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use dacapo_tests::journey;
+use dacapo_tests::host::InProcess;
+use dacapo_tests::journey::{
+    Deed, EngineStage, HttpStage, Lack, Script, Stage as _, difference, in_no_order, play,
+};
+use tokio::runtime::Runtime;
 
 /// The rules of what campaigns mean.
 const RULES: [&str; 37] = [
@@ -73,20 +80,20 @@ const ELSEWHERE: [(&str, &str, &str, &str); 9] = [
     ),
 ];
 
+/// At least as many scripts must be played through HTTP; what is lacking for the others is named and counted.
+const PLAYED_OVER_HTTP: usize = 100;
+
 #[test]
 fn every_journey_comes_out_as_it_is_written() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let examples = root.join("../examples");
     let update = std::env::var_os("UPDATE_JOURNEYS").is_some();
     let scripts = scripts();
     let mut wrong = Vec::new();
     for path in &scripts {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let script = std::fs::read_to_string(path).unwrap();
-        match journey::run(&script, &examples) {
-            Ok(came_out) if came_out == script => {}
+        let (name, written, script) = read(path);
+        match play(&script, &mut EngineStage::default()) {
+            Ok(came_out) if came_out == written => {}
             Ok(came_out) if update => std::fs::write(path, came_out).unwrap(),
-            Ok(came_out) => wrong.push(format!("{name}\n{}", difference(&script, &came_out))),
+            Ok(came_out) => wrong.push(format!("{name}\n{}", difference(&written, &came_out))),
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
     }
@@ -100,6 +107,82 @@ fn every_journey_comes_out_as_it_is_written() {
 }
 
 #[test]
+fn the_same_comes_out_through_http() {
+    let runtime = Arc::new(Runtime::new().unwrap());
+    let ahead = Mutex::new(scripts());
+    let (wrong, lacking, played) =
+        (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(path) = next(&ahead) {
+                    let (name, written, script) = read(&path);
+                    let mut stage = HttpStage::on(host_for(&script, &runtime), STOPS);
+                    let lacks = stage.lacks(&script);
+                    if !lacks.is_empty() {
+                        lacking.lock().unwrap().insert(name, lacks);
+                        continue;
+                    }
+                    played.fetch_add(1, Ordering::SeqCst);
+                    let differs = match play(&script, &mut stage) {
+                        Ok(came_out) => {
+                            let (one, other) = (in_no_order(&written), in_no_order(&came_out));
+                            (one != other).then(|| difference(&one, &other))
+                        }
+                        Err(error) => Some(format!("  {error}")),
+                    };
+                    wrong.lock().unwrap().extend(differs.map(|how| format!("{name}\n{how}")));
+                }
+            });
+        }
+    });
+    let (wrong, lacking) = (wrong.into_inner().unwrap(), lacking.into_inner().unwrap());
+    let played = played.into_inner();
+    println!("{played} scripts were played through HTTP, {} were not:", lacking.len());
+    for lack in Lack::ALL {
+        let of: Vec<&String> =
+            lacking.iter().filter(|(_, lacks)| lacks.contains(&lack)).map(|(n, _)| n).collect();
+        println!("  {}: {}", lack.words(), of.len());
+        for name in of {
+            println!("    {name}");
+        }
+    }
+    assert!(wrong.is_empty(), "{} came out differently:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(played >= PLAYED_OVER_HTTP, "only {played} scripts were played through HTTP");
+}
+
+/// Whether `stop` is played by a mass action. It names its job in another way than the engine's world does, and goes
+/// through its contacts a second time two minutes later: the scripts have not been held to that yet.
+const STOPS: bool = false;
+
+/// How many scripts are played at once.
+const SIDE_BY_SIDE: usize = 4;
+
+/// On disk if the script stops it, in memory otherwise.
+fn host_for(script: &Script, runtime: &Arc<Runtime>) -> InProcess {
+    let stopped = script.deeds().any(|deed| matches!(deed, Deed::DownUntil(_)));
+    if stopped {
+        InProcess::on_disk(Arc::clone(runtime)).expect("a directory for the time of a test")
+    } else {
+        InProcess::in_memory(Arc::clone(runtime))
+    }
+}
+
+fn next(ahead: &Mutex<Vec<PathBuf>>) -> Option<PathBuf> {
+    ahead.lock().expect("nobody panics while holding it").pop()
+}
+
+/// A script: its name, as it is written, and read.
+fn read(path: &Path) -> (String, String, Script) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+    let written = std::fs::read_to_string(path).expect("it can be read");
+    let script =
+        Script::read(&written, &examples).unwrap_or_else(|error| panic!("{name}: {error}"));
+    (name, written, script)
+}
+
+#[test]
 fn every_rule_is_named_by_a_journey_or_pinned_elsewhere() {
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut untitled = Vec::new();
@@ -107,7 +190,7 @@ fn every_rule_is_named_by_a_journey_or_pinned_elsewhere() {
         let script = std::fs::read_to_string(&path).unwrap();
         let rules = script.lines().next().map(rules_named_by).unwrap_or_default();
         if rules.is_empty() {
-            untitled.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            untitled.push(path.file_name().expect("it is a file").to_string_lossy().into_owned());
         }
         for rule in rules {
             *named.entry(rule).or_default() += 1;
@@ -153,25 +236,4 @@ fn rules_named_by(title: &str) -> Vec<String> {
         return Vec::new();
     }
     rules.trim_end_matches(')').split(", ").map(str::to_owned).collect()
-}
-
-/// The first lines that differ.
-fn difference(written: &str, came_out: &str) -> String {
-    let mut a = written.lines();
-    let mut b = came_out.lines();
-    let mut nth = 0;
-    loop {
-        nth += 1;
-        match (a.next(), b.next()) {
-            (None, None) => return "only in line ends".to_owned(),
-            (a, b) if a == b => {}
-            (a, b) => {
-                return format!(
-                    "  line {nth}\n  written:  {}\n  came out: {}",
-                    a.unwrap_or("(nothing)"),
-                    b.unwrap_or("(nothing)")
-                );
-            }
-        }
-    }
 }

@@ -13,7 +13,6 @@ use dacapo_embedded::{Embedded, Operation, Options, SqliteStore};
 use dacapo_engine::hash::stable;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::Instant;
-use dacapo_platform::api::AdminKey;
 use dacapo_platform::handlers::timer_name;
 use dacapo_platform::keys::{Keys, SHARDS};
 use dacapo_platform::table::{
@@ -22,7 +21,8 @@ use dacapo_platform::table::{
 use serde_json::{Value, json};
 
 use super::stopwatch::Stopwatch;
-use super::throughput::{KEY, begins, call, resident_mb, size_of};
+use super::throughput::{KEY, begins, resident_mb, size_of};
+use crate::caller::Caller;
 
 const CAMPAIGN: &str = r"
 id: everybody
@@ -45,11 +45,10 @@ const COPIES_A_COMMIT: usize = 8;
 pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let embedded = start(directory.path()).await?;
-    let api = embedded.router(Some(AdminKey::of(KEY)));
-    call(&api, "PUT", "/v1/campaigns/everybody", CAMPAIGN.to_owned()).await?;
-    call(&api, "POST", "/v1/campaigns/everybody/publish", "{}".to_owned()).await?;
+    let api = Caller::of(&embedded, KEY);
+    api.publish("everybody", CAMPAIGN).await?;
     let first = json!({ "email": "first@example.com", "first_name": "Ann", "tags": ["Go"] });
-    call(&api, "POST", "/v1/hooks/contact", first.to_string()).await?;
+    api.post("/v1/hooks/contact", &first).await?;
     embedded.worker.idle().await;
     let keys = embedded.platform.keys.clone();
     let first = embedded.platform.contact_of("first@example.com").await?;
@@ -62,19 +61,18 @@ pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     drop(store);
 
     let embedded = start(directory.path()).await?;
-    let api = embedded.router(Some(AdminKey::of(KEY)));
+    let api = Caller::of(&embedded, KEY);
     forget_peak();
     let stopwatch = Stopwatch::start();
     let everybody = json!({ "campaigns": ["everybody"], "contacts": "enrolled",
                             "reset_contacts": true, "reset_statistics": true });
-    let taken = call(&api, "POST", "/v1/mass-actions/stop-campaign", everybody.to_string()).await?;
+    let taken = api.post("/v1/mass-actions/stop-campaign", &everybody).await?;
     let answered = stopwatch.elapsed().as_secs_f64();
     embedded.worker.idle().await;
     let took = stopwatch.elapsed().as_secs_f64();
     let id = taken["id"].as_str().ok_or("no id")?;
-    let ended = call(&api, "GET", &format!("/v1/mass-actions/{id}"), String::new()).await?;
-    let counted =
-        call(&api, "GET", "/v1/campaigns/everybody/statistics?by=day", String::new()).await?;
+    let ended = api.get(&format!("/v1/mass-actions/{id}")).await?;
+    let counted = api.get("/v1/campaigns/everybody/statistics?by=day").await?;
     let expected = json!([contacts, "completed", contacts, 0, 0, 0, 0, 0, []]);
     let found = json!([
         ended["total"],

@@ -3,23 +3,19 @@
 use std::error::Error;
 use std::path::Path;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_embedded::clock::ClockKind;
 use dacapo_embedded::{Embedded, Options};
-use dacapo_platform::api::AdminKey;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
 use super::stopwatch::Stopwatch;
+use crate::caller::Caller;
 
 pub(super) const KEY: &str = "bench";
 
 /// How many posts are under way at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// What the contacts go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +82,9 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         local: true,
     })
     .await?;
-    let api = embedded.router(Some(AdminKey::of(KEY)));
+    let api = Caller::of(&embedded, KEY);
     let (id, document) = course.campaign();
-    call(&api, "PUT", &format!("/v1/campaigns/{id}"), document.to_owned()).await?;
-    call(&api, "POST", &format!("/v1/campaigns/{id}/publish"), "{}".to_owned()).await?;
+    api.publish(id, document).await?;
     let stopwatch = Stopwatch::start();
     match course {
         Course::FiveSteps => {
@@ -122,8 +117,7 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         }
     }
     let took = stopwatch.elapsed().as_secs_f64();
-    let statistics =
-        call(&api, "GET", &format!("/v1/campaigns/{id}/statistics"), String::new()).await?;
+    let statistics = api.get(&format!("/v1/campaigns/{id}/statistics")).await?;
     let sent = statistics["messages"]["sent"].as_u64().unwrap_or(0);
     let expected = course.messages() * u64::try_from(contacts)?;
     if sent != expected {
@@ -150,7 +144,7 @@ fn address(n: usize) -> String {
 }
 
 async fn post_all(
-    api: &Router,
+    api: &Caller,
     contacts: usize,
     body: &(dyn Fn(usize) -> Value + Sync),
 ) -> Result<(), Box<dyn Error>> {
@@ -161,9 +155,9 @@ async fn post_all(
         {
             done??;
         }
-        let (api, body) = (api.clone(), body(n).to_string());
+        let (api, body) = (api.clone(), body(n));
         under_way.spawn(async move {
-            let posted = call(&api, "POST", "/v1/hooks/contact", body).await;
+            let posted = api.post("/v1/hooks/contact", &body).await;
             posted.map(|_| ()).map_err(|error| error.to_string())
         });
     }
@@ -171,30 +165,6 @@ async fn post_all(
         done??;
     }
     Ok(())
-}
-
-pub(super) async fn call(
-    api: &Router,
-    method: &str,
-    path: &str,
-    body: String,
-) -> Result<Value, Box<dyn Error>> {
-    let kind = if method == "PUT" { "application/yaml" } else { "application/json" };
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("Authorization", format!("Bearer {KEY}"))
-        .header("Content-Type", kind)
-        .body(Body::from(body))?;
-    let response = api.clone().oneshot(request).await?;
-    let status = response.status();
-    let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await?;
-    if !status.is_success() {
-        return Err(
-            format!("{method} {path}: {status}: {}", String::from_utf8_lossy(&bytes)).into()
-        );
-    }
-    Ok(serde_json::from_slice(&bytes)?)
 }
 
 /// What the process holds in memory; nothing where the system doesn't say.

@@ -4,6 +4,9 @@
 
 mod commands;
 mod crash;
+mod imports;
+mod jobs;
+mod journeys;
 mod outward;
 mod races;
 mod serve;

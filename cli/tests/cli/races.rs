@@ -1,6 +1,8 @@
 //! The races: an older change waits in the feed while something else decides; a clock that stands makes each of them happen
 //! at will, since nothing is worked off between two calls at the same instant that one does not wait for.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::support::Serve;
@@ -56,6 +58,30 @@ fn r51_resume_with_skip_sends_no_overdue_mail() {
     let messages = serve.get("/v1/contacts/email:ann@example.com/messages");
     assert_eq!(messages["items"][1]["status"], "suppressed");
     assert_eq!(messages["items"][1]["reason"], "skipped on resume");
+}
+
+/// The mail server is away, so the confirmation waits in the queue when the campaign is stopped.
+#[test]
+fn r31_stop_with_mail_queued() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let smtp = format!("smtp://{nobody}");
+    let serve = Serve::start(None, &["--clock", "2026-12-01T08:00:00Z", "--smtp", &smtp]);
+    serve.publish("appointment-loop");
+    booked(&serve, "2026-12-02T14:00:00Z");
+    let confirmation = || {
+        let messages = serve.get("/v1/contacts/email:ann@example.com/messages");
+        messages["items"].as_array().unwrap().last().unwrap().clone()
+    };
+    serve.clock_to("2026-12-01T08:00:01Z");
+    assert_eq!(confirmation()["status"], "released", "it is tried again");
+    serve.post(
+        "/v1/mass-actions/stop-campaign",
+        &json!({ "campaigns": ["appointment-loop"], "contacts": "enrolled", "reset_contacts": true }),
+    );
+    serve.clock_to("2026-12-01T09:00:00Z");
+    let confirmation = confirmation();
+    assert_eq!(confirmation["status"], "suppressed", "{confirmation:#}");
+    assert_eq!(confirmation["reason"], "dropped before it left", "{confirmation:#}");
 }
 
 #[test]

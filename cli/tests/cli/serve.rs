@@ -112,7 +112,7 @@ fn with_a_real_clock_there_is_no_clock_to_move() {
     assert_eq!(status, 404);
     let (status, _) = serve.try_call("GET", "/dev/messages", &[], "").unwrap();
     assert_eq!(status, 200, "mail is captured");
-    assert!(serve.url.starts_with("http://127.0.0.1:"));
+    assert!(serve.url().starts_with("http://127.0.0.1:"));
     assert!(!KEY.is_empty());
 }
 

@@ -3,9 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
+use dacapo_engine::time::Instant;
+use dacapo_tests::host::{Answer, Call, Host, Remote};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The admin key of the tests.
 pub(crate) const KEY: &str = "test-key";
@@ -19,8 +21,7 @@ pub(crate) fn example(name: &str) -> String {
 /// A running server. Dropping it kills it.
 pub(crate) struct Serve {
     child: Child,
-    pub(crate) url: String,
-    agent: ureq::Agent,
+    remote: Remote,
 }
 
 impl Serve {
@@ -37,12 +38,12 @@ impl Serve {
         let ready: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
         assert_eq!(ready["ready"], true);
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build();
-        let url = ready["url"].as_str().unwrap().to_owned();
-        Self { child, url, agent: config.into() }
+        let url = ready["url"].as_str().unwrap();
+        Self { child, remote: Remote::at(url, KEY) }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.remote.url()
     }
 
     /// One that stands at an instant.
@@ -69,21 +70,13 @@ impl Serve {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Option<(u16, Value)> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("Authorization", format!("Bearer {KEY}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            request = request.header("Content-Type", "application/json");
-        }
-        let mut response = self.agent.run(request.body(body.to_owned()).unwrap()).ok()?;
-        let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().ok()?;
-        let answer = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
-        Some((status, answer))
+        let call = Call::post(path, body).method(method).by(KEY);
+        let is_said = |name: &str| name.eq_ignore_ascii_case("content-type");
+        let said = headers.iter().find(|(name, _)| is_said(name));
+        let call = said.map_or(call, |(_, media_type)| call.of(media_type));
+        let more: Vec<_> = headers.iter().filter(|(name, _)| !is_said(name)).copied().collect();
+        let answer = self.remote.call_with(&call, &more).ok()?;
+        Some((answer.status, answer.body))
     }
 
     /// A call that succeeds.
@@ -132,5 +125,47 @@ impl Drop for Serve {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A process for a journey, which may stop it: it keeps what it knows in a directory.
+pub(crate) struct Stoppable {
+    directory: TempDir,
+    serve: Option<Serve>,
+}
+
+impl Stoppable {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), serve: None }
+    }
+
+    fn running(&self) -> Result<&Remote, String> {
+        Ok(&self.serve.as_ref().ok_or("it is not running")?.remote)
+    }
+}
+
+impl Host for Stoppable {
+    fn open(&mut self, at: Instant) -> Result<(), String> {
+        self.serve = Some(Serve::standing(Some(self.directory.path()), &at.to_rfc3339()));
+        Ok(())
+    }
+
+    fn admin_key(&self) -> &str {
+        KEY
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Answer, String> {
+        self.running()?.call(call)
+    }
+
+    fn can_stop(&self) -> bool {
+        true
+    }
+
+    fn stop_until(&mut self, at: Instant) -> Result<(), String> {
+        if let Some(serve) = self.serve.take() {
+            serve.kill();
+        }
+        self.open(at)
     }
 }

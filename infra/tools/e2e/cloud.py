@@ -175,6 +175,29 @@ def poll_streams():
             time.sleep(0.25)
 
 
+# Queues
+
+
+def at_least_once(run):
+    """SQS delivers at least once: here every batch comes twice, to two environments side by side.
+
+    The first copy's answer is never heard. MiniStack delivers once.
+    """
+
+    def run_twice(mapping, function, event, *rest):
+        account, region = _request_account_id.get(), _request_region.get()
+        threading.Thread(target=unheard, args=(account, region, function, event), daemon=True).start()
+        return run(mapping, function, event, *rest)
+
+    return run_twice
+
+
+def unheard(account, region, function, event):
+    _request_account_id.set(account)
+    _request_region.set(region)
+    lambda_svc._execute_function(function, event)
+
+
 # Secrets
 
 
@@ -307,6 +330,7 @@ def mend():
     queues = lambda_svc._poll_loop
     lambda_svc._poll_loop = lambda: poll_all(queues)
     lambda_svc._poll_dynamodb_streams = lambda: False
+    lambda_svc._run_sqs_batch = at_least_once(lambda_svc._run_sqs_batch)
     provisioners._sm_secret_string = readable(provisioners._sm_secret_string)
     eventbridge._dispatch_to_lambda = retried
     ses_v2.handle_request = with_events(ses_v2.handle_request)

@@ -209,14 +209,17 @@ impl Worker {
             if free == 0 {
                 break;
             }
+            let fed = self.work.store.checkpoint(CONSUMER)?;
             let taken = self.work.store.receive(queue.name(), now, free, Some(now + LEASE)).await?;
             for message in taken {
                 sent_out = true;
                 let work = Arc::clone(&self.work);
+                // What has to come after the feed is handed back at once.
+                let back = Operation::Defer { id: message.id, visible_at: now };
                 self.outward.spawn(async move {
                     let acknowledged = Acknowledged::default();
-                    let handled = work.one_message(message).await;
-                    let handled = handled.map(|operation| acknowledged.add(operation));
+                    let handled = work.one_message(message, fed).await;
+                    let handled = handled.map(|done| acknowledged.add(Some(done.unwrap_or(back))));
                     // What fails comes back when its lease ends.
                     if let Err(error) = work.acknowledge(acknowledged, handled).await {
                         tracing::warn!(%error, "a message failed and is tried again");
@@ -308,6 +311,7 @@ impl Work {
 
     /// Fires what is due. Says whether anything was done.
     async fn timers(self: &Arc<Self>) -> Result<bool, Error> {
+        let fed = self.store.checkpoint(CONSUMER)?;
         let due = self.store.due_timers(self.clock.now(), BATCH)?;
         if due.is_empty() {
             return Ok(false);
@@ -322,7 +326,7 @@ impl Work {
             let (work, acknowledged) = (Arc::clone(self), acknowledged.clone());
             async move {
                 for timer in timers {
-                    acknowledged.add(work.one_timer(timer).await?);
+                    acknowledged.add(work.one_timer(timer, fed).await?);
                 }
                 Ok(())
             }
@@ -346,10 +350,10 @@ impl Work {
     }
 
     /// What acknowledges the timer, when it has been handled.
-    async fn one_timer(&self, timer: Timer) -> Result<Option<Operation>, Error> {
+    async fn one_timer(&self, timer: Timer, fed: i64) -> Result<Option<Operation>, Error> {
         let operation = match self.handle_body(&timer.body, 1).await? {
             Done::Yes => Operation::Cancel(timer.name),
-            Done::Soon if self.feed_goes_on()? => return Ok(None),
+            Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
             Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
         };
@@ -360,7 +364,7 @@ impl Work {
     /// Works off the queues that wait for nobody. Says whether anything was done.
     async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
-        let now = self.clock.now();
+        let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
         for queue in Queue::ALL {
             if self.outward_queues().contains(&queue) {
                 continue;
@@ -378,7 +382,7 @@ impl Work {
             let (work, acknowledged) = (Arc::clone(self), acknowledged.clone());
             async move {
                 for message in messages {
-                    acknowledged.add(work.one_message(message).await?);
+                    acknowledged.add(work.one_message(message, fed).await?);
                 }
                 Ok(())
             }
@@ -388,19 +392,25 @@ impl Work {
     }
 
     /// What acknowledges the message, when it has been handled.
-    async fn one_message(&self, message: QueueMessage) -> Result<Option<Operation>, Error> {
+    async fn one_message(
+        &self,
+        message: QueueMessage,
+        fed: i64,
+    ) -> Result<Option<Operation>, Error> {
         let QueueMessage { id, attempts, body } = message;
         Ok(Some(match self.handle_body(&body, attempts).await? {
             Done::Yes => Operation::Remove { id },
-            Done::Soon if self.feed_goes_on()? => return Ok(None),
+            Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
             Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
         }))
     }
 
-    /// Whether the feed is still bringing what something has to come after; then the round is not the last.
-    fn feed_goes_on(&self) -> Result<bool, Error> {
-        let goes_on = !self.store.feed_is_read(CONSUMER)?;
+    /// Whether the feed is still bringing what something has to come after, or has gone on since it was at `fed`; then
+    /// the round is not the last.
+    fn feed_goes_on(&self, fed: i64) -> Result<bool, Error> {
+        let store = &self.store;
+        let goes_on = store.checkpoint(CONSUMER)? != fed || !store.feed_is_read(CONSUMER)?;
         self.waits.fetch_or(goes_on, Ordering::SeqCst);
         Ok(goes_on)
     }

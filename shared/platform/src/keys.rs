@@ -270,7 +270,12 @@ impl Keys {
 
     /// What nobody could read, by the name that it came under.
     pub fn put_aside(&self, name: &str) -> Key {
-        Key::new(format!("A#{}#ASIDE", self.account), name)
+        Key::new(self.all_put_aside(), name)
+    }
+
+    /// The partition of everything that nobody could read.
+    pub fn all_put_aside(&self) -> String {
+        format!("A#{}#ASIDE", self.account)
     }
 
     /// The account's API keys, in the index.

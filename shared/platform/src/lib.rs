@@ -15,6 +15,7 @@ pub mod error;
 pub mod handlers;
 pub mod jobs;
 pub mod keys;
+mod last_id;
 pub mod mail;
 pub mod messages;
 pub mod metrics;

@@ -20,6 +20,9 @@ use crate::error::Error;
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Item, Key, TableError, Write};
 
+/// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an event (R31).
+const DROPPED: &str = "dropped before it left";
+
 /// How far a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,13 +122,42 @@ impl Platform {
         }
     }
 
-    /// Records a message that was settled without having been queued or sent; a record that is there stays.
+    /// Records a message that was settled without having been sent. What was settled before stays; what was to be tried
+    /// again is not.
     pub(crate) async fn record_message(
         &self,
         contact: &ContactId,
         record: MessageRecord,
     ) -> Result<(), Error> {
         let key = self.keys.message(contact, &record.campaign, record.run, record.step);
-        self.write_message(&key, None, record, Vec::new()).await.map(|_| ())
+        if self.write_message(&key, None, record.clone(), Vec::new()).await?.is_some() {
+            return Ok(());
+        }
+        match self.message(&key).await? {
+            Some(released) if released.status == MessageStatus::Released => {
+                let (values, to) = (released.values.clone(), released.to.clone());
+                let record = MessageRecord { values, to, ..record };
+                self.write_message(&key, Some(&released), record, Vec::new()).await.map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a message which was to be tried again is not: its contact has left the step since. Whoever was faster
+    /// has said what became of it.
+    pub(crate) async fn drop_message(
+        &self,
+        contact: &ContactId,
+        released: MessageRecord,
+    ) -> Result<(), Error> {
+        let key = self.keys.message(contact, &released.campaign, released.run, released.step);
+        let next = MessageRecord {
+            status: MessageStatus::Settled(Outcome::Suppressed),
+            reason: Some(DROPPED.to_owned()),
+            lease: None,
+            at: self.now(),
+            ..released.clone()
+        };
+        self.write_message(&key, Some(&released), next, Vec::new()).await.map(|_| ())
     }
 }

@@ -25,7 +25,7 @@ pub enum Metric {
     TimerLateness,
     /// Triggers inside a restart delay (R14).
     Parked,
-    /// Enrollments that a guard stopped (R40–R43), and those that could not be decided.
+    /// Enrollments that a guard stopped (R40–R43).
     Held,
     /// Changes that could not be decided by a defect of ours.
     Undecided,

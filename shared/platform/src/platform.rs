@@ -11,6 +11,7 @@ use crate::catalog::{CatalogCache, Pinned};
 use crate::error::Error;
 use crate::handlers::KnownTags;
 use crate::keys::Keys;
+use crate::last_id::LastId;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
@@ -56,6 +57,7 @@ pub struct Platform {
     pub defaults: Defaults,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
+    pub(crate) last_id: Arc<LastId>,
     /// What is read once for one invocation.
     pub(crate) pinned: Option<Arc<Pinned>>,
 }
@@ -64,8 +66,9 @@ impl Platform {
     /// The platform of an account.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
-        let (keys, defaults, known_tags) = (Keys::of(account), Defaults::default(), Arc::default());
-        Self { ports, keys, public_url, defaults, catalog, known_tags, pinned: None }
+        let (keys, defaults) = (Keys::of(account), Defaults::default());
+        let (known_tags, last_id) = (Arc::default(), Arc::default());
+        Self { ports, keys, public_url, defaults, catalog, known_tags, last_id, pinned: None }
     }
 
     /// Now.
@@ -75,8 +78,7 @@ impl Platform {
 
     /// A new contact's id.
     pub(crate) fn new_contact_id(&self) -> ContactId {
-        let text = format!("c{}", self.ports.chance.text(15));
-        ContactId::new(text).unwrap_or_else(|_| unreachable!("letters and digits make an id"))
+        self.last_id.next(self.now(), &*self.ports.chance)
     }
 
     /// An identity for a write, by which a lost answer is recognised.

@@ -19,6 +19,9 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
 }
 
+/// Letters and digits that are not easily confused, in order.
+pub(crate) const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// Chance, for ids and secrets.
 pub trait Chance: Send + Sync {
     /// Unpredictable bytes.
@@ -26,7 +29,6 @@ pub trait Chance: Send + Sync {
 
     /// An unpredictable text of `length` letters and digits that are not easily confused.
     fn text(&self, length: usize) -> String {
-        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
         let mut bytes = vec![0; length];
         self.fill(&mut bytes);
         bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()

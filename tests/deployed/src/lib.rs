@@ -8,9 +8,11 @@ mod cloud;
 mod mail;
 mod stack;
 mod until;
+mod workers;
 
 pub use api::{Answer, Api};
 pub use cloud::Cloud;
 pub use mail::{Mail, awaited, sent_to};
 pub use stack::{Parameters, Stack};
 pub use until::{Patience, now, until};
+pub use workers::kill_a_worker;

@@ -97,7 +97,7 @@ impl Story {
     async fn table(&self) -> Vec<Item> {
         let platform = &self.cloud.platform;
         let (keys, table) = (&platform.keys, &platform.ports.table);
-        let mut partitions = vec![keys.catalog().pk, keys.draft(&campaign()).pk];
+        let mut partitions = vec![keys.catalog().pk, keys.draft(&campaign()).pk, keys.job(1).pk];
         let address = table.get(&keys.address("ann@example.com"), Consistency::Strong).await;
         if let Some(address) = address.expect("the table") {
             partitions.push(address.key.pk);

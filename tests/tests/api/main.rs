@@ -5,6 +5,7 @@ mod account;
 mod called;
 mod campaigning;
 mod contacts;
+mod csv;
 mod framework;
 mod hooks;
 mod mass_actions;

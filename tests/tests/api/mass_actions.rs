@@ -1,6 +1,7 @@
 //! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
 
 use chrono::TimeDelta;
+use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
@@ -203,4 +204,154 @@ async fn everybody_enrolled_or_with_a_tag_in_one_campaign_or_all() {
     let next = all["next_cursor"].as_str().expect("a cursor");
     let all = api.get(&format!("/v1/mass-actions?limit=2&cursor={next}")).await.is(200);
     assert_eq!(all["items"][0]["dry_run"], true);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_has_to_make_sense() {
+    let api = account().await;
+    let stop = "/v1/mass-actions/stop-campaign";
+    let faults = api.post(stop, &json!({})).await.faults(422);
+    let required = |path: &str| (path.to_owned(), "required".to_owned());
+    assert_eq!(faults, [required("campaigns"), required("contacts")]);
+    for (body, path, code) in [
+        (
+            json!({ "campaigns": ["welcom"], "contacts": "enrolled" }),
+            "campaigns.0",
+            "unknown_campaign",
+        ),
+        (json!({ "campaigns": "every", "contacts": "enrolled" }), "campaigns", "shape"),
+        (json!({ "campaigns": "all", "contacts": "everybody" }), "contacts", "shape"),
+        (json!({ "campaigns": "all", "contacts": { "ids": [], "tag": "a" } }), "contacts", "shape"),
+        (json!({ "campaigns": "all", "contacts": { "ids": [] } }), "contacts.ids", "required"),
+        (
+            json!({ "campaigns": "all", "contacts": { "emails": ["x"] } }),
+            "contacts.emails.0",
+            "value",
+        ),
+        (json!({ "campaigns": "all", "contacts": { "tag": " " } }), "contacts.tag", "tag"),
+    ] {
+        let faults = api.post(stop, &body).await.faults(422);
+        assert_eq!(faults, [(path.to_owned(), code.to_owned())], "{body}");
+    }
+    let many = json!({ "campaigns": "all", "contacts": { "ids": vec!["c1"; 10_001] } });
+    assert_eq!(api.post(stop, &many).await.faults(422)[0].1, "too_many");
+    let misspelt = json!({ "campaigns": "all", "contacts": "enrolled", "reset": true });
+    api.post(stop, &misspelt).await.problem(422);
+    for id in ["job-99", "99", "x"] {
+        api.get(&format!("/v1/mass-actions/{id}")).await.problem(404);
+        api.delete(&format!("/v1/mass-actions/{id}")).await.problem(404);
+    }
+}
+
+#[tokio::test]
+async fn the_same_call_again_is_the_same_mass_action() {
+    let api = account().await;
+    lead(&api, "Ann").await;
+    let body = json!({ "campaigns": ["welcome"], "contacts": "enrolled", "reset_contacts": true });
+    let first = api.once("k", "/v1/mass-actions/stop-campaign", &body).await.is(202);
+    api.idle().await;
+    let again = api.once("k", "/v1/mass-actions/stop-campaign", &body).await;
+    assert_eq!(again.is(202), first);
+    api.idle().await;
+    assert_eq!(statistics(&api, "welcome").await["restarted"], 1);
+    let all = api.get("/v1/mass-actions").await.is(200);
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_mass_action_is_cancelled_unless_it_is_over() {
+    let api = account().await;
+    lead(&api, "Ann").await;
+    let body = json!({ "campaigns": ["welcome"], "contacts": "enrolled" });
+    let ended = done(&api, "stop-campaign", &body).await;
+    let path = format!("/v1/mass-actions/{}", ended["id"].as_str().unwrap());
+    api.delete(&path).await.problem(409);
+}
+
+#[tokio::test]
+async fn r40_held_contacts_are_released_together() {
+    let api = Called::new().await;
+    let document = WELCOME.replace("elements:", "settings: { max_runs_per_day: 1 }\nelements:");
+    published(&api, "welcome", &document).await;
+    for name in ["Ann", "Bob"] {
+        lead(&api, name).await;
+    }
+    let reset = json!({ "campaigns": ["welcome"], "contacts": { "emails": ["ann@example.com"] },
+                        "reset_contacts": true });
+    done(&api, "stop-campaign", &reset).await;
+    lead(&api, "Ann").await;
+    assert_eq!(status(&api, "ann").await, "held");
+    let everybody = json!({ "campaigns": "all", "contacts": "enrolled" });
+    let ended = done(&api, "release", &everybody).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(1), &json!(1)));
+    assert_eq!(status(&api, "ann").await, "ready");
+    assert_eq!(status(&api, "bob").await, "active");
+    let lines = kinds(&api, "ann").await;
+    let cause = format!("because of mass action {}", ended["id"].as_str().unwrap());
+    assert_eq!(lines[0], ("released".to_owned(), cause));
+}
+
+#[tokio::test]
+async fn an_account_is_erased_with_everything_and_can_be_used_again() {
+    let api = account().await;
+    api.put("/v1/fields/city", &json!({ "type": "text" })).await.is(200);
+    for n in 0..300 {
+        api.hook(
+            &json!({ "email": format!("p{n}@example.com"), "first_name": "P", "tags": "Lead" }),
+        )
+        .await;
+    }
+    let (writes, admin) = (api.key("tool", "write").await, api.key("boss", "admin").await);
+    api.idle().await;
+    let platform = &api.embedded.platform;
+    platform.put_aside("stream/7", "effects", "no key", "p7@example.com").await.unwrap();
+    let path = "/v1/mass-actions/erase-account";
+    assert_eq!(api.with_key(&writes, "POST", path).await.status, 403);
+    let told = api.post(path, &json!({})).await.problem(422)["detail"].to_string();
+    assert!(told.contains("erase account main"), "{told}");
+    assert_eq!(api.get("/v1/contacts").await.is(200)["items"].as_array().map(Vec::len), Some(50));
+
+    let taken = api.post(path, &json!({ "confirm": "erase account main" })).await.is(202);
+    let job = format!("/v1/mass-actions/{}", taken["id"].as_str().unwrap());
+    api.post("/v1/hooks/contact", &json!({ "email": "late@example.com" })).await.problem(409);
+    api.delete(&job).await.problem(409);
+    api.idle().await;
+    let ended = api.get(&job).await.is(200);
+    assert_eq!((&ended["status"], &ended["done"]), (&json!("completed"), &json!(300)), "{ended:#}");
+    for list in ["contacts", "campaigns", "tags", "fields", "keys"] {
+        let left = api.get(&format!("/v1/{list}")).await.is(200);
+        assert_eq!(left["items"], json!([]), "{list}");
+    }
+    assert_eq!(api.get("/dev/messages").await.is(200)["items"], json!([]));
+    let aside = platform.keys.put_aside("stream/7");
+    let aside = platform.ports.table.get(&aside, Consistency::Strong).await.unwrap();
+    assert_eq!(aside, None, "it may name somebody");
+    assert_eq!(api.with_key(&admin, "GET", "/v1/contacts").await.status, 401);
+    let jobs = api.get("/v1/mass-actions").await.is(200);
+    assert_eq!(jobs["items"].as_array().map(Vec::len), Some(1), "who did it is kept");
+
+    published(&api, "welcome", WELCOME).await;
+    lead(&api, "Ann").await;
+    assert_eq!(statistics(&api, "welcome").await["entered"], 1);
+}
+
+#[tokio::test]
+async fn contacts_are_listed_by_campaign_and_status() {
+    let api = account().await;
+    for name in ["Ann", "Bob", "Cem"] {
+        lead(&api, name).await;
+    }
+    let bob = json!({ "campaigns": ["welcome"], "contacts": { "emails": ["bob@example.com"] } });
+    done(&api, "stop-campaign", &bob).await;
+    let count = async |query: &str| {
+        let page = api.get(&format!("/v1/contacts?{query}")).await.is(200);
+        page["items"].as_array().map(Vec::len)
+    };
+    assert_eq!(count("campaign=welcome").await, Some(3));
+    assert_eq!(count("campaign=welcome&status=active").await, Some(2));
+    assert_eq!(count("campaign=welcome&status=stopped&q=bo").await, Some(1));
+    assert_eq!(count("campaign=welcome&status=stopped&tag=lead").await, Some(1));
+    assert_eq!(count("campaign=news").await, Some(0));
+    api.get("/v1/contacts?status=active").await.faults(422);
+    api.get("/v1/contacts?campaign=welcome&status=gone").await.faults(422);
 }

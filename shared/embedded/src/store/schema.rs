@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS meta (
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Items in the order of their keys: what is read together lies together.
+-- With row ids: rows are appended, so that what is written together lies together, and a row of up to a page has no
+-- overflow. In the order of keys a row could be a quarter of a page.
 CREATE TABLE IF NOT EXISTS items (
     pk TEXT NOT NULL,
     sk TEXT NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS items (
     expires INTEGER, -- seconds
     body TEXT NOT NULL,
     PRIMARY KEY (pk, sk)
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS items_index ON items (gpk, gsk, pk, sk) WHERE gpk IS NOT NULL;
 CREATE INDEX IF NOT EXISTS items_expiring ON items (expires) WHERE expires IS NOT NULL;
 

@@ -132,6 +132,8 @@ struct EnrollmentShape {
     /// Until then no start fires.
     #[schema(format = DateTime)]
     eligible_at: Option<String>,
+    /// Why the starts are checked then: a trigger came too early and is parked.
+    parked: Option<String>,
     /// Why it is held.
     held: Option<&'static str>,
 }
@@ -162,6 +164,7 @@ impl EnrollmentShape {
             version: enrollment.version,
             tokens: tokens.collect(),
             eligible_at: enrollment.eligible_at.map(instant_text),
+            parked: enrollment.parked.as_ref().map(|parked| parked.because.words()),
             held: enrollment.held.map(Guard::words),
         }
     }

@@ -50,6 +50,9 @@ impl Platform {
             }),
             Ok(Came::Ignored(ignored)) => {
                 tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
+                if let (Some(record), Ignored::StaleRun | Ignored::LeftStep) = (record, ignored) {
+                    self.drop_message(&wake.contact, record).await?;
+                }
                 Ok(Done::Yes)
             }
             Ok(Came::Committed(_)) => {

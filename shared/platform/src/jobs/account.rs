@@ -1,5 +1,5 @@
-//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags, captured mail, API
-//! keys, other jobs, and at last settings, fields and the secret of signed links.
+//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags, captured mail, what
+//! nobody could read, API keys, other jobs, and at last settings, fields and the secret of signed links.
 //!
 //! The job itself stays, as the record of who erased the account; it names nobody. What is kept for repeated calls goes
 //! by itself within a day.
@@ -37,6 +37,7 @@ impl Platform {
             self.erase_items(vec![stored.key], &mut room).await?;
         }
         self.erase_partition(&self.keys.captured(), &mut room).await?;
+        self.erase_partition(&self.keys.all_put_aside(), &mut room).await?;
         self.erase_listed(&self.keys.api_keys_listed(), &mut room).await?;
         self.erase_jobs(job.seq, &mut room).await?;
         if room == 0 {

@@ -6,6 +6,7 @@
 
 mod bounced;
 mod loops;
+mod masses;
 mod poison;
 mod redeployed;
 mod restarted;

@@ -1,0 +1,81 @@
+//! Ids of new contacts: in the order in which the contacts were made.
+//!
+//! The milliseconds come first, then something unpredictable, which is counted up within a millisecond: what is made
+//! together lies together in every list and in SQLite's trees, and lists show the oldest first. Two processes may come
+//! upon the same id, though hardly ever; the table refuses the second.
+
+use std::sync::{Mutex, PoisonError};
+
+use dacapo_engine::ids::ContactId;
+
+use crate::Instant;
+use crate::ports::{Chance, LETTERS};
+
+/// How many letters the milliseconds take: enough for a thousand years.
+const OF_TIME: u32 = 9;
+
+/// How many the rest takes.
+const OF_CHANCE: u32 = 7;
+
+/// Chance fills the last 34 bits of the 35 that the letters hold.
+const SPARED: u32 = 64 - (5 * OF_CHANCE - 1);
+
+/// The last id that was given.
+#[derive(Debug, Default)]
+pub(crate) struct LastId(Mutex<(u64, u64)>);
+
+impl LastId {
+    /// The next one.
+    pub(crate) fn next(&self, now: Instant, chance: &dyn Chance) -> ContactId {
+        let now = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = if now > last.0 {
+            let mut bytes = [0; 8];
+            chance.fill(&mut bytes);
+            // Counting up from here does not come to the end of the letters.
+            (now, u64::from_le_bytes(bytes) >> SPARED)
+        } else {
+            // A clock that is put back makes no difference.
+            (last.0, last.1.wrapping_add(1))
+        };
+        let text = format!("c{}{}", letters(last.0, OF_TIME), letters(last.1, OF_CHANCE));
+        ContactId::new(text).unwrap_or_else(|_| unreachable!("letters and digits make an id"))
+    }
+}
+
+/// The last so many letters of a number, in their order.
+fn letters(number: u64, count: u32) -> String {
+    let digit = |place: u32| usize::try_from(number >> (5 * place) & 31).unwrap_or(0);
+    (0..count).rev().map(|place| char::from(LETTERS[digit(place)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Always(u8);
+
+    impl Chance for Always {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn ids_are_in_the_order_in_which_they_were_given() {
+        let last = LastId::default();
+        let at = |millis| Instant::from_timestamp_millis(millis).unwrap();
+        let times = [1_796_112_000_000, 1_796_112_000_000, 1_796_111_000_000, 1_796_112_000_001];
+        let ids = times.map(|millis| last.next(at(millis), &Always(200)).to_string());
+        assert!(ids.is_sorted(), "{ids:?}");
+        assert_eq!(ids[0], "c1m8r9w900chj68s3");
+        assert_eq!(ids.iter().map(String::len).max(), Some(17));
+    }
+
+    #[test]
+    fn chance_tells_two_processes_apart() {
+        let now = Instant::from_timestamp_millis(1_796_112_000_000).unwrap();
+        let one = LastId::default().next(now, &Always(1));
+        assert_ne!(one, LastId::default().next(now, &Always(2)));
+    }
+}

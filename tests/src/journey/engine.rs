@@ -1,0 +1,253 @@
+//! The pure engine as a stage: a world in memory, without any store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dacapo_engine::account::Account;
+use dacapo_engine::campaign::format::{Document, FieldDefinition};
+use dacapo_engine::campaign::reader;
+use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::enrollment::Status;
+use dacapo_engine::field::{FieldType, built_in};
+use dacapo_engine::history::Record;
+use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
+use dacapo_engine::problem::{Problem, Severity};
+use dacapo_engine::simulation::{Observed, World};
+use dacapo_engine::statistics::{Counter, Outcome};
+use dacapo_engine::time::{Instant, Zone};
+
+use super::script::{Change, Deed, Publish, Script};
+use super::stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
+
+/// See the module. It plays every script.
+#[derive(Default)]
+pub struct EngineStage {
+    world: Option<World>,
+    zone: Zone,
+    /// How much of what was observed has been told.
+    told: usize,
+}
+
+impl Stage for EngineStage {
+    fn lacks(&self, _: &Script) -> BTreeSet<Lack> {
+        BTreeSet::new()
+    }
+
+    fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String> {
+        let account = Account { zone: script.zone, locale: "en".to_owned() };
+        let mut world = World::new(account, at);
+        for (key, kind) in &script.fields {
+            world.declare(key.clone(), *kind);
+        }
+        self.world = Some(world);
+        self.zone = script.zone;
+        Ok(())
+    }
+
+    fn happen(&mut self, deed: &Deed) -> Result<bool, String> {
+        let world = self.running()?;
+        match deed {
+            Deed::ClockTo(at) => {
+                world.advance_to(*at);
+            }
+            Deed::DownUntil(at) => world.jump_to(*at),
+            Deed::Publish(publish) => publish_on(world, publish)?,
+            Deed::Pause(campaign) => world.pause(campaign),
+            Deed::Resume { campaign, skip, enroll_existing } => {
+                world.resume(campaign, *skip);
+                if *enroll_existing {
+                    world.enroll_existing(campaign);
+                }
+            }
+            Deed::MailService(outcome) => world.mail_service = *outcome,
+            Deed::Stop { campaign, reset_contacts, reset_statistics } => {
+                world.mass_stop(campaign, *reset_contacts, *reset_statistics);
+            }
+            Deed::Release(contact, campaign) => {
+                let by = Author::ApiKey("console".to_owned());
+                world.release(&contact_id(contact)?, campaign, by);
+            }
+            Deed::Change(contact, change) => return self.change(contact, change),
+        }
+        Ok(true)
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        self.running()?.settle();
+        Ok(())
+    }
+
+    fn came_out(&mut self) -> Result<Vec<CameOut>, String> {
+        let told = self.told;
+        let world = self.running()?;
+        let mut came_out = Vec::new();
+        for observed in &world.observed[told..] {
+            match observed {
+                Observed::Message(message) => came_out.push(CameOut::Mail(Mail {
+                    contact: message.contact.to_string(),
+                    element: message.element.to_string(),
+                    run: message.run,
+                    at: message.at,
+                    outcome: message.outcome,
+                    reason: message.reason.clone().unwrap_or_default(),
+                    subject: message.subject.clone(),
+                })),
+                Observed::History(contact, campaign, record) => {
+                    let lines = lines(world, contact, campaign, record);
+                    came_out.extend(lines.into_iter().map(CameOut::Told));
+                }
+                Observed::Called(contact, campaign, element) => {
+                    let names = (contact.to_string(), campaign.to_string(), element.to_string());
+                    came_out.push(CameOut::Called(names.0, names.1, names.2));
+                }
+                Observed::Ignored(contact, campaign, event, ignored) => {
+                    let what = format!("for {contact} in {campaign}: {event:?}: {ignored:?}");
+                    came_out.push(CameOut::Ignored(what));
+                }
+            }
+        }
+        self.told = world.observed.len();
+        Ok(came_out)
+    }
+
+    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String> {
+        let contact = contact_id(contact)?;
+        let enrollments = self.running()?.enrollments();
+        let of = enrollments.filter(|((of, _), _)| *of == contact);
+        Ok(of
+            .map(|((_, campaign), enrollment)| Whereabouts {
+                campaign: campaign.to_string(),
+                run: enrollment.run,
+                status: enrollment.status.word().to_owned(),
+                tokens: enrollment
+                    .tokens
+                    .iter()
+                    .map(|token| (token.element.to_string(), token.due()))
+                    .collect(),
+                parked: enrollment.parked.as_ref().and(enrollment.eligible_at),
+            })
+            .collect())
+    }
+
+    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String> {
+        let contact = contact_id(contact)?;
+        let world = &*self.running()?;
+        let mut all = Vec::new();
+        for observed in &world.observed {
+            if let Observed::History(of, campaign, record) = observed
+                && *of == contact
+            {
+                all.extend(lines(world, of, campaign, record));
+            }
+        }
+        Ok(all)
+    }
+
+    fn statistics(&mut self, campaign: &str) -> Result<Counts, String> {
+        let campaign = CampaignId::new(campaign).map_err(|error| error.to_string())?;
+        let tally = self.running()?.statistics(&campaign);
+        let counters = [
+            ("entered", Counter::Entered),
+            ("completed", Counter::Completed),
+            ("restarted", Counter::Restarted),
+            ("sent", Counter::Messages(Outcome::Sent)),
+            ("suppressed", Counter::Messages(Outcome::Suppressed)),
+            ("failed", Counter::Messages(Outcome::Failed)),
+            ("unknown", Counter::Messages(Outcome::Unknown)),
+        ];
+        let mut counts: Counts = counters
+            .iter()
+            .map(|(word, counter)| ((*word).to_owned(), tally.get(counter)))
+            .collect();
+        for status in [Status::Active, Status::AwaitingRestart, Status::Stopped, Status::Held] {
+            counts.push((status.word().to_owned(), tally.now(status)));
+        }
+        Ok(counts)
+    }
+}
+
+impl EngineStage {
+    fn running(&mut self) -> Result<&mut World, String> {
+        self.world.as_mut().ok_or_else(|| "nothing has begun".to_owned())
+    }
+
+    fn change(&mut self, name: &str, change: &Change) -> Result<bool, String> {
+        let id = contact_id(name)?;
+        let account_zone = self.zone;
+        let world = self.running()?;
+        let mut patch = Patch { event: change.event.clone(), ..Patch::default() };
+        if world.contact(&id).is_none() {
+            for (key, value) in Change::of_somebody_new(name) {
+                let key = FieldKey::new(key).map_err(|error| error.to_string())?;
+                let value = FieldType::Text.read(&value.into(), account_zone);
+                patch.fields.insert(key, value.map_err(|error| error.to_string())?);
+            }
+        }
+        patch.add = tags(&change.add)?;
+        patch.remove = tags(&change.remove)?;
+        let zone = change.zone().or_else(|| world.contact(&id).and_then(|contact| contact.zone()));
+        for (key, written) in &change.fields {
+            let kind = built_in(key.as_str())
+                .or_else(|| world.fields().get(key).copied())
+                .ok_or_else(|| format!("there is no field {key}"))?;
+            let value = kind
+                .read(&serde_json::json!(written), zone.unwrap_or(account_zone))
+                .map_err(|error| error.to_string())?;
+            patch.fields.insert(key.clone(), value);
+        }
+        patch.consent = change.consent;
+        patch.suppressed = change.suppressed.map(Some);
+        Ok(world.write(&id, &patch, Author::ApiKey("zapier".to_owned())))
+    }
+}
+
+fn publish_on(world: &mut World, publish: &Publish) -> Result<(), String> {
+    let document = read(&publish.document, world.fields())?;
+    world.publish(document, publish.migrate, publish.enroll_existing);
+    Ok(())
+}
+
+/// The lines of a record as programs read them.
+fn lines(world: &World, contact: &ContactId, campaign: &CampaignId, record: &Record) -> Vec<Told> {
+    let zone =
+        world.contact(contact).map_or(world.account.zone, |contact| world.account.zone_of(contact));
+    let lines = record.lines.iter().map(|line| Told {
+        contact: contact.to_string(),
+        campaign: campaign.to_string(),
+        run: line.run,
+        element: line.element.as_ref().map(ToString::to_string),
+        at: record.at,
+        text: line.what.words(zone, &record.because),
+        cause: record.because.words(),
+    });
+    lines.collect()
+}
+
+fn tags(written: &[String]) -> Result<Vec<Tag>, String> {
+    written.iter().map(|tag| Tag::new(tag).map_err(|error| error.to_string())).collect()
+}
+
+fn contact_id(text: &str) -> Result<ContactId, String> {
+    ContactId::new(text).map_err(|error| format!("{text:?} is no contact: {error}"))
+}
+
+/// Reads and validates a campaign as publishing does. Every other campaign counts as known, because scripts
+/// publish one after the other.
+fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
+    let listed = |problems: &[Problem]| {
+        problems
+            .iter()
+            .map(|problem| format!("{}: {} ({})", problem.path, problem.message, problem.code))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let source = reader::read(text).map_err(|problems| listed(&problems))?;
+    let fields = fields
+        .iter()
+        .map(|(key, kind)| (key.clone(), FieldDefinition { kind: *kind, label: None }))
+        .collect();
+    let account = AccountView { fields: &fields, campaigns: &|_| true, sender: true };
+    let mut problems = validate(&source, &account);
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if problems.is_empty() { Ok(source.document) } else { Err(listed(&problems)) }
+}

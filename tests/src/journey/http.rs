@@ -1,0 +1,396 @@
+//! A Dacapo behind HTTP as a stage: everything is done, and asked for, as programs outside do it.
+//!
+//! Contacts are written by an API key named *zapier* and released by one named *console*, as the scripts' causes say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dacapo_engine::contact::Consent;
+use dacapo_engine::field::built_in;
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::time::Instant;
+use serde_json::{Map, Value, json};
+
+use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
+use super::stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
+use crate::host::{Call, Host};
+
+/// Where `stop` is asked for.
+const STOP: &str = "/v1/mass-actions/stop-campaign";
+
+/// See the module.
+pub struct HttpStage<H> {
+    host: H,
+    /// Whether `stop` is played.
+    stops: bool,
+    zapier: String,
+    console: String,
+    people: BTreeMap<String, Person>,
+}
+
+/// What is known of a contact.
+struct Person {
+    id: String,
+    /// How many lines of each campaign's history have been told.
+    told: BTreeMap<String, usize>,
+    /// How often each message has been told, as it was answered.
+    mails: BTreeMap<String, usize>,
+}
+
+impl<H: Host> HttpStage<H> {
+    /// A stage on a host that is not open yet. `stops` says whether `stop` is played there, by a mass action.
+    pub fn on(host: H, stops: bool) -> Self {
+        let (zapier, console) = (String::new(), String::new());
+        Self { host, stops, zapier, console, people: BTreeMap::new() }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    fn admin(&self, call: &Call<'_>) -> Result<Value, String> {
+        self.host.ask(&call.by(self.host.admin_key()))
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.admin(&Call::post(path, &body.to_string()))
+    }
+
+    fn new_key(&self, name: &str) -> Result<String, String> {
+        let key = self.post("/v1/keys", &json!({ "name": name, "scopes": ["write"] }))?;
+        text(&key, "key")
+    }
+
+    fn put_draft(&self, publish: &Publish) -> Result<Value, String> {
+        let path = format!("/v1/campaigns/{}", publish.campaign);
+        let call = Call::post(&path, &publish.document).method("PUT").of("application/yaml");
+        self.admin(&call)
+    }
+
+    fn person(&self, name: &str) -> Result<&Person, String> {
+        self.people.get(name).ok_or_else(|| format!("nobody is called {name}"))
+    }
+
+    fn rev(&self, name: &str) -> Result<u64, String> {
+        let path = format!("/v1/contacts/{}", self.person(name)?.id);
+        let contact = self.admin(&Call::get(&path))?;
+        contact["rev"].as_u64().ok_or_else(|| format!("no rev: {contact:#}"))
+    }
+
+    /// One change, as one call. Says whether it changed anything.
+    fn change(&mut self, name: &str, change: &Change) -> Result<bool, String> {
+        let before = if self.people.contains_key(name) { self.rev(name)? } else { 0 };
+        if let Some(event) = &change.event {
+            if before == 0 {
+                self.hook(name, &Change::default())?;
+            }
+            let path = format!("/v1/contacts/{}/events", self.person(name)?.id);
+            let body = json!({ "name": event }).to_string();
+            self.host.ask(&Call::post(&path, &body).by(&self.zapier))?;
+        } else {
+            self.hook(name, change)?;
+        }
+        Ok(self.rev(name)? != before)
+    }
+
+    /// What Zapier would post.
+    fn hook(&mut self, name: &str, change: &Change) -> Result<(), String> {
+        let mut body = Map::new();
+        let mut fields = Map::new();
+        if !self.people.contains_key(name) {
+            for (key, value) in Change::of_somebody_new(name) {
+                body.insert(key.to_owned(), json!(value));
+            }
+        }
+        for (key, value) in &change.fields {
+            let into = if built_in(key.as_str()).is_some() { &mut body } else { &mut fields };
+            into.insert(key.to_string(), json!(value));
+        }
+        body.insert("email".to_owned(), json!(address(name)));
+        body.insert("tags".to_owned(), json!(change.add));
+        body.insert("remove_tags".to_owned(), json!(change.remove));
+        body.insert("fields".to_owned(), Value::Object(fields));
+        if let Some(consent) = change.consent {
+            let word = match consent {
+                Consent::Subscribed => "subscribed",
+                Consent::Unsubscribed => "unsubscribed",
+                Consent::None => "none",
+            };
+            body.insert("consent".to_owned(), json!(word));
+        }
+        let body = Value::Object(body).to_string();
+        let posted = self.host.ask(&Call::post("/v1/hooks/contact", &body).by(&self.zapier))?;
+        if !self.people.contains_key(name) {
+            let id = text(&posted, "contact_id")?;
+            let person = Person { id, told: BTreeMap::new(), mails: BTreeMap::new() };
+            self.people.insert(name.to_owned(), person);
+        }
+        Ok(())
+    }
+
+    /// The whole history of a contact, oldest first.
+    fn told(&self, name: &str) -> Result<Vec<Told>, String> {
+        let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
+        let mut lines = self.host.list(&path, self.host.admin_key())?;
+        lines.reverse();
+        let lines = lines.iter().map(|line| {
+            Ok(Told {
+                contact: name.to_owned(),
+                campaign: text(line, "campaign")?,
+                run: number(line, "run")?,
+                element: line["element"].as_str().map(str::to_owned),
+                at: instant(&line["at"])?,
+                text: text(line, "text")?,
+                cause: text(line, "cause")?,
+            })
+        });
+        lines.collect()
+    }
+
+    /// The contact's messages that are settled, each with what it was answered as.
+    fn settled(&self, name: &str) -> Result<Vec<(String, Mail)>, String> {
+        let path = format!("/v1/contacts/{}/messages", self.person(name)?.id);
+        let mut settled = Vec::new();
+        for message in self.host.list(&path, self.host.admin_key())? {
+            let outcome = match message["status"].as_str() {
+                Some("sent") => Outcome::Sent,
+                Some("suppressed") => Outcome::Suppressed,
+                Some("failed") => Outcome::Failed,
+                Some("unknown") => Outcome::Unknown,
+                Some("claimed" | "released") => continue,
+                other => return Err(format!("no status: {other:?}")),
+            };
+            let word = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+            let mail = Mail {
+                contact: name.to_owned(),
+                element: text(&message, "element")?,
+                run: number(&message, "run")?,
+                at: instant(&message["at"])?,
+                outcome,
+                reason: word("reason"),
+                subject: word("subject"),
+            };
+            settled.push((message.to_string(), mail));
+        }
+        Ok(settled)
+    }
+}
+
+impl<H: Host> Stage for HttpStage<H> {
+    fn lacks(&self, script: &Script) -> BTreeSet<Lack> {
+        let mut lacks = BTreeSet::new();
+        for line in &script.lines {
+            if line.goes_on {
+                lacks.insert(Lack::HoldingBack);
+            }
+            match &line.command {
+                Some(Command::Show(Shows::Ignored)) => {
+                    lacks.insert(Lack::Ignored);
+                }
+                Some(Command::Deed(deed)) => lacks.extend(self.lacks_for(deed)),
+                Some(
+                    Command::Account
+                    | Command::Show(Shows::Mails | Shows::History | Shows::Causes)
+                    | Command::Question(_),
+                )
+                | None => {}
+            }
+        }
+        lacks
+    }
+
+    fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String> {
+        self.host.open(at)?;
+        let account = json!({
+            "time_zone": script.zone.name(),
+            "locale": "en",
+            "sender": { "name": "Studio Nord", "address": "hello@studio-nord.example" },
+        });
+        self.admin(&Call::post("/v1/account", &account.to_string()).method("PATCH"))?;
+        self.zapier = self.new_key("zapier")?;
+        self.console = self.new_key("console")?;
+        for (key, kind) in &script.fields {
+            let path = format!("/v1/fields/{key}");
+            let body = json!({ "type": kind.word() }).to_string();
+            self.admin(&Call::post(&path, &body).method("PUT"))?;
+        }
+        // Campaigns that name each other must be there before one of them is published.
+        let mut there = BTreeSet::new();
+        for publish in script.campaigns() {
+            if there.insert(&publish.campaign) {
+                self.put_draft(publish)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, deed: &Deed) -> Result<bool, String> {
+        match deed {
+            Deed::ClockTo(at) => self.host.reach(*at)?,
+            Deed::DownUntil(at) => self.host.stop_until(*at)?,
+            Deed::Publish(publish) => {
+                self.put_draft(publish)?;
+                let in_flight = if publish.migrate { "migrate" } else { "stay" };
+                self.post(
+                    &format!("/v1/campaigns/{}/publish", publish.campaign),
+                    &json!({ "enroll_existing": publish.enroll_existing, "in_flight": in_flight }),
+                )?;
+            }
+            Deed::Pause(campaign) => {
+                self.post(&format!("/v1/campaigns/{campaign}/pause"), &json!({}))?;
+            }
+            Deed::Resume { campaign, skip, enroll_existing } => {
+                self.post(
+                    &format!("/v1/campaigns/{campaign}/resume"),
+                    &json!({
+                        "mode": if *skip { "skip" } else { "run" },
+                        "enroll_existing": enroll_existing,
+                    }),
+                )?;
+            }
+            Deed::MailService(_) => return Err("nobody tells the mail service".to_owned()),
+            Deed::Stop { campaign, reset_contacts, reset_statistics } => {
+                self.post(
+                    STOP,
+                    &json!({
+                        "campaigns": [campaign],
+                        "contacts": "enrolled",
+                        "reset_contacts": reset_contacts,
+                        "reset_statistics": reset_statistics,
+                    }),
+                )?;
+            }
+            Deed::Release(contact, campaign) => {
+                let id = &self.person(contact)?.id;
+                let path = format!("/v1/contacts/{id}/enrollments/{campaign}/release");
+                let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
+                // Who is not held is not released, and nothing comes of it.
+                if answer.status != 200 && answer.status != 409 {
+                    return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
+                }
+            }
+            Deed::Change(contact, change) => return self.change(contact, change),
+        }
+        Ok(true)
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        self.host.settle()
+    }
+
+    fn came_out(&mut self) -> Result<Vec<CameOut>, String> {
+        let mut came_out = Vec::new();
+        let names: Vec<String> = self.people.keys().cloned().collect();
+        for name in names {
+            let (told, settled) = (self.told(&name)?, self.settled(&name)?);
+            let Some(person) = self.people.get_mut(&name) else { continue };
+            let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+            for line in told {
+                let nth = lines.entry(line.campaign.clone()).or_default();
+                *nth += 1;
+                if *nth > person.told.get(&line.campaign).copied().unwrap_or(0) {
+                    came_out.push(CameOut::Told(line));
+                }
+            }
+            person.told = lines;
+            let mut mails: BTreeMap<String, usize> = BTreeMap::new();
+            for (answered, mail) in settled {
+                let nth = mails.entry(answered.clone()).or_default();
+                *nth += 1;
+                if *nth > person.mails.get(&answered).copied().unwrap_or(0) {
+                    came_out.push(CameOut::Mail(mail));
+                }
+            }
+            person.mails = mails;
+        }
+        Ok(came_out)
+    }
+
+    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String> {
+        let path = format!("/v1/contacts/{}/enrollments", self.person(contact)?.id);
+        let enrollments = self.host.list(&path, self.host.admin_key())?;
+        let places = enrollments.iter().map(|enrollment| {
+            let parked = !enrollment["parked"].is_null();
+            let tokens = enrollment["tokens"].as_array().into_iter().flatten();
+            Ok(Whereabouts {
+                campaign: text(enrollment, "campaign")?,
+                run: number(enrollment, "run")?,
+                status: text(enrollment, "status")?,
+                tokens: tokens
+                    .map(|token| {
+                        let due = Some(&token["due"]).filter(|due| !due.is_null());
+                        Ok((text(token, "element")?, due.map(instant).transpose()?))
+                    })
+                    .collect::<Result<_, String>>()?,
+                parked: parked.then(|| instant(&enrollment["eligible_at"])).transpose()?,
+            })
+        });
+        places.collect()
+    }
+
+    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String> {
+        self.told(contact)
+    }
+
+    fn statistics(&mut self, campaign: &str) -> Result<Counts, String> {
+        let path = format!("/v1/campaigns/{campaign}/statistics");
+        let answered = self.admin(&Call::get(&path))?;
+        let count = |among: &Value, word: &str| {
+            let count = among[word].as_i64().ok_or_else(|| format!("no {word}: {answered:#}"))?;
+            Ok::<_, String>((word.to_owned(), count))
+        };
+        let mut counts = Vec::new();
+        for word in ["entered", "completed", "restarted"] {
+            counts.push(count(&answered, word)?);
+        }
+        for word in ["sent", "suppressed", "failed", "unknown"] {
+            counts.push(count(&answered["messages"], word)?);
+        }
+        for word in ["active", "awaiting_restart", "stopped", "held"] {
+            counts.push(count(&answered, word)?);
+        }
+        Ok(counts)
+    }
+}
+
+impl<H: Host> HttpStage<H> {
+    fn lacks_for(&self, deed: &Deed) -> Vec<Lack> {
+        match deed {
+            Deed::ClockTo(_) | Deed::Pause(_) | Deed::Resume { .. } | Deed::Release(..) => {
+                Vec::new()
+            }
+            Deed::DownUntil(_) if self.host.can_stop() => Vec::new(),
+            Deed::DownUntil(_) => vec![Lack::Stopping],
+            Deed::MailService(_) => vec![Lack::MailService],
+            Deed::Stop { .. } if self.stops => Vec::new(),
+            Deed::Stop { .. } => vec![Lack::MassActions],
+            Deed::Publish(publish) => {
+                let says = |word: &str| publish.document.contains(word);
+                let webhooks = says("type: webhook").then_some(Lack::Webhooks);
+                let splits = says("type: split").then_some(Lack::ChosenIds);
+                webhooks.into_iter().chain(splits).collect()
+            }
+            Deed::Change(_, change) => {
+                let Change { add, remove, fields, event, consent, suppressed } = change;
+                let more = !(add.is_empty() && remove.is_empty() && fields.is_empty())
+                    || consent.is_some();
+                let both = (event.is_some() && more).then_some(Lack::EventWithMore);
+                let feedback = suppressed.is_some().then_some(Lack::Feedback);
+                both.into_iter().chain(feedback).collect()
+            }
+        }
+    }
+}
+
+fn text(of: &Value, key: &str) -> Result<String, String> {
+    of[key].as_str().map(str::to_owned).ok_or_else(|| format!("no {key}: {of:#}"))
+}
+
+fn number(of: &Value, key: &str) -> Result<u32, String> {
+    let number = of[key].as_u64().and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| format!("no {key}: {of:#}"))
+}
+
+fn instant(value: &Value) -> Result<Instant, String> {
+    value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| format!("no instant: {value}"))
+}

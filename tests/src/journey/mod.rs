@@ -1,0 +1,40 @@
+//! Journeys: scripts that a marketer can read, played on a clock that is told.
+//!
+//! A script is a list of lines: a clock line, what happens, and (behind `>`) what comes out. Playing
+//! a script answers the same script with what really came out, so that a test compares two texts. The
+//! lines are read once ([`Script`]) and played on any [`Stage`]: the pure engine ([`EngineStage`]) or a
+//! Dacapo behind HTTP ([`HttpStage`]), wherever it runs.
+//!
+//! | line | does |
+//! |---|---|
+//! | `# …` | a title or a remark |
+//! | `zone Europe/Berlin` | the account's zone; all clock lines are local times there |
+//! | `field birthday date` | declares an account field |
+//! | `show mails` / `show all` / `show causes` / `show ignored` | what comes out: messages only; history too (the default); with the cause of every line; ignored events too |
+//! | `campaign NAME [migrate] [enroll existing]` | publishes `examples/NAME.yaml`, or the indented YAML below the line |
+//! | `2026-12-01 09:00[:30]` | moves the clock; what comes due on the way happens |
+//! | `down until 2026-12-01 09:00` | moves the clock while the system is down, then lets it work |
+//! | `ann: +Lead, -Lost, appointment = 2026-12-02 14:00, event attended, unsubscribes, bounces` | one change of a contact |
+//! | `pause NAME`, `resume NAME [skip] [enroll existing]` | R51 |
+//! | `mail service accepts` / `refuses` / `is silent` | what it says to a message from now on (R31) |
+//! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
+//! | `release ann NAME` | lifts `held` |
+//! | `where ann` | where the contact is, in every campaign |
+//! | `history ann WORDS` | the lines of the contact's history that have these words, in every campaign |
+//! | `statistics NAME` | R53 |
+//!
+//! Several lines that are to happen before the system gets to work are joined by a `&` at the end.
+
+mod compare;
+mod engine;
+mod http;
+mod play;
+mod script;
+mod stage;
+
+pub use compare::{difference, in_no_order};
+pub use engine::EngineStage;
+pub use http::HttpStage;
+pub use play::play;
+pub use script::{Change, Deed, Publish, Question, Script};
+pub use stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};

@@ -1,0 +1,192 @@
+//! Playing a script: its lines, and below each what came out.
+
+use std::fmt::Write as _;
+
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::time::{Instant, Zone};
+
+use super::script::{Command, Deed, Question, Script, Shows};
+use super::stage::{CameOut, Stage, Told};
+
+/// Plays a script and answers it with what came out.
+///
+/// # Errors
+///
+/// Names the line that could not be played.
+pub fn play(script: &Script, stage: &mut dyn Stage) -> Result<String, String> {
+    let mut player = Player {
+        script,
+        stage,
+        begun: false,
+        shows: Shows::History,
+        zone: script.zone,
+        out: String::new(),
+    };
+    for line in &script.lines {
+        player.out.push_str(&line.written);
+        if let Some(command) = &line.command {
+            player
+                .command(command, line.goes_on)
+                .map_err(|error| format!("line {}: {}{error}", line.number, line.written))?;
+        }
+    }
+    Ok(player.out)
+}
+
+struct Player<'a> {
+    script: &'a Script,
+    stage: &'a mut dyn Stage,
+    /// Whether the first clock line has been.
+    begun: bool,
+    shows: Shows,
+    zone: Zone,
+    out: String,
+}
+
+impl Player<'_> {
+    fn command(&mut self, command: &Command, goes_on: bool) -> Result<(), String> {
+        match command {
+            Command::Account => Ok(()),
+            Command::Show(shows) => {
+                self.shows = *shows;
+                Ok(())
+            }
+            Command::Deed(deed) => {
+                self.begin(deed)?;
+                if !self.stage.happen(deed)? {
+                    let _ = writeln!(self.out, "    > nothing changed");
+                }
+                if !goes_on {
+                    self.stage.settle()?;
+                }
+                self.show()
+            }
+            Command::Question(question) => {
+                if !self.begun {
+                    return Err(FIRST.to_owned());
+                }
+                self.stage.settle()?;
+                self.show()?;
+                self.answer(question)
+            }
+        }
+    }
+
+    /// The first clock line opens the account.
+    fn begin(&mut self, deed: &Deed) -> Result<(), String> {
+        if self.begun {
+            return Ok(());
+        }
+        match deed {
+            Deed::ClockTo(at) | Deed::DownUntil(at) => self.stage.begin(self.script, *at)?,
+            Deed::Publish(_)
+            | Deed::Pause(_)
+            | Deed::Resume { .. }
+            | Deed::MailService(_)
+            | Deed::Stop { .. }
+            | Deed::Release(..)
+            | Deed::Change(..) => return Err(FIRST.to_owned()),
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Writes down what came out since the last time.
+    fn show(&mut self) -> Result<(), String> {
+        for came_out in self.stage.came_out()? {
+            match came_out {
+                CameOut::Mail(mail) => {
+                    let (at, what) = (self.at(mail.at), mail.outcome.word());
+                    let _ = match mail.outcome {
+                        Outcome::Sent => writeln!(
+                            self.out,
+                            "    > {at} MAIL to {} ({}, run {}): {}",
+                            mail.contact, mail.element, mail.run, mail.subject
+                        ),
+                        Outcome::Suppressed | Outcome::Failed | Outcome::Unknown => writeln!(
+                            self.out,
+                            "    > {at} NO MAIL to {} ({}, run {}): {what}, {}",
+                            mail.contact, mail.element, mail.run, mail.reason
+                        ),
+                    };
+                }
+                CameOut::Told(_) if self.shows == Shows::Mails => {}
+                CameOut::Told(told) => {
+                    let (at, Told { contact, campaign, run, text, .. }) = (self.at(told.at), &told);
+                    let element = told.element.as_deref().unwrap_or("-");
+                    let _ = write!(
+                        self.out,
+                        "    > {at} {contact} in {campaign} run {run} at {element}: {text}"
+                    );
+                    let _ = match self.shows {
+                        Shows::Causes => writeln!(self.out, " ({})", told.cause),
+                        Shows::Mails | Shows::History | Shows::Ignored => writeln!(self.out),
+                    };
+                }
+                CameOut::Called(contact, campaign, element) => {
+                    let _ =
+                        writeln!(self.out, "    > CALL for {contact} in {campaign} at {element}");
+                }
+                CameOut::Ignored(what) if self.shows == Shows::Ignored => {
+                    let _ = writeln!(self.out, "    > ignored {what}");
+                }
+                CameOut::Ignored(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, question: &Question) -> Result<(), String> {
+        match question {
+            Question::Where(contact) => {
+                let places = self.stage.whereabouts(contact)?;
+                if places.is_empty() {
+                    let _ = writeln!(self.out, "    > nowhere");
+                }
+                for place in places {
+                    let _ = write!(
+                        self.out,
+                        "    > {}: run {}, {}",
+                        place.campaign, place.run, place.status
+                    );
+                    for (element, due) in place.tokens {
+                        let _ = write!(self.out, ", at {element}");
+                        if let Some(due) = due {
+                            let _ = write!(self.out, " until {}", self.at(due));
+                        }
+                    }
+                    if let Some(until) = place.parked {
+                        let _ = write!(self.out, ", parked until {}", self.at(until));
+                    }
+                    let _ = writeln!(self.out);
+                }
+            }
+            Question::History(contact, words) => {
+                for told in self.stage.history(contact)? {
+                    if told.text.contains(words) {
+                        let element = told.element.as_deref().unwrap_or("-");
+                        let _ = writeln!(
+                            self.out,
+                            "    > in {} run {} at {element}: {}",
+                            told.campaign, told.run, told.text
+                        );
+                    }
+                }
+            }
+            Question::Statistics(campaign) => {
+                let counts = self.stage.statistics(campaign.as_str())?;
+                let said: Vec<String> =
+                    counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
+                let _ = writeln!(self.out, "    > {}", said.join(", "));
+            }
+        }
+        Ok(())
+    }
+
+    fn at(&self, instant: Instant) -> String {
+        instant.with_timezone(&self.zone).format("%m-%d %H:%M:%S").to_string()
+    }
+}
+
+/// What a script begins with.
+const FIRST: &str = "the first that happens is a clock line";

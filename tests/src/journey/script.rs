@@ -1,0 +1,369 @@
+//! Reading a script: the one parser, whatever it is played on.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chrono::NaiveDateTime;
+use dacapo_engine::contact::{Consent, Suppression};
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::time::{Instant, Zone, instant_of};
+
+/// A script, read.
+#[derive(Debug)]
+pub struct Script {
+    /// The account's zone.
+    pub zone: Zone,
+    /// The fields that are declared, wherever that is written.
+    pub fields: Vec<(FieldKey, FieldType)>,
+    /// Its lines, without what came out.
+    pub lines: Vec<Line>,
+}
+
+/// A line, with the document below it if there is one.
+#[derive(Debug)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: usize,
+    /// As it is written, line ends included.
+    pub written: String,
+    /// What it asks for; nothing if it is empty or a remark.
+    pub command: Option<Command>,
+    /// Whether the next line happens before the system gets to work.
+    pub goes_on: bool,
+}
+
+/// What a line asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Something about the account, which is known from the beginning.
+    Account,
+    /// What is to come out from now on.
+    Show(Shows),
+    /// Something happens.
+    Deed(Deed),
+    /// Something is asked.
+    Question(Question),
+}
+
+/// What comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// Messages.
+    Mails,
+    /// History too.
+    History,
+    /// The causes of its lines too.
+    Causes,
+    /// Ignored events too.
+    Ignored,
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Deed {
+    /// The clock moves.
+    ClockTo(Instant),
+    /// The clock moves while the system is down.
+    DownUntil(Instant),
+    /// A campaign is published.
+    Publish(Publish),
+    /// A campaign is paused.
+    Pause(CampaignId),
+    /// A campaign is resumed.
+    Resume {
+        /// Which.
+        campaign: CampaignId,
+        /// Whether what is overdue is skipped.
+        skip: bool,
+        /// Whether contacts that are there already may enter.
+        enroll_existing: bool,
+    },
+    /// The mail service says something else from now on.
+    MailService(Outcome),
+    /// The mass action.
+    Stop {
+        /// Which campaign.
+        campaign: CampaignId,
+        /// Whether its contacts may enter again.
+        reset_contacts: bool,
+        /// Whether what they contributed is taken off.
+        reset_statistics: bool,
+    },
+    /// A held contact is released.
+    Release(String, CampaignId),
+    /// A contact changes.
+    Change(String, Change),
+}
+
+/// A campaign to publish.
+#[derive(Debug)]
+pub struct Publish {
+    /// Which.
+    pub campaign: CampaignId,
+    /// The document.
+    pub document: String,
+    /// Whether contacts on their way move to the new version.
+    pub migrate: bool,
+    /// Whether contacts that are there already may enter.
+    pub enroll_existing: bool,
+}
+
+/// One change of a contact.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Tags to assign.
+    pub add: Vec<String>,
+    /// Tags to withdraw.
+    pub remove: Vec<String>,
+    /// Fields by key, as they are written; the empty text clears.
+    pub fields: Vec<(FieldKey, String)>,
+    /// A custom event.
+    pub event: Option<String>,
+    /// What the contact says to marketing mail.
+    pub consent: Option<Consent>,
+    /// What the mail service says about the address.
+    pub suppressed: Option<Suppression>,
+}
+
+impl Change {
+    /// What is known of a contact who was not there before: the name in the script is the first name.
+    pub fn of_somebody_new(name: &str) -> [(&'static str, String); 2] {
+        let mut first_name = name.to_owned();
+        if let Some(first) = first_name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        [("email", address(name)), ("first_name", first_name)]
+    }
+
+    /// The zone that the contact has from now on, if the change says so: dates in it are read there (R4).
+    pub fn zone(&self) -> Option<Zone> {
+        let (_, written) = self.fields.iter().find(|(key, _)| key.as_str() == "time_zone")?;
+        written.parse().ok()
+    }
+}
+
+/// The address of somebody in a script.
+pub(super) fn address(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// Where a contact is.
+    Where(String),
+    /// Which lines of a contact's history have these words.
+    History(String, String),
+    /// A campaign's statistics.
+    Statistics(CampaignId),
+}
+
+impl Script {
+    /// Reads a script. What came out is left out.
+    ///
+    /// # Errors
+    ///
+    /// Names the line that cannot be understood.
+    pub fn read(text: &str, examples: &Path) -> Result<Self, String> {
+        let mut script = Self { zone: Zone::UTC, fields: Vec::new(), lines: Vec::new() };
+        let lines: Vec<&str> = text.lines().collect();
+        let mut nth = 0;
+        while nth < lines.len() {
+            let line = lines[nth];
+            nth += 1;
+            if line.trim_start().starts_with('>') {
+                continue;
+            }
+            let number = nth;
+            let mut written = format!("{line}\n");
+            let mut document = String::new();
+            if line.starts_with("campaign ") {
+                let below = document_below(&lines[nth..]);
+                for line in &lines[nth..nth + below] {
+                    let _ = writeln!(written, "{line}");
+                    let _ = writeln!(document, "{}", line.strip_prefix("  ").unwrap_or_default());
+                }
+                nth += below;
+            }
+            let words = line.trim();
+            let (words, goes_on) =
+                words.strip_suffix('&').map_or((words, false), |words| (words.trim(), true));
+            let command = if words.is_empty() || words.starts_with('#') {
+                None
+            } else {
+                let command = script.command(words, &document, examples);
+                Some(command.map_err(|error| format!("line {number}: {line}\n{error}"))?)
+            };
+            script.lines.push(Line { number, written, command, goes_on });
+        }
+        Ok(script)
+    }
+
+    /// What happens in it.
+    pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.lines.iter().filter_map(|line| match &line.command {
+            Some(Command::Deed(deed)) => Some(deed),
+            Some(Command::Account | Command::Show(_) | Command::Question(_)) | None => None,
+        })
+    }
+
+    /// The campaigns that it publishes, each time.
+    pub fn campaigns(&self) -> impl Iterator<Item = &Publish> {
+        self.deeds().filter_map(|deed| match deed {
+            Deed::Publish(publish) => Some(publish),
+            Deed::ClockTo(_)
+            | Deed::DownUntil(_)
+            | Deed::Pause(_)
+            | Deed::Resume { .. }
+            | Deed::MailService(_)
+            | Deed::Stop { .. }
+            | Deed::Release(..)
+            | Deed::Change(..) => None,
+        })
+    }
+
+    fn command(
+        &mut self,
+        command: &str,
+        document: &str,
+        examples: &Path,
+    ) -> Result<Command, String> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let deed = match words.as_slice() {
+            ["zone", zone] => {
+                self.zone = zone.parse().map_err(|error| format!("{error}"))?;
+                return Ok(Command::Account);
+            }
+            ["field", key, kind] => {
+                let kind = serde_json::from_value(serde_json::json!(kind))
+                    .map_err(|error| error.to_string())?;
+                self.fields.push((field_key(key)?, kind));
+                return Ok(Command::Account);
+            }
+            ["show", what] => return shows(what).map(Command::Show),
+            ["where", contact] => {
+                return Ok(Command::Question(Question::Where((*contact).to_owned())));
+            }
+            ["history", contact, words @ ..] => {
+                let question = Question::History((*contact).to_owned(), words.join(" "));
+                return Ok(Command::Question(question));
+            }
+            ["statistics", name] => {
+                return Ok(Command::Question(Question::Statistics(campaign_id(name)?)));
+            }
+            ["mail", "service", answers @ ..] => Deed::MailService(match answers {
+                ["accepts"] => Outcome::Sent,
+                ["refuses"] => Outcome::Failed,
+                ["is", "silent"] => Outcome::Unknown,
+                _ => return Err("it accepts, refuses or is silent".to_owned()),
+            }),
+            ["down", "until", rest @ ..] => Deed::DownUntil(self.clock(&rest.join(" "))?),
+            ["campaign", name, options @ ..] => Deed::Publish(Publish {
+                campaign: campaign_id(name)?,
+                document: written_or_example(name, document, examples)?,
+                migrate: options.contains(&"migrate"),
+                enroll_existing: options.contains(&"enroll"),
+            }),
+            ["pause", name] => Deed::Pause(campaign_id(name)?),
+            ["resume", name, options @ ..] => Deed::Resume {
+                campaign: campaign_id(name)?,
+                skip: options.contains(&"skip"),
+                enroll_existing: options.contains(&"enroll"),
+            },
+            ["stop", name, options @ ..] => {
+                let options = options.join(" ");
+                Deed::Stop {
+                    campaign: campaign_id(name)?,
+                    reset_contacts: options.contains("reset contacts"),
+                    reset_statistics: options.contains("reset statistics"),
+                }
+            }
+            ["release", contact, name] => Deed::Release((*contact).to_owned(), campaign_id(name)?),
+            _ if command.starts_with(|c: char| c.is_ascii_digit()) => {
+                Deed::ClockTo(self.clock(command)?)
+            }
+            _ => {
+                let (name, what) = command.split_once(':').ok_or("no such command")?;
+                Deed::Change(name.trim().to_owned(), change(what)?)
+            }
+        };
+        Ok(Command::Deed(deed))
+    }
+
+    fn clock(&self, text: &str) -> Result<Instant, String> {
+        ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            .map(|local| instant_of(local, self.zone))
+            .ok_or_else(|| format!("{text:?} is no clock line and no command"))
+    }
+}
+
+/// How many of these lines belong to the document above them: those that are indented, and empty ones in between.
+fn document_below(lines: &[&str]) -> usize {
+    let belongs = |line: &str| line.starts_with("  ") && !line.trim_start().starts_with('>');
+    let mut below = 0;
+    loop {
+        match lines.get(below) {
+            Some(line) if belongs(line) => below += 1,
+            Some(line)
+                if line.is_empty() && lines.get(below + 1).is_some_and(|next| belongs(next)) =>
+            {
+                below += 1;
+            }
+            Some(_) | None => return below,
+        }
+    }
+}
+
+fn written_or_example(name: &str, document: &str, examples: &Path) -> Result<String, String> {
+    if !document.trim().is_empty() {
+        return Ok(format!("id: {name}\n{document}"));
+    }
+    let path = examples.join(format!("{name}.yaml"));
+    std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn shows(what: &str) -> Result<Shows, String> {
+    Ok(match what {
+        "mails" => Shows::Mails,
+        "all" => Shows::History,
+        "causes" => Shows::Causes,
+        "ignored" => Shows::Ignored,
+        other => return Err(format!("{other:?} is nothing that can be shown")),
+    })
+}
+
+fn change(what: &str) -> Result<Change, String> {
+    let mut change = Change::default();
+    for part in what.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        if let Some(tag) = part.strip_prefix('+') {
+            change.add.push(tag.to_owned());
+        } else if let Some(tag) = part.strip_prefix('-') {
+            change.remove.push(tag.to_owned());
+        } else if let Some(event) = part.strip_prefix("event ") {
+            change.event = Some(event.to_owned());
+        } else if let Some((key, value)) = part.split_once('=') {
+            change.fields.push((field_key(key.trim())?, value.trim().to_owned()));
+        } else {
+            match part {
+                "unsubscribes" => change.consent = Some(Consent::Unsubscribed),
+                "subscribes" => change.consent = Some(Consent::Subscribed),
+                "bounces" => change.suppressed = Some(Suppression::Bounced),
+                "complains" => change.suppressed = Some(Suppression::Complained),
+                _ => return Err(format!("{part:?} is nothing that a contact does")),
+            }
+        }
+    }
+    Ok(change)
+}
+
+fn field_key(text: &str) -> Result<FieldKey, String> {
+    FieldKey::new(text).map_err(|error| error.to_string())
+}
+
+fn campaign_id(text: &str) -> Result<CampaignId, String> {
+    CampaignId::new(text).map_err(|error| format!("{text:?} is no campaign: {error}"))
+}

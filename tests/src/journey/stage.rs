@@ -1,0 +1,185 @@
+//! What a script is played on.
+
+use std::collections::BTreeSet;
+
+use dacapo_engine::statistics::Outcome;
+use dacapo_engine::time::Instant;
+
+use super::script::{Deed, Script};
+
+/// Something that scripts are played on. It answers in words, so that nobody needs to know what it is made of.
+pub trait Stage {
+    /// What it would need and does not have to play the script; empty if it can.
+    fn lacks(&self, script: &Script) -> BTreeSet<Lack>;
+
+    /// An account, before anything happens in it.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be made; so for the others.
+    fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String>;
+
+    /// Lets something happen. Says whether it changed anything.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not happen.
+    fn happen(&mut self, deed: &Deed) -> Result<bool, String>;
+
+    /// Lets everything be done that is to be done at this instant.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be waited for.
+    fn settle(&mut self) -> Result<(), String>;
+
+    /// What came out since the last time: each contact's history of a campaign in order.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be said.
+    fn came_out(&mut self) -> Result<Vec<CameOut>, String>;
+
+    /// Where a contact is, in order of campaign.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be said.
+    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String>;
+
+    /// The whole history of a contact, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be said.
+    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String>;
+
+    /// A campaign's statistics.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be said.
+    fn statistics(&mut self, campaign: &str) -> Result<Counts, String>;
+}
+
+/// Why a stage cannot play a script. There are no other reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    /// Lines joined by `&`: nobody outside can hold the system back.
+    HoldingBack,
+    /// `down until`: it cannot be stopped and started again.
+    Stopping,
+    /// `stop`: it is not played by a mass action there.
+    MassActions,
+    /// `mail service`: what the mail service says is not in anybody's hand.
+    MailService,
+    /// `bounces`, `complains`: the mail service says so, no call does.
+    Feedback,
+    /// `show ignored`: what was ignored is nowhere written down.
+    Ignored,
+    /// A webhook element: nobody is there who answers.
+    Webhooks,
+    /// A split draws by the contact's id, which the system makes.
+    ChosenIds,
+    /// A custom event and something else in one change, which no call makes.
+    EventWithMore,
+}
+
+impl Lack {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::HoldingBack,
+        Self::Stopping,
+        Self::MassActions,
+        Self::MailService,
+        Self::Feedback,
+        Self::Ignored,
+        Self::Webhooks,
+        Self::ChosenIds,
+        Self::EventWithMore,
+    ];
+
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::HoldingBack => "`&`: nobody outside can hold the system back",
+            Self::Stopping => "`down until`: it cannot be stopped and started again",
+            Self::MassActions => "`stop`: it is not played by a mass action there",
+            Self::MailService => "`mail service`: what that says is in nobody's hand",
+            Self::Feedback => "`bounces`, `complains`: the mail service says so, no call does",
+            Self::Ignored => "`show ignored`: what was ignored is nowhere written down",
+            Self::Webhooks => "a webhook: nobody is there who answers",
+            Self::ChosenIds => "a split draws by the contact's id, which the system makes",
+            Self::EventWithMore => "an event and something else in one change: no call makes it",
+        }
+    }
+}
+
+/// Something that came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameOut {
+    /// A message was settled.
+    Mail(Mail),
+    /// A line of history.
+    Told(Told),
+    /// A webhook was called: contact, campaign, element.
+    Called(String, String, String),
+    /// Something was ignored, in words.
+    Ignored(String),
+}
+
+/// A message that was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// To whom.
+    pub contact: String,
+    /// From which element.
+    pub element: String,
+    /// In which run.
+    pub run: u32,
+    /// When.
+    pub at: Instant,
+    /// How.
+    pub outcome: Outcome,
+    /// Why it was not sent.
+    pub reason: String,
+    /// The subject, if it was sent.
+    pub subject: String,
+}
+
+/// A line of history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Whose.
+    pub contact: String,
+    /// In which campaign.
+    pub campaign: String,
+    /// In which run.
+    pub run: u32,
+    /// At which element.
+    pub element: Option<String>,
+    /// When.
+    pub at: Instant,
+    /// What happened, in words; instants are in the contact's zone.
+    pub text: String,
+    /// Why, in words.
+    pub cause: String,
+}
+
+/// Where a contact is in a campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Which campaign.
+    pub campaign: String,
+    /// In which run.
+    pub run: u32,
+    /// The status, as programs read it.
+    pub status: String,
+    /// Where tokens rest, each with the instant of its timer.
+    pub tokens: Vec<(String, Option<Instant>)>,
+    /// Until when a trigger is parked.
+    pub parked: Option<Instant>,
+}
+
+/// A campaign's statistics: words and numbers, in the order in which they are shown.
+pub type Counts = Vec<(String, i64)>;
