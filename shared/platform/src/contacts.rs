@@ -129,27 +129,7 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Written, WriteError> {
-        self.upsert_known(address, None, patch, by, together).await
-    }
-
-    /// The same, for a caller who has read the contact with this address already, not necessarily strongly.
-    pub(crate) async fn upsert_known(
-        &self,
-        address: &str,
-        known: Option<Contact>,
-        patch: &Patch,
-        by: &Author,
-        together: Together<'_>,
-    ) -> Result<Written, WriteError> {
         let address = folded(address);
-        let has_it = |known: &Contact| known.address().is_some_and(|its| folded(its) == address);
-        if let Some(known) = known.filter(has_it) {
-            let id = known.id.clone();
-            match self.change_known(&id, Some(known), patch, by, together).await {
-                Err(WriteError::NoSuchContact) => {}
-                other => return other,
-            }
-        }
         for _ in 0..TRIES {
             if let Some(id) = self.contact_of(&address).await? {
                 match self.change(&id, patch, by, together).await {
@@ -239,63 +219,72 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Written, WriteError> {
-        self.change_known(id, None, patch, by, together).await
-    }
-
-    /// The same for a caller who has read the contact, not necessarily strongly: what follows from that is committed on
-    /// condition that it still stands; that nothing follows is concluded from a strong read only.
-    async fn change_known(
-        &self,
-        id: &ContactId,
-        mut known: Option<Contact>,
-        patch: &Patch,
-        by: &Author,
-        together: Together<'_>,
-    ) -> Result<Written, WriteError> {
         for _ in 0..TRIES {
-            let (before, is_sure) = match known.take() {
-                Some(known) => (known, false),
-                None => (self.contact(id).await?.ok_or(WriteError::NoSuchContact)?, true),
-            };
-            let mut contact = before.clone();
-            let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
-            if change.is_none() && !is_sure {
-                continue;
-            }
-            let written = Written { contact, created: false, change };
-            let mut writes = Vec::new();
-            if written.change.is_some() {
-                let condition = Condition::Rev(before.rev);
-                writes.push(Write::put(self.contact_item(&written.contact)?, condition));
-                self.move_address(&before, &written.contact, &mut writes).await?;
-            }
-            let own = writes.len();
-            writes.extend(together(&written)?);
-            if writes.is_empty() {
+            let before = self.contact(id).await?.ok_or(WriteError::NoSuchContact)?;
+            if let Some(written) = self.change_once(&before, patch, by, together).await? {
                 return Ok(written);
-            }
-            let write_id = writes.first().and_then(write_id);
-            match self.write(writes).await {
-                Ok(()) => return Ok(written),
-                Err(TableError::Conflict { which: 0, current }) if own > 0 => {
-                    if write_id.is_some_and(|id| is_own(current.as_deref(), &id)) {
-                        return Ok(written);
-                    }
-                }
-                Err(TableError::Conflict { which, current }) if which >= own => {
-                    return Err(WriteError::Refused(which - own, current));
-                }
-                Err(TableError::Conflict { current, .. }) => {
-                    if let Some(owner) = current {
-                        let owner: StoredAddress = read(&owner)?;
-                        return Err(WriteError::AddressTaken(owner.contact));
-                    }
-                }
-                Err(TableError::Contended) => {}
-                Err(error) => return Err(Error::from(error).into()),
             }
         }
         Err(Error::Contended(TRIES).into())
+    }
+
+    /// Changes a contact that was read eventually, on condition that it still stands. `None` if it does not, or is not the
+    /// one with this address, or if nothing would change: that is for a strong read to say.
+    pub(crate) async fn change_lately(
+        &self,
+        address: &str,
+        lately: Contact,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Option<Written>, WriteError> {
+        let has_it = lately.address().is_some_and(|its| folded(its) == address);
+        let changes = || lately.clone().apply(patch, by.clone(), None, self.now(), 0).is_some();
+        if !has_it || !changes() {
+            return Ok(None);
+        }
+        self.change_once(&lately, patch, by, together).await
+    }
+
+    /// `None` if the contact is no longer what it was.
+    async fn change_once(
+        &self,
+        before: &Contact,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Option<Written>, WriteError> {
+        let mut contact = before.clone();
+        let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
+        let written = Written { contact, created: false, change };
+        let mut writes = Vec::new();
+        if written.change.is_some() {
+            let condition = Condition::Rev(before.rev);
+            writes.push(Write::put(self.contact_item(&written.contact)?, condition));
+            self.move_address(before, &written.contact, &mut writes).await?;
+        }
+        let own = writes.len();
+        writes.extend(together(&written)?);
+        if writes.is_empty() {
+            return Ok(Some(written));
+        }
+        let write_id = writes.first().and_then(write_id);
+        match self.write(writes).await {
+            Ok(()) => Ok(Some(written)),
+            Err(TableError::Conflict { which: 0, current }) if own > 0 => {
+                let is_own = write_id.is_some_and(|id| is_own(current.as_deref(), &id));
+                Ok(is_own.then_some(written))
+            }
+            Err(TableError::Conflict { which, current }) if which >= own => {
+                Err(WriteError::Refused(which - own, current))
+            }
+            Err(TableError::Conflict { current: Some(owner), .. }) => {
+                let owner: StoredAddress = read(&owner)?;
+                Err(WriteError::AddressTaken(owner.contact))
+            }
+            Err(TableError::Conflict { current: None, .. } | TableError::Contended) => Ok(None),
+            Err(error) => Err(Error::from(error).into()),
+        }
     }
 
     /// A new address takes the place of the old one, in the same transaction.

@@ -213,6 +213,22 @@ impl Platform {
         Err(Error::Contended(TRIES))
     }
 
+    /// Tries once to decide a change of the feed on an enrollment that was not necessarily read strongly. `None` if somebody
+    /// else was faster.
+    pub(crate) async fn changed_once(
+        &self,
+        campaign: &CampaignId,
+        image: Image<'_>,
+        lately: Option<&Enrollment>,
+    ) -> Result<Option<Came>, Error> {
+        let event = &Event::Changed;
+        let question = Question { campaign, event, image: Some(image), as_of: None };
+        Ok(match self.decide_and_commit(question, lately, image.contact).await? {
+            Try::Came(came) => Some(came),
+            Try::Again | Try::Outside => None,
+        })
+    }
+
     /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to be asked once more,
     /// after the ledger.
     pub(crate) async fn may_leave(

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use dacapo_engine::address::folded;
 use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::contact::Contact;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
@@ -95,17 +96,10 @@ async fn contact(
         None => api.platform.at_work().await?,
     };
     let loaded = platform.catalog().await?;
-    let address = sent.get("email").and_then(Value::as_str).map(folded);
-    let before = match address.filter(|address| !address.is_empty()) {
-        Some(address) => platform.contact_lately(&address).await?,
-        None => None,
+    let zone = loaded.account.zone;
+    let read = |before: Option<&Contact>| {
+        Reader::new(&loaded, before, Manner::Hook, how.unknown_fields).read(&sent, zone)
     };
-    let reader = Reader::new(&loaded, before.as_ref(), Manner::Hook, how.unknown_fields);
-    let read = reader.read(&sent, loaded.account.zone)?;
-    let email = read.email.unwrap_or_default();
-    if !read.new_fields.is_empty() {
-        create_fields(&api, &read.new_fields).await?;
-    }
     let answer = |written: &Written| {
         Answer::of(
             StatusCode::OK,
@@ -119,7 +113,32 @@ async fn contact(
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();
-    let written = platform.upsert_known(&email, before, &read.patch, &by, &together).await?;
+    let address = sent.get("email").and_then(Value::as_str).map(folded);
+    let address = address.filter(|address| !address.is_empty());
+    // Mostly the contact is still what it was a moment ago. If it is not, the post is read once more: dates are read in the
+    // contact's zone.
+    if let Some(address) = &address
+        && let Some(lately) = platform.contact_lately(address).await?
+        && let Ok(read) = read(Some(&lately))
+        && read.new_fields.is_empty()
+        && let Some(written) =
+            platform.change_lately(address, lately, &read.patch, &by, &together).await?
+    {
+        return Ok(answer(&written)?);
+    }
+    let before = match &address {
+        Some(address) => match platform.contact_of(address).await? {
+            Some(id) => platform.contact(&id).await?,
+            None => None,
+        },
+        None => None,
+    };
+    let read = read(before.as_ref())?;
+    let email = read.email.unwrap_or_default();
+    if !read.new_fields.is_empty() {
+        create_fields(&api, &read.new_fields).await?;
+    }
+    let written = platform.upsert(&email, &read.patch, &by, &together).await?;
     Ok(answer(&written)?)
 }
 

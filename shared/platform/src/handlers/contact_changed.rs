@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Consistency, Item, TableError, Write};
 
+/// Why a change waits that could be decided itself.
+const BEHIND_ANOTHER: &str = "an older change could not be decided";
+
 /// A contact in the change feed, before and after a write.
 #[derive(Debug, Clone)]
 pub struct ContactImage {
@@ -55,16 +58,17 @@ impl Platform {
         // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
         // nothing is to be done is no conclusion from an older state.
         let is_concerned = |id: &CampaignId| {
-            loaded.campaigns.get(id).is_none_or(|campaign| concerns(campaign, changes))
+            loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
-        let freshness = match ids.first() {
-            Some(only) if ids.len() == 1 && is_concerned(only) => Consistency::Eventual,
-            Some(_) | None => Consistency::Strong,
-        };
+        if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
+            && self.decided_lately(only, image).await?
+        {
+            return Ok(());
+        }
         let enrollments = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
-                let enrollment = self.state_at(&contact.id, only, freshness).await?;
+                let enrollment = self.state(&contact.id, only).await?;
                 enrollment
                     .map(|enrollment| (CampaignId::clone(only), enrollment))
                     .into_iter()
@@ -82,30 +86,35 @@ impl Platform {
                 continue;
             }
             if waits_in_quarantine(enrollment) {
-                self.quarantine(id, image, "an older change could not be decided").await?;
+                self.quarantine(id, image, BEHIND_ANOTHER).await?;
                 continue;
             }
             let known = Some(enrollment.cloned());
-            let changed = Event::Changed;
-            let mut came = self.happen_on(&contact.id, id, &changed, Some(image), known).await?;
-            let is_final = |came: &Came| match came {
-                // What has been seen stays seen.
-                Came::Ignored(Ignored::AlreadyApplied) => true,
-                Came::Ignored(_) => false,
-                Came::Committed(_) | Came::Deliver(_) | Came::Undecidable(_) => true,
-            };
-            if freshness == Consistency::Eventual && !is_final(&came) {
-                came = self.happen_on(&contact.id, id, &changed, Some(image), None).await?;
-            }
-            match came {
+            match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
                 Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
                 Came::Ignored(Ignored::Quarantined) => {
-                    self.quarantine(id, image, "an older change could not be decided").await?;
+                    self.quarantine(id, image, BEHIND_ANOTHER).await?;
                 }
                 Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Tries to decide a change on the enrollment as it was a moment ago at least. `false` if it has to be decided on what is
+    /// there now: only what was committed, and what was seen before, stands.
+    async fn decided_lately(&self, campaign: &CampaignId, image: Image<'_>) -> Result<bool, Error> {
+        let id = &image.contact.id;
+        let lately = self.state_at(id, campaign, Consistency::Eventual).await?;
+        if waits_in_quarantine(lately.as_ref()) {
+            return Ok(false);
+        }
+        match self.changed_once(campaign, image, lately.as_ref()).await {
+            Ok(Some(Came::Committed(_) | Came::Ignored(Ignored::AlreadyApplied))) => Ok(true),
+            Ok(Some(Came::Ignored(_) | Came::Deliver(_) | Came::Undecidable(_)) | None)
+            | Err(Error::Behind) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The lists of contacts by tag follow the contact.

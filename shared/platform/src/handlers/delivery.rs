@@ -56,7 +56,8 @@ impl Platform {
         self.tell_settled(contact, campaign, (run, step), settled).await.map(Ledger::Done)
     }
 
-    /// The decision says that the message may leave now; `latest` is the contact that it was made on, just now. At most once, whatever is repeated or crashes.
+    /// The decision says that the message may leave now; `latest` is the contact that it was made on, just now. At most
+    /// once, whatever is repeated or crashes.
     pub(super) async fn deliver(
         &self,
         contact: &ContactId,
