@@ -5,6 +5,7 @@
 //! one transaction. What the stream of these items drives is in `crate::handlers`.
 
 mod committing;
+mod leaving;
 mod many;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use chrono::NaiveDate;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Decision, Delivery, Effect, Event, Ignored, Situation, decide};
-use dacapo_engine::enrollment::{Enrollment, Status};
+use dacapo_engine::enrollment::{Enrollment, Left, Status};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::Tally;
@@ -32,6 +33,7 @@ use crate::table::{Consistency, Item, Query};
 
 use committing::Commit;
 pub(crate) use committing::instant_of;
+pub(crate) use leaving::{instant_of_left, is_reset};
 pub(crate) use many::{Asked, Reply};
 
 /// An enrollment as it is stored: the state, and what the last decision asked for.
@@ -52,6 +54,12 @@ pub struct StoredEnrollment {
     /// The day of the account on which that is counted, if any of it is counted by day.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
+    /// The revision of the decision whose lines come first, if it left them to this one.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// What an earlier decision left that cannot be recorded as one with this one's.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Box<Left>>,
     /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
     #[serde(rename = "s")]
     pub stamp: u64,

@@ -9,7 +9,6 @@ use dacapo_engine::decide::{Advance, ContactWrite};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::{Zone, day_of};
 
 use super::StoredEnrollment;
@@ -40,15 +39,16 @@ impl Platform {
         let id = &judged.id;
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
         let at = instant_of(&records, &enrollment);
+        let told = records.clone();
         let stored = StoredEnrollment {
-            stamp: enrollment.rev,
-            enrollment,
             effects,
             records,
             day: (!delta.of_a_day().is_empty()).then(|| day_of(at, zone)),
             delta,
             w: self.new_write_id(),
+            ..StoredEnrollment::of(enrollment)
         };
+        let stored = stored.taking_over().leaving(before);
         let enrolls = self.enrollment_write(id, &campaign.id, before, &stored)?;
         // The contact that was judged is the latest, mostly; otherwise another change has come since.
         let mut latest = Cow::Borrowed(judged);
@@ -90,7 +90,7 @@ impl Platform {
                 }
                 Err(error) => return Err(error.into()),
             }
-            metrics::committed(&writes, &stored.records);
+            metrics::committed(&writes, &told);
             return Ok(Commit::Made(Box::new(stored.enrollment)));
         }
     }
@@ -120,15 +120,8 @@ impl Platform {
         next: Enrollment,
     ) -> Result<(), Error> {
         // Nothing is to be performed: the stamp is that of no image.
-        let stored = StoredEnrollment {
-            enrollment: next,
-            effects: Vec::new(),
-            records: Vec::new(),
-            delta: Tally::default(),
-            day: None,
-            stamp: 0,
-            w: self.new_write_id(),
-        };
+        let w = self.new_write_id();
+        let stored = StoredEnrollment { stamp: 0, w, ..StoredEnrollment::of(next) };
         match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
             Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
             Err(error) => Err(error.into()),

@@ -17,6 +17,15 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
+        let done = self.looked_after(wake).await?;
+        // What the message's decision left waits for it to be settled, but not longer than its first try.
+        if let (Event::DeliveryDue { .. }, Done::NotBefore(_)) = (&wake.event, &done) {
+            self.record_left(&wake.contact, &wake.campaign).await?;
+        }
+        Ok(done)
+    }
+
+    async fn looked_after(&self, wake: &Wake) -> Result<Done, Error> {
         let mut record = None;
         if let Event::DeliveryDue { run, step } = wake.event {
             // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else comes of it is for the
@@ -50,6 +59,9 @@ impl Platform {
             }),
             Ok(Came::Ignored(ignored)) => {
                 tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
+                if let (Event::DeliveryDue { .. }, Ignored::Paused) = (&wake.event, ignored) {
+                    self.record_left(&wake.contact, &wake.campaign).await?;
+                }
                 if let (Some(record), Ignored::StaleRun | Ignored::LeftStep) = (record, ignored) {
                     self.drop_message(&wake.contact, record).await?;
                 }
