@@ -18,7 +18,7 @@ use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Decision, Delivery, Effect, Event, Ignored, Situation, decide};
 use dacapo_engine::enrollment::{Enrollment, Left, Status};
 use dacapo_engine::history::Record;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::Zone;
 use serde::{Deserialize, Serialize};
@@ -83,13 +83,22 @@ pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Came {
     /// The next state was committed.
-    Committed(Box<Enrollment>),
+    Committed(Box<Next>),
     /// The message may leave.
     Deliver(Delivery),
     /// Nothing was to be done.
     Ignored(Ignored),
     /// It could not be decided, by a defect of ours.
     Undecidable(String),
+}
+
+/// What was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The next state.
+    pub enrollment: Enrollment,
+    /// The tags that the campaign took from the contact with it.
+    pub withdrawn: Vec<Tag>,
 }
 
 /// The image of a contact in the change feed.

@@ -8,10 +8,10 @@ use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Advance, ContactWrite};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::Record;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::{Zone, day_of};
 
-use super::StoredEnrollment;
+use super::{Next, StoredEnrollment};
 use crate::Instant;
 use crate::error::Error;
 use crate::metrics;
@@ -20,7 +20,7 @@ use crate::table::{Condition, Item, TableError, Write};
 
 /// What came of a commit.
 pub(super) enum Commit {
-    Made(Box<Enrollment>),
+    Made(Box<Next>),
     /// Somebody else was faster.
     Lost,
     /// The contact is gone.
@@ -55,9 +55,13 @@ impl Platform {
         let mut is_latest = false;
         loop {
             let mut together = vec![enrolls.clone()];
+            let mut withdrawn = Vec::new();
             if !writes.is_empty() {
                 match self.written(&latest, &writes)? {
-                    Some(write) => together.push(write),
+                    Some((write, taken)) => {
+                        together.push(write);
+                        withdrawn = taken;
+                    }
                     None if is_latest => {}
                     // Nothing is to be done: that is for the latest to say.
                     None => {
@@ -91,12 +95,17 @@ impl Platform {
                 Err(error) => return Err(error.into()),
             }
             metrics::committed(&writes, &told);
-            return Ok(Commit::Made(Box::new(stored.enrollment)));
+            return Ok(Commit::Made(Box::new(Next { enrollment: stored.enrollment, withdrawn })));
         }
     }
 
-    /// The write of what a campaign writes to a contact, on condition that it is the latest; `None` if it changes nothing.
-    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Result<Option<Write>, Error> {
+    /// The write of what a campaign writes to a contact, on condition that it is the latest, and the tags that it takes from
+    /// it; `None` if it changes nothing.
+    fn written(
+        &self,
+        latest: &Contact,
+        writes: &[ContactWrite],
+    ) -> Result<Option<(Write, Vec<Tag>)>, Error> {
         let mut contact = latest.clone();
         let mut fresh = 0;
         let now = self.now();
@@ -107,7 +116,9 @@ impl Platform {
             }
         }
         let condition = Condition::Rev(latest.rev);
-        let write = || Ok(Write::put(self.contact_item(&contact)?, condition));
+        let is_taken = |tag: &&Tag| !contact.tags.contains_key(*tag);
+        let taken = || latest.tags.keys().filter(is_taken).cloned().collect();
+        let write = || Ok((Write::put(self.contact_item(&contact)?, condition), taken()));
         (fresh > 0).then(write).transpose()
     }
 

@@ -10,6 +10,7 @@ use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Loaded;
 use crate::enrollments::{Came, Image};
 use crate::error::Error;
 use crate::platform::{Platform, item};
@@ -49,11 +50,25 @@ impl Platform {
         let rev_before = image.old.as_ref().and_then(|old| old.rev).unwrap_or(0);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
         let loaded = self.catalog_for(contact.updated_at).await?;
-        self.list_tags(&contact, changes, &loaded.catalog.secret).await?;
+        let image = Image { before: rev_before, contact: &contact };
+        let mut withdrawn = Vec::new();
+        let decided = self.decided(&loaded, image, changes, &mut withdrawn).await;
+        self.list_tags(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
+        decided
+    }
+
+    /// Every campaign that is concerned decides. Notes the tags that they take from the contact at once.
+    async fn decided(
+        &self,
+        loaded: &Loaded,
+        image: Image<'_>,
+        changes: &[Change],
+        withdrawn: &mut Vec<Tag>,
+    ) -> Result<(), Error> {
+        let contact = image.contact;
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
             return Ok(());
         }
-        let image = Image { before: rev_before, contact: &contact };
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
         // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
         // nothing is to be done is no conclusion from an older state.
@@ -61,7 +76,7 @@ impl Platform {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
         if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
-            && self.decided_lately(only, image).await?
+            && self.decided_lately(only, image, withdrawn).await?
         {
             return Ok(());
         }
@@ -95,7 +110,8 @@ impl Platform {
                 Came::Ignored(Ignored::Quarantined) => {
                     self.quarantine(id, image, BEHIND_ANOTHER).await?;
                 }
-                Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
+                Came::Committed(next) => withdrawn.extend(next.withdrawn),
+                Came::Deliver(_) | Came::Ignored(_) => {}
             }
         }
         Ok(())
@@ -103,31 +119,44 @@ impl Platform {
 
     /// Tries to decide a change on the enrollment as it was a moment ago at least. `false` if it has to be decided on what is
     /// there now: only what was committed, and what was seen before, stands.
-    async fn decided_lately(&self, campaign: &CampaignId, image: Image<'_>) -> Result<bool, Error> {
+    async fn decided_lately(
+        &self,
+        campaign: &CampaignId,
+        image: Image<'_>,
+        withdrawn: &mut Vec<Tag>,
+    ) -> Result<bool, Error> {
         let id = &image.contact.id;
         let lately = self.state_at(id, campaign, Consistency::Eventual).await?;
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(false);
         }
         match self.changed_once(campaign, image, lately.as_ref()).await {
-            Ok(Some(Came::Committed(_) | Came::Ignored(Ignored::AlreadyApplied))) => Ok(true),
+            Ok(Some(Came::Committed(next))) => {
+                withdrawn.extend(next.withdrawn);
+                Ok(true)
+            }
+            Ok(Some(Came::Ignored(Ignored::AlreadyApplied))) => Ok(true),
             Ok(Some(Came::Ignored(_) | Came::Deliver(_) | Came::Undecidable(_)) | None)
             | Err(Error::Behind) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The lists of contacts by tag follow the contact.
+    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be in its list first.
     async fn list_tags(
         &self,
         contact: &Contact,
         changes: &[Change],
+        withdrawn: &[Tag],
         secret: &str,
     ) -> Result<(), Error> {
         for change in changes {
             for tag in &change.added {
                 let Some((shown, at)) = contact.tags.get_key_value(tag) else { continue };
                 self.list_tag(shown, secret).await?;
+                if withdrawn.contains(tag) {
+                    continue;
+                }
                 let since = serde_json::json!({ "at": at.timestamp_millis() });
                 let member = item(self.keys.tag_member(tag, &contact.id), &since)?;
                 self.write(vec![Write::put(member, Condition::Always)]).await?;
