@@ -20,10 +20,10 @@ use dacapo_engine::enrollment::{Enrollment, Left, Status};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::statistics::Tally;
-use dacapo_engine::time::Zone;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
+use crate::catalog::Loaded;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::keys::BEHIND_ENROLLMENTS;
@@ -60,6 +60,9 @@ pub struct StoredEnrollment {
     /// What an earlier decision left that cannot be recorded as one with this one's.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Box<Left>>,
+    /// Of what the decision has written to the contact, nothing concerns the campaign.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
     /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
     #[serde(rename = "s")]
     pub stamp: u64,
@@ -67,11 +70,31 @@ pub struct StoredEnrollment {
     pub w: String,
 }
 
+/// A contact's change by a campaign that does not concern the campaign itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// The contact's `rev` after it.
+    #[serde(rename = "r")]
+    pub rev: u64,
+    /// The revision of the catalog as of which that was found.
+    #[serde(rename = "c")]
+    pub catalog: u64,
+}
+
 /// The state alone, for deciding: what the last decision asked for is not looked at.
 #[derive(Deserialize)]
 pub(crate) struct State {
     #[serde(rename = "e")]
     pub(crate) enrollment: Enrollment,
+    #[serde(rename = "o", default)]
+    pub(crate) own: Option<Own>,
+}
+
+impl State {
+    /// The `rev` that the contact has at least.
+    pub(crate) fn knows(&self) -> u64 {
+        self.own.map_or(0, |own| own.rev).max(self.enrollment.seen)
+    }
 }
 
 /// The state alone, from the item of an enrollment.
@@ -120,7 +143,7 @@ enum Try {
 
 /// A decision that is not committed yet.
 enum Judged {
-    Decided(Decision, Arc<Campaign>, Zone),
+    Decided(Decision, Arc<Campaign>, Arc<Loaded>),
     /// It never came to one.
     Came(Came),
 }
@@ -273,7 +296,7 @@ impl Platform {
             return Ok(self.contact(id).await?.map(|contact| (contact, enrollment)));
         }
         let (key, enrolled) = (self.keys.contact(id), self.keys.enrollment(id, campaign));
-        let (mut contact, mut enrollment, mut cursor) = (None, None, None);
+        let (mut contact, mut state, mut cursor) = (None, None::<State>, None);
         loop {
             let query = Query::of(&key.pk).between(crate::keys::CONTACT, BEHIND_ENROLLMENTS);
             let page = self.ports.table.query(query.after(cursor).strong()).await?;
@@ -281,7 +304,7 @@ impl Platform {
                 if item.key == key {
                     contact = Some(read_contact(item)?);
                 } else if item.key == enrolled {
-                    enrollment = Some(read_state(item)?);
+                    state = Some(read(item)?);
                 }
             }
             cursor = page.cursor;
@@ -290,11 +313,11 @@ impl Platform {
             }
         }
         // The items of a page are read one after the other: both may have been written in between.
-        let seen = enrollment.as_ref().map_or(0, |enrollment: &Enrollment| enrollment.seen);
-        if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < seen) {
+        let knows = state.as_ref().map_or(0, State::knows);
+        if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
             contact = self.contact(id).await?;
         }
-        Ok(contact.map(|contact| (contact, enrollment)))
+        Ok(contact.map(|contact| (contact, state.map(|state| state.enrollment))))
     }
 
     /// An enrollment's state, as it is now.
@@ -303,19 +326,19 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<Enrollment>, Error> {
-        self.state_at(contact, campaign, Consistency::Strong).await
+        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        stored.map(|item| read_state(&item)).transpose()
     }
 
-    /// An enrollment's state, as fresh as is asked for.
-    pub(crate) async fn state_at(
+    /// An enrollment's state, as it was a moment ago at least.
+    pub(crate) async fn state_lately(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
-        consistency: Consistency,
-    ) -> Result<Option<Enrollment>, Error> {
+    ) -> Result<Option<State>, Error> {
         let key = self.keys.enrollment(contact, campaign);
-        let stored = self.ports.table.get(&key, consistency).await?;
-        stored.map(|item| read_state(&item)).transpose()
+        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        stored.map(|item| read(&item)).transpose()
     }
 
     /// Decides; nothing is committed.
@@ -364,7 +387,7 @@ impl Platform {
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => Ok(Judged::Decided(decision, campaign, loaded.account.zone)),
+            Ok(decision) => Ok(Judged::Decided(decision, campaign, loaded)),
             Err(panic) => Ok(Judged::Came(Came::Undecidable(words_of(panic.as_ref())))),
         }
     }
@@ -376,8 +399,8 @@ impl Platform {
         contact: &Contact,
     ) -> Result<Try, Error> {
         let Question { image, as_of, .. } = question;
-        let (decision, campaign, zone) = match self.judge(question, enrollment, contact).await? {
-            Judged::Decided(decision, campaign, zone) => (decision, campaign, zone),
+        let (decision, campaign, loaded) = match self.judge(question, enrollment, contact).await? {
+            Judged::Decided(decision, campaign, loaded) => (decision, campaign, loaded),
             Judged::Came(came) => return Ok(Try::Came(came)),
         };
         let (id, campaign) = (&contact.id, &campaign);
@@ -386,7 +409,7 @@ impl Platform {
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(contact, (campaign, zone), enrollment, *advance).await? {
+                match self.commit(contact, (campaign, &loaded), enrollment, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
                         Ok(Try::Again)
@@ -457,7 +480,7 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
 
 /// Whether whoever reads the contact now would no longer find all the changes that the enrollment has not noted as
 /// seen.
-fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
+pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }
 

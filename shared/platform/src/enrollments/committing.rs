@@ -2,17 +2,19 @@
 //! the contact.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::decide::{Advance, ContactWrite};
+use dacapo_engine::decide::{Advance, ContactWrite, Decision, Event, Situation, decide};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_engine::time::{Zone, day_of};
+use dacapo_engine::time::day_of;
 
-use super::{Next, StoredEnrollment};
+use super::{Next, Own, StoredEnrollment};
 use crate::Instant;
+use crate::catalog::Loaded;
 use crate::error::Error;
 use crate::metrics;
 use crate::platform::{Platform, is_own, item};
@@ -32,7 +34,7 @@ impl Platform {
     pub(super) async fn commit(
         &self,
         judged: &Contact,
-        (campaign, zone): (&Campaign, Zone),
+        (campaign, loaded): (&Campaign, &Loaded),
         before: Option<&Enrollment>,
         advance: Advance,
     ) -> Result<Commit, Error> {
@@ -43,24 +45,27 @@ impl Platform {
         let stored = StoredEnrollment {
             effects,
             records,
-            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, zone)),
+            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, loaded.account.zone)),
             delta,
             w: self.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
-        let stored = stored.taking_over().leaving(before);
-        let enrolls = self.enrollment_write(id, &campaign.id, before, &stored)?;
+        let mut stored = stored.taking_over().leaving(before);
         // The contact that was judged is the latest, mostly; otherwise another change has come since.
         let mut latest = Cow::Borrowed(judged);
         let mut is_latest = false;
         loop {
-            let mut together = vec![enrolls.clone()];
+            let mut writes_contact = None;
             let mut withdrawn = Vec::new();
+            stored.own = None;
             if !writes.is_empty() {
-                match self.written(&latest, &writes)? {
-                    Some((write, taken)) => {
-                        together.push(write);
-                        withdrawn = taken;
+                match self.written(&latest, &writes) {
+                    Some(written) => {
+                        let is_taken = |tag: &&Tag| !written.tags.contains_key(*tag);
+                        withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
+                        stored.own = self.own(&latest, &written, (campaign, loaded), &stored);
+                        let condition = Condition::Rev(latest.rev);
+                        writes_contact = Some(Write::put(self.contact_item(&written)?, condition));
                     }
                     None if is_latest => {}
                     // Nothing is to be done: that is for the latest to say.
@@ -71,8 +76,10 @@ impl Platform {
                     }
                 }
             }
-            let writes_contact = together.len() > 1;
-            let checks = before.is_none() && !writes_contact;
+            let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
+            let is_two = writes_contact.is_some();
+            together.extend(writes_contact);
+            let checks = before.is_none() && !is_two;
             if checks {
                 // An erased contact is not enrolled again.
                 together.push(Write::check(self.keys.contact(id), Condition::Present));
@@ -84,7 +91,7 @@ impl Platform {
                 Err(TableError::Conflict { which: 1, current: None }) if checks => {
                     return Ok(Commit::Erased);
                 }
-                Err(TableError::Conflict { which: 1, .. }) if writes_contact && !is_latest => {
+                Err(TableError::Conflict { which: 1, .. }) if is_two && !is_latest => {
                     let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
                     (latest, is_latest) = (Cow::Owned(now), true);
                     continue;
@@ -99,13 +106,8 @@ impl Platform {
         }
     }
 
-    /// The write of what a campaign writes to a contact, on condition that it is the latest, and the tags that it takes from
-    /// it; `None` if it changes nothing.
-    fn written(
-        &self,
-        latest: &Contact,
-        writes: &[ContactWrite],
-    ) -> Result<Option<(Write, Vec<Tag>)>, Error> {
+    /// The contact with what a campaign writes to it; `None` if that changes nothing.
+    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Option<Contact> {
         let mut contact = latest.clone();
         let mut fresh = 0;
         let now = self.now();
@@ -115,11 +117,38 @@ impl Platform {
                 fresh += 1;
             }
         }
-        let condition = Condition::Rev(latest.rev);
-        let is_taken = |tag: &&Tag| !contact.tags.contains_key(*tag);
-        let taken = || latest.tags.keys().filter(is_taken).cloned().collect();
-        let write = || Ok((Write::put(self.contact_item(&contact)?, condition), taken()));
-        (fresh > 0).then(write).transpose()
+        (fresh > 0).then_some(contact)
+    }
+
+    /// Looks at what the campaign has just written as the feed will, if nothing has come in between. What concerns nobody is
+    /// noted, with the catalog as of which that is so; the enrollment has not seen it yet.
+    fn own(
+        &self,
+        judged: &Contact,
+        written: &Contact,
+        (campaign, loaded): (&Campaign, &Loaded),
+        stored: &StoredEnrollment,
+    ) -> Option<Own> {
+        let enrollment = &stored.enrollment;
+        let asks = campaign.versions.values().any(|graph| graph.asks_for_statuses());
+        if asks || judged.rev != enrollment.seen {
+            return None;
+        }
+        let situation = Situation {
+            account: &loaded.account,
+            campaign,
+            contact: written,
+            baseline: enrollment.seen,
+            enrollment: Some(enrollment),
+            statuses: &|_| None,
+            now: self.now(),
+        };
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
+        match decided {
+            Ok(Decision::Seen(_)) => Some(Own { rev: written.rev, catalog: loaded.rev }),
+            // Whatever it is, the feed will bring it.
+            Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
+        }
     }
 
     /// Notes what has been seen before the contact forgets it; losing a race is as good.

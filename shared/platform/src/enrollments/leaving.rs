@@ -28,6 +28,7 @@ impl StoredEnrollment {
             day: None,
             first: None,
             left: None,
+            own: None,
             w: String::new(),
         }
     }

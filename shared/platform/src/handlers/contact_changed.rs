@@ -11,10 +11,10 @@ use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Loaded;
-use crate::enrollments::{Came, Image};
+use crate::enrollments::{Came, Image, Own, is_about_to_forget};
 use crate::error::Error;
 use crate::platform::{Platform, item};
-use crate::table::{Condition, Consistency, Item, TableError, Write};
+use crate::table::{Condition, Item, TableError, Write};
 
 /// Why a change waits that could be decided itself.
 const BEHIND_ANOTHER: &str = "an older change could not be decided";
@@ -76,7 +76,7 @@ impl Platform {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
         if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
-            && self.decided_lately(only, image, withdrawn).await?
+            && self.decided_lately(only, image, loaded.rev, withdrawn).await?
         {
             return Ok(());
         }
@@ -123,12 +123,22 @@ impl Platform {
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
+        catalog: u64,
         withdrawn: &mut Vec<Tag>,
     ) -> Result<bool, Error> {
-        let id = &image.contact.id;
-        let lately = self.state_at(id, campaign, Consistency::Eventual).await?;
+        let contact = image.contact;
+        let lately = self.state_lately(&contact.id, campaign).await?;
+        let own = lately.as_ref().and_then(|state| state.own);
+        let lately = lately.map(|state| state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(false);
+        }
+        // The campaign's own write, which it looked at when it made it: whatever it has done since came after.
+        if own == Some(Own { rev: contact.rev, catalog })
+            && image.before + 1 == contact.rev
+            && !is_about_to_forget(contact, lately.as_ref())
+        {
+            return Ok(true);
         }
         match self.changed_once(campaign, image, lately.as_ref()).await {
             Ok(Some(Came::Committed(next))) => {
