@@ -143,12 +143,11 @@ impl Platform {
                 }
             };
             // What was left to the next decision is counted now: there is none.
-            match &stored.enrollment.left {
-                Some(left) => match left.day {
+            if let Some(left) = &stored.enrollment.left {
+                match left.day {
                     Some(day) => add(self.keys.statistics_of(campaign, shard, day), &left.delta),
                     None => of_no_day.add(&left.delta),
-                },
-                None => {}
+                }
             }
             add(self.keys.statistics(campaign, shard), &of_no_day);
         }
