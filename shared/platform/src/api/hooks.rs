@@ -23,6 +23,7 @@ use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
 use super::problem::Problem;
 use super::reading::{Manner, Reader, UnknownFields};
+use crate::catalog::Loaded;
 use crate::contacts::Written;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -96,9 +97,9 @@ async fn contact(
         None => api.platform.at_work().await?,
     };
     let loaded = platform.catalog().await?;
-    let zone = loaded.account.zone;
-    let read = |before: Option<&Contact>| {
-        Reader::new(&loaded, before, Manner::Hook, how.unknown_fields).read(&sent, zone)
+    let read = |loaded: &Loaded, before: Option<&Contact>| {
+        let reader = Reader::new(loaded, before, Manner::Hook, how.unknown_fields);
+        reader.read(&sent, loaded.account.zone)
     };
     let answer = |written: &Written| {
         Answer::of(
@@ -115,30 +116,31 @@ async fn contact(
     let by = holder.author();
     let address = sent.get("email").and_then(Value::as_str).map(folded);
     let address = address.filter(|address| !address.is_empty());
-    // Mostly the contact is still what it was a moment ago. If it is not, the post is read once more: dates are read in the
-    // contact's zone.
+    // Mostly the contact is still what it was a moment ago. If it is not, everything is read once more: dates are read in the
+    // contact's zone, and the body may have been long in coming.
     if let Some(address) = &address
         && let Some(lately) = platform.contact_lately(address).await?
-        && let Ok(read) = read(Some(&lately))
+        && let Ok(read) = read(&loaded, Some(&lately))
         && read.new_fields.is_empty()
         && let Some(written) =
             platform.change_lately(address, lately, &read.patch, &by, &together).await?
     {
         return Ok(answer(&written)?);
     }
+    let loaded = api.platform.catalog().await?;
     let before = match &address {
-        Some(address) => match platform.contact_of(address).await? {
-            Some(id) => platform.contact(&id).await?,
+        Some(address) => match api.platform.contact_of(address).await? {
+            Some(id) => api.platform.contact(&id).await?,
             None => None,
         },
         None => None,
     };
-    let read = read(before.as_ref())?;
+    let read = read(&loaded, before.as_ref())?;
     let email = read.email.unwrap_or_default();
     if !read.new_fields.is_empty() {
         create_fields(&api, &read.new_fields).await?;
     }
-    let written = platform.upsert(&email, &read.patch, &by, &together).await?;
+    let written = api.platform.upsert(&email, &read.patch, &by, &together).await?;
     Ok(answer(&written)?)
 }
 

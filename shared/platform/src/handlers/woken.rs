@@ -17,12 +17,13 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
-        let done = self.looked_after(wake).await?;
+        let done = self.looked_after(wake).await;
         // What the message's decision left waits for it to be settled, but not longer than its first try.
-        if let (Event::DeliveryDue { .. }, Done::NotBefore(_)) = (&wake.event, &done) {
-            self.record_left(&wake.contact, &wake.campaign).await?;
+        if let (Event::DeliveryDue { .. }, Ok(Done::NotBefore(_)) | Err(_)) = (&wake.event, &done) {
+            let recorded = self.record_left(&wake.contact, &wake.campaign).await;
+            return done.and_then(|done| recorded.map(|()| done));
         }
-        Ok(done)
+        done
     }
 
     async fn looked_after(&self, wake: &Wake) -> Result<Done, Error> {
