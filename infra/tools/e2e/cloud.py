@@ -18,6 +18,7 @@ import time
 import uuid
 
 from ministack import app
+from ministack.core import iam_actions, lambda_runtime
 from ministack.core.arn import parse_arn
 from ministack.core.responses import _request_account_id, _request_region, get_account_id, get_region
 from ministack.services import dynamodb, eventbridge, lambda_svc, s3, ses_v2
@@ -175,6 +176,40 @@ def poll_streams():
             time.sleep(0.25)
 
 
+# Permissions
+
+
+def as_policies_name_it(resource):
+    """What a call is about, as AWS has policies name it: a schedule with its group, a mail with who sends it.
+
+    To MiniStack every group is `default`, and a mail is about nothing.
+    """
+
+    def named(service, method, path, headers, body, query, region, account):
+        arn = resource(service, method, path, headers, body, query, region, account)
+        if service == "scheduler" and ":schedule/default/" in arn:
+            asked = (query or {}).get("groupName") or (json.loads(body).get("GroupName") if body else None) or "default"
+            group = asked[0] if isinstance(asked, list) else asked
+            return arn.replace(":schedule/default/", f":schedule/{group}/")
+        if method == "POST" and path == "/v2/email/outbound-emails":
+            sender = json.loads(body).get("FromEmailAddress", "")
+            address = sender.rpartition("<")[2].rstrip(">")
+            return f"arn:aws:ses:{region}:{account}:identity/{address}"
+        return arn
+
+    return named
+
+
+def without_batches(action):
+    """On AWS a call for a batch is allowed as the call for one message. MiniStack asks for an action of its own."""
+
+    def of_one(*of):
+        asked = action(*of)
+        return asked.removesuffix("Batch") if asked and asked.startswith("sqs:") else asked
+
+    return of_one
+
+
 # Queues
 
 
@@ -190,6 +225,11 @@ def at_least_once(run):
         return run(mapping, function, event, *rest)
 
     return run_twice
+
+
+def whole(count):
+    """CloudFormation's parameters are texts; MiniStack compares them with numbers."""
+    return lambda *of: int(count(*of))
 
 
 def unheard(account, region, function, event):
@@ -215,6 +255,30 @@ def readable(make):
 
 
 # Functions
+
+
+def after_their_work(invalidate):
+    """An environment that a deployment or an error has ended finishes what it is at. MiniStack kills it at its work."""
+
+    def invalidated(name, *of, **named):
+        busy = []
+        with lambda_runtime._lock:
+            for key, pool in lambda_runtime._workers.items():
+                if name in key.split(":"):
+                    busy += [worker for worker in pool if worker.in_use]
+                    pool[:] = [worker for worker in pool if not worker.in_use]
+        invalidate(name, *of, **named)
+        for worker in busy:
+            threading.Thread(target=end_later, args=(worker,), daemon=True).start()
+
+    return invalidated
+
+
+def end_later(worker):
+    until = time.time() + 120
+    while worker.in_use and time.time() < until:
+        time.sleep(0.1)
+    lambda_runtime.kill_workers([worker])
 
 
 def retried(arn, payload):
@@ -330,8 +394,12 @@ def mend():
     queues = lambda_svc._poll_loop
     lambda_svc._poll_loop = lambda: poll_all(queues)
     lambda_svc._poll_dynamodb_streams = lambda: False
+    iam_actions.extract_resource_arn = as_policies_name_it(iam_actions.extract_resource_arn)
+    iam_actions.extract_iam_action = without_batches(iam_actions.extract_iam_action)
+    lambda_svc._sqs_esm_concurrency = whole(lambda_svc._sqs_esm_concurrency)
     lambda_svc._run_sqs_batch = at_least_once(lambda_svc._run_sqs_batch)
     provisioners._sm_secret_string = readable(provisioners._sm_secret_string)
+    lambda_svc.invalidate_worker = after_their_work(lambda_svc.invalidate_worker)
     eventbridge._dispatch_to_lambda = retried
     ses_v2.handle_request = with_events(ses_v2.handle_request)
 

@@ -106,6 +106,25 @@ async fn an_export_is_what_an_import_reads() {
     let leads = api.get("/v1/contacts/export?tag=lead").await;
     assert_eq!(leads.text.lines().count(), 251);
 
+    let mut parts = exported.text.lines().next().map(|head| format!("{head}\n")).expect("a head");
+    let mut path = "/v1/contacts/export?limit=120".to_owned();
+    let sizes = loop {
+        let part = api.get(&path).await;
+        let rows = part.text.split_once('\n').expect("a head").1;
+        parts.push_str(rows);
+        match part.headers.get("dacapo-next-cursor") {
+            Some(cursor) => {
+                assert_eq!(rows.lines().count(), 120);
+                path = format!("/v1/contacts/export?limit=120&cursor={}", cursor.to_str().unwrap());
+            }
+            None => break rows.lines().count(),
+        }
+    };
+    assert_eq!((sizes, &parts), (11, &exported.text), "in parts it is the same");
+    for wrong in ["limit=0", "limit=10001", "limit=ten"] {
+        api.get(&format!("/v1/contacts/export?{wrong}")).await.problem(422);
+    }
+
     let other = Called::with_fields().await;
     let imported = import(&other, None, "", &exported.text).await.is(200);
     assert_eq!(counts(&imported), [251, 251, 0, 0, 0], "{imported:#}");

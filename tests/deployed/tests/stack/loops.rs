@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use dacapo_deployed_tests::{Api, Patience, Stack, awaited, now, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, example};
+use crate::{AT_ONCE, beside_others, example};
 
 const ANN: &str = "ann@example.com";
 
@@ -16,6 +16,7 @@ const LATE: TimeDelta = TimeDelta::seconds(20);
 
 #[test]
 fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
+    let _beside_others = beside_others();
     let stack = Stack::told();
     let admin = stack.api();
     admin.publish("appointment-loop", &example("appointment-loop.yaml"));
@@ -81,7 +82,6 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     let runs: Vec<u64> = admin
         .of_contact(ANN, "messages")
         .iter()
-        .rev()
         .map(|message| {
             assert_eq!(message["status"], "sent", "{message:#}");
             message["run"].as_u64().unwrap()

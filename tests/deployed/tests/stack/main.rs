@@ -1,6 +1,7 @@
 //! The deployed stack, driven over its API only: by `make e2e`.
 //!
-//! The tests run side by side against one stack, each with contacts and campaigns of its own.
+//! The tests run side by side against one stack, each with contacts and campaigns of its own; but for the one that fills
+//! the stream with thousands of changes, which would keep the others waiting.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -11,6 +12,8 @@ mod poison;
 mod redeployed;
 mod restarted;
 
+use std::fs::File;
+
 use dacapo_deployed_tests::Patience;
 
 /// For what follows at once: a few functions after each other, on a machine that has others to do.
@@ -20,4 +23,22 @@ const AT_ONCE: Patience = Patience::seconds(60);
 fn example(name: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
     std::fs::read_to_string(path).unwrap()
+}
+
+/// Runs beside others, for as long as the answer is kept.
+fn beside_others() -> File {
+    let lock = lock();
+    lock.lock_shared().unwrap();
+    lock
+}
+
+/// Runs alone, for as long as the answer is kept.
+fn alone() -> File {
+    let lock = lock();
+    lock.lock().unwrap();
+    lock
+}
+
+fn lock() -> File {
+    File::create(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("stack.lock")).unwrap()
 }

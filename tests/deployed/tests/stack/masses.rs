@@ -4,7 +4,7 @@
 use dacapo_deployed_tests::{Patience, Stack, kill_a_worker, until};
 use serde_json::{Value, json};
 
-use crate::AT_ONCE;
+use crate::{AT_ONCE, alone};
 
 const CONTACTS: usize = 2_000;
 
@@ -30,6 +30,7 @@ fn address(nth: usize) -> String {
 
 #[test]
 fn r16_two_thousand_are_stopped_and_reset_though_messages_come_twice_and_a_worker_dies() {
+    let _alone = alone();
     let stack = Stack::told();
     let api = stack.api();
     api.publish("mass", CAMPAIGN);

@@ -1,9 +1,9 @@
 //! What cannot be decided is kept and held; its neighbours in the same batch go on; releasing decides it in order.
 
-use dacapo_deployed_tests::{Stack, awaited, sent_to, until};
+use dacapo_deployed_tests::{Stack, awaited, kill_a_worker, sent_to, until};
 use serde_json::{Value, json};
 
-use crate::AT_ONCE;
+use crate::{AT_ONCE, beside_others};
 
 /// How many contacts come at once. All but the first are neighbours.
 const CONTACTS: usize = 8;
@@ -50,6 +50,7 @@ fn put(stack: &Stack, item: &Value) {
 
 #[test]
 fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go_on() {
+    let _beside_others = beside_others();
     let stack = Stack::told();
     let api = stack.api();
     api.publish("broken", &campaign("broken", "Broken"));
@@ -57,6 +58,8 @@ fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go
     // The defect: a published version that nobody can read any more.
     let sound = version(&stack, "broken");
     put(&stack, &json!({ "PK": sound["PK"], "SK": sound["SK"], "nothing": { "S": "here" } }));
+    // Whoever has read it before remembers it: a published version never changes.
+    while kill_a_worker(&stack, "TagChange").is_ok() {}
 
     for nth in 0..CONTACTS {
         let tags = if nth == 0 { json!(["Broken", "Sound"]) } else { json!(["Sound"]) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dacapo_deployed_tests::{Stack, sent_to, until};
 use serde_json::json;
 
-use crate::AT_ONCE;
+use crate::{AT_ONCE, beside_others};
 
 /// How many posts come after the deployment.
 const AFTER: usize = 5;
@@ -30,6 +30,7 @@ fn address(nth: usize) -> String {
 
 #[test]
 fn a_new_deployment_under_traffic_loses_nobody_and_repeats_nothing() {
+    let _beside_others = beside_others();
     let stack = Stack::told();
     let api = stack.api();
     api.publish("redeployed", CAMPAIGN);

@@ -4,12 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_deployed_tests::{Stack, now, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, example};
+use crate::{AT_ONCE, beside_others, example};
 
 const BEN: &str = "ben@example.com";
 
 #[test]
 fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
+    let _beside_others = beside_others();
     let stack = Stack::told();
     let api = stack.api();
     api.publish("webinar", &example("webinar.yaml"));
