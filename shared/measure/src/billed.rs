@@ -96,6 +96,10 @@ impl Table for Billed {
         Ok(item)
     }
 
+    fn reads_pages_cheaply(&self) -> bool {
+        true
+    }
+
     async fn get_many(
         &self,
         keys: &[Key],

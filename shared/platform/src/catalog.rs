@@ -101,6 +101,9 @@ pub struct Catalog {
     /// The key of signed links.
     #[serde(default)]
     pub secret: String,
+    /// How many API keys were deleted. Whoever knows a key as of a revision of the catalog need not read it again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keys_deleted: u64,
     /// The last sequence number given to a job.
     #[serde(default)]
     pub jobs: u64,
@@ -162,8 +165,9 @@ impl Loaded {
     }
 }
 
-/// The catalog as it was read for one invocation.
-pub(crate) struct Pinned(Mutex<(Arc<Loaded>, Instant)>);
+/// The catalog as it was read for one invocation, once it was.
+#[derive(Default)]
+pub(crate) struct Pinned(Mutex<Option<(Arc<Loaded>, Instant)>>);
 
 /// Campaign, version and key of an e-mail.
 type EmailName = (CampaignId, u32, String);
@@ -175,20 +179,27 @@ pub(crate) struct CatalogCache {
     placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
+impl CatalogCache {
+    /// How many campaigns there were when the catalog was last read; none where it never was.
+    pub(crate) fn campaigns(&self) -> usize {
+        let loaded = self.loaded.lock().ok().and_then(|loaded| loaded.clone());
+        loaded.map_or(0, |loaded| loaded.catalog.campaigns.len())
+    }
+}
+
 impl Platform {
-    /// The platform for the work of one invocation: it reads the catalog once, now, and again only if it meets a change
-    /// that was made later. To be called when the work is there, and let go with it.
+    /// The platform for the work of one invocation: it reads the catalog once, when it is first needed, and again only if
+    /// it meets a change that was made later. To be called when the work is there, and let go with it.
     ///
     /// # Errors
     ///
-    /// Those of [`Platform::catalog`].
+    /// None so far.
+    #[allow(clippy::unused_async, reason = "reading is left to the first who needs it")]
     pub async fn at_work(&self) -> Result<Self, Error> {
-        let now = self.now();
-        let loaded = self.read_catalog().await?;
-        Ok(Self { pinned: Some(Arc::new(Pinned(Mutex::new((loaded, now))))), ..self.clone() })
+        Ok(Self { pinned: Some(Arc::default()), ..self.clone() })
     }
 
-    /// The catalog as it is now, or as it was when the invocation began.
+    /// The catalog as it is now, or as it was when the invocation first needed it.
     ///
     /// # Errors
     ///
@@ -203,14 +214,15 @@ impl Platform {
     pub(crate) async fn catalog_for(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
         let Some(pinned) = &self.pinned else { return self.read_catalog().await };
         if let Ok(pinned) = pinned.0.lock()
-            && changed < pinned.1
+            && let Some((loaded, at)) = &*pinned
+            && changed < *at
         {
-            return Ok(Arc::clone(&pinned.0));
+            return Ok(Arc::clone(loaded));
         }
         let now = self.now();
         let loaded = self.read_catalog().await?;
         if let Ok(mut pinned) = pinned.0.lock() {
-            *pinned = (Arc::clone(&loaded), now);
+            *pinned = Some((Arc::clone(&loaded), now));
         }
         Ok(loaded)
     }
@@ -328,4 +340,9 @@ impl Platform {
         }
         Err(E::from(Error::Contended(TRIES)))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -92,6 +92,18 @@ impl Platform {
         }
     }
 
+    /// The contact that has an address, as it was a moment ago at least: what follows from it has to be committed on
+    /// condition that it still stands.
+    pub(crate) async fn contact_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
+        let key = self.keys.address(address);
+        let Some(owner) = self.ports.table.get(&key, Consistency::Eventual).await? else {
+            return Ok(None);
+        };
+        let key = self.keys.contact(&read::<StoredAddress>(&owner)?.contact);
+        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        stored.map(|item| read_contact(&item)).transpose()
+    }
+
     /// The contacts that have these addresses, in their order.
     ///
     /// # Errors
@@ -209,42 +221,70 @@ impl Platform {
     ) -> Result<Written, WriteError> {
         for _ in 0..TRIES {
             let before = self.contact(id).await?.ok_or(WriteError::NoSuchContact)?;
-            let mut contact = before.clone();
-            let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
-            let written = Written { contact, created: false, change };
-            let mut writes = Vec::new();
-            if written.change.is_some() {
-                let condition = Condition::Rev(before.rev);
-                writes.push(Write::put(self.contact_item(&written.contact)?, condition));
-                self.move_address(&before, &written.contact, &mut writes).await?;
-            }
-            let own = writes.len();
-            writes.extend(together(&written)?);
-            if writes.is_empty() {
+            if let Some(written) = self.change_once(&before, patch, by, together).await? {
                 return Ok(written);
-            }
-            let write_id = writes.first().and_then(write_id);
-            match self.write(writes).await {
-                Ok(()) => return Ok(written),
-                Err(TableError::Conflict { which: 0, current }) if own > 0 => {
-                    if write_id.is_some_and(|id| is_own(current.as_deref(), &id)) {
-                        return Ok(written);
-                    }
-                }
-                Err(TableError::Conflict { which, current }) if which >= own => {
-                    return Err(WriteError::Refused(which - own, current));
-                }
-                Err(TableError::Conflict { current, .. }) => {
-                    if let Some(owner) = current {
-                        let owner: StoredAddress = read(&owner)?;
-                        return Err(WriteError::AddressTaken(owner.contact));
-                    }
-                }
-                Err(TableError::Contended) => {}
-                Err(error) => return Err(Error::from(error).into()),
             }
         }
         Err(Error::Contended(TRIES).into())
+    }
+
+    /// Changes a contact that was read eventually, on condition that it still stands. `None` if it does not, or is not the
+    /// one with this address, or if nothing would change: that is for a strong read to say.
+    pub(crate) async fn change_lately(
+        &self,
+        address: &str,
+        lately: Contact,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Option<Written>, WriteError> {
+        let has_it = lately.address().is_some_and(|its| folded(its) == address);
+        let changes = || lately.clone().apply(patch, by.clone(), None, self.now(), 0).is_some();
+        if !has_it || !changes() {
+            return Ok(None);
+        }
+        self.change_once(&lately, patch, by, together).await
+    }
+
+    /// `None` if the contact is no longer what it was.
+    async fn change_once(
+        &self,
+        before: &Contact,
+        patch: &Patch,
+        by: &Author,
+        together: Together<'_>,
+    ) -> Result<Option<Written>, WriteError> {
+        let mut contact = before.clone();
+        let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
+        let written = Written { contact, created: false, change };
+        let mut writes = Vec::new();
+        if written.change.is_some() {
+            let condition = Condition::Rev(before.rev);
+            writes.push(Write::put(self.contact_item(&written.contact)?, condition));
+            self.move_address(before, &written.contact, &mut writes).await?;
+        }
+        let own = writes.len();
+        writes.extend(together(&written)?);
+        if writes.is_empty() {
+            return Ok(Some(written));
+        }
+        let write_id = writes.first().and_then(write_id);
+        match self.write(writes).await {
+            Ok(()) => Ok(Some(written)),
+            Err(TableError::Conflict { which: 0, current }) if own > 0 => {
+                let is_own = write_id.is_some_and(|id| is_own(current.as_deref(), &id));
+                Ok(is_own.then_some(written))
+            }
+            Err(TableError::Conflict { which, current }) if which >= own => {
+                Err(WriteError::Refused(which - own, current))
+            }
+            Err(TableError::Conflict { current: Some(owner), .. }) => {
+                let owner: StoredAddress = read(&owner)?;
+                Err(WriteError::AddressTaken(owner.contact))
+            }
+            Err(TableError::Conflict { current: None, .. } | TableError::Contended) => Ok(None),
+            Err(error) => Err(Error::from(error).into()),
+        }
     }
 
     /// A new address takes the place of the old one, in the same transaction.

@@ -4,30 +4,36 @@
 //! performed. Whoever loses a race decides again on what is there then. If the campaign writes to the contact, both items are
 //! one transaction. What the stream of these items drives is in `crate::handlers`.
 
+mod committing;
+mod leaving;
 mod many;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::decide::{
-    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, decide,
-};
-use dacapo_engine::enrollment::{Enrollment, Status};
+use dacapo_engine::decide::{Decision, Delivery, Effect, Event, Ignored, Situation, decide};
+use dacapo_engine::enrollment::{Enrollment, Left, Status};
 use dacapo_engine::history::Record;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
+use crate::catalog::Loaded;
 use crate::contacts::read_contact;
 use crate::error::Error;
-use crate::metrics::{self, Metric};
-use crate::platform::{Platform, TRIES, is_own, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::keys::BEHIND_ENROLLMENTS;
+use crate::metrics::Metric;
+use crate::platform::{Platform, TRIES, read};
+use crate::table::{Consistency, Item, Query};
 
+use committing::Commit;
+pub(crate) use committing::instant_of;
+pub(crate) use leaving::{instant_of_left, is_reset};
 pub(crate) use many::{Asked, Reply};
 
 /// An enrollment as it is stored: the state, and what the last decision asked for.
@@ -45,6 +51,18 @@ pub struct StoredEnrollment {
     /// What is added to the statistics.
     #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
     pub delta: Tally,
+    /// The day of the account on which that is counted, if any of it is counted by day.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
+    /// The revision of the decision whose lines come first, if it left them to this one.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// What an earlier decision left that cannot be recorded as one with this one's.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Box<Left>>,
+    /// Of what the decision has written to the contact, nothing concerns the campaign.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
     /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
     #[serde(rename = "s")]
     pub stamp: u64,
@@ -52,11 +70,31 @@ pub struct StoredEnrollment {
     pub w: String,
 }
 
+/// A contact's change by a campaign that does not concern the campaign itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// The contact's `rev` after it.
+    #[serde(rename = "r")]
+    pub rev: u64,
+    /// The revision of the catalog as of which that was found.
+    #[serde(rename = "c")]
+    pub catalog: u64,
+}
+
 /// The state alone, for deciding: what the last decision asked for is not looked at.
 #[derive(Deserialize)]
 pub(crate) struct State {
     #[serde(rename = "e")]
     pub(crate) enrollment: Enrollment,
+    #[serde(rename = "o", default)]
+    pub(crate) own: Option<Own>,
+}
+
+impl State {
+    /// The `rev` that the contact has at least.
+    pub(crate) fn knows(&self) -> u64 {
+        self.own.map_or(0, |own| own.rev).max(self.enrollment.seen)
+    }
 }
 
 /// The state alone, from the item of an enrollment.
@@ -68,13 +106,22 @@ pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Came {
     /// The next state was committed.
-    Committed(Box<Enrollment>),
+    Committed(Box<Next>),
     /// The message may leave.
     Deliver(Delivery),
     /// Nothing was to be done.
     Ignored(Ignored),
     /// It could not be decided, by a defect of ours.
     Undecidable(String),
+}
+
+/// What was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The next state.
+    pub enrollment: Enrollment,
+    /// The tags that the campaign took from the contact with it.
+    pub withdrawn: Vec<Tag>,
 }
 
 /// The image of a contact in the change feed.
@@ -86,15 +133,6 @@ pub struct Image<'a> {
     pub contact: &'a Contact,
 }
 
-/// What came of a commit.
-enum Commit {
-    Made(Box<Enrollment>),
-    /// Somebody else was faster.
-    Lost,
-    /// The contact is gone.
-    Erased,
-}
-
 /// The outcome of one try.
 enum Try {
     Came(Came),
@@ -102,6 +140,16 @@ enum Try {
     /// It was enrolled later than the question is about.
     Outside,
 }
+
+/// A decision that is not committed yet.
+enum Judged {
+    Decided(Decision, Arc<Campaign>, Arc<Loaded>),
+    /// It never came to one.
+    Came(Came),
+}
+
+/// With how many campaigns at most a contact's enrollments are read together: they are few then.
+const FEW_CAMPAIGNS: usize = 8;
 
 /// What is decided about: an event in a campaign.
 #[derive(Clone, Copy)]
@@ -181,17 +229,95 @@ impl Platform {
         mut known: Option<Option<Enrollment>>,
     ) -> Result<Came, Error> {
         for _ in 0..TRIES {
-            let enrollment = match known.take() {
-                Some(known) => known,
-                None => self.state(id, campaign).await?,
-            };
             let question = Question { campaign, event, image, as_of: None };
-            match self.try_once(question, id, enrollment.as_ref()).await? {
+            let tried = match image {
+                Some(image) => {
+                    let enrollment = match known.take() {
+                        Some(known) => known,
+                        None => self.state(id, campaign).await?,
+                    };
+                    self.decide_and_commit(question, enrollment.as_ref(), image.contact).await?
+                }
+                None => match self.both(id, campaign).await? {
+                    Some((contact, enrollment)) => {
+                        self.decide_and_commit(question, enrollment.as_ref(), &contact).await?
+                    }
+                    None => Try::Came(Came::Ignored(Ignored::NeverEnrolled)),
+                },
+            };
+            match tried {
                 Try::Came(came) => return Ok(came),
                 Try::Again | Try::Outside => {}
             }
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// Tries once to decide a change of the feed on an enrollment that was not necessarily read strongly. `None` if somebody
+    /// else was faster.
+    pub(crate) async fn changed_once(
+        &self,
+        campaign: &CampaignId,
+        image: Image<'_>,
+        lately: Option<&Enrollment>,
+    ) -> Result<Option<Came>, Error> {
+        let event = &Event::Changed;
+        let question = Question { campaign, event, image: Some(image), as_of: None };
+        Ok(match self.decide_and_commit(question, lately, image.contact).await? {
+            Try::Came(came) => Some(came),
+            Try::Again | Try::Outside => None,
+        })
+    }
+
+    /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to be asked once more,
+    /// after the ledger.
+    pub(crate) async fn may_leave(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        event: &Event,
+    ) -> Result<Option<(Delivery, Contact)>, Error> {
+        let Some((contact, enrollment)) = self.both(id, campaign).await? else { return Ok(None) };
+        let question = Question { campaign, event, image: None, as_of: None };
+        match self.judge(question, enrollment.as_ref(), &contact).await? {
+            Judged::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
+            Judged::Decided(..) | Judged::Came(_) => Ok(None),
+        }
+    }
+
+    /// A contact and its enrollment as they are now; `None` if there is no such contact.
+    async fn both(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<(Contact, Option<Enrollment>)>, Error> {
+        if !self.ports.table.reads_pages_cheaply() || self.catalog.campaigns() > FEW_CAMPAIGNS {
+            let enrollment = self.state(id, campaign).await?;
+            return Ok(self.contact(id).await?.map(|contact| (contact, enrollment)));
+        }
+        let (key, enrolled) = (self.keys.contact(id), self.keys.enrollment(id, campaign));
+        let (mut contact, mut state, mut cursor) = (None, None::<State>, None);
+        loop {
+            let query = Query::of(&key.pk).between(crate::keys::CONTACT, BEHIND_ENROLLMENTS);
+            let page = self.ports.table.query(query.after(cursor).strong()).await?;
+            for item in &page.items {
+                if item.key == key {
+                    contact = Some(read_contact(item)?);
+                } else if item.key == enrolled {
+                    state = Some(read(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // The items of a page are read one after the other: both may have been written in between.
+        let knows = state.as_ref().map_or(0, State::knows);
+        if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
+            contact = self.contact(id).await?;
+        }
+        Ok(contact.map(|contact| (contact, state.map(|state| state.enrollment))))
     }
 
     /// An enrollment's state, as it is now.
@@ -204,33 +330,25 @@ impl Platform {
         stored.map(|item| read_state(&item)).transpose()
     }
 
-    async fn try_once(
+    /// An enrollment's state, as it was a moment ago at least.
+    pub(crate) async fn state_lately(
         &self,
-        question: Question<'_>,
-        id: &ContactId,
-        enrollment: Option<&Enrollment>,
-    ) -> Result<Try, Error> {
-        let latest;
-        let contact = match question.image {
-            Some(image) => image.contact,
-            None => match self.contact(id).await? {
-                Some(contact) => {
-                    latest = contact;
-                    &latest
-                }
-                None => return Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
-            },
-        };
-        self.decide_and_commit(question, enrollment, contact).await
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<State>, Error> {
+        let key = self.keys.enrollment(contact, campaign);
+        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        stored.map(|item| read(&item)).transpose()
     }
 
-    async fn decide_and_commit(
+    /// Decides; nothing is committed.
+    async fn judge(
         &self,
         question: Question<'_>,
         enrollment: Option<&Enrollment>,
         contact: &Contact,
-    ) -> Result<Try, Error> {
-        let Question { campaign, event, image, as_of } = question;
+    ) -> Result<Judged, Error> {
+        let Question { campaign, event, image, as_of: _ } = question;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
@@ -243,24 +361,24 @@ impl Platform {
             && image.is_some()
             && enrollment.seen >= contact.rev
         {
-            return Ok(Try::Came(Came::Ignored(Ignored::AlreadyApplied)));
+            return Ok(Judged::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
         let mut loaded = self.catalog_for(contact.updated_at).await?;
         if enrollment.is_some_and(|enrollment| !loaded.knows(campaign, enrollment)) {
             loaded = self.catalog_for(Instant::MAX_UTC).await?;
         }
         if let Some(error) = loaded.broken.get(campaign) {
-            return Ok(Try::Came(Came::Undecidable(error.to_string())));
+            return Ok(Judged::Came(Came::Undecidable(error.to_string())));
         }
         let Some(campaign) = loaded.campaigns.get(campaign) else {
-            return Ok(Try::Came(Came::Ignored(Ignored::NotPublished)));
+            return Ok(Judged::Came(Came::Ignored(Ignored::NotPublished)));
         };
-        let campaign = &self.with_version(campaign, enrollment).await?;
-        let others = self.statuses(campaign, id).await?;
+        let campaign = self.with_version(campaign, enrollment).await?;
+        let others = self.statuses(&campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();
         let situation = Situation {
             account: &loaded.account,
-            campaign,
+            campaign: &campaign,
             contact,
             baseline,
             enrollment,
@@ -268,16 +386,30 @@ impl Platform {
             now: self.now(),
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
-        let decision = match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => decision,
-            Err(panic) => return Ok(Try::Came(Came::Undecidable(words_of(panic.as_ref())))),
+        match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
+            Ok(decision) => Ok(Judged::Decided(decision, campaign, loaded)),
+            Err(panic) => Ok(Judged::Came(Came::Undecidable(words_of(panic.as_ref())))),
+        }
+    }
+
+    async fn decide_and_commit(
+        &self,
+        question: Question<'_>,
+        enrollment: Option<&Enrollment>,
+        contact: &Contact,
+    ) -> Result<Try, Error> {
+        let Question { image, as_of, .. } = question;
+        let (decision, campaign, loaded) = match self.judge(question, enrollment, contact).await? {
+            Judged::Decided(decision, campaign, loaded) => (decision, campaign, loaded),
+            Judged::Came(came) => return Ok(Try::Came(came)),
         };
+        let (id, campaign) = (&contact.id, &campaign);
         match decision {
             Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => Ok(Try::Outside),
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(id, campaign, enrollment, *advance).await? {
+                match self.commit(contact, (campaign, &loaded), enrollment, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
                         Ok(Try::Again)
@@ -335,99 +467,6 @@ impl Platform {
         Ok(all.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
     }
 
-    /// One write, on condition that nobody else was faster.
-    async fn commit(
-        &self,
-        id: &ContactId,
-        campaign: &Campaign,
-        before: Option<&Enrollment>,
-        advance: Advance,
-    ) -> Result<Commit, Error> {
-        let Advance { enrollment, writes, effects, records, delta, .. } = advance;
-        let stored = StoredEnrollment {
-            stamp: enrollment.rev,
-            enrollment,
-            effects,
-            records,
-            delta,
-            w: self.new_write_id(),
-        };
-        let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
-        if !writes.is_empty() {
-            // The latest contact, not the one that was judged: another change may have come since.
-            let Some(mut contact) = self.contact(id).await? else {
-                return Ok(Commit::Erased);
-            };
-            let condition = Condition::Rev(contact.rev);
-            let mut fresh = 0;
-            let now = self.now();
-            for write in &writes {
-                let (by, causality) = (write.by.clone(), Some(write.causality));
-                if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
-                    fresh += 1;
-                }
-            }
-            if fresh > 0 {
-                together.push(Write::put(self.contact_item(&contact)?, condition));
-            }
-        }
-        let checks = before.is_none() && together.len() == 1;
-        if checks {
-            // An erased contact is not enrolled again.
-            together.push(Write::check(self.keys.contact(id), Condition::Present));
-        }
-        match self.write(together).await {
-            Ok(()) => {}
-            Err(TableError::Conflict { which: 0, current })
-                if is_own(current.as_deref(), &stored.w) => {}
-            Err(TableError::Conflict { which: 1, current: None }) if checks => {
-                return Ok(Commit::Erased);
-            }
-            Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(Commit::Lost),
-            Err(error) => return Err(error.into()),
-        }
-        metrics::committed(&writes, &stored.records);
-        Ok(Commit::Made(Box::new(stored.enrollment)))
-    }
-
-    /// Notes what has been seen before the contact forgets it; losing a race is as good.
-    async fn commit_seen(
-        &self,
-        id: &ContactId,
-        campaign: &Campaign,
-        before: Option<&Enrollment>,
-        next: Enrollment,
-    ) -> Result<(), Error> {
-        // Nothing is to be performed: the stamp is that of no image.
-        let stored = StoredEnrollment {
-            enrollment: next,
-            effects: Vec::new(),
-            records: Vec::new(),
-            delta: Tally::default(),
-            stamp: 0,
-            w: self.new_write_id(),
-        };
-        match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
-            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The write of an enrollment, on condition that nobody else was faster.
-    pub(crate) fn enrollment_write(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-        before: Option<&Enrollment>,
-        next: &StoredEnrollment,
-    ) -> Result<Write, Error> {
-        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
-        let stored: Item = item(self.keys.enrollment(id, campaign), next)?
-            .rev(next.enrollment.rev)
-            .index(self.keys.member_listed(campaign, id));
-        Ok(Write::put(stored, condition))
-    }
-
     /// A contact image from its item.
     pub(crate) fn image(item: &Item) -> Result<Contact, Error> {
         read_contact(item)
@@ -441,7 +480,7 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
 
 /// Whether whoever reads the contact now would no longer find all the changes that the enrollment has not noted as
 /// seen.
-fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
+pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }
 

@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::statistics::Gauge;
+use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
@@ -134,11 +134,22 @@ impl Platform {
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
         let mut writes = vec![Write::delete(stored.key.clone(), condition)];
         if let Ok(stored) = read::<StoredEnrollment>(stored) {
-            let gauge = Gauge::between(Some(&stored.enrollment), None);
-            if !gauge.is_empty() {
-                let key = self.keys.statistics(campaign, keys::shard(contact) % SHARDS);
-                writes.push(Write::Add { key, index: None, counters: gauge.counters().clone() });
+            let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
+            let shard = keys::shard(contact) % SHARDS;
+            let mut add = |key, tally: &Tally| {
+                if !tally.is_empty() {
+                    let counters = tally.counters().clone();
+                    writes.push(Write::Add { key, index: None, counters });
+                }
+            };
+            // What was left to the next decision is counted now: there is none.
+            if let Some(left) = &stored.enrollment.left {
+                match left.day {
+                    Some(day) => add(self.keys.statistics_of(campaign, shard, day), &left.delta),
+                    None => of_no_day.add(&left.delta),
+                }
             }
+            add(self.keys.statistics(campaign, shard), &of_no_day);
         }
         match self.write(writes).await {
             // Somebody else has deleted it; or it was changed, and the next sweep finds it.

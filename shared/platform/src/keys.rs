@@ -11,7 +11,7 @@
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
 //! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
 //! | catalog | `A#a` | `CATALOG` |
-//! | statistics | `A#a#P#p#S#shard` | `S`, by day `D#day` |
+//! | statistics | `A#a#P#p#S#shard` | `D#day`, of no day `S` |
 //! | tag member | `A#a#T#tag#shard` | `c` |
 //! | tags of the account | `A#a#TAGS` | the tag's hash |
 //! | mass action | `A#a#J#job` | `JOB`, `LANE#lane`, `PAGE#pass#lane#campaign#page` |
@@ -39,6 +39,9 @@ pub const CONTACT: &str = "CONTACT";
 
 /// How the sort key of an enrollment begins: what the feed tells enrollments by.
 pub const ENROLLMENT: &str = "E#";
+
+/// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
+pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 
 /// Whether the change feed carries the item: contacts and enrollments, and nothing else.
 pub fn is_fed(key: &Key) -> bool {
@@ -183,7 +186,7 @@ impl Keys {
         Key::new(format!("A#{}", self.account), "CATALOG")
     }
 
-    /// A shard of a campaign's statistics.
+    /// A shard of a campaign's statistics: what is counted on no day.
     pub fn statistics(&self, campaign: &CampaignId, shard: u32) -> Key {
         Key::new(format!("A#{}#P#{campaign}#S#{shard}", self.account), "S")
     }
@@ -208,7 +211,7 @@ impl Keys {
         Key::new(self.tags(), sha256(tag.folded()))
     }
 
-    /// A day of a shard of a campaign's statistics.
+    /// A day in a shard of a campaign's statistics: what was decided on it.
     pub fn statistics_of(&self, campaign: &CampaignId, shard: u32, day: NaiveDate) -> Key {
         let whole = self.statistics(campaign, shard);
         Key::new(whole.pk, format!("{}{day}", Self::DAYS))
@@ -318,7 +321,7 @@ pub fn revision_of_history(key: &Key) -> Option<u64> {
     key.sk.rsplit_once('#')?.1.parse().ok()
 }
 
-/// The day that a key of the statistics belongs to; none for the sum over all time.
+/// The day that a key of the statistics belongs to; none for what is counted on no day.
 pub fn day_of_statistics(key: &Key) -> Option<NaiveDate> {
     key.sk.strip_prefix(Keys::DAYS)?.parse().ok()
 }

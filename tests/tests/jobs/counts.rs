@@ -21,7 +21,10 @@ pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tal
         assert!(page.cursor.is_none());
         for item in &page.items {
             let tally: Tally = item.body.read().unwrap();
-            if item.key.sk.starts_with(Keys::DAYS) { days.add(&tally) } else { whole.add(&tally) }
+            whole.add(&tally);
+            if item.key.sk.starts_with(Keys::DAYS) {
+                days.add(&tally.of_a_day());
+            }
         }
     }
     (whole, days)
@@ -34,7 +37,8 @@ pub(crate) async fn no_day_is_below_zero(cloud: &Cloud, campaign: &CampaignId) {
         let partition = cloud.bench.platform.keys.statistics(campaign, shard).pk;
         let query = Query::of(&partition).prefix(Keys::DAYS).strong();
         for item in cloud.store.query(query).await.unwrap().items {
-            days.entry(item.key.sk).or_default().add(&item.body.read().unwrap());
+            let counted: Tally = item.body.read().unwrap();
+            days.entry(item.key.sk).or_default().add(&counted.of_a_day());
         }
     }
     for (day, tally) in days {
@@ -53,6 +57,11 @@ pub(crate) async fn counters_are_exact(
         whole.add(&enrollment.tally);
         whole.add(&Gauge::between(None, Some(enrollment)));
         days.add(&enrollment.tally.of_a_day());
+        // What was left to the next decision is counted with that one.
+        if let Some(left) = &enrollment.left {
+            whole.add(&left.delta.negative());
+            days.add(&left.delta.of_a_day().negative());
+        }
     }
     let (counted, by_day) = counted(cloud, campaign).await;
     let nonzero = |tally: &Tally| {

@@ -70,6 +70,11 @@ impl Table for DynamoTable {
         self.get_one(key, consistency).await
     }
 
+    /// A page is billed by the sum of its items.
+    fn reads_pages_cheaply(&self) -> bool {
+        true
+    }
+
     async fn get_many(
         &self,
         keys: &[Key],

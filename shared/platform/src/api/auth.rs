@@ -10,7 +10,8 @@
 //! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says nothing about any key;
 //! the admin key given from outside is compared in constant time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::extract::{FromRequestParts, Request, State};
@@ -30,7 +31,7 @@ use super::problem::Problem;
 use crate::Instant;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
-use crate::platform::read;
+use crate::platform::{Platform, read};
 use crate::ports::Unavailable;
 
 /// What a key may do.
@@ -194,7 +195,12 @@ pub(super) async fn authenticated(
 ) -> Result<Response, Problem> {
     if let Some(needed) = needed(request.method(), request.uri().path()) {
         let key = key_of(request.headers()).ok_or_else(no_key)?;
-        let holder = holder(&api, &key).await?;
+        let working = api.platform.at_work().await?;
+        let holder = match needed {
+            // It reads the catalog anyway.
+            Scope::Webhook => holder(&api, &key, Some(&working)).await?,
+            Scope::Read | Scope::Write | Scope::Admin => holder(&api, &key, None).await?,
+        };
         if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
             let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
             return Err(Problem::forbidden(format!(
@@ -204,6 +210,9 @@ pub(super) async fn authenticated(
             )));
         }
         request.extensions_mut().insert(holder);
+        if needed == Scope::Webhook {
+            request.extensions_mut().insert(Working(working));
+        }
     }
     Ok(next.run(request).await)
 }
@@ -236,7 +245,35 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
     Some(headers.get("x-api-key")?.to_str().ok()?.trim().to_owned())
 }
 
-async fn holder(api: &Api, key: &str) -> Result<Holder, Problem> {
+/// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a key writes the catalog
+/// too, so a key that is known as of this revision still opens what it opened.
+#[derive(Clone, Default)]
+pub(super) struct KnownKeys(Arc<Mutex<HashMap<String, (u64, Holder)>>>);
+
+impl KnownKeys {
+    /// So many are known at most.
+    const MOST: usize = 1_024;
+
+    fn get(&self, hash: &str, rev: u64) -> Option<Holder> {
+        let known = self.0.lock().ok()?;
+        known.get(hash).filter(|(known, _)| *known == rev).map(|(_, holder)| holder.clone())
+    }
+
+    fn add(&self, hash: &str, rev: u64, holder: &Holder) {
+        if let Ok(mut known) = self.0.lock() {
+            if known.len() >= Self::MOST {
+                known.clear();
+            }
+            known.insert(hash.to_owned(), (rev, holder.clone()));
+        }
+    }
+}
+
+/// The platform at work for one call.
+#[derive(Clone)]
+pub(super) struct Working(pub(super) Platform);
+
+async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Holder, Problem> {
     let hash = sha256(key);
     let as_admin = |admin: &AdminKey, id| {
         let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
@@ -245,11 +282,22 @@ async fn holder(api: &Api, key: &str) -> Result<Holder, Problem> {
     if let Some(admin) = api.admin.told().filter(|admin| admin.is(key)) {
         return Ok(as_admin(admin, hash));
     }
+    let rev = match working {
+        Some(working) => Some(working.catalog().await?.rev),
+        None => None,
+    };
+    if let Some(known) = rev.and_then(|rev| api.known_keys.get(&hash, rev)) {
+        return Ok(known);
+    }
     let stored = api.platform.get(&api_key(&hash)).await.map_err(Error::from)?;
     let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
     let stored = stored.filter(|stored| stored.account == *api.platform.keys.account());
     if let Some(StoredKey { name, scopes, .. }) = stored {
-        return Ok(Holder(Arc::new(Held { id: hash, name, scopes })));
+        let holder = Holder(Arc::new(Held { id: hash.clone(), name, scopes }));
+        if let Some(rev) = rev {
+            api.known_keys.add(&hash, rev, &holder);
+        }
+        return Ok(holder);
     }
     let kept = api.admin.kept().await.map_err(Error::from)?;
     kept.filter(|admin| admin.is(key))

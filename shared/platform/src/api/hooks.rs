@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use dacapo_engine::address::folded;
 use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::contact::Contact;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
@@ -15,13 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::auth::Holder;
+use super::auth::{Holder, Working};
 use super::changes::Changed;
 use super::extract::{Query, form_pairs, is_json, json, media_type, whole};
 use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
 use super::problem::Problem;
 use super::reading::{Manner, Reader, UnknownFields};
+use crate::catalog::Loaded;
 use crate::contacts::Written;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -88,22 +90,17 @@ async fn contact(
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
+    let working = request.extensions().get::<Working>().cloned();
     let sent = sent(request).await?;
-    let loaded = api.platform.catalog().await?;
-    let address = sent.get("email").and_then(Value::as_str).map(folded);
-    let before = match address.filter(|address| !address.is_empty()) {
-        Some(address) => match api.platform.contact_of(&address).await? {
-            Some(id) => api.platform.contact(&id).await?,
-            None => None,
-        },
-        None => None,
+    let platform = match working {
+        Some(Working(platform)) => platform,
+        None => api.platform.at_work().await?,
     };
-    let reader = Reader::new(&loaded, before.as_ref(), Manner::Hook, how.unknown_fields);
-    let read = reader.read(&sent, loaded.account.zone)?;
-    let email = read.email.unwrap_or_default();
-    if !read.new_fields.is_empty() {
-        create_fields(&api, &read.new_fields).await?;
-    }
+    let loaded = platform.catalog().await?;
+    let read = |loaded: &Loaded, before: Option<&Contact>| {
+        let reader = Reader::new(loaded, before, Manner::Hook, how.unknown_fields);
+        reader.read(&sent, loaded.account.zone)
+    };
     let answer = |written: &Written| {
         Answer::of(
             StatusCode::OK,
@@ -116,7 +113,34 @@ async fn contact(
         )
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
-    let written = api.platform.upsert(&email, &read.patch, &holder.author(), &together).await?;
+    let by = holder.author();
+    let address = sent.get("email").and_then(Value::as_str).map(folded);
+    let address = address.filter(|address| !address.is_empty());
+    // Mostly the contact is still what it was a moment ago. If it is not, everything is read once more: dates are read in the
+    // contact's zone, and the body may have been long in coming.
+    if let Some(address) = &address
+        && let Some(lately) = platform.contact_lately(address).await?
+        && let Ok(read) = read(&loaded, Some(&lately))
+        && read.new_fields.is_empty()
+        && let Some(written) =
+            platform.change_lately(address, lately, &read.patch, &by, &together).await?
+    {
+        return Ok(answer(&written)?);
+    }
+    let loaded = api.platform.catalog().await?;
+    let before = match &address {
+        Some(address) => match api.platform.contact_of(address).await? {
+            Some(id) => api.platform.contact(&id).await?,
+            None => None,
+        },
+        None => None,
+    };
+    let read = read(&loaded, before.as_ref())?;
+    let email = read.email.unwrap_or_default();
+    if !read.new_fields.is_empty() {
+        create_fields(&api, &read.new_fields).await?;
+    }
+    let written = api.platform.upsert(&email, &read.patch, &by, &together).await?;
     Ok(answer(&written)?)
 }
 

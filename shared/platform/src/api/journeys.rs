@@ -1,8 +1,10 @@
 //! Where a contact is in the campaigns, how it came there, and what it was sent (R60, R61).
 
 use axum::extract::State;
-use dacapo_engine::enrollment::Guard;
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::enrollment::{Enrollment, Guard};
+use dacapo_engine::history::Record;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::time::Zone;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +18,7 @@ use super::idempotency::Answer;
 use super::lists::{Page, Paging, foreign_cursor, listing_failed};
 use super::problem::Problem;
 use crate::contact_json::instant_text;
-use crate::enrollments::Came;
+use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, was_not_held};
 use crate::keys::Keys;
@@ -24,7 +26,6 @@ use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
-use dacapo_engine::enrollment::Enrollment;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -77,45 +78,103 @@ async fn history(
     let contact = contact_named(&api, &id).await?;
     let zone = api.platform.catalog().await?.account.zone_of(&contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
-    let mut items: Vec<HistoryLine> = Vec::new();
+    let mut lines = Lines { from, limit, zone, shown: Vec::new() };
+    let mut left = left_to_record(&api, &contact.id).await?;
     let mut cursor = None;
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
-        let query = match &from {
+        let query = match &lines.from {
             Some((sk, _)) => query.between(Keys::HISTORY, sk),
             None => query.prefix(Keys::HISTORY),
         };
         let page = api.platform.ports.table.query(query.limit(limit + 1).after(cursor)).await;
         let page = page.map_err(listing_failed)?;
         for stored in &page.items {
-            let StoredHistory { campaign, records, .. } = read(stored)?;
-            let shown = match &from {
-                Some((sk, shown)) if *sk == stored.key.sk => *shown,
-                Some(_) | None => 0,
-            };
-            let lines = records.iter().rev().flat_map(|record| {
-                record.lines.iter().rev().map(|line| HistoryLine {
-                    at: instant_text(record.at),
-                    campaign: campaign.clone(),
-                    run: line.run,
-                    kind: line.what.kind(),
-                    text: line.what.words(zone, &record.because),
-                    cause: record.because.words(),
-                    element: line.element.as_ref().map(ToString::to_string),
-                })
-            });
-            for (nth, line) in lines.enumerate().skip(shown) {
-                if items.len() == limit {
-                    let next = Cursor::at(&[HISTORY, &stored.key.sk, &nth.to_string()]);
-                    return Ok(axum::Json(Page { items, next_cursor: Some(next) }));
+            while left.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
+                let Some((sk, (campaign, records))) = left.pop() else { break };
+                if let Some(next) = lines.show(&sk, &campaign, &records) {
+                    return Ok(axum::Json(lines.until(Some(next))));
                 }
-                items.push(line);
+            }
+            // It has been recorded meanwhile.
+            left.retain(|(sk, _)| *sk != stored.key.sk);
+            let StoredHistory { campaign, records, .. } = read(stored)?;
+            if let Some(next) = lines.show(&stored.key.sk, &campaign, &records) {
+                return Ok(axum::Json(lines.until(Some(next))));
             }
         }
         cursor = page.cursor;
         if cursor.is_none() {
-            return Ok(axum::Json(Page { items, next_cursor: None }));
+            break;
         }
+    }
+    while let Some((sk, (campaign, records))) = left.pop() {
+        if let Some(next) = lines.show(&sk, &campaign, &records) {
+            return Ok(axum::Json(lines.until(Some(next))));
+        }
+    }
+    Ok(axum::Json(lines.until(None)))
+}
+
+/// Where something stands in the history, in which campaign it happened, and what.
+type LeftToRecord = (String, (CampaignId, Vec<Record>));
+
+/// What has happened and is to be recorded together with what comes next, the newest last.
+async fn left_to_record(api: &Api, contact: &ContactId) -> Result<Vec<LeftToRecord>, Problem> {
+    let enrollments = api.platform.enrollments(contact).await?;
+    let mut all: Vec<_> = enrollments
+        .into_iter()
+        .filter_map(|(campaign, mut enrollment)| {
+            let left = *enrollment.left.take()?;
+            let at = instant_of_left(&left, &enrollment);
+            let key = api.platform.keys.history(contact, at, &campaign, left.stamp, 0);
+            Some((key.sk, (campaign, left.records)))
+        })
+        .collect();
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(all)
+}
+
+/// A page of lines in the making.
+struct Lines {
+    /// The place of the first, and how many of its lines were shown.
+    from: Option<(String, usize)>,
+    limit: usize,
+    zone: Zone,
+    shown: Vec<HistoryLine>,
+}
+
+impl Lines {
+    /// Shows what a decision left, newest first. Answers where the next page begins if this one is full.
+    fn show(&mut self, sk: &str, campaign: &CampaignId, records: &[Record]) -> Option<Cursor> {
+        let skipped = match &self.from {
+            // It was on a page before.
+            Some((from, _)) if sk > from.as_str() => return None,
+            Some((from, shown)) if sk == from => *shown,
+            Some(_) | None => 0,
+        };
+        let lines = records.iter().rev().flat_map(|record| {
+            record.lines.iter().rev().map(|line| HistoryLine {
+                at: instant_text(record.at),
+                campaign: campaign.clone(),
+                run: line.run,
+                kind: line.what.kind(),
+                text: line.what.words(self.zone, &record.because),
+                cause: record.because.words(),
+                element: line.element.as_ref().map(ToString::to_string),
+            })
+        });
+        for (nth, line) in lines.enumerate().skip(skipped) {
+            if self.shown.len() == self.limit {
+                return Some(Cursor::at(&[HISTORY, sk, &nth.to_string()]));
+            }
+            self.shown.push(line);
+        }
+        None
+    }
+
+    fn until(self, next_cursor: Option<Cursor>) -> Page<HistoryLine> {
+        Page { items: self.shown, next_cursor }
     }
 }
 

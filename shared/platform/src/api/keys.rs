@@ -179,7 +179,12 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
     if read::<StoredKey>(&stored)?.account != *platform.keys.account() {
         return Err(missing());
     }
-    let delete = Write::delete(key, Condition::Always);
-    platform.write(vec![delete]).await.map_err(Error::from)?;
+    // Together with the catalog: who knows the key looks there whether he still may.
+    platform
+        .change_catalog(|catalog| {
+            catalog.keys_deleted += 1;
+            Ok::<_, Problem>(((), vec![Write::delete(key.clone(), Condition::Always)]))
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -53,6 +53,7 @@ pub use problem::{Fault, Problem};
 pub(crate) struct Api {
     pub(crate) platform: Platform,
     admin: Admin,
+    known_keys: auth::KnownKeys,
     described: Arc<openapi::Described>,
 }
 
@@ -97,7 +98,7 @@ fn assembled(
         routes = routes.route("/v1/openapi.json", get(openapi::serve));
     }
     let described = Arc::new(openapi::Described::new(document));
-    let api = Api { platform, admin, described };
+    let api = Api { platform, admin, known_keys: auth::KnownKeys::default(), described };
     // The last layer stands outermost.
     routes
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))

@@ -13,7 +13,7 @@ use super::{CampaignError, there};
 use crate::error::Error;
 use crate::keys::{SHARDS, day_of_statistics};
 use crate::platform::{Platform, read};
-use crate::table::{Consistency, Query};
+use crate::table::Query;
 
 /// What happened in a campaign, and where its contacts are now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -91,11 +91,10 @@ impl Platform {
     pub async fn campaign_statistics(&self, id: &CampaignId) -> Result<Statistics, CampaignError> {
         let loaded = self.catalog().await?;
         let standing = there(&loaded.catalog, id)?.standing();
-        let keys: Vec<_> = (0..SHARDS).map(|shard| self.keys.statistics(id, shard)).collect();
-        let shards = self.ports.table.get_many(&keys, Consistency::Strong).await;
         let mut tally = Tally::default();
-        for shard in shards.map_err(Error::from)?.iter().flatten() {
-            tally.add(&read(shard)?);
+        let shards = (0..SHARDS).map(|shard| self.counted_in(id, shard, None));
+        for counters in futures_util::future::try_join_all(shards).await? {
+            counters.iter().for_each(|(_, counted)| tally.add(counted));
         }
         let mut elements: BTreeMap<ElementId, ElementStatistics> = BTreeMap::new();
         if let Some(standing) = standing {
@@ -138,22 +137,10 @@ impl Platform {
         to: NaiveDate,
     ) -> Result<Vec<DayStatistics>, Error> {
         let mut days: BTreeMap<NaiveDate, Tally> = BTreeMap::new();
-        for shard in 0..SHARDS {
-            let first = self.keys.statistics_of(id, shard, from);
-            let last = self.keys.statistics_of(id, shard, to);
-            let mut cursor = None;
-            loop {
-                let query = Query::of(&first.pk).between(&first.sk, &last.sk).after(cursor);
-                let page = self.ports.table.query(query.strong()).await?;
-                for stored in &page.items {
-                    if let Some(day) = day_of_statistics(&stored.key) {
-                        days.entry(day).or_default().add(&read(stored)?);
-                    }
-                }
-                cursor = page.cursor;
-                if cursor.is_none() {
-                    break;
-                }
+        let shards = (0..SHARDS).map(|shard| self.counted_in(id, shard, Some((from, to))));
+        for (day, counted) in futures_util::future::try_join_all(shards).await?.concat() {
+            if let Some(day) = day {
+                days.entry(day).or_default().add(&counted.of_a_day());
             }
         }
         days.retain(|_, tally| !tally.is_empty());
@@ -165,6 +152,34 @@ impl Platform {
             messages: MessageStatistics::of(tally),
         };
         Ok(days.iter().map(statistics).collect())
+    }
+
+    /// The counters in a shard: of these days, or all of them, those of no day included.
+    async fn counted_in(
+        &self,
+        id: &CampaignId,
+        shard: u32,
+        days: Option<(NaiveDate, NaiveDate)>,
+    ) -> Result<Vec<(Option<NaiveDate>, Tally)>, Error> {
+        let whole = self.keys.statistics(id, shard);
+        let range =
+            days.map(|(from, to)| [from, to].map(|day| self.keys.statistics_of(id, shard, day).sk));
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query = match &range {
+                Some([first, last]) => Query::of(&whole.pk).between(first, last),
+                None => Query::of(&whole.pk),
+            };
+            let page = self.ports.table.query(query.after(cursor).strong()).await?;
+            for stored in &page.items {
+                all.push((day_of_statistics(&stored.key), read(stored)?));
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
     }
 }
 

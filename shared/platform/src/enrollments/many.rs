@@ -82,7 +82,13 @@ impl Platform {
             if !asked.tag.is_none_or(|tag| contact.tags.contains_key(tag)) {
                 return Ok(None);
             }
-            *before = state.as_ref().map(read::<State>).transpose()?.map(|state| state.enrollment);
+            let state = state.as_ref().map(read::<State>).transpose()?;
+            if state.as_ref().is_some_and(|state| contact.rev < state.knows()) {
+                // Both were written in between.
+                stored = self.read_again(asked, id).await?;
+                continue;
+            }
+            *before = state.map(|state| state.enrollment);
             let question = Question {
                 campaign: asked.campaign,
                 event: asked.event,

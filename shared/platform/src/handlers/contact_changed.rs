@@ -5,15 +5,19 @@ use std::sync::Mutex;
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Change, Contact};
-use dacapo_engine::decide::Event;
+use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::enrollments::{Came, Image};
+use crate::catalog::Loaded;
+use crate::enrollments::{Came, Image, Own, is_about_to_forget};
 use crate::error::Error;
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Item, TableError, Write};
+
+/// Why a change waits that could be decided itself.
+const BEHIND_ANOTHER: &str = "an older change could not be decided";
 
 /// A contact in the change feed, before and after a write.
 #[derive(Debug, Clone)]
@@ -46,12 +50,36 @@ impl Platform {
         let rev_before = image.old.as_ref().and_then(|old| old.rev).unwrap_or(0);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
         let loaded = self.catalog_for(contact.updated_at).await?;
-        self.list_tags(&contact, changes, &loaded.catalog.secret).await?;
+        let image = Image { before: rev_before, contact: &contact };
+        let mut withdrawn = Vec::new();
+        let decided = self.decided(&loaded, image, changes, &mut withdrawn).await;
+        self.list_tags(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
+        decided
+    }
+
+    /// Every campaign that is concerned decides. Notes the tags that they take from the contact at once.
+    async fn decided(
+        &self,
+        loaded: &Loaded,
+        image: Image<'_>,
+        changes: &[Change],
+        withdrawn: &mut Vec<Tag>,
+    ) -> Result<(), Error> {
+        let contact = image.contact;
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
             return Ok(());
         }
-        let image = Image { before: rev_before, contact: &contact };
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
+        // nothing is to be done is no conclusion from an older state.
+        let is_concerned = |id: &CampaignId| {
+            loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
+        };
+        if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
+            && self.decided_lately(only, image, loaded.rev, withdrawn).await?
+        {
+            return Ok(());
+        }
         let enrollments = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
@@ -73,29 +101,72 @@ impl Platform {
                 continue;
             }
             if waits_in_quarantine(enrollment) {
-                self.quarantine(id, image, "an older change could not be decided").await?;
+                self.quarantine(id, image, BEHIND_ANOTHER).await?;
                 continue;
             }
             let known = Some(enrollment.cloned());
             match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
                 Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
-                Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
+                Came::Ignored(Ignored::Quarantined) => {
+                    self.quarantine(id, image, BEHIND_ANOTHER).await?;
+                }
+                Came::Committed(next) => withdrawn.extend(next.withdrawn),
+                Came::Deliver(_) | Came::Ignored(_) => {}
             }
         }
         Ok(())
     }
 
-    /// The lists of contacts by tag follow the contact.
+    /// Tries to decide a change on the enrollment as it was a moment ago at least. `false` if it has to be decided on what is
+    /// there now: only what was committed, and what was seen before, stands.
+    async fn decided_lately(
+        &self,
+        campaign: &CampaignId,
+        image: Image<'_>,
+        catalog: u64,
+        withdrawn: &mut Vec<Tag>,
+    ) -> Result<bool, Error> {
+        let contact = image.contact;
+        let lately = self.state_lately(&contact.id, campaign).await?;
+        let own = lately.as_ref().and_then(|state| state.own);
+        let lately = lately.map(|state| state.enrollment);
+        if waits_in_quarantine(lately.as_ref()) {
+            return Ok(false);
+        }
+        // The campaign's own write, which it looked at when it made it: whatever it has done since came after.
+        if own == Some(Own { rev: contact.rev, catalog })
+            && image.before + 1 == contact.rev
+            && !is_about_to_forget(contact, lately.as_ref())
+        {
+            return Ok(true);
+        }
+        match self.changed_once(campaign, image, lately.as_ref()).await {
+            Ok(Some(Came::Committed(next))) => {
+                withdrawn.extend(next.withdrawn);
+                Ok(true)
+            }
+            Ok(Some(Came::Ignored(Ignored::AlreadyApplied))) => Ok(true),
+            Ok(Some(Came::Ignored(_) | Came::Deliver(_) | Came::Undecidable(_)) | None)
+            | Err(Error::Behind) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be in its list first.
     async fn list_tags(
         &self,
         contact: &Contact,
         changes: &[Change],
+        withdrawn: &[Tag],
         secret: &str,
     ) -> Result<(), Error> {
         for change in changes {
             for tag in &change.added {
                 let Some((shown, at)) = contact.tags.get_key_value(tag) else { continue };
                 self.list_tag(shown, secret).await?;
+                if withdrawn.contains(tag) {
+                    continue;
+                }
                 let since = serde_json::json!({ "at": at.timestamp_millis() });
                 let member = item(self.keys.tag_member(tag, &contact.id), &since)?;
                 self.write(vec![Write::put(member, Condition::Always)]).await?;

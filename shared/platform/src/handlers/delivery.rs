@@ -1,8 +1,11 @@
 //! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31).
 
+use std::borrow::Cow;
+
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Delivery, Event};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::merge::merge_values;
@@ -53,16 +56,18 @@ impl Platform {
         self.tell_settled(contact, campaign, (run, step), settled).await.map(Ledger::Done)
     }
 
-    /// The decision says that the message may leave now. At most once, whatever is repeated or crashes.
+    /// The decision says that the message may leave now; `latest` is the contact that it was made on, just now. At most
+    /// once, whatever is repeated or crashes.
     pub(super) async fn deliver(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
         delivery: &Delivery,
         before: Option<MessageRecord>,
+        latest: Option<&Contact>,
     ) -> Result<Done, Error> {
         let key = self.keys.message(contact, campaign, delivery.run, delivery.step);
-        match self.attempt(contact, campaign, delivery, &key, before).await? {
+        match self.attempt(contact, campaign, delivery, &key, before, latest).await? {
             Attempt::Settled(outcome, reason) => {
                 let step = (delivery.run, delivery.step);
                 self.tell_settled(contact, campaign, step, (outcome, reason)).await
@@ -99,6 +104,7 @@ impl Platform {
         delivery: &Delivery,
         key: &Key,
         before: Option<MessageRecord>,
+        latest: Option<&Contact>,
     ) -> Result<Attempt, Error> {
         let loaded = self.catalog().await?;
         let graph = self.version(campaign, delivery.version).await?;
@@ -120,17 +126,18 @@ impl Platform {
             n: 0,
             w: String::new(),
         };
-        let mail = match self.compose(&loaded, &graph, contact, delivery, &mut record).await? {
-            Ok(mail) => mail,
-            Err(reason) => {
-                record.status = MessageStatus::Settled(Outcome::Failed);
-                record.reason = Some(reason.clone());
-                return self
-                    .first_to_settle(key, before.as_ref(), record, Vec::new())
-                    .await
-                    .map(|won| won.unwrap_or(Attempt::Lost));
-            }
-        };
+        let mail =
+            match self.compose(&loaded, &graph, (contact, latest), delivery, &mut record).await? {
+                Ok(mail) => mail,
+                Err(reason) => {
+                    record.status = MessageStatus::Settled(Outcome::Failed);
+                    record.reason = Some(reason.clone());
+                    return self
+                        .first_to_settle(key, before.as_ref(), record, Vec::new())
+                        .await
+                        .map(|won| won.unwrap_or(Attempt::Lost));
+                }
+            };
         match self.ports.mailer.post() {
             Post::Captured => {
                 // The record is the mail: both are one transaction.
@@ -220,12 +227,16 @@ impl Platform {
         &self,
         loaded: &Loaded,
         graph: &Graph,
-        contact: &ContactId,
+        (contact, latest): (&ContactId, Option<&Contact>),
         delivery: &Delivery,
         record: &mut MessageRecord,
     ) -> Result<Result<Mail, String>, Error> {
-        let Some(contact) = self.contact(contact).await? else {
-            return Ok(Err("the contact was erased".to_owned()));
+        let contact = match latest {
+            Some(latest) => Cow::Borrowed(latest),
+            None => match self.contact(contact).await? {
+                Some(contact) => Cow::Owned(contact),
+                None => return Ok(Err("the contact was erased".to_owned())),
+            },
         };
         let document = &graph.document;
         let Some(email) = document.emails.get(&delivery.email) else {

@@ -7,9 +7,10 @@ use dacapo_engine::decide::{Effect, Event, Source};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::time::day_of;
 
 use crate::Instant;
-use crate::enrollments::{Came, StoredEnrollment, read_state};
+use crate::enrollments::{Came, StoredEnrollment, instant_of, read_state};
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageRecord, MessageStatus};
@@ -54,6 +55,7 @@ impl Platform {
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
+        self.settle_days(&mut decisions).await?;
         self.record(&decisions).await?;
         let mut orders = Vec::new();
         for decision in &decisions {
@@ -63,6 +65,22 @@ impl Platform {
         }
         if !orders.is_empty() {
             self.ports.outbox.dispatch(orders).await?;
+        }
+        Ok(())
+    }
+
+    /// A decision says on which day it counts. What was not decided but put right is counted on the account's day.
+    async fn settle_days(&self, decisions: &mut [Committed]) -> Result<(), Error> {
+        let open = |decision: &Committed| {
+            decision.stored.day.is_none() && !decision.stored.delta.of_a_day().is_empty()
+        };
+        if !decisions.iter().any(open) {
+            return Ok(());
+        }
+        let zone = self.catalog().await?.account.zone;
+        for decision in decisions.iter_mut().filter(|decision| open(decision)) {
+            let at = instant_of(&decision.stored.records, &decision.stored.enrollment);
+            decision.stored.day = Some(day_of(at, zone));
         }
         Ok(())
     }

@@ -146,14 +146,13 @@ impl Platform {
         let what = Happened::MessageSettled { outcome: Outcome::Sent, reason: None };
         let element = Some(record.element.clone());
         let lines = vec![Line { run: record.run, element, what }];
-        Some(StoredEnrollment {
-            stamp: enrollment.rev,
-            enrollment,
-            effects: Vec::new(),
+        let put_right = StoredEnrollment {
             records: vec![Record { at: self.now(), because: Cause::Message, lines }],
             delta,
             w: self.new_write_id(),
-        })
+            ..StoredEnrollment::of(enrollment)
+        };
+        Some(put_right.taking_over())
     }
 
     /// No mail to this address any more.

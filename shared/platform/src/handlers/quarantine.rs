@@ -6,7 +6,6 @@ use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard, Status};
 use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
@@ -142,14 +141,9 @@ impl Platform {
             next.rev += 1;
             let what = Happened::Held { guard: Guard::Undecided };
             let line = Line { run: next.run, element: None, what };
-            Some(StoredEnrollment {
-                stamp: next.rev,
-                enrollment: next,
-                effects: Vec::new(),
-                records: vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }],
-                delta: Tally::default(),
-                w: String::new(),
-            })
+            let records =
+                vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }];
+            Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.taking_over())
         })
         .await
     }
@@ -168,7 +162,7 @@ impl Platform {
     }
 
     /// Writes an enrollment's next state; `None` leaves it as it is.
-    async fn rewrite(
+    pub(crate) async fn rewrite(
         &self,
         id: &ContactId,
         campaign: &CampaignId,

@@ -1,22 +1,23 @@
 //! History and statistics of decisions, together or not at all.
 //!
 //! A decision's history item holds what the decision counted, and is written once: that makes the counting idempotent.
-//! What is counted is counted twice, over all time and by day. *Reset statistics* (R16) takes both off: the first from the
-//! enrollment's tally, the days from the history items since the last reset.
+//! What is counted by day stands in the day's counters, with whatever was counted in the same decision; everything else in
+//! the campaign's counters of no day. All of them together are the sum over all time. *Reset statistics* (R16) takes off the
+//! enrollment's tally: from the days what the history items since the last reset have, the rest from no day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::enrollment::{Enrollment, Left};
 use dacapo_engine::hash::stable;
-use dacapo_engine::history::{Happened, Record};
+use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
-use dacapo_engine::time::{Zone, day_of};
 use serde::{Deserialize, Serialize};
 
 use super::enrollment_committed::Committed;
 use crate::Instant;
+use crate::enrollments::{instant_of_left, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
 use crate::platform::{Platform, item, read};
@@ -60,7 +61,7 @@ struct Counted {
     reset: bool,
 }
 
-/// A counter of a campaign: over all time, or of a day.
+/// Counters of a campaign: of a day, or of none.
 type Counter<'a> = (&'a CampaignId, Option<NaiveDate>);
 
 /// An item that is written once, and what is counted with it.
@@ -76,10 +77,9 @@ impl Platform {
         if decisions.is_empty() {
             return Ok(());
         }
-        let zone = self.catalog().await?.account.zone;
         let mut entries = Vec::new();
         for decision in decisions {
-            entries.extend(self.entries(decision, decisions, zone).await?);
+            entries.extend(self.entries(decision, decisions).await?);
         }
         let together = in_transactions(entries);
         let written = together.into_iter().map(|entries| self.write_entries(entries));
@@ -92,26 +92,33 @@ impl Platform {
         &self,
         decision: &'a Committed,
         batch: &[Committed],
-        zone: Zone,
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
+        if stored.enrollment.left.is_some() {
+            // It is for the next decision to record.
+            return Ok(Vec::new());
+        }
         let before = decision.before.as_ref();
+        let mut entries = Vec::new();
+        entries.extend(stored.left.as_ref().map(|left| self.entry_of(decision, left)).transpose()?);
         let mut delta = stored.delta.clone();
         delta.add(&Gauge::between(before, Some(&stored.enrollment)));
         if stored.records.is_empty() && delta.is_empty() {
-            return Ok(Vec::new());
+            return Ok(entries);
         }
         let at = instant_of(decision);
         let reset = is_reset(&stored.records);
-        let (mut days, day) = if reset {
-            (self.days_to_take_off(decision, before, batch, zone).await?, None)
-        } else {
-            let counted = delta.of_a_day();
-            let day = (!counted.is_empty()).then(|| day_of(at, zone));
-            (day.map(|day| (day, counted)).into_iter().collect(), day)
+        let (mut days, mut rest) = match stored.day {
+            _ if reset => (self.days_to_take_off(decision, before, batch).await?, delta.clone()),
+            Some(day) => (vec![(day, delta.clone())], Tally::default()),
+            None => (Vec::new(), delta.clone()),
         };
-        let total = ((campaign, None), delta.clone());
+        if reset {
+            days.iter().for_each(|(_, off)| rest.add(&off.negative()));
+        }
+        let day = stored.day.filter(|_| !reset);
+        let of_no_day = ((campaign, None), rest);
         let history = StoredHistory {
             campaign: campaign.clone(),
             version: stored.enrollment.version,
@@ -120,12 +127,11 @@ impl Platform {
             day,
             reset,
         };
-        let mut entries = Vec::new();
         for part in 0.. {
             let rest = days.split_off(days.len().min(DAYS_AT_ONCE));
-            let key = self.keys.history(contact, at, campaign, stored.stamp, part);
+            let key = self.keys.history(contact, at, campaign, stored.recorded_as(), part);
             let (history, first) = if part == 0 {
-                (item(key, &history)?, Some(total.clone()))
+                (item(key, &history)?, Some(of_no_day.clone()))
             } else {
                 // Nothing but that these days have been counted.
                 let empty = StoredHistory {
@@ -147,6 +153,23 @@ impl Platform {
         Ok(entries)
     }
 
+    /// What is to be written about a decision that left it to this one.
+    fn entry_of<'a>(&self, decision: &'a Committed, left: &'a Left) -> Result<Entry<'a>, Error> {
+        let (contact, campaign) = (&decision.contact, &decision.campaign);
+        let at = instant_of_left(left, &decision.stored.enrollment);
+        let history = StoredHistory {
+            campaign: campaign.clone(),
+            version: left.version,
+            records: left.records.clone(),
+            delta: left.delta.clone(),
+            day: left.day,
+            reset: false,
+        };
+        let key = self.keys.history(contact, at, campaign, left.stamp, 0);
+        let counts = vec![((campaign, left.day), left.delta.clone())];
+        Ok(Entry { contact, history: item(key, &history)?.expires(at + KEPT), counts })
+    }
+
     /// What the contact contributed to each day since the last time that its contributions were taken off, negative. It
     /// stands in the history; what the batch has before this decision may not be there yet.
     async fn days_to_take_off(
@@ -154,7 +177,6 @@ impl Platform {
         decision: &Committed,
         before: Option<&Enrollment>,
         batch: &[Committed],
-        zone: Zone,
     ) -> Result<Vec<(NaiveDate, Tally)>, Error> {
         if before.is_none_or(|before| before.tally.of_a_day().is_empty()) {
             return Ok(Vec::new());
@@ -191,12 +213,17 @@ impl Platform {
         let same = |other: &&Committed| {
             other.contact == decision.contact && other.campaign == decision.campaign
         };
+        let lefts = batch.iter().filter(same).filter_map(|other| other.stored.left.as_ref());
+        for left in lefts.filter(|left| earlier(left.stamp)) {
+            if let Some(day) = left.day {
+                since.entry(left.stamp).or_insert_with(|| (day, left.delta.of_a_day()));
+            }
+        }
         for other in batch.iter().filter(same).filter(|other| earlier(other.stored.stamp)) {
-            let rev = other.stored.stamp;
+            let rev = other.stored.recorded_as();
             if is_reset(&other.stored.records) {
                 last_reset = last_reset.max(rev);
-            } else {
-                let day = day_of(instant_of(other), zone);
+            } else if let Some(day) = other.stored.day {
                 since.entry(rev).or_insert_with(|| (day, other.stored.delta.of_a_day()));
             }
         }
@@ -267,16 +294,9 @@ fn in_transactions(entries: Vec<Entry<'_>>) -> Vec<Vec<Entry<'_>>> {
     all
 }
 
-/// The instant under which a decision stands in the history: the same every time.
+/// The instant under which a decision stands in the history.
 fn instant_of(decision: &Committed) -> Instant {
-    let enrollment = &decision.stored.enrollment;
-    let first = decision.stored.records.first().map(|record| record.at);
-    first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)
-}
-
-fn is_reset(records: &[Record]) -> bool {
-    let lines = records.iter().flat_map(|record| &record.lines);
-    lines.into_iter().any(|line| line.what == Happened::StatisticsReset)
+    crate::enrollments::instant_of(&decision.stored.records, &decision.stored.enrollment)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -93,7 +93,9 @@ impl Platform {
     ) -> Result<Outcome, Error> {
         let before = reply.before.as_ref();
         let outcome = match reply.came {
-            Ok(Some(Came::Committed(after))) if after.job == job.seq && after.idle => {
+            Ok(Some(Came::Committed(next)))
+                if next.enrollment.job == job.seq && next.enrollment.idle =>
+            {
                 Outcome::Skipped
             }
             Ok(Some(Came::Committed(_) | Came::Deliver(_))) => Outcome::Done,

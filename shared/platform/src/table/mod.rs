@@ -48,6 +48,11 @@ pub trait Table: Send + Sync {
         Ok(Since::of(self.get(key, Consistency::Strong).await?, rev))
     }
 
+    /// Whether a page of a few small items takes less than to get two of them one by one.
+    fn reads_pages_cheaply(&self) -> bool {
+        false
+    }
+
     /// Many items, answered in the order of `keys`; a key may stand there twice. Each item is read
     /// for itself: together they are no snapshot.
     async fn get_many(
@@ -83,6 +88,10 @@ impl<T: Table + ?Sized> Table for Arc<T> {
 
     async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
         (**self).get_since(key, rev).await
+    }
+
+    fn reads_pages_cheaply(&self) -> bool {
+        (**self).reads_pages_cheaply()
     }
 
     async fn get_many(

@@ -1,0 +1,191 @@
+//! A decision is committed: one write, on condition that nobody else was faster, together with what the campaign writes to
+//! the contact.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dacapo_engine::campaign::Campaign;
+use dacapo_engine::contact::Contact;
+use dacapo_engine::decide::{Advance, ContactWrite, Decision, Event, Situation, decide};
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::history::Record;
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_engine::time::day_of;
+
+use super::{Next, Own, StoredEnrollment};
+use crate::Instant;
+use crate::catalog::Loaded;
+use crate::error::Error;
+use crate::metrics;
+use crate::platform::{Platform, is_own, item};
+use crate::table::{Condition, Item, TableError, Write};
+
+/// What came of a commit.
+pub(super) enum Commit {
+    Made(Box<Next>),
+    /// Somebody else was faster.
+    Lost,
+    /// The contact is gone.
+    Erased,
+}
+
+impl Platform {
+    /// One write, on condition that nobody else was faster.
+    pub(super) async fn commit(
+        &self,
+        judged: &Contact,
+        (campaign, loaded): (&Campaign, &Loaded),
+        before: Option<&Enrollment>,
+        advance: Advance,
+    ) -> Result<Commit, Error> {
+        let id = &judged.id;
+        let Advance { enrollment, writes, effects, records, delta, .. } = advance;
+        let at = instant_of(&records, &enrollment);
+        let told = records.clone();
+        let stored = StoredEnrollment {
+            effects,
+            records,
+            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, loaded.account.zone)),
+            delta,
+            w: self.new_write_id(),
+            ..StoredEnrollment::of(enrollment)
+        };
+        let mut stored = stored.taking_over().leaving(before);
+        // The contact that was judged is the latest, mostly; otherwise another change has come since.
+        let mut latest = Cow::Borrowed(judged);
+        let mut is_latest = false;
+        loop {
+            let mut writes_contact = None;
+            let mut withdrawn = Vec::new();
+            stored.own = None;
+            if !writes.is_empty() {
+                match self.written(&latest, &writes) {
+                    Some(written) => {
+                        let is_taken = |tag: &&Tag| !written.tags.contains_key(*tag);
+                        withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
+                        stored.own = self.own(&latest, &written, (campaign, loaded), &stored);
+                        let condition = Condition::Rev(latest.rev);
+                        writes_contact = Some(Write::put(self.contact_item(&written)?, condition));
+                    }
+                    None if is_latest => {}
+                    // Nothing is to be done: that is for the latest to say.
+                    None => {
+                        let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                        (latest, is_latest) = (Cow::Owned(now), true);
+                        continue;
+                    }
+                }
+            }
+            let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
+            let is_two = writes_contact.is_some();
+            together.extend(writes_contact);
+            let checks = before.is_none() && !is_two;
+            if checks {
+                // An erased contact is not enrolled again.
+                together.push(Write::check(self.keys.contact(id), Condition::Present));
+            }
+            match self.write(together).await {
+                Ok(()) => {}
+                Err(TableError::Conflict { which: 0, current })
+                    if is_own(current.as_deref(), &stored.w) => {}
+                Err(TableError::Conflict { which: 1, current: None }) if checks => {
+                    return Ok(Commit::Erased);
+                }
+                Err(TableError::Conflict { which: 1, .. }) if is_two && !is_latest => {
+                    let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                    (latest, is_latest) = (Cow::Owned(now), true);
+                    continue;
+                }
+                Err(TableError::Conflict { .. } | TableError::Contended) => {
+                    return Ok(Commit::Lost);
+                }
+                Err(error) => return Err(error.into()),
+            }
+            metrics::committed(&writes, &told);
+            return Ok(Commit::Made(Box::new(Next { enrollment: stored.enrollment, withdrawn })));
+        }
+    }
+
+    /// The contact with what a campaign writes to it; `None` if that changes nothing.
+    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Option<Contact> {
+        let mut contact = latest.clone();
+        let mut fresh = 0;
+        let now = self.now();
+        for write in writes {
+            let (by, causality) = (write.by.clone(), Some(write.causality));
+            if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
+                fresh += 1;
+            }
+        }
+        (fresh > 0).then_some(contact)
+    }
+
+    /// Looks at what the campaign has just written as the feed will, if nothing has come in between. What concerns nobody is
+    /// noted, with the catalog as of which that is so; the enrollment has not seen it yet.
+    fn own(
+        &self,
+        judged: &Contact,
+        written: &Contact,
+        (campaign, loaded): (&Campaign, &Loaded),
+        stored: &StoredEnrollment,
+    ) -> Option<Own> {
+        let enrollment = &stored.enrollment;
+        let asks = campaign.versions.values().any(|graph| graph.asks_for_statuses());
+        if asks || judged.rev != enrollment.seen {
+            return None;
+        }
+        let situation = Situation {
+            account: &loaded.account,
+            campaign,
+            contact: written,
+            baseline: enrollment.seen,
+            enrollment: Some(enrollment),
+            statuses: &|_| None,
+            now: self.now(),
+        };
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
+        match decided {
+            Ok(Decision::Seen(_)) => Some(Own { rev: written.rev, catalog: loaded.rev }),
+            // Whatever it is, the feed will bring it.
+            Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
+        }
+    }
+
+    /// Notes what has been seen before the contact forgets it; losing a race is as good.
+    pub(super) async fn commit_seen(
+        &self,
+        id: &ContactId,
+        campaign: &Campaign,
+        before: Option<&Enrollment>,
+        next: Enrollment,
+    ) -> Result<(), Error> {
+        // Nothing is to be performed: the stamp is that of no image.
+        let w = self.new_write_id();
+        let stored = StoredEnrollment { stamp: 0, w, ..StoredEnrollment::of(next) };
+        match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
+            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The write of an enrollment, on condition that nobody else was faster.
+    pub(crate) fn enrollment_write(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        before: Option<&Enrollment>,
+        next: &StoredEnrollment,
+    ) -> Result<Write, Error> {
+        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
+        let stored: Item = item(self.keys.enrollment(id, campaign), next)?
+            .rev(next.enrollment.rev)
+            .index(self.keys.member_listed(campaign, id));
+        Ok(Write::put(stored, condition))
+    }
+}
+
+/// The instant under which a decision stands in the history: the same every time.
+pub(crate) fn instant_of(records: &[Record], enrollment: &Enrollment) -> Instant {
+    let first = records.first().map(|record| record.at);
+    first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)
+}

@@ -1,0 +1,117 @@
+//! A decision that queues a transactional message leaves its lines and counts to the next decision, which mostly is the one
+//! that settles the message: both are recorded at once.
+//!
+//! What is left stands in the enrollment, so no decision can be committed without it. The history shows it; if the message
+//! does not leave at its first try, it is recorded without waiting any longer.
+
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_engine::decide::Effect;
+use dacapo_engine::enrollment::{Enrollment, Left, Status};
+use dacapo_engine::history::{Happened, Record};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::statistics::{Gauge, Tally};
+
+use super::{StoredEnrollment, instant_of};
+use crate::Instant;
+use crate::error::Error;
+use crate::platform::Platform;
+
+impl StoredEnrollment {
+    /// What asks for nothing but to be stored; it is performed.
+    pub(crate) fn of(enrollment: Enrollment) -> Self {
+        Self {
+            stamp: enrollment.rev,
+            enrollment,
+            effects: Vec::new(),
+            records: Vec::new(),
+            delta: Tally::default(),
+            day: None,
+            first: None,
+            left: None,
+            own: None,
+            w: String::new(),
+        }
+    }
+
+    /// With what an earlier decision left: as one, unless it counts on another day or belongs to another version.
+    pub(crate) fn taking_over(mut self) -> Self {
+        let Some(left) = self.enrollment.left.take() else { return self };
+        let is_one = match (left.day, self.day) {
+            (Some(one), Some(other)) => one == other,
+            (None, Some(_)) => true,
+            (_, None) => self.delta.of_a_day().is_empty(),
+        };
+        if !is_one || is_reset(&self.records) || left.version != self.enrollment.version {
+            self.left = Some(left);
+            return self;
+        }
+        let Left { stamp, records, delta, day, .. } = *left;
+        self.first = Some(stamp);
+        self.records.splice(..0, records);
+        self.delta.add(&delta);
+        self.day = self.day.or(day);
+        self
+    }
+
+    /// Leaves its lines and counts to the next decision, if that is near.
+    pub(super) fn leaving(mut self, before: Option<&Enrollment>) -> Self {
+        let is_near = self.effects.iter().any(|effect| match effect {
+            Effect::Deliver { purpose, .. } => *purpose == Purpose::Transactional,
+            Effect::Schedule { .. }
+            | Effect::Cancel { .. }
+            | Effect::Recheck { .. }
+            | Effect::RecordMessage { .. }
+            | Effect::Call { .. }
+            | Effect::Command { .. }
+            | Effect::StatusChanged { .. } => false,
+        });
+        let took_over = self.first.is_some() || self.left.is_some();
+        let is_active = self.enrollment.status == Status::Active;
+        if !is_near || took_over || !is_active || is_reset(&self.records) {
+            return self;
+        }
+        let mut delta = std::mem::take(&mut self.delta);
+        delta.add(&Gauge::between(before, Some(&self.enrollment)));
+        self.enrollment.left = Some(Box::new(Left {
+            stamp: self.stamp,
+            version: self.enrollment.version,
+            records: std::mem::take(&mut self.records),
+            delta,
+            day: self.day.take(),
+        }));
+        self
+    }
+
+    /// The revision under which it stands in the history: the first one's whose lines it has.
+    pub(crate) fn recorded_as(&self) -> u64 {
+        self.first.unwrap_or(self.stamp)
+    }
+}
+
+impl Platform {
+    /// What was left to the next decision is recorded now: the message does not leave yet.
+    pub(crate) async fn record_left(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<(), Error> {
+        self.rewrite(contact, campaign, |before| {
+            let mut enrollment = before?.enrollment.clone();
+            enrollment.left.as_ref()?;
+            enrollment.rev += 1;
+            Some(StoredEnrollment::of(enrollment).taking_over())
+        })
+        .await
+    }
+}
+
+/// The instant under which it stands in the history.
+pub(crate) fn instant_of_left(left: &Left, enrollment: &Enrollment) -> Instant {
+    instant_of(&left.records, enrollment)
+}
+
+/// Whether contributions to the statistics are taken off.
+pub(crate) fn is_reset(records: &[Record]) -> bool {
+    let lines = records.iter().flat_map(|record| &record.lines);
+    lines.into_iter().any(|line| line.what == Happened::StatisticsReset)
+}
