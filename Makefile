@@ -117,6 +117,7 @@ fix: ## Format, and mend what the lints can mend
 .PHONY: bench
 bench: ## Measure throughput and request units (release build), then the functions
 	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(CARGO) test --quiet --locked --package dacapo-tests --test units -- --nocapture --test-threads 1
 	$(MAKE) --no-print-directory bench-functions
 
 .PHONY: bench-functions

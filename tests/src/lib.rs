@@ -1,6 +1,7 @@
 //! What the tests share: journeys, suites that several stores are held to, and stores that are less kind than
 //! those we have at hand. Tests use the public API only.
 
+pub mod by_hand;
 pub mod contract;
 pub mod host;
 pub mod journey;

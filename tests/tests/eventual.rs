@@ -6,20 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use dacapo_embedded::{Operation, SqliteStore};
+use dacapo_embedded::SqliteStore;
 use dacapo_engine::ids::CampaignId;
-use dacapo_platform::api::{AdminKey, router};
-use dacapo_platform::campaigns::{Publish, alone};
-use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{fed, is_fed};
-use dacapo_platform::ports::{Message, Order, Wake};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
-use dacapo_tests::ports::Bench;
+use dacapo_tests::by_hand::{ADMIN, ByHand};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 /// *More* leads to a message in every run, and an hour after *Go* the next run begins.
 const CAMPAIGN: &str = r"
@@ -35,8 +26,6 @@ elements:
 emails:
   extra: { purpose: transactional, subject: Extra, text: x }
 ";
-
-const ADMIN: &str = "the-admin-key";
 
 /// A table whose eventual reads show what was there when it stood still.
 struct Still {
@@ -94,88 +83,25 @@ impl Table for Still {
 }
 
 struct Story {
-    store: Arc<SqliteStore>,
     still: Arc<Still>,
-    bench: Bench,
-    api: Router,
+    hand: ByHand,
     campaign: CampaignId,
-    due: Vec<Wake>,
 }
 
 impl Story {
     async fn begun() -> Self {
-        let store = SqliteStore::open(None, is_fed).unwrap();
+        let (campaign, store) = (CampaignId::new("circle").unwrap(), ByHand::store());
         let still = Arc::new(Still { inner: Arc::clone(&store), shown: Mutex::default() });
-        let bench = Bench::on(Arc::clone(&still) as _);
-        let campaign = CampaignId::new("circle").unwrap();
-        bench.platform.put_draft(&campaign, CAMPAIGN).await.unwrap();
-        bench.platform.publish(&campaign, Publish::default(), "test", alone).await.unwrap();
-        bench.outbox.take();
-        let api = router(bench.platform.clone(), Some(AdminKey::of(ADMIN)));
-        Self { store, still, bench, api, campaign, due: Vec::new() }
-    }
-
-    async fn called(&self, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Authorization", format!("Bearer {key}"))
-            .header("Content-Type", "application/json")
-            .body(Body::from(body.to_string()))
-            .unwrap();
-        let response = self.api.clone().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        let hand = ByHand::publishing(store, Arc::clone(&still) as _, &campaign, CAMPAIGN).await;
+        Self { still, hand, campaign }
     }
 
     /// Posts to the hook as the admin. Answers the contact's id.
     async fn posted(&self, mut body: Value) -> String {
         body["email"] = json!("ann@example.com");
-        let (status, answer) = self.called(ADMIN, "POST", "/v1/hooks/contact", &body).await;
+        let (status, answer) = self.hand.call(ADMIN, "POST", "/v1/hooks/contact", &body).await;
         assert_eq!(status, 200, "{answer}");
         answer["contact_id"].as_str().unwrap().to_owned()
-    }
-
-    /// The feed brings what waits in it.
-    async fn feed_goes_on(&mut self) {
-        let platform = &self.bench.platform;
-        loop {
-            let changes = self.store.read_feed("test", 100).unwrap();
-            let Some(last) = changes.last().map(|change| change.seq) else { break };
-            for change in changes {
-                let (old, new) = (change.old, change.new);
-                match fed(&change.key).unwrap() {
-                    (_, None) => {
-                        platform.contact_changed(&ContactImage { old, new }).await.unwrap();
-                    }
-                    (_, Some(_)) => {
-                        let image = EnrollmentImage { key: change.key, old, new };
-                        platform.enrollments_committed(&[image]).await.unwrap();
-                    }
-                }
-            }
-            let done = Operation::Checkpoint { consumer: "test".to_owned(), seq: last };
-            self.store.commit(vec![done]).await.unwrap();
-        }
-        for order in self.bench.outbox.take() {
-            if let Order::Schedule { message: Message::Wake(wake), .. }
-            | Order::Send { message: Message::Wake(wake), .. } = order
-            {
-                self.due.push(wake);
-            }
-        }
-    }
-
-    /// Whoever is due is taken, until nobody is.
-    async fn until_idle(&mut self) {
-        self.feed_goes_on().await;
-        while let Some(wake) = self.due.pop() {
-            match self.bench.platform.woken(&wake).await.unwrap() {
-                Done::Yes => self.feed_goes_on().await,
-                waits => panic!("{wake:?}: {waits:?}"),
-            }
-        }
     }
 }
 
@@ -184,18 +110,19 @@ async fn r5_that_it_has_fired_is_not_concluded_from_the_run_before() {
     let mut story = Story::begun().await;
     let ann = story.posted(json!({ "tags": "More" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    story.until_idle().await;
+    story.hand.until_idle().await;
     story.posted(json!({ "tags": "Go", "remove_tags": "More" })).await;
-    story.feed_goes_on().await;
-    let keys = story.bench.platform.keys.clone();
+    story.hand.feed_goes_on().await;
+    let keys = story.hand.bench.platform.keys.clone();
     let enrollment = keys.enrollment(&ann, &story.campaign);
     story.still.stand(&[enrollment]).await;
-    story.bench.clock.advance(3_600);
-    story.until_idle().await;
+    story.hand.bench.clock.advance(3_600);
+    story.hand.until_idle().await;
     // As it was a moment ago, *More* has fired; in the run that has begun since it has not.
     story.posted(json!({ "tags": "More" })).await;
-    story.until_idle().await;
-    let record = story.bench.platform.message(&keys.message(&ann, &story.campaign, 2, 1)).await;
+    story.hand.until_idle().await;
+    let record =
+        story.hand.bench.platform.message(&keys.message(&ann, &story.campaign, 2, 1)).await;
     assert_eq!(record.unwrap().map(|record| record.element.to_string()), Some("extra".to_owned()));
 }
 
@@ -204,11 +131,11 @@ async fn r4_a_date_is_read_in_the_zone_that_the_contact_has_not_in_the_one_that_
     let story = Story::begun().await;
     let ann = story.posted(json!({ "time_zone": "Europe/Berlin" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.bench.platform.keys;
+    let keys = &story.hand.bench.platform.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "time_zone": "America/New_York" })).await;
     story.posted(json!({ "fields": { "at": "2026-12-24T18:00" } })).await;
-    let contact = story.bench.platform.contact(&ann).await.unwrap().unwrap();
+    let contact = story.hand.bench.platform.contact(&ann).await.unwrap().unwrap();
     let at = contact.fields.iter().find(|(key, _)| key.as_str() == "at").unwrap().1;
     assert!(format!("{at:?}").contains("2026-12-24T23:00"), "{at:?}");
 }
@@ -218,11 +145,11 @@ async fn r1_that_a_post_changes_nothing_is_not_concluded_from_an_older_contact()
     let story = Story::begun().await;
     let ann = story.posted(json!({ "first_name": "Ann" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.bench.platform.keys;
+    let keys = &story.hand.bench.platform.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "first_name": "Anna" })).await;
     story.posted(json!({ "first_name": "Ann" })).await;
-    let contact = story.bench.platform.contact(&ann).await.unwrap().unwrap();
+    let contact = story.hand.bench.platform.contact(&ann).await.unwrap().unwrap();
     assert_eq!(contact.rev, 3);
     let name = contact.fields.iter().find(|(key, _)| key.as_str() == "first_name").unwrap().1;
     assert!(format!("{name:?}").contains("\"Ann\""), "{name:?}");
@@ -232,13 +159,13 @@ async fn r1_that_a_post_changes_nothing_is_not_concluded_from_an_older_contact()
 async fn a_key_that_a_hook_knows_opens_no_more_once_it_is_deleted() {
     let story = Story::begun().await;
     let asked = json!({ "name": "zapier", "scopes": ["webhook"] });
-    let (_, made) = story.called(ADMIN, "POST", "/v1/keys", &asked).await;
+    let (_, made) = story.hand.call(ADMIN, "POST", "/v1/keys", &asked).await;
     let key = made["key"].as_str().unwrap();
     let post = json!({ "email": "ann@example.com" });
     for _ in 0..2 {
-        assert_eq!(story.called(key, "POST", "/v1/hooks/contact", &post).await.0, 200);
+        assert_eq!(story.hand.call(key, "POST", "/v1/hooks/contact", &post).await.0, 200);
     }
     let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
-    assert_eq!(story.called(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
-    assert_eq!(story.called(key, "POST", "/v1/hooks/contact", &post).await.0, 401);
+    assert_eq!(story.hand.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
+    assert_eq!(story.hand.call(key, "POST", "/v1/hooks/contact", &post).await.0, 401);
 }

@@ -4,22 +4,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_platform::api::{AdminKey, router};
-use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::contacts;
-use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{Keys, fed, is_fed};
-use dacapo_platform::ports::{Message, Order, Wake};
+use dacapo_platform::keys::Keys;
 use dacapo_platform::table::{Query, Table as _};
-use dacapo_tests::ports::Bench;
-use serde_json::Value;
-use tower::ServiceExt as _;
+use dacapo_tests::by_hand::{ADMIN, ByHand};
+use serde_json::{Value, json};
 
 const CAMPAIGN: &str = r"
 id: hello
@@ -31,86 +22,39 @@ emails:
   hello: { purpose: transactional, subject: Hello, text: x }
 ";
 
-const ADMIN: &str = "the-admin-key";
-
 struct Story {
-    store: Arc<SqliteStore>,
-    bench: Bench,
-    api: Router,
+    hand: ByHand,
     ann: ContactId,
-    due: Vec<Wake>,
 }
 
 impl Story {
-    /// Ann's message is queued, and its decision performed.
+    /// Ann's message is queued, and its decision performed; whatever the feed brings comes twice.
     async fn queued() -> Self {
-        let store = SqliteStore::open(None, is_fed).unwrap();
-        let bench = Bench::on(Arc::clone(&store) as _);
-        let campaign = CampaignId::new("hello").unwrap();
-        bench.platform.put_draft(&campaign, CAMPAIGN).await.unwrap();
-        bench.platform.publish(&campaign, Publish::default(), "test", alone).await.unwrap();
-        bench.outbox.take();
+        let (campaign, store) = (CampaignId::new("hello").unwrap(), ByHand::store());
+        let mut hand =
+            ByHand::publishing(Arc::clone(&store), Arc::clone(&store) as _, &campaign, CAMPAIGN)
+                .await;
+        hand.times = 2;
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
+        let platform = &hand.bench.platform;
         let written =
-            bench.platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await.unwrap();
-        let api = router(bench.platform.clone(), Some(AdminKey::of(ADMIN)));
-        let mut story = Self { store, bench, api, ann: written.contact.id, due: Vec::new() };
-        story.feed_goes_on().await;
-        assert_eq!(story.due.len(), 1, "one message: {:?}", story.due);
-        story
-    }
-
-    async fn feed_goes_on(&mut self) {
-        let platform = &self.bench.platform;
-        loop {
-            let changes = self.store.read_feed("test", 100).unwrap();
-            let Some(last) = changes.last().map(|change| change.seq) else { break };
-            // Everything comes twice.
-            for change in changes.iter().chain(&changes).cloned() {
-                let (old, new) = (change.old, change.new);
-                match fed(&change.key).unwrap() {
-                    (_, None) => {
-                        platform.contact_changed(&ContactImage { old, new }).await.unwrap();
-                    }
-                    (_, Some(_)) => {
-                        let image = EnrollmentImage { key: change.key, old, new };
-                        platform.enrollments_committed(&[image]).await.unwrap();
-                    }
-                }
-            }
-            let done = Operation::Checkpoint { consumer: "test".to_owned(), seq: last };
-            self.store.commit(vec![done]).await.unwrap();
-        }
-        for order in self.bench.outbox.take() {
-            if let Order::Send { message: Message::Wake(wake), .. } = order
-                && !self.due.contains(&wake)
-            {
-                self.due.push(wake);
-            }
-        }
+            platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await.unwrap();
+        hand.feed_goes_on().await;
+        assert_eq!(hand.due.len(), 1, "one message: {:?}", hand.due);
+        Self { hand, ann: written.contact.id }
     }
 
     /// The message is taken from its queue.
     async fn delivered(&mut self) {
-        for wake in std::mem::take(&mut self.due) {
-            assert_eq!(self.bench.platform.woken(&wake).await.unwrap(), Done::Yes);
-        }
-        self.feed_goes_on().await;
+        self.hand.take_due().await;
+        self.hand.feed_goes_on().await;
     }
 
     async fn called(&self, method: &str, path: &str) -> Value {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Authorization", format!("Bearer {ADMIN}"))
-            .header("Content-Type", "application/json")
-            .body(Body::from("{}"))
-            .unwrap();
-        let response = self.api.clone().oneshot(request).await.unwrap();
-        assert!(response.status().is_success(), "{path}: {}", response.status());
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+        let (status, answer) = self.hand.call(ADMIN, method, path, &json!({})).await;
+        assert!((200..300).contains(&status), "{path}: {status}");
+        answer
     }
 
     /// The kinds of the history's lines, the newest first, read by so many at once.
@@ -128,9 +72,9 @@ impl Story {
 
     /// How many items the history has.
     async fn recorded(&self) -> usize {
-        let partition = self.bench.platform.keys.contact_partition(&self.ann);
+        let partition = self.hand.bench.platform.keys.contact_partition(&self.ann);
         let query = Query::of(&partition).prefix(Keys::HISTORY).strong();
-        self.store.query(query).await.unwrap().items.len()
+        self.hand.store.query(query).await.unwrap().items.len()
     }
 
     async fn statistics(&self) -> Value {
@@ -166,12 +110,12 @@ async fn r53_what_was_left_is_counted_once_with_what_settles_it() {
 #[tokio::test]
 async fn r53_each_of_two_days_has_its_own() {
     let mut story = Story::queued().await;
-    story.bench.clock.advance(24 * 3_600);
+    story.hand.bench.clock.advance(24 * 3_600);
     story.delivered().await;
     assert_eq!(story.recorded().await, 2);
     let id = CampaignId::new("hello").unwrap();
     let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 12, day).unwrap();
-    let days = story.bench.platform.statistics_by_day(&id, day(1), day(3)).await.unwrap();
+    let days = story.hand.bench.platform.statistics_by_day(&id, day(1), day(3)).await.unwrap();
     let found: Vec<_> =
         days.iter().map(|found| (found.day, found.entered, found.messages.sent)).collect();
     assert_eq!(found, [(day(1), 1, 0), (day(2), 0, 1)]);
@@ -186,7 +130,7 @@ async fn r53_what_was_left_is_counted_although_the_campaign_is_paused() {
     assert_eq!(statistics["entered"], 1, "{statistics}");
     assert_eq!(statistics["elements"]["mail"]["at"], 1, "{statistics}");
     assert_eq!(statistics["messages"]["sent"], 0, "{statistics}");
-    let enrolled = story.bench.platform.enrollments(&story.ann).await.unwrap();
+    let enrolled = story.hand.bench.platform.enrollments(&story.ann).await.unwrap();
     assert!(enrolled.values().all(|enrollment| enrollment.left.is_none()));
 }
 

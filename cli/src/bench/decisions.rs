@@ -11,6 +11,7 @@ use dacapo_engine::simulation::World;
 use dacapo_engine::time::{Instant, Zone};
 use serde_json::{Value, json};
 
+use super::figure;
 use super::stopwatch::Stopwatch;
 
 /// How long is measured.
@@ -46,7 +47,7 @@ pub(crate) fn measure() -> Value {
         unreachable!("the start holds")
     };
     let stopwatch = Stopwatch::start();
-    let mut decisions: u64 = 0;
+    let mut decisions: usize = 0;
     while stopwatch.elapsed() < LONG_ENOUGH {
         for _ in 0..1_000 {
             situation.enrollment = None;
@@ -64,7 +65,6 @@ pub(crate) fn measure() -> Value {
             decisions += 2;
         }
     }
-    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-    let per_second = decisions as f64 / stopwatch.elapsed().as_secs_f64();
+    let per_second = figure(decisions) / stopwatch.elapsed().as_secs_f64();
     json!({ "figure": "decisions", "contacts": 1, "per_second": per_second, "micros_a_contact": 1e6 / per_second })
 }

@@ -20,6 +20,7 @@ use dacapo_platform::table::{
 };
 use serde_json::{Value, json};
 
+use super::figure;
 use super::stopwatch::Stopwatch;
 use super::throughput::{KEY, begins, resident_mb, size_of};
 use crate::caller::Caller;
@@ -89,8 +90,7 @@ pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
         return Err(format!("{found} came out, {expected} expected").into());
     }
     embedded.stop().await;
-    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-    let count = contacts as f64;
+    let count = figure(contacts);
     Ok(json!({
         "figure": "stop, reset",
         "contacts": contacts,

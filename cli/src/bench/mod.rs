@@ -60,6 +60,12 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A number to calculate with.
+#[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+fn figure(count: usize) -> f64 {
+    count as f64
+}
+
 fn print_row(row: &Value) {
     let number =
         |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));

@@ -9,6 +9,7 @@ use dacapo_embedded::{Embedded, Options};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::figure;
 use super::stopwatch::Stopwatch;
 use crate::caller::Caller;
 
@@ -126,8 +127,7 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         );
     }
     embedded.stop().await;
-    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-    let count = contacts as f64;
+    let count = figure(contacts);
     Ok(json!({
         "figure": course.name(),
         "contacts": contacts,
@@ -176,10 +176,9 @@ pub(super) fn resident_mb() -> Option<f64> {
 }
 
 pub(super) fn size_of(directory: &Path) -> Result<f64, std::io::Error> {
-    let mut bytes = 0;
+    let mut bytes = 0.0;
     for entry in std::fs::read_dir(directory)? {
-        bytes += entry?.metadata()?.len();
+        bytes += figure(usize::try_from(entry?.metadata()?.len()).unwrap_or(usize::MAX));
     }
-    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-    Ok(bytes as f64)
+    Ok(bytes)
 }

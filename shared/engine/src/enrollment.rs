@@ -81,13 +81,13 @@ pub struct Enrollment {
     #[serde(rename = "ar", default, skip_serializing_if = "is_zero")]
     pub arrivals: u32,
     /// Whether this run has had its first token, and so counts (R40).
-    #[serde(rename = "be", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "be", default, skip_serializing_if = "std::ops::Not::not")]
     pub begun: bool,
     /// Whether an entry has fired in this run (R53).
-    #[serde(rename = "en", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "en", default, skip_serializing_if = "std::ops::Not::not")]
     pub entered: bool,
     /// Whether this run has been counted as completed (R53).
-    #[serde(rename = "co", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "co", default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
     /// The moments at which waits and date timers on a loop have let a token go in this run (R20).
     #[serde(
@@ -130,10 +130,10 @@ pub struct Enrollment {
     #[serde(rename = "ap", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied: BTreeMap<CampaignId, (u64, u32)>,
     /// The sequence number of the last job applied.
-    #[serde(rename = "jb", default, skip_serializing_if = "is_zero_64")]
+    #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
     /// Whether that job found nothing to do here.
-    #[serde(rename = "ji", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "ji", default, skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,
     /// When the contact was first enrolled: the instant of what enrolled it, however late that was looked at.
     #[serde(
@@ -303,7 +303,7 @@ pub struct Parked {
     #[serde(rename = "b")]
     pub because: Cause,
     /// Whether the first start is entered, condition or not (R52).
-    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub regardless: bool,
     /// The trigger's place in its chain.
     #[serde(rename = "c")]
@@ -397,17 +397,6 @@ impl Enrollment {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero_64(number: &u64) -> bool {
-    *number == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(truth: &bool) -> bool {
-    !*truth
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }

@@ -142,7 +142,7 @@ impl Stage {
                     fed(&change.key).is_some_and(|(_, campaign)| campaign.is_none())
                 });
             for batch in contacts.chunks(self.batch) {
-                let work = self.platform.at_work().await.map_err(|error| error.to_string())?;
+                let work = self.platform.at_work();
                 for Changed { old, new, .. } in batch.iter().cloned() {
                     let image = ContactImage { old, new };
                     work.contact_changed(&image).await.map_err(|error| error.to_string())?;
@@ -150,7 +150,7 @@ impl Stage {
                 self.note(step, "tag-change");
             }
             for batch in enrollments.chunks(self.batch) {
-                let work = self.platform.at_work().await.map_err(|error| error.to_string())?;
+                let work = self.platform.at_work();
                 let images: Vec<_> = batch
                     .iter()
                     .cloned()
@@ -166,7 +166,7 @@ impl Stage {
     }
 
     async fn wake(&mut self, batch: &[Wake], step: &str, function: &str) -> Result<(), String> {
-        let work = self.platform.at_work().await.map_err(|error| error.to_string())?;
+        let work = self.platform.at_work();
         for wake in batch {
             let done = work.woken(wake).await.map_err(|error| error.to_string())?;
             if done != Done::Yes {

@@ -190,13 +190,9 @@ impl CatalogCache {
 impl Platform {
     /// The platform for the work of one invocation: it reads the catalog once, when it is first needed, and again only if
     /// it meets a change that was made later. To be called when the work is there, and let go with it.
-    ///
-    /// # Errors
-    ///
-    /// None so far.
-    #[allow(clippy::unused_async, reason = "reading is left to the first who needs it")]
-    pub async fn at_work(&self) -> Result<Self, Error> {
-        Ok(Self { pinned: Some(Arc::default()), ..self.clone() })
+    #[must_use]
+    pub fn at_work(&self) -> Self {
+        Self { pinned: Some(Arc::default()), ..self.clone() }
     }
 
     /// The catalog as it is now, or as it was when the invocation first needed it.

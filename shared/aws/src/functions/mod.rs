@@ -74,11 +74,6 @@ async fn put_aside(platform: &Platform, name: &str, by: &str, why: &str, raw: &V
     }
 }
 
-/// The platform for one batch: it reads the catalog once.
-async fn at_work(platform: &Platform) -> Result<Platform, Failure> {
-    platform.at_work().await.map_err(|error| Failure(error.to_string()))
-}
-
 /// The answer of a function that works through a batch.
 fn answer(failed: impl IntoIterator<Item = String>) -> Value {
     let failures: Vec<Value> =

@@ -17,7 +17,7 @@ use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, Outcome, answer, at_work, outcome, put_aside, records};
+use super::{Failure, Outcome, answer, outcome, put_aside, records};
 pub use hiding::{Hidden, Hide, SqsHide};
 
 /// How long something is hidden that has to come after what the stream is about to bring: at least, and at most so much
@@ -112,7 +112,7 @@ impl Queues<'_> {
         if lists.is_empty() {
             return Ok(Vec::new());
         }
-        let platform = &at_work(self.platform).await?;
+        let platform = &self.platform.at_work();
         let worked = join_all(lists.into_iter().map(|messages| async move {
             let mut fates = Vec::new();
             for received in messages {

@@ -14,7 +14,7 @@ use dacapo_platform::platform::Platform;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::{Failure, Outcome, answer, at_work, outcome, put_aside, records};
+use super::{Failure, Outcome, answer, outcome, put_aside, records};
 use record::{Change, Record};
 
 const TAG_CHANGE: &str = "tag-change";
@@ -27,7 +27,7 @@ const EFFECTS: &str = "effects";
 /// If it is no batch of a stream.
 pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Failure> {
     let records = read(event)?;
-    let platform = &at_work(platform).await?;
+    let platform = &platform.at_work();
     let mut contacts: BTreeMap<String, Vec<Record<'_>>> = BTreeMap::new();
     for record in records {
         contacts.entry(record.lane()).or_default().push(record);
@@ -53,7 +53,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
 /// If it is no batch of a stream.
 pub async fn effects(platform: &Platform, event: &Value) -> Result<Value, Failure> {
     let records = read(event)?;
-    let platform = &at_work(platform).await?;
+    let platform = &platform.at_work();
     let images: Vec<EnrollmentImage> =
         records.iter().filter_map(|record| image(record.change.as_ref().ok()?)).collect();
     // All at once is cheapest; if one of them cannot be performed, each is for itself.

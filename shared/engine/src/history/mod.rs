@@ -155,7 +155,7 @@ pub enum Happened {
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         due: Instant,
         /// Whether it was re-planned in place.
-        #[serde(rename = "v", default, skip_serializing_if = "is_false")]
+        #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
         moved: bool,
     },
     /// A date timer has no date to wait for.
@@ -313,11 +313,6 @@ pub enum Order {
     /// R16, with *reset contacts*.
     #[serde(rename = "y")]
     StopAndReset,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(truth: &bool) -> bool {
-    !*truth
 }
 
 impl Cause {

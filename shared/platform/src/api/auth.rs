@@ -195,12 +195,9 @@ pub(super) async fn authenticated(
 ) -> Result<Response, Problem> {
     if let Some(needed) = needed(request.method(), request.uri().path()) {
         let key = key_of(request.headers()).ok_or_else(no_key)?;
-        let working = api.platform.at_work().await?;
-        let holder = match needed {
-            // It reads the catalog anyway.
-            Scope::Webhook => holder(&api, &key, Some(&working)).await?,
-            Scope::Read | Scope::Write | Scope::Admin => holder(&api, &key, None).await?,
-        };
+        // A hook reads the catalog anyway.
+        let working = (needed == Scope::Webhook).then(|| api.platform.at_work());
+        let holder = holder(&api, &key, working.as_ref()).await?;
         if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
             let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
             return Err(Problem::forbidden(format!(
@@ -210,7 +207,7 @@ pub(super) async fn authenticated(
             )));
         }
         request.extensions_mut().insert(holder);
-        if needed == Scope::Webhook {
+        if let Some(working) = working {
             request.extensions_mut().insert(Working(working));
         }
     }
@@ -269,7 +266,7 @@ impl KnownKeys {
     }
 }
 
-/// The platform at work for one call.
+/// The platform at work for one call of a hook.
 #[derive(Clone)]
 pub(super) struct Working(pub(super) Platform);
 

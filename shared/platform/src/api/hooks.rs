@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use dacapo_engine::address::folded;
@@ -87,15 +88,11 @@ async fn contact(
     State(api): State<Api>,
     holder: Holder,
     once: Once,
+    Extension(Working(platform)): Extension<Working>,
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
-    let working = request.extensions().get::<Working>().cloned();
     let sent = sent(request).await?;
-    let platform = match working {
-        Some(Working(platform)) => platform,
-        None => api.platform.at_work().await?,
-    };
     let loaded = platform.catalog().await?;
     let read = |loaded: &Loaded, before: Option<&Contact>| {
         let reader = Reader::new(loaded, before, Manner::Hook, how.unknown_fields);

@@ -45,7 +45,7 @@ pub struct StoredHistory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
     /// Whether it took off what had been counted before.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,
 }
 
@@ -297,9 +297,4 @@ fn in_transactions(entries: Vec<Entry<'_>>) -> Vec<Vec<Entry<'_>>> {
 /// The instant under which a decision stands in the history.
 fn instant_of(decision: &Committed) -> Instant {
     crate::enrollments::instant_of(&decision.stored.records, &decision.stored.enrollment)
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(truth: &bool) -> bool {
-    !*truth
 }

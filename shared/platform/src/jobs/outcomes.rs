@@ -66,7 +66,7 @@ impl Platform {
         };
         let Some(campaign) = campaign else { return Ok(Vec::new()) };
         // The catalog is read once a page.
-        let platform = self.at_work().await?;
+        let platform = self.at_work();
         let as_of = match job.kind {
             Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
             Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => None,

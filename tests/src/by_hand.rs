@@ -1,0 +1,170 @@
+//! The change feed by hand: what waits in it is brought when a test says so, and what that leads to is taken when a test
+//! says so. So each order of both can be had.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use dacapo_embedded::{Change, Operation, SqliteStore};
+use dacapo_engine::ids::CampaignId;
+use dacapo_platform::api::{AdminKey, router};
+use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
+use dacapo_platform::keys::{fed, is_fed};
+use dacapo_platform::ports::{Message, Order, Wake};
+use dacapo_platform::table::Table;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::ports::Bench;
+
+/// The key that may do everything.
+pub const ADMIN: &str = "the-admin-key";
+
+const CONSUMER: &str = "by hand";
+
+/// A platform with one published campaign, whose feed, timers and messages wait for the test.
+pub struct ByHand {
+    /// What is stored.
+    pub store: Arc<SqliteStore>,
+    /// The platform, and its ports.
+    pub bench: Bench,
+    /// What is due when somebody takes it: timers and messages.
+    pub due: Vec<Wake>,
+    /// How often the feed brings each batch.
+    pub times: usize,
+    api: Router,
+}
+
+impl ByHand {
+    /// A store in memory whose feed can be brought by hand.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for it.
+    #[must_use]
+    pub fn store() -> Arc<SqliteStore> {
+        SqliteStore::open(None, is_fed).expect("a store")
+    }
+
+    /// Publishes a campaign on this store, which the platform sees as `table`.
+    ///
+    /// # Panics
+    ///
+    /// If the campaign cannot be published.
+    pub async fn publishing(
+        store: Arc<SqliteStore>,
+        table: Arc<dyn Table>,
+        campaign: &CampaignId,
+        document: &str,
+    ) -> Self {
+        let bench = Bench::on(table);
+        bench.platform.put_draft(campaign, document).await.expect("a draft");
+        bench
+            .platform
+            .publish(campaign, Publish::default(), "test", alone)
+            .await
+            .expect("a version");
+        bench.outbox.take();
+        let api = router(bench.platform.clone(), Some(AdminKey::of(ADMIN)));
+        Self { store, bench, due: Vec::new(), times: 1, api }
+    }
+
+    /// The feed brings what waits in it, and what that leads to. Answers all of it.
+    ///
+    /// # Panics
+    ///
+    /// If something of it fails, or orders neither a timer nor a message.
+    pub async fn feed_goes_on(&mut self) -> Vec<Change> {
+        let mut brought = Vec::new();
+        loop {
+            let changes = self.store.read_feed(CONSUMER, 100).expect("the feed");
+            let Some(last) = changes.last().map(|change| change.seq) else { break };
+            for _ in 0..self.times {
+                self.bring(&changes).await;
+            }
+            let done = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: last };
+            self.store.commit(vec![done]).await.expect("a checkpoint");
+            brought.extend(changes);
+        }
+        brought
+    }
+
+    /// Brings these changes, for the first time or again.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::feed_goes_on`].
+    pub async fn bring(&mut self, changes: &[Change]) {
+        let platform = &self.bench.platform;
+        for Change { key, old, new, .. } in changes.iter().cloned() {
+            match fed(&key).expect("an item of the feed") {
+                (_, None) => {
+                    platform.contact_changed(&ContactImage { old, new }).await.expect("decided");
+                }
+                (_, Some(_)) => {
+                    let image = EnrollmentImage { key, old, new };
+                    platform.enrollments_committed(&[image]).await.expect("performed");
+                }
+            }
+        }
+        for order in self.bench.outbox.take() {
+            match order {
+                Order::Schedule { message: Message::Wake(wake), .. }
+                | Order::Send { message: Message::Wake(wake), .. } => {
+                    if !self.due.contains(&wake) {
+                        self.due.push(wake);
+                    }
+                }
+                Order::Cancel { .. } => {}
+                Order::Schedule { .. } | Order::Send { .. } => panic!("{order:?}"),
+            }
+        }
+    }
+
+    /// Takes what is due now, the last first, but not what it leads to.
+    ///
+    /// # Panics
+    ///
+    /// If something of it has to wait.
+    pub async fn take_due(&mut self) {
+        while let Some(wake) = self.due.pop() {
+            let done = self.bench.platform.woken(&wake).await.expect("taken");
+            assert_eq!(done, Done::Yes, "{wake:?}");
+        }
+    }
+
+    /// Whatever is due is taken, and the feed goes on, until nothing is left. Answers what the feed has brought.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::feed_goes_on`] and [`Self::take_due`].
+    pub async fn until_idle(&mut self) -> Vec<Change> {
+        let mut brought = self.feed_goes_on().await;
+        while !self.due.is_empty() {
+            self.take_due().await;
+            brought.extend(self.feed_goes_on().await);
+        }
+        brought
+    }
+
+    /// Calls the API with a key. Answers the status and the body.
+    ///
+    /// # Panics
+    ///
+    /// If what is sent is no request.
+    pub async fn call(&self, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Authorization", format!("Bearer {key}"))
+            .header("Content-Type", "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let response = self.api.clone().oneshot(request).await.expect("an answer");
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+}
