@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::StoreError;
 
 /// What this program writes; another one is refused rather than guessed at.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
 const BUSY: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ CREATE INDEX IF NOT EXISTS queue_visible ON queue (queue, visible_at, id);
 
 /// Makes a connection the writer's, and the file a store if it isn't one yet.
 pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> {
-    settle_in(&connection, 64 * 1024)?;
+    settle_in(&connection, 16 * 1024)?;
     // In memory there is no log; SQLite then answers `memory` and all is well.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
