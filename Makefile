@@ -17,6 +17,7 @@ HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
+STANDING_CLOCK := .tools/clock.so
 
 .PHONY: help
 help: ## List the targets
@@ -79,14 +80,14 @@ functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm6
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
-e2e: $(MINISTACK)/installed functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner="nextest run --no-fail-fast --test-threads 16"; \
 	else \
 		runner="test --no-fail-fast"; \
 	fi; \
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
-		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack
+		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack --test journeys
 
 # Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
 .PHONY: test-functions
@@ -151,6 +152,11 @@ $(MINISTACK)/installed: infra/tools/emulators/ministack.txt
 	$(PYTHON) -m venv --clear $(MINISTACK)
 	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
 	touch $@
+
+# What links Rust compiles C.
+$(STANDING_CLOCK): infra/tools/e2e/clock.c
+	mkdir -p $(@D)
+	$(CC) -shared -fPIC -O2 -Wall -Wextra -o $@ $<
 
 $(DENY): infra/tools/requirements.txt
 	$(PYTHON) -m venv --clear .tools/venv

@@ -5,14 +5,11 @@
 //! difference before you commit it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
 use dacapo_tests::host::InProcess;
-use dacapo_tests::journey::{
-    Deed, EngineStage, HttpStage, Lack, Script, Stage as _, difference, in_no_order, play,
-};
+use dacapo_tests::journey::{Deed, EngineStage, Journey, Played, Player, Script, difference, play};
 use tokio::runtime::Runtime;
 
 /// The rules of what campaigns mean.
@@ -86,18 +83,17 @@ const PLAYED_OVER_HTTP: usize = 100;
 #[test]
 fn every_journey_comes_out_as_it_is_written() {
     let update = std::env::var_os("UPDATE_JOURNEYS").is_some();
-    let scripts = scripts();
+    let journeys = Journey::all();
     let mut wrong = Vec::new();
-    for path in &scripts {
-        let (name, written, script) = read(path);
-        match play(&script, &mut EngineStage::default()) {
-            Ok(came_out) if came_out == written => {}
+    for Journey { path, name, written, script } in &journeys {
+        match play(script, &mut EngineStage::default()) {
+            Ok(came_out) if came_out == *written => {}
             Ok(came_out) if update => std::fs::write(path, came_out).unwrap(),
-            Ok(came_out) => wrong.push(format!("{name}\n{}", difference(&written, &came_out))),
+            Ok(came_out) => wrong.push(format!("{name}\n{}", difference(written, &came_out))),
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
     }
-    assert!(scripts.len() >= 130, "only {} journeys were found", scripts.len());
+    assert!(journeys.len() >= 130, "only {} journeys were found", journeys.len());
     assert!(
         wrong.is_empty(),
         "{} journeys came out differently:\n{}",
@@ -109,88 +105,42 @@ fn every_journey_comes_out_as_it_is_written() {
 #[test]
 fn the_same_comes_out_through_http() {
     let runtime = Arc::new(Runtime::new().unwrap());
-    let ahead = Mutex::new(scripts());
-    let (wrong, lacking, played) =
-        (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                while let Some(path) = next(&ahead) {
-                    let (name, written, script) = read(&path);
-                    let mut stage = HttpStage::on(host_for(&script, &runtime), STOPS);
-                    let lacks = stage.lacks(&script);
-                    if !lacks.is_empty() {
-                        lacking.lock().unwrap().insert(name, lacks);
-                        continue;
-                    }
-                    played.fetch_add(1, Ordering::SeqCst);
-                    let differs = match play(&script, &mut stage) {
-                        Ok(came_out) => {
-                            let (one, other) = (in_no_order(&written), in_no_order(&came_out));
-                            (one != other).then(|| difference(&one, &other))
-                        }
-                        Err(error) => Some(format!("  {error}")),
-                    };
-                    wrong.lock().unwrap().extend(differs.map(|how| format!("{name}\n{how}")));
-                }
-            });
-        }
-    });
-    let (wrong, lacking) = (wrong.into_inner().unwrap(), lacking.into_inner().unwrap());
-    let played = played.into_inner();
-    println!("{played} scripts were played through HTTP, {} were not:", lacking.len());
-    for lack in Lack::ALL {
-        let of: Vec<&String> =
-            lacking.iter().filter(|(_, lacks)| lacks.contains(&lack)).map(|(n, _)| n).collect();
-        println!("  {}: {}", lack.words(), of.len());
-        for name in of {
-            println!("    {name}");
-        }
-    }
+    let players = (0..SIDE_BY_SIDE).map(|_| Embedded(Arc::clone(&runtime))).collect();
+    let played = Played::of(Journey::all(), players);
+    println!("{played}");
+    let Played { played, wrong, .. } = played;
     assert!(wrong.is_empty(), "{} came out differently:\n{}", wrong.len(), wrong.join("\n"));
     assert!(played >= PLAYED_OVER_HTTP, "only {played} scripts were played through HTTP");
 }
 
-/// Whether `stop` is played by a mass action. It names its job in another way than the engine's world does, and goes
-/// through its contacts a second time two minutes later: the scripts have not been held to that yet.
-const STOPS: bool = false;
-
 /// How many scripts are played at once.
 const SIDE_BY_SIDE: usize = 4;
 
-/// On disk if the script stops it, in memory otherwise.
-fn host_for(script: &Script, runtime: &Arc<Runtime>) -> InProcess {
-    let stopped = script.deeds().any(|deed| matches!(deed, Deed::DownUntil(_)));
-    if stopped {
-        InProcess::on_disk(Arc::clone(runtime)).expect("a directory for the time of a test")
-    } else {
-        InProcess::in_memory(Arc::clone(runtime))
+/// Plays on an embedded Dacapo.
+struct Embedded(Arc<Runtime>);
+
+impl Player for Embedded {
+    type Host = InProcess;
+
+    /// On disk if the script stops it, in memory otherwise.
+    fn host_for(&mut self, script: &Script) -> InProcess {
+        let stopped = script.deeds().any(|deed| matches!(deed, Deed::DownUntil(_)));
+        if stopped {
+            InProcess::on_disk(Arc::clone(&self.0)).expect("a directory for the time of a test")
+        } else {
+            InProcess::in_memory(Arc::clone(&self.0))
+        }
     }
-}
-
-fn next(ahead: &Mutex<Vec<PathBuf>>) -> Option<PathBuf> {
-    ahead.lock().expect("nobody panics while holding it").pop()
-}
-
-/// A script: its name, as it is written, and read.
-fn read(path: &Path) -> (String, String, Script) {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
-    let written = std::fs::read_to_string(path).expect("it can be read");
-    let script =
-        Script::read(&written, &examples).unwrap_or_else(|error| panic!("{name}: {error}"));
-    (name, written, script)
 }
 
 #[test]
 fn every_rule_is_named_by_a_journey_or_pinned_elsewhere() {
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut untitled = Vec::new();
-    for path in scripts() {
-        let script = std::fs::read_to_string(&path).unwrap();
-        let rules = script.lines().next().map(rules_named_by).unwrap_or_default();
+    for Journey { name, written, .. } in Journey::all() {
+        let rules = written.lines().next().map(rules_named_by).unwrap_or_default();
         if rules.is_empty() {
-            untitled.push(path.file_name().expect("it is a file").to_string_lossy().into_owned());
+            untitled.push(name);
         }
         for rule in rules {
             *named.entry(rule).or_default() += 1;
@@ -215,18 +165,6 @@ fn what_is_pinned_elsewhere_is_there() {
             .unwrap_or_else(|error| panic!("{rule}, {what}: {file}: {error}"));
         assert!(source.contains(&format!("fn {test}(")), "{rule}, {what}: no {test} in {file}");
     }
-}
-
-/// The scripts, in order of name.
-fn scripts() -> Vec<PathBuf> {
-    let mut scripts: Vec<PathBuf> =
-        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("journeys"))
-            .expect("the scripts are beside the tests")
-            .map(|entry| entry.expect("a folder can be read to its end").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "journey"))
-            .collect();
-    scripts.sort();
-    scripts
 }
 
 /// The rules in the brackets at the end of a title.

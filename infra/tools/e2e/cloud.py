@@ -4,7 +4,8 @@ MiniStack is an emulator of AWS in one process. Where it is kinder or poorer tha
 rests on, it is mended here; each function below says what AWS does and what MiniStack does. docs/testing.md lists what is
 left. The release is pinned in infra/tools/emulators/ministack.txt, so what is mended is what was read.
 
-Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AUTH, and AWS_ENDPOINT_URL for the functions.
+Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AUTH, and AWS_ENDPOINT_URL for the functions; and
+those of standing.py, for a cloud whose clock stands until it is told.
 """
 
 import json
@@ -19,161 +20,14 @@ import uuid
 
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.core.arn import parse_arn
-from ministack.core.responses import _request_account_id, _request_region, get_account_id, get_region
-from ministack.services import dynamodb, eventbridge, lambda_svc, s3, ses_v2
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, lambda_svc, ses_v2, sqs
 from ministack.services.cloudformation import provisioners
 
-
-# Streams
-
-
-class Lane:
-    """How far a function has read a stream, and how it fares."""
-
-    def __init__(self, position):
-        self.position = position
-        # How many records the next batch has at most: halved by BisectBatchOnFunctionError.
-        self.size = None
-        self.tries = 0
-        self.not_before = 0.0
-
-
-LANES = {}
-
-
-def follow_streams():
-    """Hands the tables' streams to their functions, once. Answers whether anything was done.
-
-    AWS goes on behind a batch only as far as the function did not report a failed record; halves a batch that made the
-    function fail; and keeps what grew too old, with its records, in the bucket named as the destination. MiniStack
-    counts a reported record as done, which loses it.
-    """
-    worked = False
-    for account, region, mapping in lambda_svc._iter_all_esms():
-        if ":dynamodb:" not in mapping.get("EventSourceArn", "") or not mapping.get("Enabled", True):
-            continue
-        tokens = _request_account_id.set(account), _request_region.set(region)
-        try:
-            worked |= follow(mapping)
-        finally:
-            _request_account_id.reset(tokens[0])
-            _request_region.reset(tokens[1])
-    return worked
-
-
-def follow(mapping):
-    table, _ = lambda_svc._dynamodb_stream_table_from_arn_spec(parse_arn(mapping["EventSourceArn"]))
-    function, _ = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
-    if function is None:
-        return False
-    lane = LANES.get(mapping["UUID"])
-    if lane is None:
-        from_the_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
-        begin = dynamodb.stream_start_position if from_the_start else dynamodb.stream_end_position
-        lane = LANES[mapping["UUID"]] = Lane(begin(table))
-    if time.time() < lane.not_before:
-        return False
-    raw = dynamodb.stream_records_since(table, lane.position, lane.size or int(mapping.get("BatchSize", 100)))
-    if not raw:
-        return False
-    batch = lambda_svc._apply_filter_criteria(raw, mapping)
-    failed = fails(mapping, function, batch) if batch else None
-    if failed is None:
-        lane.position += len(raw)
-        lane.size, lane.tries = None, 0
-        return True
-    done = next((at for at, record in enumerate(raw) if sequence(record) == failed), 0)
-    if failed == ALL and len(raw) > 1 and mapping.get("BisectBatchOnFunctionError"):
-        lane.size = (len(raw) + 1) // 2
-        return True
-    lane.position += done
-    lane.tries = 1 if done else lane.tries + 1
-    first = raw[done]
-    limit = int(mapping.get("MaximumRetryAttempts", -1))
-    oldest = int(mapping.get("MaximumRecordAgeInSeconds", -1))
-    age = time.time() - float(first["dynamodb"]["ApproximateCreationDateTime"])
-    if (0 <= limit < lane.tries) or (0 <= oldest < age):
-        leave_behind(mapping, function, [first])
-        lane.position += 1
-        lane.size, lane.tries = None, 0
-        return True
-    lane.not_before = time.time() + min(2.0 ** min(lane.tries, 5) / 4, 8.0)
-    return done > 0
-
-
-ALL = "all of them"
-
-
-def fails(mapping, function, batch):
-    """The first record that failed, by its number; `ALL` if the function failed; `None` if nothing did."""
-    result = lambda_svc._execute_function(function, {"Records": batch})
-    mapping["LastProcessingResult"] = "PROBLEM" if result.get("error") else "OK"
-    if result.get("error"):
-        lambda_svc.logger.warning("stream batch failed in %s: %s", mapping["FunctionName"], result.get("body"))
-        return ALL
-    if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
-        return None
-    body = result.get("body") or {}
-    reported = {failure.get("itemIdentifier") for failure in body.get("batchItemFailures") or []}
-    if not reported:
-        return None
-    # AWS takes an identifier that it does not know for a failure of the whole batch.
-    if not reported <= {sequence(record) for record in batch}:
-        return ALL
-    return next(sequence(record) for record in batch if sequence(record) in reported)
-
-
-def sequence(record):
-    return record["dynamodb"]["SequenceNumber"]
-
-
-def leave_behind(mapping, function, batch):
-    """Keeps records in the bucket that is the destination, as AWS names and forms it."""
-    destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination", "")
-    if not destination.startswith("arn:aws:s3:::"):
-        return
-    now = time.gmtime()
-    day, moment = time.strftime("%Y/%m/%d", now), time.strftime("%Y-%m-%dT%H.%M.%S", now)
-    shard = "shardId-00000000000000000000-00000000"
-    key = f"aws/lambda/{mapping['UUID']}/{shard}/{day}/{moment}-{uuid.uuid4()}"
-    about = {
-        "requestContext": {
-            "requestId": str(uuid.uuid4()),
-            "functionArn": function["config"]["FunctionArn"],
-            "condition": "RetryAttemptsExhausted",
-            "approximateInvokeCount": 1,
-        },
-        "version": "1.0",
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
-        "DDBStreamBatchInfo": {
-            "shardId": shard,
-            "startSequenceNumber": sequence(batch[0]),
-            "endSequenceNumber": sequence(batch[-1]),
-            "batchSize": len(batch),
-            "streamArn": mapping["EventSourceArn"],
-        },
-        "payload": json.dumps({"Records": batch}),
-    }
-    s3._put_object(destination.rsplit(":", 1)[1], key, json.dumps(about).encode(), {})
-
-
-def poll_all(queues):
-    """Queues and streams side by side: on AWS one mapping doesn't wait for another."""
-    threading.Thread(target=poll_streams, daemon=True).start()
-    queues()
-
-
-def poll_streams():
-    while True:
-        try:
-            worked = follow_streams()
-        except Exception:
-            lambda_svc.logger.exception("following a stream failed")
-            worked = False
-        if not worked:
-            # AWS looks four times a second.
-            time.sleep(0.25)
+import clock
+import standing
+import streams
+import under_way
 
 
 # Permissions
@@ -220,8 +74,7 @@ def at_least_once(run):
     """
 
     def run_twice(mapping, function, event, *rest):
-        account, region = _request_account_id.get(), _request_region.get()
-        threading.Thread(target=unheard, args=(account, region, function, event), daemon=True).start()
+        under_way.aside(lambda_svc._execute_function, function, event)
         return run(mapping, function, event, *rest)
 
     return run_twice
@@ -232,10 +85,18 @@ def whole(count):
     return lambda *of: int(count(*of))
 
 
-def unheard(account, region, function, event):
-    _request_account_id.set(account)
-    _request_region.set(region)
-    lambda_svc._execute_function(function, event)
+# What changes a queue.
+CHANGES = ["SendMessage", "DeleteMessage", "ChangeMessageVisibility"]
+
+
+def one_after_the_other(change):
+    """To a queue nothing happens at once with anything else. MiniStack loses a message that is sent while it deletes one."""
+
+    def changed(*of):
+        with sqs._queues_lock:
+            return change(*of)
+
+    return changed
 
 
 # Secrets
@@ -275,8 +136,8 @@ def after_their_work(invalidate):
 
 
 def end_later(worker):
-    until = time.time() + 120
-    while worker.in_use and time.time() < until:
+    until = time.monotonic() + 120
+    while worker.in_use and time.monotonic() < until:
         time.sleep(0.1)
     lambda_runtime.kill_workers([worker])
 
@@ -288,7 +149,22 @@ def retried(arn, payload):
     """
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)
     if function and config:
-        lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
+        record = lambda_svc._execution_record_for_config(function, config)
+        under_way.aside(until_it_works, record, json.loads(payload))
+
+
+def until_it_works(function, event):
+    settings = function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    tries = int(settings.get("MaximumRetryAttempts", 2)) + 1
+    for nth in range(tries):
+        result = lambda_svc._execute_function(function, event)
+        if not result.get("error"):
+            return
+        # AWS waits a minute, and then two.
+        time.sleep(nth + 1 if nth + 1 < tries else 0)
+    destination = ((settings.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+    if destination:
+        lambda_svc._route_async_failure(destination, function["config"]["FunctionName"], event, result)
 
 
 # Mail
@@ -307,17 +183,13 @@ def with_events(handle):
         answer = await handle(method, path, headers, body, query)
         if method == "POST" and path == "/v2/email/outbound-emails" and answer[0] == 200:
             sent = json.loads(body)
-            receipt = json.loads(answer[2])["MessageId"]
-            account, region = get_account_id(), get_region()
-            threading.Thread(target=tell, args=(account, region, sent, receipt), daemon=True).start()
+            under_way.aside(tell, sent, json.loads(answer[2])["MessageId"])
         return answer
 
     return handle_request
 
 
-def tell(account, region, sent, receipt):
-    _request_account_id.set(account)
-    _request_region.set(region)
+def tell(sent, receipt):
     configuration = sent.get("ConfigurationSetName", "")
     record = ses_v2._config_sets.get(configuration) or {}
     for destination in (record.get("EventDestinations") or {}).values():
@@ -365,7 +237,7 @@ def recipients(sent):
 
 
 def moment():
-    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(clock.now()))
 
 
 DETAIL_TYPES = {
@@ -383,7 +255,7 @@ def publish(kind, detail):
         "DetailType": DETAIL_TYPES[kind],
         "Detail": json.dumps(detail),
         "EventBusName": "default",
-        "Time": int(time.time()),
+        "Time": int(clock.now()),
         "Resources": [],
         "Account": get_account_id(),
         "Region": get_region(),
@@ -392,11 +264,15 @@ def publish(kind, detail):
 
 def mend():
     queues = lambda_svc._poll_loop
-    lambda_svc._poll_loop = lambda: poll_all(queues)
+    lambda_svc._poll_loop = lambda: streams.poll_all(queues)
     lambda_svc._poll_dynamodb_streams = lambda: False
     iam_actions.extract_resource_arn = as_policies_name_it(iam_actions.extract_resource_arn)
     iam_actions.extract_iam_action = without_batches(iam_actions.extract_iam_action)
     lambda_svc._sqs_esm_concurrency = whole(lambda_svc._sqs_esm_concurrency)
+    for action in [*CHANGES, *(f"{action}Batch" for action in CHANGES)]:
+        sqs._HANDLERS[action] = one_after_the_other(sqs._HANDLERS[action])
+    eventbridge._dispatch_to_sqs = one_after_the_other(eventbridge._dispatch_to_sqs)
+    lambda_svc._execute_function = under_way.counted(lambda_svc._execute_function)
     lambda_svc._run_sqs_batch = at_least_once(lambda_svc._run_sqs_batch)
     provisioners._sm_secret_string = readable(provisioners._sm_secret_string)
     lambda_svc.invalidate_worker = after_their_work(lambda_svc.invalidate_worker)
@@ -412,5 +288,7 @@ def end_with_the_starter():
 
 if __name__ == "__main__":
     mend()
+    if "STANDING_CLOCK" in os.environ:
+        standing.begin()
     threading.Thread(target=end_with_the_starter, daemon=True).start()
     app.main()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::clock::StandingClock;
 use crate::until::{Patience, until};
 
 /// A running cloud. Dropping it ends it.
@@ -15,6 +16,8 @@ pub struct Cloud {
     child: Child,
     /// Its address.
     pub url: String,
+    /// Its clock, if that stands until it is told.
+    clock: Option<StandingClock>,
     directory: TempDir,
 }
 
@@ -26,11 +29,28 @@ impl Cloud {
     /// If it doesn't within a minute.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts one whose clock stands as soon as it is told, and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't within a minute.
+    #[must_use]
+    pub fn standing() -> Self {
+        Self::with(Some(free_port()))
+    }
+
+    fn with(clock: Option<u16>) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the cloud");
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let log = std::fs::File::create(directory.path().join("log")).expect("a log");
-        let child = Command::new(python())
+        let mut command = Command::new(python());
+        command
+            // Nothing is left in the repository.
+            .arg("-B")
             .arg(repository().join("infra/tools/e2e/cloud.py"))
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
@@ -45,12 +65,27 @@ impl Cloud {
             .env("TMPDIR", directory.path())
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("the cloud starts: `make e2e` installs it");
-        let mut cloud = Self { child, url, directory };
+            .stderr(log);
+        if let Some(port) = clock {
+            command
+                .env("STANDING_CLOCK", directory.path().join("clock"))
+                .env("CLOCK_LIBRARY", repository().join(".tools/clock.so"))
+                .env("CLOCK_PORT", port.to_string());
+        }
+        let child = command.spawn().expect("the cloud starts: `make e2e` installs it");
+        let mut cloud = Self { child, url, clock: clock.map(StandingClock::at), directory };
         cloud.wait();
         cloud
+    }
+
+    /// Its clock.
+    ///
+    /// # Panics
+    ///
+    /// If it was not started with one that stands.
+    #[must_use]
+    pub fn clock(&self) -> &StandingClock {
+        self.clock.as_ref().expect("the cloud was started with a clock that stands")
     }
 
     /// What it has logged.

@@ -4,15 +4,19 @@
 //! Nothing here waits by the clock alone: [`until`] waits for something, says what, and gives up at a bound.
 
 mod api;
+mod clock;
 mod cloud;
 mod mail;
 mod stack;
+mod turns;
 mod until;
 mod workers;
 
 pub use api::{Answer, Api};
+pub use clock::StandingClock;
 pub use cloud::Cloud;
-pub use mail::{Mail, awaited, sent_to};
+pub use mail::{Mail, awaited, sent, sent_to};
 pub use stack::{Parameters, Stack};
+pub use turns::{alone, beside_others};
 pub use until::{Patience, now, until};
 pub use workers::kill_a_worker;

@@ -7,12 +7,40 @@ use crate::until::{Patience, until};
 /// A mail that SES took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
+    /// To whom.
+    pub to: Vec<String>,
     /// Its subject.
     pub subject: String,
     /// Its text.
     pub text: String,
     /// When SES took it, in seconds since 1970.
     pub at: i64,
+}
+
+/// All mail, in the order in which SES took it.
+///
+/// # Panics
+///
+/// If the cloud doesn't say.
+#[must_use]
+pub fn sent(stack: &Stack) -> Vec<Mail> {
+    let all = get(&format!("{}/_ministack/ses/messages", stack.cloud())).expect("the mail");
+    let accounts = all["messages"].as_object().expect("mail by account");
+    let mails = accounts.values().filter_map(|mails| mails.as_array()).flatten();
+    mails
+        .map(|mail| {
+            let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+            let to = mail["To"].as_array().into_iter().flatten();
+            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
+            let at = mail["Timestamp"].as_f64().unwrap_or_default() as i64;
+            Mail {
+                to: to.filter_map(|one| one.as_str().map(address_of)).collect(),
+                subject: text("Subject"),
+                text: text("BodyText"),
+                at,
+            }
+        })
+        .collect()
 }
 
 /// The mail to an address, in the order in which SES took it.
@@ -22,20 +50,8 @@ pub struct Mail {
 /// If the cloud doesn't say.
 #[must_use]
 pub fn sent_to(stack: &Stack, address: &str) -> Vec<Mail> {
-    let all = get(&format!("{}/_ministack/ses/messages", stack.cloud())).expect("the mail");
-    let accounts = all["messages"].as_object().expect("mail by account");
-    let mails = accounts.values().filter_map(|mails| mails.as_array()).flatten();
-    let to_it = mails.filter(|mail| {
-        mail["To"].as_array().is_some_and(|to| to.iter().any(|one| names(one.as_str(), address)))
-    });
-    to_it
-        .map(|mail| {
-            let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
-            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
-            let at = mail["Timestamp"].as_f64().unwrap_or_default() as i64;
-            Mail { subject: text("Subject"), text: text("BodyText"), at }
-        })
-        .collect()
+    let to_it = |mail: &Mail| mail.to.iter().any(|to| to.eq_ignore_ascii_case(address));
+    sent(stack).into_iter().filter(to_it).collect()
 }
 
 /// Waits until SES has taken as many mails to an address as there are subjects, and compares them. Answers the last.
@@ -54,9 +70,8 @@ pub fn awaited(stack: &Stack, address: &str, patience: Patience, subjects: &[&st
     mails.last().expect("a mail").clone()
 }
 
-/// Whether a mailbox is of an address: `Ann <ann@example.com>` is.
-fn names(mailbox: Option<&str>, address: &str) -> bool {
-    let mailbox = mailbox.unwrap_or_default();
+/// The address of a mailbox: that of `Ann <ann@example.com>` is `ann@example.com`.
+fn address_of(mailbox: &str) -> String {
     let bare = mailbox.rsplit_once('<').map_or(mailbox, |(_, rest)| rest.trim_end_matches('>'));
-    bare.eq_ignore_ascii_case(address)
+    bare.to_owned()
 }

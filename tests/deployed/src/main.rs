@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     }
     let cloud = Cloud::start();
     println!("a cloud is at {}", cloud.url);
-    let parameters = Parameters { architecture: architecture.clone(), log: "info" };
+    let parameters = Parameters::in_haste(architecture.clone(), "info");
     let stack = match Stack::first(&cloud.url, &parameters) {
         Ok(stack) => stack,
         Err(said) => return failed(&cloud, &format!("`sam deploy` has failed:\n{said}")),

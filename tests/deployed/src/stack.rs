@@ -27,21 +27,28 @@ pub struct Parameters {
     pub architecture: String,
     /// What the functions log.
     pub log: &'static str,
+    /// How long after a restart no start fires, if it is not to be what the template says.
+    pub restart_delay_seconds: Option<u32>,
 }
 
 impl Parameters {
-    /// How long after a restart no start fires.
-    pub const RESTART_DELAY_SECONDS: u32 = 20;
+    /// As the tests need them that wait by the world's clock.
+    #[must_use]
+    pub fn in_haste(architecture: String, log: &'static str) -> Self {
+        Self { architecture, log, restart_delay_seconds: Some(20) }
+    }
 
     fn overrides(&self) -> Vec<String> {
-        vec![
+        let delay = self.restart_delay_seconds;
+        let delay = delay.map(|seconds| format!("RestartDelaySeconds={seconds}"));
+        let others = [
             "SenderAddress=studio@example.com".to_owned(),
-            format!("RestartDelaySeconds={}", Self::RESTART_DELAY_SECONDS),
             format!("Architecture={}", self.architecture),
             format!("LogLevel={}", self.log),
             // The cloud here knows no sampling rules.
             "TracedShare=0".to_owned(),
-        ]
+        ];
+        others.into_iter().chain(delay).collect()
     }
 }
 
@@ -90,7 +97,7 @@ impl Stack {
     ///
     /// What the SAM CLI said.
     pub fn deploy_again(&self, log: &'static str) -> Result<Self, String> {
-        Self::deploy(&self.cloud, &Parameters { architecture: self.architecture.clone(), log })
+        Self::deploy(&self.cloud, &Parameters::in_haste(self.architecture.clone(), log))
     }
 
     /// Tells a command where everything is.
@@ -115,6 +122,12 @@ impl Stack {
         Self { cloud: told(CLOUD), architecture: told(ARCHITECTURE), outputs }
     }
 
+    /// For which processors its functions were built.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
     /// The cloud's address.
     #[must_use]
     pub fn cloud(&self) -> &str {
@@ -131,21 +144,31 @@ impl Stack {
         self.outputs.get(name).unwrap_or_else(|| panic!("the template has no output {name}"))
     }
 
-    /// The API, with the admin key from its secret.
+    /// The API, with the admin key.
+    ///
+    /// # Panics
+    ///
+    /// If there is no key.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.base(), self.admin_key())
+    }
+
+    /// The admin key, from its secret.
     ///
     /// # Panics
     ///
     /// If there is no secret.
     #[must_use]
-    pub fn api(&self) -> Api {
+    pub fn admin_key(&self) -> String {
         let id = json!({ "SecretId": self.output("AdminKeySecret") });
         let secret = self.aws("secretsmanager", "get_secret_value", &id);
-        let key = secret["SecretString"].as_str().expect("a secret's value").to_owned();
-        Api::new(self.base(), key)
+        secret["SecretString"].as_str().expect("a secret's value").to_owned()
     }
 
     /// Where the API is. Nobody here knows the names that AWS gives to APIs, so the cloud has them as paths too.
-    fn base(&self) -> String {
+    #[must_use]
+    pub fn base(&self) -> String {
         let url = self.output("ApiUrl");
         let host = url.split("//").nth(1).unwrap_or(url);
         let id = host.split('.').next().unwrap_or(host);

@@ -60,6 +60,12 @@ pub trait Host {
     /// Why it did not come up.
     fn stop_until(&mut self, at: Instant) -> Result<(), String>;
 
+    /// Whether lists show at once what was written. Where they follow later, a job goes through them twice, and the next one
+    /// about the same campaign waits for it.
+    fn lists_show_at_once(&self) -> bool {
+        true
+    }
+
     /// A call that succeeds; its answer.
     ///
     /// # Errors

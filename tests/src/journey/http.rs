@@ -356,6 +356,9 @@ impl<H: Host> Stage for HttpStage<H> {
 impl<H: Host> HttpStage<H> {
     fn lacks_for(&self, deed: &Deed) -> Vec<Lack> {
         match deed {
+            Deed::Resume { enroll_existing: true, .. } if !self.host.lists_show_at_once() => {
+                vec![Lack::ListsAtOnce]
+            }
             Deed::ClockTo(_) | Deed::Pause(_) | Deed::Resume { .. } | Deed::Release(..) => {
                 Vec::new()
             }

@@ -27,6 +27,7 @@
 
 mod compare;
 mod engine;
+mod folder;
 mod http;
 mod play;
 mod script;
@@ -34,7 +35,8 @@ mod stage;
 
 pub use compare::{difference, in_no_order};
 pub use engine::EngineStage;
+pub use folder::{Journey, Played, Player};
 pub use http::HttpStage;
 pub use play::play;
-pub use script::{Change, Deed, Publish, Question, Script};
+pub use script::{Change, Deed, Publish, Question, Script, address};
 pub use stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};

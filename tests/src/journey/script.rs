@@ -145,7 +145,7 @@ impl Change {
 }
 
 /// The address of somebody in a script.
-pub(super) fn address(name: &str) -> String {
+pub fn address(name: &str) -> String {
     format!("{name}@example.com")
 }
 

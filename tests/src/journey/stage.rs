@@ -83,11 +83,13 @@ pub enum Lack {
     ChosenIds,
     /// A custom event and something else in one change, which no call makes.
     EventWithMore,
+    /// `resume … enroll existing`: whoever may enter does so when the lists show everybody, which is later.
+    ListsAtOnce,
 }
 
 impl Lack {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::HoldingBack,
         Self::Stopping,
         Self::MassActions,
@@ -97,6 +99,7 @@ impl Lack {
         Self::Webhooks,
         Self::ChosenIds,
         Self::EventWithMore,
+        Self::ListsAtOnce,
     ];
 
     /// The reason in words.
@@ -111,6 +114,7 @@ impl Lack {
             Self::Webhooks => "a webhook: nobody is there who answers",
             Self::ChosenIds => "a split draws by the contact's id, which the system makes",
             Self::EventWithMore => "an event and something else in one change: no call makes it",
+            Self::ListsAtOnce => "`resume … enroll existing`: lists follow two minutes later there",
         }
     }
 }

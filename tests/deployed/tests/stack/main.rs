@@ -13,6 +13,7 @@ mod redeployed;
 mod restarted;
 
 use std::fs::File;
+use std::path::Path;
 
 use dacapo_deployed_tests::Patience;
 
@@ -21,24 +22,16 @@ const AT_ONCE: Patience = Patience::seconds(60);
 
 /// A campaign of the examples.
 fn example(name: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 /// Runs beside others, for as long as the answer is kept.
 fn beside_others() -> File {
-    let lock = lock();
-    lock.lock_shared().unwrap();
-    lock
+    dacapo_deployed_tests::beside_others(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// Runs alone, for as long as the answer is kept.
 fn alone() -> File {
-    let lock = lock();
-    lock.lock().unwrap();
-    lock
-}
-
-fn lock() -> File {
-    File::create(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("stack.lock")).unwrap()
+    dacapo_deployed_tests::alone(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }

@@ -32,15 +32,20 @@ fn address(nth: usize) -> String {
 
 /// The published version of a campaign, as it is stored.
 fn version(stack: &Stack, campaign: &str) -> Value {
-    let table = stack.output("TableName");
-    let page = stack.aws("dynamodb", "scan", &json!({ "TableName": table }));
-    let items = page["Items"].as_array().unwrap();
+    let mut asked = json!({ "TableName": stack.output("TableName") });
     let ends = format!("#P#{campaign}");
-    let found = items.iter().find(|item| {
-        item["PK"]["S"].as_str().unwrap().ends_with(&ends)
-            && item["SK"]["S"].as_str().unwrap().starts_with("V#")
-    });
-    found.expect("a published version").clone()
+    loop {
+        let page = stack.aws("dynamodb", "scan", &asked);
+        let found = page["Items"].as_array().unwrap().iter().find(|item| {
+            item["PK"]["S"].as_str().unwrap().ends_with(&ends)
+                && item["SK"]["S"].as_str().unwrap().starts_with("V#")
+        });
+        if let Some(found) = found {
+            return found.clone();
+        }
+        asked["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+        assert!(!asked["ExclusiveStartKey"].is_null(), "{campaign} has no published version");
+    }
 }
 
 fn put(stack: &Stack, item: &Value) {

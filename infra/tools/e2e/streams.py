@@ -1,0 +1,187 @@
+"""Streams of tables, handed to their functions as AWS does it."""
+
+import json
+import threading
+import time
+import uuid
+
+from ministack.core.arn import parse_arn
+from ministack.core.responses import _request_account_id, _request_region
+from ministack.services import dynamodb, lambda_svc, s3
+
+import clock
+
+
+class Lane:
+    """How far a function has read a stream, and how it fares."""
+
+    def __init__(self, position):
+        self.position = position
+        # How many records the next batch has at most: halved by BisectBatchOnFunctionError.
+        self.size = None
+        self.tries = 0
+        # By the clock that nobody tells: waiting takes as long as ever.
+        self.not_before = 0.0
+
+
+LANES = {}
+
+# AWS looks four times a second. Who is in a hurry says when there is something to see.
+PAUSE = 0.25
+RECORDED = threading.Event()
+
+
+def follow_streams():
+    """Hands the tables' streams to their functions, once. Answers whether anything was done.
+
+    AWS goes on behind a batch only as far as the function did not report a failed record; halves a batch that made the
+    function fail; and keeps what grew too old, with its records, in the bucket named as the destination. MiniStack
+    counts a reported record as done, which loses it.
+    """
+    worked = False
+    for account, region, mapping in lambda_svc._iter_all_esms():
+        if ":dynamodb:" not in mapping.get("EventSourceArn", "") or not mapping.get("Enabled", True):
+            continue
+        tokens = _request_account_id.set(account), _request_region.set(region)
+        try:
+            worked |= follow(mapping)
+        finally:
+            _request_account_id.reset(tokens[0])
+            _request_region.reset(tokens[1])
+    return worked
+
+
+def follow(mapping):
+    table = table_of(mapping)
+    function, _ = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
+    if function is None:
+        return False
+    lane = LANES.get(mapping["UUID"])
+    if lane is None:
+        from_the_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
+        begin = dynamodb.stream_start_position if from_the_start else dynamodb.stream_end_position
+        lane = LANES[mapping["UUID"]] = Lane(begin(table))
+    if time.monotonic() < lane.not_before:
+        return False
+    raw = dynamodb.stream_records_since(table, lane.position, lane.size or int(mapping.get("BatchSize", 100)))
+    if not raw:
+        return False
+    batch = lambda_svc._apply_filter_criteria(raw, mapping)
+    failed = fails(mapping, function, batch) if batch else None
+    if failed is None:
+        lane.position += len(raw)
+        lane.size, lane.tries = None, 0
+        return True
+    done = next((at for at, record in enumerate(raw) if sequence(record) == failed), 0)
+    if failed == ALL and len(raw) > 1 and mapping.get("BisectBatchOnFunctionError"):
+        lane.size = (len(raw) + 1) // 2
+        return True
+    lane.position += done
+    lane.tries = 1 if done else lane.tries + 1
+    first = raw[done]
+    limit = int(mapping.get("MaximumRetryAttempts", -1))
+    oldest = int(mapping.get("MaximumRecordAgeInSeconds", -1))
+    age = clock.now() - float(first["dynamodb"]["ApproximateCreationDateTime"])
+    if (0 <= limit < lane.tries) or (0 <= oldest < age):
+        leave_behind(mapping, function, [first])
+        lane.position += 1
+        lane.size, lane.tries = None, 0
+        return True
+    lane.not_before = time.monotonic() + min(2.0 ** min(lane.tries, 5) / 4, 8.0)
+    return done > 0
+
+
+ALL = "all of them"
+
+
+def fails(mapping, function, batch):
+    """The first record that failed, by its number; `ALL` if the function failed; `None` if nothing did."""
+    result = lambda_svc._execute_function(function, {"Records": batch})
+    mapping["LastProcessingResult"] = "PROBLEM" if result.get("error") else "OK"
+    if result.get("error"):
+        lambda_svc.logger.warning("stream batch failed in %s: %s", mapping["FunctionName"], result.get("body"))
+        return ALL
+    if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
+        return None
+    body = result.get("body") or {}
+    reported = {failure.get("itemIdentifier") for failure in body.get("batchItemFailures") or []}
+    if not reported:
+        return None
+    # AWS takes an identifier that it does not know for a failure of the whole batch.
+    if not reported <= {sequence(record) for record in batch}:
+        return ALL
+    return next(sequence(record) for record in batch if sequence(record) in reported)
+
+
+def sequence(record):
+    return record["dynamodb"]["SequenceNumber"]
+
+
+def leave_behind(mapping, function, batch):
+    """Keeps records in the bucket that is the destination, as AWS names and forms it."""
+    destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination", "")
+    if not destination.startswith("arn:aws:s3:::"):
+        return
+    now = time.gmtime(clock.now())
+    day, moment = time.strftime("%Y/%m/%d", now), time.strftime("%Y-%m-%dT%H.%M.%S", now)
+    shard = "shardId-00000000000000000000-00000000"
+    key = f"aws/lambda/{mapping['UUID']}/{shard}/{day}/{moment}-{uuid.uuid4()}"
+    about = {
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": function["config"]["FunctionArn"],
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": 1,
+        },
+        "version": "1.0",
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
+        "DDBStreamBatchInfo": {
+            "shardId": shard,
+            "startSequenceNumber": sequence(batch[0]),
+            "endSequenceNumber": sequence(batch[-1]),
+            "batchSize": len(batch),
+            "streamArn": mapping["EventSourceArn"],
+        },
+        "payload": json.dumps({"Records": batch}),
+    }
+    s3._put_object(destination.rsplit(":", 1)[1], key, json.dumps(about).encode(), {})
+
+
+def poll_all(queues):
+    """Queues and streams side by side: on AWS one mapping doesn't wait for another."""
+    threading.Thread(target=poll_streams, daemon=True).start()
+    queues()
+
+
+def poll_streams():
+    while True:
+        RECORDED.clear()
+        try:
+            worked = follow_streams()
+        except Exception:
+            lambda_svc.logger.exception("following a stream failed")
+            worked = False
+        if not worked:
+            RECORDED.wait(PAUSE)
+
+
+def table_of(mapping):
+    return lambda_svc._dynamodb_stream_table_from_arn_spec(parse_arn(mapping["EventSourceArn"]))[0]
+
+
+def behind():
+    """The functions that have not read a stream to its end."""
+    return [mapping["FunctionName"] for mapping, lane, end in lanes() if lane.position < end]
+
+
+def skip():
+    """Nobody reads what has been recorded so far."""
+    for _, lane, end in lanes():
+        lane.position, lane.size, lane.tries, lane.not_before = end, None, 0, 0.0
+
+
+def lanes():
+    """Every lane, with its mapping and the end of its stream."""
+    for account, region, mapping in lambda_svc._iter_all_esms():
+        if lane := LANES.get(mapping["UUID"]):
+            yield mapping, lane, dynamodb.stream_end_position(table_of(mapping), account_id=account, region=region)

@@ -1,0 +1,161 @@
+//! The scripts under `tests/journeys`, and all of them through HTTP, several at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::compare::{difference, in_no_order};
+use super::http::HttpStage;
+use super::play::play;
+use super::script::Script;
+use super::stage::{Lack, Stage as _};
+use crate::host::Host;
+
+/// A script and its file.
+#[derive(Debug)]
+pub struct Journey {
+    /// The file.
+    pub path: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub written: String,
+    /// The same, read.
+    pub script: Script,
+}
+
+impl Journey {
+    /// All of them, in order of name.
+    ///
+    /// # Panics
+    ///
+    /// If one cannot be read.
+    pub fn all() -> Vec<Self> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(tests.join("journeys"))
+            .expect("the scripts are beside the tests")
+            .map(|entry| entry.expect("a folder can be read to its end").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "journey"))
+            .collect();
+        paths.sort();
+        paths.into_iter().map(|path| Self::read(path, &tests.join("../examples"))).collect()
+    }
+
+    fn read(path: PathBuf, examples: &Path) -> Self {
+        let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+        let written = std::fs::read_to_string(&path).expect("it can be read");
+        let script =
+            Script::read(&written, examples).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { path, name, written, script }
+    }
+}
+
+/// Who plays journeys through HTTP, one after the other.
+pub trait Player: Send {
+    /// Where.
+    type Host: Host;
+
+    /// A host in which nothing has happened yet.
+    fn host_for(&mut self, script: &Script) -> Self::Host;
+
+    /// Looks at what else must be so once a script has come out like this.
+    ///
+    /// # Errors
+    ///
+    /// What is not.
+    fn look_behind(&self, _script: &Script, _came_out: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Whether `stop` is played by a mass action. It names its job in another way than the engine's world does, and goes
+/// through its contacts a second time two minutes later: the scripts have not been held to that yet.
+const STOPS: bool = false;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// How many were played.
+    pub played: usize,
+    /// The others, each with what was lacking.
+    pub lacking: BTreeMap<String, BTreeSet<Lack>>,
+    /// What came out differently, and how.
+    pub wrong: Vec<String>,
+}
+
+impl Played {
+    /// Plays them, by as many at once as there are players.
+    ///
+    /// # Panics
+    ///
+    /// If a player does.
+    pub fn of<P: Player>(journeys: Vec<Journey>, players: Vec<P>) -> Self {
+        let ahead = Mutex::new(journeys);
+        let played = Mutex::new(Self::default());
+        std::thread::scope(|scope| {
+            for mut player in players {
+                let (ahead, played) = (&ahead, &played);
+                scope.spawn(move || {
+                    while let Some(journey) = next(ahead) {
+                        let one = one(&journey, &mut player);
+                        played.lock().expect("nobody panics while holding it").add(one);
+                    }
+                });
+            }
+        });
+        played.into_inner().expect("nobody panics while holding it")
+    }
+
+    fn add(&mut self, other: Self) {
+        self.played += other.played;
+        self.lacking.extend(other.lacking);
+        self.wrong.extend(other.wrong);
+    }
+}
+
+impl Display for Played {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (played, lacking) = (self.played, self.lacking.len());
+        writeln!(f, "{played} scripts were played through HTTP, {lacking} were not:")?;
+        for lack in Lack::ALL {
+            let of: Vec<&String> = self
+                .lacking
+                .iter()
+                .filter(|(_, lacks)| lacks.contains(&lack))
+                .map(|(name, _)| name)
+                .collect();
+            writeln!(f, "  {}: {}", lack.words(), of.len())?;
+            for name in of {
+                writeln!(f, "    {name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn next(ahead: &Mutex<Vec<Journey>>) -> Option<Journey> {
+    ahead.lock().expect("nobody panics while holding it").pop()
+}
+
+fn one<P: Player>(journey: &Journey, player: &mut P) -> Played {
+    let Journey { name, written, script, .. } = journey;
+    let mut stage = HttpStage::on(player.host_for(script), STOPS);
+    let lacks = stage.lacks(script);
+    if !lacks.is_empty() {
+        return Played { lacking: [(name.clone(), lacks)].into(), ..Played::default() };
+    }
+    let differs = match play(script, &mut stage) {
+        Ok(came_out) => {
+            let (one, other) = (in_no_order(written), in_no_order(&came_out));
+            if one == other {
+                player.look_behind(script, &came_out).err().map(|error| format!("  {error}"))
+            } else {
+                Some(difference(&one, &other))
+            }
+        }
+        Err(error) => Some(format!("  {error}")),
+    };
+    let wrong = differs.map(|how| format!("{name}\n{how}"));
+    Played { played: 1, wrong: wrong.into_iter().collect(), ..Played::default() }
+}
