@@ -28,6 +28,7 @@ const ENGINE_DEPENDS_ON: &[&str] = &[
     "chrono",
     "chrono-tz",
     "minijinja",
+    "pure-rust-locales",
     "saphyr-parser",
     "schemars",
     "serde",

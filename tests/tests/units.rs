@@ -21,14 +21,14 @@ async fn takes_at_most(batch: usize, written: f64, read: f64) {
     assert!(again.read() <= read, "{} read units", again.read());
 }
 
-// What it takes today. The aim is 27 and 14 units at batches of ten, 33 and 20 at one: whoever gets nearer lowers these.
+// What it takes today. At most 27 and 14 units at batches of ten, 33 and 20 at one, is promised: whoever takes less lowers these.
 
 #[tokio::test]
 async fn a_loop_in_batches_of_ten_takes_no_more_than_it_did() {
-    takes_at_most(10, 26.7, 13.5).await;
+    takes_at_most(10, 26.7, 13.3).await;
 }
 
 #[tokio::test]
 async fn a_loop_in_batches_of_one_takes_no_more_than_it_did() {
-    takes_at_most(1, 32.0, 21.5).await;
+    takes_at_most(1, 32.0, 19.5).await;
 }

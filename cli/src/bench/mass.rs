@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::File;
 use std::path::Path;
 
 use dacapo_embedded::clock::ClockKind;
@@ -60,6 +61,7 @@ pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let store = SqliteStore::open(Some(directory.path()), |_| false)?;
     Original::read(&store, keys, first).await?.copy(&store, contacts).await?;
     drop(store);
+    flush(directory.path())?;
 
     let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);
@@ -202,6 +204,11 @@ impl Original {
         }
         Ok(operations)
     }
+}
+
+/// Has the disk take what was written: otherwise the engine would wait for it, and be measured with it.
+fn flush(directory: &Path) -> std::io::Result<()> {
+    std::fs::read_dir(directory)?.try_for_each(|file| File::open(file?.path())?.sync_all())
 }
 
 /// From now on the peak is that of what follows; where the system lets us.

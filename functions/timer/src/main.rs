@@ -1,7 +1,8 @@
 //! Wakes enrollments whose timers are due: the queue that EventBridge Scheduler fills.
 
+use dacapo_aws::functions::queue::Queues;
 use dacapo_aws::functions::run::{Running, Stopped};
-use dacapo_aws::functions::{queue, start};
+use dacapo_aws::functions::start;
 use dacapo_aws::settings::{Environment, Settings as _, TimerSettings};
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,5 +11,6 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::timer(&settings);
     started.warm().await;
-    running.serve(async |event| queue::work(&started, event).await).await
+    let queues = Queues::of(&started);
+    running.serve(async |event| queues.timers(event).await).await
 }

@@ -6,6 +6,7 @@ pub mod chance;
 pub mod clients;
 pub mod clock;
 pub mod functions;
+mod https;
 pub mod logging;
 pub mod mailer;
 pub mod metrics;

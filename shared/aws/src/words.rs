@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use hyper_util::client::legacy;
+
 /// An error in words, with what led to it.
 pub(crate) fn words_of(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
@@ -16,14 +18,14 @@ pub(crate) fn words_of(error: &(dyn Error + 'static)) -> String {
 
 /// Whether a request failed before there was a connection: nobody can have heard it.
 pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    // The types that say so are private to crates below the SDK; their words are pinned by a test.
-    chain(error).any(|cause| {
-        let said = cause.to_string();
-        said == "client error (Connect)" || said.starts_with("HTTP connect timeout")
-    })
+    let client = chain(error).find_map(|cause| cause.downcast_ref::<legacy::Error>());
+    client.is_some_and(legacy::Error::is_connect)
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// An error, and what led to it.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let now = next?;

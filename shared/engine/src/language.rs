@@ -6,8 +6,8 @@
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use chrono::format::StrftimeItems;
-use chrono::{Datelike, Locale, NaiveDate, NaiveTime};
+use chrono::format::{Fixed, Item, StrftimeItems};
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::{Instant, Zone};
@@ -87,9 +87,10 @@ pub fn date(at: Instant, zone: Zone, language: Language, style: &DateStyle) -> S
     let local = at.with_timezone(&zone);
     let habit = language.habit();
     let pattern = habit.pattern(style, local.date_naive());
+    let items = habit.names.items(&pattern, local.date_naive(), Some(local.time()));
     let mut text = String::new();
     // A checked form cannot fail on a value that has a date, a time and an offset.
-    match write!(text, "{}", local.format_localized(&pattern, habit.locale)) {
+    match write!(text, "{}", local.format_with_items(items.iter())) {
         Ok(()) => text,
         Err(fmt::Error) => local.to_rfc3339(),
     }
@@ -108,8 +109,9 @@ pub fn plain_date(
         DateStyle::Long | DateStyle::Short | DateStyle::Form(_) => style,
     };
     let pattern = habit.pattern(style, date);
+    let items = habit.names.items(&pattern, date, None);
     let mut text = String::new();
-    match write!(text, "{}", date.format_localized(&pattern, habit.locale)) {
+    match write!(text, "{}", date.format_with_items(items.iter())) {
         Ok(()) => Ok(text),
         Err(fmt::Error) => Err(InvalidStyle::NoTime(pattern)),
     }
@@ -149,10 +151,117 @@ impl Form {
     }
 }
 
+/// What a language calls days and months, and its shorthands for whole dates. chrono would bring along those of all languages.
+struct Names {
+    days: &'static [&'static str],
+    short_days: &'static [&'static str],
+    months: &'static [&'static str],
+    short_months: &'static [&'static str],
+    halves: &'static [&'static str],
+    /// `%x`, `%X`, `%c` and `%r`.
+    date: &'static str,
+    time: &'static str,
+    moment: &'static str,
+    time_of_half: &'static str,
+}
+
+macro_rules! names {
+    ($locale:ident) => {{
+        use pure_rust_locales::$locale::LC_TIME;
+        Names {
+            days: LC_TIME::DAY,
+            short_days: LC_TIME::ABDAY,
+            months: LC_TIME::MON,
+            short_months: LC_TIME::ABMON,
+            halves: LC_TIME::AM_PM,
+            date: LC_TIME::D_FMT,
+            time: LC_TIME::T_FMT,
+            moment: LC_TIME::D_T_FMT,
+            time_of_half: LC_TIME::T_FMT_AMPM,
+        }
+    }};
+}
+
+impl Names {
+    /// The parts of a form for a date, with its names put in.
+    fn items(&self, form: &str, date: NaiveDate, time: Option<NaiveTime>) -> Vec<Item<'static>> {
+        let mut items = Vec::new();
+        self.push_items(&mut items, form, date, time);
+        items
+    }
+
+    fn push_items(
+        &self,
+        items: &mut Vec<Item<'static>>,
+        form: &str,
+        date: NaiveDate,
+        time: Option<NaiveTime>,
+    ) {
+        let mut rest = form;
+        while let Some(at) = rest.find('%') {
+            let (before, part) = rest.split_at(at);
+            let whole = match part.as_bytes().get(1) {
+                Some(b'x') => Some(self.date),
+                Some(b'X') => Some(self.time),
+                Some(b'c') => Some(self.moment),
+                Some(b'r') if self.time_of_half.is_empty() => Some(self.time),
+                Some(b'r') => Some(self.time_of_half),
+                Some(_) | None => None,
+            };
+            // Every part but these has its letter behind `%`, or further on: up to there it is one.
+            let end = match (whole, part.as_bytes().get(1)) {
+                (Some(_), _) | (None, Some(b'%')) => 2,
+                (None, _) => 1 + part[1..].find('%').unwrap_or(part.len() - 1),
+            };
+            let (part, after) = part.split_at(end);
+            self.push_plain(items, before, date, time);
+            match whole {
+                Some(form) => self.push_items(items, form, date, time),
+                None => self.push_plain(items, part, date, time),
+            }
+            rest = after;
+        }
+        self.push_plain(items, rest, date, time);
+    }
+
+    /// A form without shorthands.
+    fn push_plain(
+        &self,
+        items: &mut Vec<Item<'static>>,
+        form: &str,
+        date: NaiveDate,
+        time: Option<NaiveTime>,
+    ) {
+        let of = |names: &[&'static str], place: u32| {
+            usize::try_from(place).ok().and_then(|place| names.get(place)).copied()
+        };
+        let (month, day) = (date.month0(), date.weekday().num_days_from_sunday());
+        let half = time.map(|time| u32::from(time.hour() >= 12));
+        items.extend(StrftimeItems::new(form).map(|item| {
+            let name = match &item {
+                Item::Fixed(Fixed::LongMonthName) => of(self.months, month),
+                Item::Fixed(Fixed::ShortMonthName) => of(self.short_months, month),
+                Item::Fixed(Fixed::LongWeekdayName) => of(self.days, day),
+                Item::Fixed(Fixed::ShortWeekdayName) => of(self.short_days, day),
+                Item::Fixed(Fixed::UpperAmPm) => half.and_then(|half| of(self.halves, half)),
+                Item::Fixed(Fixed::LowerAmPm) => {
+                    let half = half.and_then(|half| of(self.halves, half));
+                    return half.map_or_else(
+                        || item.to_owned(),
+                        |half| Item::OwnedLiteral(half.to_lowercase().into()),
+                    );
+                }
+                _ => None,
+            };
+            name.map_or_else(|| item.to_owned(), Item::Literal)
+        }));
+    }
+}
+
 /// How one language writes dates: the names come from its locale, the order from here.
 struct Habit {
     tag: &'static str,
-    locale: Locale,
+    names: Names,
     full: &'static str,
     long: &'static str,
     short: &'static str,
@@ -177,9 +286,9 @@ impl Habit {
     }
 }
 
-const fn habit(tag: &'static str, locale: Locale, patterns: [&'static str; 4]) -> Habit {
+const fn habit(tag: &'static str, names: Names, patterns: [&'static str; 4]) -> Habit {
     let [full, long, short, time] = patterns;
-    Habit { tag, locale, full, long, short, time, first_day: "" }
+    Habit { tag, names, full, long, short, time, first_day: "" }
 }
 
 const GERMAN: [&str; 4] =
@@ -192,31 +301,31 @@ const PORTUGUESE: [&str; 4] =
 const HABITS: &[Habit] = &[
     habit(
         "en",
-        Locale::en_US,
+        names!(en_US),
         ["%A, %B %-d, %Y at %-I:%M %p", "%A, %B %-d, %Y", "%b %-d, %Y", "%-I:%M %p"],
     ),
     habit(
         "en-GB",
-        Locale::en_GB,
+        names!(en_GB),
         ["%A, %-d %B %Y at %H:%M", "%A, %-d %B %Y", "%-d %b %Y", "%H:%M"],
     ),
-    habit("de", Locale::de_DE, GERMAN),
-    habit("de-AT", Locale::de_AT, GERMAN),
-    Habit { first_day: "er", ..habit("fr", Locale::fr_FR, FRENCH) },
+    habit("de", names!(de_DE), GERMAN),
+    habit("de-AT", names!(de_AT), GERMAN),
+    Habit { first_day: "er", ..habit("fr", names!(fr_FR), FRENCH) },
     habit(
         "es",
-        Locale::es_ES,
+        names!(es_ES),
         ["%A, %-d de %B de %Y, %H:%M", "%A, %-d de %B de %Y", "%d/%m/%Y", "%H:%M"],
     ),
     habit(
         "it",
-        Locale::it_IT,
+        names!(it_IT),
         ["%A %-d %B %Y alle ore %H:%M", "%A %-d %B %Y", "%d/%m/%Y", "%H:%M"],
     ),
-    habit("nl", Locale::nl_NL, ["%A %-d %B %Y om %H:%M", "%A %-d %B %Y", "%d-%m-%Y", "%H:%M"]),
-    habit("pt", Locale::pt_PT, PORTUGUESE),
-    habit("pt-BR", Locale::pt_BR, PORTUGUESE),
-    habit("pl", Locale::pl_PL, ["%A, %-d %B %Y, %H:%M", "%A, %-d %B %Y", "%d.%m.%Y", "%H:%M"]),
+    habit("nl", names!(nl_NL), ["%A %-d %B %Y om %H:%M", "%A %-d %B %Y", "%d-%m-%Y", "%H:%M"]),
+    habit("pt", names!(pt_PT), PORTUGUESE),
+    habit("pt-BR", names!(pt_BR), PORTUGUESE),
+    habit("pl", names!(pl_PL), ["%A, %-d %B %Y, %H:%M", "%A, %-d %B %Y", "%d.%m.%Y", "%H:%M"]),
 ];
 
 impl fmt::Debug for Language {
@@ -273,6 +382,12 @@ mod tests {
             ("pt-BR", "long", "terça, 1 de dezembro de 2026"),
             ("pl", "full", "wtorek, 1 grudnia 2026, 14:30"),
             ("de", "%a %d. %b", "Di 01. Dez"),
+            ("de", "%x, %X", "01.12.2026, 14:30:00"),
+            ("en", "%x, %r", "12/01/2026, 02:30:00 PM"),
+            ("de", "%r", "14:30:00"),
+            ("fr", "%c", "mar. 01 déc. 2026 14:30:00 CET"),
+            ("es", "100%% %B %Y, %P.", "100% diciembre 2026, ."),
+            ("en", "%-I %P", "2 pm"),
             ("tlh", "long", "Tuesday, December 1, 2026"),
         ];
         for (tag, style, text) in expected {

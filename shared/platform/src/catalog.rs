@@ -158,6 +158,20 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The other campaigns that ask for a contact's status in this one.
+    pub(crate) fn asking_for<'a>(
+        &'a self,
+        campaign: &'a CampaignId,
+    ) -> impl Iterator<Item = &'a CampaignId> {
+        let asks = move |other: &Campaign| {
+            other.versions.values().any(|graph| graph.reads().campaigns.contains(campaign))
+        };
+        self.campaigns
+            .iter()
+            .filter(move |(id, other)| *id != campaign && asks(other))
+            .map(|(id, _)| id)
+    }
+
     /// Whether it is as new as an enrollment: all milestones that were applied to that one are in it.
     pub(crate) fn knows(&self, campaign: &CampaignId, enrollment: &Enrollment) -> bool {
         let timeline = self.campaigns.get(campaign).map(|campaign| &campaign.timeline);
@@ -208,19 +222,29 @@ impl Platform {
     /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must know what was
     /// published before it.
     pub(crate) async fn catalog_for(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
-        let Some(pinned) = &self.pinned else { return self.read_catalog().await };
-        if let Ok(pinned) = pinned.0.lock()
+        Ok(self.catalog_as_of(changed).await?.0)
+    }
+
+    /// The same, and since when it may be out of date.
+    pub(crate) async fn catalog_as_of(
+        &self,
+        changed: Instant,
+    ) -> Result<(Arc<Loaded>, Instant), Error> {
+        if let Some(pinned) = &self.pinned
+            && let Ok(pinned) = pinned.0.lock()
             && let Some((loaded, at)) = &*pinned
             && changed < *at
         {
-            return Ok(Arc::clone(loaded));
+            return Ok((Arc::clone(loaded), *at));
         }
         let now = self.now();
         let loaded = self.read_catalog().await?;
-        if let Ok(mut pinned) = pinned.0.lock() {
+        if let Some(pinned) = &self.pinned
+            && let Ok(mut pinned) = pinned.0.lock()
+        {
             *pinned = Some((Arc::clone(&loaded), now));
         }
-        Ok(loaded)
+        Ok((loaded, now))
     }
 
     async fn read_catalog(&self) -> Result<Arc<Loaded>, Error> {

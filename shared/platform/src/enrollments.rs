@@ -7,20 +7,17 @@
 mod committing;
 mod leaving;
 mod many;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::decide::{Decision, Delivery, Effect, Event, Ignored, Situation, decide};
-use dacapo_engine::enrollment::{Enrollment, Left, Status};
-use dacapo_engine::history::Record;
+use dacapo_engine::decide::{Decision, Delivery, Event, Ignored, Situation, decide};
+use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_engine::statistics::Tally;
-use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::catalog::Loaded;
@@ -35,72 +32,8 @@ use committing::Commit;
 pub(crate) use committing::instant_of;
 pub(crate) use leaving::{instant_of_left, is_reset};
 pub(crate) use many::{Asked, Reply};
-
-/// An enrollment as it is stored: the state, and what the last decision asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredEnrollment {
-    /// The state.
-    #[serde(rename = "e")]
-    pub enrollment: Enrollment,
-    /// What is to be performed.
-    #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
-    pub effects: Vec<Effect>,
-    /// What goes into the history.
-    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
-    pub records: Vec<Record>,
-    /// What is added to the statistics.
-    #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
-    pub delta: Tally,
-    /// The day of the account on which that is counted, if any of it is counted by day.
-    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
-    pub day: Option<NaiveDate>,
-    /// The revision of the decision whose lines come first, if it left them to this one.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<u64>,
-    /// What an earlier decision left that cannot be recorded as one with this one's.
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Box<Left>>,
-    /// Of what the decision has written to the contact, nothing concerns the campaign.
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<Own>,
-    /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
-    #[serde(rename = "s")]
-    pub stamp: u64,
-    /// The identity of the write.
-    pub w: String,
-}
-
-/// A contact's change by a campaign that does not concern the campaign itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Own {
-    /// The contact's `rev` after it.
-    #[serde(rename = "r")]
-    pub rev: u64,
-    /// The revision of the catalog as of which that was found.
-    #[serde(rename = "c")]
-    pub catalog: u64,
-}
-
-/// The state alone, for deciding: what the last decision asked for is not looked at.
-#[derive(Deserialize)]
-pub(crate) struct State {
-    #[serde(rename = "e")]
-    pub(crate) enrollment: Enrollment,
-    #[serde(rename = "o", default)]
-    pub(crate) own: Option<Own>,
-}
-
-impl State {
-    /// The `rev` that the contact has at least.
-    pub(crate) fn knows(&self) -> u64 {
-        self.own.map_or(0, |own| own.rev).max(self.enrollment.seen)
-    }
-}
-
-/// The state alone, from the item of an enrollment.
-pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
-    Ok(read::<State>(item)?.enrollment)
-}
+pub use stored::{Own, StoredEnrollment};
+pub(crate) use stored::{State, read_state};
 
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,9 +76,17 @@ enum Try {
 
 /// A decision that is not committed yet.
 enum Judged {
-    Decided(Decision, Arc<Campaign>, Arc<Loaded>),
+    Decided(Decision, Ground),
     /// It never came to one.
     Came(Came),
+}
+
+/// On what it was decided.
+struct Ground {
+    campaign: Arc<Campaign>,
+    catalog: Arc<Loaded>,
+    /// Since when the catalog may be out of date.
+    as_of: Instant,
 }
 
 /// With how many campaigns at most a contact's enrollments are read together: they are few then.
@@ -363,21 +304,21 @@ impl Platform {
         {
             return Ok(Judged::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
-        let mut loaded = self.catalog_for(contact.updated_at).await?;
-        if enrollment.is_some_and(|enrollment| !loaded.knows(campaign, enrollment)) {
-            loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        let (mut catalog, mut as_of) = self.catalog_as_of(contact.updated_at).await?;
+        if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment)) {
+            (catalog, as_of) = self.catalog_as_of(Instant::MAX_UTC).await?;
         }
-        if let Some(error) = loaded.broken.get(campaign) {
+        if let Some(error) = catalog.broken.get(campaign) {
             return Ok(Judged::Came(Came::Undecidable(error.to_string())));
         }
-        let Some(campaign) = loaded.campaigns.get(campaign) else {
+        let Some(campaign) = catalog.campaigns.get(campaign) else {
             return Ok(Judged::Came(Came::Ignored(Ignored::NotPublished)));
         };
         let campaign = self.with_version(campaign, enrollment).await?;
         let others = self.statuses(&campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();
         let situation = Situation {
-            account: &loaded.account,
+            account: &catalog.account,
             campaign: &campaign,
             contact,
             baseline,
@@ -387,7 +328,7 @@ impl Platform {
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => Ok(Judged::Decided(decision, campaign, loaded)),
+            Ok(decision) => Ok(Judged::Decided(decision, Ground { campaign, catalog, as_of })),
             Err(panic) => Ok(Judged::Came(Came::Undecidable(words_of(panic.as_ref())))),
         }
     }
@@ -399,17 +340,17 @@ impl Platform {
         contact: &Contact,
     ) -> Result<Try, Error> {
         let Question { image, as_of, .. } = question;
-        let (decision, campaign, loaded) = match self.judge(question, enrollment, contact).await? {
-            Judged::Decided(decision, campaign, loaded) => (decision, campaign, loaded),
+        let (decision, ground) = match self.judge(question, enrollment, contact).await? {
+            Judged::Decided(decision, ground) => (decision, ground),
             Judged::Came(came) => return Ok(Try::Came(came)),
         };
-        let (id, campaign) = (&contact.id, &campaign);
+        let (id, campaign) = (&contact.id, &ground.campaign);
         match decision {
             Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => Ok(Try::Outside),
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(contact, (campaign, &loaded), enrollment, *advance).await? {
+                match self.commit(contact, &ground, enrollment, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
                         Ok(Try::Again)

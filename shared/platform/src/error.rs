@@ -24,6 +24,9 @@ pub enum Error {
     /// Older changes of the contact have to be applied first: wait for the feed.
     #[error("older changes of the contact have not been applied yet")]
     Behind,
+    /// A message in a queue of another kind.
+    #[error("this queue is for other messages")]
+    Misdirected,
     /// A published version is not there.
     #[error("version {1} of campaign {0} is missing")]
     NoVersion(dacapo_engine::ids::CampaignId, u32),
@@ -55,6 +58,7 @@ impl Error {
             Self::Table(TableError::TooLarge { .. } | TableError::Invalid(_))
             | Self::Unreadable(_)
             | Self::Unwritable(_)
+            | Self::Misdirected
             | Self::NoVersion(..) => Answer::Page,
         }
     }

@@ -49,6 +49,13 @@ pub struct Wake {
     pub event: Event,
 }
 
+impl Wake {
+    /// Whether a message is to leave.
+    pub fn is_delivery(&self) -> bool {
+        matches!(self.event, Event::DeliveryDue { .. })
+    }
+}
+
 /// A webhook that is to be called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {

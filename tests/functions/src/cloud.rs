@@ -368,14 +368,17 @@ impl Cloud {
             events::message(&waiting.id, queue.name(), waiting.attempt + 1, &waiting.body)
         });
         let event = events::batch(records.collect());
-        let function = match queue {
-            Queue::Timers => "timer",
-            Queue::Transactional | Queue::Marketing | Queue::Calls => "deliver",
-            Queue::Sweeps => "stop-campaign",
-        };
         let (platform, hide) = (&self.platform, &*self.outside);
-        let answer = Queues { platform, hide, function }.work(&event).await.expect("a batch");
-        let stay: BTreeSet<String> = events::failed(&answer).into_iter().collect();
+        let of = |function| Queues { platform, hide, function };
+        let answer = match queue {
+            Queue::Timers => of("timer").timers(&event).await,
+            Queue::Transactional | Queue::Marketing | Queue::Calls => {
+                of("deliver").deliveries(&event).await
+            }
+            Queue::Sweeps => of("stop-campaign").many(&event).await,
+        };
+        let stay: BTreeSet<String> =
+            events::failed(&answer.expect("a batch")).into_iter().collect();
         self.settle(&taken, &stay);
         true
     }

@@ -1,13 +1,18 @@
 //! What the bootstraps weigh, how quickly they start, how much memory they take; beside an empty function in the same run.
 //!
-//! A function starts before it has connected to anything: here nobody listens where it would. Of several starts the
-//! quickest counts, since whatever else the machine does can only make one slower.
+//! What counts is how a function starts before it warms its connections: here nobody listens where it would connect, and of
+//! the certificates that it reads for them there is one instead of all. How it starts with all of them is shown beside. Of
+//! several starts the quickest counts, since whatever else the machine does can only make one slower.
 
 use std::fmt;
 
 use dacapo_aws::settings::{Function, read_by};
 
 use crate::rie::{Rie, zipped};
+
+/// Where systems keep the certificates that they trust.
+const TRUSTED: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// The largest archive, in bytes.
 const LARGEST: usize = 3_500_000;
@@ -37,20 +42,27 @@ pub struct Figures {
     pub name: &'static str,
     /// Its archive, in bytes.
     pub zipped: usize,
-    /// Its quickest start, in milliseconds.
+    /// Its quickest start before its connections are warmed, in milliseconds.
     pub init: f64,
+    /// The same when it has read the certificates for them.
+    pub with_certificates: f64,
     /// The most memory it has had, in bytes.
     pub memory: u64,
 }
 
 /// Measures all of them.
+///
+/// # Panics
+///
+/// If the system trusts nobody.
 pub async fn all() -> Measured {
-    let empty = figures("empty", &[]).await;
+    let one = OneCertificate::write();
+    let empty = figures("empty", &[], &one).await;
     let mut functions = Vec::new();
     for function in Function::ALL {
         let settings: Vec<(&str, &str)> =
             read_by(function).map(|variable| (variable.name, value(variable.name))).collect();
-        functions.push(figures(function.name(), &settings).await);
+        functions.push(figures(function.name(), &settings, &one).await);
     }
     Measured { empty, functions }
 }
@@ -66,17 +78,43 @@ fn value(name: &str) -> &'static str {
     }
 }
 
-async fn figures(name: &'static str, settings: &[(&str, &str)]) -> Figures {
-    let (mut init, mut memory) = (f64::MAX, 0);
+async fn figures(name: &'static str, settings: &[(&str, &str)], one: &OneCertificate) -> Figures {
+    let (mut init, mut with_certificates, mut memory) = (f64::MAX, f64::MAX, 0);
+    let unwarmed = [settings, &[("SSL_CERT_FILE", one.0.as_str())]].concat();
     for _ in 0..STARTS {
-        let rie = Rie::start(name, settings).await;
-        // An event that every function can do nothing with: what counts is that it has been handed over.
-        let _ = rie.invoke("{}").await;
-        let took = rie.init().unwrap_or_else(|| panic!("{name} told no start:\n{}", rie.log()));
-        init = init.min(took);
-        memory = memory.max(rie.memory().unwrap_or_else(|| panic!("{name} runs no more")));
+        for (settings, quickest) in [(&unwarmed[..], &mut init), (settings, &mut with_certificates)]
+        {
+            let rie = Rie::start(name, settings).await;
+            // An event that every function can do nothing with: what counts is that it has been handed over.
+            let _ = rie.invoke("{}").await;
+            let took = rie.init().unwrap_or_else(|| panic!("{name} told no start:\n{}", rie.log()));
+            *quickest = quickest.min(took);
+            memory = memory.max(rie.memory().unwrap_or_else(|| panic!("{name} runs no more")));
+        }
     }
-    Figures { name, zipped: zipped(name), init, memory }
+    Figures { name, zipped: zipped(name), init, with_certificates, memory }
+}
+
+/// A file with one of the certificates that the system trusts. It is removed when this is dropped.
+struct OneCertificate(String);
+
+impl OneCertificate {
+    fn write() -> Self {
+        let all = TRUSTED.iter().find_map(|path| std::fs::read_to_string(path).ok());
+        let all = all.unwrap_or_else(|| panic!("none of {TRUSTED:?} is there"));
+        let end = "-----END CERTIFICATE-----";
+        let one = all.split_inclusive(end).next().expect("a certificate");
+        let path =
+            std::env::temp_dir().join(format!("dacapo-certificate-{}.pem", std::process::id()));
+        std::fs::write(&path, one).expect("a file");
+        Self(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Drop for OneCertificate {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Measured {
@@ -84,7 +122,7 @@ impl Measured {
     pub fn over_their_bounds(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for figures in &self.functions {
-            let Figures { name, zipped, init, memory } = figures;
+            let Figures { name, zipped, init, memory, .. } = figures;
             if *zipped > LARGEST {
                 wrong.push(format!("{name}: {zipped} bytes zipped, at most {LARGEST}"));
             }
@@ -106,16 +144,16 @@ impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<14} {:>12} {:>9} {:>9} {:>10}",
-            "function", "zipped", "init", "of empty", "memory"
+            "{:<14} {:>12} {:>9} {:>9} {:>17} {:>10}",
+            "function", "zipped", "init", "of empty", "with certificates", "memory"
         )?;
         for figures in std::iter::once(&self.empty).chain(&self.functions) {
-            let Figures { name, zipped, init, memory } = figures;
+            let Figures { name, zipped, init, with_certificates, memory } = figures;
             let (megabytes, of_empty) = (*zipped as f64 / 1e6, init / self.empty.init);
             let memory = *memory as f64 / (1024.0 * 1024.0);
             writeln!(
                 f,
-                "{name:<14} {megabytes:>9.2} MB {init:>6.1} ms {of_empty:>8.2}x {memory:>6.1} MiB"
+                "{name:<14} {megabytes:>9.2} MB {init:>6.1} ms {of_empty:>8.2}x {with_certificates:>14.1} ms {memory:>6.1} MiB"
             )?;
         }
         Ok(())

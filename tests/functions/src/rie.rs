@@ -83,11 +83,12 @@ impl Rie {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// How long starting took, in milliseconds, as the emulator reports it with the first event.
+    /// How long starting took, in milliseconds: until the function asked for its first event. The emulator tells it in a line
+    /// of its own; what it reports with the event is something else.
     pub fn init(&self) -> Option<f64> {
         let log = self.log();
-        let (_, rest) = log.split_once("Init Duration: ")?;
-        rest.split(' ').next()?.parse().ok()
+        let (_, rest) = log.split_once("INIT REPORT(durationMs: ")?;
+        rest.split(')').next()?.parse().ok()
     }
 
     /// The most memory that the function has had, in bytes.

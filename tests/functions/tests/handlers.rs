@@ -61,7 +61,7 @@ fn wake(contact: &ContactId, event: Event) -> Message {
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {
     let (platform, hide) = (&cloud.platform, &*cloud.outside);
     let queues = Queues { platform, hide, function: "timer" };
-    failed(&queues.work(event).await.unwrap())
+    failed(&queues.timers(event).await.unwrap())
 }
 
 #[tokio::test]

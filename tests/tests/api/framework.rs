@@ -1,5 +1,6 @@
 //! What every call shares: problems, keys and scopes, bounds, the description.
 
+use dacapo_engine::campaign::schema::json_schema;
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
@@ -180,6 +181,26 @@ async fn the_description_names_every_call() {
     assert_eq!(schemes["bearer"]["scheme"], "bearer");
     assert_eq!(schemes["api_key"]["name"], "X-Api-Key");
     references_lead_somewhere(&document, &document);
+}
+
+/// What is served is made from the code: `UPDATE_DESCRIPTIONS=1 cargo test -p dacapo-tests --test api` writes the files.
+#[test]
+fn the_descriptions_are_what_the_code_says() {
+    let described = dacapo_platform::api::description();
+    let described: Value = serde_json::from_str(&described.to_json().unwrap()).unwrap();
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    for (file, made) in [
+        ("platform/src/api/openapi.json", described),
+        ("engine/src/campaign/schema.json", json_schema()),
+    ] {
+        let made = format!("{made:#}\n");
+        let path = shared.join(file);
+        if std::env::var_os("UPDATE_DESCRIPTIONS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written == made, "{file} is not what the code says: see this test");
+    }
 }
 
 fn references_lead_somewhere(document: &Value, part: &Value) {

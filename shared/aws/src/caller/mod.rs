@@ -6,17 +6,17 @@
 mod place;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use dacapo_engine::campaign::format::Method;
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 
+use crate::https::Https;
 use place::{Place, is_own};
 
 /// How long a webhook may take, redirections included.
@@ -29,7 +29,7 @@ const REDIRECTIONS: usize = 3;
 #[derive(Default)]
 pub struct HttpsCaller {
     /// Made for the first call: most functions that start never make one.
-    connector: OnceLock<Arc<Connector>>,
+    connector: OnceLock<Https>,
     /// Whether addresses of this machine are called too: with an emulator, where everything is there.
     at_home: bool,
 }
@@ -38,13 +38,6 @@ impl HttpsCaller {
     /// One that also calls this machine.
     pub fn at_home() -> Self {
         Self { at_home: true, ..Self::default() }
-    }
-
-    fn connector(&self) -> &Connector {
-        self.connector.get_or_init(|| {
-            let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-            Arc::new(Connector::builder().tls_provider(ring).build())
-        })
     }
 
     async fn follow(&self, request: &Request) -> Result<u16, Unavailable> {
@@ -94,7 +87,7 @@ impl HttpsCaller {
                 .try_append(name.clone(), value.clone())
                 .map_err(|error| failed(&error))?;
         }
-        let answer = self.connector().call(outgoing).await;
+        let answer = self.connector.get_or_init(Https::new).call(outgoing).await;
         let answer = answer.map_err(|error| Unavailable(crate::words::words_of(&error)))?;
         let location = answer.headers().get("location").map(str::to_owned);
         Ok((answer.status().as_u16(), location))

@@ -6,17 +6,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_smithy_http_client::tls;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-    http_client_fn,
+    HttpConnector as _, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(2);
+use crate::https::Https;
 
 /// How long warming may take, whatever happens.
 const WARM: Duration = Duration::from_secs(2);
@@ -50,16 +46,7 @@ impl Http {
     }
 
     fn connector(&self) -> SharedHttpConnector {
-        self.0
-            .get_or_init(|| {
-                let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
-                let connector = aws_smithy_http_client::Connector::builder()
-                    .connector_settings(settings)
-                    .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-                    .build();
-                SharedHttpConnector::new(connector)
-            })
-            .clone()
+        self.0.get_or_init(|| SharedHttpConnector::new(Https::new())).clone()
     }
 }
 

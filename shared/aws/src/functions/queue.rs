@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
+use dacapo_platform::error::Error;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Message;
@@ -27,19 +28,10 @@ const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(
 /// The longest time that a message is hidden after it failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
-/// Works a batch off; also what a rule tells every few minutes: that what was committed but not ordered is to be.
-///
-/// # Errors
-///
-/// If the event is neither, or the order could not be given.
-pub async fn work(started: &Started, event: &Value) -> Result<Value, Failure> {
-    if event.get("source").and_then(Value::as_str) == Some("aws.events") {
-        let pending = started.platform.dispatch_pending().await;
-        return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
-    }
-    let (platform, hide) = (&started.platform, &started.hide);
-    Queues { platform, hide, function: started.function.name() }.work(event).await
-}
+/// What is done with a message, and how often it was received by now.
+trait Handler: AsyncFn(&Platform, &Message, u32) -> Result<Done, Error> {}
+
+impl<H: AsyncFn(&Platform, &Message, u32) -> Result<Done, Error>> Handler for H {}
 
 /// A function that works queues off.
 pub struct Queues<'a> {
@@ -69,13 +61,52 @@ enum Fate {
     Stays(Option<Hidden>),
 }
 
-impl Queues<'_> {
-    /// Works a batch off. Answers the messages that stay in the queue.
+impl<'a> Queues<'a> {
+    /// Those of a function that has started.
+    pub fn of(started: &'a Started) -> Self {
+        let (platform, hide) = (&started.platform, &started.hide);
+        Self { platform, hide, function: started.function.name() }
+    }
+
+    /// Works a batch of timers off. Answers the messages that stay in the queue; so do the others.
     ///
     /// # Errors
     ///
-    /// If it is no batch of a queue.
-    pub async fn work(&self, event: &Value) -> Result<Value, Failure> {
+    /// If the event is no batch of a queue.
+    pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
+        let handler =
+            async |platform: &Platform, message: &Message, _| platform.handle_timer(message).await;
+        self.work(event, &handler).await
+    }
+
+    /// Works a batch of mail or webhooks off.
+    ///
+    /// # Errors
+    ///
+    /// If the event is no batch of a queue.
+    pub async fn deliveries(&self, event: &Value) -> Result<Value, Failure> {
+        let handler = async |platform: &Platform, message: &Message, attempt| {
+            platform.handle_delivery(message, attempt).await
+        };
+        self.work(event, &handler).await
+    }
+
+    /// Works on many contacts; also what a rule tells every few minutes: that what was committed but not ordered is to be.
+    ///
+    /// # Errors
+    ///
+    /// If the event is neither, or the order could not be given.
+    pub async fn many(&self, event: &Value) -> Result<Value, Failure> {
+        if event.get("source").and_then(Value::as_str) == Some("aws.events") {
+            let pending = self.platform.dispatch_pending().await;
+            return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
+        }
+        let handler =
+            async |platform: &Platform, message: &Message, _| platform.handle_many(message).await;
+        self.work(event, &handler).await
+    }
+
+    async fn work(&self, event: &Value, handler: &impl Handler) -> Result<Value, Failure> {
         let now = self.platform.now();
         let mut early = Vec::new();
         let mut lanes: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
@@ -94,7 +125,7 @@ impl Queues<'_> {
                 }
             }
         }
-        let worked = self.worked(lanes.into_values().collect());
+        let worked = self.worked(lanes.into_values().collect(), handler);
         let ((), worked) = join(self.hide(early), worked).await;
         let mut hidden = Vec::new();
         for (id, fate) in worked? {
@@ -108,7 +139,11 @@ impl Queues<'_> {
     }
 
     /// Works messages off, each list in order, the lists side by side.
-    async fn worked(&self, lists: Vec<Vec<Received<'_>>>) -> Result<Vec<(String, Fate)>, Failure> {
+    async fn worked(
+        &self,
+        lists: Vec<Vec<Received<'_>>>,
+        handler: &impl Handler,
+    ) -> Result<Vec<(String, Fate)>, Failure> {
         if lists.is_empty() {
             return Ok(Vec::new());
         }
@@ -116,7 +151,7 @@ impl Queues<'_> {
         let worked = join_all(lists.into_iter().map(|messages| async move {
             let mut fates = Vec::new();
             for received in messages {
-                let fate = self.one(platform, &received).await;
+                let fate = self.one(platform, &received, handler).await;
                 fates.push((received.id, fate));
             }
             fates
@@ -124,13 +159,18 @@ impl Queues<'_> {
         Ok(worked.await.into_iter().flatten().collect())
     }
 
-    async fn one(&self, platform: &Platform, received: &Received<'_>) -> Fate {
+    async fn one(
+        &self,
+        platform: &Platform,
+        received: &Received<'_>,
+        handler: &impl Handler,
+    ) -> Fate {
         let message = match &received.message {
             Ok(message) => message,
             Err(why) => return self.aside(received, why).await,
         };
         let now = || self.platform.now();
-        match outcome(platform.handle(message, received.attempt)).await {
+        match outcome(handler(platform, message, received.attempt)).await {
             Outcome::Done(Done::Yes) => Fate::Gone,
             Outcome::Done(Done::Soon) => {
                 let (least, more) = SOON;

@@ -85,11 +85,21 @@ impl<'a> Parts<'a> {
         self
     }
 
+    /// With queues.
     fn with_outbox(mut self, settings: &OutboxSettings) -> Self {
-        let (scheduler, sqs) = (self.clients.scheduler(), self.clients.sqs());
-        let clock = Arc::clone(&self.clock);
-        self.outbox = Arc::new(AwsOutbox::new(scheduler, sqs, settings.clone(), clock));
+        self.outbox = Arc::new(self.sending(settings));
         self
+    }
+
+    /// With queues and timers.
+    fn with_timers(mut self, settings: &OutboxSettings) -> Self {
+        let scheduler = self.clients.scheduler();
+        self.outbox = Arc::new(self.sending(settings).setting_timers(scheduler));
+        self
+    }
+
+    fn sending(&self, settings: &OutboxSettings) -> AwsOutbox {
+        AwsOutbox::new(self.clients.sqs(), settings.clone(), Arc::clone(&self.clock))
     }
 
     fn started(self, function: Function, services: &'static [Service]) -> Started {
@@ -139,7 +149,7 @@ pub fn tag_change(settings: &TagChangeSettings) -> Started {
 /// `effects`
 pub fn effects(settings: &EffectsSettings) -> Started {
     Parts::of(&settings.common)
-        .with_outbox(&settings.outbox)
+        .with_timers(&settings.outbox)
         .started(Function::Effects, &[Service::DynamoDb, Service::Scheduler, Service::Sqs])
 }
 

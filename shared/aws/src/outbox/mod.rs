@@ -9,22 +9,19 @@
 //! of it again.
 
 mod plan;
+mod timers;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
-use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
-use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
-};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use dacapo_platform::ports::{Clock, Order, Outbox, Queue, Unavailable};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::settings::{OutboxSettings, Schedules};
+use crate::settings::OutboxSettings;
 use plan::{NewSchedule, Outgoing, Plan};
+use timers::{SchedulerTimers, SetTimers};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -32,12 +29,10 @@ const AT_ONCE: usize = 16;
 /// How often what a queue has not taken of a batch is offered again.
 const OFFERS: usize = 3;
 
-/// How often a schedule is made or brought up to date, while others make and delete it.
-const TRIES: usize = 3;
-
 /// Timers and queues.
 pub struct AwsOutbox {
-    scheduler: aws_sdk_scheduler::Client,
+    /// For who sets some.
+    timers: Option<Box<dyn SetTimers>>,
     sqs: aws_sdk_sqs::Client,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
@@ -51,87 +46,25 @@ enum Deed<'a> {
 }
 
 impl AwsOutbox {
-    /// The timers and queues that the settings name.
-    pub fn new(
-        scheduler: aws_sdk_scheduler::Client,
-        sqs: aws_sdk_sqs::Client,
-        settings: OutboxSettings,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { scheduler, sqs, settings, clock }
+    /// The queues that the settings name.
+    pub fn new(sqs: aws_sdk_sqs::Client, settings: OutboxSettings, clock: Arc<dyn Clock>) -> Self {
+        Self { timers: None, sqs, settings, clock }
+    }
+
+    /// And the timers that they name.
+    #[must_use]
+    pub fn setting_timers(mut self, client: aws_sdk_scheduler::Client) -> Self {
+        if let Some(schedules) = self.settings.schedules.clone() {
+            self.timers = Some(Box::new(SchedulerTimers { client, schedules }));
+        }
+        self
     }
 
     async fn perform(&self, deed: Deed<'_>) -> Result<(), Unavailable> {
         match deed {
-            Deed::Schedule(schedule) => self.schedule(schedule).await,
-            Deed::Cancel(name) => self.cancel(name).await,
+            Deed::Schedule(schedule) => self.timers()?.set(schedule).await,
+            Deed::Cancel(name) => self.timers()?.cancel(name).await,
             Deed::Send(queue, batch) => self.send(queue, batch).await,
-        }
-    }
-
-    /// Makes a schedule, or brings the one of that name up to date.
-    async fn schedule(&self, schedule: &NewSchedule) -> Result<(), Unavailable> {
-        for _ in 0..TRIES {
-            if self.create(schedule).await? || self.update(schedule).await? {
-                return Ok(());
-            }
-        }
-        Err(Unavailable("others make and delete the same timer".to_owned()))
-    }
-
-    /// `false` if there is one of that name.
-    async fn create(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
-        let schedules = self.schedules()?;
-        let made = self
-            .scheduler
-            .create_schedule()
-            .name(&schedule.name)
-            .group_name(&schedules.group)
-            .schedule_expression(&schedule.expression)
-            .schedule_expression_timezone("UTC")
-            .flexible_time_window(on_time()?)
-            .target(target(schedules, schedule)?)
-            .action_after_completion(ActionAfterCompletion::Delete)
-            .client_token(&schedule.token)
-            .send()
-            .await;
-        match made.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(CreateScheduleError::ConflictException(_)) => Ok(false),
-            Err(error) => Err(failed("a timer was not set", &error)),
-        }
-    }
-
-    /// `false` if it is gone.
-    async fn update(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
-        let schedules = self.schedules()?;
-        let updated = self
-            .scheduler
-            .update_schedule()
-            .name(&schedule.name)
-            .group_name(&schedules.group)
-            .schedule_expression(&schedule.expression)
-            .schedule_expression_timezone("UTC")
-            .flexible_time_window(on_time()?)
-            .target(target(schedules, schedule)?)
-            .action_after_completion(ActionAfterCompletion::Delete)
-            .client_token(&schedule.token)
-            .send()
-            .await;
-        match updated.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(UpdateScheduleError::ResourceNotFoundException(_)) => Ok(false),
-            Err(error) => Err(failed("a timer was not set again", &error)),
-        }
-    }
-
-    async fn cancel(&self, name: &str) -> Result<(), Unavailable> {
-        let group = &self.schedules()?.group;
-        let deleted = self.scheduler.delete_schedule().name(name).group_name(group).send().await;
-        match deleted.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_resource_not_found_exception() => Ok(()),
-            Err(error) => Err(failed("a timer was not cancelled", &error)),
         }
     }
 
@@ -164,9 +97,9 @@ impl AwsOutbox {
         Err(Unavailable(format!("the queue {} refused messages: {why}", queue.name())))
     }
 
-    fn schedules(&self) -> Result<&Schedules, Unavailable> {
+    fn timers(&self) -> Result<&dyn SetTimers, Unavailable> {
         let none = || Unavailable("this function sets no timers".to_owned());
-        self.settings.schedules.as_ref().ok_or_else(none)
+        self.timers.as_deref().ok_or_else(none)
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Unavailable> {
@@ -200,23 +133,6 @@ impl Outbox for AwsOutbox {
         }
         answer
     }
-}
-
-fn on_time() -> Result<FlexibleTimeWindow, Unavailable> {
-    FlexibleTimeWindow::builder()
-        .mode(FlexibleTimeWindowMode::Off)
-        .build()
-        .map_err(|error| failed("no schedule", &error))
-}
-
-fn target(schedules: &Schedules, schedule: &NewSchedule) -> Result<Target, Unavailable> {
-    Target::builder()
-        .arn(&schedules.target)
-        .role_arn(&schedules.role)
-        .input(&schedule.input)
-        .dead_letter_config(DeadLetterConfig::builder().arn(&schedules.dead_letters).build())
-        .build()
-        .map_err(|error| failed("no schedule", &error))
 }
 
 /// A service's own words for it, without what was sent.

@@ -169,7 +169,7 @@ mod tests {
         let contact = ContactId::new("c0123456789abcde").unwrap();
         let campaign = CampaignId::new("appointment-loop").unwrap();
         let name = timer_name(&contact, &campaign, "t", 2, 7, at(0));
-        assert_eq!(name, "t-4e3076da1847d7ef-2-7-1796126400000");
+        assert_eq!(name, "t-c01234564e3076da1847d7ef-2-7-1796126400000");
         let longest = ContactId::new("c".repeat(64)).unwrap();
         let far = Instant::from_timestamp_millis(253_402_300_799_999).unwrap();
         let name = timer_name(&longest, &campaign, "t", u32::MAX, u32::MAX, far);

@@ -7,19 +7,18 @@ use dacapo_engine::time::Zone;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::extract::Json;
 use super::problem::{Fault, Problem};
 use super::reading::is_locale;
+use super::surface::{Surface, calls};
 use crate::catalog::Settings;
 use crate::contact_json::consent_of;
 use crate::contacts::consent_word;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(get, patch))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, get, patch)
 }
 
 /// The account's settings.

@@ -11,8 +11,6 @@ use dacapo_engine::ids::CampaignId;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Holder;
@@ -20,20 +18,14 @@ use super::extract::{Path, Query, json, whole};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::{Fault, Problem};
+use super::surface::{Surface, calls};
 use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume};
 use crate::contact_json::instant_json;
 use crate::error::Error;
 use crate::table::{Cursor, Unwritable};
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get, put, delete))
-        .routes(routes!(validate))
-        .routes(routes!(publish))
-        .routes(routes!(pause))
-        .routes(routes!(resume))
-        .routes(routes!(document_schema))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, get, put, delete, validate, publish, pause, resume, document_schema)
 }
 
 /// A campaign in the list.
@@ -377,7 +369,7 @@ async fn resume(
     responses((status = 200, body = Object, content_type = "application/schema+json")))]
 async fn document_schema() -> Response {
     let kind = [(header::CONTENT_TYPE, "application/schema+json")];
-    (kind, schema::json_schema().to_string()).into_response()
+    (kind, schema::JSON_SCHEMA).into_response()
 }
 
 fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {

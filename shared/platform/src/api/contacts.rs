@@ -9,8 +9,6 @@ use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Holder;
@@ -21,6 +19,7 @@ use super::lists::{Page, Paging};
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
 use super::reading::{Manner, Read, Reader, UnknownFields};
+use super::surface::{Surface, calls};
 use crate::contact_json::ContactShape;
 use crate::contacts::Written;
 
@@ -30,12 +29,8 @@ const LONGEST_EVENT: usize = 128;
 /// The most members of what is said about an event.
 const MOST_MEMBERS: usize = 100;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(get, patch, delete))
-        .routes(routes!(tags))
-        .routes(routes!(events))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, create, get, patch, delete, tags, events)
 }
 
 /// Which contacts.

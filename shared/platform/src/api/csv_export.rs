@@ -12,8 +12,6 @@ use dacapo_engine::field::built_in;
 use dacapo_engine::ids::FieldKey;
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::contacts::Which;
@@ -21,6 +19,7 @@ use super::extract::Query;
 use super::lists::foreign_cursor;
 use super::people::Wanted;
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::contact_json::{instant_text, suppression_word};
 use crate::contacts::consent_word;
 use crate::table::Cursor;
@@ -44,8 +43,8 @@ const COLUMNS: [&str; 9] = [
 /// The columns behind them.
 const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(export))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, export)
 }
 
 const HEADERS: [(HeaderName, &str); 2] = [

@@ -26,8 +26,6 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Holder;
@@ -37,6 +35,7 @@ use super::hooks::create_fields;
 use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
 use super::reading::{Manner, Reader, UnknownFields};
+use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contact_json::suppression_of;
 use crate::contacts::{WriteError, alone};
@@ -65,8 +64,8 @@ const MEMBERS: [&str; 6] = ["name", "tags", "remove_tags", "consent", "suppresse
 /// Columns of an export that say nothing to an import.
 const PASSED_OVER: [&str; 5] = ["id", "contact_id", "rev", "created_at", "updated_at"];
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(import))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, import)
 }
 
 /// How to read the file.

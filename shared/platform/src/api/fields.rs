@@ -8,13 +8,12 @@ use dacapo_engine::field::{FieldType, RESERVED, built_in};
 use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::extract::{Json, Path, Query};
 use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::table::Cursor;
 
 /// The most custom fields that an account has: they all stand in one item.
@@ -26,8 +25,8 @@ const LONGEST_LABEL: usize = 256;
 /// What a cursor of the list begins with.
 const LISTED: &str = "fields";
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, get, put)
 }
 
 /// A custom field.

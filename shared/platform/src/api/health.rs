@@ -3,10 +3,8 @@
 use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::surface::{Surface, calls};
 
 /// How the API is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,8 +13,8 @@ pub(super) struct Health {
     status: &'static str,
 }
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(health))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, health)
 }
 
 /// Whether the API answers.

@@ -13,8 +13,6 @@ use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::{Holder, Working};
@@ -24,11 +22,12 @@ use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
 use super::problem::Problem;
 use super::reading::{Manner, Reader, UnknownFields};
+use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contacts::Written;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(contact))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, contact)
 }
 
 /// What is posted about a contact. Any other key is a custom field. It describes: what is posted is read member by

@@ -7,8 +7,6 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::time::Zone;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Holder;
@@ -17,6 +15,7 @@ use super::extract::{Path, Query};
 use super::idempotency::Answer;
 use super::lists::{Page, Paging, foreign_cursor, listing_failed};
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
@@ -27,12 +26,8 @@ use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(history))
-        .routes(routes!(enrollments))
-        .routes(routes!(release))
-        .routes(routes!(messages))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, history, enrollments, release, messages)
 }
 
 /// A line of history.

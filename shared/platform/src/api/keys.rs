@@ -4,8 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::{Scope, StoredKey};
@@ -13,6 +11,7 @@ use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, listing_failed};
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
@@ -29,8 +28,8 @@ const LENGTH: usize = 40;
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(delete))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, create, delete)
 }
 
 /// An API key, without the key itself.

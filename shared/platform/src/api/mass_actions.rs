@@ -8,8 +8,6 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Holder;
@@ -18,18 +16,14 @@ use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, listing_failed};
 use super::problem::Problem;
 use super::selecting::requested;
+use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
 use crate::table::TableError;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get, cancel))
-        .routes(routes!(stop_campaign))
-        .routes(routes!(release))
-        .routes(routes!(erase_account))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, get, cancel, stop_campaign, release, erase_account)
 }
 
 /// What is to be stopped.

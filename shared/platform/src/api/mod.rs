@@ -1,7 +1,7 @@
 //! The HTTP API: what programs and people outside touch.
 //!
-//! Each module holds the calls about one thing and exposes `routes()`; [`router`] merges them. A call says what it
-//! takes and answers in `#[utoipa::path]`, and the description made from that is held against every call. Around
+//! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call says what it takes and
+//! answers in `#[utoipa::path]`, and the description made from that is held against every call. Around
 //! every call stand, from the outside: who calls (`auth`), which parameters there are (`openapi`), whether it was
 //! answered before (`idempotency`). Every failure is a [`Problem`].
 //!
@@ -30,15 +30,13 @@ mod problem;
 mod reading;
 mod selecting;
 mod statistics;
+mod surface;
 mod tags;
 mod unsubscribe;
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::platform::Platform;
 
@@ -47,6 +45,7 @@ pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;
 pub use problem::{Fault, Problem};
+use surface::{Description, Surface};
 
 /// What every call is given.
 #[derive(Clone)]
@@ -54,55 +53,50 @@ pub(crate) struct Api {
     pub(crate) platform: Platform,
     admin: Admin,
     known_keys: auth::KnownKeys,
-    described: Arc<openapi::Described>,
 }
 
 /// The API of a platform. The admin key is not stored and may do everything.
 pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = OpenApiRouter::with_openapi(openapi::head())
-        .merge(health::routes())
-        .merge(hooks::routes())
-        .merge(contacts::routes())
-        .merge(csv_import::routes())
-        .merge(csv_export::routes())
-        .merge(journeys::routes())
-        .merge(campaigns::routes())
-        .merge(statistics::routes())
-        .merge(mass_actions::routes())
-        .merge(account::routes())
-        .merge(fields::routes())
-        .merge(tags::routes())
-        .merge(keys::routes())
-        .merge(unsubscribe::routes());
-    assembled(routes, platform, admin.into(), true)
+    let routes = all(Router::new()).route("/v1/openapi.json", get(openapi::serve));
+    assembled(routes, platform, admin.into())
 }
 
 /// What people and programs outside touch without knowing the rest: the hooks, and the links in mail.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = OpenApiRouter::with_openapi(openapi::head())
-        .merge(health::routes())
-        .merge(hooks::routes())
-        .merge(unsubscribe::routes());
-    assembled(routes, platform, admin.into(), false)
+    let routes = unsubscribe::routes(hooks::routes(health::routes(Router::new())));
+    assembled(routes, platform, admin.into())
+}
+
+/// The description of the API, made from the code. What is served is a file that a test holds to it.
+pub fn description() -> utoipa::openapi::OpenApi {
+    all(Description::new()).done()
+}
+
+/// All calls, on any surface.
+fn all<S: Surface>(on: S) -> S {
+    let on = health::routes(on);
+    let on = hooks::routes(on);
+    let on = contacts::routes(on);
+    let on = csv_import::routes(on);
+    let on = csv_export::routes(on);
+    let on = journeys::routes(on);
+    let on = campaigns::routes(on);
+    let on = statistics::routes(on);
+    let on = mass_actions::routes(on);
+    let on = account::routes(on);
+    let on = fields::routes(on);
+    let on = tags::routes(on);
+    let on = keys::routes(on);
+    unsubscribe::routes(on)
 }
 
 /// The routes with what stands around every call.
-fn assembled(
-    routes: OpenApiRouter<Api>,
-    platform: Platform,
-    admin: Admin,
-    describes_itself: bool,
-) -> Router {
-    let (mut routes, document) = routes.split_for_parts();
-    if describes_itself {
-        routes = routes.route("/v1/openapi.json", get(openapi::serve));
-    }
-    let described = Arc::new(openapi::Described::new(document));
-    let api = Api { platform, admin, known_keys: auth::KnownKeys::default(), described };
+fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
+    let api = Api { platform, admin, known_keys: auth::KnownKeys::default() };
     // The last layer stands outermost.
     routes
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))
-        .route_layer(from_fn_with_state(api.clone(), openapi::known_parameters))
+        .route_layer(from_fn(openapi::known_parameters))
         .route_layer(from_fn_with_state(api.clone(), auth::authenticated))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

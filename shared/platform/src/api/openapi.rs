@@ -1,29 +1,58 @@
-//! The API's description, made from the code, and what follows from it: a parameter that it does not name is refused.
+//! The API's description, and what follows from it: a parameter that it does not name is refused.
+//!
+//! It is made from the code ([`description`](super::description)), but not while a function starts: what is served is
+//! the file beside this one.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::campaign::nearest::remedy;
-use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use serde::Deserialize;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, OpenApi, OpenApiBuilder, RefOr};
+use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
 
-use super::Api;
 use super::extract::form_pairs;
 use super::problem::{Fault, Problem};
 
-/// The description, and what calls are checked against. Its text is made when it is asked for first: a function that
-/// starts has better things to do.
-pub(super) struct Described {
-    document: OpenApi,
-    text: OnceLock<String>,
-    parameters: HashMap<(Method, String), BTreeSet<String>>,
+/// The description.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// The parameters of each call. They are read when a call has some for the first time.
+static PARAMETERS: LazyLock<HashMap<(Method, String), BTreeSet<String>>> = LazyLock::new(|| {
+    let described: Described = serde_json::from_str(DESCRIPTION).unwrap_or_default();
+    let calls = described.paths.into_iter().flat_map(|(path, calls)| {
+        calls.into_iter().filter_map(move |(method, call)| {
+            let method = method.to_ascii_uppercase().parse().ok()?;
+            let in_query = call.parameters.into_iter().filter(|one| one.is_in == "query");
+            Some(((method, path.clone()), in_query.map(|one| one.name).collect()))
+        })
+    });
+    calls.collect()
+});
+
+/// The description, as far as calls are checked against it.
+#[derive(Default, Deserialize)]
+struct Described {
+    paths: HashMap<String, HashMap<String, DescribedCall>>,
+}
+
+#[derive(Deserialize)]
+struct DescribedCall {
+    #[serde(default)]
+    parameters: Vec<DescribedParameter>,
+}
+
+#[derive(Deserialize)]
+struct DescribedParameter {
+    name: String,
+    #[serde(rename = "in")]
+    is_in: String,
 }
 
 /// The description without any call in it.
@@ -52,70 +81,32 @@ pub(super) fn head() -> OpenApi {
         .build()
 }
 
-impl Described {
-    pub(super) fn new(document: OpenApi) -> Self {
-        let mut parameters = HashMap::new();
-        for (path, item) in &document.paths.paths {
-            for (method, operation) in operations(item) {
-                let names = operation.parameters.iter().flatten();
-                let names = names
-                    .filter_map(|parameter| match parameter {
-                        RefOr::T(parameter) => Some(parameter),
-                        RefOr::Ref(_) => None,
-                    })
-                    .filter(|parameter| parameter.parameter_in == ParameterIn::Query)
-                    .map(|parameter| parameter.name.clone())
-                    .collect();
-                parameters.insert((method, path.clone()), names);
-            }
-        }
-        Self { document, text: OnceLock::new(), parameters }
-    }
-
-    fn text(&self) -> &str {
-        self.text.get_or_init(|| self.document.to_json().unwrap_or_else(|_| "{}".to_owned()))
-    }
-}
-
-fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
-    [
-        (Method::GET, &item.get),
-        (Method::PUT, &item.put),
-        (Method::POST, &item.post),
-        (Method::PATCH, &item.patch),
-        (Method::DELETE, &item.delete),
-    ]
-    .into_iter()
-    .filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
-}
-
 /// The description.
-pub(super) async fn serve(State(api): State<Api>) -> Response {
-    let kind = [(axum::http::header::CONTENT_TYPE, "application/json")];
-    (kind, api.described.text().to_owned()).into_response()
+pub(super) async fn serve() -> Response {
+    ([(axum::http::header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
 }
 
 /// Refuses parameters that the description does not name.
 pub(super) async fn known_parameters(
-    State(api): State<Api>,
     path: MatchedPath,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let call = (request.method().clone(), path.as_str().to_owned());
-    if path.as_str().starts_with("/v1/")
-        && let Some(known) = api.described.parameters.get(&call)
+    if let Some(query) = request.uri().query()
+        && path.as_str().starts_with("/v1/")
+        && let Some(known) = PARAMETERS.get(&call)
     {
-        let unknown = form_pairs(request.uri().query().unwrap_or_default())
-            .filter(|(name, _)| !known.contains(name.as_ref()))
-            .map(|(name, _)| {
+        let unknown = form_pairs(query).filter(|(name, _)| !known.contains(name.as_ref())).map(
+            |(name, _)| {
                 let remedy = remedy(&name, known.iter().map(String::as_str));
                 Fault::new(
                     name,
                     "unknown_parameter",
                     format!("there is no such parameter; {remedy}"),
                 )
-            });
+            },
+        );
         let unknown: Vec<Fault> = unknown.collect();
         if !unknown.is_empty() {
             return Err(Problem::invalid(unknown));

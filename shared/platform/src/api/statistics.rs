@@ -6,12 +6,11 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::time::day_of;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::extract::{Path, Query};
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::campaigns::Statistics;
 
 /// How many days are shown unless asked otherwise.
@@ -20,8 +19,8 @@ const USUAL_DAYS: u64 = 30;
 /// The most days that are shown: history is kept for so long.
 const MOST_DAYS: i64 = 731;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(statistics))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, statistics)
 }
 
 /// How statistics are shown.

@@ -4,13 +4,12 @@ use axum::extract::State;
 use dacapo_engine::ids::Tag;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::extract::Query;
 use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::error::Error;
 use crate::handlers::StoredTag;
 use crate::keys::SHARDS;
@@ -20,8 +19,8 @@ use crate::table::Cursor;
 /// What a cursor of the list begins with.
 const LISTED: &str = "tags";
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list)
 }
 
 /// A tag.

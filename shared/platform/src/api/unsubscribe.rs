@@ -6,17 +6,16 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use dacapo_engine::contact::{Author, Consent, Contact, Patch};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Api;
 use super::extract::Path;
 use super::problem::Problem;
+use super::surface::{Surface, calls};
 use crate::contacts::{WriteError, alone};
 use crate::unsubscribe::contact_of;
 
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(ask, unsubscribe))
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, ask, unsubscribe)
 }
 
 /// What a page says.

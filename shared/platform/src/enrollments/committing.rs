@@ -6,15 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::decide::{Advance, ContactWrite, Decision, Event, Situation, decide};
+use dacapo_engine::decide::{Advance, ContactWrite, Decision, Effect, Event, Situation, decide};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
-use super::{Next, Own, StoredEnrollment};
+use super::{Ground, Next, Own, StoredEnrollment};
 use crate::Instant;
-use crate::catalog::Loaded;
 use crate::error::Error;
 use crate::metrics;
 use crate::platform::{Platform, is_own, item};
@@ -34,19 +33,23 @@ impl Platform {
     pub(super) async fn commit(
         &self,
         judged: &Contact,
-        (campaign, loaded): (&Campaign, &Loaded),
+        ground: &Ground,
         before: Option<&Enrollment>,
         advance: Advance,
     ) -> Result<Commit, Error> {
-        let id = &judged.id;
+        let (id, campaign) = (&judged.id, &ground.campaign);
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
         let at = instant_of(&records, &enrollment);
         let told = records.clone();
+        let changes_status = effects.iter().any(|it| matches!(it, Effect::StatusChanged { .. }));
+        let nobody_asks =
+            changes_status && ground.catalog.asking_for(&campaign.id).next().is_none();
         let stored = StoredEnrollment {
             effects,
             records,
-            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, loaded.account.zone)),
+            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, ground.catalog.account.zone)),
             delta,
+            nobody_asks: nobody_asks.then_some(ground.as_of),
             w: self.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
@@ -63,7 +66,7 @@ impl Platform {
                     Some(written) => {
                         let is_taken = |tag: &&Tag| !written.tags.contains_key(*tag);
                         withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
-                        stored.own = self.own(&latest, &written, (campaign, loaded), &stored);
+                        stored.own = self.own(&latest, &written, ground, &stored);
                         let condition = Condition::Rev(latest.rev);
                         writes_contact = Some(Write::put(self.contact_item(&written)?, condition));
                     }
@@ -126,7 +129,7 @@ impl Platform {
         &self,
         judged: &Contact,
         written: &Contact,
-        (campaign, loaded): (&Campaign, &Loaded),
+        Ground { campaign, catalog, .. }: &Ground,
         stored: &StoredEnrollment,
     ) -> Option<Own> {
         let enrollment = &stored.enrollment;
@@ -135,7 +138,7 @@ impl Platform {
             return None;
         }
         let situation = Situation {
-            account: &loaded.account,
+            account: &catalog.account,
             campaign,
             contact: written,
             baseline: enrollment.seen,
@@ -145,7 +148,7 @@ impl Platform {
         };
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
         match decided {
-            Ok(Decision::Seen(_)) => Some(Own { rev: written.rev, catalog: loaded.rev }),
+            Ok(Decision::Seen(_)) => Some(Own { rev: written.rev, catalog: catalog.rev }),
             // Whatever it is, the feed will bring it.
             Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
         }

@@ -29,6 +29,7 @@ impl StoredEnrollment {
             first: None,
             left: None,
             own: None,
+            nobody_asks: None,
             w: String::new(),
         }
     }

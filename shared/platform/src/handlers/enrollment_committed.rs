@@ -2,6 +2,7 @@
 //!
 //! History and statistics come first (`recording`); every other effect bears a repeat by its name.
 
+use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
 use dacapo_engine::enrollment::Enrollment;
@@ -17,6 +18,9 @@ use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::ports::{Call, Message, Order, Queue, Wake};
 use crate::table::{Item, Key};
+
+/// What was published is met by every change of a status that comes so much later, if not by an earlier one.
+const HARDLY: TimeDelta = TimeDelta::seconds(2);
 
 /// An enrollment in the change feed, before and after a decision.
 #[derive(Debug, Clone)]
@@ -165,22 +169,23 @@ impl Platform {
                     Event::Commanded { from: source(), order: *order, causality: *causality };
                 self.tell(&decision.contact, campaign, event).await?
             }
+            Effect::StatusChanged { .. } if self.nobody_asks(decision) => None,
             Effect::StatusChanged { causality } => {
                 let loaded = self.catalog().await?;
                 let mut orders = None;
-                for (reader, campaign) in &loaded.campaigns {
-                    let asks = campaign
-                        .versions
-                        .values()
-                        .any(|graph| graph.reads().campaigns.contains(&decision.campaign));
-                    if asks && *reader != decision.campaign {
-                        let event = Event::StatusChanged { from: source(), causality: *causality };
-                        orders = self.tell(&decision.contact, reader, event).await?.or(orders);
-                    }
+                for asking in loaded.asking_for(&decision.campaign) {
+                    let event = Event::StatusChanged { from: source(), causality: *causality };
+                    orders = self.tell(&decision.contact, asking, event).await?.or(orders);
                 }
                 orders
             }
         })
+    }
+
+    /// Whether no campaign that asks for the status was published before the decision, or hardly before it.
+    fn nobody_asks(&self, decision: &Committed) -> bool {
+        let as_of = decision.stored.nobody_asks;
+        as_of.is_some_and(|as_of| self.now() <= as_of + HARDLY)
     }
 
     /// Tells another campaign at once; if it has to wait for the feed, by a message.
@@ -206,7 +211,11 @@ impl Platform {
     }
 }
 
-/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most 64 characters.
+/// How much of a contact's id a timer's name begins with: the second in which the contact was made.
+const BEGINNING: usize = 8;
+
+/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most 64 characters. What
+/// belongs to contacts that were made together lies together where timers are kept in order of their names.
 pub fn timer_name(
     contact: &ContactId,
     campaign: &CampaignId,
@@ -215,6 +224,7 @@ pub fn timer_name(
     step: u32,
     due: Instant,
 ) -> String {
+    let made = contact.as_str().get(..BEGINNING).unwrap_or(contact.as_str());
     let who = stable(&[contact.as_str(), campaign.as_str()]);
-    format!("{kind}-{who:016x}-{run}-{step}-{}", due.timestamp_millis())
+    format!("{kind}-{made}{who:016x}-{run}-{step}-{}", due.timestamp_millis())
 }

@@ -39,6 +39,8 @@ impl Platform {
     /// What was put into a queue is due. `attempt` is how often it was taken from there, this time included. A repeat
     /// changes nothing.
     ///
+    /// Who works off some of the queues only has a handler of its own below, and is not weighed down by the others.
+    ///
     /// # Errors
     ///
     /// What is worth another try, and what nobody can do.
@@ -46,8 +48,47 @@ impl Platform {
         match message {
             Message::Wake(wake) => self.woken(wake).await,
             Message::Call(call) => self.call(call, attempt).await,
+            Message::Sweep(_) | Message::Erase(_) => self.handle_many(message).await,
+        }
+    }
+
+    /// The same for [`Queue::Timers`](crate::ports::Queue::Timers).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::handle`]; [`Error::Misdirected`].
+    pub async fn handle_timer(&self, message: &Message) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
+            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => {
+                Err(Error::Misdirected)
+            }
+        }
+    }
+
+    /// The same for mail and webhooks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::handle`]; [`Error::Misdirected`].
+    pub async fn handle_delivery(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) => self.woken(wake).await,
+            Message::Call(call) => self.call(call, attempt).await,
+            Message::Sweep(_) | Message::Erase(_) => Err(Error::Misdirected),
+        }
+    }
+
+    /// The same for [`Queue::Sweeps`](crate::ports::Queue::Sweeps).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::handle`]; [`Error::Misdirected`].
+    pub async fn handle_many(&self, message: &Message) -> Result<Done, Error> {
+        match message {
             Message::Sweep(sweep) => self.sweep(sweep).await,
             Message::Erase(contact) => self.sweep_erased(contact).await,
+            Message::Wake(_) | Message::Call(_) => Err(Error::Misdirected),
         }
     }
 }

@@ -107,7 +107,7 @@ fn put(open: &mut [Open], root: &mut Value, value: Value) {
         Value::Array(items) => items.push(value),
         Value::Object(entries) => match inside.key.take() {
             None => {
-                inside.key = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                inside.key = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             }
             Some(key) => {
                 entries.insert(key, value);

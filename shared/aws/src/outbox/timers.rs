@@ -1,0 +1,118 @@
+//! Timers as schedules. Who sets none holds nothing of this.
+
+use async_trait::async_trait;
+use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
+use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
+use aws_sdk_scheduler::types::{
+    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
+};
+use dacapo_platform::ports::Unavailable;
+
+use super::failed;
+use super::plan::NewSchedule;
+use crate::settings::Schedules;
+
+/// How often a schedule is made or brought up to date, while others make and delete it.
+const TRIES: usize = 3;
+
+/// Sets timers.
+#[async_trait]
+pub(super) trait SetTimers: Send + Sync {
+    /// Sets one, or brings the one of that name up to date.
+    async fn set(&self, schedule: &NewSchedule) -> Result<(), Unavailable>;
+
+    /// Calls one off; nothing is wrong if there is none.
+    async fn cancel(&self, name: &str) -> Result<(), Unavailable>;
+}
+
+/// Timers on EventBridge Scheduler.
+pub(super) struct SchedulerTimers {
+    pub(super) client: aws_sdk_scheduler::Client,
+    pub(super) schedules: Schedules,
+}
+
+#[async_trait]
+impl SetTimers for SchedulerTimers {
+    async fn set(&self, schedule: &NewSchedule) -> Result<(), Unavailable> {
+        for _ in 0..TRIES {
+            if self.create(schedule).await? || self.update(schedule).await? {
+                return Ok(());
+            }
+        }
+        Err(Unavailable("others make and delete the same timer".to_owned()))
+    }
+
+    async fn cancel(&self, name: &str) -> Result<(), Unavailable> {
+        let group = &self.schedules.group;
+        let deleted = self.client.delete_schedule().name(name).group_name(group).send().await;
+        match deleted.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_resource_not_found_exception() => Ok(()),
+            Err(error) => Err(failed("a timer was not cancelled", &error)),
+        }
+    }
+}
+
+impl SchedulerTimers {
+    /// `false` if there is one of that name.
+    async fn create(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
+        let made = self
+            .client
+            .create_schedule()
+            .name(&schedule.name)
+            .group_name(&self.schedules.group)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .flexible_time_window(on_time()?)
+            .target(self.target(schedule)?)
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .client_token(&schedule.token)
+            .send()
+            .await;
+        match made.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(CreateScheduleError::ConflictException(_)) => Ok(false),
+            Err(error) => Err(failed("a timer was not set", &error)),
+        }
+    }
+
+    /// `false` if it is gone.
+    async fn update(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
+        let updated = self
+            .client
+            .update_schedule()
+            .name(&schedule.name)
+            .group_name(&self.schedules.group)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .flexible_time_window(on_time()?)
+            .target(self.target(schedule)?)
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .client_token(&schedule.token)
+            .send()
+            .await;
+        match updated.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateScheduleError::ResourceNotFoundException(_)) => Ok(false),
+            Err(error) => Err(failed("a timer was not set again", &error)),
+        }
+    }
+
+    fn target(&self, schedule: &NewSchedule) -> Result<Target, Unavailable> {
+        let dead_letters = DeadLetterConfig::builder().arn(&self.schedules.dead_letters).build();
+        Target::builder()
+            .arn(&self.schedules.target)
+            .role_arn(&self.schedules.role)
+            .input(&schedule.input)
+            .dead_letter_config(dead_letters)
+            .build()
+            .map_err(|error| failed("no schedule", &error))
+    }
+}
+
+fn on_time() -> Result<FlexibleTimeWindow, Unavailable> {
+    FlexibleTimeWindow::builder()
+        .mode(FlexibleTimeWindowMode::Off)
+        .build()
+        .map_err(|error| failed("no schedule", &error))
+}

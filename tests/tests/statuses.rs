@@ -1,0 +1,67 @@
+//! Statuses that other campaigns ask for: a decision notes that nobody did, and that is an answer for two seconds.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::sync::Arc;
+
+use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::contacts;
+use dacapo_platform::handlers::Done;
+use dacapo_tests::by_hand::ByHand;
+
+const COURSE: &str = r"
+id: course
+elements:
+  lead: { type: start, when: { tag: Lead }, next: day }
+  day: { type: wait, for: 1 day }
+";
+
+const OFFER: &str = r"
+id: offer
+elements:
+  finished: { type: start, when: { campaign: course, status: completed }, next: day }
+  day: { type: wait, for: 1 day }
+";
+
+/// The course of Ann's comes to its end by a catalog that was read before *offer* was published. So much later, in seconds,
+/// the feed brings it. Answers whether she has entered *offer*.
+async fn enters_offer(later: i64) -> bool {
+    let (course, offer) = (CampaignId::new("course").unwrap(), CampaignId::new("offer").unwrap());
+    let store = ByHand::store();
+    let mut hand =
+        ByHand::publishing(Arc::clone(&store), Arc::clone(&store) as _, &course, COURSE).await;
+    let ann = lead(&hand).await;
+    hand.feed_goes_on().await;
+    hand.bench.clock.advance(24 * 3_600);
+    let (timer, platform) = (hand.due.pop().unwrap(), &hand.bench.platform);
+
+    let invocation = platform.at_work();
+    assert_eq!(invocation.catalog().await.unwrap().campaigns.len(), 1);
+    platform.put_draft(&offer, OFFER).await.unwrap();
+    platform.publish(&offer, Publish::default(), "test", alone).await.unwrap();
+    assert_eq!(invocation.woken(&timer).await.unwrap(), Done::Yes);
+
+    hand.bench.clock.advance(later);
+    hand.feed_goes_on().await;
+    hand.bench.platform.enrollment(&ann, &offer).await.unwrap().is_some()
+}
+
+async fn lead(hand: &ByHand) -> ContactId {
+    let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
+    let by = Author::ApiKey("test".to_owned());
+    let platform = &hand.bench.platform;
+    let added = platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
+    added.unwrap().contact.id
+}
+
+#[tokio::test]
+async fn r6_a_campaign_published_meanwhile_is_told_of_a_status_that_is_looked_at_late() {
+    assert!(enters_offer(3).await);
+}
+
+#[tokio::test]
+async fn r6_what_was_decided_hardly_after_publishing_went_by_the_catalog_before_it() {
+    assert!(!enters_offer(2).await);
+}
