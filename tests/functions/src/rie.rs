@@ -58,10 +58,15 @@ impl Rie {
 
     /// Hands an event in. What the function answered.
     pub async fn invoke(&self, event: &str) -> Value {
-        let answer = tokio::time::timeout(ANSWERING, self.post(event)).await;
-        let answer = answer.unwrap_or_else(|_| panic!("no answer:\n{}", self.log()));
+        let answer = self.answer(event).await;
         serde_json::from_str(&answer)
             .unwrap_or_else(|_| panic!("no JSON: {answer:?}\n{}", self.log()))
+    }
+
+    /// Hands an event in. What came back, be it nothing: a function that cannot start answers nothing.
+    pub async fn answer(&self, event: &str) -> String {
+        let answer = tokio::time::timeout(ANSWERING, self.post(event)).await;
+        answer.unwrap_or_else(|_| panic!("no answer:\n{}", self.log()))
     }
 
     async fn post(&self, event: &str) -> String {

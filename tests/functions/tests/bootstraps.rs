@@ -168,7 +168,7 @@ async fn every_function_does_with_its_samples_what_it_is_for() {
 #[tokio::test]
 async fn a_function_without_settings_says_all_that_is_missing() {
     let rie = Rie::start("deliver", &[("AWS_REGION", "us-east-1")]).await;
-    let _ = rie.invoke("{}").await;
+    let _ = rie.answer("{}").await;
     let log = rie.log();
     assert!(log.contains("DACAPO_TABLE") && log.contains("DACAPO_PUBLIC_URL"), "{log}");
 }
