@@ -59,10 +59,14 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
     assert!(after >= TimeDelta::zero(), "the restart's delay was cut by {}", -after);
     assert!(after <= TimeDelta::seconds(60), "the recheck came {after} late");
 
-    // It was one recheck, and one run.
+    // It was one recheck, and one run. What queued the message stands in the history when that is settled.
+    let settled = until("the history to have the third message", AT_ONCE, || {
+        let history = api.of_contact(BEN, "history");
+        let sent = history.iter().filter(|line| line["kind"] == "message_sent").count();
+        if sent == 3 { Ok(history) } else { Err(format!("{history:#?}")) }
+    });
+    let rechecks = settled.iter().filter(|line| line["kind"] == "recheck").count();
+    assert_eq!(rechecks, 1, "{settled:#?}");
     let enrollment = api.enrollment(BEN, "webinar").unwrap();
     assert_eq!((&enrollment["run"], &enrollment["status"]), (&json!(2), &json!("active")));
-    let history = api.of_contact(BEN, "history");
-    let rechecks = history.iter().filter(|line| line["kind"] == "recheck").count();
-    assert_eq!(rechecks, 1, "{history:#?}");
 }
