@@ -199,7 +199,10 @@ fn the_descriptions_are_what_the_code_says() {
             std::fs::write(&path, &made).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap();
-        assert!(written == made, "{file} is not what the code says: see this test");
+        assert!(
+            written == made,
+            "{file} is not what the code says: docs/testing.md tells how to make it anew"
+        );
     }
 }
 

@@ -67,7 +67,7 @@ pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     assembled(routes, platform, admin.into())
 }
 
-/// The description of the API, made from the code. What is served is a file that a test holds to it.
+/// The description of the API, made from the code. What is served is a file that a test holds to it: `docs/testing.md`.
 pub fn description() -> utoipa::openapi::OpenApi {
     all(Description::new()).done()
 }
