@@ -2,7 +2,8 @@
 //!
 //! One contact goes into a campaign by the hook; everybody else is a copy of its items under another id, written in the
 //! order of keys before the engine starts. Then everybody is stopped by one call. What is counted is the time from the
-//! call until nothing is left to do: decisions, history, statistics by day, timers.
+//! call until nothing is left to do: decisions, history, statistics by day, timers. What takes a moment is measured several
+//! times, and the median is told.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -43,8 +44,26 @@ emails:
 /// How many copies are one commit: each is some ten operations.
 const COPIES_A_COMMIT: usize = 8;
 
+/// So many contacts, or a few more, are stopped to measure one number of them.
+const IN_ALL: usize = 300_000;
+
+/// The most often that one number of contacts is measured.
+const MOST_RUNS: usize = 7;
+
+/// Stops so many contacts, again and again if they are few: the run in the middle.
+pub(crate) async fn median(contacts: usize) -> Result<Value, Box<dyn Error>> {
+    let times = (IN_ALL / contacts.max(1)).clamp(1, MOST_RUNS) | 1;
+    let mut runs = Vec::new();
+    for _ in 0..times {
+        runs.push(measure(contacts).await?);
+    }
+    let took = |run: &Value| run["micros_a_contact"].as_f64().unwrap_or_default();
+    runs.sort_by(|one, other| took(one).total_cmp(&took(other)));
+    Ok(runs.swap_remove(times / 2))
+}
+
 /// Stops so many contacts.
-pub(crate) async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
+async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);

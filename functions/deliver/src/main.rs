@@ -1,6 +1,6 @@
 //! Sends mail and calls webhooks: three queues.
 
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::{Queues, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
@@ -11,6 +11,7 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::deliver(&settings);
     started.warm().await;
-    let queues = Queues::of(&started);
+    let hide = SqsHide::of(&started);
+    let queues = Queues::of(&started, &hide);
     running.serve(async |event| queues.deliveries(event).await).await
 }

@@ -1,6 +1,6 @@
 //! Works on many contacts, a page at a time: mass actions, publishing, resuming, erasing.
 
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::{Queues, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{Environment, Settings as _, StopCampaignSettings};
@@ -11,6 +11,7 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::stop_campaign(&settings);
     started.warm().await;
-    let queues = Queues::of(&started);
+    let hide = SqsHide::of(&started);
+    let queues = Queues::of(&started, &hide);
     running.serve(async |event| queues.many(event).await).await
 }

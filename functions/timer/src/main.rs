@@ -1,6 +1,6 @@
 //! Wakes enrollments whose timers are due: the queue that EventBridge Scheduler fills.
 
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::{Queues, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{Environment, Settings as _, TimerSettings};
@@ -11,6 +11,7 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::timer(&settings);
     started.warm().await;
-    let queues = Queues::of(&started);
+    let hide = SqsHide::of(&started);
+    let queues = Queues::of(&started, &hide);
     running.serve(async |event| queues.timers(event).await).await
 }

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_secretsmanager::Client;
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKeeper, AdminKey};
 use dacapo_platform::ports::{Clock, Unavailable};
 use tokio::sync::Mutex;
 
+use crate::clients::Later;
+
 /// How long a secret that was read is taken for the one in force.
 const KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
 
 /// Reads the admin key from Secrets Manager, when somebody presents a key that nobody else knows.
 pub struct SecretKeeper {
-    client: aws_sdk_secretsmanager::Client,
+    client: Later<Client>,
     arn: String,
     clock: Arc<dyn Clock>,
     read: Mutex<Option<(Instant, AdminKey)>>,
@@ -22,7 +25,7 @@ pub struct SecretKeeper {
 
 impl SecretKeeper {
     /// The key in this secret.
-    pub fn new(client: aws_sdk_secretsmanager::Client, arn: String, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(client: Later<Client>, arn: String, clock: Arc<dyn Clock>) -> Self {
         Self { client, arn, clock, read: Mutex::new(None) }
     }
 }

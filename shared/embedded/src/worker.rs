@@ -15,7 +15,7 @@ use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
 use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::fed;
+use dacapo_platform::keys::{fed, shard};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Post, Queue};
 use dacapo_platform::table::TableError;
@@ -30,6 +30,10 @@ pub(crate) const CONSUMER: &str = "worker";
 
 /// How much a round takes from each source.
 const BATCH: usize = 512;
+
+/// In so many parts, each with contacts of its own, the decisions of a round are performed: by two cores, beside the store's
+/// threads.
+const PARTS: u32 = 2;
 
 /// How long a message is hidden while it is with a webhook or a mail server.
 const LEASE: TimeDelta = TimeDelta::seconds(180);
@@ -258,13 +262,16 @@ impl Work {
         let changes = self.store.read_feed(CONSUMER, BATCH)?;
         let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
         let mut contacts: BTreeMap<ContactId, Vec<ContactImage>> = BTreeMap::new();
-        let mut enrollments = Vec::new();
+        let mut enrollments: BTreeMap<u32, Vec<EnrollmentImage>> = BTreeMap::new();
         for Change { key, old, new, .. } in changes {
             match fed(&key) {
                 Some((contact, None)) => {
                     contacts.entry(contact).or_default().push(ContactImage { old, new });
                 }
-                Some((_, Some(_))) => enrollments.push(EnrollmentImage { key, old, new }),
+                Some((contact, Some(_))) => {
+                    let part = shard(&contact) % PARTS;
+                    enrollments.entry(part).or_default().push(EnrollmentImage { key, old, new });
+                }
                 None => {}
             }
         }
@@ -283,13 +290,17 @@ impl Work {
                 Ok(())
             }
         }));
-        let (changed, performed) =
-            tokio::join!(changed, self.platform.enrollments_committed(&enrollments));
-        changed?;
-        match performed {
-            Err(error) if error.answer() == Answer::Page => self.one_by_one(enrollments).await?,
-            other => other?,
-        }
+        let performed = side_by_side(enrollments.into_values().map(|images| {
+            let work = Arc::clone(self);
+            async move {
+                match work.platform.enrollments_committed(&images).await {
+                    Err(error) if error.answer() == Answer::Page => work.one_by_one(images).await,
+                    other => other,
+                }
+            }
+        }));
+        let (changed, performed) = tokio::join!(changed, performed);
+        changed.and(performed)?;
         let done = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: last };
         self.store.commit(vec![done]).await?;
         Ok(true)

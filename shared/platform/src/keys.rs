@@ -25,6 +25,7 @@
 
 use chrono::NaiveDate;
 use dacapo_engine::address::folded;
+use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
 use dacapo_engine::time::Instant;
 use sha2::{Digest, Sha256};
@@ -50,7 +51,7 @@ pub fn is_fed(key: &Key) -> bool {
 
 /// Hexadecimal SHA-256.
 pub fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
 /// The shard of a contact.

@@ -24,7 +24,7 @@ const SLOWEST: f64 = 1.5;
 const MOST_MEMORY: u64 = 30 * 1024 * 1024;
 
 /// How often each is started.
-const STARTS: usize = 7;
+const STARTS: usize = 25;
 
 /// What was measured.
 #[derive(Debug, Clone)]

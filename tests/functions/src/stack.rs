@@ -36,7 +36,7 @@ impl Stack {
         clients.scheduler().create_schedule_group().name(GROUP).send().await.expect("a group");
         let sender = clients.ses().create_email_identity().email_identity("sender@example.com");
         sender.send().await.expect("a sender");
-        let secrets = aws_sdk_secretsmanager::Client::new(clients.config());
+        let secrets = clients.secrets();
         let secret = secrets.create_secret().name("admin-key").secret_string(KEY).send().await;
         let secret = secret.expect("a secret").arn.expect("its ARN");
         let endpoint = clients.config().endpoint_url().expect("an endpoint").to_owned();

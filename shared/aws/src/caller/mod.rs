@@ -6,7 +6,6 @@
 mod place;
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +15,8 @@ use aws_smithy_types::body::SdkBody;
 use dacapo_engine::campaign::format::Method;
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 
-use crate::https::Https;
+use crate::clients::Clients;
+use crate::clients::http::Http;
 use place::{Place, is_own};
 
 /// How long a webhook may take, redirections included.
@@ -26,18 +26,22 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const REDIRECTIONS: usize = 3;
 
 /// Calls webhooks.
-#[derive(Default)]
 pub struct HttpsCaller {
-    /// Made for the first call: most functions that start never make one.
-    connector: OnceLock<Https>,
+    http: Http,
     /// Whether addresses of this machine are called too: with an emulator, where everything is there.
     at_home: bool,
 }
 
 impl HttpsCaller {
-    /// One that also calls this machine.
-    pub fn at_home() -> Self {
-        Self { at_home: true, ..Self::default() }
+    /// One that shares the HTTP client of these.
+    pub fn new(clients: &Clients) -> Self {
+        Self { http: clients.http.clone(), at_home: false }
+    }
+
+    /// The same, and it also calls this machine.
+    #[must_use]
+    pub fn at_home(self) -> Self {
+        Self { at_home: true, ..self }
     }
 
     async fn follow(&self, request: &Request) -> Result<u16, Unavailable> {
@@ -87,7 +91,7 @@ impl HttpsCaller {
                 .try_append(name.clone(), value.clone())
                 .map_err(|error| failed(&error))?;
         }
-        let answer = self.connector.get_or_init(Https::new).call(outgoing).await;
+        let answer = self.http.connector().call(outgoing).await;
         let answer = answer.map_err(|error| Unavailable(crate::words::words_of(&error)))?;
         let location = answer.headers().get("location").map(str::to_owned);
         Ok((answer.status().as_u16(), location))

@@ -1,7 +1,12 @@
 //! Calling webhooks: what is sent, how redirections are followed, who is not called.
 
 use super::*;
-use crate::testing::{Answer, Server, nobody};
+use crate::testing::{Answer, Server, clients, nobody};
+
+/// One that calls what is on the internet. The address of the cloud is of no account to it.
+fn caller() -> HttpsCaller {
+    HttpsCaller::new(&clients("http://127.0.0.1:9"))
+}
 
 fn request(url: &str, method: Method) -> Request {
     Request {
@@ -16,7 +21,7 @@ fn request(url: &str, method: Method) -> Request {
 async fn a_webhook_is_called_with_its_headers_and_body() {
     let server = Server::answering([Answer::json(202, "")]).await;
     let url = format!("{}/hook?x=1", server.url);
-    let status = HttpsCaller::at_home().call(&request(&url, Method::Post)).await;
+    let status = caller().at_home().call(&request(&url, Method::Post)).await;
     assert_eq!(status, Ok(202));
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert!(asked.head.starts_with("POST /hook?x=1 HTTP/1.1"), "{}", asked.head);
@@ -29,7 +34,7 @@ async fn redirections_are_followed_but_not_for_ever() {
     let to =
         |status, place: &str| Answer::Says(status, format!("location: {place}\r\n"), String::new());
     let server = Server::answering([to(307, "/b"), to(303, "c"), Answer::json(200, "")]).await;
-    let caller = HttpsCaller::at_home();
+    let caller = caller().at_home();
     let url = format!("{}/a", server.url);
     assert_eq!(caller.call(&request(&url, Method::Post)).await, Ok(200));
     let lines: Vec<String> = server
@@ -51,7 +56,7 @@ async fn this_machine_is_not_called_from_the_cloud() {
     let port = server.url.rsplit(':').next().unwrap();
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"] {
         let url = format!("http://{host}:{port}/2018-06-01/runtime/invocation/next");
-        let refused = HttpsCaller::default().call(&request(&url, Method::Get)).await;
+        let refused = caller().call(&request(&url, Method::Get)).await;
         assert!(refused.is_err(), "{host}");
     }
     assert_eq!(server.asked().len(), 0);
@@ -60,6 +65,6 @@ async fn this_machine_is_not_called_from_the_cloud() {
 #[tokio::test]
 async fn nobody_at_home_is_no_status() {
     let url = nobody().await;
-    assert!(HttpsCaller::at_home().call(&request(&url, Method::Get)).await.is_err());
-    assert!(HttpsCaller::at_home().call(&request("mailto:ann", Method::Get)).await.is_err());
+    assert!(caller().at_home().call(&request(&url, Method::Get)).await.is_err());
+    assert!(caller().at_home().call(&request("mailto:ann", Method::Get)).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! The one HTTP client: its connections serve every service.
+//! The one HTTP client: its connections serve every service, and webhooks.
 //!
 //! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here is one,
 //! made when it is first asked for: making it reads the system's certificates.
@@ -19,7 +19,7 @@ const WARM: Duration = Duration::from_secs(2);
 
 /// The HTTP client. Clones share its connections.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Http(Arc<OnceLock<SharedHttpConnector>>);
+pub(crate) struct Http(Arc<OnceLock<SharedHttpConnector>>);
 
 impl Http {
     /// The client for the SDK.
@@ -45,7 +45,8 @@ impl Http {
         }
     }
 
-    fn connector(&self) -> SharedHttpConnector {
+    /// What makes the connections.
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
         self.0.get_or_init(|| SharedHttpConnector::new(Https::new())).clone()
     }
 }

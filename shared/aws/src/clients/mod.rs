@@ -13,14 +13,16 @@
 //!
 //! What is promised:
 //!
-//! - Making clients neither connects nor reads certificates; the first request does, or [`Clients::warm`]. A function
-//!   that warms what it uses during its init pays for it once, in the seconds that are not billed as an answer.
+//! - A client is made when it is first asked for ([`Later`]). Making it neither connects nor reads certificates; the first
+//!   request does, or [`Clients::warm`]. A function that warms what it uses during its init pays for it once, in the seconds
+//!   that are not billed as an answer.
 //! - An attempt at a request ends after a time, and so does the request with all its attempts. The SDK tries again
 //!   what was throttled or failed on the way, with growing pauses; but mail is attempted once, because
 //!   what was lost may have been sent, and only the ledger of messages knows what to do then.
 //! - Credentials are not shown by `Debug`.
 
-mod http;
+pub(crate) mod http;
+mod later;
 
 use std::fmt;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use http::Http;
+pub use later::Later;
 
 /// How long one attempt at a request may take, its connection included. DynamoDB, SQS and Scheduler answer within
 /// milliseconds; what takes seconds is lost.
@@ -105,7 +108,7 @@ impl Service {
 #[derive(Debug, Clone)]
 pub struct Clients {
     config: SdkConfig,
-    http: Http,
+    pub(crate) http: Http,
 }
 
 impl Clients {
@@ -136,7 +139,7 @@ impl Clients {
         Self { config: config.build(), http }
     }
 
-    /// What every client is made from, for one that is not listed here.
+    /// What every client is made from.
     #[must_use]
     pub fn config(&self) -> &SdkConfig {
         &self.config
@@ -144,30 +147,43 @@ impl Clients {
 
     /// A client of DynamoDB.
     #[must_use]
-    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.config)
+    pub fn dynamodb(&self) -> Later<aws_sdk_dynamodb::Client> {
+        let config = self.config.clone();
+        Later::new(move || aws_sdk_dynamodb::Client::new(&config))
     }
 
     /// A client of EventBridge Scheduler.
     #[must_use]
-    pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
-        aws_sdk_scheduler::Client::new(&self.config)
+    pub fn scheduler(&self) -> Later<aws_sdk_scheduler::Client> {
+        let config = self.config.clone();
+        Later::new(move || aws_sdk_scheduler::Client::new(&config))
     }
 
     /// A client of SQS.
     #[must_use]
-    pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.config)
+    pub fn sqs(&self) -> Later<aws_sdk_sqs::Client> {
+        let config = self.config.clone();
+        Later::new(move || aws_sdk_sqs::Client::new(&config))
     }
 
     /// A client of SES. It never attempts anything twice: what was lost may have been sent.
     #[must_use]
-    pub fn ses(&self) -> aws_sdk_sesv2::Client {
-        let config = aws_sdk_sesv2::config::Builder::from(&self.config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts(MAIL, MAIL))
-            .build();
-        aws_sdk_sesv2::Client::from_conf(config)
+    pub fn ses(&self) -> Later<aws_sdk_sesv2::Client> {
+        let config = self.config.clone();
+        Later::new(move || {
+            let config = aws_sdk_sesv2::config::Builder::from(&config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(timeouts(MAIL, MAIL))
+                .build();
+            aws_sdk_sesv2::Client::from_conf(config)
+        })
+    }
+
+    /// A client of Secrets Manager.
+    #[must_use]
+    pub fn secrets(&self) -> Later<aws_sdk_secretsmanager::Client> {
+        let config = self.config.clone();
+        Later::new(move || aws_sdk_secretsmanager::Client::new(&config))
     }
 
     /// Connects to services, so that their first request finds a connection. What cannot be reached now is left to

@@ -62,10 +62,9 @@ enum Fate {
 }
 
 impl<'a> Queues<'a> {
-    /// Those of a function that has started.
-    pub fn of(started: &'a Started) -> Self {
-        let (platform, hide) = (&started.platform, &started.hide);
-        Self { platform, hide, function: started.function.name() }
+    /// Those of a function that has started, and how it hides their messages.
+    pub fn of(started: &'a Started, hide: &'a dyn Hide) -> Self {
+        Self { platform: &started.platform, hide, function: started.function.name() }
     }
 
     /// Works a batch of timers off. Answers the messages that stay in the queue; so do the others.

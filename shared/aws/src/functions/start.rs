@@ -9,11 +9,10 @@ use dacapo_platform::platform::{Defaults, Platform, Ports};
 use dacapo_platform::ports::{Caller, Clock, Mailer, Outbox};
 
 use super::absent::Absent;
-use super::queue::SqsHide;
 use crate::admin::SecretKeeper;
 use crate::caller::HttpsCaller;
 use crate::chance::SystemChance;
-use crate::clients::{Clients, Connection, Credentials, Service};
+use crate::clients::{Clients, Connection, Credentials, Later, Service};
 use crate::clock::SystemClock;
 use crate::mailer::SesMailer;
 use crate::outbox::AwsOutbox;
@@ -31,17 +30,19 @@ pub struct Started {
     pub platform: Platform,
     /// Who knows the admin key.
     pub admin: Admin,
-    /// How it hides messages in its queues.
-    pub hide: SqsHide,
-    clients: Clients,
+    /// The URLs of the queues that it works off.
+    pub(super) queues: Vec<String>,
+    pub(super) clients: Clients,
+    dynamodb: Later<aws_sdk_dynamodb::Client>,
     /// What it talks to with every event.
     services: &'static [Service],
 }
 
 impl Started {
-    /// Connects, so that the first event finds connections.
+    /// Connects, so that the first event finds connections. The table's client is made meanwhile: every event needs it.
     pub async fn warm(&self) {
-        self.clients.warm(self.services).await;
+        let client = async { self.dynamodb.make() };
+        futures_util::future::join(self.clients.warm(self.services), client).await;
     }
 }
 
@@ -78,8 +79,8 @@ impl<'a> Parts<'a> {
 
     fn with_admin(mut self, secret: Option<&str>) -> Self {
         if let Some(arn) = secret {
-            let client = aws_sdk_secretsmanager::Client::new(self.clients.config());
-            let keeper = SecretKeeper::new(client, arn.to_owned(), Arc::clone(&self.clock));
+            let (client, clock) = (self.clients.secrets(), Arc::clone(&self.clock));
+            let keeper = SecretKeeper::new(client, arn.to_owned(), clock);
             self.admin = Admin::Kept(Arc::new(keeper));
         }
         self
@@ -104,13 +105,13 @@ impl<'a> Parts<'a> {
 
     fn started(self, function: Function, services: &'static [Service]) -> Started {
         let account = AccountId::new("main").unwrap_or_else(|_| unreachable!("`main` is an id"));
-        let table = Arc::new(DynamoTable::new(self.clients.dynamodb(), &self.common.table));
-        let Self { clock, outbox, mailer, caller, .. } = self;
+        let dynamodb = self.clients.dynamodb();
+        let table = Arc::new(DynamoTable::new(dynamodb.clone(), &self.common.table));
+        let Self { clock, outbox, mailer, caller, admin, queues, clients, .. } = self;
         let ports = Ports { table, clock, chance: Arc::new(SystemChance), outbox, mailer, caller };
         let mut platform = Platform::new(account, ports, self.public_url);
         platform.defaults = self.defaults;
-        let hide = SqsHide::new(self.clients.sqs(), self.queues);
-        Started { function, platform, admin: self.admin, hide, clients: self.clients, services }
+        Started { function, platform, admin, queues, clients, dynamodb, services }
     }
 }
 
@@ -169,9 +170,10 @@ pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
 /// `deliver`
 pub fn deliver(settings: &DeliverSettings) -> Started {
     let parts = Parts::of(&settings.common);
+    let caller = HttpsCaller::new(&parts.clients);
     let caller = match settings.common.access.endpoint {
-        Some(_) => HttpsCaller::at_home(),
-        None => HttpsCaller::default(),
+        Some(_) => caller.at_home(),
+        None => caller,
     };
     let mailer = SesMailer::new(parts.clients.ses(), settings.configuration_set.clone());
     Parts {

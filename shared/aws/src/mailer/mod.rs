@@ -22,18 +22,20 @@ use aws_smithy_types::error::operation::BuildError;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{MailError, Mailer, Post};
 
+use crate::clients::Later;
+
 pub use naming::message_of;
 use naming::{TAGS, tag_values};
 
 /// Sends mail by SES.
 pub struct SesMailer {
-    client: aws_sdk_sesv2::Client,
+    client: Later<aws_sdk_sesv2::Client>,
     configuration_set: Option<String>,
 }
 
 impl SesMailer {
     /// SES, sending with a configuration set. The client must attempt nothing twice: see [`crate::clients`].
-    pub fn new(client: aws_sdk_sesv2::Client, configuration_set: Option<String>) -> Self {
+    pub fn new(client: Later<aws_sdk_sesv2::Client>, configuration_set: Option<String>) -> Self {
         Self { client, configuration_set }
     }
 }

@@ -19,6 +19,7 @@ use dacapo_platform::ports::{Clock, Order, Outbox, Queue, Unavailable};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, StreamExt as _};
 
+use crate::clients::Later;
 use crate::settings::OutboxSettings;
 use plan::{NewSchedule, Outgoing, Plan};
 use timers::{SchedulerTimers, SetTimers};
@@ -33,7 +34,7 @@ const OFFERS: usize = 3;
 pub struct AwsOutbox {
     /// For who sets some.
     timers: Option<Box<dyn SetTimers>>,
-    sqs: aws_sdk_sqs::Client,
+    sqs: Later<aws_sdk_sqs::Client>,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
 }
@@ -47,13 +48,17 @@ enum Deed<'a> {
 
 impl AwsOutbox {
     /// The queues that the settings name.
-    pub fn new(sqs: aws_sdk_sqs::Client, settings: OutboxSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        sqs: Later<aws_sdk_sqs::Client>,
+        settings: OutboxSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { timers: None, sqs, settings, clock }
     }
 
     /// And the timers that they name.
     #[must_use]
-    pub fn setting_timers(mut self, client: aws_sdk_scheduler::Client) -> Self {
+    pub fn setting_timers(mut self, client: Later<aws_sdk_scheduler::Client>) -> Self {
         if let Some(schedules) = self.settings.schedules.clone() {
             self.timers = Some(Box::new(SchedulerTimers { client, schedules }));
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use dacapo_engine::hash::hexadecimal;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::{Message, Order, Queue, Unavailable};
 use sha2::{Digest, Sha256};
@@ -98,7 +99,7 @@ fn schedule(name: String, at: Instant, message: &Message) -> Result<NewSchedule,
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
-    let token = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = hexadecimal(&digest.finalize());
     Ok(NewSchedule { name, expression, input, token })
 }
 

@@ -10,6 +10,7 @@ use dacapo_platform::ports::Unavailable;
 
 use super::failed;
 use super::plan::NewSchedule;
+use crate::clients::Later;
 use crate::settings::Schedules;
 
 /// How often a schedule is made or brought up to date, while others make and delete it.
@@ -27,7 +28,7 @@ pub(super) trait SetTimers: Send + Sync {
 
 /// Timers on EventBridge Scheduler.
 pub(super) struct SchedulerTimers {
-    pub(super) client: aws_sdk_scheduler::Client,
+    pub(super) client: Later<aws_sdk_scheduler::Client>,
     pub(super) schedules: Schedules,
 }
 

@@ -29,6 +29,8 @@ use dacapo_platform::table::{
     check_token,
 };
 
+use crate::clients::Later;
+
 pub use image::{Image, item_of_image};
 pub use units::{Meter, Spent, Verb};
 
@@ -38,7 +40,7 @@ pub const INDEX: &str = "GSI1";
 /// A table of DynamoDB. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DynamoTable {
-    client: Client,
+    client: Later<Client>,
     name: String,
     meter: Option<Arc<Meter>>,
 }
@@ -46,8 +48,8 @@ pub struct DynamoTable {
 impl DynamoTable {
     /// The table of this name.
     #[must_use]
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into(), meter: None }
+    pub fn new(client: impl Into<Later<Client>>, name: impl Into<String>) -> Self {
+        Self { client: client.into(), name: name.into(), meter: None }
     }
 
     /// The same, noting the units that every request takes.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
@@ -101,11 +102,11 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// One more connection to the file, for reading only.
+/// One more connection to the file, for reading only. It forgets the pages that it has read whenever somebody has written.
 pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
-    settle_in(&connection, 16 * 1024)?;
+    settle_in(&connection, 2 * 1024)?;
     Ok(connection)
 }
 
@@ -119,6 +120,9 @@ pub(super) fn open_carrier(file: &Path) -> rusqlite::Result<Connection> {
 
 fn settle_in(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
+    // What is bound to a statement changes nothing about how it is carried out. Without this SQLite would prepare some of them
+    // anew for every value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")

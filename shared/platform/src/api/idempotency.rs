@@ -14,6 +14,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use dacapo_engine::hash::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -237,5 +238,5 @@ fn hash(parts: &Parts, body: &Bytes) -> String {
     digest.update(parts.uri.path_and_query().map_or("", |path| path.as_str()));
     digest.update([0]);
     digest.update(body);
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&digest.finalize())
 }

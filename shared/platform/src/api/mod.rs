@@ -34,6 +34,8 @@ mod surface;
 mod tags;
 mod unsubscribe;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
@@ -47,10 +49,10 @@ pub use journeys::message_json;
 pub use problem::{Fault, Problem};
 use surface::{Description, Surface};
 
-/// What every call is given.
+/// What every call is given. Every route has a copy.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) platform: Platform,
+    pub(crate) platform: Arc<Platform>,
     admin: Admin,
     known_keys: auth::KnownKeys,
 }
@@ -92,6 +94,7 @@ fn all<S: Surface>(on: S) -> S {
 
 /// The routes with what stands around every call.
 fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
+    let platform = Arc::new(platform);
     let api = Api { platform, admin, known_keys: auth::KnownKeys::default() };
     // The last layer stands outermost.
     routes

@@ -64,6 +64,9 @@ struct Counted {
 /// Counters of a campaign: of a day, or of none.
 type Counter<'a> = (&'a CampaignId, Option<NaiveDate>);
 
+/// The decisions of a batch, by whose they are; in their order.
+type Batch<'a> = BTreeMap<(&'a ContactId, &'a CampaignId), Vec<&'a Committed>>;
+
 /// An item that is written once, and what is counted with it.
 struct Entry<'a> {
     contact: &'a ContactId,
@@ -77,11 +80,13 @@ impl Platform {
         if decisions.is_empty() {
             return Ok(());
         }
-        let mut entries = Vec::new();
+        let mut batch = Batch::new();
         for decision in decisions {
-            entries.extend(self.entries(decision, decisions).await?);
+            batch.entry((&decision.contact, &decision.campaign)).or_default().push(decision);
         }
-        let together = in_transactions(entries);
+        let entries = decisions.iter().map(|decision| self.entries(decision, &batch));
+        let entries = futures_util::future::try_join_all(entries).await?;
+        let together = in_transactions(entries.into_iter().flatten());
         let written = together.into_iter().map(|entries| self.write_entries(entries));
         futures_util::future::try_join_all(written).await?;
         Ok(())
@@ -91,7 +96,7 @@ impl Platform {
     async fn entries<'a>(
         &self,
         decision: &'a Committed,
-        batch: &[Committed],
+        batch: &Batch<'_>,
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
@@ -176,7 +181,7 @@ impl Platform {
         &self,
         decision: &Committed,
         before: Option<&Enrollment>,
-        batch: &[Committed],
+        batch: &Batch<'_>,
     ) -> Result<Vec<(NaiveDate, Tally)>, Error> {
         if before.is_none_or(|before| before.tally.of_a_day().is_empty()) {
             return Ok(Vec::new());
@@ -210,16 +215,14 @@ impl Platform {
                 break;
             }
         }
-        let same = |other: &&Committed| {
-            other.contact == decision.contact && other.campaign == decision.campaign
-        };
-        let lefts = batch.iter().filter(same).filter_map(|other| other.stored.left.as_ref());
+        let same = &batch[&(&decision.contact, &decision.campaign)];
+        let lefts = same.iter().filter_map(|other| other.stored.left.as_ref());
         for left in lefts.filter(|left| earlier(left.stamp)) {
             if let Some(day) = left.day {
                 since.entry(left.stamp).or_insert_with(|| (day, left.delta.of_a_day()));
             }
         }
-        for other in batch.iter().filter(same).filter(|other| earlier(other.stored.stamp)) {
+        for other in same.iter().filter(|other| earlier(other.stored.stamp)) {
             let rev = other.stored.recorded_as();
             if is_reset(&other.stored.records) {
                 last_reset = last_reset.max(rev);
@@ -273,10 +276,10 @@ impl Platform {
 }
 
 /// Entries by transaction: as many as fit with what they count.
-fn in_transactions(entries: Vec<Entry<'_>>) -> Vec<Vec<Entry<'_>>> {
+fn in_transactions<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Vec<Entry<'a>>> {
     let mut all = Vec::new();
     let mut open = Vec::new();
-    let mut counters: BTreeSet<Counter<'_>> = BTreeSet::new();
+    let mut counters: BTreeSet<Counter<'a>> = BTreeSet::new();
     for entry in entries {
         let counted = entry.counts.iter().map(|(counter, _)| *counter);
         let with: BTreeSet<_> = counters.iter().copied().chain(counted.clone()).collect();

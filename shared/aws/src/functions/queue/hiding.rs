@@ -7,6 +7,9 @@ use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use chrono::TimeDelta;
 use dacapo_platform::ports::Unavailable;
 
+use crate::clients::Later;
+use crate::functions::start::Started;
+
 /// The longest that SQS hides a message, counted from when it was received.
 const LONGEST: TimeDelta = TimeDelta::hours(12);
 
@@ -43,16 +46,17 @@ pub trait Hide: Send + Sync {
 
 /// In SQS.
 pub struct SqsHide {
-    client: aws_sdk_sqs::Client,
+    client: Later<aws_sdk_sqs::Client>,
     /// The queues' URLs by name.
     urls: BTreeMap<String, String>,
 }
 
 impl SqsHide {
-    /// In these queues.
-    pub fn new(client: aws_sdk_sqs::Client, urls: impl IntoIterator<Item = String>) -> Self {
-        let named = |url: String| Some((url.rsplit('/').next()?.to_owned(), url.clone()));
-        Self { client, urls: urls.into_iter().filter_map(named).collect() }
+    /// In the queues of a function that has started.
+    pub fn of(started: &Started) -> Self {
+        let named = |url: &String| Some((url.rsplit('/').next()?.to_owned(), url.clone()));
+        let urls = started.queues.iter().filter_map(named).collect();
+        Self { client: started.clients.sqs(), urls }
     }
 
     async fn batch(&self, queue: &str, batch: &[Hidden]) -> Result<(), Unavailable> {

@@ -1,0 +1,49 @@
+//! A client that is made when it is first asked for.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+/// A client that is made when it is first asked for: making one reads the SDK's list of regions, for a quarter of a
+/// millisecond, and most events need one or two of them. Clones share it.
+pub struct Later<C>(Arc<LazyLock<C, Making<C>>>);
+
+type Making<C> = Box<dyn FnOnce() -> C + Send>;
+
+impl<C> Later<C> {
+    pub(super) fn new(making: impl FnOnce() -> C + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(making))))
+    }
+
+    /// Makes it now, unless it is there.
+    pub fn make(&self) {
+        LazyLock::force(&self.0);
+    }
+}
+
+impl<C> Clone for Later<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Deref for Later<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C> fmt::Debug for Later<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later(…)")
+    }
+}
+
+/// A client that is there.
+impl<C: Send + 'static> From<C> for Later<C> {
+    fn from(client: C) -> Self {
+        Self::new(move || client)
+    }
+}
