@@ -5,9 +5,11 @@
 //! taken again, and bears it. What waits for others (webhooks, a mail server) runs beside the rounds and holds up
 //! nobody.
 
+mod batch;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -24,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
+use batch::{Acknowledged, drained, side_by_side, whose};
 
 /// The consumer of the change feed.
 pub(crate) const CONSUMER: &str = "worker";
@@ -458,51 +461,4 @@ impl Work {
         let send = Operation::Send { queue: DEAD.to_owned(), visible_at: self.clock.now(), body };
         Ok(self.store.commit(vec![send]).await?)
     }
-}
-
-/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which bears that.
-#[derive(Clone, Default)]
-struct Acknowledged(Arc<Mutex<Vec<Operation>>>);
-
-impl Acknowledged {
-    fn add(&self, operation: Option<Operation>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(operation);
-    }
-
-    fn take(&self) -> Vec<Operation> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Takes from a source until it has nothing more. Says whether it had anything.
-async fn drained<F>(mut take: impl FnMut() -> F) -> Result<bool, Error>
-where
-    F: Future<Output = Result<bool, Error>>,
-{
-    let mut any = false;
-    while take().await? {
-        any = true;
-    }
-    Ok(any)
-}
-
-/// Lets contacts go side by side, over all cores. The first failure is answered when all are through.
-async fn side_by_side<F>(contacts: impl Iterator<Item = F>) -> Result<(), Error>
-where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    let mut under_way: JoinSet<Result<(), Error>> = contacts.collect();
-    let mut answer = Ok(());
-    while let Some(done) = under_way.join_next().await {
-        let done = done.unwrap_or_else(|error| {
-            Err(Error::from(TableError::Failed(format!("a task ended: {error}"))))
-        });
-        answer = answer.and(done);
-    }
-    answer
-}
-
-/// What a message is about, a contact or a lane of a job: its messages go in order.
-fn whose(body: &dacapo_platform::table::Body) -> Option<String> {
-    body.read::<Message>().ok()?.lane()
 }
