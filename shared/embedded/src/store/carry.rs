@@ -16,8 +16,8 @@ use super::schema;
 /// After so many units the thread has a look.
 const UNITS: usize = 1_000;
 
-/// From so many pages on the log is to begin anew: about 50 MB.
-const LONG: i64 = 12_000;
+/// From so many pages on the log is to begin anew: about 160 MB.
+const LONG: i64 = 40_000;
 
 /// The end of the thread that the writer holds.
 pub(super) struct Carrier {

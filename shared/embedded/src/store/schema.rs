@@ -74,7 +74,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     settle_in(&connection, 16 * 1024)?;
     // In memory there is no log; SQLite then answers `memory` and all is well.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "journal_size_limit", 256 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =
