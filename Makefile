@@ -15,8 +15,8 @@ ARCHITECTURE ?= arm64
 # What this machine is.
 HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # A function lies at a fixed address, so that nothing is relocated while it starts: docs/decisions/0027.
-BUILD_FUNCTIONS := PATH="$(CURDIR)/$(E2E)/bin:$$PATH" RUSTFLAGS="-C relocation-model=static" \
-	$(CARGO) lambda build --profile lambda --locked
+BUILD_FUNCTIONS = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" RUSTFLAGS="-C relocation-model=static" \
+	$(CARGO) lambda build --profile lambda --locked $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
@@ -77,7 +77,7 @@ template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint se
 
 .PHONY: functions
 functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
-	$(BUILD_FUNCTIONS) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(FUNCTIONS)
+	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
@@ -99,7 +99,7 @@ test-functions: $(MINISTACK)/installed functions empty-function ## Drive each bo
 
 .PHONY: empty-function
 empty-function: $(E2E)/installed
-	$(BUILD_FUNCTIONS) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) --package dacapo-empty-function
+	$(BUILD_FUNCTIONS) --package dacapo-empty-function
 
 .PHONY: local-cloud
 local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md

@@ -61,7 +61,6 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// A number to calculate with.
-#[allow(clippy::cast_precision_loss, reason = "a figure for people")]
 fn figure(count: usize) -> f64 {
     count as f64
 }

@@ -228,7 +228,6 @@ fn write_units(bytes: usize) -> f64 {
     units(bytes, 1024)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "items have less than 2^52 bytes")]
 fn units(bytes: usize, unit: usize) -> f64 {
     bytes.div_ceil(unit).max(1) as f64
 }

@@ -79,7 +79,6 @@ impl Report {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "there are ten of them")]
 fn each(units: f64) -> f64 {
     units / CONTACTS as f64
 }

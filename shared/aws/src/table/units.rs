@@ -101,7 +101,6 @@ fn about(writes: &[Write]) -> Spent {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "items have less than 2^52 bytes")]
 fn kilobytes(bytes: usize) -> f64 {
     bytes.div_ceil(1024).max(1) as f64
 }
