@@ -15,7 +15,8 @@ ARCHITECTURE ?= arm64
 # What this machine is.
 HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # A function lies at a fixed address, so that nothing is relocated while it starts: docs/decisions/0027.
-BUILD_FUNCTIONS = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" RUSTFLAGS="-C relocation-model=static" \
+BUILD_FUNCTIONS = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" \
+	RUSTFLAGS="-C relocation-model=static -C force-frame-pointers=yes" \
 	$(CARGO) lambda build --profile lambda --locked $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local

@@ -32,3 +32,8 @@ pub struct Problem {
     /// What to do about it, in a sentence.
     pub remedy: String,
 }
+
+/// By place, and errors first where there are several.
+pub(crate) fn in_order(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+}

@@ -100,7 +100,9 @@ impl Tally {
 
     /// The tally that takes this one off.
     pub fn negative(&self) -> Self {
-        Self(self.0.iter().map(|(name, amount)| (name.clone(), -amount)).collect())
+        let mut negative = self.clone();
+        negative.0.values_mut().for_each(|amount| *amount = -*amount);
+        negative
     }
 
     /// A counter's sum.
@@ -128,8 +130,9 @@ impl Tally {
 
     /// What is counted by day too: runs and messages, not where contacts are.
     pub fn of_a_day(&self) -> Self {
-        let counted = DAILY.iter().filter_map(|name| self.0.get_key_value(*name));
-        Self(counted.map(|(name, amount)| (name.clone(), *amount)).collect())
+        let mut of_a_day = self.clone();
+        of_a_day.0.retain(|name, _| DAILY.contains(&name.as_str()));
+        of_a_day
     }
 
     /// The counters by name, as they are stored.

@@ -56,6 +56,8 @@ impl From<&Contact> for ContactShape {
     fn from(contact: &Contact) -> Self {
         let text = |key| contact.text(key).map(str::to_owned);
         let custom = |key: &str| built_in(key).is_none();
+        let mut tags = BTreeMap::new();
+        tags.extend(contact.tags.iter().map(|(tag, at)| (tag.to_string(), instant_text(*at))));
         Self {
             id: contact.id.to_string(),
             email: text("email"),
@@ -64,11 +66,7 @@ impl From<&Contact> for ContactShape {
             phone: text("phone"),
             time_zone: text("time_zone"),
             locale: text("locale"),
-            tags: contact
-                .tags
-                .iter()
-                .map(|(tag, at)| (tag.to_string(), instant_text(*at)))
-                .collect(),
+            tags,
             fields: contact
                 .fields
                 .iter()

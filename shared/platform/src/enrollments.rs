@@ -404,8 +404,11 @@ impl Platform {
         if !campaign.versions.values().any(|graph| graph.asks_for_statuses()) {
             return Ok(BTreeMap::new());
         }
-        let all = self.enrollments(contact).await?;
-        Ok(all.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
+        let mut statuses = BTreeMap::new();
+        for (id, enrollment) in self.enrollments(contact).await? {
+            statuses.insert(id, enrollment.status);
+        }
+        Ok(statuses)
     }
 
     /// A contact image from its item.

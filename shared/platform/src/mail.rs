@@ -49,10 +49,18 @@ impl std::fmt::Display for MessageName {
 pub struct Rendered {
     /// The subject, one line.
     pub subject: String,
-    /// The plain text.
-    pub text: String,
+    /// The plain text, if the e-mail has one.
+    pub text: Option<String>,
     /// The HTML, if there is any.
     pub html: Option<String>,
+}
+
+impl Rendered {
+    /// The plain text that leaves with the mail, for readers that show no HTML: the e-mail's own, or that of its HTML.
+    pub fn text_part(&self) -> String {
+        let of_html = |html: &String| html2text::from_read(html.as_bytes(), 78).unwrap_or_default();
+        self.text.clone().or_else(|| self.html.as_ref().map(of_html)).unwrap_or_default()
+    }
 }
 
 /// Renders an e-mail.
@@ -68,18 +76,14 @@ pub fn rendered(email: &Email, values: &MergeValues) -> Result<Rendered, String>
         return Err("the subject is empty".to_owned());
     }
     let mut html = email.html.as_deref().map(|source| one(source, Escape::Html)).transpose()?;
-    let mut text = match (&email.text, &html) {
-        (Some(source), _) => one(source, Escape::Text)?,
-        (None, Some(html)) => plain(html),
-        (None, None) => String::new(),
-    };
+    let mut text = email.text.as_deref().map(|source| one(source, Escape::Text)).transpose()?;
     let link = values.values.get("unsubscribe_url");
     if email.purpose == Purpose::Marketing
         && !reads_unsubscribe(email)
         && let Some(dacapo_engine::template::MergeValue::Text(url)) = link
     {
         let words = unsubscribe_words(values.language.tag());
-        text = format!("{}\n\n-- \n{words}: {url}\n", text.trim_end());
+        text = text.map(|text| format!("{}\n\n-- \n{words}: {url}\n", text.trim_end()));
         html = html.map(|html| with_footer(&html, words, url));
     }
     Ok(Rendered { subject, text, html })
@@ -121,9 +125,4 @@ pub fn read_by(email: &Email) -> impl Iterator<Item = String> + '_ {
         .filter_map(|source| placeholders(source).ok())
         .flatten()
         .chain(["unsubscribe_url".to_owned()])
-}
-
-/// The text of an HTML body, for readers that show no HTML.
-fn plain(html: &str) -> String {
-    html2text::from_read(html.as_bytes(), 78).unwrap_or_default()
 }

@@ -4,7 +4,6 @@
 //! e-mail and field, the settings and the sender are read by themselves. Every refusal has its place in the
 //! text and says what to write instead. Whether the document makes sense is `campaign::validate`'s affair.
 
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::Error;
@@ -14,7 +13,7 @@ use super::format::{Document, Element};
 use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar};
 use super::parse::parse;
 use super::refusal::Refusal;
-use crate::problem::Problem;
+use crate::problem::{Problem, in_order};
 
 pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
 
@@ -41,7 +40,7 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
     match document {
         Some(document) if problems.is_empty() => Ok(Source { document, places: Places(root) }),
         Some(_) | None => {
-            problems.sort_by_key(|problem| (problem.line, problem.column));
+            in_order(&mut problems);
             problems.truncate(MOST_PROBLEMS);
             Err(problems)
         }
@@ -132,10 +131,10 @@ impl<'a> Reading<'a> {
             name: name?.unwrap_or_default(),
             description: description?,
             sender: sender?,
-            fields: fields?.into_iter().collect(),
+            fields: fields?,
             settings: settings?.unwrap_or_default(),
             elements: elements?,
-            emails: emails?.into_iter().collect::<BTreeMap<_, _>>(),
+            emails: emails?,
         })
     }
 
@@ -159,16 +158,17 @@ impl<'a> Reading<'a> {
     }
 
     /// The entries of a map, each read by itself; nothing written is a map without entries.
-    fn each<K, T>(
+    fn each<K, T, All>(
         &mut self,
         key: &'static str,
         read: impl Fn(&'a Node) -> Result<T, Refusal>,
-    ) -> Option<Vec<(K, T)>>
+    ) -> Option<All>
     where
         K: Deserialize<'a>,
+        All: Default + Extend<(K, T)>,
     {
         let Some((outer, node)) = self.root.get(key) else {
-            return Some(Vec::new());
+            return Some(All::default());
         };
         let entries = match &node.content {
             Content::Map(entries) => entries.as_slice(),
@@ -180,14 +180,14 @@ impl<'a> Reading<'a> {
             }
         };
         let path = Path::root().key(key);
-        let mut all = Some(Vec::with_capacity(entries.len()));
+        let mut all = Some(All::default());
         for (key, node) in entries {
             let name = self.keep_key(key, &path);
             let value = self.keep(read(node), key, node, &path);
             match (name, value) {
                 (Some(name), Some(value)) => {
                     if let Some(all) = &mut all {
-                        all.push((name, value));
+                        all.extend([(name, value)]);
                     }
                 }
                 (None, _) | (_, None) => all = None,

@@ -106,8 +106,8 @@ impl Node<'_> {
                 let branches = self.branches.into_iter().filter(|(name, node)| {
                     node.leaf.is_some() || !node.branches.is_empty() || ROOTS.contains(name)
                 });
-                let members: BTreeMap<String, Value> =
-                    branches.map(|(name, node)| (name.to_owned(), node.into_value())).collect();
+                let mut members = BTreeMap::new();
+                members.extend(branches.map(|(name, node)| (name.to_owned(), node.into_value())));
                 Value::from(members)
             }
         }

@@ -80,9 +80,12 @@ pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
     let environment = environment(Escape::Text);
     let template = compiled(environment, source).map_err(|error| problem(&error, source))?;
     names::check(environment, source)?;
-    let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
-    let found = template.undeclared_variables(true);
-    Ok(found.into_iter().filter(|path| !globals.contains(path.as_str())).collect())
+    let mut found = BTreeSet::new();
+    found.extend(template.undeclared_variables(true));
+    for (global, _) in environment.globals() {
+        found.remove(global);
+    }
+    Ok(found)
 }
 
 /// The template filled with the values.

@@ -16,12 +16,11 @@ pub(crate) fn serialize<K: Serialize, S: Serializer>(
 pub(crate) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<K, Instant>, D::Error> {
-    BTreeMap::<K, i64>::deserialize(deserializer)?
-        .into_iter()
-        .map(|(key, millis)| {
-            let at = Instant::from_timestamp_millis(millis)
-                .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
-            Ok((key, at))
-        })
-        .collect()
+    let mut map = BTreeMap::new();
+    for (key, millis) in BTreeMap::<K, i64>::deserialize(deserializer)? {
+        let at = Instant::from_timestamp_millis(millis)
+            .ok_or_else(|| serde::de::Error::custom("an instant out of range"))?;
+        map.insert(key, at);
+    }
+    Ok(map)
 }

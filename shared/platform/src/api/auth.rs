@@ -14,11 +14,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use dacapo_engine::contact::Author;
 use dacapo_engine::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -187,31 +185,26 @@ impl<S: Sync> FromRequestParts<S> for Holder {
     }
 }
 
-/// Lets only those through who may.
-pub(super) async fn authenticated(
-    State(api): State<Api>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    if let Some(needed) = needed(request.method(), request.uri().path()) {
-        let key = key_of(request.headers()).ok_or_else(no_key)?;
-        // A hook reads the catalog anyway.
-        let working = (needed == Scope::Webhook).then(|| api.platform.at_work());
-        let holder = holder(&api, &key, working.as_ref()).await?;
-        if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
-            let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
-            return Err(Problem::forbidden(format!(
-                "this needs a key with the scope {}; this one has {}",
-                needed.word(),
-                has.join(", "),
-            )));
-        }
-        request.extensions_mut().insert(holder);
-        if let Some(working) = working {
-            request.extensions_mut().insert(Working(working));
-        }
+/// Lets only those through who may. Who calls is known from here on.
+pub(super) async fn authenticated(api: &Api, request: &mut Request) -> Result<(), Problem> {
+    let Some(needed) = needed(request.method(), request.uri().path()) else { return Ok(()) };
+    let key = key_of(request.headers()).ok_or_else(no_key)?;
+    // A hook reads the catalog anyway.
+    let working = (needed == Scope::Webhook).then(|| api.platform.at_work());
+    let holder = holder(api, &key, working.as_ref()).await?;
+    if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
+        let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
+        return Err(Problem::forbidden(format!(
+            "this needs a key with the scope {}; this one has {}",
+            needed.word(),
+            has.join(", "),
+        )));
     }
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(holder);
+    if let Some(working) = working {
+        request.extensions_mut().insert(Working(working));
+    }
+    Ok(())
 }
 
 /// The scope that a call needs; `None` for what is open to everybody.
@@ -244,8 +237,8 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
 
 /// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a key writes the catalog
 /// too, so a key that is known as of this revision still opens what it opened.
-#[derive(Clone, Default)]
-pub(super) struct KnownKeys(Arc<Mutex<HashMap<String, (u64, Holder)>>>);
+#[derive(Default)]
+pub(super) struct KnownKeys(Mutex<HashMap<String, (u64, Holder)>>);
 
 impl KnownKeys {
     /// So many are known at most.

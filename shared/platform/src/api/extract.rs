@@ -57,14 +57,16 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts) {
-            let detail = "send JSON, with `Content-Type: application/json`";
-            return Err(Problem::media_type(detail));
-        }
-        let body = whole(&parts, body).await?;
-        json(&body).map(Self)
+        json(&json_body(request).await?).map(Self)
     }
+}
+
+async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    let (parts, body) = request.into_parts();
+    if !is_json(&parts) {
+        return Err(Problem::media_type("send JSON, with `Content-Type: application/json`"));
+    }
+    whole(&parts, body).await
 }
 
 /// The media type of the body in lower case, without parameters; `None` if it is not said.

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use dacapo_engine::hash::hexadecimal;
@@ -22,6 +21,7 @@ use super::Api;
 use super::auth::Holder;
 use super::extract::whole;
 use super::problem::Problem;
+use super::surface::Handler;
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
@@ -148,9 +148,9 @@ enum Found {
 
 /// Answers repeats, and keeps first answers that their handlers have not kept.
 pub(super) async fn once(
-    State(api): State<Api>,
+    api: Api,
     request: Request,
-    next: Next,
+    handler: Handler,
 ) -> Result<Response, Problem> {
     let path = request.uri().path();
     // An import is too long to be looked at as a whole, and sees to it by itself.
@@ -158,7 +158,7 @@ pub(super) async fn once(
     let given = request.headers().get("idempotency-key").filter(|_| guarded).cloned();
     let holder = request.extensions().get::<Holder>().map(|holder| holder.id().to_owned());
     let (Some(given), Some(holder)) = (given, holder) else {
-        return Ok(next.run(request).await);
+        return Ok(handler(request, api).await);
     };
     let given = given
         .to_str()
@@ -182,7 +182,7 @@ pub(super) async fn once(
     let (kept, asked_again) = (AtomicBool::new(false), asked.clone());
     let once = Once(Some(Arc::new(Guarded { key: key.clone(), asked, stale, until, kept })));
     parts.extensions.insert(once.clone());
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let response = handler(Request::from_parts(parts, Body::from(body)), api.clone()).await;
     if !response.status().is_success() {
         // Perhaps because the same call was faster.
         return match find(&api.platform, &key).await? {

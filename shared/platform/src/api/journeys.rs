@@ -356,7 +356,7 @@ async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageSh
         None => None,
     };
     let (subject, text, html) = match said {
-        Some(said) => (Some(said.subject), Some(said.text), said.html),
+        Some(said) => (Some(said.subject), said.text, said.html),
         None => (None, None, None),
     };
     Ok(MessageShape {

@@ -1,9 +1,8 @@
 //! The HTTP API: what programs and people outside touch.
 //!
 //! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call says what it takes and
-//! answers in `#[utoipa::path]`, and the description made from that is held against every call. Around
-//! every call stand, from the outside: who calls (`auth`), which parameters there are (`openapi`), whether it was
-//! answered before (`idempotency`). Every failure is a [`Problem`].
+//! answers in `#[utoipa::path]`, and the description made from that is held against every call. Before each handler
+//! comes what all calls have in common (`surface::Call`). Every failure is a [`Problem`].
 //!
 //! Nothing here knows what carries the call: a server in the same process, or API Gateway.
 
@@ -34,11 +33,10 @@ mod surface;
 mod tags;
 mod unsubscribe;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
 
 use crate::platform::Platform;
 
@@ -49,18 +47,27 @@ pub use journeys::message_json;
 pub use problem::{Fault, Problem};
 use surface::{Description, Surface};
 
-/// What every call is given. Every route has a copy.
+/// What every call is given: the same, however often it is cloned.
 #[derive(Clone)]
-pub(crate) struct Api {
-    pub(crate) platform: Arc<Platform>,
+pub(crate) struct Api(Arc<Given>);
+
+pub(crate) struct Given {
+    pub(crate) platform: Platform,
     admin: Admin,
     known_keys: auth::KnownKeys,
 }
 
+impl Deref for Api {
+    type Target = Given;
+
+    fn deref(&self) -> &Given {
+        &self.0
+    }
+}
+
 /// The API of a platform. The admin key is not stored and may do everything.
 pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = all(Router::new()).route("/v1/openapi.json", get(openapi::serve));
-    assembled(routes, platform, admin.into())
+    assembled(openapi::route(all(Router::new())), platform, admin.into())
 }
 
 /// What people and programs outside touch without knowing the rest: the hooks, and the links in mail.
@@ -92,16 +99,11 @@ fn all<S: Surface>(on: S) -> S {
     unsubscribe::routes(on)
 }
 
-/// The routes with what stands around every call.
+/// The routes, with what answers where there is none.
 fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
-    let platform = Arc::new(platform);
-    let api = Api { platform, admin, known_keys: auth::KnownKeys::default() };
-    // The last layer stands outermost.
+    let given = Given { platform, admin, known_keys: auth::KnownKeys::default() };
     routes
-        .route_layer(from_fn_with_state(api.clone(), idempotency::once))
-        .route_layer(from_fn(openapi::known_parameters))
-        .route_layer(from_fn_with_state(api.clone(), auth::authenticated))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(api)
+        .with_state(Api(Arc::new(given)))
 }

@@ -6,10 +6,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request};
+use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use dacapo_engine::campaign::nearest::remedy;
 use serde::Deserialize;
 use utoipa::openapi::security::{
@@ -17,8 +19,10 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
 
+use super::Api;
 use super::extract::form_pairs;
 use super::problem::{Fault, Problem};
+use super::surface::Call;
 
 /// The description.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -81,36 +85,30 @@ pub(super) fn head() -> OpenApi {
         .build()
 }
 
+/// With the call that is not described: the description itself.
+pub(super) fn route(on: Router<Api>) -> Router<Api> {
+    let serve = Call(|request, api| Handler::call(serve, request, api));
+    on.route("/v1/openapi.json", get(serve))
+}
+
 /// The description.
-pub(super) async fn serve() -> Response {
+async fn serve() -> Response {
     ([(axum::http::header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
 }
 
 /// Refuses parameters that the description does not name.
-pub(super) async fn known_parameters(
-    path: MatchedPath,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let call = (request.method().clone(), path.as_str().to_owned());
-    if let Some(query) = request.uri().query()
-        && path.as_str().starts_with("/v1/")
-        && let Some(known) = PARAMETERS.get(&call)
-    {
-        let unknown = form_pairs(query).filter(|(name, _)| !known.contains(name.as_ref())).map(
-            |(name, _)| {
-                let remedy = remedy(&name, known.iter().map(String::as_str));
-                Fault::new(
-                    name,
-                    "unknown_parameter",
-                    format!("there is no such parameter; {remedy}"),
-                )
-            },
-        );
-        let unknown: Vec<Fault> = unknown.collect();
-        if !unknown.is_empty() {
-            return Err(Problem::invalid(unknown));
-        }
-    }
-    Ok(next.run(request).await)
+pub(super) fn known_parameters(request: &Request) -> Result<(), Problem> {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let Some(query) = request.uri().query().filter(|_| path.starts_with("/v1/")) else {
+        return Ok(());
+    };
+    let call = (request.method().clone(), path.to_owned());
+    let Some(known) = PARAMETERS.get(&call) else { return Ok(()) };
+    let unknown = form_pairs(query).filter(|(name, _)| !known.contains(name.as_ref()));
+    let unknown = unknown.map(|(name, _)| {
+        let remedy = remedy(&name, known.iter().map(String::as_str));
+        Fault::new(name, "unknown_parameter", format!("there is no such parameter; {remedy}"))
+    });
+    let unknown: Vec<Fault> = unknown.collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid(unknown)) }
 }

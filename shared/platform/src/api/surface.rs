@@ -3,39 +3,71 @@
 //! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing of what only describes
 //! them.
 
+use std::pin::Pin;
+
 use axum::Router;
-use axum::handler::Handler;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::HttpMethod;
 use utoipa_axum::PathItemExt as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::{Api, openapi};
+use super::problem::Problem;
+use super::{Api, auth, idempotency, openapi};
+
+/// What will be answered.
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Who answers a call, of whatever it takes.
+pub(super) type Handler = fn(Request, Api) -> Answering;
+
+/// A call: its handler, behind what all calls have in common. The router knows only this type; were each handler one of
+/// its own, each would cost 6 KB.
+#[derive(Clone, Copy)]
+pub(super) struct Call(pub(super) Handler);
+
+impl Call {
+    /// Who calls and may they, are the parameters known, was the same answered before? Then the handler.
+    async fn answer(self, mut request: Request, api: Api) -> Result<Response, Problem> {
+        auth::authenticated(&api, &mut request).await?;
+        openapi::known_parameters(&request)?;
+        idempotency::once(api, request, self.0).await
+    }
+}
+
+impl axum::handler::Handler<(), Api> for Call {
+    type Future = Answering;
+
+    fn call(self, request: Request, api: Api) -> Answering {
+        Box::pin(async move { self.answer(request, api).await.into_response() })
+    }
+}
 
 /// See the module.
 pub(super) trait Surface: Sized {
     /// With a call: where it is, who answers it, and what there is to say about it.
-    fn call<T: 'static>(
+    fn call(
         self,
         path: &str,
         methods: &[HttpMethod],
-        handler: impl Handler<T, Api>,
-        described: impl FnOnce() -> UtoipaMethodRouter<Api>,
+        call: Call,
+        described: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self;
 }
 
 impl Surface for Router<Api> {
-    fn call<T: 'static>(
+    fn call(
         self,
         path: &str,
         methods: &[HttpMethod],
-        handler: impl Handler<T, Api>,
-        _: impl FnOnce() -> UtoipaMethodRouter<Api>,
+        call: Call,
+        _: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
-        methods.iter().fold(self, |router, method| {
-            router.route(path, on(method.to_method_filter(), handler.clone()))
-        })
+        methods
+            .iter()
+            .fold(self, |router, method| router.route(path, on(method.to_method_filter(), call)))
     }
 }
 
@@ -54,12 +86,12 @@ impl Description {
 }
 
 impl Surface for Description {
-    fn call<T: 'static>(
+    fn call(
         self,
         _: &str,
         _: &[HttpMethod],
-        _: impl Handler<T, Api>,
-        described: impl FnOnce() -> UtoipaMethodRouter<Api>,
+        _: Call,
+        described: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
         Self(self.0.routes(described()))
     }
@@ -74,7 +106,7 @@ macro_rules! calls {
                 surface,
                 &<[<__path_ $handler>] as utoipa::Path>::path(),
                 &<[<__path_ $handler>] as utoipa::Path>::methods(),
-                $handler,
+                $crate::api::surface::Call(|request, api| axum::handler::Handler::call($handler, request, api)),
                 || utoipa_axum::routes!($handler),
             );)+
             surface

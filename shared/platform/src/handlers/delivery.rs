@@ -265,11 +265,11 @@ impl Platform {
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
         Ok(rendered(email, &values).map(|rendered| Mail {
+            text: rendered.text_part(),
             from: sender.clone(),
             to: to.to_owned(),
             reply_to: email.reply_to.clone(),
             subject: rendered.subject,
-            text: rendered.text,
             html: rendered.html,
             unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
             message: MessageName {

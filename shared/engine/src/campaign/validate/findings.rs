@@ -2,7 +2,7 @@
 
 use crate::campaign::node::{MOST_PROBLEMS, Path, Place};
 use crate::campaign::reader::Places;
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, in_order};
 
 /// Collects problems and finds their places.
 pub(super) struct Findings<'a> {
@@ -65,7 +65,7 @@ impl<'a> Findings<'a> {
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.errors;
         problems.extend(self.warnings);
-        problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        in_order(&mut problems);
         problems
     }
 

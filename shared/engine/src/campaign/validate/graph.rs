@@ -1,6 +1,6 @@
 //! The graph: its entries, its edges, what can be reached, and cycles without a rest (R41).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::bounds::MOST_ELEMENTS;
 use super::findings::{At, Findings};
@@ -41,13 +41,13 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
 
 /// The edges that tokens take, by the position of the elements in the document.
 struct Graph<'a> {
-    positions: BTreeMap<&'a ElementId, usize>,
+    positions: HashMap<&'a ElementId, usize>,
     next: Vec<Vec<usize>>,
 }
 
 impl<'a> Graph<'a> {
     fn of(document: &'a Document) -> Self {
-        let positions: BTreeMap<&ElementId, usize> =
+        let positions: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
         let next = document
             .elements
@@ -193,18 +193,17 @@ fn edge_path(element_path: &Path, element: &Element, key: &str, index: usize) ->
 }
 
 fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
-    let entries = document.elements.iter().enumerate().filter(|(_, (_, each))| is_entry(each));
-    let mut ahead: Vec<usize> = entries.map(|(i, _)| i).collect();
-    let mut reached: BTreeSet<usize> = ahead.iter().copied().collect();
+    let mut reached: Vec<bool> = document.elements.iter().map(|(_, each)| is_entry(each)).collect();
+    let mut ahead: Vec<usize> = (0..reached.len()).filter(|i| reached[*i]).collect();
     while let Some(i) = ahead.pop() {
         for &to in &graph.next[i] {
-            if reached.insert(to) {
+            if !std::mem::replace(&mut reached[to], true) {
                 ahead.push(to);
             }
         }
     }
     for (i, (id, _)) in document.elements.iter().enumerate() {
-        if !reached.contains(&i) {
+        if !reached[i] {
             findings.error(
                 "unreachable",
                 &At::Key(&Path::root().key("elements").key(id.as_str())),
