@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
-use batch::{Acknowledged, drained, side_by_side, whose};
+use batch::{Acknowledged, Sources, side_by_side, whose};
 
 /// The consumer of the change feed.
 pub(crate) const CONSUMER: &str = "worker";
@@ -36,7 +36,7 @@ const BATCH: usize = 512;
 
 /// In so many parts, each with contacts of its own, the decisions of a round are performed: by two cores, beside the store's
 /// threads.
-const PARTS: u32 = 2;
+const PARTS: u32 = 4;
 
 /// How long a message is hidden while it is with a webhook or a mail server.
 const LEASE: TimeDelta = TimeDelta::seconds(180);
@@ -201,10 +201,12 @@ impl Worker {
         }
         while self.outward.try_join_next().is_some() {}
         let sent_out = self.send_out(now).await?;
-        // Each goes on while it has something, so that none waits for the slowest of the others.
-        let feed = drained(|| work.feed());
-        let (fed, timers, queues) =
-            tokio::join!(feed, drained(|| work.timers()), drained(|| work.queues()));
+        let sources = Sources::new(3, work.store.commit_notifier());
+        let (fed, timers, queues) = tokio::join!(
+            sources.drained(|| work.feed()),
+            sources.drained(|| work.timers()),
+            sources.drained(|| work.queues()),
+        );
         Ok(fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst))
     }
 

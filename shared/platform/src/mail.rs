@@ -126,3 +126,47 @@ pub fn read_by(email: &Email) -> impl Iterator<Item = String> + '_ {
         .flatten()
         .chain(["unsubscribe_url".to_owned()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dacapo_engine::language::Language;
+    use dacapo_engine::template::MergeValue;
+    use dacapo_engine::time::Zone;
+    use serde_json::json;
+
+    const LINK: &str = "https://dacapo.example/u/token";
+
+    fn said(email: &serde_json::Value) -> Rendered {
+        let email: Email = serde_json::from_value(email.clone()).unwrap();
+        let values = [("contact.first_name", "Ann & Co"), ("unsubscribe_url", LINK)];
+        let values =
+            values.map(|(path, text)| (path.to_owned(), MergeValue::Text(text.to_owned())));
+        let (zone, language) = (Zone::Europe__Berlin, Language::of("de"));
+        rendered(&email, &MergeValues { zone, language, values: values.into() }).unwrap()
+    }
+
+    #[test]
+    fn an_email_of_html_alone_leaves_with_a_text_made_from_it() {
+        let html = "<p>Dear <b>{{ contact.first_name }}</b></p><p><a href='https://a.example/b'>Book</a></p>";
+        let mail = said(&json!({ "subject": "Hello", "html": html }));
+        assert_eq!(mail.text, None);
+        let text = mail.text_part();
+        for part in ["Dear **Ann & Co**", "[Book][1]", "https://a.example/b", "[Abmelden][2]", LINK]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn r32_marketing_mail_has_the_unsubscribe_link_in_each_of_its_bodies() {
+        let mail =
+            said(&json!({ "subject": "Hello", "text": "Dear you", "html": "<p>Dear you</p>" }));
+        assert_eq!(mail.text_part(), format!("Dear you\n\n-- \nAbmelden: {LINK}\n"));
+        let footer = format!("<p>Dear you</p>\n<p><a href=\"{LINK}\">Abmelden</a></p>");
+        assert_eq!(mail.html.as_deref(), Some(footer.as_str()));
+        let confirmation =
+            json!({ "subject": "Hello", "text": "Dear you", "purpose": "transactional" });
+        assert_eq!(said(&confirmation).text_part(), "Dear you");
+    }
+}

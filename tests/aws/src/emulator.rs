@@ -75,7 +75,7 @@ impl Emulator {
     /// Waits until it takes connections; it may end before.
     async fn answers(&mut self) -> bool {
         let up = async {
-            while TcpStream::connect(self.address).await.is_err() {
+            while !answers(self.address).await {
                 if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
                     return false;
                 }
@@ -99,6 +99,13 @@ impl Emulator {
             },
         })
     }
+}
+
+/// Whether somebody takes connections there. While nobody does, a call may come from the very port that it goes to, and
+/// then reaches itself.
+pub async fn answers(address: SocketAddr) -> bool {
+    let called = TcpStream::connect(address).await.and_then(|stream| stream.local_addr());
+    called.is_ok_and(|from| from != address)
 }
 
 impl Drop for Emulator {

@@ -2,7 +2,8 @@
 //!
 //! What counts is how a function starts before it warms its connections: here nobody listens where it would connect, and of
 //! the certificates that it reads for them there is one instead of all. How it starts with all of them is shown beside. Of
-//! several starts the quickest counts, since whatever else the machine does can only make one slower.
+//! several starts the quickest counts, since whatever else the machine does can only make one slower. The functions take
+//! turns, so that a slow minute is one for all of them.
 
 use std::fmt;
 
@@ -23,7 +24,7 @@ const SLOWEST: f64 = 1.5;
 /// The most memory, in bytes.
 const MOST_MEMORY: u64 = 30 * 1024 * 1024;
 
-/// How often each is started.
+/// How often each is started, with one certificate and with all.
 const STARTS: usize = 25;
 
 /// What was measured.
@@ -57,14 +58,21 @@ pub struct Figures {
 /// If the system trusts nobody.
 pub async fn all() -> Measured {
     let one = OneCertificate::write();
-    let empty = figures("empty", &[], &one).await;
-    let mut functions = Vec::new();
-    for function in Function::ALL {
-        let settings: Vec<(&str, &str)> =
-            read_by(function).map(|variable| (variable.name, value(variable.name))).collect();
-        functions.push(figures(function.name(), &settings, &one).await);
+    let mut empty = (Figures::of("empty"), Vec::new());
+    let mut functions: Vec<_> = Function::ALL
+        .into_iter()
+        .map(|function| {
+            let settings = read_by(function).map(|variable| (variable.name, value(variable.name)));
+            (Figures::of(function.name()), settings.collect())
+        })
+        .collect();
+    for _ in 0..STARTS {
+        for (figures, settings) in std::iter::once(&mut empty).chain(&mut functions) {
+            figures.start(settings, &one).await;
+        }
     }
-    Measured { empty, functions }
+    let functions = functions.into_iter().map(|(figures, _)| figures).collect();
+    Measured { empty: empty.0, functions }
 }
 
 fn value(name: &str) -> &'static str {
@@ -78,21 +86,26 @@ fn value(name: &str) -> &'static str {
     }
 }
 
-async fn figures(name: &'static str, settings: &[(&str, &str)], one: &OneCertificate) -> Figures {
-    let (mut init, mut with_certificates, mut memory) = (f64::MAX, f64::MAX, 0);
-    let unwarmed = [settings, &[("SSL_CERT_FILE", one.0.as_str())]].concat();
-    for _ in 0..STARTS {
-        for (settings, quickest) in [(&unwarmed[..], &mut init), (settings, &mut with_certificates)]
-        {
+impl Figures {
+    /// Those of a function that has not been started yet.
+    fn of(name: &'static str) -> Self {
+        let (init, with_certificates) = (f64::MAX, f64::MAX);
+        Self { name, zipped: zipped(name), init, with_certificates, memory: 0 }
+    }
+
+    /// Starts the function with one certificate, and with all.
+    async fn start(&mut self, settings: &[(&str, &str)], one: &OneCertificate) {
+        let Self { name, init, with_certificates, memory, .. } = self;
+        let unwarmed = [settings, &[("SSL_CERT_FILE", one.0.as_str())]].concat();
+        for (settings, quickest) in [(&unwarmed[..], init), (settings, with_certificates)] {
             let rie = Rie::start(name, settings).await;
             // An event that every function can do nothing with: what counts is that it has been handed over.
             let _ = rie.invoke("{}").await;
             let took = rie.init().unwrap_or_else(|| panic!("{name} told no start:\n{}", rie.log()));
             *quickest = quickest.min(took);
-            memory = memory.max(rie.memory().unwrap_or_else(|| panic!("{name} runs no more")));
+            *memory = (*memory).max(rie.memory().unwrap_or_else(|| panic!("{name} runs no more")));
         }
     }
-    Figures { name, zipped: zipped(name), init, with_certificates, memory }
 }
 
 /// A file with one of the certificates that the system trusts. It is removed when this is dropped.

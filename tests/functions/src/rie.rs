@@ -2,11 +2,12 @@
 //!
 //! It comes inside the SAM CLI, which `make functions` installs.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use dacapo_aws_tests::emulator::answers;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,7 +30,7 @@ impl Rie {
     /// A function of this name, with these settings and no others.
     pub async fn start(name: &str, settings: &[(&str, &str)]) -> Self {
         let bootstrap = bootstrap(name);
-        let (port, api) = (free_port(), free_port());
+        let [port, api] = free_ports();
         let log = std::env::temp_dir().join(format!("dacapo-rie-{port}.log"));
         let out = std::fs::File::create(&log).expect("a log");
         let process = Command::new(emulator())
@@ -47,7 +48,7 @@ impl Rie {
             .expect("the emulator starts");
         let rie = Self { process, port, log, bootstrap };
         let up = async {
-            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            while !answers(SocketAddr::from(([127, 0, 0, 1], port))).await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -157,7 +158,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").port()
+fn free_ports() -> [u16; 2] {
+    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    free.map(|listener| listener.local_addr().expect("an address").port())
 }

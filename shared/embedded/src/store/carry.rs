@@ -1,8 +1,10 @@
 //! The thread that carries SQLite's log over into the file, so that the writer waits for the disk as little as can be.
 //!
-//! The log can begin anew only when all of it was carried over, and while there is load the writer is always ahead. So
-//! when it has grown long, and the thread has just done most of it, the writer does the rest between two groups.
+//! The log can begin anew only when all of it was carried over and the disk has taken the file, and while there is load the
+//! writer is always ahead. So when it has grown long the thread has the disk take most of it, and the writer does the rest
+//! between two groups.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,9 @@ const UNITS: usize = 1_000;
 /// From so many pages on the log is to begin anew: about 160 MB.
 const LONG: i64 = 40_000;
 
+/// So often the disk takes what was carried over before the writer does the rest.
+const ROUNDS: usize = 2;
+
 /// The end of the thread that the writer holds.
 pub(super) struct Carrier {
     wake: Option<SyncSender<()>>,
@@ -29,13 +34,13 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// Carries over the log of the store in this file.
-    pub(super) fn start(file: &Path) -> rusqlite::Result<Self> {
-        let connection = schema::open_carrier(file)?;
+    /// Carries over the log of the store in this file, which is open for writing too.
+    pub(super) fn start(path: &Path, file: Arc<File>) -> rusqlite::Result<Self> {
+        let connection = schema::open_carrier(path)?;
         let (wake, woken) = sync_channel(1);
         let rest = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&rest);
-        let thread = std::thread::spawn(move || run(&connection, &woken, &told));
+        let thread = std::thread::spawn(move || run(&connection, &file, &woken, &told));
         Ok(Self { wake: Some(wake), rest, units: 0, thread: Some(thread) })
     }
 
@@ -64,9 +69,16 @@ impl Drop for Carrier {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, rest: &AtomicBool) {
+fn run(connection: &Connection, file: &File, woken: &Receiver<()>, rest: &AtomicBool) {
     while woken.recv().is_ok() {
         if carry(connection).is_some_and(|pages| pages >= LONG) {
+            // The first time takes long, and the log grows meanwhile.
+            for _ in 0..ROUNDS {
+                if let Err(error) = file.sync_data() {
+                    tracing::warn!(%error, "the disk did not take the store");
+                }
+                carry(connection);
+            }
             rest.store(true, Ordering::Relaxed);
         }
     }

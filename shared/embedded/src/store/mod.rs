@@ -66,6 +66,9 @@ pub struct SqliteStore {
     next_reader: AtomicUsize,
     cache: Arc<ItemCache>,
     writer: Writer,
+    /// The store's file, for the disk to take it. Closing it takes SQLite's locks on the file away, all of this process: so it
+    /// is closed last.
+    _file: Option<Arc<File>>,
     /// Held as long as the store is open, given back by the system whatever ends the process.
     _lock: Option<File>,
 }
@@ -158,7 +161,7 @@ impl SqliteStore {
             let (connection_, cache_) = (Arc::clone(&connection), Arc::clone(&cache));
             let writer =
                 Writer::start(connection_, cache_, (Flusher::start(None), None), feed_filter);
-            return Ok(Arc::new(Self::new(vec![connection], cache, writer, None)));
+            return Ok(Arc::new(Self::new(vec![connection], cache, writer, None, None)));
         };
         let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(unusable)?;
@@ -175,9 +178,11 @@ impl SqliteStore {
             .map(|_| Ok(Arc::new(Mutex::new(schema::open_reader(&file)?))))
             .collect::<Result<_, rusqlite::Error>>()?;
         let connection = Arc::new(Mutex::new(connection));
-        let threads = (Flusher::start(Some(directory.join(LOG))), Some(Carrier::start(&file)?));
+        let opened = Arc::new(File::options().write(true).open(&file).map_err(unusable)?);
+        let carrier = Carrier::start(&file, Arc::clone(&opened))?;
+        let threads = (Flusher::start(Some(directory.join(LOG))), Some(carrier));
         let writer = Writer::start(connection, Arc::clone(&cache), threads, feed_filter);
-        Ok(Arc::new(Self::new(readers, cache, writer, Some(lock))))
+        Ok(Arc::new(Self::new(readers, cache, writer, Some(opened), Some(lock))))
     }
 
     /// Makes all of these true at once, or none of them.
@@ -239,9 +244,11 @@ impl SqliteStore {
         readers: Vec<Arc<Mutex<Connection>>>,
         cache: Arc<ItemCache>,
         writer: Writer,
+        file: Option<Arc<File>>,
         lock: Option<File>,
     ) -> Self {
-        Self { readers, next_reader: AtomicUsize::new(0), cache, writer, _lock: lock }
+        let next_reader = AtomicUsize::new(0);
+        Self { readers, next_reader, cache, writer, _file: file, _lock: lock }
     }
 
     /// One item as it stands.

@@ -4,7 +4,6 @@
 //! e-mail and field, the settings and the sender are read by themselves. Every refusal has its place in the
 //! text and says what to write instead. Whether the document makes sense is `campaign::validate`'s affair.
 
-
 use serde::Deserialize;
 use serde::de::Error;
 

@@ -304,6 +304,7 @@ struct MessageShape {
     /// When the status was reached.
     #[schema(format = DateTime)]
     at: String,
+    /// `null` too where the e-mail has only HTML; the text that left with it was made from that.
     body_text: Option<String>,
     body_html: Option<String>,
 }
