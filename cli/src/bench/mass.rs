@@ -84,6 +84,10 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
 
     let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);
+    // What a process does once, when it first does something to many, is not what one contact takes.
+    let nobody = json!({ "campaigns": ["everybody"], "contacts": { "tag": "Nobody" } });
+    api.post("/v1/mass-actions/stop-campaign", &nobody).await?;
+    embedded.worker.idle().await;
     forget_peak();
     let stopwatch = Stopwatch::start();
     let everybody = json!({ "campaigns": ["everybody"], "contacts": "enrolled",

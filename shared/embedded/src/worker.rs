@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
-use batch::{Acknowledged, Sources, side_by_side, whose};
+use batch::{Acknowledged, drained, side_by_side, whose};
 
 /// The consumer of the change feed.
 pub(crate) const CONSUMER: &str = "worker";
@@ -201,12 +201,10 @@ impl Worker {
         }
         while self.outward.try_join_next().is_some() {}
         let sent_out = self.send_out(now).await?;
-        let sources = Sources::new(3, work.store.commit_notifier());
-        let (fed, timers, queues) = tokio::join!(
-            sources.drained(|| work.feed()),
-            sources.drained(|| work.timers()),
-            sources.drained(|| work.queues()),
-        );
+        // Each goes on while it has something, so that none waits for the slowest of the others.
+        let feed = drained(|| work.feed());
+        let (fed, timers, queues) =
+            tokio::join!(feed, drained(|| work.timers()), drained(|| work.queues()));
         Ok(fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst))
     }
 

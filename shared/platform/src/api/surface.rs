@@ -24,7 +24,7 @@ type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 pub(super) type Handler = fn(Request, Api) -> Answering;
 
 /// A call: its handler, behind what all calls have in common. The router knows only this type; were each handler one of
-/// its own, each would cost 6 KB.
+/// its own, the router's code would be there once for each.
 #[derive(Clone, Copy)]
 pub(super) struct Call(pub(super) Handler);
 
