@@ -397,7 +397,6 @@ mod stored_twice {
     use super::Suppression;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[allow(clippy::ref_option, clippy::option_option, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(
         value: &Option<Option<Suppression>>,
         serializer: S,
@@ -405,7 +404,6 @@ mod stored_twice {
         value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
-    #[allow(clippy::option_option, reason = "serde's signature")]
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Option<Suppression>>, D::Error> {

@@ -188,7 +188,6 @@ impl FieldValue {
 fn number_json(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT {
-        #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
         return json!(number as i64);
     }
     json!(number)

@@ -54,7 +54,7 @@ impl Emulator {
     async fn start(name: &str, command: impl Fn(u16) -> Command) -> Self {
         let mut said = String::new();
         for _ in 0..TRIES {
-            let address = free_address();
+            let [address] = free_addresses();
             let log = std::env::temp_dir().join(format!("dacapo-{name}-{}.log", address.port()));
             let out = std::fs::File::create(&log).expect("a log");
             let process = command(address.port())
@@ -123,7 +123,8 @@ fn installed(name: &str) -> PathBuf {
     folder
 }
 
-fn free_address() -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port")
+/// Addresses of this machine at which nobody listens, each another.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let free = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    free.map(|listener| listener.local_addr().expect("an address"))
 }

@@ -31,7 +31,6 @@ pub fn sent(stack: &Stack) -> Vec<Mail> {
         .map(|mail| {
             let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
             let to = mail["To"].as_array().into_iter().flatten();
-            #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
             let at = mail["Timestamp"].as_f64().unwrap_or_default() as i64;
             Mail {
                 to: to.filter_map(|one| one.as_str().map(address_of)).collect(),

@@ -2,12 +2,12 @@
 //!
 //! It comes inside the SAM CLI, which `make functions` installs.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dacapo_aws_tests::emulator::answers;
+use dacapo_aws_tests::emulator::{answers, free_addresses};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ const ANSWERING: Duration = Duration::from_secs(60);
 /// A function under the emulator.
 pub struct Rie {
     process: Child,
-    port: u16,
+    address: SocketAddr,
     log: PathBuf,
     bootstrap: PathBuf,
 }
@@ -30,25 +30,25 @@ impl Rie {
     /// A function of this name, with these settings and no others.
     pub async fn start(name: &str, settings: &[(&str, &str)]) -> Self {
         let bootstrap = bootstrap(name);
-        let [port, api] = free_ports();
-        let log = std::env::temp_dir().join(format!("dacapo-rie-{port}.log"));
+        let [address, api] = free_addresses();
+        let log = std::env::temp_dir().join(format!("dacapo-rie-{}.log", address.port()));
         let out = std::fs::File::create(&log).expect("a log");
         let process = Command::new(emulator())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .envs(settings.iter().copied())
             .args(["--log-level", "info"])
-            .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
-            .args(["--runtime-api-address", &format!("127.0.0.1:{api}")])
+            .args(["--runtime-interface-emulator-address", &address.to_string()])
+            .args(["--runtime-api-address", &api.to_string()])
             .arg(&bootstrap)
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("a log"))
             .stderr(out)
             .spawn()
             .expect("the emulator starts");
-        let rie = Self { process, port, log, bootstrap };
+        let rie = Self { process, address, log, bootstrap };
         let up = async {
-            while !answers(SocketAddr::from(([127, 0, 0, 1], port))).await {
+            while !answers(address).await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -71,7 +71,7 @@ impl Rie {
     }
 
     async fn post(&self, event: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the emulator");
+        let mut stream = TcpStream::connect(self.address).await.expect("the emulator");
         let length = event.len();
         // HTTP/1.0, so that the answer comes in one piece and then ends.
         let head = format!(
@@ -156,9 +156,4 @@ fn emulator() -> PathBuf {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn free_ports() -> [u16; 2] {
-    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    free.map(|listener| listener.local_addr().expect("an address").port())
 }

@@ -148,7 +148,6 @@ impl<'a> Reading<'a> {
     }
 
     /// The outer option is whether it could be read, the inner one whether it is there.
-    #[allow(clippy::option_option, reason = "said above")]
     fn optional<T: Deserialize<'a>>(&mut self, key: &'static str) -> Option<Option<T>> {
         match self.root.get(key) {
             Some((key, node)) => self.keep(decode(node), key, node, &Path::root()),

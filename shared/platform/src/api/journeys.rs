@@ -148,8 +148,15 @@ impl Lines {
             Some((from, shown)) if sk == from => *shown,
             Some(_) | None => 0,
         };
-        let lines = records.iter().rev().flat_map(|record| {
-            record.lines.iter().rev().map(|line| HistoryLine {
+        let newest_first = records
+            .iter()
+            .rev()
+            .flat_map(|record| record.lines.iter().rev().map(move |line| (record, line)));
+        for (nth, (record, line)) in newest_first.enumerate().skip(skipped) {
+            if self.shown.len() == self.limit {
+                return Some(Cursor::at(&[HISTORY, sk, &nth.to_string()]));
+            }
+            self.shown.push(HistoryLine {
                 at: instant_text(record.at),
                 campaign: campaign.clone(),
                 run: line.run,
@@ -157,13 +164,7 @@ impl Lines {
                 text: line.what.words(self.zone, &record.because),
                 cause: record.because.words(),
                 element: line.element.as_ref().map(ToString::to_string),
-            })
-        });
-        for (nth, line) in lines.enumerate().skip(skipped) {
-            if self.shown.len() == self.limit {
-                return Some(Cursor::at(&[HISTORY, sk, &nth.to_string()]));
-            }
-            self.shown.push(line);
+            });
         }
         None
     }

@@ -51,6 +51,7 @@ use surface::{Description, Surface};
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Given>);
 
+/// See [`Api`].
 pub(crate) struct Given {
     pub(crate) platform: Platform,
     admin: Admin,

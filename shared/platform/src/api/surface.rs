@@ -1,4 +1,5 @@
-//! What is made of the calls: a router that answers them, or the description that names them.
+//! What is made of the calls: a router that answers them, or the description that names them; and what comes before
+//! every handler.
 //!
 //! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing of what only describes
 //! them.

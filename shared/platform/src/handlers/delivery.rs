@@ -264,20 +264,23 @@ impl Platform {
         };
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
-        Ok(rendered(email, &values).map(|rendered| Mail {
-            text: rendered.text_part(),
-            from: sender.clone(),
-            to: to.to_owned(),
-            reply_to: email.reply_to.clone(),
-            subject: rendered.subject,
-            html: rendered.html,
-            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-            message: MessageName {
-                contact: contact.id.clone(),
-                campaign: document.id.clone(),
-                run: delivery.run,
-                step: delivery.step,
-            },
+        Ok(rendered(email, &values).map(|rendered| {
+            let text = rendered.text_part();
+            Mail {
+                from: sender.clone(),
+                to: to.to_owned(),
+                reply_to: email.reply_to.clone(),
+                subject: rendered.subject,
+                text,
+                html: rendered.html,
+                unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
+                message: MessageName {
+                    contact: contact.id.clone(),
+                    campaign: document.id.clone(),
+                    run: delivery.run,
+                    step: delivery.step,
+                },
+            }
         }))
     }
 }

@@ -207,7 +207,6 @@ fn nine() -> TimeOfDay {
     TimeOfDay::new(9, 0).unwrap_or_default()
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_nine(at: &TimeOfDay) -> bool {
     *at == nine()
 }
