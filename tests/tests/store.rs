@@ -102,6 +102,33 @@ async fn a_consumer_reads_on_from_its_checkpoint_also_after_reopening() {
     assert!(store.feed_is_read("tags").unwrap());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_was_seen_at_work_is_not_said_to_have_rested() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(Some(directory.path()));
+    store.commit(vec![checkpoint("tags", 0)]).await.unwrap();
+    let works = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            for rev in 1..=2_000 {
+                store.commit(vec![put(contact("c", rev))]).await.unwrap();
+                let done = checkpoint("tags", i64::try_from(rev).unwrap());
+                store.commit(vec![done]).await.unwrap();
+            }
+        }
+    });
+    let mut seen = 0;
+    while !works.is_finished() {
+        let at = store.checkpoint("tags").unwrap();
+        if !store.feed_is_read("tags").unwrap() {
+            seen += 1;
+            assert!(!store.feed_rests("tags", at).unwrap(), "it was at work behind {at}");
+        }
+    }
+    works.await.unwrap();
+    assert!(seen > 0 && store.feed_rests("tags", 2_000).unwrap());
+}
+
 #[tokio::test]
 async fn the_feed_is_trimmed_behind_the_slowest() {
     let store = open(None);

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
-use batch::{Acknowledged, drained, side_by_side, whose};
+use batch::{Acknowledged, Sources, side_by_side, whose};
 
 /// The consumer of the change feed.
 pub(crate) const CONSUMER: &str = "worker";
@@ -201,10 +201,12 @@ impl Worker {
         }
         while self.outward.try_join_next().is_some() {}
         let sent_out = self.send_out(now).await?;
-        // Each goes on while it has something, so that none waits for the slowest of the others.
-        let feed = drained(|| work.feed());
-        let (fed, timers, queues) =
-            tokio::join!(feed, drained(|| work.timers()), drained(|| work.queues()));
+        let sources = Sources::new(3, work.store.commit_notifier());
+        let (fed, timers, queues) = tokio::join!(
+            sources.drained(|| work.feed()),
+            sources.drained(|| work.timers()),
+            sources.drained(|| work.queues()),
+        );
         Ok(fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst))
     }
 
@@ -423,8 +425,7 @@ impl Work {
     /// Whether the feed is still bringing what something has to come after, or has gone on since it was at `fed`; then
     /// the round is not the last.
     fn feed_goes_on(&self, fed: i64) -> Result<bool, Error> {
-        let store = &self.store;
-        let goes_on = store.checkpoint(CONSUMER)? != fed || !store.feed_is_read(CONSUMER)?;
+        let goes_on = !self.store.feed_rests(CONSUMER, fed)?;
         self.waits.fetch_or(goes_on, Ordering::SeqCst);
         Ok(goes_on)
     }

@@ -45,15 +45,20 @@ impl SqliteStore {
         })
     }
 
-    /// Whether a consumer is done with every change there is.
+    /// Whether a registered consumer is done with every change there is.
     pub fn feed_is_read(&self, consumer: &str) -> Result<bool, TableError> {
-        self.read(|connection| {
-            let checkpoint = checkpoint_of(connection, consumer)?;
-            let more = connection
-                .prepare_cached("SELECT 1 FROM feed WHERE seq > ?1 LIMIT 1")?
-                .exists([checkpoint])?;
-            Ok(!more)
-        })
+        let select = "SELECT 1 FROM checkpoints WHERE consumer = ?1
+            AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";
+        self.read(|connection| connection.prepare_cached(select)?.exists([consumer]))
+    }
+
+    /// Whether a registered consumer is done with every change there is, and has been since it was done with this one.
+    /// Both are of one moment: asked one after the other, the consumer could be through in between, and whoever saw it at work
+    /// would hear that it rests.
+    pub fn feed_rests(&self, consumer: &str, at: i64) -> Result<bool, TableError> {
+        let select = "SELECT 1 FROM checkpoints WHERE consumer = ?1 AND seq = ?2
+            AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";
+        self.read(|connection| connection.prepare_cached(select)?.exists(params![consumer, at]))
     }
 
     /// The number of the last change that a consumer is done with, 0 for one that isn't registered.

@@ -1,10 +1,12 @@
 //! What a round takes at once: whose it is, how it goes side by side, what acknowledges it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_platform::error::Error;
 use dacapo_platform::ports::Message;
 use dacapo_platform::table::{Body, TableError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::store::Operation;
@@ -23,16 +25,77 @@ impl Acknowledged {
     }
 }
 
-/// Takes from a source until it has nothing more. Says whether it had anything.
-pub(super) async fn drained<F>(mut take: impl FnMut() -> F) -> Result<bool, Error>
-where
-    F: Future<Output = Result<bool, Error>>,
-{
-    let mut any = false;
-    while take().await? {
-        any = true;
+/// So often a round takes something, from whichever source: what is done between rounds is to come to pass under load too.
+const TAKES: usize = 32;
+
+/// The sources of a round, which go side by side. One that has nothing looks again as soon as something is committed: what
+/// one does is work for another. When none has anything, all have ended.
+pub(super) struct Sources {
+    commits: watch::Receiver<u64>,
+    at_work: watch::Sender<usize>,
+    takes: AtomicUsize,
+}
+
+impl Sources {
+    /// So many of them, around a store with this notifier.
+    pub(super) fn new(number: usize, commits: watch::Receiver<u64>) -> Self {
+        Self { commits, at_work: watch::Sender::new(number), takes: AtomicUsize::new(0) }
     }
-    Ok(any)
+
+    /// Takes from one of them as long as there is anything, and the round goes on. Says whether there was.
+    pub(super) async fn drained<F>(&self, mut take: impl FnMut() -> F) -> Result<bool, Error>
+    where
+        F: Future<Output = Result<bool, Error>>,
+    {
+        let mut at_work = AtWork { sources: self, counted: true };
+        let mut commits = self.commits.clone();
+        let mut any = false;
+        while self.takes.load(Ordering::Relaxed) < TAKES {
+            commits.mark_unchanged();
+            if take().await? {
+                any = true;
+                self.takes.fetch_add(1, Ordering::Relaxed);
+            } else if !at_work.wait_for(&mut commits).await {
+                break;
+            }
+        }
+        Ok(any)
+    }
+}
+
+/// That a source is at work: whichever way it ends, it is no longer.
+struct AtWork<'a> {
+    sources: &'a Sources,
+    counted: bool,
+}
+
+impl AtWork<'_> {
+    fn is(&mut self, at_work: bool) {
+        if std::mem::replace(&mut self.counted, at_work) != at_work {
+            self.sources.at_work.send_modify(|number| match at_work {
+                true => *number += 1,
+                false => *number -= 1,
+            });
+        }
+    }
+
+    /// Waits until something is committed; `false`: nobody is at work who could.
+    async fn wait_for(&mut self, commits: &mut watch::Receiver<u64>) -> bool {
+        self.is(false);
+        let mut others = self.sources.at_work.subscribe();
+        let committed = tokio::select! {
+            changed = commits.changed() => changed.is_ok(),
+            _ = others.wait_for(|number| *number == 0) => false,
+        };
+        self.is(committed);
+        committed
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.is(false);
+    }
 }
 
 /// Lets contacts go side by side, over all cores. The first failure is answered when all are through.
@@ -54,4 +117,45 @@ where
 /// What a message is about, a contact or a lane of a job: its messages go in order.
 pub(super) fn whose(body: &Body) -> Option<String> {
     body.read::<Message>().ok()?.lane()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    #[tokio::test]
+    async fn what_one_source_commits_another_takes_meanwhile() {
+        let (notifier, commits) = watch::channel(0);
+        let sources = Sources::new(2, commits);
+        let taken = AtomicBool::new(false);
+        // A job whose lanes order their next turns until the feed has gone on.
+        let turn = async || {
+            tokio::task::yield_now().await;
+            notifier.send_modify(|commits| *commits += 1);
+            Ok(!taken.load(SeqCst))
+        };
+        let feed = async || Ok(*notifier.borrow() > 0 && !taken.swap(true, SeqCst));
+        let (fed, turned) = tokio::join!(sources.drained(feed), sources.drained(turn));
+        assert!(fed.unwrap() && turned.unwrap());
+        assert!(taken.load(SeqCst), "the feed waited for the job to end");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_keeps_nobody_waiting() {
+        let (_notifier, commits) = watch::channel(0);
+        let sources = Sources::new(2, commits);
+        let fails = async || Err(Error::from(TableError::Failed("the disk".to_owned())));
+        let (failed, empty) =
+            tokio::join!(sources.drained(fails), sources.drained(async || Ok(false)));
+        assert!(failed.is_err() && !empty.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_although_there_is_always_more() {
+        let (_notifier, commits) = watch::channel(0);
+        let sources = Sources::new(1, commits);
+        assert!(sources.drained(async || Ok(true)).await.unwrap());
+        assert_eq!(sources.takes.into_inner(), TAKES);
+    }
 }
