@@ -35,8 +35,14 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     };
     if bench.format == Format::Text {
         println!(
-            "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}",
-            "figure", "contacts", "per second", "µs a contact", "MB resident", "KB on disk"
+            "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12} {:>14}",
+            "figure",
+            "contacts",
+            "per second",
+            "µs a contact",
+            "MB resident",
+            "KB on disk",
+            "ms others wait"
         );
     }
     match bench.what {
@@ -69,12 +75,13 @@ fn print_row(row: &Value) {
     let number =
         |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
     println!(
-        "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12}",
+        "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12} {:>14}",
         row["figure"].as_str().unwrap_or_default(),
         row["contacts"],
         number("per_second"),
         number("micros_a_contact"),
         number("resident_mb"),
         number("disk_kb_a_contact"),
+        number("others_wait_ms"),
     );
 }

@@ -1,11 +1,13 @@
 //! The worker: what the Lambdas do in the cloud, in one task.
 //!
-//! It works in rounds. A round takes what the change feed, the timers and the queues have, lets different
+//! It works in rounds. A round takes what the change feed, the timers and the queues have, side by side, lets different
 //! contacts go side by side and the same one in order, and acknowledges only what is done: whatever a crash interrupts is
-//! taken again, and bears it. What waits for others (webhooks, a mail server) runs beside the rounds and holds up
+//! taken again, and bears it. Jobs wait while the feed is far behind, so that nobody waits for a job. What waits for others (webhooks, a mail server) runs beside the rounds and holds up
 //! nobody.
 
 mod batch;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +35,10 @@ pub(crate) const CONSUMER: &str = "worker";
 
 /// How much a round takes from each source.
 const BATCH: usize = 512;
+
+/// While the feed has so many changes to bring, jobs take no further turn: what they decide is not to keep waiting for long
+/// what others do, nor to be read back from the disk.
+const FAR_BEHIND: i64 = 4096;
 
 /// In so many parts, each with contacts of its own, the decisions of a round are performed: by two cores, beside the store's
 /// threads.
@@ -381,8 +387,9 @@ impl Work {
     async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
+        let behind = self.store.feed_behind(CONSUMER)? >= FAR_BEHIND;
         for queue in Queue::ALL {
-            if self.outward_queues().contains(&queue) {
+            if self.outward_queues().contains(&queue) || (queue == Queue::Sweeps && behind) {
                 continue;
             }
             for message in self.store.receive(queue.name(), now, BATCH, None).await? {

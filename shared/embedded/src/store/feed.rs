@@ -61,6 +61,16 @@ impl SqliteStore {
         self.read(|connection| connection.prepare_cached(select)?.exists(params![consumer, at]))
     }
 
+    /// How many changes a registered consumer has before it, at most.
+    pub fn feed_behind(&self, consumer: &str) -> Result<i64, TableError> {
+        let select =
+            "SELECT (SELECT max(seq) FROM feed) - seq FROM checkpoints WHERE consumer = ?1";
+        let behind: Option<Option<i64>> = self.read(|connection| {
+            connection.prepare_cached(select)?.query_row([consumer], |row| row.get(0)).optional()
+        })?;
+        Ok(behind.flatten().unwrap_or(0).max(0))
+    }
+
     /// The number of the last change that a consumer is done with, 0 for one that isn't registered.
     pub fn checkpoint(&self, consumer: &str) -> Result<i64, TableError> {
         self.read(|connection| checkpoint_of(connection, consumer))

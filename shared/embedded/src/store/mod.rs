@@ -30,7 +30,6 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError as Taken};
 
 use async_trait::async_trait;
@@ -63,7 +62,6 @@ const READERS: usize = 4;
 /// Everything that the embedded engine stores.
 pub struct SqliteStore {
     readers: Vec<Arc<Mutex<Connection>>>,
-    next_reader: AtomicUsize,
     cache: Arc<ItemCache>,
     writer: Writer,
     /// The store's file, for the disk to take it. Closing it takes SQLite's locks on the file away, all of this process: so it
@@ -247,8 +245,7 @@ impl SqliteStore {
         file: Option<Arc<File>>,
         lock: Option<File>,
     ) -> Self {
-        let next_reader = AtomicUsize::new(0);
-        Self { readers, next_reader, cache, writer, _file: file, _lock: lock }
+        Self { readers, cache, writer, _file: file, _lock: lock }
     }
 
     /// One item as it stands.
@@ -264,23 +261,49 @@ impl SqliteStore {
         Ok(item)
     }
 
-    /// Reads on whichever connection is free.
+    /// Items as they stand. Those that have to be read are read in one transaction, so that SQLite keeps the pages which lead to
+    /// them.
+    fn items(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, TableError> {
+        let mut items = Vec::with_capacity(keys.len());
+        let mut unknown = Vec::new();
+        for key in keys {
+            items.push(match self.cache.look_up(key) {
+                Known::Item(item) => Some(Arc::unwrap_or_clone(item)),
+                Known::Unknown(ticket) => {
+                    unknown.push((items.len(), ticket));
+                    None
+                }
+            });
+        }
+        if unknown.is_empty() {
+            return Ok(items);
+        }
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            for (at, ticket) in &unknown {
+                items[*at] = rows::get(&transaction, &keys[*at])?;
+                if let Some(item) = &items[*at] {
+                    self.cache.keep(ticket, item);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(items)
+    }
+
+    /// Reads on the first connection that is free: the fewer are in use, the more of what they read is still with them.
     fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, TableError> {
-        let first = self.next_reader.fetch_add(1, Ordering::Relaxed);
-        let mut candidates =
-            (0..self.readers.len()).map(|n| &self.readers[(first + n) % self.readers.len()]);
-        let free = candidates.find_map(|reader| match reader.try_lock() {
+        let free = self.readers.iter().find_map(|reader| match reader.try_lock() {
             Ok(connection) => Some(connection),
             // A connection holds no state between reads that a panic could have left half done.
             Err(Taken::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(Taken::WouldBlock) => None,
         });
-        let connection = free.unwrap_or_else(|| {
-            self.readers[first % self.readers.len()].lock().unwrap_or_else(PoisonError::into_inner)
-        });
+        let connection =
+            free.unwrap_or_else(|| self.readers[0].lock().unwrap_or_else(PoisonError::into_inner));
         query(&connection).map_err(|error| TableError::Failed(error.to_string()))
     }
 }
@@ -316,7 +339,7 @@ impl Table for SqliteStore {
         _: Consistency,
     ) -> Result<Vec<Option<Item>>, TableError> {
         keys.iter().try_for_each(check_key)?;
-        keys.iter().map(|key| self.item(key)).collect()
+        self.items(keys)
     }
 
     async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_micros(150);
 /// So many units in the last group say that there is load.
 const LOAD: usize = 4;
 /// So many checkpoints pass before what they leave behind is trimmed.
-const CHECKPOINTS_TO_TRIM: usize = 256;
+const CHECKPOINTS_TO_TRIM: usize = 16;
 /// Tokens of transactions that are remembered. They bridge retries, which come within seconds.
 const TOKENS: usize = 4096;
 
