@@ -91,6 +91,9 @@ pub struct Sweep {
     /// The number of the turn: one that the lane has taken is not taken again.
     #[serde(rename = "t")]
     pub turn: u32,
+    /// Whether the lists showed everything that the job is about when the lane was put into the queue.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub shown: bool,
 }
 
 /// What is put into a queue.

@@ -235,7 +235,7 @@ struct Lane {
     turn: u32,
     /// Whether it has looked at its lists.
     begun: bool,
-    /// Whether the lists showed everything when it began, so that it need not go through them again.
+    /// Whether the lists showed everything before it began, so that it need not go through them again.
     settled: bool,
     /// How often it has been through the lists, from 0.
     pass: u8,

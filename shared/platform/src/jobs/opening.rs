@@ -233,9 +233,11 @@ impl Platform {
                 over.push(*seq);
                 continue;
             };
+            let now = self.now();
+            let shown = self.ports.outbox.lists_show(job.at, now) == Shown::Yes;
             for (lane, stored) in (0..).zip(self.lanes(&job).await?) {
                 let turn = stored.map_or(0, |lane| lane.turn);
-                orders.push(self.turn_order(Sweep { job: *seq, lane, turn }, self.now()));
+                orders.push(self.turn_order(Sweep { job: *seq, lane, turn, shown }, now));
             }
         }
         if !orders.is_empty() {

@@ -1,8 +1,8 @@
 //! Where the contacts of a page come from.
 //!
 //! A page is fixed when it is first listed: whoever takes it again has the same contacts before it. The first pass goes
-//! through the lists as they are. Lists follow what is written, so unless they showed everything when it began, a second
-//! pass goes through them later and takes those that stand on no page of the first.
+//! through the lists as they are. Lists follow what is written, so unless they showed everything when it began, or when it
+//! was put into the queue, a second pass goes through them later and takes those that stand on no page of the first.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{Job, Kind, Lane, Selection, StoredPage};
 use crate::error::Error;
 use crate::handlers::Done;
 use crate::platform::{Platform, item, read};
-use crate::ports::Shown;
+use crate::ports::{Shown, Sweep};
 use crate::table::{Condition, Cursor, TableError, Write};
 
 /// How much of a list the second pass goes through at once, in pages.
@@ -46,15 +46,16 @@ impl Platform {
     pub(super) async fn next_page(
         &self,
         job: &Job,
-        number: u32,
+        sweep: &Sweep,
         lane: &mut Lane,
     ) -> Result<Next, Error> {
+        let number = sweep.lane;
         if !lane.begun {
             lane.begun = true;
-            let shown = self.ports.outbox.lists_show(job.at, self.now());
+            let shows = || self.ports.outbox.lists_show(job.at, self.now()) == Shown::Yes;
             let named = matches!(job.selection, Selection::Named { .. });
             // Nobody may be left behind in an account that is erased: it goes through its list until nobody is new.
-            lane.settled = named || (shown == Shown::Yes && job.kind != Kind::EraseAccount);
+            lane.settled = named || (job.kind != Kind::EraseAccount && (sweep.shown || shows()));
         }
         let walks = match job.kind {
             Kind::EraseAccount => 1,

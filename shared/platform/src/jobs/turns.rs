@@ -136,7 +136,8 @@ impl Turn<'_> {
             if done.is_some() {
                 next.claim = None;
             }
-            if !self.note(next).await? {
+            // Whoever waits without having done anything leaves no trace: a write would wake the one who tries again.
+            if next != self.lane && !self.note(next).await? {
                 return Ok(Done::Soon);
             }
             match (done, step) {
@@ -161,7 +162,7 @@ impl Turn<'_> {
     /// Does one page.
     async fn step(&self, next: &mut Lane) -> Result<Step, Error> {
         let at = next.campaign;
-        let contacts = match self.platform.next_page(self.job, self.sweep.lane, next).await? {
+        let contacts = match self.platform.next_page(self.job, self.sweep, next).await? {
             Next::Page(contacts) => contacts,
             Next::Late => return self.late(next).await,
             Next::Wait(done) => return Ok(Step::Wait(done)),
