@@ -3,8 +3,8 @@
 //! One contact goes into a campaign by the hook; everybody else is a copy of its items under another id, written in the
 //! order of keys before the engine starts. Then everybody is stopped by one call. What is counted is the time from the
 //! call until nothing is left to do: decisions, history, statistics by day, timers. If that lasts, somebody else's contact
-//! enters another campaign meanwhile, and how long that takes is told too. What takes a moment is measured several times, and the median is
-//! told.
+//! enters another campaign meanwhile, and how long that takes is told too. What takes a moment is measured several times,
+//! and the median is told.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -114,10 +114,7 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
                             "reset_contacts": true, "reset_statistics": true });
     let taken = api.post("/v1/mass-actions/stop-campaign", &everybody).await?;
     let answered = stopwatch.elapsed().as_secs_f64();
-    let waited = match contacts {
-        LASTING.. => Some(somebody_else(&api).await?),
-        _ => None,
-    };
+    let waited = if contacts >= LASTING { Some(somebody_else(&api).await?) } else { None };
     embedded.worker.idle().await;
     let took = stopwatch.elapsed().as_secs_f64();
     let id = taken["id"].as_str().ok_or("no id")?;
@@ -208,15 +205,12 @@ impl Original {
     async fn copy(&self, store: &SqliteStore, contacts: usize) -> Result<(), Box<dyn Error>> {
         // In the order of keys, the file is written from its beginning to its end.
         let apart = (1 << 60) / u64::try_from(contacts)?;
-        let mut copied = 1..u64::try_from(contacts)?;
-        loop {
+        let copies = 1..u64::try_from(contacts)?;
+        for first in copies.clone().step_by(COPIES_A_COMMIT) {
             let mut operations = Vec::new();
-            for n in copied.by_ref().take(COPIES_A_COMMIT) {
-                operations
-                    .extend(self.copied(&ContactId::new(format!("c{:015x}", n * apart))?, n)?);
-            }
-            if operations.is_empty() {
-                break;
+            for n in (first..copies.end).take(COPIES_A_COMMIT) {
+                let id = ContactId::new(format!("c{:015x}", n * apart))?;
+                operations.extend(self.copied(&id, n)?);
             }
             store.commit(operations).await?;
         }

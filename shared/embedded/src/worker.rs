@@ -432,7 +432,7 @@ impl Work {
     /// Whether the feed is still bringing what something has to come after, or has gone on since it was at `fed`; then
     /// the round is not the last.
     fn feed_goes_on(&self, fed: i64) -> Result<bool, Error> {
-        let goes_on = !self.store.feed_rests(CONSUMER, fed)?;
+        let goes_on = self.store.feed_rests_at(CONSUMER)? != Some(fed);
         self.waits.fetch_or(goes_on, Ordering::SeqCst);
         Ok(goes_on)
     }

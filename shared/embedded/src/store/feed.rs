@@ -47,28 +47,27 @@ impl SqliteStore {
 
     /// Whether a registered consumer is done with every change there is.
     pub fn feed_is_read(&self, consumer: &str) -> Result<bool, TableError> {
-        let select = "SELECT 1 FROM checkpoints WHERE consumer = ?1
-            AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";
-        self.read(|connection| connection.prepare_cached(select)?.exists([consumer]))
+        Ok(self.feed_rests_at(consumer)?.is_some())
     }
 
-    /// Whether a registered consumer is done with every change there is, and has been since it was done with this one.
-    /// Both are of one moment: asked one after the other, the consumer could be through in between, and whoever saw it at work
-    /// would hear that it rests.
-    pub fn feed_rests(&self, consumer: &str, at: i64) -> Result<bool, TableError> {
-        let select = "SELECT 1 FROM checkpoints WHERE consumer = ?1 AND seq = ?2
+    /// The checkpoint of a registered consumer that is done with every change there is. Both are of one moment: asked one after
+    /// the other, the consumer could be through in between, and whoever saw it at work would hear that it had rested.
+    pub fn feed_rests_at(&self, consumer: &str) -> Result<Option<i64>, TableError> {
+        let select = "SELECT seq FROM checkpoints WHERE consumer = ?1
             AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";
-        self.read(|connection| connection.prepare_cached(select)?.exists(params![consumer, at]))
+        self.read(|connection| {
+            connection.prepare_cached(select)?.query_row([consumer], |row| row.get(0)).optional()
+        })
     }
 
     /// How many changes a registered consumer has before it, at most.
     pub fn feed_behind(&self, consumer: &str) -> Result<i64, TableError> {
-        let select =
-            "SELECT (SELECT max(seq) FROM feed) - seq FROM checkpoints WHERE consumer = ?1";
-        let behind: Option<Option<i64>> = self.read(|connection| {
+        let select = "SELECT max((SELECT coalesce(max(seq), 0) FROM feed) - seq, 0)
+            FROM checkpoints WHERE consumer = ?1";
+        let behind: Option<i64> = self.read(|connection| {
             connection.prepare_cached(select)?.query_row([consumer], |row| row.get(0)).optional()
         })?;
-        Ok(behind.flatten().unwrap_or(0).max(0))
+        Ok(behind.unwrap_or(0))
     }
 
     /// The number of the last change that a consumer is done with, 0 for one that isn't registered.
