@@ -1,5 +1,6 @@
 //! What the command is told: arguments, and the one place that reads the environment.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -77,7 +78,7 @@ pub(crate) struct Bench {
     pub(crate) what: Measured,
     /// How many contacts; several numbers show how it scales.
     #[arg(long, value_delimiter = ',', default_value = "10000")]
-    pub(crate) contacts: Vec<usize>,
+    pub(crate) contacts: Vec<NonZeroUsize>,
     /// How the figures are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -50,13 +50,13 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
             keep(decisions::measure());
             for contacts in &bench.contacts {
                 for course in [Course::FiveSteps, Course::Loop] {
-                    keep(runtime.block_on(throughput::measure(course, *contacts))?);
+                    keep(runtime.block_on(throughput::measure(course, contacts.get()))?);
                 }
             }
         }
         Measured::Mass => {
             for contacts in &bench.contacts {
-                keep(runtime.block_on(mass::median(*contacts))?);
+                keep(runtime.block_on(mass::median(contacts.get()))?);
             }
         }
     }
