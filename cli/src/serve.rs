@@ -1,7 +1,6 @@
 //! `dacapo serve`: everything in one process.
 
 use std::error::Error;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use dacapo_embedded::{Embedded, Options, SystemChance};
@@ -10,6 +9,7 @@ use dacapo_platform::ports::Chance as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::out;
 use crate::settings::Serve;
 
 /// Listens until it is told to stop.
@@ -26,6 +26,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         directory: serve.data_dir,
         clock: serve.clock,
         time_zone: serve.time_zone,
+        locale: serve.locale,
         smtp: serve.smtp,
         public_url: serve.public_url.unwrap_or_else(|| url.clone()),
         local: listener.local_addr()?.ip().is_loopback(),
@@ -34,8 +35,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let key = serve.api_key.unwrap_or_else(|| format!("dk_{}", SystemChance.text(40)));
     let router = embedded.router(Some(AdminKey::of(&key)));
     let ready = json!({ "ready": true, "url": url, "api_key": key });
-    writeln!(std::io::stdout(), "{ready}")?;
-    std::io::stdout().flush()?;
+    out::line(ready)?;
     axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await?;
     embedded.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -39,6 +39,8 @@ pub struct Options {
     pub clock: ClockKind,
     /// The account's zone, if it is to be set.
     pub time_zone: Option<dacapo_engine::time::Zone>,
+    /// The account's language, if it is to be set: a BCP 47 tag.
+    pub locale: Option<String>,
     /// The SMTP server that mail is sent to; captured without it.
     pub smtp: Option<String>,
     /// Where it is reached from outside, for links in mail.
@@ -99,10 +101,16 @@ impl Embedded {
             caller: Arc::new(outside::HttpCaller::default()),
         };
         let platform = Platform::new(account, ports, options.public_url);
-        if let Some(zone) = options.time_zone {
+        if options.time_zone.is_some() || options.locale.is_some() {
             platform
                 .change_catalog::<_, Error>(|catalog| {
-                    zone.name().clone_into(&mut catalog.settings.time_zone);
+                    let settings = &mut catalog.settings;
+                    if let Some(zone) = options.time_zone {
+                        zone.name().clone_into(&mut settings.time_zone);
+                    }
+                    if let Some(locale) = &options.locale {
+                        settings.locale.clone_from(locale);
+                    }
                     Ok(((), Vec::new()))
                 })
                 .await?;

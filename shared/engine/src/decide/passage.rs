@@ -87,7 +87,11 @@ impl<'a> Passage<'a> {
             }
             self.recheck_before(change, before);
             self.look_at(change.rev);
+            let done = self.done();
             self.change(change);
+            if self.done() == done {
+                self.note_quiet(change);
+            }
             applied = true;
             before = change.rev;
         }
@@ -100,6 +104,12 @@ impl<'a> Passage<'a> {
         self.view = self.latest.clone();
         self.now = situation.now;
         applied
+    }
+
+    /// How much has been done so far: lines, effects, writes.
+    fn done(&self) -> (usize, usize, usize) {
+        let lines = self.records.iter().map(|record| record.lines.len()).sum();
+        (lines, self.effects.len(), self.writes.len())
     }
 
     /// A recheck that is overdue comes before a later change, on the contact as it was before (R14).
@@ -409,11 +419,6 @@ impl<'a> Passage<'a> {
         self.next.held = Some(guard);
     }
 
-    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
-    pub(super) fn is_never_enrolled(&self) -> bool {
-        self.situation.enrollment.is_none() && !self.is_material()
-    }
-
     /// Whether anything happened that must be committed.
     pub(super) fn is_material(&self) -> bool {
         if !(self.records.is_empty() && self.effects.is_empty() && self.writes.is_empty()) {
@@ -423,6 +428,7 @@ impl<'a> Passage<'a> {
             Some(before) => {
                 let seen = Enrollment {
                     seen: before.seen,
+                    quiet: before.quiet.clone(),
                     milestones: before.milestones,
                     ..self.next.clone()
                 };
