@@ -2,6 +2,7 @@
 
 use super::passage::{Moving, Passage};
 use super::{DEEPEST, Effect, Ignored, Source};
+use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::contact::{Causality, Change};
 use crate::enrollment::{Guard, Parked, Status};
@@ -85,7 +86,7 @@ impl Passage<'_> {
         }
     }
 
-    fn happened(&self, edge: &Edge, change: &Change) -> bool {
+    pub(super) fn happened(&self, edge: &Edge, change: &Change) -> bool {
         let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
         let now_set = |key| self.view.fields.contains_key(key);
         match edge {
@@ -106,7 +107,7 @@ impl Passage<'_> {
     }
 
     /// Fires a start or an event, once a run (R5). Says whether the contact went in.
-    fn fire_entry(
+    pub(super) fn fire_entry(
         &mut self,
         place: usize,
         id: &ElementId,
@@ -164,11 +165,12 @@ impl Passage<'_> {
     }
 
     /// Whether the starts are to be checked (R6), or a restart is to be triggered (R13).
-    fn is_a_trigger(&self, change: &Change) -> bool {
+    pub(super) fn is_a_trigger(&self, change: &Change) -> bool {
         match self.next.status {
             Status::Stopped | Status::Held => false,
             Status::AwaitingRestart => {
-                change.is_of_tags_or_fields()
+                self.has_starts()
+                    && change.is_of_tags_or_fields()
                     && self.next.restart_chain != Some(change.causality.chain)
             }
             Status::Active | Status::Completed | Status::Ready => self
@@ -191,13 +193,18 @@ impl Passage<'_> {
         }
     }
 
-    fn is_too_early(&self) -> bool {
+    /// Whether there is anything that a trigger could set going (R13).
+    fn has_starts(&self) -> bool {
+        self.graph.starts().next().is_some()
+    }
+
+    pub(super) fn is_too_early(&self) -> bool {
         self.next.eligible_at.is_some_and(|eligible_at| self.now < eligible_at)
     }
 
     /// One recheck, however many triggers come (R14).
-    fn park(&mut self, regardless: bool) {
-        let Some(until) = self.next.eligible_at else { return };
+    pub(super) fn park(&mut self, regardless: bool) {
+        let Some(until) = self.next.eligible_at.filter(|_| self.has_starts()) else { return };
         match self.next.parked.as_mut() {
             Some(parked) if regardless && !parked.regardless => parked.regardless = true,
             Some(_) => return,
@@ -269,6 +276,9 @@ impl Passage<'_> {
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
+        if !self.has_starts() {
+            return;
+        }
         self.causality = parked.causality;
         self.cause = Cause::Recheck(Box::new(parked.because));
         self.line(None, Happened::Rechecked);
@@ -303,6 +313,9 @@ impl Passage<'_> {
         };
         match ignored {
             Some(reason) => self.line(None, Happened::StartIgnored { reason: reason.to_owned() }),
+            None if self.standing().is_ok_and(|standing| standing.paused) => {
+                self.park_first_start();
+            }
             None if self.is_too_early() => self.park(true),
             None => {
                 self.enter_first_start();
@@ -316,7 +329,10 @@ impl Passage<'_> {
         from: &Source,
         causality: Causality,
     ) -> Result<(), Ignored> {
-        let standing = self.unless_paused()?;
+        let standing = self.standing()?;
+        if standing.paused {
+            return self.status_changed_in_pause(from, causality, standing);
+        }
         self.apply_once(from)?;
         if causality.depth >= DEEPEST {
             return Err(Ignored::NothingConcerned);
@@ -364,7 +380,12 @@ impl Passage<'_> {
             self.next.idle = true;
             return Err(Ignored::NothingConcerned);
         }
-        self.cause = Cause::Published(standing.version);
+        self.cause = match self.situation.campaign.timeline.resumed_last().map(|last| &last.what) {
+            Some(Reached::Resumed { by, .. }) => Cause::ResumedBy { by: by.clone(), parked: None },
+            Some(Reached::Published { .. } | Reached::Paused {}) | None => {
+                Cause::Published(standing.version)
+            }
+        };
         self.choose_version(standing);
         if self.is_too_early() {
             self.park(false);

@@ -92,8 +92,19 @@ impl World {
             let seen =
                 self.enrollment(&image.id, &campaign).map_or(0, |enrollment| enrollment.seen);
             if seen < image.rev {
-                self.decide(image, &campaign, before.max(seen), &Event::Changed);
+                self.decide(image, &campaign, before.max(seen), &Event::Changed, true);
+                self.follow(&image.id, &campaign);
             }
+        }
+    }
+
+    /// A milestone may have come since the change: then it is for the latest contact to be looked at.
+    fn follow(&mut self, contact: &ContactId, campaign: &CampaignId) {
+        let count = self.campaigns.get(campaign).map_or(0, |campaign| campaign.timeline.count());
+        let enrollment = self.enrollment(contact, campaign);
+        if enrollment.is_some_and(|enrollment| enrollment.is_behind(count)) {
+            let event = Event::Changed;
+            self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
         }
     }
 
@@ -108,10 +119,17 @@ impl World {
             Some(enrollment) => enrollment.seen,
             None => latest.recent.first().map_or(latest.rev, |change| change.rev - 1),
         };
-        self.decide(&latest, campaign, baseline, event);
+        self.decide(&latest, campaign, baseline, event, false);
     }
 
-    fn decide(&mut self, contact: &Contact, id: &CampaignId, baseline: u64, event: &Event) {
+    fn decide(
+        &mut self,
+        contact: &Contact,
+        id: &CampaignId,
+        baseline: u64,
+        event: &Event,
+        is_image: bool,
+    ) {
         let Some(campaign) = self.campaigns.get(id) else { return };
         let enrollment = self.enrollment(&contact.id, id);
         let statuses = |other: &CampaignId| {
@@ -125,6 +143,7 @@ impl World {
             baseline,
             enrollment,
             statuses: &statuses,
+            is_image,
             now: self.now,
         };
         match decide(&situation, event) {
@@ -133,11 +152,15 @@ impl World {
                 self.commit(&contact.id, id, *advance, event);
                 if again {
                     let latest = self.contacts[&contact.id].clone();
-                    self.decide(&latest, id, baseline, event);
+                    self.decide(&latest, id, baseline, event, false);
                 }
             }
-            Decision::Seen(enrollment) => {
-                self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
+            // It is noted only before the contact forgets what was seen.
+            Decision::Seen(next) => {
+                if is_image && enrollment.is_some_and(|it| contact.changes_after(it.seen).is_none())
+                {
+                    self.enrollments.insert((contact.id.clone(), id.clone()), *next);
+                }
             }
             Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
             Decision::Ignore(Ignored::Behind) => {
@@ -182,6 +205,7 @@ impl World {
                 }
             }
             if latest.rev > before {
+                latest.made_knowing(before, self.catalog);
                 let image = Box::new(latest.clone());
                 self.waiting.push(Work::Contact { before, image });
             }
