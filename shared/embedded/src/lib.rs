@@ -100,7 +100,8 @@ impl Embedded {
             mailer,
             caller: Arc::new(outside::HttpCaller::default()),
         };
-        let platform = Platform::new(account, ports, options.public_url);
+        let mut platform = Platform::new(account, ports, options.public_url);
+        platform.alone = true;
         if options.time_zone.is_some() || options.locale.is_some() {
             platform
                 .change_catalog::<_, Error>(|catalog| {

@@ -111,6 +111,9 @@ pub struct Enrollment {
     /// A trigger that came too early and is rechecked at `eligible_at` (R14).
     #[serde(rename = "pk", default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// What has come while the campaign is paused, in the order of coming, each entry once (R51).
+    #[serde(rename = "pe", default, skip_serializing_if = "Vec::is_empty")]
+    pub parked_entries: Vec<ParkedEntry>,
     /// Runs begun on a day (R40).
     #[serde(rename = "rd", default, skip_serializing_if = "Option::is_none")]
     pub runs_on: Option<DayCount>,
@@ -320,6 +323,26 @@ pub struct Parked {
     pub causality: Causality,
 }
 
+/// A start that is to be checked, or an event that is to fire, when the campaign is resumed (R51).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParkedEntry {
+    /// The start or the event.
+    #[serde(rename = "e")]
+    pub element: ElementId,
+    /// Which of both it was when it was parked: an id whose type has changed is gone (R50).
+    #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_event: bool,
+    /// Why.
+    #[serde(rename = "b")]
+    pub because: Cause,
+    /// Whether the start is entered, condition or not (R52).
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub regardless: bool,
+    /// The place in its chain of what came.
+    #[serde(rename = "c")]
+    pub causality: Causality,
+}
+
 /// A count on a calendar day of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCount {
@@ -381,6 +404,7 @@ impl Enrollment {
             eligible_at: None,
             restart_chain: None,
             parked: None,
+            parked_entries: Vec::new(),
             runs_on: None,
             messages_on: None,
             by_hand: false,
@@ -402,6 +426,16 @@ impl Enrollment {
     /// The token at a step of the current run.
     pub fn token(&self, step: u32) -> Option<&Token> {
         self.tokens.iter().find(|token| token.step == step)
+    }
+
+    /// Whether it has tokens, or something parked, that a milestone which was not applied may concern.
+    pub fn is_behind(&self, milestones: u32) -> bool {
+        self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
+    }
+
+    /// Whether something has come while the campaign was paused and is answered when it is resumed (R51).
+    pub fn waits_for_resume(&self) -> bool {
+        !self.parked_entries.is_empty() || self.parked.is_some()
     }
 
     /// Whether the entry or goal has fired in this run.

@@ -5,6 +5,7 @@
 //! and kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dacapo_engine::account::Account;
@@ -189,11 +190,17 @@ type EmailName = (CampaignId, u32, String);
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
+    /// The revision that was last read or written.
+    known: AtomicU64,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
     placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
 impl CatalogCache {
+    fn knows(&self, rev: u64) {
+        self.known.store(rev, Ordering::Relaxed);
+    }
+
     /// How many campaigns there were when the catalog was last read; none where it never was.
     pub(crate) fn campaigns(&self) -> usize {
         let loaded = self.loaded.lock().ok().and_then(|loaded| loaded.clone());
@@ -207,6 +214,16 @@ impl Platform {
     #[must_use]
     pub fn at_work(&self) -> Self {
         Self { pinned: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The revision of the catalog that whoever writes a contact now knows; 0 if that is not known for certain. Nothing is
+    /// read for it.
+    pub(crate) fn known_catalog(&self) -> u64 {
+        if self.alone {
+            return self.catalog.known.load(Ordering::Relaxed);
+        }
+        let pinned = self.pinned.as_ref().and_then(|pinned| pinned.0.lock().ok());
+        pinned.and_then(|pinned| pinned.as_ref().map(|(loaded, _)| loaded.rev)).unwrap_or(0)
     }
 
     /// The catalog as it is now, or as it was when the invocation first needed it.
@@ -251,11 +268,15 @@ impl Platform {
         let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
         let rev = known.as_ref().map_or(0, |known| known.rev);
         let stored = match (self.ports.table.get_since(&self.keys.catalog(), rev).await?, known) {
-            (Since::Same, Some(known)) => return Ok(known),
+            (Since::Same, Some(known)) => {
+                self.catalog.knows(known.rev);
+                return Ok(known);
+            }
             (Since::Same, None) => None,
             (Since::Now(stored), _) => stored,
         };
         let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
+        self.catalog.knows(rev);
         let catalog: Catalog = match &stored {
             Some(item) => read(item)?,
             None => Catalog::default(),
@@ -341,6 +362,11 @@ impl Platform {
             let loaded = self.read_catalog().await?;
             let mut catalog = loaded.catalog.clone();
             let (answer, with_it) = change(&mut catalog)?;
+            for (id, head) in &mut catalog.campaigns {
+                let before = loaded.catalog.campaigns.get(id);
+                let before = before.map_or(0, |before| before.timeline.count());
+                head.timeline.written_in(before, loaded.rev + 1);
+            }
             if catalog == loaded.catalog && with_it.is_empty() {
                 return Ok(answer);
             }
@@ -353,7 +379,10 @@ impl Platform {
             let mut writes = vec![Write::put(stored, condition)];
             writes.extend(with_it);
             match self.write(writes).await {
-                Ok(()) => return Ok(answer),
+                Ok(()) => {
+                    self.catalog.knows(loaded.rev + 1);
+                    return Ok(answer);
+                }
                 Err(TableError::Conflict { which: 0, .. } | TableError::Contended) => {}
                 Err(error) => return Err(E::from(Error::from(error))),
             }

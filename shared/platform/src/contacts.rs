@@ -187,7 +187,9 @@ impl Platform {
         let mut patch = patch.clone();
         let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
         patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
-        let change = contact.apply(&patch, by.clone(), None, now, 0).cloned();
+        contact.apply(&patch, by.clone(), None, now, 0);
+        contact.made_knowing(0, self.known_catalog());
+        let change = contact.recent.last().cloned();
         let written = Written { contact, created: true, change };
         let owner = item(self.keys.address(address), &StoredAddress { contact: id })
             .map_err(WriteError::Failed)?;
@@ -255,7 +257,9 @@ impl Platform {
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
         let mut contact = before.clone();
-        let change = contact.apply(patch, by.clone(), None, self.now(), 0).cloned();
+        let changed = contact.apply(patch, by.clone(), None, self.now(), 0).is_some();
+        contact.made_knowing(before.rev, self.known_catalog());
+        let change = contact.recent.last().filter(|_| changed).cloned();
         let written = Written { contact, created: false, change };
         let mut writes = Vec::new();
         if written.change.is_some() {

@@ -55,6 +55,9 @@ pub struct Platform {
     pub public_url: String,
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
+    /// Whether no other process writes to the table: then this one knows the newest revision of the catalog without reading
+    /// it.
+    pub alone: bool,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
@@ -68,7 +71,8 @@ impl Platform {
         let catalog = Arc::new(CatalogCache::default());
         let (keys, defaults) = (Keys::of(account), Defaults::default());
         let (known_tags, last_id) = (Arc::default(), Arc::default());
-        Self { ports, keys, public_url, defaults, catalog, known_tags, last_id, pinned: None }
+        let (alone, pinned) = (false, None);
+        Self { ports, keys, public_url, defaults, alone, catalog, known_tags, last_id, pinned }
     }
 
     /// Now.

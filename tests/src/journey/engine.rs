@@ -54,7 +54,7 @@ impl Stage for EngineStage {
             Deed::Publish(publish) => publish_on(world, publish)?,
             Deed::Pause(campaign) => world.pause(campaign),
             Deed::Resume { campaign, skip, enroll_existing } => {
-                world.resume(campaign, *skip);
+                world.resume(campaign, *skip, "admin");
                 if *enroll_existing {
                     world.enroll_existing(campaign);
                 }
@@ -135,6 +135,11 @@ impl Stage for EngineStage {
                     .map(|token| (token.element.to_string(), token.due()))
                     .collect(),
                 parked: enrollment.parked.as_ref().and(enrollment.eligible_at),
+                parked_entries: enrollment
+                    .parked_entries
+                    .iter()
+                    .map(|entry| entry.element.to_string())
+                    .collect(),
             })
             .collect())
     }

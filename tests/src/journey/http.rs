@@ -351,6 +351,7 @@ impl<H: Host> Stage for HttpStage<H> {
         let places = enrollments.iter().map(|enrollment| {
             let parked = !enrollment["parked"].is_null();
             let tokens = enrollment["tokens"].as_array().into_iter().flatten();
+            let parked_entries = enrollment["parked_entries"].as_array().into_iter().flatten();
             Ok(Whereabouts {
                 campaign: text(enrollment, "campaign")?,
                 run: number(enrollment, "run")?,
@@ -360,6 +361,9 @@ impl<H: Host> Stage for HttpStage<H> {
                         let due = Some(&token["due"]).filter(|due| !due.is_null());
                         Ok((text(token, "element")?, due.map(instant).transpose()?))
                     })
+                    .collect::<Result<_, String>>()?,
+                parked_entries: parked_entries
+                    .map(|entry| text(entry, "element"))
                     .collect::<Result<_, String>>()?,
                 parked: parked.then(|| instant(&enrollment["eligible_at"])).transpose()?,
             })

@@ -167,6 +167,10 @@ impl Player<'_> {
                     if let Some(until) = place.parked {
                         let _ = write!(self.out, ", parked until {}", self.at(until));
                     }
+                    if !place.parked_entries.is_empty() {
+                        let entries = place.parked_entries.join(", ");
+                        let _ = write!(self.out, ", parked until the resume: {entries}");
+                    }
                     let _ = writeln!(self.out);
                 }
             }

@@ -198,6 +198,8 @@ pub struct Whereabouts {
     pub tokens: Vec<(String, Option<Instant>)>,
     /// Until when a trigger is parked.
     pub parked: Option<Instant>,
+    /// The entries that are answered when the campaign is resumed.
+    pub parked_entries: Vec<String>,
 }
 
 /// A campaign's statistics: words and numbers, in the order in which they are shown.

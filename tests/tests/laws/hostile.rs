@@ -5,7 +5,8 @@ use dacapo_engine::account::Account;
 use dacapo_engine::contact::{Causality, Chain, Consent, Contact};
 use dacapo_engine::decide::{Decision, Event, Situation, Source, decide};
 use dacapo_engine::enrollment::{
-    DatePlan, DateRest, DayCount, Enrollment, Guard, MessageRest, Parked, Rest, Status, Token,
+    DatePlan, DateRest, DayCount, Enrollment, Guard, MessageRest, Parked, ParkedEntry, Rest,
+    Status, Token,
 };
 use dacapo_engine::history::{Cause, Order};
 use dacapo_engine::ids::ElementId;
@@ -117,6 +118,15 @@ impl Bytes {
             regardless: self.flag(),
             causality: self.causality(),
         });
+        enrollment.parked_entries = (0..self.below(4))
+            .map(|_| ParkedEntry {
+                element: self.element(),
+                is_event: self.flag(),
+                because: Cause::Timer,
+                regardless: self.flag(),
+                causality: self.causality(),
+            })
+            .collect();
         enrollment.runs_on = self.count();
         enrollment.messages_on = self.count();
         enrollment.held = self.flag().then_some(Guard::Undecided);
@@ -212,6 +222,7 @@ fn r41_decide_never_panics_whatever_it_is_given() {
             },
             enrollment: enrollment.as_ref(),
             statuses: &|id| statuses[usize::from(*id == campaign_id(0))].copied(),
+            is_image: bytes.flag(),
             now: bytes.instant(),
         };
         let decision = decide(&situation, &event);

@@ -11,6 +11,7 @@ mod drive;
 mod found;
 mod hostile;
 mod order;
+mod pauses;
 mod runs;
 mod sizes;
 mod statistics;

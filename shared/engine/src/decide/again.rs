@@ -29,6 +29,7 @@ impl Passage<'_> {
     /// and `held`.
     fn next_run(&mut self) {
         self.end_all();
+        self.forget_parked_entries();
         self.next.run += 1;
         self.next.fired.clear();
         self.next.let_go.clear();
@@ -80,7 +81,10 @@ impl Passage<'_> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.now, self.situation.account.zone);
+        // What came in the pause is forgotten by a reset or a stop only (R51).
+        let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
+        self.next.parked_entries = parked_entries;
         self.next.status = Status::AwaitingRestart;
         self.next.eligible_at = Some(eligible_at);
         self.next.restart_chain = Some(causality.chain);
@@ -93,6 +97,7 @@ impl Passage<'_> {
             Reset::No => {
                 self.end_all();
                 self.next.parked = None;
+                self.forget_parked_entries();
                 self.next.held = None;
                 self.next.status = Status::Stopped;
                 self.line(id, Happened::Stopped);
@@ -114,16 +119,16 @@ impl Passage<'_> {
         if self.is_never_enrolled() && order != Order::Start {
             return Err(Ignored::NeverEnrolled);
         }
+        let standing = self.standing()?;
+        self.choose_version(standing);
+        // What is ignored enrolls nobody (R52).
+        if self.is_never_enrolled() && self.graph.starts().next().is_none() {
+            return Err(Ignored::NothingConcerned);
+        }
         self.apply_once(from)?;
         self.cause = Cause::Campaign(from.campaign.clone());
         self.causality = causality;
-        let standing = self.standing()?;
-        self.choose_version(standing);
         match order {
-            Order::Start if standing.paused => {
-                let reason = "the campaign is paused".to_owned();
-                self.line(None, Happened::StartIgnored { reason });
-            }
             Order::Start => self.start_regardless(),
             Order::Reset => self.stop(None, Reset::Contacts),
             Order::Stop => self.stop(None, Reset::No),
@@ -156,7 +161,6 @@ impl Passage<'_> {
         self.cause = Cause::ByHand(by.clone());
         self.choose_version(standing);
         match order {
-            Order::Start if standing.paused => return Err(Ignored::Paused),
             Order::Start => {
                 if self.graph.starts().next().is_none() {
                     return Err(Ignored::NothingConcerned);

@@ -2,6 +2,7 @@
 
 use super::passage::{Moving, Passage};
 use super::{DEEPEST, Effect, Ignored, Source};
+use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::contact::{Causality, Change, Contact};
 use crate::enrollment::{Guard, Parked, Status};
@@ -86,7 +87,7 @@ impl Passage<'_> {
     }
 
     /// Fires a start or an event, once a run (R5). Says whether the contact went in.
-    fn fire_entry(
+    pub(super) fn fire_entry(
         &mut self,
         place: usize,
         id: &ElementId,
@@ -149,11 +150,12 @@ impl Passage<'_> {
     }
 
     /// Whether the starts are to be checked (R6), or a restart is to be triggered (R13).
-    fn is_a_trigger(&self, change: &Change) -> bool {
+    pub(super) fn is_a_trigger(&self, change: &Change) -> bool {
         match self.next.status {
             Status::Stopped | Status::Held => false,
             Status::AwaitingRestart => {
-                change.is_of_tags_or_fields()
+                self.has_starts()
+                    && change.is_of_tags_or_fields()
                     && self.next.restart_chain != Some(change.causality.chain)
             }
             Status::Active | Status::Completed | Status::Ready => self
@@ -176,13 +178,18 @@ impl Passage<'_> {
         }
     }
 
-    fn is_too_early(&self) -> bool {
+    /// Whether there is anything that a trigger could set going (R13).
+    fn has_starts(&self) -> bool {
+        self.graph.starts().next().is_some()
+    }
+
+    pub(super) fn is_too_early(&self) -> bool {
         self.next.eligible_at.is_some_and(|eligible_at| self.now < eligible_at)
     }
 
     /// One recheck, however many triggers come (R14).
-    fn park(&mut self, regardless: bool) {
-        let Some(until) = self.next.eligible_at else { return };
+    pub(super) fn park(&mut self, regardless: bool) {
+        let Some(until) = self.next.eligible_at.filter(|_| self.has_starts()) else { return };
         match self.next.parked.as_mut() {
             Some(parked) if regardless && !parked.regardless => parked.regardless = true,
             Some(_) => return,
@@ -254,6 +261,9 @@ impl Passage<'_> {
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
+        if !self.has_starts() {
+            return;
+        }
         self.causality = parked.causality;
         self.cause = Cause::Recheck(Box::new(parked.because));
         self.line(None, Happened::Rechecked);
@@ -288,6 +298,9 @@ impl Passage<'_> {
         };
         match ignored {
             Some(reason) => self.line(None, Happened::StartIgnored { reason: reason.to_owned() }),
+            None if self.standing().is_ok_and(|standing| standing.paused) => {
+                self.park_first_start();
+            }
             None if self.is_too_early() => self.park(true),
             None => {
                 self.enter_first_start();
@@ -301,7 +314,10 @@ impl Passage<'_> {
         from: &Source,
         causality: Causality,
     ) -> Result<(), Ignored> {
-        let standing = self.unless_paused()?;
+        let standing = self.standing()?;
+        if standing.paused {
+            return self.status_changed_in_pause(from, causality, standing);
+        }
         self.apply_once(from)?;
         if causality.depth >= DEEPEST {
             return Err(Ignored::NothingConcerned);
@@ -349,7 +365,12 @@ impl Passage<'_> {
             self.next.idle = true;
             return Err(Ignored::NothingConcerned);
         }
-        self.cause = Cause::Published(standing.version);
+        self.cause = match self.situation.campaign.timeline.resumed_last().map(|last| &last.what) {
+            Some(Reached::Resumed { by, .. }) => Cause::ResumedBy { by: by.clone(), parked: None },
+            Some(Reached::Published { .. } | Reached::Paused {}) | None => {
+                Cause::Published(standing.version)
+            }
+        };
         self.choose_version(standing);
         if self.is_too_early() {
             self.park(false);

@@ -8,21 +8,25 @@
 //! | file | rules |
 //! |---|---|
 //! | `passage`, `moving` | the state while a decision is made: tokens, lines, effects (R3, R18, R41) |
+//! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
 //! | `dates` | waits and date timers (R20 to R22) |
 //! | `again` | reset, restart, stop, held (R11, R12, R16, R17, R40) |
 //! | `messages` | the last look before a message leaves, and what follows it (R31, R34, R43) |
 //! | `milestones` | publishing, pause and resume (R50, R51) |
+//! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
 //! | `quiet` | why nothing followed from a change (R60) |
 
 mod again;
+mod catching_up;
 mod dates;
 mod entries;
 mod messages;
 mod milestones;
 mod moving;
 mod passage;
+mod pausing;
 mod quiet;
 mod steps;
 
@@ -62,6 +66,9 @@ pub struct Situation<'a> {
     pub enrollment: Option<&'a Enrollment>,
     /// The contact's status in other campaigns.
     pub statuses: &'a (dyn Fn(&CampaignId) -> Option<Status> + Sync),
+    /// Whether the contact is an image of the change feed: it may have been changed since, so that the campaign's
+    /// milestones after its last change are left to whoever looks at the latest contact.
+    pub is_image: bool,
     /// The instant of deciding.
     pub now: Instant,
 }

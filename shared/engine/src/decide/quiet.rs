@@ -32,7 +32,8 @@ impl Passage<'_> {
 /// change left it, its enrollment as it was decided on. `unchanged` says that the contact was as it is before.
 pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
     let campaign = situation.campaign;
-    let Some(standing) = campaign.timeline.standing_at(change.at.max(situation.now)) else {
+    let timeline = &campaign.timeline;
+    let Some(standing) = timeline.standing_after(timeline.before(change)) else {
         return Vec::new();
     };
     let enrollment = situation.enrollment;
@@ -80,6 +81,7 @@ pub fn nothing_changed(
         event: None,
         by,
         causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
+        catalog: 0,
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
     let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));
@@ -192,7 +194,7 @@ impl Look<'_> {
         if !missing.is_empty() {
             return WhyNot::Missing { missing };
         }
-        if self.unchanged { WhyNot::Unchanged } else { self.later() }
+        if self.unchanged { WhyNot::Unchanged } else { WhyNot::Parked }
     }
 
     fn why_no_event(&self, id: &ElementId, event: &EventElement) -> WhyNot {
@@ -205,10 +207,11 @@ impl Look<'_> {
         if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
             return WhyNot::ReactsTo { edge: edge_word(&event.on).to_owned() };
         }
-        if event.requires_active && self.status() != Status::Active {
+        // In a pause it is parked all the same, and seen on the resume (R51).
+        if event.requires_active && !self.paused && self.status() != Status::Active {
             return WhyNot::RequiresActive;
         }
-        self.later()
+        WhyNot::Parked
     }
 
     fn why_no_goal(&self, place: usize, id: &ElementId, when: &Condition) -> WhyNot {
@@ -229,11 +232,6 @@ impl Look<'_> {
             (true, true) => WhyNot::Unchanged,
             (true, false) => WhyNot::Paused,
         }
-    }
-
-    /// It would have fired, and will be looked at again.
-    fn later(&self) -> WhyNot {
-        if self.paused { WhyNot::Paused } else { WhyNot::Parked }
     }
 }
 

@@ -103,9 +103,19 @@ pub enum Cause {
     /// A version was published.
     #[serde(rename = "p")]
     Published(u32),
-    /// The campaign was resumed.
+    /// The campaign was resumed; so it was written before it was known by whom.
     #[serde(rename = "u")]
     Resumed,
+    /// The campaign was resumed (R51).
+    #[serde(rename = "v")]
+    ResumedBy {
+        /// The name of the API key that did it, if that is known.
+        #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why that was parked which is answered now.
+        #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+        parked: Option<Box<Cause>>,
+    },
     /// A mass action.
     #[serde(rename = "j")]
     Job(String),
@@ -272,6 +282,28 @@ pub enum Happened {
         /// When it is rechecked.
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         until: Instant,
+    },
+    /// Something came while the campaign was paused (R51).
+    #[serde(rename = "pz")]
+    ParkedUntilResumed {
+        /// The end of the restart delay, if what came is a trigger that is not answered before (R14).
+        #[serde(
+            rename = "d",
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "chrono::serde::ts_milliseconds_option"
+        )]
+        not_before: Option<Instant>,
+    },
+    /// What was parked is forgotten, because the contact was reset or stopped meanwhile (R51).
+    #[serde(rename = "pf")]
+    ParkedForgotten,
+    /// What was parked was looked at on the resume and does not fire (R51).
+    #[serde(rename = "px")]
+    NotFired {
+        /// Why.
+        #[serde(rename = "y")]
+        reason: String,
     },
     /// A parked trigger was rechecked (R14).
     #[serde(rename = "pr")]

@@ -21,6 +21,11 @@ impl Cause {
             }
             Self::Published(version) => format!("because version {version} was published"),
             Self::Resumed => "because the campaign was resumed".to_owned(),
+            Self::ResumedBy { by, parked } => {
+                let by = by.as_ref().map(|key| format!(" by API key {key}")).unwrap_or_default();
+                let parked = parked.as_ref().map(|parked| format!(", parked {}", parked.words()));
+                format!("because the campaign was resumed{by}{}", parked.unwrap_or_default())
+            }
             Self::Job(job) => format!("because of mass action {job}"),
             Self::Released(by) => format!("because {} released it", author(by)),
             Self::ByHand(by) => format!("because {} asked for it by hand", author(by)),
@@ -39,6 +44,7 @@ impl Cause {
             | Self::StatusIn(_)
             | Self::Published(_)
             | Self::Resumed
+            | Self::ResumedBy { .. }
             | Self::Job(_)
             | Self::Released(_)
             | Self::ByHand(_)
@@ -121,7 +127,9 @@ impl Happened {
             Self::Reset => "reset",
             Self::ElementGone => "element_gone",
             Self::Restarted { .. } => "restart",
-            Self::Parked { .. } => "parked",
+            Self::Parked { .. } | Self::ParkedUntilResumed { .. } => "parked",
+            Self::ParkedForgotten => "parked_forgotten",
+            Self::NotFired { .. } => "not_fired",
             Self::Rechecked => "recheck",
             Self::NotStarted { .. } => "not_started",
             Self::Stopped => "stopped",
@@ -176,6 +184,18 @@ impl Happened {
             Self::Parked { until } => {
                 format!("waiting for restart, parked until {}, {}", at(until), because.words())
             }
+            Self::ParkedUntilResumed { not_before: None } => {
+                format!("parked until the campaign is resumed, {}", because.words())
+            }
+            Self::ParkedUntilResumed { not_before: Some(until) } => format!(
+                "waiting for restart, parked until the campaign is resumed, not before {}, {}",
+                at(until),
+                because.words()
+            ),
+            Self::ParkedForgotten => {
+                "no longer parked: what came in the pause is forgotten".to_owned()
+            }
+            Self::NotFired { reason } => format!("not fired: {reason}"),
             Self::Rechecked => "start conditions rechecked".to_owned(),
             Self::NotStarted { missing } => format!("not started, missing: {}", missing.join(", ")),
             Self::Stopped => "campaign stopped".to_owned(),

@@ -87,6 +87,8 @@ pub struct World {
     waiting: Vec<Work>,
     timers: BTreeSet<Due>,
     jobs: u64,
+    /// How often anything was published, paused or resumed.
+    catalog: u64,
     /// The changes from which nothing followed, each told once.
     traced: BTreeSet<(ContactId, u64)>,
 }
@@ -108,6 +110,7 @@ impl World {
             waiting: Vec::new(),
             timers: BTreeSet::new(),
             jobs: 0,
+            catalog: 0,
             traced: BTreeSet::new(),
         }
     }
@@ -130,7 +133,7 @@ impl World {
         self.fields
             .extend(graph.document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
         campaign.versions.insert(version, Arc::new(graph));
-        campaign.timeline.reach(self.now, Reached::Published { version, migrate });
+        self.reach(&id, Reached::Published { version, migrate });
         self.sweep(&id);
         if enroll_existing {
             self.enroll_existing(&id);
@@ -149,17 +152,30 @@ impl World {
 
     /// Pauses a campaign (R51).
     pub fn pause(&mut self, id: &CampaignId) {
-        if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.timeline.reach(self.now, Reached::Paused {});
+        if !self.is_paused(id) {
+            self.reach(id, Reached::Paused {});
         }
     }
 
-    /// Resumes a campaign (R51).
-    pub fn resume(&mut self, id: &CampaignId, skip: bool) {
-        if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.timeline.reach(self.now, Reached::Resumed { skip });
+    /// Resumes a campaign (R51); one that runs is left as it is. `by` is the name of the API key that asks.
+    pub fn resume(&mut self, id: &CampaignId, skip: bool, by: &str) {
+        if self.is_paused(id) {
+            self.reach(id, Reached::Resumed { skip, by: Some(by.to_owned()) });
+            self.sweep(id);
         }
-        self.sweep(id);
+    }
+
+    fn is_paused(&self, id: &CampaignId) -> bool {
+        let standing = self.campaigns.get(id).and_then(|campaign| campaign.timeline.standing());
+        standing.is_some_and(|standing| standing.paused)
+    }
+
+    fn reach(&mut self, id: &CampaignId, what: Reached) {
+        let Some(campaign) = self.campaigns.get_mut(id) else { return };
+        self.catalog += 1;
+        let before = campaign.timeline.count();
+        campaign.timeline.reach(self.now, what);
+        campaign.timeline.written_in(before, self.catalog);
     }
 
     /// Every enrollment is to look at the campaign's milestones.
@@ -180,11 +196,12 @@ impl World {
             .or_insert_with(|| Contact::new(id.clone(), Consent::Subscribed, now));
         let before = contact.rev;
         let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
-        let image = Box::new(contact.clone());
         if changed {
-            self.waiting.push(Work::Contact { before, image });
+            contact.made_knowing(before, self.catalog);
+            self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
         } else {
-            self.nothing_changed(&image, patch, by);
+            let contact = contact.clone();
+            self.nothing_changed(&contact, patch, by);
         }
         changed
     }

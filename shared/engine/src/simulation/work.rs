@@ -96,7 +96,8 @@ impl World {
             let enrollment = self.enrollment(&image.id, &campaign).cloned();
             let seen = enrollment.as_ref().map_or(0, |enrollment| enrollment.seen);
             if seen < image.rev {
-                self.decide(image, &campaign, before.max(seen), &Event::Changed);
+                self.decide(image, &campaign, before.max(seen), &Event::Changed, true);
+                self.follow(&image.id, &campaign);
             }
             asked.push((campaign, enrollment));
         }
@@ -121,7 +122,9 @@ impl World {
 
     /// Whether nothing followed from a change of the contact that the campaign has looked at.
     fn is_quiet(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> bool {
-        self.enrollment(contact, campaign).is_none_or(|enrollment| enrollment.quiet.contains(&rev))
+        // What was only seen is mostly not committed.
+        let is_quiet = |it: &Enrollment| it.seen < rev || it.quiet.contains(&rev);
+        self.enrollment(contact, campaign).is_none_or(is_quiet)
     }
 
     /// Who looked at what was sent, by the enrollments as they were asked.
@@ -145,6 +148,7 @@ impl World {
                 baseline: contact.rev,
                 enrollment: enrollment.as_ref(),
                 statuses: &statuses,
+                is_image: true,
                 now: change.at,
             };
             all.extend(looked(&situation, change, unchanged));
@@ -172,6 +176,16 @@ impl World {
         }
     }
 
+    /// A milestone may have come since the change: then it is for the latest contact to be looked at.
+    fn follow(&mut self, contact: &ContactId, campaign: &CampaignId) {
+        let count = self.campaigns.get(campaign).map_or(0, |campaign| campaign.timeline.count());
+        let enrollment = self.enrollment(contact, campaign);
+        if enrollment.is_some_and(|enrollment| enrollment.is_behind(count)) {
+            let event = Event::Changed;
+            self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+        }
+    }
+
     fn happen(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
         let Some(latest) = self.contacts.get(contact).cloned() else { return };
         if let Event::DeliveryDue { run, step } = event
@@ -183,10 +197,17 @@ impl World {
             Some(enrollment) => enrollment.seen,
             None => latest.recent.first().map_or(latest.rev, |change| change.rev - 1),
         };
-        self.decide(&latest, campaign, baseline, event);
+        self.decide(&latest, campaign, baseline, event, false);
     }
 
-    fn decide(&mut self, contact: &Contact, id: &CampaignId, baseline: u64, event: &Event) {
+    fn decide(
+        &mut self,
+        contact: &Contact,
+        id: &CampaignId,
+        baseline: u64,
+        event: &Event,
+        is_image: bool,
+    ) {
         let Some(campaign) = self.campaigns.get(id) else { return };
         let enrollment = self.enrollment(&contact.id, id);
         let statuses = |other: &CampaignId| {
@@ -200,6 +221,7 @@ impl World {
             baseline,
             enrollment,
             statuses: &statuses,
+            is_image,
             now: self.now,
         };
         match decide(&situation, event) {
@@ -208,11 +230,15 @@ impl World {
                 self.commit(&contact.id, id, *advance, event);
                 if again {
                     let latest = self.contacts[&contact.id].clone();
-                    self.decide(&latest, id, baseline, event);
+                    self.decide(&latest, id, baseline, event, false);
                 }
             }
-            Decision::Seen(enrollment) => {
-                self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
+            // It is noted only before the contact forgets what was seen.
+            Decision::Seen(next) => {
+                if is_image && enrollment.is_some_and(|it| contact.changes_after(it.seen).is_none())
+                {
+                    self.enrollments.insert((contact.id.clone(), id.clone()), *next);
+                }
             }
             Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
             Decision::Ignore(Ignored::Behind) => {
@@ -257,6 +283,7 @@ impl World {
                 }
             }
             if latest.rev > before {
+                latest.made_knowing(before, self.catalog);
                 let image = Box::new(latest.clone());
                 self.waiting.push(Work::Contact { before, image });
             }

@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::history::{Cause, Happened, Order, Record};
+use dacapo_engine::history::{Cause, Happened, Order};
 use dacapo_engine::ids::CampaignId;
 
 use super::Api;
@@ -80,7 +80,8 @@ async fn by_hand(
         if head.standing().is_none() {
             return Err(Problem::conflict("the campaign is not published; publish it first"));
         }
-        let newest = loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
+        let newest =
+            loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
         if newest.is_some_and(|newest| newest.starts().next().is_none()) {
             return Err(Problem::conflict("the campaign has no start to enter at"));
         }
@@ -105,7 +106,7 @@ async fn by_hand(
         Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
-    if let Some(reason) = not_started(&stored) {
+    if let Some(reason) = not_started(&stored).filter(|_| order == Order::Start) {
         return Err(Problem::conflict(format!("not started: {reason}")));
     }
     Answer::ok(&EnrollmentShape::of(campaign, &stored.enrollment))
@@ -113,13 +114,15 @@ async fn by_hand(
 
 /// Why the start that a person asked for last was ignored, if it was.
 fn not_started(stored: &StoredEnrollment) -> Option<&str> {
-    let ignored = |record: &'_ Record| {
-        matches!(record.because, Cause::ByHand(_))
-            && record.lines.iter().any(|line| matches!(line.what, Happened::StartIgnored { .. }))
-    };
-    let record = stored.records.last().filter(|record| ignored(record))?;
-    record.lines.iter().find_map(|line| match &line.what {
-        Happened::StartIgnored { reason } => Some(reason.as_str()),
-        _ => None,
+    let last = stored.records.last()?;
+    if !matches!(last.because, Cause::ByHand(_)) {
+        return None;
+    }
+    last.lines.iter().find_map(|line| {
+        if let Happened::StartIgnored { reason } = &line.what {
+            Some(reason.as_str())
+        } else {
+            None
+        }
     })
 }

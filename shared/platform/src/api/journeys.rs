@@ -220,10 +220,20 @@ pub(super) struct EnrollmentShape {
     /// Until then no start fires.
     #[schema(format = DateTime)]
     eligible_at: Option<String>,
-    /// Why the starts are checked then: a trigger came too early and is parked.
+    /// Why the starts are checked then, or when the campaign is resumed: a trigger came too early and is parked.
     parked: Option<String>,
+    /// What has come while the campaign is paused, in the order of coming: it is answered when it is resumed.
+    parked_entries: Vec<ParkedEntryShape>,
     /// Why it is held.
     held: Option<&'static str>,
+}
+
+/// A start that is to be checked, or an event that is to fire.
+#[derive(Debug, Serialize, ToSchema)]
+struct ParkedEntryShape {
+    element: String,
+    /// Why, in words.
+    cause: String,
 }
 
 /// Where a path of a run is.
@@ -246,6 +256,10 @@ impl EnrollmentShape {
             since: instant_text(token.since),
             due: token.due().map(instant_text),
         });
+        let parked_entries = enrollment.parked_entries.iter().map(|entry| ParkedEntryShape {
+            element: entry.element.to_string(),
+            cause: entry.because.words(),
+        });
         Self {
             campaign,
             run: enrollment.run,
@@ -254,6 +268,7 @@ impl EnrollmentShape {
             tokens: tokens.collect(),
             eligible_at: enrollment.eligible_at.map(instant_text),
             parked: enrollment.parked.as_ref().map(|parked| parked.because.words()),
+            parked_entries: parked_entries.collect(),
             held: enrollment.held.map(Guard::words),
         }
     }

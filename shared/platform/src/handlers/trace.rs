@@ -141,6 +141,7 @@ impl Platform {
                 baseline: contact.rev,
                 enrollment,
                 statuses: &statuses,
+                is_image: true,
                 now: change.at,
             };
             all.extend(looked(&situation, change, unchanged));
