@@ -13,6 +13,7 @@ use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
 use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
+use crate::seldom::Seldom;
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
 /// How often a write that lost a race is tried again.
@@ -44,6 +45,13 @@ pub struct Defaults {
     pub restart_delay: Option<Span>,
 }
 
+/// What is warned about now and then, not every time.
+#[derive(Default)]
+pub(crate) struct Warned {
+    pub(crate) mail: Seldom,
+    pub(crate) webhooks: Seldom,
+}
+
 /// One account, with the ports. Cheap to clone.
 #[derive(Clone)]
 pub struct Platform {
@@ -61,6 +69,7 @@ pub struct Platform {
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
+    pub(crate) warned: Arc<Warned>,
     /// What is read once for one invocation.
     pub(crate) pinned: Option<Arc<Pinned>>,
 }
@@ -70,9 +79,20 @@ impl Platform {
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
         let (keys, defaults) = (Keys::of(account), Defaults::default());
-        let (known_tags, last_id) = (Arc::default(), Arc::default());
+        let (known_tags, last_id, warned) = (Arc::default(), Arc::default(), Arc::default());
         let (alone, pinned) = (false, None);
-        Self { ports, keys, public_url, defaults, alone, catalog, known_tags, last_id, pinned }
+        Self {
+            ports,
+            keys,
+            public_url,
+            defaults,
+            alone,
+            catalog,
+            known_tags,
+            last_id,
+            warned,
+            pinned,
+        }
     }
 
     /// Now.

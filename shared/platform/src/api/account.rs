@@ -14,8 +14,10 @@ use super::problem::{Fault, Problem};
 use super::reading::is_locale;
 use super::surface::{Surface, calls};
 use crate::catalog::Settings;
-use crate::contact_json::consent_of;
+use crate::contact_json::{consent_of, instant_json};
 use crate::contacts::consent_word;
+use crate::platform::Platform;
+use crate::ports::Trouble;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, get, patch)
@@ -32,6 +34,24 @@ struct AccountShape {
     default_consent: &'static str,
     /// Who mail comes from, where a campaign does not say.
     sender: Option<SenderShape>,
+    /// What is wrong for now with what carries the account, such as a mail server that refuses the password. Not there
+    /// where nothing is wrong, and never sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(read_only)]
+    troubles: Vec<TroubleShape>,
+}
+
+/// Something that is wrong for now.
+#[derive(Debug, Serialize, ToSchema)]
+struct TroubleShape {
+    /// What kind, stable: `mail_stopped`, `clock_went_back`.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// What is wrong, and what to do about it.
+    detail: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    since: Value,
 }
 
 /// Who mail comes from.
@@ -41,9 +61,14 @@ struct SenderShape {
     address: String,
 }
 
-impl From<&Settings> for AccountShape {
-    fn from(settings: &Settings) -> Self {
+impl AccountShape {
+    fn of(settings: &Settings, platform: &Platform) -> Self {
+        let troubles = [platform.ports.mailer.trouble(), platform.ports.clock.trouble()];
+        let troubles = troubles.into_iter().flatten().map(|Trouble { code, detail, since }| {
+            TroubleShape { code, detail, since: instant_json(since) }
+        });
         Self {
+            troubles: troubles.collect(),
             time_zone: settings.time_zone.clone(),
             locale: settings.locale.clone(),
             default_consent: consent_word(settings.default_consent),
@@ -59,7 +84,7 @@ impl From<&Settings> for AccountShape {
 #[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200, body = AccountShape)))]
 async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
     let loaded = api.platform.catalog().await?;
-    Ok(axum::Json(AccountShape::from(&loaded.catalog.settings)))
+    Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &api.platform)))
 }
 
 /// Changes those settings that are sent; `"sender": null` removes the sender.
@@ -76,7 +101,7 @@ async fn patch(
             Ok::<_, Problem>((catalog.settings.clone(), Vec::new()))
         })
         .await?;
-    Ok(axum::Json(AccountShape::from(&settings)))
+    Ok(axum::Json(AccountShape::of(&settings, &api.platform)))
 }
 
 fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Problem> {

@@ -40,7 +40,7 @@ use axum::Router;
 
 use crate::platform::Platform;
 
-pub use auth::{Admin, AdminKeeper, AdminKey, Scope};
+pub use auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;

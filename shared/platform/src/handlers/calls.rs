@@ -37,6 +37,9 @@ impl Platform {
                 return Ok(Done::Yes);
             }
         };
+        if let Some(at) = self.ports.caller.not_before(&request.url, self.now()) {
+            return Ok(Done::NotTried(at));
+        }
         match self.ports.caller.call(&request).await {
             Ok(status) if status < 400 => Ok(Done::Yes),
             // What the endpoint calls our mistake will be one the next time too.
@@ -44,11 +47,20 @@ impl Platform {
                 tracing::warn!(element = call.element.as_str(), status, "webhook refused");
                 Ok(Done::Yes)
             }
-            Ok(_) | Err(Unavailable(_)) if attempt >= ATTEMPTS => {
-                tracing::warn!(element = call.element.as_str(), attempt, "webhook given up");
-                Ok(Done::Yes)
-            }
-            Ok(_) | Err(Unavailable(_)) => {
+            failed => {
+                let why = match failed {
+                    Ok(status) => format!("it answered {status}"),
+                    Err(Unavailable(why)) => why,
+                };
+                if attempt >= ATTEMPTS {
+                    let element = call.element.as_str();
+                    tracing::warn!(element, attempt, why, "webhook given up");
+                    return Ok(Done::Yes);
+                }
+                if let Some(others) = self.warned.webhooks.due(self.now()) {
+                    let element = call.element.as_str();
+                    tracing::warn!(element, attempt, why, others, "webhook failed, tried again");
+                }
                 Ok(Done::NotBefore(self.now() + TimeDelta::seconds(5 << attempt.min(8))))
             }
         }

@@ -33,6 +33,8 @@ pub enum Done {
     Soon,
     /// Not before this instant.
     NotBefore(Instant),
+    /// It was not tried at all: the same again, not before this instant.
+    NotTried(Instant),
 }
 
 impl Platform {
