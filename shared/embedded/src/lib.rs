@@ -98,7 +98,8 @@ impl Embedded {
             mailer,
             caller: Arc::new(outside::HttpCaller::default()),
         };
-        let platform = Platform::new(account, ports, options.public_url);
+        let mut platform = Platform::new(account, ports, options.public_url);
+        platform.busy_work = Arc::new(outside::OwnThreads::default());
         if let Some(zone) = options.time_zone {
             platform
                 .change_catalog::<_, Error>(|catalog| {

@@ -21,7 +21,9 @@ pub mod messages;
 pub mod metrics;
 pub mod platform;
 pub mod ports;
+mod rendering;
 pub mod table;
 pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
+pub use rendering::Unrendered;

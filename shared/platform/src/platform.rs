@@ -1,6 +1,6 @@
 //! The platform: one account's store and ports, behind every function.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{AccountId, ContactId};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
-use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
+use crate::ports::{AtOnce, BusyWork, Caller, Chance, Clock, Mailer, Outbox};
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
 /// How often a write that lost a race is tried again.
@@ -55,6 +55,8 @@ pub struct Platform {
     pub public_url: String,
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
+    /// Where work goes that others should not wait for.
+    pub busy_work: Arc<dyn BusyWork>,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
@@ -68,7 +70,33 @@ impl Platform {
         let catalog = Arc::new(CatalogCache::default());
         let (keys, defaults) = (Keys::of(account), Defaults::default());
         let (known_tags, last_id) = (Arc::default(), Arc::default());
-        Self { ports, keys, public_url, defaults, catalog, known_tags, last_id, pinned: None }
+        Self {
+            ports,
+            keys,
+            public_url,
+            defaults,
+            busy_work: Arc::new(AtOnce),
+            catalog,
+            known_tags,
+            last_id,
+            pinned: None,
+        }
+    }
+
+    /// Does busy work where it holds up nobody else. `None` if it was broken off.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&answer);
+        self.busy_work
+            .run(Box::new(move || {
+                let made = work();
+                *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            }))
+            .await;
+        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Now.
