@@ -115,6 +115,7 @@ impl Embedded {
         };
         let mut platform = Platform::new(account, ports, options.public_url);
         platform.alone = true;
+        platform.busy_work = Arc::new(outside::OwnThreads::default());
         if let Some(zone) = options.time_zone {
             platform
                 .change_catalog::<_, Error>(|catalog| {

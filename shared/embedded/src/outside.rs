@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Shown, Unavailable,
+    BusyWork, Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Shown,
+    Unavailable,
 };
 use dacapo_platform::table::Body;
 
@@ -22,6 +23,24 @@ impl Chance for SystemChance {
             // Without randomness there are no ids and no secrets; nothing can go on.
             panic!("the system has no randomness");
         }
+    }
+}
+
+/// Busy work on threads of its own, two at a time, so that it takes at most as many processors.
+pub(crate) struct OwnThreads(tokio::sync::Semaphore);
+
+impl Default for OwnThreads {
+    fn default() -> Self {
+        Self(tokio::sync::Semaphore::new(2))
+    }
+}
+
+#[async_trait]
+impl BusyWork for OwnThreads {
+    async fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        // It is never closed; and work that panicked has left no answer, which is seen.
+        let _turn = self.0.acquire().await;
+        let _ = tokio::task::spawn_blocking(work).await;
     }
 }
 

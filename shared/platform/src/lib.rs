@@ -22,8 +22,10 @@ pub mod messages;
 pub mod metrics;
 pub mod platform;
 pub mod ports;
+mod rendering;
 pub mod seldom;
 pub mod table;
 pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
+pub use rendering::Unrendered;

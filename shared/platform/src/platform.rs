@@ -1,6 +1,6 @@
 //! The platform: one account's store and ports, behind every function.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{AccountId, ContactId};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
-use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
+use crate::ports::{AtOnce, BusyWork, Caller, Chance, Clock, Mailer, Outbox};
 use crate::seldom::Seldom;
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
@@ -66,6 +66,8 @@ pub struct Platform {
     /// Whether no other process writes to the table: then this one knows the newest revision of the catalog without reading
     /// it.
     pub alone: bool,
+    /// Where work goes that others should not wait for.
+    pub busy_work: Arc<dyn BusyWork>,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
@@ -87,12 +89,29 @@ impl Platform {
             public_url,
             defaults,
             alone,
+            busy_work: Arc::new(AtOnce),
             catalog,
             known_tags,
             last_id,
             warned,
             pinned,
         }
+    }
+
+    /// Does busy work where it holds up nobody else. `None` if it was broken off.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&answer);
+        self.busy_work
+            .run(Box::new(move || {
+                let made = work();
+                *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            }))
+            .await;
+        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Now.

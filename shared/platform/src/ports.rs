@@ -304,3 +304,21 @@ pub trait Caller: Send + Sync {
     /// Makes one, within ten seconds. Answers the HTTP status.
     async fn call(&self, request: &Request) -> Result<u16, Unavailable>;
 }
+
+/// Where work goes that keeps a processor busy for longer than others should wait: off the threads that answer and
+/// decide, where there are several.
+#[async_trait]
+pub trait BusyWork: Send + Sync {
+    /// Does it, and comes back when it is done. Work that panics is over, too.
+    async fn run(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+/// Busy work is done at once by whoever asks: where nobody else waits.
+pub struct AtOnce;
+
+#[async_trait]
+impl BusyWork for AtOnce {
+    async fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+}

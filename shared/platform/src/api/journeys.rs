@@ -21,7 +21,6 @@ use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, was_not_held};
 use crate::keys::Keys;
-use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
@@ -368,12 +367,15 @@ async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageSh
         Some(values) => {
             let version = platform.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
-            email.and_then(|email| rendered(email, values).ok())
+            match email {
+                Some(email) => platform.rendered(email, values, false).await.ok(),
+                None => None,
+            }
         }
         None => None,
     };
     let (subject, text, html) = match said {
-        Some(said) => (Some(said.subject), said.text, said.html),
+        Some((said, _)) => (Some(said.subject), said.text, said.html),
         None => (None, None, None),
     };
     Ok(MessageShape {

@@ -17,7 +17,7 @@ use crate::Instant;
 use crate::catalog::Loaded;
 use crate::enrollments::Came;
 use crate::error::Error;
-use crate::mail::{Mail, MessageName, rendered};
+use crate::mail::{Mail, MessageName};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, item};
 use crate::ports::{MailError, Post};
@@ -299,23 +299,20 @@ impl Platform {
         };
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
-        Ok(rendered(email, &values).map(|rendered| {
-            let text = rendered.text_part();
-            Mail {
-                from: sender.clone(),
-                to: to.to_owned(),
-                reply_to: email.reply_to.clone(),
-                subject: rendered.subject,
-                text,
-                html: rendered.html,
-                unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-                message: MessageName {
-                    contact: contact.id.clone(),
-                    campaign: document.id.clone(),
-                    run: delivery.run,
-                    step: delivery.step,
-                },
-            }
+        Ok(self.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
+            from: sender.clone(),
+            to: to.to_owned(),
+            reply_to: email.reply_to.clone(),
+            subject: rendered.subject,
+            text,
+            html: rendered.html,
+            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
+            message: MessageName {
+                contact: contact.id.clone(),
+                campaign: document.id.clone(),
+                run: delivery.run,
+                step: delivery.step,
+            },
         }))
     }
 }
