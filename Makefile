@@ -29,7 +29,8 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Build and play the appointment campaign as a story
-	$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo -- demo
+	@echo "Dacapo is built first: two to three minutes the first time, seconds from then on." >&2
+	$(CARGO) run --locked --package dacapo-cli --bin dacapo -- demo
 
 .PHONY: test
 test: emulators ## Run every test (with cargo-nextest where it is installed)
@@ -100,7 +101,7 @@ e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on 
 	else \
 		runner="test --no-fail-fast"; \
 	fi; \
-	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --locked --package dacapo-deployed-tests --bin with-stack -- \
 		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack --test journeys
 
 # Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
@@ -115,13 +116,13 @@ empty-function: $(E2E)/installed
 
 .PHONY: local-cloud
 local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md
-	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud
+	$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud
 
 .PHONY: sam-local
 sam-local: ARCHITECTURE := $(HERE)
 sam-local: $(MINISTACK)/installed functions ## Hand the sample events in by `sam local invoke`, where Docker answers
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
-		$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud -- samples
+		$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud -- samples
 
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend
@@ -130,14 +131,14 @@ fix: ## Format, and mend what the lints can mend
 
 .PHONY: bench
 bench: ## Measure throughput and request units (release build), then the functions
-	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
-	$(CARGO) test --quiet --locked --package dacapo-tests --test units -- --nocapture --test-threads 1
+	$(CARGO) run --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(CARGO) test --locked --package dacapo-tests --test units -- --nocapture --test-threads 1
 	$(MAKE) --no-print-directory bench-functions
 
 .PHONY: bench-functions
 bench-functions: ARCHITECTURE := $(HERE)
 bench-functions: functions empty-function ## Measure what the bootstraps weigh, how they start, what memory they take
-	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin bootstraps
+	$(CARGO) run --locked --package dacapo-functions-tests --bin bootstraps
 
 .PHONY: clean-tools
 clean-tools: ## Remove the tools that were installed here

@@ -1,7 +1,6 @@
 //! `dacapo serve`: everything in one process.
 
 use std::error::Error;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use dacapo_platform::ports::Chance as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::out;
 use crate::settings::Serve;
 
 /// Shorter admin keys than this are warned about.
@@ -48,6 +48,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         directory: serve.data_dir,
         clock: serve.clock,
         time_zone: serve.time_zone,
+        locale: serve.locale,
         smtp: serve.smtp,
         public_url,
         local: address.ip().is_loopback(),
@@ -56,8 +57,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let key = serve.api_key.unwrap_or_else(|| format!("dk_{}", SystemChance.text(40)));
     let router = embedded.router(Some(AdminKey::of(&key)));
     let ready = json!({ "ready": true, "url": url, "api_key": key });
-    writeln!(std::io::stdout(), "{ready}")?;
-    std::io::stdout().flush()?;
+    out::line(ready)?;
     let within = serve.stop_timeout;
     let told = async {
         told_to_stop().await;

@@ -55,6 +55,10 @@ pub(crate) struct Serve {
     /// The account's time zone, such as Europe/Berlin; as it was, or UTC, without it.
     #[arg(long, value_name = "ZONE")]
     pub(crate) time_zone: Option<Zone>,
+    /// The account's language, such as de or en-GB: how dates are written to contacts without one, and in their history; as
+    /// it was, or en, without it.
+    #[arg(long, value_name = "LOCALE", value_parser = locale)]
+    pub(crate) locale: Option<String>,
     /// Send mail for real, such as smtp://user:password@mail.example:587; captured without it.
     #[arg(long, value_name = "URL")]
     pub(crate) smtp: Option<String>,
@@ -156,11 +160,25 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A language tag, as the account's settings take it.
+fn locale(text: &str) -> Result<String, String> {
+    let tag = text.trim().replace('_', "-");
+    if dacapo_platform::api::is_locale(&tag) {
+        return Ok(tag);
+    }
+    Err(format!("{text:?} is no language tag; write one such as en, de-AT or pt-BR"))
+}
+
 impl Settings {
     /// Logs go to standard error, so that standard output stays for programs.
     pub(crate) fn start_logging(&self) {
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // A log that nobody reads any more stops nothing.
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .log_internal_errors(false)
+            .init();
     }
 }

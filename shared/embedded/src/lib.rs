@@ -45,6 +45,8 @@ pub struct Options {
     pub clock: ClockKind,
     /// The account's zone, if it is to be set.
     pub time_zone: Option<dacapo_engine::time::Zone>,
+    /// The account's language, if it is to be set: a BCP 47 tag.
+    pub locale: Option<String>,
     /// The SMTP server that mail is sent to; captured without it.
     pub smtp: Option<String>,
     /// Where it is reached from outside, for links in mail.
@@ -116,10 +118,16 @@ impl Embedded {
         let mut platform = Platform::new(account, ports, options.public_url);
         platform.alone = true;
         platform.busy_work = Arc::new(outside::OwnThreads::default());
-        if let Some(zone) = options.time_zone {
+        if options.time_zone.is_some() || options.locale.is_some() {
             platform
                 .change_catalog::<_, Error>(|catalog| {
-                    zone.name().clone_into(&mut catalog.settings.time_zone);
+                    let settings = &mut catalog.settings;
+                    if let Some(zone) = options.time_zone {
+                        zone.name().clone_into(&mut settings.time_zone);
+                    }
+                    if let Some(locale) = &options.locale {
+                        settings.locale.clone_from(locale);
+                    }
                     Ok(((), Vec::new()))
                 })
                 .await?;

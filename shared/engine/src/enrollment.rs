@@ -120,12 +120,22 @@ pub struct Enrollment {
     /// Messages queued on a day and not dropped (R43).
     #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
     pub messages_on: Option<DayCount>,
+    /// Whether a person began this run, or reset the contact for it, by hand: such a run does not count (R40).
+    #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
+    /// The identity of the last call by which a person did something by hand: its repeat does nothing.
+    #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
+    pub hand_call: Option<u64>,
     /// Why it is held.
     #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Guard>,
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
+    /// Of the last changes up to there those from which nothing followed here, although something else was committed: the
+    /// contact's `rev` after each (R60).
+    #[serde(rename = "qu", default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet: Vec<u64>,
     /// How many of the campaign's milestones have been applied.
     #[serde(rename = "ms", default, skip_serializing_if = "is_zero")]
     pub milestones: u32,
@@ -397,8 +407,11 @@ impl Enrollment {
             parked_entries: Vec::new(),
             runs_on: None,
             messages_on: None,
+            by_hand: false,
+            hand_call: None,
             held: None,
             seen,
+            quiet: Vec::new(),
             milestones,
             applied: BTreeMap::new(),
             job: 0,

@@ -425,7 +425,7 @@ impl Platform {
     }
 
     /// The campaign with the version that the enrollment's tokens are on.
-    async fn with_version(
+    pub(crate) async fn with_version(
         &self,
         campaign: &Arc<Campaign>,
         enrollment: Option<&Enrollment>,

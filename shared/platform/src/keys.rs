@@ -6,7 +6,7 @@
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
-//! | history | `A#a#C#c` | `H#instant#p#rev` |
+//! | history | `A#a#C#c` | `H#instant#p#rev`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
 //! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
@@ -43,6 +43,15 @@ pub const ENROLLMENT: &str = "E#";
 
 /// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
+
+/// What stands in the place of a campaign in the key of what nothing followed from.
+const NO_CAMPAIGN: &str = "~";
+
+/// Whether an item of the history says that nothing followed.
+pub fn is_trace(key: &Key) -> bool {
+    let mut parts = key.sk.strip_prefix(Keys::HISTORY).unwrap_or_default().split('#');
+    parts.nth(1) == Some(NO_CAMPAIGN)
+}
 
 /// Whether the change feed carries the item: contacts and enrollments, and nothing else.
 pub fn is_fed(key: &Key) -> bool {
@@ -118,6 +127,15 @@ impl Keys {
         let part = if part == 0 { String::new() } else { format!(".{part}") };
         let at = at.timestamp_millis();
         let sk = format!("{}{at:015}#{campaign}#{rev:010}{part}", Self::HISTORY);
+        Key::new(self.contact_partition(contact), sk)
+    }
+
+    /// What nothing followed from, in the history: a change by the contact's `rev` after it, a post that changed nothing
+    /// by what identifies it besides. No campaign is called `~`.
+    pub fn trace(&self, contact: &ContactId, at: Instant, rev: u64, post: Option<u64>) -> Key {
+        let at = at.timestamp_millis();
+        let post = post.map_or_else(String::new, |post| format!(".{post:016x}"));
+        let sk = format!("{}{at:015}#{NO_CAMPAIGN}#{rev:010}{post}", Self::HISTORY);
         Key::new(self.contact_partition(contact), sk)
     }
 
@@ -317,8 +335,12 @@ pub fn kind(key: &Key) -> &'static str {
     }
 }
 
-/// The enrollment's revision that a key of the history belongs to; none for its later parts.
+/// The enrollment's revision that a key of the history belongs to; none for its later parts, and for what belongs to no
+/// enrollment.
 pub fn revision_of_history(key: &Key) -> Option<u64> {
+    if is_trace(key) {
+        return None;
+    }
     key.sk.rsplit_once('#')?.1.parse().ok()
 }
 

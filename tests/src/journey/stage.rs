@@ -126,6 +126,8 @@ pub enum CameOut {
     Mail(Mail),
     /// A line of history.
     Told(Told),
+    /// Nothing followed from what was sent.
+    Nothing(Nothing),
     /// A webhook was called: contact, campaign, element.
     Called(String, String, String),
     /// Something was ignored, in words.
@@ -167,6 +169,19 @@ pub struct Told {
     /// What happened, in words; instants are in the contact's zone.
     pub text: String,
     /// Why, in words.
+    pub cause: String,
+}
+
+/// A line about what nothing followed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nothing {
+    /// Whose.
+    pub contact: String,
+    /// When it was sent.
+    pub at: Instant,
+    /// What was sent and who looked at it, in words.
+    pub text: String,
+    /// By whom, in words.
     pub cause: String,
 }
 

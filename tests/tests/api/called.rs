@@ -70,6 +70,7 @@ impl Called {
             directory: None,
             clock: ClockKind::Standing(noon),
             time_zone: None,
+            locale: None,
             smtp: None,
             public_url: "https://dacapo.example".to_owned(),
             local: true,

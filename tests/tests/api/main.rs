@@ -2,6 +2,7 @@
 //! it. The calls about campaigns have a file of their own.
 
 mod account;
+mod by_hand;
 mod called;
 mod campaigning;
 mod contacts;

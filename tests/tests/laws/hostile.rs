@@ -157,7 +157,7 @@ impl Bytes {
             index: u32::from(self.below(3)),
         };
         let causality = self.causality();
-        match self.below(12) {
+        match self.below(13) {
             0 => Event::Changed,
             1 | 2 => Event::TimerDue { run, step, due },
             3 => Event::RecheckDue { run, due },
@@ -182,6 +182,11 @@ impl Bytes {
                 reset_statistics: self.flag(),
             },
             10 => Event::MassRelease { job: u64::from(self.below(4)), name: "job".to_owned() },
+            11 => {
+                let orders = [Order::Start, Order::Reset, Order::Stop, Order::StopAndReset];
+                let order = orders[usize::from(self.below(4))];
+                Event::ByHand { order, by: by(), call: self.flag().then_some(1) }
+            }
             _ => Event::Released { by: by() },
         }
     }

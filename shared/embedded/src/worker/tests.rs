@@ -17,6 +17,7 @@ async fn worker() -> Worker {
         directory: None,
         clock: ClockKind::Standing(Instant::UNIX_EPOCH),
         time_zone: None,
+        locale: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,

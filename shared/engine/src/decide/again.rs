@@ -37,6 +37,7 @@ impl Passage<'_> {
         self.next.begun = false;
         self.next.entered = false;
         self.next.completed = false;
+        self.next.by_hand = false;
         self.next.parked = None;
         self.next.held = None;
         self.next.status = Status::Ready;
@@ -137,6 +138,52 @@ impl Passage<'_> {
         Ok(())
     }
 
+    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
+    pub(super) fn is_never_enrolled(&self) -> bool {
+        self.situation.enrollment.is_none() && !self.is_material()
+    }
+
+    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as the mass action (R16).
+    /// The runs that come of it do not count (R40).
+    pub(super) fn by_hand(
+        &mut self,
+        order: Order,
+        by: &Author,
+        call: Option<u64>,
+    ) -> Result<(), Ignored> {
+        if self.is_never_enrolled() && order != Order::Start {
+            return Err(Ignored::NeverEnrolled);
+        }
+        if call.is_some() && self.next.hand_call == call {
+            return Err(Ignored::AlreadyApplied);
+        }
+        let standing = self.standing()?;
+        self.cause = Cause::ByHand(by.clone());
+        self.choose_version(standing);
+        match order {
+            Order::Start if standing.paused => return Err(Ignored::Paused),
+            Order::Start => {
+                if self.graph.starts().next().is_none() {
+                    return Err(Ignored::NothingConcerned);
+                }
+                self.next.by_hand |= !self.next.begun;
+                self.start_regardless();
+            }
+            Order::Reset | Order::StopAndReset => {
+                self.stop(None, Reset::Contacts);
+                self.next.eligible_at = None;
+                self.next.by_hand = true;
+            }
+            Order::Stop if self.next.status == Status::Stopped => {
+                return Err(Ignored::AlreadyApplied);
+            }
+            Order::Stop => self.stop(None, Reset::No),
+        }
+        self.next.hand_call = call;
+        self.advance();
+        Ok(())
+    }
+
     /// The mass action (R16). Contacts that were never enrolled are skipped.
     pub(super) fn mass_stop(
         &mut self,
@@ -164,6 +211,7 @@ impl Passage<'_> {
     pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
         self.must_be_held()?;
         self.release(Cause::Released(by.clone()));
+        self.next.by_hand = true;
         Ok(())
     }
 

@@ -20,7 +20,11 @@ impl Passage<'_> {
             self.reach(timeline.before(change), Some(before));
             self.recheck_before(change, before);
             self.look_at(change.rev);
+            let done = self.done();
             self.change(change);
+            if self.done() == done {
+                self.note_quiet(change);
+            }
             before = change.rev;
         }
         self.view = self.latest.clone();

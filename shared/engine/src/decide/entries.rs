@@ -4,7 +4,7 @@ use super::passage::{Moving, Passage};
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
-use crate::contact::{Causality, Change};
+use crate::contact::{Causality, Change, Contact};
 use crate::enrollment::{Guard, Parked, Status};
 use crate::history::{Cause, Happened};
 use crate::ids::{ElementId, Tag};
@@ -69,7 +69,7 @@ impl Passage<'_> {
         for (place, id, element) in graph.elements() {
             if let Element::Event(event) = element
                 && !self.next.has_fired(id)
-                && self.happened(&event.on, change)
+                && happened(&event.on, change, &self.view)
                 && (!event.requires_active || self.next.status == Status::Active)
             {
                 matching.push((place, id, event));
@@ -83,26 +83,6 @@ impl Passage<'_> {
                     && (other < nth || !graph.leads_to(*to, *place))
             });
             self.fire_entry(*place, id, event.next.as_ref(), overtaken);
-        }
-    }
-
-    pub(super) fn happened(&self, edge: &Edge, change: &Change) -> bool {
-        let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
-        let now_set = |key| self.view.fields.contains_key(key);
-        match edge {
-            Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
-            Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
-            Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
-                change.added.contains(tag) || change.refreshed.contains_key(tag)
-            }),
-            Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
-            Edge::FieldChanged(key) => {
-                matches!(change.fields.get(key), Some(Some(_))) && now_set(key)
-            }
-            Edge::FieldCleared(key) => {
-                matches!(change.fields.get(key), Some(Some(_))) && !now_set(key)
-            }
-            Edge::Custom(name) => change.event.as_ref() == Some(name),
         }
     }
 
@@ -153,6 +133,11 @@ impl Passage<'_> {
 
     /// Counts a run from its first token, unless there were too many today (R40).
     pub(super) fn begin_run(&mut self, at: Option<&ElementId>) -> Result<(), Guard> {
+        // What a person did by hand is not what the bound is for.
+        if self.next.by_hand {
+            self.next.begun = true;
+            return Ok(());
+        }
         let today = self.today();
         let most = self.graph.document.settings.max_runs_per_day;
         if crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
@@ -404,5 +389,22 @@ impl Passage<'_> {
         self.next.job = job;
         self.next.idle = false;
         Ok(())
+    }
+}
+
+/// Whether a change, which left the contact like this, is the edge that an event reacts to (R7).
+pub(super) fn happened(edge: &Edge, change: &Change, contact: &Contact) -> bool {
+    let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
+    let now_set = |key| contact.fields.contains_key(key);
+    match edge {
+        Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
+        Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
+        Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
+            change.added.contains(tag) || change.refreshed.contains_key(tag)
+        }),
+        Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
+        Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
+        Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
+        Edge::Custom(name) => change.event.as_ref() == Some(name),
     }
 }

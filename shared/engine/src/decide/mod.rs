@@ -16,6 +16,7 @@
 //! | `messages` | the last look before a message leaves, and what follows it (R31, R34, R43) |
 //! | `milestones` | publishing, pause and resume (R50, R51) |
 //! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
+//! | `quiet` | why nothing followed from a change (R60) |
 
 mod again;
 mod catching_up;
@@ -26,6 +27,7 @@ mod milestones;
 mod moving;
 mod passage;
 mod pausing;
+mod quiet;
 mod steps;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,7 @@ use crate::ids::{CampaignId, ElementId};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
 use passage::Passage;
+pub use quiet::{looked, nothing_changed};
 
 /// The most writes of campaigns that may lead to each other (R42).
 pub const DEEPEST: u8 = 20;
@@ -141,6 +144,15 @@ pub enum Event {
         /// Whether its contributions to the statistics are taken off.
         reset_statistics: bool,
     },
+    /// Somebody asks for something, for this contact alone: as R52, R16.
+    ByHand {
+        /// What for.
+        order: Order,
+        /// Who.
+        by: Author,
+        /// What identifies the call, if it is to be told from its repeats.
+        call: Option<u64>,
+    },
     /// Somebody releases the held enrollment (R40).
     Released {
         /// Who.
@@ -167,6 +179,7 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
+            | Self::ByHand { .. }
             | Self::Released { .. }
             | Self::MassRelease { .. } => None,
         }
@@ -185,6 +198,7 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
+            | Self::ByHand { .. }
             | Self::Released { .. }
             | Self::MassRelease { .. } => (0, 0),
         }
@@ -430,6 +444,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
             | Event::Commanded { .. }
             | Event::StatusChanged { .. }
             | Event::EnrollExisting { .. }
+            | Event::ByHand { .. }
             | Event::MassStop { .. } => Decision::Ignore(Ignored::Quarantined),
         };
     }
@@ -457,6 +472,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
         Event::MassStop { job, name, reset_contacts, reset_statistics } => {
             passage.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
+        Event::ByHand { order, by, call } => passage.by_hand(*order, by, *call).err(),
         Event::Released { by } => passage.released(by).err(),
         Event::MassRelease { job, name } => passage.mass_release(*job, name).err(),
     };

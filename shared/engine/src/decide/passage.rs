@@ -78,6 +78,12 @@ impl<'a> Passage<'a> {
         self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
     }
 
+    /// How much has been done so far: lines, effects, writes.
+    pub(super) fn done(&self) -> (usize, usize, usize) {
+        let lines = self.records.iter().map(|record| record.lines.len()).sum();
+        (lines, self.effects.len(), self.writes.len())
+    }
+
     /// Without tokens an enrollment is on the newest version (R50): never again on an older one, although a change from
     /// before the publishing may come late.
     pub(super) fn choose_version(&mut self, standing: Standing) {
@@ -350,11 +356,6 @@ impl<'a> Passage<'a> {
         self.next.held = Some(guard);
     }
 
-    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
-    pub(super) fn is_never_enrolled(&self) -> bool {
-        self.situation.enrollment.is_none() && !self.is_material()
-    }
-
     /// Whether anything happened that must be committed.
     pub(super) fn is_material(&self) -> bool {
         if self.reached {
@@ -367,6 +368,7 @@ impl<'a> Passage<'a> {
             Some(before) => {
                 let seen = Enrollment {
                     seen: before.seen,
+                    quiet: before.quiet.clone(),
                     milestones: before.milestones,
                     ..self.next.clone()
                 };

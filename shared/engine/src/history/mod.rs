@@ -3,16 +3,43 @@
 //! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as short
 //! values and put into words when they are read, so that the words can be mended later.
 
+mod trace;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Author, Change};
+use crate::account::Account;
+use crate::contact::{Author, Change, Contact};
 use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::language::{Language, moment};
 use crate::statistics::Outcome;
-use crate::time::Instant;
+use crate::time::{Instant, Zone};
+
+pub use trace::{LOOKED, Looked, Trace, WhyNot};
+
+/// How instants are written in a contact's history: in one zone, which is named, as the reader's language writes
+/// dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader {
+    /// The contact's zone, else the account's.
+    pub zone: Zone,
+    /// The account's language: it is its people who read.
+    pub language: Language,
+}
+
+impl Reader {
+    /// Who reads this contact's history.
+    pub fn of(account: &Account, contact: &Contact) -> Self {
+        Self { zone: account.zone_of(contact), language: Language::of(&account.locale) }
+    }
+
+    /// An instant as the reader writes it, the zone's name included.
+    pub fn moment(&self, at: Instant) -> String {
+        moment(at, self.zone, self.language)
+    }
+}
 
 /// What one decision did, for the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +122,9 @@ pub enum Cause {
     /// Somebody released the held enrollment.
     #[serde(rename = "h")]
     Released(Author),
+    /// Somebody asked for it, for this contact alone.
+    #[serde(rename = "a")]
+    ByHand(Author),
     /// A defect of ours.
     #[serde(rename = "x")]
     Defect,
@@ -127,6 +157,12 @@ pub enum Changed {
     /// Consent or suppression.
     #[serde(rename = "o")]
     Consent,
+    /// A field was sent as it already was.
+    #[serde(rename = "q")]
+    FieldAsBefore(FieldKey),
+    /// A tag was to be removed that was not there.
+    #[serde(rename = "n")]
+    TagNotThere(String),
 }
 
 /// The kinds of lines.
@@ -350,12 +386,42 @@ pub enum Order {
 impl Cause {
     /// The cause that a change is.
     pub fn of(change: &Change, after: impl Fn(&FieldKey) -> Option<FieldValue>) -> Self {
-        let what = change
+        let what = Self::changed(change, after).take(NAMED).collect();
+        Self::Change { rev: change.rev, what, by: change.by.clone() }
+    }
+
+    /// The same for a contact as the change left it; of the fields, those that something reads come first.
+    pub fn of_what_is_read(
+        change: &Change,
+        left: &Contact,
+        is_read: impl Fn(&FieldKey) -> bool,
+    ) -> Self {
+        let mut what: Vec<Changed> =
+            Self::changed(change, |key| left.fields.get(key).cloned()).collect();
+        what.sort_by_key(|changed| match changed {
+            Changed::FieldSet(key) | Changed::FieldCleared(key) => !is_read(key),
+            Changed::TagAdded(_)
+            | Changed::TagRefreshed(_)
+            | Changed::TagRemoved(_)
+            | Changed::Event(_)
+            | Changed::Consent
+            | Changed::FieldAsBefore(_)
+            | Changed::TagNotThere(_) => false,
+        });
+        what.truncate(NAMED);
+        Self::Change { rev: change.rev, what, by: change.by.clone() }
+    }
+
+    fn changed<'a>(
+        change: &'a Change,
+        after: impl Fn(&FieldKey) -> Option<FieldValue> + 'a,
+    ) -> impl Iterator<Item = Changed> + 'a {
+        change
             .added
             .iter()
             .map(|tag| Changed::TagAdded(tag.to_string()))
             .chain(change.removed.keys().map(|tag| Changed::TagRemoved(tag.to_string())))
-            .chain(change.fields.keys().map(|key| match after(key) {
+            .chain(change.fields.keys().map(move |key| match after(key) {
                 Some(_) => Changed::FieldSet(key.clone()),
                 None => Changed::FieldCleared(key.clone()),
             }))
@@ -365,8 +431,5 @@ impl Cause {
                 (change.consent.is_some() || change.suppressed.is_some())
                     .then_some(Changed::Consent),
             )
-            .take(NAMED)
-            .collect();
-        Self::Change { rev: change.rev, what, by: change.by.clone() }
     }
 }

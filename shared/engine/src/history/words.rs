@@ -1,9 +1,9 @@
 //! History in words: English sentences that a marketer reads, made when a line is read.
 
-use super::{Cause, Changed, Happened, Order};
+use super::{Cause, Changed, Happened, Order, Reader};
 use crate::contact::Author;
 use crate::statistics::Outcome;
-use crate::time::{Instant, Zone};
+use crate::time::Instant;
 
 impl Cause {
     /// The cause in words, beginning with "because".
@@ -28,7 +28,26 @@ impl Cause {
             }
             Self::Job(job) => format!("because of mass action {job}"),
             Self::Released(by) => format!("because {} released it", author(by)),
+            Self::ByHand(by) => format!("because {} asked for it by hand", author(by)),
             Self::Defect => "because of a defect".to_owned(),
+        }
+    }
+
+    /// What changed, in words; empty if it is no change.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Change { what, .. } => list(what, Changed::happened),
+            Self::Timer
+            | Self::Recheck(_)
+            | Self::Message
+            | Self::Campaign(_)
+            | Self::StatusIn(_)
+            | Self::Published(_)
+            | Self::Resumed
+            | Self::Job(_)
+            | Self::Released(_)
+            | Self::ByHand(_)
+            | Self::Defect => String::new(),
         }
     }
 }
@@ -56,6 +75,8 @@ impl Changed {
             Self::FieldCleared(field) => format!("field {field} was cleared"),
             Self::Event(name) => format!("event {name} was posted"),
             Self::Consent => "consent was changed".to_owned(),
+            Self::FieldAsBefore(field) => format!("field {field} was sent as it already was"),
+            Self::TagNotThere(tag) => format!("tag {tag} was to be removed, which was not there"),
         }
     }
 
@@ -67,6 +88,8 @@ impl Changed {
             Self::FieldCleared(field) => format!("cleared field {field}"),
             Self::Event(name) => format!("posted event {name}"),
             Self::Consent => "changed consent".to_owned(),
+            Self::FieldAsBefore(field) => format!("left field {field} as it was"),
+            Self::TagNotThere(tag) => format!("tag {tag} was not there"),
         }
     }
 }
@@ -121,11 +144,9 @@ impl Happened {
         }
     }
 
-    /// The line in words; instants are shown in the zone.
-    pub fn words(&self, zone: Zone, because: &Cause) -> String {
-        let at = |instant: &Instant| {
-            instant.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
-        };
+    /// The line in words, for this reader.
+    pub fn words(&self, reader: &Reader, because: &Cause) -> String {
+        let at = |instant: &Instant| reader.moment(*instant);
         match self {
             Self::Entered => "entered the campaign".to_owned(),
             Self::EventFired => "the event happened".to_owned(),

@@ -18,7 +18,7 @@ use crate::contact::{Author, Consent, Contact, Patch};
 use crate::decide::{Event, Ignored};
 use crate::enrollment::Enrollment;
 use crate::field::FieldType;
-use crate::history::Record;
+use crate::history::{Order, Record, Trace};
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
@@ -56,6 +56,8 @@ pub enum Observed {
     Message(Message),
     /// Lines were added to a contact's history.
     History(ContactId, CampaignId, Record),
+    /// Nothing followed from what was sent about a contact (R60).
+    Nothing(ContactId, Trace),
     /// A webhook was called.
     Called(ContactId, CampaignId, ElementId),
     /// An event was ignored.
@@ -87,6 +89,8 @@ pub struct World {
     jobs: u64,
     /// How often anything was published, paused or resumed.
     catalog: u64,
+    /// The changes from which nothing followed, each told once.
+    traced: BTreeSet<(ContactId, u64)>,
 }
 
 impl World {
@@ -107,6 +111,7 @@ impl World {
             timers: BTreeSet::new(),
             jobs: 0,
             catalog: 0,
+            traced: BTreeSet::new(),
         }
     }
 
@@ -190,10 +195,14 @@ impl World {
             .entry(id.clone())
             .or_insert_with(|| Contact::new(id.clone(), Consent::Subscribed, now));
         let before = contact.rev;
-        let changed = contact.apply(patch, by, None, now, 0).is_some();
+        let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
         if changed {
             contact.made_knowing(before, self.catalog);
-            self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
+            let image = Box::new(contact.clone());
+            self.waiting.push(Work::Contact { before, image });
+        } else {
+            let image = Box::new(contact.clone());
+            self.nothing_changed(&image, patch, by);
         }
         changed
     }
@@ -213,6 +222,12 @@ impl World {
                 },
             ));
         }
+    }
+
+    /// Somebody starts, resets or stops one contact by hand.
+    pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, order: Order, by: Author) {
+        let event = Event::ByHand { order, by, call: None };
+        self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
     }
 
     /// Releases a held enrollment (R40).
@@ -319,7 +334,10 @@ impl World {
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.observed.iter().filter_map(|observed| match observed {
             Observed::Message(message) => Some(message),
-            Observed::History(..) | Observed::Called(..) | Observed::Ignored(..) => None,
+            Observed::History(..)
+            | Observed::Nothing(..)
+            | Observed::Called(..)
+            | Observed::Ignored(..) => None,
         })
     }
 }

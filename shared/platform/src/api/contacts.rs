@@ -175,7 +175,11 @@ async fn patch(
         patch.fields.insert(key, Some(FieldValue::Text(email)));
     }
     let alone = &crate::contacts::alone;
-    let written = api.platform.change(&contact.id, &patch, &holder.author(), alone).await?;
+    let by = holder.author();
+    let written = api.platform.change(&contact.id, &patch, &by, alone).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, &patch, &by).await?;
+    }
     Ok(axum::Json(ContactShape::from(&written.contact)))
 }
 
@@ -285,6 +289,10 @@ async fn change(
     let contact = contact_named(api, id).await?;
     let answer = |written: &Written| Answer::of(StatusCode::OK, &ChangedContact::from(written));
     let together = |written: &Written| once.keeps(&answer(written)?);
-    let written = api.platform.change(&contact.id, patch, &holder.author(), &together).await?;
+    let by = holder.author();
+    let written = api.platform.change(&contact.id, patch, &by, &together).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, patch, &by).await?;
+    }
     Ok(answer(&written)?)
 }

@@ -137,6 +137,9 @@ async fn contact(
         create_fields(&api, &read.new_fields).await?;
     }
     let written = api.platform.upsert(&email, &read.patch, &by, &together).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, &read.patch, &by).await?;
+    }
     Ok(answer(&written)?)
 }
 

@@ -122,6 +122,12 @@ impl Once {
         Ok(vec![Write::put(kept, condition)])
     }
 
+    /// What tells the call from other calls and is the same for its repeats; `None` without a key.
+    pub(super) fn identity(&self) -> Option<u64> {
+        let guarded = self.0.as_ref()?;
+        Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
+    }
+
     /// For a call whose answer must not be kept, because it holds a secret: the handler makes the same answer again
     /// from this seed, which is the same for every repeat; `None` without a key.
     pub(super) fn unkept(&self) -> Option<&str> {

@@ -2,9 +2,8 @@
 
 use axum::extract::State;
 use dacapo_engine::enrollment::{Enrollment, Guard};
-use dacapo_engine::history::Record;
+use dacapo_engine::history::{Reader, Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::time::Zone;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,8 +18,9 @@ use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, was_not_held};
-use crate::keys::Keys;
+use crate::handlers::{StoredHistory, StoredTrace, was_not_held};
+use crate::keys::{Keys, is_trace};
+use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
@@ -34,13 +34,17 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
-    #[schema(value_type = String)]
-    campaign: CampaignId,
-    run: u32,
+    /// `null` for what nothing followed from, unless just one campaign looked at it; so for the run.
+    #[schema(value_type = Option<String>)]
+    campaign: Option<CampaignId>,
+    run: Option<u32>,
     /// What kind of thing happened, stable.
     kind: &'static str,
-    /// What happened, in words; instants are in the contact's zone.
+    /// What happened, in words. Instants are in `time_zone`, which is named, and written as the account's language writes
+    /// them.
     text: String,
+    /// The one zone of the line: the contact's, else the account's.
+    time_zone: &'static str,
     /// Why, in words.
     cause: String,
     /// Where.
@@ -70,9 +74,9 @@ async fn history(
         None => None,
     };
     let contact = contact_named(&api, &id).await?;
-    let zone = api.platform.catalog().await?.account.zone_of(&contact);
+    let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
-    let mut lines = Lines { from, limit, zone, shown: Vec::new() };
+    let mut lines = Lines { from, limit, reader, shown: Vec::new() };
     let mut left = left_to_record(&api, &contact.id).await?;
     let mut cursor = None;
     loop {
@@ -92,6 +96,13 @@ async fn history(
             }
             // It has been recorded meanwhile.
             left.retain(|(sk, _)| *sk != stored.key.sk);
+            if is_trace(&stored.key) {
+                let StoredTrace { trace, .. } = read(stored)?;
+                if let Some(next) = lines.show_trace(&stored.key.sk, &trace) {
+                    return Ok(axum::Json(lines.until(Some(next))));
+                }
+                continue;
+            }
             let StoredHistory { campaign, records, .. } = read(stored)?;
             if let Some(next) = lines.show(&stored.key.sk, &campaign, &records) {
                 return Ok(axum::Json(lines.until(Some(next))));
@@ -134,7 +145,7 @@ struct Lines {
     /// The place of the first, and how many of its lines were shown.
     from: Option<(String, usize)>,
     limit: usize,
-    zone: Zone,
+    reader: Reader,
     shown: Vec<HistoryLine>,
 }
 
@@ -157,14 +168,37 @@ impl Lines {
             }
             self.shown.push(HistoryLine {
                 at: instant_text(record.at),
-                campaign: campaign.clone(),
-                run: line.run,
+                campaign: Some(campaign.clone()),
+                run: Some(line.run),
                 kind: line.what.kind(),
-                text: line.what.words(self.zone, &record.because),
+                text: line.what.words(&self.reader, &record.because),
+                time_zone: self.reader.zone.name(),
                 cause: record.because.words(),
                 element: line.element.as_ref().map(ToString::to_string),
             });
         }
+        None
+    }
+
+    /// Shows what nothing followed from. Answers where the next page begins if this one is full.
+    fn show_trace(&mut self, sk: &str, trace: &Trace) -> Option<Cursor> {
+        match &self.from {
+            Some((from, shown)) if sk > from.as_str() || (sk == from && *shown > 0) => return None,
+            Some(_) | None => {}
+        }
+        if self.shown.len() == self.limit {
+            return Some(Cursor::at(&[HISTORY, sk, "0"]));
+        }
+        self.shown.push(HistoryLine {
+            at: instant_text(trace.at),
+            campaign: trace.campaign().cloned(),
+            run: trace.run(),
+            kind: trace.kind(),
+            text: trace.words(),
+            time_zone: self.reader.zone.name(),
+            cause: trace.because.words(),
+            element: trace.element().map(ToString::to_string),
+        });
         None
     }
 
@@ -175,7 +209,7 @@ impl Lines {
 
 /// Where a contact is in a campaign.
 #[derive(Debug, Serialize, ToSchema)]
-struct EnrollmentShape {
+pub(super) struct EnrollmentShape {
     #[schema(value_type = String)]
     campaign: CampaignId,
     run: u32,
@@ -215,7 +249,8 @@ struct TokenShape {
 }
 
 impl EnrollmentShape {
-    fn of(campaign: CampaignId, enrollment: &Enrollment) -> Self {
+    /// An enrollment as programs outside read it.
+    pub(super) fn of(campaign: CampaignId, enrollment: &Enrollment) -> Self {
         let tokens = enrollment.tokens.iter().map(|token| TokenShape {
             element: token.element.to_string(),
             since: instant_text(token.since),

@@ -8,6 +8,7 @@
 
 mod account;
 mod auth;
+mod by_hand;
 mod campaigns;
 mod changes;
 mod contacts;
@@ -45,6 +46,7 @@ pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;
 pub use problem::{Fault, Problem};
+pub use reading::is_locale;
 use surface::{Description, Surface};
 
 /// What every call is given: the same, however often it is cloned.
@@ -90,6 +92,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = csv_import::routes(on);
     let on = csv_export::routes(on);
     let on = journeys::routes(on);
+    let on = by_hand::routes(on);
     let on = campaigns::routes(on);
     let on = statistics::routes(on);
     let on = mass_actions::routes(on);

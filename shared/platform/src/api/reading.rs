@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Whether a text looks like a BCP 47 tag.
-pub(super) fn is_locale(text: &str) -> bool {
+pub fn is_locale(text: &str) -> bool {
     let mut parts = text.split('-');
     let language = parts.next().unwrap_or_default();
     (2..=3).contains(&language.len())

@@ -10,6 +10,7 @@ mod enrollment_committed;
 mod feedback;
 mod quarantine;
 mod recording;
+mod trace;
 mod woken;
 
 use crate::Instant;
@@ -23,6 +24,7 @@ pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
+pub use trace::StoredTrace;
 
 /// What came of a piece of work from a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

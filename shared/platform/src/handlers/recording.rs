@@ -24,7 +24,7 @@ use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Write};
 
 /// How long history is kept.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
+pub(super) const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// The most days that one item takes off: with it they are one transaction.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
