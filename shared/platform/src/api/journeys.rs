@@ -35,8 +35,8 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
-    #[schema(value_type = String)]
-    campaign: CampaignId,
+    #[schema(value_type = Option<String>)]
+    campaign: Option<CampaignId>,
     run: u32,
     /// What kind of thing happened, stable.
     kind: &'static str,
@@ -158,7 +158,7 @@ impl Lines {
             }
             self.shown.push(HistoryLine {
                 at: instant_text(record.at),
-                campaign: campaign.clone(),
+                campaign: in_campaign(campaign).cloned(),
                 run: line.run,
                 kind: line.what.kind(),
                 text: line.what.words(self.zone, &record.because),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::TimeDelta;
+use dacapo_engine::address;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
@@ -268,7 +269,7 @@ impl Platform {
             let text = rendered.text_part();
             Mail {
                 from: sender.clone(),
-                to: to.to_owned(),
+                to: address::for_sending(to).into_owned(),
                 reply_to: email.reply_to.clone(),
                 subject: rendered.subject,
                 text,
