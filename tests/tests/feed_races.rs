@@ -82,13 +82,7 @@ async fn tagged(bench: &Bench, tag: &str) -> ContactId {
 async fn tagged_as(bench: &Bench, address: &str, tag: &str) -> ContactId {
     let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
-    bench
-        .platform
-        .upsert(address, &patch, &by, &contacts::alone)
-        .await
-        .unwrap()
-        .contact
-        .id
+    bench.platform.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id
 }
 
 /// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the timer does, and what it

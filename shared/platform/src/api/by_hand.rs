@@ -80,7 +80,8 @@ async fn by_hand(
         if head.standing().is_none() {
             return Err(Problem::conflict("the campaign is not published; publish it first"));
         }
-        let newest = loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
+        let newest =
+            loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
         if newest.is_some_and(|newest| newest.starts().next().is_none()) {
             return Err(Problem::conflict("the campaign has no start to enter at"));
         }

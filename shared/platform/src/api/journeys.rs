@@ -168,8 +168,8 @@ impl Lines {
             }
             self.shown.push(HistoryLine {
                 at: instant_text(record.at),
-                campaign: Some(campaign.clone()),
-                run: Some(line.run),
+                campaign: in_campaign(campaign).cloned(),
+                run: in_campaign(campaign).map(|_| line.run),
                 kind: line.what.kind(),
                 text: line.what.words(&self.reader, &record.because),
                 time_zone: self.reader.zone.name(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::TimeDelta;
+use dacapo_engine::address;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
@@ -301,7 +302,7 @@ impl Platform {
         record.values = Some(values.clone());
         Ok(self.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
             from: sender.clone(),
-            to: to.to_owned(),
+            to: address::for_sending(to).into_owned(),
             reply_to: email.reply_to.clone(),
             subject: rendered.subject,
             text,

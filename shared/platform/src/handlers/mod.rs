@@ -24,6 +24,7 @@ pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
+pub(crate) use recording::{KEPT, in_campaign};
 pub use trace::StoredTrace;
 
 /// What came of a piece of work from a queue.
