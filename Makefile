@@ -52,6 +52,17 @@ java:
 		apt-get install --quiet --quiet --yes --no-install-recommends default-jre-headless; \
 	fi
 
+# The sanitizer that the fuzzer needs is not offered by the stable compiler but for this variable.
+FUZZ_SECONDS ?= 120
+.PHONY: fuzz
+fuzz: .tools/bin/cargo-fuzz ## Look for templates that abort, hang or take too much, for FUZZ_SECONDS
+	mkdir -p fuzz/corpus/templates
+	RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/.tools/bin:$$PATH" $(CARGO) fuzz run templates -- \
+		-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -max_len=4096
+
+.tools/bin/cargo-fuzz:
+	$(CARGO) install cargo-fuzz --version 0.13.1 --locked --root .tools
+
 .PHONY: check
 check: format lint doc licences template ## Format, lints, documentation, licences, template; changes nothing
 

@@ -6,4 +6,5 @@ pub mod contract;
 pub mod host;
 pub mod journey;
 pub mod ports;
+pub mod template_grammar;
 pub mod unkind;

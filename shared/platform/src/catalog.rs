@@ -14,6 +14,7 @@ use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
+use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
@@ -34,6 +35,9 @@ pub struct Settings {
     pub time_zone: String,
     /// The language of contacts that have none.
     pub locale: String,
+    /// How dates such as `03/12/2026` are read; they are refused while nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<DateOrder>,
     /// The consent of contacts that are posted without one.
     pub default_consent: Consent,
     /// Who mail comes from, where a campaign does not say.
@@ -46,6 +50,7 @@ impl Default for Settings {
         Self {
             time_zone: "UTC".to_owned(),
             locale: "en".to_owned(),
+            date_order: None,
             default_consent: Consent::Subscribed,
             sender: None,
         }

@@ -86,10 +86,15 @@ impl Platform {
     ///
     /// What the table answers.
     pub async fn contact_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
-        match self.get(&self.keys.address(address)).await? {
-            Some(item) => Ok(Some(read::<StoredAddress>(&item)?.contact)),
-            None => Ok(None),
+        if let Some(item) = self.get(&self.keys.address(address)).await? {
+            return Ok(Some(read::<StoredAddress>(&item)?.contact));
         }
+        for key in self.keys.addresses_before(address) {
+            if let Some(item) = self.get(&key).await? {
+                return Ok(Some(read::<StoredAddress>(&item)?.contact));
+            }
+        }
+        Ok(None)
     }
 
     /// The contact that has an address, as it was a moment ago at least: what follows from it has to be committed on
@@ -112,8 +117,16 @@ impl Platform {
     pub async fn contacts_of(&self, addresses: &[String]) -> Result<Vec<Option<ContactId>>, Error> {
         let keys: Vec<_> = addresses.iter().map(|address| self.keys.address(address)).collect();
         let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
-        let owner = |item: &Item| Ok(read::<StoredAddress>(item)?.contact);
-        stored.iter().map(|item| item.as_ref().map(owner).transpose()).collect()
+        let mut owners = Vec::new();
+        for (item, address) in stored.iter().zip(addresses) {
+            owners.push(match item {
+                Some(item) => Some(read::<StoredAddress>(item)?.contact),
+                // An address of ASCII has never had another form.
+                None if address.is_ascii() && !address.contains("xn--") => None,
+                None => self.contact_of(address).await?,
+            });
+        }
+        Ok(owners)
     }
 
     /// Creates the contact with this address, or changes it, as one change. The patch itself need not hold the
@@ -313,6 +326,8 @@ impl Platform {
         }
         if let Some(old) = &old {
             writes.push(Write::delete(self.keys.address(old), Condition::Always));
+            let before = self.keys.addresses_before(old).into_iter();
+            writes.extend(before.map(|key| Write::delete(key, Condition::Always)));
         }
         Ok(())
     }

@@ -54,6 +54,8 @@ impl Platform {
             ];
             if let Some(address) = contact.address() {
                 writes.push(Write::delete(self.keys.address(address), Condition::Always));
+                let before = self.keys.addresses_before(address).into_iter();
+                writes.extend(before.map(|key| Write::delete(key, Condition::Always)));
             }
             match self.write(writes).await {
                 Ok(()) => {}

@@ -24,7 +24,7 @@
 //! they do. The index lists contacts and mass actions of an account, and members of a campaign.
 
 use chrono::NaiveDate;
-use dacapo_engine::address::folded;
+use dacapo_engine::address::{folded, kept_before};
 use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
 use dacapo_engine::time::Instant;
@@ -160,6 +160,13 @@ impl Keys {
         Key::new(format!("A#{}#@#{}", self.account, sha256(&folded(address))), "ADDRESS")
     }
 
+    /// Where addresses stood that were stored before they had one form: by the form that they were written in.
+    pub fn addresses_before(&self, address: &str) -> Vec<Key> {
+        let at =
+            |form: &String| Key::new(format!("A#{}#@#{}", self.account, sha256(form)), "ADDRESS");
+        kept_before(&folded(address)).iter().map(at).collect()
+    }
+
     /// Where all contacts stand in the index.
     pub fn contacts_listed(&self, shard: u32) -> String {
         format!("A#{}#C#{shard}", self.account)
@@ -213,6 +220,17 @@ impl Keys {
     /// The contacts that have a tag, by shard.
     pub fn tagged(&self, tag: &Tag, shard: u32) -> String {
         format!("A#{}#T#{}#{shard}", self.account, sha256(tag.folded()))
+    }
+
+    /// The list of the tag from before folding followed Unicode, where it is another.
+    pub fn tagged_before(&self, tag: &Tag, shard: u32) -> Option<String> {
+        let folded = tag.folded_before()?;
+        Some(format!("A#{}#T#{}#{shard}", self.account, sha256(&folded)))
+    }
+
+    /// A contact that has a tag, in the list from before.
+    pub fn tag_member_before(&self, tag: &Tag, contact: &ContactId) -> Option<Key> {
+        Some(Key::new(self.tagged_before(tag, shard(contact))?, contact.as_str()))
     }
 
     /// A contact that has a tag.

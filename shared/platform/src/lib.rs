@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod aside;
+pub mod calling;
 pub mod campaigns;
 pub mod catalog;
 pub mod contact_json;
@@ -21,7 +22,10 @@ pub mod messages;
 pub mod metrics;
 pub mod platform;
 pub mod ports;
+mod rendering;
+pub mod seldom;
 pub mod table;
 pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
+pub use rendering::Unrendered;

@@ -9,5 +9,6 @@ mod contacts;
 mod csv;
 mod framework;
 mod hooks;
+mod input;
 mod mass_actions;
 mod repeats;

@@ -10,6 +10,7 @@ mod documents;
 mod drive;
 mod found;
 mod hostile;
+mod input;
 mod order;
 mod pauses;
 mod runs;

@@ -11,6 +11,9 @@ use super::StoreError;
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "2";
 
+/// Stands in the header of every store, so that what else may be in a file of its name is told from it: "daCa".
+pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"daCa");
+
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
         Some(_) => {}
         None => {
             transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction
                 .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])?;
         }

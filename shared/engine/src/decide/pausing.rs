@@ -4,7 +4,6 @@
 //! trigger of a restart are parked, each once, with a line that says so. A reset or a stop forgets them. The list is
 //! bounded by the number of entries.
 
-use super::entries::happened;
 use super::passage::Passage;
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::Standing;
@@ -34,7 +33,7 @@ impl Passage<'_> {
         // Whether an event that asks for it finds the contact active, is seen on the resume.
         for (_, id, element) in graph.elements() {
             if let Element::Event(event) = element
-                && happened(&event.on, change, &self.view)
+                && super::entries::happened(&event.on, change, &self.view)
             {
                 self.park_entry(id, Kind::Event);
             }

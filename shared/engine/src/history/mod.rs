@@ -125,6 +125,9 @@ pub enum Cause {
     /// Somebody asked for it, for this contact alone.
     #[serde(rename = "a")]
     ByHand(Author),
+    /// Somebody posted something.
+    #[serde(rename = "w")]
+    Posted(Author),
     /// A defect of ours.
     #[serde(rename = "x")]
     Defect,
@@ -361,6 +364,13 @@ pub enum Happened {
     /// The paused campaign was resumed (R51).
     #[serde(rename = "su")]
     Resumed,
+    /// Values that were sent could not be read, and were left out.
+    #[serde(rename = "lo")]
+    LeftOut {
+        /// Where each stood, and what was wrong with it.
+        #[serde(rename = "w")]
+        what: Vec<(String, String)>,
+    },
     /// The contact's contributions to the statistics were taken off (R16).
     #[serde(rename = "sr")]
     StatisticsReset,

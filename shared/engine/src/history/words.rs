@@ -29,6 +29,7 @@ impl Cause {
             Self::Job(job) => format!("because of mass action {job}"),
             Self::Released(by) => format!("because {} released it", author(by)),
             Self::ByHand(by) => format!("because {} asked for it by hand", author(by)),
+            Self::Posted(by) => format!("because {} posted them", author(by)),
             Self::Defect => "because of a defect".to_owned(),
         }
     }
@@ -141,6 +142,7 @@ impl Happened {
             Self::Called => "webhook",
             Self::Migrated { .. } => "migrated",
             Self::Resumed => "resumed",
+            Self::LeftOut { .. } => "left_out",
             Self::StatisticsReset => "statistics_reset",
         }
     }
@@ -212,6 +214,10 @@ impl Happened {
             Self::Called => "webhook called".to_owned(),
             Self::Migrated { version } => format!("moved to version {version}"),
             Self::Resumed => "goes on after the pause".to_owned(),
+            Self::LeftOut { what } => {
+                let each = list(what, |(path, why)| format!("{path} ({why})"));
+                format!("left out, because it could not be read: {each}")
+            }
             Self::StatisticsReset => "statistics reset".to_owned(),
         }
     }

@@ -198,10 +198,11 @@ impl World {
         let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
         if changed {
             contact.made_knowing(before, self.catalog);
-            self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
+            let image = Box::new(contact.clone());
+            self.waiting.push(Work::Contact { before, image });
         } else {
-            let contact = contact.clone();
-            self.nothing_changed(&contact, patch, by);
+            let image = Box::new(contact.clone());
+            self.nothing_changed(&image, patch, by);
         }
         changed
     }

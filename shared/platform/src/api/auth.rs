@@ -88,6 +88,11 @@ impl AdminKey {
         self
     }
 
+    /// Whether a call carries it.
+    pub fn is_in(&self, headers: &HeaderMap) -> bool {
+        key_of(headers).is_some_and(|key| self.is(&key))
+    }
+
     fn is(&self, key: &str) -> bool {
         let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         given.ct_eq(&self.hash).into()
@@ -227,7 +232,8 @@ fn no_key() -> Problem {
     Problem::unauthorized("send the API key as `Authorization: Bearer KEY` or `X-Api-Key: KEY`")
 }
 
-fn key_of(headers: &HeaderMap) -> Option<String> {
+/// The key that a call carries, right or wrong.
+pub fn key_of(headers: &HeaderMap) -> Option<String> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned());

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
+use super::charset;
 use super::extract::{Path, Query, json, whole};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, foreign_cursor};
@@ -385,11 +386,7 @@ impl<S: Sync> FromRequest<S> for Text {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = whole(&parts, body).await?;
-        let text = String::from_utf8(body.into()).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Problem::malformed(format!("the body is not UTF-8 from byte {at} on; save it as UTF-8"))
-        })?;
-        Ok(Self(text))
+        Ok(Self(charset::text(&parts, &body)?.into_owned()))
     }
 }
 
@@ -402,7 +399,11 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = whole(&parts, body).await?;
-        if body.trim_ascii().is_empty() { Ok(Self(T::default())) } else { json(&body).map(Self) }
+        if body.trim_ascii().is_empty() {
+            Ok(Self(T::default()))
+        } else {
+            json(&parts, &body).map(Self)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use dacapo_engine::contact::{Contact, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
+use dacapo_engine::text::{Unwelcome, composed, is_unseen};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,8 +19,9 @@ use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
-use super::reading::{Manner, Read, Reader, UnknownFields};
+use super::reading::{How, Read, Reader};
 use super::surface::{Surface, calls};
+use super::tag_lists::{self, For};
 use crate::contact_json::ContactShape;
 use crate::contacts::Written;
 
@@ -51,7 +53,7 @@ pub(super) struct Which {
 impl Which {
     /// Who is wanted.
     pub(super) fn wanted(&self) -> Result<Wanted, Problem> {
-        let tag = self.tag.as_deref().map(Tag::new).transpose();
+        let tag = self.tag.as_deref().map(Tag::kept).transpose();
         let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
         let campaign = self.campaign.as_deref().map(CampaignId::new).transpose();
         let campaign = campaign.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
@@ -84,7 +86,7 @@ pub struct WrittenContact {
     pub last_name: Option<String>,
     /// The telephone number, as it is written.
     pub phone: Option<String>,
-    /// An IANA name. Dates without an offset are read in it.
+    /// An IANA name, or another common name of a zone. Dates without an offset are read in it.
     pub time_zone: Option<String>,
     /// A BCP 47 tag.
     pub locale: Option<String>,
@@ -134,8 +136,7 @@ async fn create(
     Json(sent): Json<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
-    let reader = Reader::new(&loaded, None, Manner::Shape, UnknownFields::Refuse);
-    let Read { email, patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    let Read { email, patch, .. } = Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
     let answer =
         |written: &Written| Answer::of(StatusCode::CREATED, &ContactShape::from(&written.contact));
     let together = |written: &Written| once.keeps(&answer(written)?);
@@ -169,8 +170,8 @@ async fn patch(
 ) -> Result<axum::Json<ContactShape>, Problem> {
     let contact = contact_named(&api, &id).await?;
     let loaded = api.platform.catalog().await?;
-    let reader = Reader::new(&loaded, Some(&contact), Manner::Shape, UnknownFields::Refuse);
-    let Read { email, mut patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
+    let Read { email, mut patch, .. } = reader.read(&sent)?;
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
     }
@@ -205,10 +206,12 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
 struct Tags {
     /// To assign. One that is also in `remove` ends up assigned.
     #[serde(default)]
-    add: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    add: Value,
     /// To withdraw.
     #[serde(default)]
-    remove: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    remove: Value,
 }
 
 /// Assigns and withdraws tags, as one change.
@@ -224,17 +227,17 @@ async fn tags(
     Json(tags): Json<Tags>,
 ) -> Result<Answer, Problem> {
     let mut faults = Vec::new();
-    let mut read = |name: &str, list: &[String]| -> Vec<Tag> {
-        let mut tags = Vec::new();
-        for (at, tag) in list.iter().enumerate() {
-            match Tag::new(tag) {
-                Ok(tag) => tags.push(tag),
-                Err(why) => faults.push(Fault::new(format!("{name}.{at}"), "tag", why)),
-            }
+    let mut read = |name: &str, list: &Value, what: For| -> Vec<Tag> {
+        let (tags, wrong) = tag_lists::read(list, what);
+        for wrong in wrong {
+            let path =
+                if wrong.at.is_empty() { name.to_owned() } else { format!("{name}.{}", wrong.at) };
+            faults.push(Fault::new(path, wrong.code, wrong.message));
         }
         tags
     };
-    let (add, remove) = (read("add", &tags.add), read("remove", &tags.remove));
+    let add = read("add", &tags.add, For::Assigning);
+    let remove = read("remove", &tags.remove, For::Withdrawing);
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
@@ -266,16 +269,19 @@ async fn events(
     Path(id): Path<String>,
     Json(event): Json<PostedEvent>,
 ) -> Result<Answer, Problem> {
-    let name = event.name.trim();
-    if name.is_empty() || name.len() > LONGEST_EVENT || name.chars().any(char::is_control) {
-        let message = format!("a name has 1 to {LONGEST_EVENT} bytes and no control characters");
+    let name = composed(event.name.trim());
+    if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
+        return Err(Problem::invalid_at("name", "event", Unwelcome(c)));
+    }
+    if name.is_empty() || name.len() > LONGEST_EVENT {
+        let message = format!("a name has 1 to {LONGEST_EVENT} bytes");
         return Err(Problem::invalid_at("name", "event", message));
     }
     if event.data.is_some_and(|data| data.len() > MOST_MEMBERS) {
         let message = format!("at most {MOST_MEMBERS} members are taken");
         return Err(Problem::invalid_at("data", "too_many", message));
     }
-    let patch = Patch { event: Some(name.to_owned()), ..Patch::default() };
+    let patch = Patch { event: Some(name.into_owned()), ..Patch::default() };
     change(&api, &holder, &once, &id, &patch).await
 }
 

@@ -168,8 +168,8 @@ impl Lines {
             }
             self.shown.push(HistoryLine {
                 at: instant_text(record.at),
-                campaign: Some(campaign.clone()),
-                run: Some(line.run),
+                campaign: in_campaign(campaign).cloned(),
+                run: in_campaign(campaign).map(|_| line.run),
                 kind: line.what.kind(),
                 text: line.what.words(&self.reader, &record.because),
                 time_zone: self.reader.zone.name(),
@@ -402,12 +402,15 @@ async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageSh
         Some(values) => {
             let version = platform.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
-            email.and_then(|email| rendered(email, values).ok())
+            match email {
+                Some(email) => platform.rendered(email, values, false).await.ok(),
+                None => None,
+            }
         }
         None => None,
     };
     let (subject, text, html) = match said {
-        Some(said) => (Some(said.subject), said.text, said.html),
+        Some((said, _)) => (Some(said.subject), said.text, said.html),
         None => (None, None, None),
     };
     Ok(MessageShape {

@@ -11,7 +11,9 @@ mod auth;
 mod by_hand;
 mod campaigns;
 mod changes;
+mod charset;
 mod contacts;
+mod csv_columns;
 mod csv_export;
 mod csv_import;
 mod csv_rows;
@@ -24,13 +26,18 @@ mod journeys;
 mod keys;
 mod lists;
 mod mass_actions;
+mod names;
 mod openapi;
 mod people;
+mod person_names;
 mod problem;
 mod reading;
 mod selecting;
+mod skipping;
+mod sorting;
 mod statistics;
 mod surface;
+mod tag_lists;
 mod tags;
 mod unsubscribe;
 
@@ -41,7 +48,7 @@ use axum::Router;
 
 use crate::platform::Platform;
 
-pub use auth::{Admin, AdminKeeper, AdminKey, Scope};
+pub use auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;

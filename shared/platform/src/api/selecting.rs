@@ -1,7 +1,7 @@
 //! Which contacts and campaigns a mass action is about, read member by member, so that everything that is wrong with it
 //! can be said.
 
-use dacapo_engine::address::{folded, is_plausible};
+use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde_json::Value;
@@ -129,13 +129,10 @@ fn contacts_of(sent: &Value, faults: &mut Vec<Fault>) -> Option<Wanted> {
             named("ids", list, read, faults).map(Wanted::Ids)
         }
         ("emails", Value::Array(list)) => {
-            let read = |text: &str| match folded(text) {
-                address if is_plausible(&address) => Ok(address),
-                _ => Err("this is no e-mail address; write ann@example.com".to_owned()),
-            };
+            let read = |text: &str| address::read(text).map_err(|why| why.to_string());
             named("emails", list, read, faults).map(Wanted::Emails)
         }
-        ("tag", Value::String(tag)) => match Tag::new(tag) {
+        ("tag", Value::String(tag)) => match Tag::kept(tag) {
             Ok(tag) => Some(Wanted::Tag(tag)),
             Err(why) => {
                 faults.push(Fault::new("contacts.tag", "tag", why));

@@ -219,8 +219,10 @@ impl Platform {
     }
 
     async fn untag(&self, contact: &Contact, tag: &Tag) -> Result<(), Error> {
-        let key = self.keys.tag_member(tag, &contact.id);
-        Ok(self.write(vec![Write::delete(key, Condition::Always)]).await?)
+        let before = self.keys.tag_member_before(tag, &contact.id).into_iter();
+        let keys = before.chain([self.keys.tag_member(tag, &contact.id)]);
+        let writes = keys.map(|key| Write::delete(key, Condition::Always)).collect();
+        Ok(self.write(writes).await?)
     }
 
     async fn untag_all(&self, contact: Option<&Contact>) -> Result<(), Error> {

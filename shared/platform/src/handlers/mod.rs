@@ -24,6 +24,7 @@ pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
+pub(crate) use recording::{KEPT, in_campaign};
 pub use trace::StoredTrace;
 
 /// What came of a piece of work from a queue.
@@ -35,6 +36,8 @@ pub enum Done {
     Soon,
     /// Not before this instant.
     NotBefore(Instant),
+    /// It was not tried at all: the same again, not before this instant.
+    NotTried(Instant),
 }
 
 impl Platform {
