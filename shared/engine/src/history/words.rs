@@ -49,6 +49,7 @@ impl Cause {
             | Self::Job(_)
             | Self::Released(_)
             | Self::ByHand(_)
+            | Self::Posted(_)
             | Self::Defect => String::new(),
         }
     }
