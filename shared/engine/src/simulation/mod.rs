@@ -192,7 +192,7 @@ impl World {
         let before = contact.rev;
         let changed = contact.apply(patch, by, None, now, 0).is_some();
         if changed {
-            contact.made_knowing(before, self.catalog);
+            contact.made_knowing(before, Some(self.catalog));
             self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
         }
         changed
