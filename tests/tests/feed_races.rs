@@ -131,6 +131,8 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     bench.clock.advance(60);
     bench.platform.resume(&id, Resume::default(), "test", alone).await.unwrap();
     assert!(!bench.done().await.is_empty(), "the resume goes through the members");
+    // Ann's timer comes due, too.
+    bench.clock.advance(3_600);
     story.until_idle().await;
     let stored = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
     let enrollment = stored.expect("she is enrolled").enrollment;

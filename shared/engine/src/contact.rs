@@ -195,9 +195,9 @@ pub struct Change {
     #[serde(rename = "c")]
     pub causality: Causality,
     /// The newest revision of the catalog that whoever made it knew: what was published, paused or resumed in it came
-    /// before, also where the clock does not tell. 0 if that was not noted.
-    #[serde(rename = "k", default, skip_serializing_if = "is_zero")]
-    pub catalog: u64,
+    /// before, also where the clock does not tell. Nothing if that is not known.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<u64>,
 }
 
 impl Contact {
@@ -256,7 +256,7 @@ impl Contact {
             by,
             causality: causality
                 .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
-            catalog: 0,
+            catalog: None,
         };
         for tag in &patch.remove {
             if !patch.add.contains(tag)
@@ -307,20 +307,18 @@ impl Contact {
     }
 
     /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older than what was known
-    /// before; 0 if that is not known.
-    pub fn made_knowing(&mut self, since: u64, catalog: u64) {
-        if catalog == 0 {
-            return;
-        }
+    /// before; nothing if that is not known.
+    pub fn made_knowing(&mut self, since: u64, catalog: Option<u64>) {
+        let Some(catalog) = catalog else { return };
         let before = self.recent.iter().filter(|change| change.rev <= since);
-        let catalog = before.map(|change| change.catalog).fold(catalog, u64::max);
+        let catalog = before.filter_map(|change| change.catalog).fold(catalog, u64::max);
         let new = self.recent.iter_mut().filter(|change| change.rev > since);
-        new.for_each(|change| change.catalog = catalog);
+        new.for_each(|change| change.catalog = Some(catalog));
     }
 
     /// The newest revision of the catalog that whoever made the changes it carries knew.
-    pub fn knows_catalog(&self) -> u64 {
-        self.recent.iter().map(|change| change.catalog).max().unwrap_or(0)
+    pub fn knows_catalog(&self) -> Option<u64> {
+        self.recent.iter().filter_map(|change| change.catalog).max()
     }
 
     /// Drops the oldest changes that are over the bounds, but none of the `fresh` newest.
@@ -412,10 +410,6 @@ impl Change {
             contact.suppressed = before;
         }
     }
-}
-
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
-    *number == N::default()
 }
 
 /// `Some(None)` is written as `null`.

@@ -202,8 +202,13 @@ pub(crate) struct CatalogCache {
 }
 
 impl CatalogCache {
+    /// Whoever reads may be late: a revision only grows, unless the account was erased and begins anew.
     fn knows(&self, rev: u64) {
-        self.known.store(rev, Ordering::Relaxed);
+        if rev <= 1 {
+            self.known.store(rev, Ordering::Relaxed);
+        } else {
+            self.known.fetch_max(rev, Ordering::Relaxed);
+        }
     }
 
     /// How many campaigns there were when the catalog was last read; none where it never was.
@@ -221,14 +226,14 @@ impl Platform {
         Self { pinned: Some(Arc::default()), ..self.clone() }
     }
 
-    /// The revision of the catalog that whoever writes a contact now knows; 0 if that is not known for certain. Nothing is
-    /// read for it.
-    pub(crate) fn known_catalog(&self) -> u64 {
+    /// The revision of the catalog that whoever writes a contact now knows; nothing if that is not known for certain. Nothing
+    /// is read for it.
+    pub(crate) fn known_catalog(&self) -> Option<u64> {
         if self.alone {
-            return self.catalog.known.load(Ordering::Relaxed);
+            return Some(self.catalog.known.load(Ordering::Relaxed));
         }
-        let pinned = self.pinned.as_ref().and_then(|pinned| pinned.0.lock().ok());
-        pinned.and_then(|pinned| pinned.as_ref().map(|(loaded, _)| loaded.rev)).unwrap_or(0)
+        let pinned = self.pinned.as_ref()?.0.lock().ok()?;
+        pinned.as_ref().map(|(loaded, _)| loaded.rev)
     }
 
     /// The catalog as it is now, or as it was when the invocation first needed it.

@@ -308,7 +308,7 @@ impl Platform {
         let (mut catalog, mut as_of) = self.catalog_as_of(contact.updated_at).await?;
         // What was published, paused or resumed before a change has to be known to whoever looks at it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
-            || catalog.rev < contact.knows_catalog()
+            || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
         {
             (catalog, as_of) = self.catalog_as_of(Instant::MAX_UTC).await?;
         }

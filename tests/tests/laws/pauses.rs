@@ -44,27 +44,26 @@ impl Watch for Pauses {
         for (key, before) in done.before {
             let campaign = done.world.campaign(&key.1).expect("it was published");
             let timeline = &campaign.timeline;
-            let paused = timeline.standing().is_some_and(|standing| standing.paused);
-            if !paused || before.milestones != timeline.count() {
-                continue;
-            }
-            for line in lines(done.observed).get(key).into_iter().flatten() {
-                let fires = matches!(
-                    line.what,
-                    Happened::Entered
-                        | Happened::EventFired
-                        | Happened::UsedUp
-                        | Happened::GoalReached
-                        | Happened::TimerFired
-                        | Happened::Rechecked
-                );
-                assert!(!fires, "{key:?} while paused: {line:?} after {:?}", done.work);
+            let stands_paused =
+                |applied| timeline.standing_after(applied).is_some_and(|s| s.paused);
+            // Nothing is left to apply, so whatever comes now comes in the pause.
+            if before.milestones == timeline.count() && stands_paused(timeline.count()) {
+                for line in lines(done.observed).get(key).into_iter().flatten() {
+                    assert!(!fires(&line.what), "{key:?}: {line:?} after {:?}", done.work);
+                }
             }
             let Work::Contact { before: rev, image } = done.work else { continue };
             let unseen = image.changes_after(before.seen.max(*rev)).unwrap_or(&[]);
             let barred = matches!(before.status, Status::Stopped | Status::Held);
             let ([change], false) = (unseen, image.id != key.0 || barred) else { continue };
+            if !stands_paused(before.milestones.max(timeline.before(change))) {
+                continue;
+            }
             let after = done.after(key).expect("it was there");
+            if after.run != before.run || after.status != before.status {
+                // A resume came before the change and was applied with it.
+                continue;
+            }
             for id in Self::concerned(campaign, after, change) {
                 let is_parked = after.parked_entries.iter().any(|entry| entry.element == id);
                 assert!(is_parked, "{key:?}: {id} is lost after {change:?}");
@@ -84,6 +83,18 @@ impl Watch for Pauses {
             assert!(paused || parked.is_empty(), "{key:?} is still parked: {enrollment:?}");
         }
     }
+}
+
+fn fires(what: &Happened) -> bool {
+    matches!(
+        what,
+        Happened::Entered
+            | Happened::EventFired
+            | Happened::UsedUp
+            | Happened::GoalReached
+            | Happened::TimerFired
+            | Happened::Rechecked
+    )
 }
 
 #[test]

@@ -57,9 +57,9 @@ pub struct Milestone {
     /// When.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// The revision of the catalog in which it was written; 0 for those that were written before that was kept.
-    #[serde(rename = "rev", default, skip_serializing_if = "is_zero")]
-    pub catalog: u64,
+    /// The revision of the catalog in which it was written; nothing for those that were written before that was kept.
+    #[serde(rename = "rev", default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<u64>,
     /// What.
     #[serde(flatten)]
     pub what: Reached,
@@ -100,13 +100,14 @@ pub struct Standing {
 }
 
 impl Milestone {
-    /// Whether it came before a change of a contact. Whoever made the change may have known of it: then it did,
-    /// whatever the clocks say. Otherwise the instants say so; at the same instant the change came first.
+    /// Whether it came before a change of a contact. If whoever made the change knew of it, it did, whatever the clocks
+    /// say. If not, the instants say so, and at the same instant the change came first. Where it was not noted what was
+    /// known, the milestone is taken for the first at the same instant.
     pub fn precedes(&self, change: &Change) -> bool {
-        if self.catalog == 0 || change.catalog == 0 {
-            return self.at <= change.at;
+        match (self.catalog, change.catalog) {
+            (Some(written), Some(known)) => written <= known || self.at < change.at,
+            (None, _) | (_, None) => self.at <= change.at,
         }
-        self.catalog <= change.catalog || self.at < change.at
     }
 }
 
@@ -114,7 +115,7 @@ impl Timeline {
     /// Adds a milestone, no earlier than the last one, and forgets the oldest.
     pub fn reach(&mut self, at: Instant, what: Reached) {
         let at = self.milestones.last().map_or(at, |last| at.max(last.at));
-        self.milestones.push(Milestone { at, catalog: 0, what });
+        self.milestones.push(Milestone { at, catalog: None, what });
         while self.milestones.len() > MILESTONES_KEPT {
             // The oldest kept one says a version, so that a standing can always be told.
             let second_publishes = matches!(self.milestones[1].what, Reached::Published { .. });
@@ -127,7 +128,7 @@ impl Timeline {
     pub fn written_in(&mut self, before: u32, catalog: u64) {
         let kept = self.milestones.len();
         let new = usize::try_from(self.count().saturating_sub(before)).unwrap_or(kept).min(kept);
-        self.milestones[kept - new..].iter_mut().for_each(|new| new.catalog = catalog);
+        self.milestones[kept - new..].iter_mut().for_each(|new| new.catalog = Some(catalog));
     }
 
     /// How the campaign stood after its first `applied` milestones; nothing before its first publishing.
@@ -196,8 +197,4 @@ impl Timeline {
             .find(|milestone| matches!(milestone.what, Reached::Published { .. }))
             .map(|milestone| milestone.at)
     }
-}
-
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
-    *number == N::default()
 }

@@ -197,7 +197,7 @@ impl World {
         let before = contact.rev;
         let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
         if changed {
-            contact.made_knowing(before, self.catalog);
+            contact.made_knowing(before, Some(self.catalog));
             let image = Box::new(contact.clone());
             self.waiting.push(Work::Contact { before, image });
         } else {

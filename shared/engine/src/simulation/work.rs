@@ -283,7 +283,7 @@ impl World {
                 }
             }
             if latest.rev > before {
-                latest.made_knowing(before, self.catalog);
+                latest.made_knowing(before, Some(self.catalog));
                 let image = Box::new(latest.clone());
                 self.waiting.push(Work::Contact { before, image });
             }
