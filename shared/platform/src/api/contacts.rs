@@ -1,7 +1,5 @@
 //! Contacts: listed, created, changed, erased; their tags and events.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_engine::contact::{Contact, Patch};
@@ -97,7 +95,7 @@ pub struct WrittenContact {
     #[schema(value_type = Option<WantedTags>)]
     pub tags: Option<Value>,
     /// Custom fields by key.
-    #[schema(value_type = Option<BTreeMap<String, Option<FieldJson>>>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Option<FieldJson>>>)]
     pub fields: Option<Value>,
     /// `subscribed`, `unsubscribed` or `none`.
     #[schema(value_type = Option<ConsentWord>)]
@@ -274,7 +272,7 @@ struct PostedEvent {
     name: String,
     /// More about it, at most 100 members. It is checked, and not kept.
     #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     data: Option<Map<String, Value>>,
 }
 

@@ -88,7 +88,12 @@ fn complete(method: &str, path: &str, call: &mut Value) {
         // Nothing is needed.
         None => call["security"] = json!([]),
     }
-    name_parts(path, &mut call["parameters"]);
+    if let Some(parameters) = call.get_mut("parameters") {
+        name_parts(path, parameters);
+    }
+    if let Some(body) = call.get_mut("requestBody") {
+        may_be_left_out(body);
+    }
     let once = method == Method::POST && scope.is_some();
     if once {
         if call["parameters"].is_null() {
@@ -191,6 +196,28 @@ fn scoped(description: &Value, scope: Scope) -> String {
     match description.as_str() {
         Some(text) if !text.is_empty() => format!("{text}\n\n{needs}"),
         Some(_) | None => needs,
+    }
+}
+
+/// A body that may be left out is left out, and not `null`.
+fn may_be_left_out(body: &mut Value) {
+    if body["required"] == true {
+        return;
+    }
+    for (_, content) in body["content"].as_object_mut().into_iter().flatten() {
+        let Some(schema) = content.get_mut("schema") else { continue };
+        for choice in ["oneOf", "type"] {
+            let Some(several) = schema.get_mut(choice).and_then(Value::as_array_mut) else {
+                continue;
+            };
+            several.retain(|one| *one != "null" && one["type"] != "null");
+            let [only] = several.as_slice() else { continue };
+            let only = only.clone();
+            match choice {
+                "type" => schema["type"] = only,
+                _ => *schema = only,
+            }
+        }
     }
 }
 
