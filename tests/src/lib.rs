@@ -3,6 +3,7 @@
 
 pub mod by_hand;
 pub mod contract;
+pub mod described;
 pub mod host;
 pub mod journey;
 pub mod ports;

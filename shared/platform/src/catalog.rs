@@ -89,6 +89,11 @@ impl Head {
         if self.withdrawn { None } else { self.timeline.standing() }
     }
 
+    /// Since when the campaign is paused, if it is.
+    pub fn paused_since(&self) -> Option<Instant> {
+        if self.withdrawn { None } else { self.timeline.paused_since() }
+    }
+
     /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its versions only.
     pub fn is_there(&self) -> bool {
         !self.withdrawn || self.draft

@@ -170,6 +170,19 @@ impl Timeline {
         matches!(last.what, Reached::Resumed { .. }).then_some(last)
     }
 
+    /// Since when it is paused, if it is.
+    pub fn paused_since(&self) -> Option<Instant> {
+        let mut since = None;
+        for milestone in &self.milestones {
+            match milestone.what {
+                Reached::Published { .. } => {}
+                Reached::Paused {} => since = since.or(Some(milestone.at)),
+                Reached::Resumed { .. } => since = None,
+            }
+        }
+        since
+    }
+
     /// How many milestones there have been.
     pub fn count(&self) -> u32 {
         self.dropped + u32::try_from(self.milestones.len()).unwrap_or(u32::MAX)

@@ -14,6 +14,7 @@ use super::Api;
 use super::extract::Json;
 use super::problem::{Fault, Problem};
 use super::reading::is_locale;
+use super::shapes::{ConsentWord, DateOrderWord};
 use super::surface::{Surface, calls};
 use crate::catalog::Settings;
 use crate::contact_json::{consent_of, instant_json};
@@ -33,8 +34,10 @@ struct AccountShape {
     /// The language of contacts that have none: a BCP 47 tag.
     locale: String,
     /// Which of two numbers in `03/12/2026` is the day: `day_first` or `month_first`. `null`: such dates are refused.
+    #[schema(value_type = Option<DateOrderWord>)]
     date_order: Option<&'static str>,
     /// The consent of new contacts that come without: `subscribed`, `unsubscribed` or `none`.
+    #[schema(value_type = ConsentWord)]
     default_consent: &'static str,
     /// Who mail comes from, where a campaign does not say.
     sender: Option<SenderShape>,
@@ -65,6 +68,27 @@ struct SenderShape {
     address: String,
 }
 
+/// Settings to be changed. It describes: they are read one by one, so that everything that is wrong can be said.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it only describes")]
+#[serde(deny_unknown_fields)]
+struct WrittenAccount {
+    /// An IANA name.
+    #[schema(value_type = Option<String>, nullable = false)]
+    time_zone: Option<String>,
+    /// A BCP 47 tag.
+    #[schema(value_type = Option<String>, nullable = false)]
+    locale: Option<String>,
+    /// Which of two numbers in `03/12/2026` is the day; `null`: such dates are refused.
+    #[schema(value_type = Option<DateOrderWord>)]
+    date_order: Option<String>,
+    /// The consent of new contacts that come without.
+    #[schema(value_type = Option<ConsentWord>, nullable = false)]
+    default_consent: Option<String>,
+    /// Who mail comes from; `null` removes it.
+    sender: Option<SenderShape>,
+}
+
 impl AccountShape {
     fn of(settings: &Settings, platform: &Platform) -> Self {
         let troubles = [platform.ports.mailer.trouble(), platform.ports.clock.trouble()];
@@ -93,7 +117,7 @@ async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem
 }
 
 /// Changes those settings that are sent; `"sender": null` removes the sender.
-#[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = AccountShape,
+#[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = WrittenAccount,
     responses((status = 200, body = AccountShape), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,

@@ -213,12 +213,13 @@ pub(super) async fn authenticated(api: &Api, request: &mut Request) -> Result<()
 }
 
 /// The scope that a call needs; `None` for what is open to everybody.
-fn needed(method: &Method, path: &str) -> Option<Scope> {
+pub(super) fn needed(method: &Method, path: &str) -> Option<Scope> {
     let reads = method == Method::GET || method == Method::HEAD;
     let path = path.strip_prefix("/v1/")?;
     let first = path.split('/').next().unwrap_or_default();
     Some(match first {
-        "openapi.json" => return None,
+        // Editors and generators of code load them.
+        "openapi.json" | "campaign-schema.json" => return None,
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
         "account" if !reads => Scope::Admin,
@@ -319,6 +320,8 @@ mod tests {
         assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
         assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
         assert_eq!(needed("GET", "/u/token"), "none");
+        assert_eq!(needed("GET", "/v1/openapi.json"), "none");
+        assert_eq!(needed("GET", "/v1/campaign-schema.json"), "none");
         assert_eq!(needed("GET", "/healthz"), "none");
     }
 

@@ -109,7 +109,8 @@ async fn by_hand(
     if let Some(reason) = not_started(&stored).filter(|_| order == Order::Start) {
         return Err(Problem::conflict(format!("not started: {reason}")));
     }
-    Answer::ok(&EnrollmentShape::of(campaign, &stored.enrollment))
+    let loaded = api.platform.catalog().await?;
+    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }
 
 /// Why the start that a person asked for last was ignored, if it was.

@@ -20,6 +20,7 @@ use super::lists::{Page, Paging};
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
 use super::reading::{How, Read, Reader};
+use super::shapes::{ConsentWord, EnrollmentStatus, FieldJson, WantedTags};
 use super::surface::{Surface, calls};
 use super::tag_lists::{self, For};
 use crate::contact_json::ContactShape;
@@ -43,10 +44,10 @@ pub(super) struct Which {
     tag: Option<String>,
     /// Those whose e-mail address or name begins so.
     q: Option<String>,
-    /// Those that are in this campaign.
+    /// Those that are in the campaign of this id, or have been.
     campaign: Option<String>,
-    /// With `campaign`: those that stand so in it.
-    #[param(value_type = Option<String>, example = "active")]
+    /// Only with `campaign`: those that stand so in it.
+    #[param(value_type = Option<EnrollmentStatus>, inline)]
     status: Option<String>,
 }
 
@@ -91,12 +92,13 @@ pub struct WrittenContact {
     /// A BCP 47 tag.
     pub locale: Option<String>,
     /// All tags that the contact is to have; or an object, in which `null` withdraws a tag.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<WantedTags>)]
     pub tags: Option<Value>,
     /// Custom fields by key.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Option<FieldJson>>>)]
     pub fields: Option<Value>,
     /// `subscribed`, `unsubscribed` or `none`.
+    #[schema(value_type = Option<ConsentWord>)]
     pub consent: Option<String>,
     /// `manual` or `null`.
     pub suppressed: Option<String>,
@@ -104,12 +106,28 @@ pub struct WrittenContact {
 
 /// The contact that a path names, by id or as `email:ann@example.com`.
 pub(super) async fn contact_named(api: &Api, name: &str) -> Result<Contact, Problem> {
-    let missing = || Problem::not_found("there is no such contact");
+    let missing = || missing(name);
     let id = match name.strip_prefix("email:") {
         Some(address) => api.platform.contact_of(address).await?.ok_or_else(missing)?,
         None => ContactId::new(name).map_err(|_| missing())?,
     };
     api.platform.contact(&id).await?.ok_or_else(missing)
+}
+
+/// 404 for a contact. An address in the place of an id is no id, but says who is meant.
+fn missing(name: &str) -> Problem {
+    match by_address(name) {
+        Some(named) => Problem::not_found(format!(
+            "there is no contact with the id `{name}`; a contact is named by its address as `{named}`"
+        )),
+        None => Problem::not_found("there is no such contact"),
+    }
+}
+
+/// How to name the contact with the address that stands in the place of an id.
+pub(super) fn by_address(id: &str) -> Option<String> {
+    let is_one = id.contains('@') && !id.starts_with("email:");
+    is_one.then(|| format!("email:{id}"))
 }
 
 /// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before the last.
@@ -161,7 +179,7 @@ async fn get(
 #[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = WrittenContact,
-    responses((status = 200, body = ContactShape), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ContactShape), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,
     holder: Holder,
@@ -192,11 +210,11 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
     let contact = match contact_named(&api, &id).await {
         Ok(contact) => contact.id,
         // An erasure that was broken off goes on.
-        Err(missing) => ContactId::new(id).map_err(|_| missing)?,
+        Err(missing) => ContactId::new(id.as_str()).map_err(|_| missing)?,
     };
     match api.platform.erase(&contact).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found("there is no such contact")),
+        false => Err(missing(&id)),
     }
 }
 
@@ -218,7 +236,8 @@ struct Tags {
 #[utoipa::path(post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn tags(
     State(api): State<Api>,
     holder: Holder,
@@ -253,7 +272,7 @@ struct PostedEvent {
     name: String,
     /// More about it, at most 100 members. It is checked, and not kept.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     data: Option<Map<String, Value>>,
 }
 
@@ -261,7 +280,8 @@ struct PostedEvent {
 #[utoipa::path(post, path = "/v1/contacts/{id}/events", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn events(
     State(api): State<Api>,
     holder: Holder,

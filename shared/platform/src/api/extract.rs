@@ -9,7 +9,8 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::charset;
-use super::problem::{Fault, Problem};
+use super::problem::Problem;
+use super::wording::fault;
 
 /// The largest body, in bytes.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -49,8 +50,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Ok(parameters) => Ok(Self(parameters)),
             Err(error) => {
                 let path = error.path().to_string();
-                let path = if path == "." { String::new() } else { path };
-                Err(Problem::invalid_at(&path, "parameter", error.into_inner()))
+                Err(Problem::invalid(vec![fault(&path, "parameter", error.inner())]))
             }
         }
     }
@@ -101,16 +101,15 @@ pub(super) fn json<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T,
     let mut reader = serde_json::Deserializer::from_str(&text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        unreadable(path, &error.into_inner())
+        unreadable(&path, error.inner())
     })?;
-    reader.end().map_err(|error| unreadable(String::new(), &error))?;
+    reader.end().map_err(|error| unreadable("", &error))?;
     Ok(value)
 }
 
-fn unreadable(path: String, error: &serde_json::Error) -> Problem {
+fn unreadable(path: &str, error: &serde_json::Error) -> Problem {
     if error.is_data() {
-        return Problem::invalid(vec![Fault::new(path, "value", error)]);
+        return Problem::invalid(vec![fault(path, "value", error)]);
     }
     Problem::malformed(format!(
         "the body is not JSON: line {}, column {}: {error}",

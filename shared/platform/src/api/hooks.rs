@@ -22,6 +22,7 @@ use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
+use super::shapes::{ConsentWord, FieldJson, SentList};
 use super::skipping;
 use super::sorting::Sorted;
 use super::surface::{Surface, calls};
@@ -53,14 +54,19 @@ pub struct PostedContact {
     /// A BCP 47 tag.
     pub locale: Option<String>,
     /// Tags to assign: a list, or a text with commas between.
+    #[schema(value_type = Option<SentList>)]
     pub tags: Option<Vec<String>>,
     /// Tags to withdraw, likewise.
+    #[schema(value_type = Option<SentList>)]
     pub remove_tags: Option<Vec<String>>,
     /// Custom fields by key. `null` clears; the empty text says nothing.
+    #[schema(value_type = Option<BTreeMap<String, Option<FieldJson>>>)]
     pub fields: Option<BTreeMap<String, Value>>,
     /// Fields that are to have no value from now on: a list, or a text with commas between.
+    #[schema(value_type = Option<SentList>)]
     pub clear: Option<Vec<String>>,
     /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
+    #[schema(value_type = Option<ConsentWord>)]
     pub consent: Option<String>,
 }
 
@@ -95,7 +101,7 @@ struct HowToRead {
 /// Creates or changes the contact with an address, as one change.
 #[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
     request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 422, body = Problem)))]
+    responses((status = 200, body = PostAnswer), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn contact(
     State(api): State<Api>,
     holder: Holder,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::history::{Reader, Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -14,7 +14,9 @@ use super::extract::{Path, Query};
 use super::idempotency::Answer;
 use super::lists::{Page, Paging, foreign_cursor, listing_failed};
 use super::problem::Problem;
+use super::shapes::{EnrollmentStatus, MessageStatusWord};
 use super::surface::{Surface, calls};
+use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
@@ -54,16 +56,34 @@ struct HistoryLine {
 /// What a cursor of the history begins with.
 const HISTORY: &str = "history";
 
-/// What happened to the contact in all campaigns, newest first.
+/// How many decisions a call looks at before it answers with what it has.
+const LOOKED_AT: usize = 1_000;
+
+/// Stands for all lines of a decision: no decision has so many.
+const ALL_LINES: usize = usize::MAX;
+
+/// Which lines of the history.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct WhichLines {
+    /// What happened in the campaign of this id, and nothing else.
+    campaign: Option<String>,
+}
+
+/// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a page may be short, or
+/// even empty, before the last.
 #[utoipa::path(get, path = "/v1/contacts/{id}/history", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
 async fn history(
     State(api): State<Api>,
     Path(id): Path<String>,
+    Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Page<HistoryLine>>, Problem> {
     let limit = paging.limit()?;
+    let wanted = which.campaign.as_deref().map(CampaignId::new).transpose();
+    let wanted = wanted.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
     // A decision leaves several lines: the place is a decision, and how many of its lines were shown.
     let from = match paging.cursor() {
         Some(cursor) => {
@@ -76,9 +96,9 @@ async fn history(
     let contact = contact_named(&api, &id).await?;
     let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
-    let mut lines = Lines { from, limit, reader, shown: Vec::new() };
+    let mut lines = Lines { from, limit, wanted, reader, shown: Vec::new() };
     let mut left = left_to_record(&api, &contact.id).await?;
-    let mut cursor = None;
+    let (mut cursor, mut looked_at) = (None, 0);
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
         let query = match &lines.from {
@@ -111,6 +131,11 @@ async fn history(
         cursor = page.cursor;
         if cursor.is_none() {
             break;
+        }
+        looked_at += page.items.len();
+        if let Some(last) = page.items.last().filter(|_| looked_at >= LOOKED_AT) {
+            let next = Cursor::at(&[HISTORY, &last.key.sk, &ALL_LINES.to_string()]);
+            return Ok(axum::Json(lines.until(Some(next))));
         }
     }
     while let Some((sk, (campaign, records))) = left.pop() {
@@ -145,6 +170,8 @@ struct Lines {
     /// The place of the first, and how many of its lines were shown.
     from: Option<(String, usize)>,
     limit: usize,
+    /// The only campaign of which something is shown.
+    wanted: Option<CampaignId>,
     reader: Reader,
     shown: Vec<HistoryLine>,
 }
@@ -152,6 +179,9 @@ struct Lines {
 impl Lines {
     /// Shows what a decision left, newest first. Answers where the next page begins if this one is full.
     fn show(&mut self, sk: &str, campaign: &CampaignId, records: &[Record]) -> Option<Cursor> {
+        if self.wanted.as_ref().is_some_and(|wanted| wanted != campaign) {
+            return None;
+        }
         let skipped = match &self.from {
             // It was on a page before.
             Some((from, _)) if sk > from.as_str() => return None,
@@ -182,6 +212,10 @@ impl Lines {
 
     /// Shows what nothing followed from. Answers where the next page begins if this one is full.
     fn show_trace(&mut self, sk: &str, trace: &Trace) -> Option<Cursor> {
+        let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
+        if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
+            return None;
+        }
         match &self.from {
             Some((from, shown)) if sk > from.as_str() || (sk == from && *shown > 0) => return None,
             Some(_) | None => {}
@@ -214,6 +248,7 @@ pub(super) struct EnrollmentShape {
     campaign: CampaignId,
     run: u32,
     /// `active`, `completed`, `ready`, `awaiting_restart`, `stopped` or `held`.
+    #[schema(value_type = EnrollmentStatus)]
     status: &'static str,
     version: u32,
     tokens: Vec<TokenShape>,
@@ -226,6 +261,9 @@ pub(super) struct EnrollmentShape {
     parked_entries: Vec<ParkedEntryShape>,
     /// Why it is held.
     held: Option<&'static str>,
+    /// Since when the campaign is paused, and the contact stands still in it; `null` while it runs.
+    #[schema(format = DateTime)]
+    paused_since: Option<String>,
 }
 
 /// A start that is to be checked, or an event that is to fire.
@@ -250,7 +288,7 @@ struct TokenShape {
 
 impl EnrollmentShape {
     /// An enrollment as programs outside read it.
-    pub(super) fn of(campaign: CampaignId, enrollment: &Enrollment) -> Self {
+    pub(super) fn of(catalog: &Catalog, campaign: CampaignId, enrollment: &Enrollment) -> Self {
         let tokens = enrollment.tokens.iter().map(|token| TokenShape {
             element: token.element.to_string(),
             since: instant_text(token.since),
@@ -260,7 +298,9 @@ impl EnrollmentShape {
             element: entry.element.to_string(),
             cause: entry.because.words(),
         });
+        let paused_since = catalog.campaigns.get(&campaign).and_then(Head::paused_since);
         Self {
+            paused_since: paused_since.map(instant_text),
             campaign,
             run: enrollment.run,
             status: enrollment.status.word(),
@@ -295,6 +335,7 @@ async fn enrollments(
         None => None,
     };
     let contact = contact_named(&api, &id).await?;
+    let loaded = api.platform.catalog().await?;
     let all = api.platform.enrollments(&contact.id).await?;
     let mut all = all.into_iter().filter(|(campaign, _)| {
         after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
@@ -302,7 +343,7 @@ async fn enrollments(
     let items: Vec<_> = all
         .by_ref()
         .take(limit)
-        .map(|(campaign, enrollment)| EnrollmentShape::of(campaign, &enrollment))
+        .map(|(campaign, enrollment)| EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
         .collect();
     let last = items.last().filter(|_| all.next().is_some());
     let next_cursor = last.map(|last| Cursor::at(&[ENROLLED, last.campaign.as_str()]));
@@ -333,7 +374,8 @@ async fn release(
         return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
-    Answer::ok(&EnrollmentShape::of(campaign, &stored.enrollment))
+    let loaded = api.platform.catalog().await?;
+    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }
 
 /// A message.
@@ -344,6 +386,7 @@ struct MessageShape {
     run: u32,
     element: String,
     /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
+    #[schema(value_type = MessageStatusWord)]
     status: &'static str,
     /// Why it was not sent.
     reason: Option<String>,

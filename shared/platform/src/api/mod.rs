@@ -17,6 +17,7 @@ mod csv_columns;
 mod csv_export;
 mod csv_import;
 mod csv_rows;
+mod describing;
 mod extract;
 mod fields;
 mod health;
@@ -33,6 +34,7 @@ mod person_names;
 mod problem;
 mod reading;
 mod selecting;
+pub(crate) mod shapes;
 mod skipping;
 mod sorting;
 mod statistics;
@@ -40,6 +42,7 @@ mod surface;
 mod tag_lists;
 mod tags;
 mod unsubscribe;
+mod wording;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -87,8 +90,8 @@ pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
 }
 
 /// The description of the API, made from the code. What is served is a file that a test holds to it: `docs/testing.md`.
-pub fn description() -> utoipa::openapi::OpenApi {
-    all(Description::new()).done()
+pub fn description() -> serde_json::Value {
+    describing::completed(&all(Description::new()).done())
 }
 
 /// All calls, on any surface.

@@ -15,7 +15,7 @@ use crate::error::{Answer, Error};
 use crate::table::TableError;
 
 /// The media type of problems.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// After how many seconds it is worth to try again what failed for now.
 const RETRY_AFTER: u32 = 1;
@@ -25,7 +25,7 @@ const RETRY_AFTER: u32 = 1;
 pub struct Problem {
     /// The kind of problem, stable: `urn:dacapo:problem:` and a word.
     #[serde(rename = "type", serialize_with = "urn")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^urn:dacapo:problem:[a-z_]+$")]
     kind: &'static str,
     /// The kind in words.
     #[schema(value_type = String)]

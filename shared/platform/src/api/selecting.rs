@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::auth::Holder;
+use super::contacts::by_address;
 use super::problem::{Fault, Problem};
 use crate::catalog::Loaded;
 use crate::jobs::{Kind, Requested, Selection};
@@ -125,7 +126,10 @@ fn contacts_of(sent: &Value, faults: &mut Vec<Fault>) -> Option<Wanted> {
     let (key, value) = members.iter().next()?;
     match (key.as_str(), value) {
         ("ids", Value::Array(list)) => {
-            let read = |text: &str| ContactId::new(text).map_err(|why| why.to_string());
+            let read = |text: &str| match by_address(text) {
+                Some(_) => Err(format!("`{text}` is no id; addresses go into {{\"emails\": […]}}")),
+                None => ContactId::new(text).map_err(|why| why.to_string()),
+            };
             named("ids", list, read, faults).map(Wanted::Ids)
         }
         ("emails", Value::Array(list)) => {
