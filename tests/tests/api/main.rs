@@ -4,6 +4,7 @@
 mod account;
 mod called;
 mod campaigning;
+mod charsets;
 mod contacts;
 mod csv;
 mod framework;

@@ -19,7 +19,7 @@ use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, was_not_held};
+use crate::handlers::{StoredHistory, in_campaign, was_not_held};
 use crate::keys::Keys;
 use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
@@ -35,6 +35,7 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
+    /// In which campaign; `null` where it happened to the contact in none.
     #[schema(value_type = Option<String>)]
     campaign: Option<CampaignId>,
     run: u32,
