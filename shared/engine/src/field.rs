@@ -26,7 +26,7 @@ pub const BUILT_IN: [(&str, FieldType); 6] = [
 ];
 
 /// Names that mean something else wherever contacts are read or written, and so name no field.
-pub const RESERVED: [&str; 11] = [
+pub const RESERVED: [&str; 12] = [
     "id",
     "name",
     "tags",
@@ -38,6 +38,7 @@ pub const RESERVED: [&str; 11] = [
     "created_at",
     "updated_at",
     "contact_id",
+    "clear",
 ];
 
 /// The type of a built-in field.

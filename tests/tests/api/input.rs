@@ -7,21 +7,17 @@ use crate::called::{ADMIN, Answer, Called};
 
 const HOOK: &str = "/v1/hooks/contact";
 
-async fn form(api: &Called, kind: &str, body: &[u8]) -> Answer {
+pub(crate) async fn form(api: &Called, kind: &str, body: &[u8]) -> Answer {
     let headers = [("x-api-key", ADMIN), ("content-type", kind)];
     api.bare("POST", HOOK, &headers, body.to_vec()).await
 }
 
-async fn raw_json(api: &Called, kind: &str, body: &[u8]) -> Answer {
-    form(api, kind, body).await
-}
-
-async fn import(api: &Called, parameters: &str, kind: &str, body: &[u8]) -> Answer {
+pub(crate) async fn import(api: &Called, parameters: &str, kind: &str, body: &[u8]) -> Answer {
     let headers = [("x-api-key", ADMIN), ("content-type", kind)];
     api.bare("POST", &format!("/v1/contacts/import{parameters}"), &headers, body.to_vec()).await
 }
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
 async fn empty_is_not_sent_beside_a_value_that_is_there() {
@@ -121,84 +117,7 @@ async fn empty_is_not_sent_in_a_file_and_clear_names_fields() {
     assert_eq!((&ann["phone"], &ann["fields"]), (&Value::Null, &json!({})));
 }
 
-#[tokio::test]
-async fn nothing_is_decoded_with_loss() {
-    let api = Called::with_fields().await;
-    for (kind, body, email) in [
-        (FORM, &b"email=j%F6rg%40example.com&city=K%F6ln"[..], "jörg@example.com"),
-        (FORM, b"email=j%FCrg%40example.com", "jürg@example.com"),
-        (FORM, b"email=j%C3%A4rg%40example.com", "järg@example.com"),
-        (
-            "application/x-www-form-urlencoded; charset=ISO-8859-1",
-            b"email=j%E9rg%40example.com",
-            "jérg@example.com",
-        ),
-    ] {
-        form(&api, kind, body).await.is(200);
-        let contact = api.get(&format!("/v1/contacts/email:{}", percent(email))).await.is(200);
-        assert_eq!(contact["email"], email);
-    }
-    assert_eq!(
-        api.get(&format!("/v1/contacts/email:{}", percent("jörg@example.com"))).await.is(200)["fields"]
-            ["city"],
-        "Köln"
-    );
-    for (kind, body, status) in [
-        ("application/x-www-form-urlencoded; charset=utf-8", &b"email=a%F6%40example.com"[..], 400),
-        ("application/x-www-form-urlencoded; charset=EUC-JP", b"email=a%40example.com", 415),
-        (FORM, b"email=a%40example.com&city=%C3%B6&phone=%F6", 400),
-        ("application/json", b"{\"email\": \"a\xf6@example.com\"}", 400),
-        ("application/json; charset=big5", b"{}", 415),
-        (FORM, b"email=a%EF%BF%BD%40example.com", 422),
-    ] {
-        let answer = form(&api, kind, body).await;
-        let problem = answer.problem(status);
-        if status == 415 {
-            assert!(answer.text.contains("EUC-JP") || answer.text.contains("big5"), "{problem}");
-        }
-    }
-    let marked = b"\xef\xbb\xbf{\"email\": \"ann@example.com\", \"city\": \"\xc3\x96hringen\"}";
-    raw_json(&api, "application/json", marked).await.is(200);
-    assert_eq!(api.ann().await["fields"]["city"], "Öhringen");
-    let lost = api.post(HOOK, &json!({ "email": "ann@example.com", "city": "K\u{fffd}ln" })).await;
-    assert!(lost.text.contains("U+FFFD (REPLACEMENT CHARACTER)"), "{}", lost.text);
-    assert_eq!(lost.faults(422), [("city".to_owned(), "value".to_owned())]);
-    for query in ["?tag=%F6", "?q=%FF"] {
-        api.get(&format!("/v1/contacts{query}")).await.problem(400);
-    }
-}
-
-#[tokio::test]
-async fn nothing_is_decoded_with_loss_whatever_the_bytes_are() {
-    let api = Called::with_fields().await;
-    let mut lots = 0x2545_f491_4f6c_dd1d_u64;
-    let mut byte = move || {
-        lots ^= lots << 13;
-        lots ^= lots >> 7;
-        lots ^= lots << 17;
-        (lots >> 32) as u8
-    };
-    for n in 0..300 {
-        let some: Vec<u8> = (0..6).map(|_| byte()).collect();
-        let escaped: String = some.iter().map(|byte| format!("%{byte:02X}")).collect();
-        let kind =
-            if n % 2 == 0 { FORM } else { "application/x-www-form-urlencoded; charset=utf-8" };
-        let body = format!("email=a{escaped}%40example.com&first_name={escaped}&city={escaped}");
-        let status = form(&api, kind, body.as_bytes()).await.status.as_u16();
-        assert!([200, 400, 422].contains(&status), "{status}: {body}");
-        let mut json = br#"{"email": "b@example.com", "city": ""#.to_vec();
-        json.extend(&some);
-        json.extend(br#""}"#);
-        let status = raw_json(&api, "application/json", &json).await.status.as_u16();
-        assert!([200, 400, 422].contains(&status), "{status}: {some:?}");
-        let file = [b"email,city\nc@example.com,", some.as_slice(), b"\n"].concat();
-        import(&api, "", "text/csv", &file).await;
-    }
-    let everybody = api.get("/v1/contacts?limit=200").await;
-    assert!(!everybody.text.contains('\u{fffd}'), "something was lost");
-}
-
-fn percent(text: &str) -> String {
+pub(crate) fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
@@ -231,7 +150,7 @@ async fn one_identity_of_addresses_and_tags() {
     }
     for (body, path, named) in [
         (json!({ "email": "ann\u{200b}@example.com" }), "email", "ZERO WIDTH SPACE"),
-        (json!({ "email": "ann@exam\u{ad}ple.com\u{202e}" }), "email", "U+202E"),
+        (json!({ "email": "ann@exam\u{ad}ple.com\u{202e}" }), "email", "SOFT HYPHEN"),
         (
             json!({ "email": "ann@example.com", "tags": ["Lead\u{200b}"] }),
             "tags.0",
@@ -253,9 +172,7 @@ async fn one_identity_of_addresses_and_tags() {
     ] {
         let answer = api.post(HOOK, &body).await;
         assert_eq!(answer.faults(422)[0].0, path, "{body}");
-        if named != "FIRST STRONG ISOLATE" {
-            assert!(answer.text.contains(named), "{named}: {}", answer.text);
-        }
+        assert!(answer.text.contains(named), "{named}: {}", answer.text);
     }
     api.hook(&json!({ "email": "x@example.com", "first_name": "می\u{200c}خواهم", "phone": "\u{202a}+49 30 1\u{202c}" })).await;
     let kept = api.get("/v1/contacts/email:x@example.com").await.is(200);
@@ -415,8 +332,9 @@ async fn a_bad_optional_value_does_not_cost_the_booking() {
     }
     assert_eq!(api.ann().await["fields"], json!({ "city": "Kiel" }));
     let history = api.get("/v1/contacts/email:ann@example.com/history").await.is(200);
-    let line = &history["items"][0];
-    assert_eq!((&line["kind"], &line["campaign"]), (&json!("left_out"), &Value::Null), "{history}");
+    let lines = history["items"].as_array().expect("lines");
+    let line = lines.iter().find(|line| line["kind"] == "left_out").expect("a line about it");
+    assert_eq!(line["campaign"], Value::Null, "{history}");
     assert!(line["text"].as_str().is_some_and(|text| text.contains("46358.58")), "{line}");
 
     for never in
@@ -482,7 +400,10 @@ async fn a_bad_optional_value_is_read_by_the_accounts_language_and_order() {
             "{text}: both are refused"
         );
     }
-    let order = |order: Value| api.patch("/v1/account", &json!({ "date_order": order }));
+    let order = |order: Value| {
+        let (api, body) = (&api, json!({ "date_order": order }));
+        async move { api.patch("/v1/account", &body).await }
+    };
     order(json!("day_first")).await.is(200);
     for (text, day) in [("03/12/2026", "2026-12-03"), ("13/12/2026", "2026-12-13")] {
         posts("birthday", json!(text)).await.is(200);

@@ -5,6 +5,7 @@ mod account;
 mod by_hand;
 mod called;
 mod campaigning;
+mod charsets;
 mod contacts;
 mod csv;
 mod framework;

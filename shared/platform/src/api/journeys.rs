@@ -20,7 +20,7 @@ use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, StoredTrace, was_not_held};
+use crate::handlers::{StoredHistory, StoredTrace, in_campaign, was_not_held};
 use crate::keys::{Keys, is_trace};
 use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
@@ -36,7 +36,8 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
-    /// `null` for what nothing followed from, unless just one campaign looked at it; so for the run.
+    /// In which campaign; `null` where it happened to the contact in none, and for what nothing followed from, unless just
+    /// one campaign looked at it; so for the run.
     #[schema(value_type = Option<String>)]
     campaign: Option<CampaignId>,
     run: Option<u32>,

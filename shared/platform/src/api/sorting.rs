@@ -112,7 +112,7 @@ impl<'s, 'f> Sorted<'s, 'f> {
             // An address that is empty is told so.
             (Meaning::Member(member), _) if is_empty(value) && member != "email" => {}
             (Meaning::Member(member), _) if sureness == Sureness::Exact => {
-                self.member(member, sent)
+                self.member(member, sent);
             }
             (Meaning::ReadOnly, _) if sureness == Sureness::Exact => self.read_only(sent, manner),
             (_, Manner::Shape) => self.unknown.push(sent),
@@ -120,10 +120,10 @@ impl<'s, 'f> Sorted<'s, 'f> {
             (Meaning::ReadOnly, Manner::Hook) => self.read_only(sent, manner),
             (Meaning::Field(_), Manner::Hook) if is_empty(value) => {}
             (Meaning::Field(key), Manner::Hook) if sureness == Sureness::Exact => {
-                self.field(key, sent)
+                self.field(key, sent);
             }
             (Meaning::Member(_) | Meaning::Field(_), Manner::Hook) => {
-                resembling.push((means, sent))
+                resembling.push((means, sent));
             }
             (Meaning::Unknown, Manner::Hook) => self.unknown.push(sent),
         }
