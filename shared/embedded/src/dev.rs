@@ -84,7 +84,9 @@ async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Respo
 
 /// Why a request may come from a page that a browser shows, and not from this machine's user.
 fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
-    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let text = |name: header::HeaderName| {
+        headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
+    };
     let host = text(header::HOST);
     if let Some(host) = host.as_deref().filter(|host| !is_this_machine(host)) {
         return Some(format!("the request is for the host {host:?}"));
