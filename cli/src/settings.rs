@@ -154,7 +154,7 @@ fn public_url(text: &str) -> Result<String, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
+    match text.parse::<u64>() {
         Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
         Ok(_) | Err(_) => Err("write a number of seconds from 1 to 3600".to_owned()),
     }

@@ -134,7 +134,8 @@ fn mail() -> Mail {
 async fn sent(at: At) -> (&'static str, String, Smtp, Scripted) {
     let server = Scripted::with(at).await;
     let smtp = smtp(&server.url, &Stop::new()).await;
-    let within = tokio::time::timeout(Duration::from_secs(5), smtp.send(&mail()));
+    let mail = mail();
+    let within = tokio::time::timeout(Duration::from_secs(5), smtp.send(&mail));
     let (word, said) = match within.await.expect("it takes no longer than its bounds") {
         Ok(said) => ("sent", said),
         Err(MailError::NotNow(said)) => ("not now", said),

@@ -57,7 +57,7 @@ fn run(log: Option<&Path>, promises: &Receiver<Vec<Promised>>) {
         for (answer, done) in promised {
             let told = match &flushed {
                 Ok(()) => Ok(done),
-                Err(error) => Err(TableError::Unknown(format!("the disk: {error}"))),
+                Err(error) => Err(TableError::Disk { reason: error.to_string(), unknown: true }),
             };
             // Nobody may be waiting any more.
             let _ = answer.send(told);

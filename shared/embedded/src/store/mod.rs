@@ -321,7 +321,7 @@ impl SqliteStore {
         });
         let connection =
             free.unwrap_or_else(|| self.readers[0].lock().unwrap_or_else(PoisonError::into_inner));
-        query(&connection).map_err(|error| TableError::Failed(error.to_string()))
+        query(&connection).map_err(|error| writer::told(&error))
     }
 }
 

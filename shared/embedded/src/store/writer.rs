@@ -169,7 +169,9 @@ impl Groups {
     fn settle(&mut self, group: Vec<Job>) {
         let answers = match self.attempt(&group) {
             Ok(answers) => answers,
-            Err(TableError::Failed(_) | TableError::Full(_)) if group.len() > 1 => {
+            Err(TableError::Failed(_) | TableError::Disk { unknown: false, .. })
+                if group.len() > 1 =>
+            {
                 group.iter().map(|job| self.attempt(std::slice::from_ref(job))?.remove(0)).collect()
             }
             Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
@@ -195,7 +197,8 @@ impl Groups {
         }
     }
 
-    /// Does a group in one transaction. `Failed` undid all of it; `Unknown` came of the commit.
+    /// Does a group in one transaction. `Failed` undid all of it; `Unknown`, or a disk of which it is unknown, came of the
+    /// commit.
     fn attempt(&mut self, group: &[Job]) -> Result<Vec<Answer>, TableError> {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,10 +215,7 @@ impl Groups {
         connection: &Connection,
         group: &[Job],
     ) -> Result<Vec<Answer>, TableError> {
-        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => TableError::Full(error.to_string()),
-            _ => TableError::Failed(error.to_string()),
-        };
+        let failed = |error: rusqlite::Error| told(&error);
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
         let cache = Arc::clone(&self.cache);
         let mut changes = Group::new(connection, &cache, self.in_feed);
@@ -234,7 +234,10 @@ impl Groups {
         cache.change(changes.items.keys());
         if let Err(error) = execute(connection, "COMMIT") {
             cache.not_changed(changes.items.keys());
-            return Err(TableError::Unknown(error.to_string()));
+            return Err(match told(&error) {
+                TableError::Disk { reason, .. } => TableError::Disk { reason, unknown: true },
+                _ => TableError::Unknown(error.to_string()),
+            });
         }
         cache.changed(changes.items);
         self.tokens.committed();
@@ -328,6 +331,17 @@ fn fingerprint(operations: &[Operation]) -> u64 {
     hasher.finish()
 }
 
+/// What SQLite's failure is, before anything is committed.
+pub(super) fn told(error: &rusqlite::Error) -> TableError {
+    let reason = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            TableError::Disk { reason, unknown: false }
+        }
+        _ => TableError::Failed(reason),
+    }
+}
+
 fn undo_on(connection: &Connection) {
     // Some failures have ended the transaction already.
     if !connection.is_autocommit()
@@ -399,8 +413,8 @@ mod tests {
         };
         pages(&groups, 40);
         let full = groups.attempt(&[put("too large", 300_000)]).map(|_| ()).unwrap_err();
-        assert!(matches!(&full, TableError::Full(_)), "{full}");
-        assert!(full.to_string().contains("the disk is full"), "{full}");
+        assert!(matches!(&full, TableError::Disk { unknown: false, .. }), "{full}");
+        assert!(full.to_string().contains("disk is full"), "{full}");
         pages(&groups, 400);
         groups.settle(vec![put("too large", 300_000)]);
         assert_eq!(stored(&groups), ["too large"]);

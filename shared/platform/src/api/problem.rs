@@ -190,8 +190,8 @@ impl From<Error> for Problem {
             return Self::invalid_at("", "too_large", message);
         }
         let problem = match error.answer() {
-            // Who calls and who reads the log are told the same.
-            Answer::Retry if is_of_the_store(&error) => {
+            // Who calls and who reads the log are told the same. Other failures may say more than is for everybody.
+            Answer::Retry if matches!(&error, Error::Table(TableError::Disk { .. })) => {
                 Self::not_now(format!("{error}; what was answered before is not lost; try again"))
             }
             Answer::Retry => Self::not_now("nothing was lost; try again"),
@@ -203,14 +203,6 @@ impl From<Error> for Problem {
         };
         Self { cause: Some(Box::new(error)), ..problem }
     }
-}
-
-/// Whether the store itself failed: its disk, say.
-fn is_of_the_store(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Table(TableError::Full(_) | TableError::Failed(_) | TableError::Unknown(_))
-    )
 }
 
 impl From<WriteError> for Problem {
@@ -273,10 +265,19 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_answered_in_the_words_of_the_log() {
-        let error = Error::Table(TableError::Full("database or disk is full".to_owned()));
+        let reason = "database or disk is full".to_owned();
+        let error = Error::Table(TableError::Disk { reason, unknown: true });
         let (logged, problem) = (error.to_string(), Problem::from(error));
         assert_eq!(problem.status, 503);
         assert!(problem.detail.starts_with(&logged), "{}", problem.detail);
+        assert!(problem.detail.contains("disk is full"), "{}", problem.detail);
         assert!(problem.detail.contains("make room"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn what_a_service_says_of_itself_is_for_the_log_only() {
+        let inside = "DispatchFailure { host: \"10.0.0.7\" }".to_owned();
+        let problem = Problem::from(Error::Table(TableError::Failed(inside)));
+        assert_eq!(problem.detail, "nothing was lost; try again");
     }
 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::platform::Platform;
 use crate::ports::{Call, Request, Unavailable};
 use crate::rendering::{Renderer, Unrendered};
+use crate::seldom::without_addresses;
 
 /// How often a webhook is tried.
 const ATTEMPTS: u32 = 5;
@@ -64,7 +65,7 @@ impl Platform {
             failed => {
                 let why = match failed {
                     Ok(status) => format!("it answered {status}"),
-                    Err(Unavailable(why)) => why,
+                    Err(Unavailable(why)) => without_addresses(&why),
                 };
                 if attempt >= ATTEMPTS {
                     let element = call.element.as_str();

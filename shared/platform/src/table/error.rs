@@ -22,9 +22,15 @@ pub enum TableError {
     /// The answer was lost: the write may have happened, or happen yet.
     #[error("it is unknown whether the write happened: {0}")]
     Unknown(String),
-    /// Nothing more can be stored; nothing was written. It goes on as soon as there is room.
-    #[error("the disk is full ({0}): make room on it")]
-    Full(String),
+    /// The disk is full, or fails. It goes on as soon as the disk does. What is said here is for everybody to read: of this
+    /// machine, and of nobody's data.
+    #[error("the disk takes nothing ({reason}): make room on it, or see what is wrong with it")]
+    Disk {
+        /// What the system said.
+        reason: String,
+        /// Whether the write may have happened nevertheless; otherwise nothing was written.
+        unknown: bool,
+    },
     /// More than fits; nothing was written.
     #[error("{} takes {size} bytes, at most {bound} fit", of_what(.key.as_ref()))]
     TooLarge {
