@@ -101,6 +101,9 @@ fn hostile() -> Vec<(String, &'static str)> {
     all.push((doubled("{% set a = {'a': a} %}", 200), "lie in each other"));
     all.push((doubled("{% set a = dict(a=a) %}", 200), "lie in each other"));
     all.push((doubled("{% set a = a|replace('', a) %}", 36), large));
+    all.push(("{{ contact.text|replace('', contact.tags) }}".to_owned(), large));
+    all.push(("{{ [1]|slice(9223372036854775808) }}".to_owned(), ""));
+    all.push(("{{ 'x'|center(9223372036854775808) }}".to_owned(), ""));
     all.push((doubled("{% set a = a|join(a) %}", 36), large));
     all.push((doubled("{% set a %}{{ a }}{{ a }}{% endset %}", 36), ""));
     all.push((doubled("{% set a = a|urlencode|urlencode %}{% set a = a ~ '%%%' %}", 40), ""));
@@ -254,7 +257,10 @@ fn filters_do_what_jinja_says() {
     let text = |source: &str| render(source, Escape::Text, &values).unwrap();
     for (source, expected) in [
         ("{{ 'a b&c/ä'|urlencode }}", "a%20b%26c/%C3%A4"),
-        ("{{ {'a': 1, 'b': ['<', true, none]}|tojson }}", r#"{"a":1,"b":["\u003c",true,null]}"#),
+        (
+            "{{ {'a': 1, 'b': ['<', true, none]}|tojson }}",
+            r#"{"a": 1, "b": ["\u003c", true, null]}"#,
+        ),
         ("{{ 'foo bar baz qux'|truncate(9) }}", "foo..."),
         ("{{ 'foo bar baz qux'|truncate(9, true) }}", "foo ba..."),
         ("{{ 'foo bar baz qux'|truncate(11) }}", "foo bar baz qux"),
@@ -262,6 +268,7 @@ fn filters_do_what_jinja_says() {
         ("{{ '<p>Hi <b>Ann</b> &amp; Co<!-- x --></p>  now'|striptags }}", "Hi Ann & Co now"),
         ("{{ 'one two-three, 4'|wordcount }}", "4"),
         ("{{ 'one two three'|wordwrap(7) }}", "one two\nthree"),
+        ("{{ ('word ' * 30)|wordwrap|lines|length }}", "2"),
         ("{{ 'abcdefghij'|wordwrap(4, wrapstring='|') }}", "abcd|efgh|ij"),
         ("[{{ 'ab'|center(6) }}]", "[  ab  ]"),
         (
@@ -317,6 +324,34 @@ fn the_small_budget_is_over_in_little_time() {
     let long = "x".repeat(20_000);
     let done = render_within(Budget::Small, &long, Escape::Text, &values);
     assert!(done.is_err_and(|why| why.is_over_budget()));
+}
+
+#[test]
+fn text_is_made_from_hostile_html_in_bounded_time() {
+    let nested = |open: &str, close: &str, times: usize| {
+        format!("{}deep inside{}", open.repeat(times), close.repeat(times))
+    };
+    let all = [
+        nested("<ul><li>", "</li></ul>", 5_000),
+        nested("<ul><li>", "</li></ul>", 12),
+        nested("<table><tr><td>", "</td></tr></table>", 12),
+        nested("<table><tr><td>", "</td></tr></table>", 2_000),
+        nested("<blockquote>", "</blockquote>", 12),
+        nested("<div>", "</div>", 99),
+        nested("<b>", "", 20_000),
+        nested("<p><b>", "", 2_000),
+        "<table><tr>".to_owned() + &"<td>x</td>".repeat(4_000) + "</tr></table>",
+        "<li>x".repeat(9_000),
+        format!("<p>{}</p>", "word ".repeat(100_000)),
+        "x".repeat(500_000),
+        "<".repeat(100_000),
+        "<a href='".repeat(9_000),
+    ];
+    for html in all {
+        let shown: String = html.chars().take(40).collect();
+        let text = aside(move || dacapo_platform::text_of_html(&html, Budget::Full).unwrap());
+        assert!(!shown.contains("inside") || text.contains("inside"), "{shown}");
+    }
 }
 
 /// The table of `docs/templates.md`, and what there is.

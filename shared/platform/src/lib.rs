@@ -28,4 +28,4 @@ pub mod table;
 pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
-pub use rendering::Unrendered;
+pub use rendering::{Unrendered, text_of_html};

@@ -81,7 +81,11 @@ impl<'a> Renderer<'a> {
 }
 
 /// Plain text made from HTML. What is nested too deep to be laid out is shown without its layout.
-pub(crate) fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
+///
+/// # Errors
+///
+/// If the HTML is too long for the small budget.
+pub fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
     let shape = Shape::of(html);
     if shape.tags > MOST_TAGS || shape.depth > DEEPEST_HTML || shape.boxes > DEEPEST_BOXES {
         return Ok(without_tags(html));
@@ -164,40 +168,7 @@ fn without_tags(html: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
-
-    #[test]
-    fn text_is_made_from_hostile_html_in_bounded_time() {
-        let nested = |open: &str, close: &str, times: usize| {
-            format!("{}deep inside{}", open.repeat(times), close.repeat(times))
-        };
-        let all = [
-            nested("<ul><li>", "</li></ul>", 5_000),
-            nested("<ul><li>", "</li></ul>", 12),
-            nested("<table><tr><td>", "</td></tr></table>", 12),
-            nested("<table><tr><td>", "</td></tr></table>", 2_000),
-            nested("<blockquote>", "</blockquote>", 12),
-            nested("<div>", "</div>", 99),
-            nested("<b>", "", 20_000),
-            nested("<p><b>", "", 2_000),
-            "<table><tr>".to_owned() + &"<td>x</td>".repeat(4_000) + "</tr></table>",
-            "<li>x".repeat(9_000),
-            format!("<p>{}</p>", "word ".repeat(100_000)),
-            "x".repeat(500_000),
-            "<".repeat(100_000),
-            "<a href='".repeat(9_000),
-        ];
-        for html in all {
-            let begin = Instant::now();
-            let text = text_of_html(&html, Budget::Full).unwrap();
-            let taken = begin.elapsed();
-            let shown = &html[..html.len().min(40)];
-            assert!(taken < Duration::from_secs(4), "{taken:?} for {shown}");
-            assert!(!html.contains("inside") || text.contains("inside"), "{shown}");
-        }
-    }
 
     #[test]
     fn what_is_nested_too_deep_is_text_without_layout() {

@@ -13,3 +13,4 @@ mod hooks;
 mod input;
 mod mass_actions;
 mod repeats;
+mod templates;

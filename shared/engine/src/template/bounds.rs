@@ -161,6 +161,7 @@ enum Part {
     OpenList,
     Close,
     Times,
+    /// What binds as strongly as `*`, or stronger.
     Power,
     /// `~` and commas, which make texts and lists of numbers.
     Joins,
@@ -179,11 +180,10 @@ impl Part {
             Token::BracketOpen => Self::OpenList,
             Token::ParenClose | Token::BraceClose | Token::BracketClose => Self::Close,
             Token::Mul => Self::Times,
-            Token::Pow => Self::Power,
+            Token::Pow | Token::Div | Token::FloorDiv | Token::Mod => Self::Power,
             Token::Tilde | Token::Comma => Self::Joins,
-            Token::Ident(
-                "not" | "and" | "or" | "in" | "true" | "True" | "false" | "False" | "none" | "None",
-            ) => Self::Other,
+            Token::Ident("not" | "and" | "or" | "in" | "is" | "if" | "else") => Self::Other,
+            Token::Ident("true" | "True" | "false" | "False" | "none" | "None") => Self::Other,
             Token::Ident(_) => Self::Name,
             _ => Self::Other,
         }
@@ -212,7 +212,9 @@ fn repeats(parts: &[Part]) -> Result<(), String> {
                 bytes.saturating_mul(count) <= LONGEST_REPEATED
             }
             (Side::Repeatable(_), Side::Constant) | (Side::Constant, Side::Repeatable(_)) => false,
-            _ => true,
+            (Side::Unknown, _) | (_, Side::Unknown) => true,
+            (Side::Repeatable(_), Side::Repeatable(_)) => true,
+            (Side::Number(_) | Side::Constant, Side::Number(_) | Side::Constant) => true,
         };
         if !fits {
             let most = LONGEST_REPEATED / 1024;
@@ -226,27 +228,22 @@ fn left_of(before: &[Part]) -> Side {
     let Some((last, rest)) = before.split_last() else { return Side::Unknown };
     match last {
         Part::Text(_) => Side::Repeatable(texts(before.iter().rev())),
-        Part::Number(number) => match rest.last() {
-            Some(Part::Times | Part::Power | Part::Other) => Side::Constant,
-            _ => Side::Number(*number),
-        },
+        Part::Number(number) => {
+            let of_more = matches!(rest.last(), Some(Part::Times | Part::Power));
+            if of_more { Side::Constant } else { Side::Number(*number) }
+        }
         Part::Name => Side::Unknown,
         Part::Close => {
-            let mut open = 0_usize;
-            for (at, part) in before.iter().enumerate().rev() {
-                match part {
-                    Part::Close => open += 1,
-                    Part::Open | Part::OpenList => open -= 1,
-                    _ => {}
-                }
-                if open == 0 {
-                    let called = at > 0 && before.get(at - 1) == Some(&Part::Name);
-                    return if called { Side::Unknown } else { group(&before[at..]) };
-                }
-            }
-            Side::Unknown
+            let Some(begin) = beginning_of_group(before) else { return Side::Unknown };
+            // Arguments of a call, or what is taken from something: no constant.
+            let belongs = before[..begin].last().is_some_and(|part| {
+                matches!(part, Part::Name | Part::Close | Part::Text(_) | Part::Number(_))
+            });
+            if belongs { Side::Unknown } else { group(&before[begin..]) }
         }
-        _ => Side::Constant,
+        Part::Open | Part::OpenList | Part::Times | Part::Power | Part::Joins | Part::Other => {
+            Side::Constant
+        }
     }
 }
 
@@ -254,35 +251,66 @@ fn right_of(after: &[Part]) -> Side {
     let Some((first, rest)) = after.split_first() else { return Side::Unknown };
     match first {
         Part::Text(_) => Side::Repeatable(texts(after.iter())),
-        Part::Number(number) => match rest.first() {
-            Some(Part::Times | Part::Power) => Side::Constant,
-            _ => Side::Number(*number),
-        },
-        Part::Name => Side::Unknown,
-        Part::Open | Part::OpenList => {
-            let mut open = 0_usize;
-            for (at, part) in after.iter().enumerate() {
-                match part {
-                    Part::Open | Part::OpenList => open += 1,
-                    Part::Close => open -= 1,
-                    _ => {}
-                }
-                if open == 0 {
-                    return group(&after[..=at]);
-                }
-            }
-            Side::Unknown
+        Part::Number(number) => {
+            let of_more = matches!(rest.first(), Some(Part::Times | Part::Power));
+            if of_more { Side::Constant } else { Side::Number(*number) }
         }
-        _ => Side::Constant,
+        Part::Name => Side::Unknown,
+        Part::Open | Part::OpenList => match end_of_group(after) {
+            Some(end) => group(&after[..=end]),
+            None => Side::Unknown,
+        },
+        Part::Close | Part::Times | Part::Power | Part::Joins | Part::Other => Side::Constant,
     }
+}
+
+/// Where the bracket opens that closes at the end of the parts.
+fn beginning_of_group(parts: &[Part]) -> Option<usize> {
+    let mut open = 0_usize;
+    for (at, part) in parts.iter().enumerate().rev() {
+        match part {
+            Part::Close => open += 1,
+            Part::Open | Part::OpenList => open = open.saturating_sub(1),
+            Part::Text(_)
+            | Part::Number(_)
+            | Part::Times
+            | Part::Power
+            | Part::Joins
+            | Part::Name
+            | Part::Other => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Where the bracket closes that opens at the beginning of the parts.
+fn end_of_group(parts: &[Part]) -> Option<usize> {
+    let mut open = 0_usize;
+    for (at, part) in parts.iter().enumerate() {
+        match part {
+            Part::Open | Part::OpenList => open += 1,
+            Part::Close => open = open.saturating_sub(1),
+            Part::Text(_)
+            | Part::Number(_)
+            | Part::Times
+            | Part::Power
+            | Part::Joins
+            | Part::Name
+            | Part::Other => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Texts that stand one after the other are one.
 fn texts<'a>(parts: impl Iterator<Item = &'a Part>) -> usize {
-    let bytes = parts.map_while(|part| match part {
-        Part::Text(bytes) => Some(*bytes),
-        _ => None,
-    });
+    let bytes = parts.map_while(|part| if let Part::Text(n) = part { Some(*n) } else { None });
     bytes.sum::<usize>().max(1)
 }
 

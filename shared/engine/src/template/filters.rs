@@ -222,12 +222,10 @@ fn sum(state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>) -> Result<Value, E
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable)
     };
     let given = given.into_values();
-    let start = match given.get(1..).unwrap_or_default() {
-        [kwargs] if kwargs.is_kwargs() => kwargs.get_attr("start").ok(),
-        [_, start, ..] => Some(start.clone()),
-        [_] | [] => None,
-    };
-    if start.as_ref().is_some_and(of_texts) {
+    let named = given.last().filter(|last| last.is_kwargs());
+    let named = named.and_then(|named| named.get_attr("start").ok());
+    // The first is the list, the second the attribute of its items.
+    if given.get(2).is_some_and(of_texts) || named.as_ref().is_some_and(of_texts) {
         let message = "`sum` adds numbers; join texts with `join` and lists with `chain`";
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }

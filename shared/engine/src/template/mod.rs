@@ -109,21 +109,22 @@ impl RenderError {
 /// A path that is read through brackets or a variable shows as its root alone. Filters and tests that do
 /// not exist, and tags that would read other templates, are problems here and not only when rendered.
 pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
-    checked(source, || {
-        bounds::check(source)?;
-        names::foreign_tags(source)?;
-        let environment = environment(Budget::Full);
-        let template =
-            environment.template_from_str(source).map_err(|error| problem(&error, source))?;
-        names::check(source)?;
-        let mut found = BTreeSet::new();
-        found.extend(template.undeclared_variables(true));
-        for global in FUNCTIONS {
-            found.remove(*global);
-        }
-        Ok(found)
-    })
-    .unwrap_or_else(Err)
+    checked(source, || read_by(source)).unwrap_or_else(Err)
+}
+
+fn read_by(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
+    bounds::check(source)?;
+    names::foreign_tags(source)?;
+    let environment = environment(Budget::Full);
+    let template =
+        environment.template_from_str(source).map_err(|error| problem(&error, source))?;
+    names::check(source)?;
+    let mut found = BTreeSet::new();
+    found.extend(template.undeclared_variables(true));
+    for global in FUNCTIONS {
+        found.remove(*global);
+    }
+    Ok(found)
 }
 
 /// The template filled with the values, within [`Budget::Full`].
@@ -220,7 +221,7 @@ fn environment(budget: Budget) -> &'static Environment<'static> {
 }
 
 fn build(budget: Budget) -> Environment<'static> {
-    /// Each macro that is called takes five of these, each loop and `with` one.
+    /// Each macro that is called takes six of these, each loop and `with` one.
     const DEEPEST_CALLS: usize = 100;
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);

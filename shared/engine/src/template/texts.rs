@@ -11,6 +11,9 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::budget::LARGEST_VALUE;
 
+/// How long the lines of `wordwrap` are unless it is told, in characters.
+const WRAPPED: usize = 79;
+
 /// The widest field of `format`, in characters.
 const WIDEST_FIELD: usize = 1_000;
 
@@ -131,7 +134,7 @@ pub(super) fn wordwrap(
     named: Kwargs,
 ) -> Result<String, Error> {
     let width = width.map_or_else(|| named.get::<Option<usize>>("width"), |n| Ok(Some(n)))?;
-    let width = width.unwrap_or(79).max(1);
+    let width = width.filter(|width| *width > 0).unwrap_or(WRAPPED);
     let breaks = match break_long_words {
         Some(breaks) => Some(breaks),
         None => named.get::<Option<bool>>("break_long_words")?,
@@ -207,7 +210,7 @@ pub(super) fn filesizeformat(
     }
     let mut scaled = bytes / base;
     let mut unit = units[0];
-    for larger in &units[1..] {
+    for &larger in &units[1..] {
         if scaled.abs() < base {
             break;
         }
@@ -222,27 +225,37 @@ pub(super) fn forceescape(text: Cow<'_, str>) -> Value {
     Value::from_safe_string(super::printing::html(&text))
 }
 
-/// An argument by place or by name, as a number; 0 if it is none.
-fn number(arguments: &[Value], place: usize, name: &str) -> usize {
+/// An argument by place or by name; undefined if it is not given.
+fn argument(arguments: &[Value], place: usize, name: &str) -> Value {
     let by_place = arguments.get(place).filter(|value| !value.is_kwargs()).cloned();
     let by_name = || arguments.last().filter(|last| last.is_kwargs())?.get_attr(name).ok();
-    let value = by_place.or_else(by_name).unwrap_or_default();
-    i64::try_from(value).ok().and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+    by_place.or_else(by_name).unwrap_or_default()
 }
 
-fn text(arguments: &[Value], place: usize) -> &str {
-    arguments.get(place).and_then(Value::as_str).unwrap_or_default()
+/// An argument as a number; 0 if it is none.
+fn number(arguments: &[Value], place: usize, name: &str) -> usize {
+    match i128::try_from(argument(arguments, place, name)) {
+        Ok(number) => usize::try_from(number.max(0)).unwrap_or(usize::MAX),
+        Err(_) => 0,
+    }
 }
 
-/// What `replace` makes. Escaping may make a text six times as long.
+/// An argument as it is written where a text is needed.
+fn text(arguments: &[Value], place: usize) -> Cow<'_, str> {
+    match arguments.get(place) {
+        Some(value) => match value.as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(value.to_string()),
+        },
+        None => Cow::Borrowed(""),
+    }
+}
+
+/// What `replace` makes.
 pub(super) fn of_replace(arguments: &[Value], given: usize) -> usize {
     let (from, to) = (text(arguments, 1), text(arguments, 2));
-    let found = text(arguments, 0).matches(from).count();
-    if to.len() <= from.len() {
-        given
-    } else {
-        found.saturating_mul(to.len()).saturating_add(given)
-    }
+    let found = text(arguments, 0).matches(&*from).count();
+    found.saturating_mul(to.len().saturating_sub(from.len())).saturating_add(given)
 }
 
 /// What `indent` makes.
@@ -256,20 +269,16 @@ pub(super) fn of_width(arguments: &[Value], given: usize) -> usize {
     number(arguments, 1, "width").saturating_add(given)
 }
 
-/// What `wordwrap` makes.
+/// What `wordwrap` makes: every word may begin a line, and long ones are broken.
 pub(super) fn of_wordwrap(arguments: &[Value], given: usize) -> usize {
     let text = text(arguments, 0);
     let width = match number(arguments, 1, "width") {
-        0 => 1,
+        0 => WRAPPED,
         width => width,
     };
-    let lines = (text.len() / width).min(text.len()) + text.lines().count() + words_longer(text);
-    lines.saturating_mul(given.saturating_sub(text.len())).saturating_add(given)
-}
-
-/// Every word may begin a line.
-fn words_longer(text: &str) -> usize {
-    text.split_whitespace().count()
+    let lines = text.len() / width + text.lines().count() + text.split_whitespace().count();
+    let between = argument(arguments, 3, "wrapstring").as_str().map_or(1, str::len);
+    lines.saturating_mul(between).saturating_add(given)
 }
 
 /// What `join` makes.
@@ -293,7 +302,7 @@ pub(super) fn of_slice(arguments: &[Value], given: usize) -> usize {
     number(arguments, 1, "count").saturating_mul(64).saturating_add(given)
 }
 
-/// What `tojson` makes: each letter is written with up to six, each item on a line of its own.
+/// What `tojson` makes: each item on a line of its own. Letters that are written with six are paid for afterwards.
 pub(super) fn of_json(arguments: &[Value], given: usize) -> usize {
     let indent = number(arguments, 1, "indent").max(2);
     given.saturating_add(
@@ -306,7 +315,7 @@ pub(super) fn of_format(arguments: &[Value], given: usize) -> usize {
     let format = text(arguments, 0);
     let mut widest = 0;
     let mut fields = 0_usize;
-    let mut rest = format;
+    let mut rest: &str = &format;
     while let Some(at) = rest.find('%') {
         rest = &rest[at + 1..];
         fields += 1;
