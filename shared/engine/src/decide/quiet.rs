@@ -32,7 +32,7 @@ impl Passage<'_> {
 /// change left it, its enrollment as it was decided on. `unchanged` says that the contact was as it is before.
 pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
     let campaign = situation.campaign;
-    let Some(standing) = campaign.timeline.standing_at(change.at.max(situation.now)) else {
+    let Some(standing) = campaign.timeline.standing() else {
         return Vec::new();
     };
     let enrollment = situation.enrollment;
@@ -80,6 +80,7 @@ pub fn nothing_changed(
         event: None,
         by,
         causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
+        catalog: 0,
         after: Vec::new(),
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
