@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldValue;
+use crate::history::Order;
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, Tag};
 use crate::time::{Instant, Zone};
 
@@ -136,6 +137,14 @@ pub struct Causality {
     pub depth: u8,
 }
 
+impl Causality {
+    /// The place of a write, or of what another campaign is asked for, that a token at this place makes (R42).
+    #[must_use]
+    pub fn deeper(self) -> Self {
+        Self { depth: self.depth.saturating_add(1), ..self }
+    }
+}
+
 impl From<(u64, u8)> for Causality {
     fn from((chain, depth): (u64, u8)) -> Self {
         Self { chain: Chain(chain), depth }
@@ -198,6 +207,30 @@ pub struct Change {
     /// before, also where the clock does not tell. Nothing if that is not known.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<u64>,
+    /// What the path that made it asked of other campaigns before, in order (R11): whichever of them looks at the change
+    /// does that first.
+    #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Asked>,
+}
+
+/// Something that a path asked of another campaign. Who asked is the author of the change that carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Of which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// What for.
+    #[serde(rename = "w")]
+    pub order: Order,
+    /// The asking enrollment's `rev` after the decision that asked.
+    #[serde(rename = "r")]
+    pub rev: u64,
+    /// Which of that decision's effects it is.
+    #[serde(rename = "i")]
+    pub index: u32,
+    /// Its place in the chain.
+    #[serde(rename = "c")]
+    pub causality: Causality,
 }
 
 impl Contact {
@@ -257,6 +290,7 @@ impl Contact {
             causality: causality
                 .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
             catalog: None,
+            after: Vec::new(),
         };
         for tag in &patch.remove {
             if !patch.add.contains(tag)

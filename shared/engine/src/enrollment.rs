@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Causality, Chain};
+use crate::contact::{Asked, Causality, Chain};
 use crate::history::{Cause, Record};
 use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Tally;
@@ -89,7 +89,8 @@ pub struct Enrollment {
     /// Whether this run has been counted as completed (R53).
     #[serde(rename = "co", default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
-    /// The moments at which waits and date timers on a loop have let a token go in this run (R20).
+    /// The moments at which waits and date timers have let a token go in this run, of those at which another token may
+    /// still arrive (R20).
     #[serde(
         rename = "lg",
         default,
@@ -117,7 +118,7 @@ pub struct Enrollment {
     /// Runs begun on a day (R40).
     #[serde(rename = "rd", default, skip_serializing_if = "Option::is_none")]
     pub runs_on: Option<DayCount>,
-    /// Messages queued on a day and not dropped (R43).
+    /// Messages of a day that were sent, are unknown or are on their way (R43).
     #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
     pub messages_on: Option<DayCount>,
     /// Whether a person began this run, or reset the contact for it, by hand: such a run does not count (R40).
@@ -142,6 +143,13 @@ pub struct Enrollment {
     /// The last thing applied from each other campaign: its enrollment's `rev`, and which of that decision's.
     #[serde(rename = "ap", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied: BTreeMap<CampaignId, (u64, u32)>,
+    /// The same for what other campaigns have asked for, which may be known before what they did earlier.
+    #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<CampaignId, (u64, u32)>,
+    /// The last things that were asked of other campaigns since the last write to the contact; the next write carries
+    /// them (R11).
+    #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Asked>,
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
@@ -216,6 +224,9 @@ pub struct Token {
     /// The elements that it has moved over since it last rested at something other than an e-mail (R41).
     #[serde(rename = "mv", default, skip_serializing_if = "is_zero")]
     pub moves: u32,
+    /// The day of the account on which its message counts, if that is not the day of its arrival (R43).
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub queued_on: Option<NaiveDate>,
 }
 
 impl Token {
@@ -414,6 +425,8 @@ impl Enrollment {
             quiet: Vec::new(),
             milestones,
             applied: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            told: Vec::new(),
             job: 0,
             idle: false,
             created: None,

@@ -88,6 +88,7 @@ impl Bytes {
             causality: self.causality(),
             not_after: self.flag().then(|| self.instant()),
             moves: u32::from(self.draw()),
+            queued_on: self.flag().then(|| self.instant().date_naive()),
         }
     }
 

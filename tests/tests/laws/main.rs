@@ -12,6 +12,7 @@ mod found;
 mod hostile;
 mod input;
 mod order;
+mod paths;
 mod pauses;
 mod runs;
 mod sizes;

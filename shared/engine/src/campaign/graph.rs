@@ -22,6 +22,8 @@ pub struct Graph {
     /// `reach[i][j]`: element `j` can be reached from element `i` by at least one edge, but not through a
     /// restart or a reset of this campaign (R9).
     reach: Vec<Vec<bool>>,
+    /// From how many entries a token can come to each element without passing an event, which begins a token of its own.
+    entries: Vec<usize>,
     start_reads: Vec<(usize, Reads)>,
     reads: Reads,
     custom_events: Vec<String>,
@@ -40,11 +42,24 @@ impl Graph {
             fields,
             places,
             reach: Vec::new(),
+            entries: Vec::new(),
             start_reads: Vec::new(),
             reads: Reads::default(),
             custom_events: Vec::new(),
         };
-        graph.reach = (0..graph.document.elements.len()).map(|from| graph.reached(from)).collect();
+        let all = 0..graph.document.elements.len();
+        graph.reach = all.clone().map(|from| graph.reached(from, |_| true)).collect();
+        graph.entries = vec![0; all.len()];
+        for from in all {
+            let element = &graph.document.elements[from].1;
+            if matches!(element, Element::Start(_) | Element::Event(_)) {
+                let passes = |element: &Element| !matches!(element, Element::Event(_));
+                let reached = graph.reached(from, passes);
+                for (entries, reached) in graph.entries.iter_mut().zip(reached) {
+                    *entries += usize::from(reached);
+                }
+            }
+        }
         for (place, (_, element)) in graph.document.elements.iter().enumerate() {
             if let Element::Start(start) = element {
                 let mut reads = Reads::default();
@@ -90,9 +105,10 @@ impl Graph {
         self.reach[from][to]
     }
 
-    /// Whether a token can come back to the element in the same run.
-    pub fn is_on_a_loop(&self, place: usize) -> bool {
-        self.reach[place][place]
+    /// Whether more than one token can pass the element in the same run: one that comes back to it, or one of another
+    /// entry.
+    pub fn is_passed_again(&self, place: usize) -> bool {
+        self.reach[place][place] || self.entries[place] > 1
     }
 
     /// What starts, events, goals and date timers read: a change of anything else moves nobody who is not awaiting
@@ -122,12 +138,15 @@ impl Graph {
         built_in(key.as_str()).or_else(|| self.fields.get(key).copied())
     }
 
-    fn reached(&self, from: usize) -> Vec<bool> {
+    /// What can be reached from an element, through those that let a token pass.
+    fn reached(&self, from: usize, passes: impl Fn(&Element) -> bool) -> Vec<bool> {
         let mut reached = vec![false; self.document.elements.len()];
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             let element = &self.document.elements[place].1;
-            if matches!(element, Element::Restart(_)) || resets_own(element, &self.document) {
+            let ends =
+                matches!(element, Element::Restart(_)) || resets_own(element, &self.document);
+            if ends || (place != from && !passes(element)) {
                 continue;
             }
             for (_, to) in element.edges() {

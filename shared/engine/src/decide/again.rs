@@ -4,7 +4,7 @@ use super::passage::{Moving, Passage};
 use super::{Ignored, Source};
 use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
-use crate::enrollment::{Guard, Status};
+use crate::enrollment::{Enrollment, Guard, Status};
 use crate::history::{Cause, Happened, Order};
 use crate::ids::ElementId;
 use crate::statistics::Counter;
@@ -80,7 +80,7 @@ impl Passage<'_> {
     /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
-        let eligible_at = delay.after(self.now, self.situation.account.zone);
+        let eligible_at = delay.after(self.now, self.zone());
         // What came in the pause is forgotten by a reset or a stop only (R51).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
@@ -117,6 +117,8 @@ impl Passage<'_> {
         causality: Causality,
     ) -> Result<(), Ignored> {
         if self.is_never_enrolled() && order != Order::Start {
+            // It is remembered where what follows on the path lets the contact in.
+            self.obey_once(from)?;
             return Err(Ignored::NeverEnrolled);
         }
         let standing = self.standing()?;
@@ -125,7 +127,7 @@ impl Passage<'_> {
         if self.is_never_enrolled() && self.graph.starts().next().is_none() {
             return Err(Ignored::NothingConcerned);
         }
-        self.apply_once(from)?;
+        self.obey_once(from)?;
         self.cause = Cause::Campaign(from.campaign.clone());
         self.causality = causality;
         match order {
@@ -183,6 +185,19 @@ impl Passage<'_> {
         Ok(())
     }
 
+    /// What another campaign asks for is done once, in the order in which it asked.
+    fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
+        let this = (from.rev, from.index);
+        let Enrollment { commands, applied, .. } = &self.next;
+        // Enrollments that were stored before had one note for everything that came from a campaign.
+        let last = commands.get(&from.campaign).or_else(|| applied.get(&from.campaign));
+        if last.is_some_and(|last| *last >= this) {
+            return Err(Ignored::AlreadyApplied);
+        }
+        self.next.commands.insert(from.campaign.clone(), this);
+        Ok(())
+    }
+
     /// The mass action (R16). Contacts that were never enrolled are skipped.
     pub(super) fn mass_stop(
         &mut self,
@@ -197,6 +212,10 @@ impl Passage<'_> {
         self.apply_job(job)?;
         self.cause = Cause::Job(name.to_owned());
         self.stop(None, Reset::contacts(reset_contacts));
+        if reset_contacts {
+            // The contact can be used again at once (R14).
+            self.next.eligible_at = None;
+        }
         if reset_statistics {
             self.line(None, Happened::StatisticsReset);
             let mut contributed = self.next.tally.clone();

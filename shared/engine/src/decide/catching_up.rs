@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::Source;
 use super::passage::Passage;
-use crate::contact::Change;
+use crate::contact::{Author, Change, Contact};
 use crate::history::Cause;
 
 impl Passage<'_> {
@@ -19,6 +20,7 @@ impl Passage<'_> {
         for change in changes {
             self.reach(timeline.before(change), Some(before));
             self.recheck_before(change, before);
+            self.asked_before(change, before);
             self.look_at(change.rev);
             let done = self.done();
             self.change(change);
@@ -67,7 +69,22 @@ impl Passage<'_> {
         }
     }
 
-    /// Looks at the contact as the change with this `rev` left it.
+    /// What the path that made the change asked of this campaign before comes first, on the contact as it was before
+    /// (R11). By itself it may come later, and is a repeat then.
+    fn asked_before(&mut self, change: &Change, before: u64) {
+        let Author::Element(campaign, _) = &change.by else { return };
+        let situation = self.situation;
+        let this = &situation.campaign.id;
+        for asked in change.after.iter().filter(|asked| asked.campaign == *this) {
+            self.look_at(before);
+            self.now = change.at;
+            let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
+            // A repeat changes nothing; nor does a stop of somebody who was never in.
+            self.commanded(&from, asked.order, asked.causality).ok();
+        }
+    }
+
+    /// Looks at the contact as the change with this `rev` left it, with what this decision has written (R3).
     fn look_at(&mut self, rev: u64) {
         let contact = self.situation.contact;
         self.view = if rev == contact.rev {
@@ -75,12 +92,29 @@ impl Passage<'_> {
         } else {
             contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
         };
+        for write in &self.writes {
+            let (by, causality) = (write.by.clone(), Some(write.causality));
+            self.view.to_mut().apply(&write.patch, by, causality, self.now, 0);
+        }
+    }
+
+    /// The contact as the change left it, without what this decision has written: an edge is one of the change alone.
+    pub(super) fn left_by(&self, change: &Change) -> Cow<'_, Contact> {
+        if self.writes.is_empty() {
+            return Cow::Borrowed(&*self.view);
+        }
+        let contact = self.situation.contact;
+        contact.as_of(change.rev).map_or(Cow::Borrowed(contact), Cow::Owned)
     }
 
     fn change(&mut self, change: &Change) {
         let Ok(standing) = self.standing() else { return };
         self.now = change.at;
-        self.cause = Cause::of(change, |key| self.view.fields.get(key).cloned());
+        let cause = {
+            let left = self.left_by(change);
+            Cause::of(change, |key| left.fields.get(key).cloned())
+        };
+        self.cause = cause;
         self.causality = change.causality;
         self.choose_version(standing);
         if standing.paused {

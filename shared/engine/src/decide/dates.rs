@@ -3,6 +3,7 @@
 use super::Ignored;
 use super::passage::{Moving, Passage};
 use crate::campaign::format::{DateTimer, Element, Empty, Past, Wait};
+use crate::contact::Contact;
 use crate::enrollment::{DatePlan, DateRest, MessageRest, Rest, Token};
 use crate::field::FieldValue;
 use crate::history::{Cause, Happened};
@@ -50,10 +51,15 @@ impl Passage<'_> {
         }
     }
 
-    /// What the field comes to now; `None` without a date.
+    /// What the field comes to now; `None` without a date. That is the latest contact's, whichever change is looked at: a
+    /// timer is never set for a date that has been replaced (R21).
     fn plan(&self, timer: &DateTimer) -> Option<DatePlan> {
-        let zone = self.zone();
-        let value = self.view.fields.get(&timer.field)?;
+        self.planned(timer, &self.latest)
+    }
+
+    fn planned(&self, timer: &DateTimer, contact: &Contact) -> Option<DatePlan> {
+        let zone = self.situation.account.zone_of(contact);
+        let value = contact.fields.get(&timer.field)?;
         let date = value.passes_at(zone)?;
         let moment = match value {
             FieldValue::Date(day) => timer.offset.from_date(*day, timer.at, zone),
@@ -101,11 +107,21 @@ impl Passage<'_> {
 
     /// Re-plans, in place, the date timers whose dates have moved (R21).
     pub(super) fn follow_dates(&mut self) {
+        self.follow(|_, _| true);
+    }
+
+    /// The same on a change of the contact. A date that a later change has moved again is left to that change, which is
+    /// the cause of the new moment.
+    pub(super) fn follow_changed_dates(&mut self) {
+        self.follow(|passage, timer| passage.planned(timer, &passage.view) == passage.plan(timer));
+    }
+
+    fn follow(&mut self, is_to_be_followed: impl Fn(&Self, &DateTimer) -> bool) {
         for (step, id, rest) in self.date_tokens() {
             let graph = self.graph;
             let Some((_, Element::DateTimer(timer))) = graph.element(&id) else { continue };
             let plan = self.plan(timer);
-            if plan == rest.plan() {
+            if plan == rest.plan() || !is_to_be_followed(self, timer) {
                 continue;
             }
             match plan {
@@ -138,7 +154,9 @@ impl Passage<'_> {
     /// A resting token's moment has passed: it moved into the past, or was delivered too late.
     fn passed_while_resting(&mut self, step: u32, timer: &DateTimer, plan: DatePlan) {
         let Some(token) = self.next.token(step).cloned() else { return };
-        let moving = self.going_on(&token, self.now);
+        let mut moving = self.going_on(&token, self.now);
+        // The change that moved the date sets it going: campaigns that answer each other so come to an end (R42).
+        moving.causality.depth = moving.causality.depth.max(self.causality.depth);
         match self.pass_over(timer, plan, moving) {
             Some(stays) => self.rest_again(step, Rest::Date(stays)),
             None => self.left(step, &token),
@@ -224,9 +242,9 @@ impl Passage<'_> {
         }
     }
 
-    /// Remembers a moment at which a token went, where it can come back in this run (R20).
+    /// Remembers a moment at which a token went, where it can come back, or another can come, in this run (R20).
     fn let_go(&mut self, id: &ElementId, moment: Instant) {
-        if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_on_a_loop(place)) {
+        if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {
             self.next.let_go.insert(id.clone(), moment);
         }
     }

@@ -17,7 +17,7 @@ impl Passage<'_> {
         // An event that it fires does not keep it from being a trigger (R13, R14).
         let was_awaiting = self.next.status == Status::AwaitingRestart;
         let is_a_trigger = self.is_a_trigger(change);
-        self.follow_dates();
+        self.follow_changed_dates();
         self.goals();
         self.events(change);
         if is_a_trigger && self.next.status != Status::Held {
@@ -38,8 +38,13 @@ impl Passage<'_> {
             if self.next.has_fired(id) || !self.judged(|view| goal.when.holds(view)) {
                 continue;
             }
+            // A token that rests there was counted when it arrived.
+            let was_counted = self.rests_at(id);
             let ended = self.end_upstream(place);
             if ended.many > 0 {
+                if !was_counted {
+                    self.count(&Counter::Arrived(id));
+                }
                 self.fire_goal(id, goal.next.as_ref(), ended.on_its_way.as_ref());
                 fired = true;
             }
@@ -50,7 +55,6 @@ impl Passage<'_> {
     /// One token goes on. Where it took one that was on its way, that one's bounds go on counting (R41, R42).
     fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>, on_its_way: Option<&Moving>) {
         self.next.fired.push(id.clone());
-        self.count(&Counter::Arrived(id));
         self.line(Some(id), Happened::GoalReached);
         let set_going = self.set_going(id);
         let moving = match on_its_way {
@@ -69,7 +73,7 @@ impl Passage<'_> {
         for (place, id, element) in graph.elements() {
             if let Element::Event(event) = element
                 && !self.next.has_fired(id)
-                && happened(&event.on, change, &self.view)
+                && self.happens(&event.on, change)
                 && (!event.requires_active || self.next.status == Status::Active)
             {
                 matching.push((place, id, event));
@@ -84,6 +88,11 @@ impl Passage<'_> {
             });
             self.fire_entry(*place, id, event.next.as_ref(), overtaken);
         }
+    }
+
+    /// Whether the change is the edge that an event reacts to (R7), whatever this decision has written since.
+    pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
+        happened(edge, change, &self.left_by(change))
     }
 
     /// Fires a start or an event, once a run (R5). Says whether the contact went in.
@@ -111,15 +120,18 @@ impl Passage<'_> {
             return false;
         }
         self.next.fired.push(id.clone());
-        self.count(&Counter::Arrived(id));
-        if !self.next.entered {
-            self.next.entered = true;
-            self.count(&Counter::Entered);
+        if !self.rests_at(id) {
+            self.count(&Counter::Arrived(id));
         }
         let is_event = matches!(graph.element(id), Some((_, Element::Event(_))));
         if overtaken {
             self.line(Some(id), Happened::UsedUp);
             return true;
+        }
+        // What is used up has not fired (R53).
+        if !self.next.entered {
+            self.next.entered = true;
+            self.count(&Counter::Entered);
         }
         if is_event {
             self.end_upstream(place);

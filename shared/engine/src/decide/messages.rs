@@ -9,7 +9,7 @@ use crate::history::{Cause, Happened};
 use crate::merge::merge_values;
 use crate::statistics::{Counter, Outcome};
 use crate::template::MergeValues;
-use crate::time::{Instant, window_opening};
+use crate::time::{Instant, day_of, window_opening};
 
 /// What the last look before a message leaves comes to.
 pub(super) enum LastLook {
@@ -58,6 +58,10 @@ impl Passage<'_> {
         self.next.messages_on = Self::one_more(self.next.messages_on, today);
         self.line(Some(&moving.to), Happened::MessageQueued);
         self.rest(moving, step, Rest::Message(MessageRest::Queued));
+        let arrived = day_of(moving.at, self.situation.account.zone);
+        if let Some(token) = self.next.tokens.last_mut() {
+            token.queued_on = (arrived != today).then_some(today);
+        }
         let purpose = self.email(email).map_or(Purpose::Marketing, |email| email.purpose);
         self.effects.push(Effect::Deliver { run: self.next.run, step, purpose });
     }
@@ -124,7 +128,7 @@ impl Passage<'_> {
             return LastLook::OthersFirst;
         }
         if let Some(reason) = self.reason_not_to_send(&token, element) {
-            self.message_not_sent();
+            self.message_not_sent(&token);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
             let moving = Moving { not_after: token.not_after, ..self.going_on(&token, self.now) };
@@ -133,7 +137,7 @@ impl Passage<'_> {
             return LastLook::Decided;
         }
         if let Some(opening) = self.opening(element) {
-            self.message_not_sent();
+            self.message_not_sent(&token);
             self.line(Some(&token.element), Happened::MessageWaits { until: opening });
             self.rest_again(step, Rest::Message(MessageRest::Window(opening)));
             return LastLook::Decided;
@@ -187,6 +191,13 @@ impl Passage<'_> {
         self.causality = self.going_on(&token, self.now).causality;
         self.count(&Counter::Messages(outcome));
         self.line(Some(&token.element), Happened::MessageSettled { outcome, reason });
+        let came = match outcome {
+            Outcome::Sent | Outcome::Unknown => true,
+            Outcome::Failed | Outcome::Suppressed => false,
+        };
+        if !came && token.rest == Rest::Message(MessageRest::Queued) {
+            self.message_not_sent(&token);
+        }
         if self.standing()?.paused {
             self.rest_again(step, Rest::Message(MessageRest::Settled));
             return Ok(());
@@ -212,7 +223,7 @@ impl Passage<'_> {
         let graph = self.graph;
         if let Some((_, Element::Email(email))) = graph.element(&token.element) {
             if token.rest == Rest::Message(MessageRest::Queued) {
-                self.message_not_sent();
+                self.message_not_sent(token);
             }
             self.take(token.step);
             let due = token.due();

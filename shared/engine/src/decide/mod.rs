@@ -15,6 +15,7 @@
 //! | `again` | reset, restart, stop, held (R11, R12, R16, R17, R40) |
 //! | `messages` | the last look before a message leaves, and what follows it (R31, R34, R43) |
 //! | `milestones` | publishing, pause and resume (R50, R51) |
+//! | `writing` | what a campaign writes to the contact, and what it asked of others before (R3, R11, R42) |
 //! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
 //! | `quiet` | why nothing followed from a change (R60) |
 
@@ -29,13 +30,14 @@ mod passage;
 mod pausing;
 mod quiet;
 mod steps;
+mod writing;
 
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::campaign::Campaign;
 use crate::campaign::format::Purpose;
-use crate::contact::{Author, Causality, Contact, Patch};
+use crate::contact::{Author, Causality, Contact};
 use crate::enrollment::{Enrollment, Status};
 use crate::history::{Order, Record};
 use crate::ids::{CampaignId, ElementId};
@@ -43,6 +45,7 @@ use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
 use passage::Passage;
 pub use quiet::{looked, nothing_changed};
+pub use writing::ContactWrite;
 
 /// The most writes of campaigns that may lead to each other (R42).
 pub const DEEPEST: u8 = 20;
@@ -246,17 +249,6 @@ pub struct Advance {
     pub ignored: Option<Ignored>,
     /// Whether the event has not been looked at yet, because unseen changes came first: ask again once this is committed.
     pub ask_again: bool,
-}
-
-/// A write to the contact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ContactWrite {
-    /// What it asks for.
-    pub patch: Patch,
-    /// The element that asks.
-    pub by: Author,
-    /// Its place in the chain.
-    pub causality: Causality,
 }
 
 /// A message that may leave.

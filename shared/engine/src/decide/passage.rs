@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::{Advance, ContactWrite, DEEPEST, Decision, Effect, Ignored, Situation};
+use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
 use crate::campaign::Standing;
 use crate::campaign::graph::Graph;
 use crate::condition::View;
-use crate::contact::{Author, Causality, Chain, Contact, Patch};
+use crate::contact::{Causality, Chain, Contact};
 use crate::enrollment::{DayCount, Enrollment, Guard, MessageRest, Rest, Status, Token};
 use crate::history::{Cause, Happened, Line, Record};
 use crate::ids::ElementId;
@@ -36,8 +36,10 @@ pub(super) struct Passage<'a> {
     /// Whether a milestone that concerns the enrollment was applied: that is committed, whatever came of it, so that no
     /// later look applies it again.
     pub(super) reached: bool,
+    /// The place in its chain of the path that went on last.
+    pub(super) path: Option<Causality>,
+    pub(super) writes: Vec<ContactWrite>,
     records: Vec<Record>,
-    writes: Vec<ContactWrite>,
 }
 
 impl<'a> Passage<'a> {
@@ -66,8 +68,9 @@ impl<'a> Passage<'a> {
             effects: Vec::new(),
             delta: Tally::default(),
             reached: false,
-            records: Vec::new(),
+            path: None,
             writes: Vec::new(),
+            records: Vec::new(),
         };
         let carried = situation.contact.changes_after(situation.baseline).is_some();
         if carried || passage.is_quarantined() { Ok(passage) } else { Err(Ignored::Behind) }
@@ -177,6 +180,7 @@ impl<'a> Passage<'a> {
             not_after: moving.not_after.filter(|_| at_email),
             // An e-mail alone is no rest: one that is not sent lets go at once (R41).
             moves: if at_email { moving.moves } else { 0 },
+            queued_on: None,
         };
         if let Some(due) = token.due() {
             self.effects.push(Effect::Schedule { run: self.next.run, step, due });
@@ -202,11 +206,14 @@ impl<'a> Passage<'a> {
     /// Takes a token from where it rests, because what it rested for has come.
     pub(super) fn take(&mut self, step: u32) -> Option<Token> {
         let place = self.next.tokens.iter().position(|token| token.step == step)?;
-        Some(self.next.tokens.remove(place))
+        let token = self.next.tokens.remove(place);
+        self.path = Some(token.causality);
+        Some(token)
     }
 
     /// Sends a token on. `None`, or an element that does not exist, is the end of its path.
     pub(super) fn send_on(&mut self, to: Option<&ElementId>, mut moving: Moving) {
+        self.path = Some(moving.causality);
         if let Some(to) = to
             && self.graph.element(to).is_some()
         {
@@ -291,7 +298,7 @@ impl<'a> Passage<'a> {
         }
         match token.rest {
             Rest::Message(MessageRest::Queued) => {
-                self.message_not_sent();
+                self.message_not_sent(token);
                 self.line(Some(&token.element), Happened::MessageDropped);
             }
             Rest::Message(MessageRest::Window(_)) => {
@@ -310,39 +317,25 @@ impl<'a> Passage<'a> {
         day_of(self.now, self.situation.account.zone)
     }
 
-    /// Takes a queued message off the day's count: it did not leave (R43).
-    pub(super) fn message_not_sent(&mut self) {
-        let today = self.today();
+    /// Gives a queued message back to the day on which it counted: it did not leave (R43).
+    pub(super) fn message_not_sent(&mut self, token: &Token) {
+        let arrived = day_of(token.since, self.situation.account.zone);
+        let queued_on = token.queued_on.unwrap_or(arrived);
         if let Some(count) = self.next.messages_on.as_mut()
-            && count.day == today
+            && count.day == queued_on
         {
             count.count = count.count.saturating_sub(1);
         }
     }
 
+    /// Whether a token rests at the element, and so has been counted there.
+    pub(super) fn rests_at(&self, id: &ElementId) -> bool {
+        self.next.tokens.iter().any(|token| token.element == *id)
+    }
+
     /// Counts one more on the day.
     pub(super) fn one_more(count: Option<DayCount>, day: chrono::NaiveDate) -> Option<DayCount> {
         Some(DayCount { day, count: DayCount::on(count, day) + 1 })
-    }
-
-    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
-    /// deep in its chain is not made (R42).
-    pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
-        if causality.depth >= DEEPEST {
-            self.line(Some(element), Happened::TooDeep);
-            return;
-        }
-        let causality = Causality { depth: causality.depth + 1, ..causality };
-        let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
-        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
-        let view = self.view.to_mut();
-        let wrote = view
-            .apply(&patch, by.clone(), Some(causality), self.now, 0)
-            .map(|change| Cause::of(change, |key| patch.fields.get(key).cloned().flatten()));
-        if let Some(Cause::Change { what, .. }) = wrote {
-            self.line(Some(element), Happened::Wrote { what });
-        }
-        self.writes.push(ContactWrite { patch, by, causality });
     }
 
     /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
@@ -390,6 +383,7 @@ impl<'a> Passage<'a> {
             };
         }
         self.settle_status();
+        self.keep_told();
         if self.situation.enrollment.is_none() {
             self.next.created = Some(self.records.first().map_or(self.now, |record| record.at));
         }

@@ -33,7 +33,7 @@ impl Passage<'_> {
         // Whether an event that asks for it finds the contact active, is seen on the resume.
         for (_, id, element) in graph.elements() {
             if let Element::Event(event) = element
-                && super::entries::happened(&event.on, change, &self.view)
+                && self.happens(&event.on, change)
             {
                 self.park_entry(id, Kind::Event);
             }

@@ -82,6 +82,7 @@ pub fn nothing_changed(
         by,
         causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
         catalog: None,
+        after: Vec::new(),
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
     let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));

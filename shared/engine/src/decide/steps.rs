@@ -50,7 +50,8 @@ impl Passage<'_> {
             self.count(&Counter::Completed);
         }
         if self.graph.document.settings.multiple_send {
-            self.restart(None, self.causality);
+            // What led to it is the path that ended, not the occasion on which it went on (R13).
+            self.restart(None, self.path.unwrap_or(self.causality));
         }
     }
 
@@ -94,12 +95,12 @@ impl Passage<'_> {
                     ..Patch::default()
                 };
                 self.write(&id, patch, moving.causality);
-                self.send_on(tags.next.as_ref(), deeper(moving));
+                self.send_on(tags.next.as_ref(), moving);
             }
             Element::SetField(set) => {
                 let patch = self.values(&id, set);
                 self.write(&id, patch, moving.causality);
-                self.send_on(set.next.as_ref(), deeper(moving));
+                self.send_on(set.next.as_ref(), moving);
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
                 Some(campaign) => self.command(moving, campaign, Order::Reset, reset.next.as_ref()),
@@ -177,14 +178,7 @@ impl Passage<'_> {
         order: Order,
         next: Option<&ElementId>,
     ) {
-        if moving.causality.depth >= super::DEEPEST {
-            self.line(Some(&moving.to), Happened::TooDeep);
-        } else {
-            let what = Happened::Commanded { campaign: campaign.clone(), order };
-            self.line(Some(&moving.to), what);
-            let causality = deeper(moving.clone()).causality;
-            self.effects.push(Effect::Command { campaign, order, causality });
-        }
+        self.tell(&moving.to, campaign, order, moving.causality);
         self.send_on(next, moving);
     }
 
@@ -247,10 +241,4 @@ impl Passage<'_> {
         };
         kind.read(written, self.zone()).map_err(|error| error.to_string())
     }
-}
-
-/// A token that goes on from a write of its own is one deeper in its chain (R42).
-fn deeper(mut moving: Moving) -> Moving {
-    moving.causality.depth = moving.causality.depth.saturating_add(1).min(super::DEEPEST);
-    moving
 }

@@ -6,8 +6,8 @@ use super::{Message, Observed, World};
 use crate::condition::Reads;
 use crate::contact::{Author, Change, Contact, Patch};
 use crate::decide::{
-    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide, looked,
-    nothing_changed,
+    Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
+    looked, nothing_changed,
 };
 use crate::enrollment::Enrollment;
 use crate::history::{Cause, LOOKED, Looked, Trace};
@@ -275,13 +275,7 @@ impl World {
         }
         if let Some(latest) = self.contacts.get_mut(contact) {
             let before = latest.rev;
-            let mut fresh = 0;
-            for write in writes {
-                let (by, causality) = (write.by, Some(write.causality));
-                if latest.apply(&write.patch, by, causality, self.now, fresh).is_some() {
-                    fresh += 1;
-                }
-            }
+            ContactWrite::apply_all(&writes, latest, self.now);
             if latest.rev > before {
                 latest.made_knowing(before, Some(self.catalog));
                 let image = Box::new(latest.clone());

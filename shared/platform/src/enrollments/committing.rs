@@ -112,16 +112,9 @@ impl Platform {
     /// The contact with what a campaign writes to it; `None` if that changes nothing.
     fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Option<Contact> {
         let mut contact = latest.clone();
-        let mut fresh = 0;
-        let now = self.now();
-        for write in writes {
-            let (by, causality) = (write.by.clone(), Some(write.causality));
-            if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
-                fresh += 1;
-            }
-        }
+        let changes = ContactWrite::apply_all(writes, &mut contact, self.now());
         contact.made_knowing(latest.rev, self.known_catalog());
-        (fresh > 0).then_some(contact)
+        changes.then_some(contact)
     }
 
     /// Looks at what the campaign has just written as the feed will, if nothing has come in between. What concerns nobody is

@@ -6,7 +6,7 @@
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Effect;
-use dacapo_engine::enrollment::{Enrollment, Left, Status};
+use dacapo_engine::enrollment::{Enrollment, Left, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
@@ -54,10 +54,18 @@ impl StoredEnrollment {
         self
     }
 
-    /// Leaves its lines and counts to the next decision, if that is near.
+    /// Leaves its lines and counts to the next decision, if that is near: a message that the same decision dropped again is
+    /// never settled, and nothing need follow (R53).
     pub(super) fn leaving(mut self, before: Option<&Enrollment>) -> Self {
+        let enrollment = &self.enrollment;
+        let waits = |run: u32, step: u32| {
+            let token = enrollment.token(step).filter(|_| run == enrollment.run);
+            token.is_some_and(|token| token.rest == Rest::Message(MessageRest::Queued))
+        };
         let is_near = self.effects.iter().any(|effect| match effect {
-            Effect::Deliver { purpose, .. } => *purpose == Purpose::Transactional,
+            Effect::Deliver { run, step, purpose } => {
+                *purpose == Purpose::Transactional && waits(*run, *step)
+            }
             Effect::Schedule { .. }
             | Effect::Cancel { .. }
             | Effect::Recheck { .. }

@@ -1,0 +1,102 @@
+//! What a campaign writes to the contact: seen at once by the path that wrote it, committed with the enrollment (R3, R42).
+//!
+//! A write carries what its path asked of other campaigns before. So they hear of both in the order of the path, whichever
+//! of contact and enrollment the change feed brings first (R11).
+
+use super::passage::Passage;
+use super::{DEEPEST, Effect};
+use crate::contact::{Asked, Author, Causality, Contact, Patch};
+use crate::history::{Cause, Happened, Order};
+use crate::ids::{CampaignId, ElementId};
+use crate::time::Instant;
+
+/// How many of the things that were asked of other campaigns an enrollment keeps for its next write. They have long been
+/// done, mostly.
+const TOLD_KEPT: usize = 4;
+
+/// A write to the contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactWrite {
+    /// What it asks for.
+    pub patch: Patch,
+    /// The element that asks.
+    pub by: Author,
+    /// Its place in the chain.
+    pub causality: Causality,
+    /// What was asked of other campaigns before it, and after the write before it.
+    pub after: Vec<Asked>,
+}
+
+impl ContactWrite {
+    /// Applies the writes of a decision, in order, each a change of its own (R1). Says whether there was any: a write may
+    /// change nothing, and what was asked before it comes before the next one.
+    pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
+        let mut fresh = 0;
+        let mut after: Vec<Asked> = Vec::new();
+        for write in writes {
+            after.extend(write.after.iter().cloned());
+            let (by, causality) = (write.by.clone(), Some(write.causality));
+            if contact.apply(&write.patch, by, causality, at, fresh).is_some() {
+                fresh += 1;
+                if let Some(change) = contact.recent.last_mut() {
+                    change.after = std::mem::take(&mut after);
+                }
+            }
+        }
+        fresh > 0
+    }
+}
+
+impl Passage<'_> {
+    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
+    /// deep in its chain is not made (R42).
+    pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
+        if causality.depth >= DEEPEST {
+            self.line(Some(element), Happened::TooDeep);
+            return;
+        }
+        let causality = causality.deeper();
+        let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
+        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
+        let view = self.view.to_mut();
+        let wrote = view
+            .apply(&patch, by.clone(), Some(causality), self.now, 0)
+            .map(|change| Cause::of(change, |key| patch.fields.get(key).cloned().flatten()));
+        if let Some(Cause::Change { what, .. }) = wrote {
+            self.line(Some(element), Happened::Wrote { what });
+        }
+        let after = std::mem::take(&mut self.next.told);
+        self.writes.push(ContactWrite { patch, by, causality, after });
+    }
+
+    /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write (R42).
+    pub(super) fn tell(
+        &mut self,
+        element: &ElementId,
+        campaign: CampaignId,
+        order: Order,
+        causality: Causality,
+    ) {
+        if causality.depth >= DEEPEST {
+            self.line(Some(element), Happened::TooDeep);
+            return;
+        }
+        self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), order });
+        let causality = causality.deeper();
+        self.next.told.push(Asked {
+            campaign: campaign.clone(),
+            order,
+            // The decision's, and the effect's that follows.
+            rev: self.next.rev + 1,
+            index: u32::try_from(self.effects.len()).unwrap_or(u32::MAX),
+            causality,
+        });
+        self.effects.push(Effect::Command { campaign, order, causality });
+    }
+
+    /// What the next decision's first write is to carry.
+    pub(super) fn keep_told(&mut self) {
+        let over = self.next.told.len().saturating_sub(TOLD_KEPT);
+        self.next.told.drain(..over);
+    }
+}
