@@ -21,6 +21,7 @@ pub mod messages;
 pub mod metrics;
 pub mod platform;
 pub mod ports;
+mod refusals;
 pub mod table;
 pub mod unsubscribe;
 

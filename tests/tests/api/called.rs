@@ -65,9 +65,18 @@ impl Answer {
 impl Called {
     /// An empty account.
     pub(crate) async fn new() -> Self {
+        Self::started(None).await
+    }
+
+    /// An empty account, kept in a directory.
+    pub(crate) async fn kept_in(directory: &std::path::Path) -> Self {
+        Self::started(Some(directory.to_owned())).await
+    }
+
+    async fn started(directory: Option<std::path::PathBuf>) -> Self {
         let noon = Instant::from_timestamp(1_793_534_400, 0).expect("an instant");
         let options = Options {
-            directory: None,
+            directory,
             clock: ClockKind::Standing(noon),
             time_zone: None,
             smtp: None,

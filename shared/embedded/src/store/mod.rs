@@ -25,6 +25,7 @@ mod pages;
 mod queue;
 mod rows;
 mod schema;
+mod scrub;
 mod timers;
 mod writer;
 

@@ -380,10 +380,14 @@ impl<'a> Passage<'a> {
     }
 
     /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
-    /// deep in its chain is not made (R42).
+    /// deep in its chain is not made (R42), nor one that would assign more tags than fit.
     pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
         if causality.depth >= DEEPEST {
             self.line(Some(element), Happened::TooDeep);
+            return;
+        }
+        if !(self.view.has_room_for(&patch) && self.latest.has_room_for(&patch)) {
+            self.line(Some(element), Happened::TagsFull);
             return;
         }
         let causality = Causality { depth: causality.depth + 1, ..causality };

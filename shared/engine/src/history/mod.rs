@@ -7,7 +7,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Author, Change};
+use crate::contact::{Author, Change, Consent};
 use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey};
@@ -117,6 +117,9 @@ pub enum Changed {
     /// Consent or suppression.
     #[serde(rename = "o")]
     Consent,
+    /// Consent, of a contact that had unsubscribed.
+    #[serde(rename = "n")]
+    Resubscribed,
 }
 
 /// The kinds of lines.
@@ -217,6 +220,9 @@ pub enum Happened {
     /// A write was not made: too many campaigns' writes led to it (R42).
     #[serde(rename = "dd")]
     TooDeep,
+    /// Tags were not assigned: the contact has as many as it may have.
+    #[serde(rename = "tb")]
+    TagsFull,
     /// A new run began (R11).
     #[serde(rename = "rs")]
     Reset,
@@ -329,9 +335,11 @@ impl Cause {
             }))
             .chain(change.event.iter().map(|name| Changed::Event(name.clone())))
             .chain(change.refreshed.keys().map(|tag| Changed::TagRefreshed(tag.to_string())))
+            .chain((change.consent == Some(Consent::Unsubscribed)).then_some(Changed::Resubscribed))
             .chain(
-                (change.consent.is_some() || change.suppressed.is_some())
-                    .then_some(Changed::Consent),
+                (change.consent.is_some_and(|before| before != Consent::Unsubscribed)
+                    || change.suppressed.is_some())
+                .then_some(Changed::Consent),
             )
             .take(NAMED)
             .collect();

@@ -7,12 +7,12 @@ use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
-use super::changes::ChangedContact;
+use super::changes::{Changed, ChangedContact};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
@@ -126,7 +126,7 @@ async fn list(
 
 /// Creates a contact; 409 if the address belongs to one.
 #[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
-    responses((status = 201, body = ContactShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = ContactShape), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn create(
     State(api): State<Api>,
     holder: Holder,
@@ -135,9 +135,11 @@ async fn create(
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
     let reader = Reader::new(&loaded, None, Manner::Shape, UnknownFields::Refuse);
-    let Read { email, patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    let Read { email, mut patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    // Whoever writes the consent of a contact means it.
+    patch.resubscribe = patch.consent.is_some();
     let answer =
-        |written: &Written| Answer::of(StatusCode::CREATED, &ContactShape::from(&written.contact));
+        |written: &Written| Answer::showing(StatusCode::CREATED, &written.contact, &json!({}));
     let together = |written: &Written| once.keeps(&answer(written)?);
     let email = email.unwrap_or_default();
     let written = api.platform.create_contact(&email, &patch, &holder.author(), &together).await?;
@@ -171,6 +173,7 @@ async fn patch(
     let loaded = api.platform.catalog().await?;
     let reader = Reader::new(&loaded, Some(&contact), Manner::Shape, UnknownFields::Refuse);
     let Read { email, mut patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    patch.resubscribe = patch.consent.is_some();
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
     }
@@ -211,7 +214,8 @@ struct Tags {
 #[utoipa::path(post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem)))]
 async fn tags(
     State(api): State<Api>,
     holder: Holder,
@@ -254,7 +258,8 @@ struct PostedEvent {
 #[utoipa::path(post, path = "/v1/contacts/{id}/events", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem)))]
 async fn events(
     State(api): State<Api>,
     holder: Holder,
@@ -283,7 +288,10 @@ async fn change(
     patch: &Patch,
 ) -> Result<Answer, Problem> {
     let contact = contact_named(api, id).await?;
-    let answer = |written: &Written| Answer::of(StatusCode::OK, &ChangedContact::from(written));
+    let answer = |written: &Written| {
+        let changed = Changed::from(written.change.as_ref());
+        Answer::showing(StatusCode::OK, &written.contact, &json!({ "changed": changed }))
+    };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let written = api.platform.change(&contact.id, patch, &holder.author(), &together).await?;
     Ok(answer(&written)?)

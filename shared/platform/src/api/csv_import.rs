@@ -4,6 +4,8 @@
 //! |---|---|
 //! | of the first row | the name of a contact's member, or the key of a field |
 //! | empty | nothing said: what the contact has stays |
+//! | with an apostrophe before `=`, `+`, `-`, `@` | what stands behind the apostrophe: an export guards it so |
+//! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
 //! | in `tags` | tags with commas between; those that the contact has are not assigned again |
 //!
 //! A row is one change of a contact (R1), and the same row again changes nothing. So an import that broke off is sent
@@ -29,12 +31,14 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
+use super::csv_guard::unguarded;
 use super::csv_rows::{Row, Rows};
 use super::extract::{Query, media_type};
 use super::hooks::create_fields;
 use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
 use super::reading::{Manner, Reader, UnknownFields};
+use super::resubscribing::{RESUBSCRIBE, Resubscribing};
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contact_json::suppression_of;
@@ -59,7 +63,8 @@ const MOST_REFUSED: usize = 500;
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// Columns that are no fields.
-const MEMBERS: [&str; 6] = ["name", "tags", "remove_tags", "consent", "suppressed", "email"];
+const MEMBERS: [&str; 7] =
+    ["name", "tags", "remove_tags", "consent", RESUBSCRIBE, "suppressed", "email"];
 
 /// Columns of an export that say nothing to an import.
 const PASSED_OVER: [&str; 5] = ["id", "contact_id", "rev", "created_at", "updated_at"];
@@ -105,6 +110,20 @@ struct RefusedRow {
     line: u64,
     /// All that is wrong with it.
     errors: Vec<Fault>,
+}
+
+/// Instead of the words about a row that was refused before: they quote what was sent, and are not kept.
+const TOLD_BEFORE: &str = "it was refused when the file was first sent; send the row by itself, without the key, to read why";
+
+impl Imported {
+    /// The same without what the rows said.
+    fn without_words(&self) -> Self {
+        let mut kept = self.clone();
+        for fault in kept.errors.iter_mut().flat_map(|row| &mut row.errors) {
+            *fault = Fault::new(std::mem::take(&mut fault.path), &*fault.code, TOLD_BEFORE);
+        }
+        kept
+    }
 }
 
 /// How far an import is.
@@ -273,7 +292,7 @@ impl Import<'_> {
         let (mut columns, mut faults) = (Vec::new(), Vec::new());
         let mut new = BTreeMap::new();
         for cell in cells {
-            let name = cell.trim();
+            let name = unguarded(cell.trim());
             let name = name.strip_prefix("fields.").unwrap_or(name);
             let lower = name.to_lowercase();
             let known = MEMBERS.contains(&lower.as_str()) || built_in(&lower).is_some();
@@ -396,6 +415,10 @@ impl Import<'_> {
             },
             None => None,
         };
+        let resubscribing = match Resubscribing::taken(&mut sent) {
+            Ok(resubscribing) => resubscribing,
+            Err(problem) => return Ok(Came::Refused(problem.into_faults())),
+        };
         let before: Option<Contact> = match platform.contact_of(address).await? {
             Some(id) => platform.contact(&id).await?,
             None => None,
@@ -408,10 +431,14 @@ impl Import<'_> {
         // The same row again changes nothing.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
+        resubscribing.put_into(&mut patch);
         match platform.upsert(address, &patch, &self.by, &alone).await {
             Ok(written) if written.created => Ok(Came::Created),
             Ok(written) if written.change.is_some() => Ok(Came::Changed),
             Ok(_) => Ok(Came::Unchanged),
+            Err(full @ WriteError::TooManyTags) => {
+                Ok(Came::Refused(vec![Fault::new("tags", "too_many", full)]))
+            }
             Err(WriteError::Failed(error)) if error.answer() == Answer::Page => {
                 Ok(Came::Refused(vec![Fault::new("", "too_large", error)]))
             }
@@ -424,7 +451,8 @@ impl Import<'_> {
         let Some(key) = &self.key else { return Ok(()) };
         let before = self.noted.n;
         let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
-        let next = StoredImport { done: self.now.clone(), sum: self.sum, ended, n: before + 1 };
+        let done = self.now.without_words();
+        let next = StoredImport { done, sum: self.sum, ended, n: before + 1 };
         let until = self.api.platform.now() + KEPT_FOR;
         let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
         match self.api.platform.write(vec![Write::put(stored, condition)]).await {
@@ -452,7 +480,9 @@ fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
         // An empty address is one that is missing, and is told so.
         !column.is_empty() && (!cell.trim().is_empty() || *column == "email")
     });
-    Ok(said.map(|(column, cell)| (column.clone(), Value::String(cell.clone()))).collect())
+    Ok(said
+        .map(|(column, cell)| (column.clone(), Value::String(unguarded(cell).to_owned())))
+        .collect())
 }
 
 fn other_file() -> Problem {

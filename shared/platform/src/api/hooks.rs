@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Holder, Working};
+use super::auth::{Holder, Scope, Working};
 use super::changes::Changed;
 use super::extract::{Query, form_pairs, is_json, json, media_type, whole};
-use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
 use super::reading::{Manner, Reader, UnknownFields};
+use super::resubscribing::Resubscribing;
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contacts::Written;
@@ -56,6 +56,8 @@ pub struct PostedContact {
     pub fields: Option<BTreeMap<String, Value>>,
     /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
     pub consent: Option<String>,
+    /// Takes an unsubscription back: the person asked for it.
+    pub resubscribe: Option<bool>,
 }
 
 /// What the post did.
@@ -67,6 +69,9 @@ struct PostAnswer {
     /// The number of changes of the contact so far.
     rev: u64,
     changed: Changed,
+    /// What was written otherwise than it was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Fault>,
 }
 
 /// How to read the post.
@@ -82,7 +87,8 @@ struct HowToRead {
 /// Creates or changes the contact with an address, as one change.
 #[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
     request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 422, body = Problem)))]
+    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem)))]
 async fn contact(
     State(api): State<Api>,
     holder: Holder,
@@ -91,11 +97,21 @@ async fn contact(
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
-    let sent = sent(request).await?;
+    if how.unknown_fields == UnknownFields::Create && !holder.may(Scope::Write) {
+        return Err(Problem::forbidden(
+            "making fields needs a key with the scope write; make them with PUT /v1/fields/{key}, or post with \
+             ?unknown_fields=ignore",
+        ));
+    }
+    let mut sent = sent(request).await?;
+    let resubscribing = Resubscribing::taken(&mut sent)?.by(&holder);
     let loaded = platform.catalog().await?;
     let read = |loaded: &Loaded, before: Option<&Contact>| {
         let reader = Reader::new(loaded, before, Manner::Hook, how.unknown_fields);
-        reader.read(&sent, loaded.account.zone)
+        reader.read(&sent, loaded.account.zone).map(|mut read| {
+            resubscribing.put_into(&mut read.patch);
+            read
+        })
     };
     let answer = |written: &Written| {
         Answer::of(
@@ -105,8 +121,10 @@ async fn contact(
                 created: written.created,
                 rev: written.contact.rev,
                 changed: written.change.as_ref().into(),
+                warnings: resubscribing.told(written).into_iter().collect(),
             },
         )
+        .map(|answer| answer.about(&written.contact.id))
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();
@@ -149,14 +167,12 @@ pub(super) async fn create_fields(
         .change_catalog(|catalog| {
             for (key, kind) in new {
                 let field = FieldDefinition { kind: *kind, label: None };
-                let there = catalog.fields.entry(key.clone()).or_insert(field);
-                if there.kind != *kind {
+                let there = catalog
+                    .declare(key, field)
+                    .map_err(|full| Problem::invalid_at("fields", "too_many", full))?;
+                if there != *kind {
                     return Err(Problem::not_now("a field was made at the same time; try again"));
                 }
-            }
-            if catalog.fields.len() > MOST_FIELDS {
-                let message = format!("an account has at most {MOST_FIELDS} fields");
-                return Err(Problem::invalid_at("fields", "too_many", message));
             }
             Ok(((), Vec::new()))
         })

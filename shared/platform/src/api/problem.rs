@@ -119,6 +119,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what is there", detail)
     }
 
+    /// 410: it was there, and has been erased.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "It has been erased", detail)
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body has more than {limit} bytes; send less at once");
@@ -198,6 +203,7 @@ impl From<WriteError> for Problem {
             WriteError::Erasing => {
                 Self::conflict("the account is being erased; nobody is taken in")
             }
+            WriteError::TooManyTags => Self::invalid_at("tags", "too_many", error),
             // The call was answered meanwhile: the idempotency layer finds the answer.
             WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
             WriteError::Failed(error) => error.into(),

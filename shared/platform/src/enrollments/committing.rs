@@ -115,6 +115,10 @@ impl Platform {
         let mut fresh = 0;
         let now = self.now();
         for write in writes {
+            // Tags may have come since it was decided; then there is no room for these.
+            if !contact.has_room_for(&write.patch) {
+                continue;
+            }
             let (by, causality) = (write.by.clone(), Some(write.causality));
             if contact.apply(&write.patch, by, causality, now, fresh).is_some() {
                 fresh += 1;
