@@ -185,6 +185,13 @@ impl Called {
         self.bare(method, path, &headers, "{}").await
     }
 
+    /// Ends it; the store is closed then.
+    pub(crate) async fn stop(self) {
+        let Self { embedded, router } = self;
+        drop(router);
+        embedded.stop().await;
+    }
+
     /// Until nothing is left to do.
     pub(crate) async fn idle(&self) {
         self.embedded.worker.idle().await;

@@ -92,11 +92,7 @@ async fn erased_is_erased_in_every_file() {
         json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
     let platform = &api.embedded.platform;
     platform.put_aside("test", "test", "nobody can read it", &aside).await.expect("it is kept");
-    assert_eq!(
-        found(directory.path(), &WORDS).is_empty(),
-        false,
-        "it is looked for in the right place"
-    );
+    assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 
     assert_eq!(api.delete(&path).await.status, 204);
     api.idle().await;
@@ -115,7 +111,7 @@ async fn erased_is_erased_in_every_file() {
         again.problem(410);
         assert!(!again.text.contains("Annelise"), "{}", again.text);
     }
-    api.embedded.stop().await;
+    api.stop().await;
     assert_eq!(found(directory.path(), &texts), [], "after the end too");
     // The others are still there.
     let store = SqliteStore::open(Some(directory.path()), is_fed).expect("it opens");

@@ -324,10 +324,10 @@ pub enum Order {
 impl Cause {
     /// The cause that a change is.
     pub fn of(change: &Change, after: impl Fn(&FieldKey) -> Option<FieldValue>) -> Self {
-        let what = change
-            .added
-            .iter()
-            .map(|tag| Changed::TagAdded(tag.to_string()))
+        let what = (change.consent == Some(Consent::Unsubscribed))
+            .then_some(Changed::Resubscribed)
+            .into_iter()
+            .chain(change.added.iter().map(|tag| Changed::TagAdded(tag.to_string())))
             .chain(change.removed.keys().map(|tag| Changed::TagRemoved(tag.to_string())))
             .chain(change.fields.keys().map(|key| match after(key) {
                 Some(_) => Changed::FieldSet(key.clone()),
@@ -335,7 +335,6 @@ impl Cause {
             }))
             .chain(change.event.iter().map(|name| Changed::Event(name.clone())))
             .chain(change.refreshed.keys().map(|tag| Changed::TagRefreshed(tag.to_string())))
-            .chain((change.consent == Some(Consent::Unsubscribed)).then_some(Changed::Resubscribed))
             .chain(
                 (change.consent.is_some_and(|before| before != Consent::Unsubscribed)
                     || change.suppressed.is_some())

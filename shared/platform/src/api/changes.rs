@@ -35,7 +35,7 @@ impl From<Option<&Change>> for Changed {
 
 /// A contact after a change of it. It describes: the answer is put together so that it can be kept without the contact.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ChangedContact {
+pub struct ChangedContact {
     #[serde(flatten)]
     contact: ContactShape,
     /// What the call changed.

@@ -312,5 +312,5 @@ async fn replayed(
 /// The hash of what is asked, path, parameters and body, for whoever has the key that came with it.
 fn hash(key: &str, parts: &Parts, body: &Bytes) -> String {
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    hexadecimal(&keyed(key, &[path.as_bytes(), body]))
+    hexadecimal(&keyed(key, &[path.as_bytes(), &body[..]]))
 }

@@ -43,6 +43,7 @@ use axum::Router;
 use crate::platform::Platform;
 
 pub use auth::{Admin, AdminKeeper, AdminKey, Scope};
+pub use changes::ChangedContact;
 pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;

@@ -263,21 +263,21 @@ impl Platform {
         let declared = source.document.fields.keys();
         let new = declared.filter(|key| !catalog.fields.contains_key(*key)).count();
         if new > 0 && catalog.fields.len() + new > MOST_FIELDS {
-            problems.push(too_many_fields(&FieldsFull));
+            problems.push(too_many_fields());
         }
         problems
     }
 }
 
 /// The document declares more fields than fit into the account.
-fn too_many_fields(full: &FieldsFull) -> Problem {
+fn too_many_fields() -> Problem {
     Problem {
         severity: Severity::Error,
         code: "too_many_fields",
         path: "fields".to_owned(),
         line: None,
         column: None,
-        message: full.to_string(),
+        message: FieldsFull.to_string(),
         remedy: "declare fewer, or take away fields that nobody needs".to_owned(),
     }
 }

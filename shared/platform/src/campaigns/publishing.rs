@@ -8,7 +8,7 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
 use super::{CampaignError, read_document, shown_name, there_mut, too_many_fields};
-use crate::catalog::{Catalog, Head, StoredVersion};
+use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion};
 use crate::error::Error;
 use crate::jobs::{Kind, Requested};
 use crate::platform::{Platform, TRIES, item};
@@ -113,7 +113,7 @@ impl Platform {
                         return Err(CampaignError::Invalid(errors));
                     }
                     for (key, field) in &source.document.fields {
-                        let full = |full| CampaignError::Invalid(vec![too_many_fields(&full)]);
+                        let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
                         catalog.declare(key, field.clone()).map_err(full)?;
                     }
                     let (at, fields) = (self.now(), catalog.field_types());

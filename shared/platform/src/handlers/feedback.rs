@@ -4,8 +4,9 @@
 //! | heard | follows |
 //! |---|---|
 //! | it left | a record that is `unknown`, or whose worker has not been heard of yet, becomes `sent` |
-//! | it came back for good | the contact who has the address now is suppressed as `bounced`; if nobody has it any more, that is remembered |
-//! | the recipient complained | the contact is suppressed as `complained` |
+//! | it came back for good | the contact who has the address now is suppressed as `bounced` |
+//! | the recipient complained | the same as `complained` |
+//! | either, and nobody has the address any more | that is remembered (`refusals`) |
 //!
 //! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by reports that overtake
 //! each other.
@@ -168,9 +169,12 @@ impl Platform {
             None => None,
         };
         // The contact has been erased since, or has another address: it is about whoever has the address now.
-        let meant = match (meant, self.contact_of(address).await?) {
-            (None, Some(id)) => self.contact(&id).await?.filter(its),
-            (meant, _) => meant,
+        let meant = match meant {
+            Some(meant) => Some(meant),
+            None => match self.contact_of(address).await? {
+                Some(id) => self.contact(&id).await?.filter(its),
+                None => None,
+            },
         };
         let Some(contact) = meant else {
             // Nobody has it. It is remembered if it is one that mail was sent to.
