@@ -4,7 +4,7 @@
 //! again. Then the contact's items are deleted: at once, when what was on its way has been worked off, and once more
 //! after the feeds have forgotten. Answers that are kept for repeated calls hold nothing about the person.
 //!
-//! One thing is remembered: that the address has said no ([`crate::refusals`]).
+//! One thing is remembered: that the address has said no (`refusals`).
 
 use chrono::TimeDelta;
 use dacapo_engine::contact::Contact;

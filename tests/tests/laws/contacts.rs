@@ -110,5 +110,5 @@ fn a_contact_has_room_for_a_thousand_tags() {
     assert!(!has_room(tags(MOST_TAGS..MOST_TAGS + 1), tags(0..0)), "one more");
     assert!(has_room(tags(MOST_TAGS..MOST_TAGS + 1), tags(0..1)), "in the place of another");
     assert!(!has_room(tags(MOST_TAGS..MOST_TAGS + 2), tags(0..1)));
-    assert!(!has_room(vec![tags(0..1), tags(MOST_TAGS..MOST_TAGS + 1)].concat(), tags(0..1)));
+    assert!(!has_room([tags(0..1), tags(MOST_TAGS..MOST_TAGS + 1)].concat(), tags(0..1)));
 }
