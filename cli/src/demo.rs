@@ -8,18 +8,27 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use dacapo_embedded::clock::ClockKind;
 use dacapo_embedded::{Embedded, Options};
+use dacapo_engine::language::Language;
 use dacapo_engine::time::Zone;
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
+use crate::out;
 use crate::settings::Demo;
 use story::{STORY, Step, What};
 
 /// The demo's own key; it never leaves the process.
 const KEY: &str = "demo";
 
-/// The account's zone: what the clock lines are told in.
+/// The account's zone, in which is told what is about nobody.
 const ZONE: Zone = Zone::Europe__Berlin;
+
+/// The account's language: how dates are written.
+const LOCALE: &str = "en";
+
+/// Who the story is about, each with the zone in which everything about them is told.
+const PEOPLE: [(&str, Zone); 2] =
+    [("ann@example.com", Zone::Europe__Berlin), ("ben@example.com", Zone::America__New_York)];
 
 /// Tells the story, as text or as JSON.
 pub(crate) fn run(demo: &Demo) -> Result<ExitCode, Box<dyn Error>> {
@@ -34,6 +43,7 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
         directory: None,
         clock: ClockKind::Standing(begins),
         time_zone: Some(ZONE),
+        locale: Some(LOCALE.to_owned()),
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,
@@ -44,11 +54,11 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
     for step in STORY {
         teller.step(step).await?;
     }
-    for contact in ["ann@example.com", "ben@example.com"] {
+    for (contact, _) in PEOPLE {
         teller.history(contact).await?;
     }
     if as_json {
-        println!("{:#}", json!({ "story": teller.told }));
+        out::line(format_args!("{:#}", json!({ "story": teller.told })))?;
     }
     embedded.stop().await;
     Ok(())
@@ -61,27 +71,34 @@ struct Teller {
     as_json: bool,
 }
 
+impl Step {
+    /// The zone of whom it is about.
+    fn zone(&self) -> Zone {
+        self.about.map_or(ZONE, zone_of)
+    }
+}
+
 impl Teller {
     async fn step(&mut self, step: &Step) -> Result<(), Box<dyn Error>> {
         self.api.post("/dev/clock", &json!({ "to": step.at })).await?;
         self.show_messages().await?;
-        self.say(&format!("\n{}  {}", local(step.at), step.tells));
+        self.say(&format!("\n{}  {}", moment(step.at, step.zone()), step.tells))?;
         let mut told = json!({ "at": step.at, "tells": step.tells });
         match step.what {
             What::Publish { id, document } => {
                 let path = format!("/v1/campaigns/{id}");
                 let published = self.api.publish(id, document).await?;
-                self.say(&format!("    PUT {path}, POST {path}/publish"));
-                self.say(&format!("    -> {published}"));
+                self.say(&format!("    PUT {path}, POST {path}/publish"))?;
+                self.say(&format!("    -> {published}"))?;
                 told["published"] = published;
             }
             What::Posted { kind, body } => {
-                self.say(&format!("    POST /v1/hooks/contact  ({kind})"));
+                self.say(&format!("    POST /v1/hooks/contact  ({kind})"))?;
                 for line in body.lines() {
-                    self.say(&format!("    {line}"));
+                    self.say(&format!("    {line}"))?;
                 }
                 let answer = self.api.call("POST", "/v1/hooks/contact", kind, body).await?;
-                self.say(&format!("    -> rev {}, {}", answer["rev"], answer["changed"]));
+                self.say(&format!("    -> rev {}, {}", answer["rev"], answer["changed"]))?;
                 told["posted"] = json!(body);
                 told["answer"] = answer;
             }
@@ -100,16 +117,16 @@ impl Teller {
             let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
             self.say(&format!(
                 "\n{}  e-mail to {}   ({}, run {}, {})",
-                local(&text("at")),
+                moment(&text("at"), zone_of(&text("to"))),
                 text("to"),
                 text("campaign"),
                 message["run"],
                 text("element")
-            ));
-            self.say(&format!("    | Subject: {}", text("subject")));
-            self.say("    |");
+            ))?;
+            self.say(&format!("    | Subject: {}", text("subject")))?;
+            self.say("    |")?;
             for line in text("body_text").trim_end().lines() {
-                self.say(&format!("    | {line}"));
+                self.say(&format!("    | {line}"))?;
             }
             self.told.push(json!({ "message": message }));
         }
@@ -123,29 +140,28 @@ impl Teller {
         let history = self.api.get(&path).await?;
         let mut items = history["items"].as_array().cloned().unwrap_or_default();
         items.reverse();
-        self.say(&format!("\nHistory of {contact}"));
+        self.say(&format!("\nHistory of {contact}"))?;
         let mut because = String::new();
         for line in &items {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             let cause = text("cause");
             let shown = if cause == because { String::new() } else { format!("   ({cause})") };
+            let zone = text("time_zone").parse().unwrap_or(ZONE);
+            let run = line["run"].as_u64().map_or_else(String::new, |run| format!("run {run}"));
             self.say(&format!(
-                "    {}  run {}  {:<13} {}{shown}",
-                local(&text("at")),
-                line["run"],
+                "    {}  {run:<5}  {:<13} {}{shown}",
+                moment(&text("at"), zone),
                 text("element"),
                 text("text")
-            ));
+            ))?;
             because = cause;
         }
         self.told.push(json!({ "contact": contact, "history": items }));
         Ok(())
     }
 
-    fn say(&self, line: &str) {
-        if !self.as_json {
-            println!("{line}");
-        }
+    fn say(&self, line: &str) -> std::io::Result<()> {
+        if self.as_json { Ok(()) } else { out::line(line) }
     }
 }
 
@@ -153,7 +169,12 @@ fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_default()
 }
 
-/// An instant as the account's people read it.
-fn local(text: &str) -> String {
-    instant(text).with_timezone(&ZONE).format("%a %e %b %Y %H:%M").to_string()
+/// The zone of whoever has the address.
+fn zone_of(address: &str) -> Zone {
+    PEOPLE.iter().find(|(its, _)| *its == address).map_or(ZONE, |(_, zone)| *zone)
+}
+
+/// An instant as a line tells it: in one zone, which it names.
+fn moment(text: &str, zone: Zone) -> String {
+    dacapo_engine::language::moment(instant(text), zone, Language::of(LOCALE))
 }

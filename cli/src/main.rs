@@ -1,8 +1,11 @@
 //! The command `dacapo`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod caller;
 mod demo;
+mod out;
 mod serve;
 mod settings;
 mod validate;
@@ -28,8 +31,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
+        Err(error) if out::is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dacapo: {error}");
+            out::complain(error);
             ExitCode::FAILURE
         }
     }

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dacapo_embedded::clock::ClockKind;
+use dacapo_embedded::clock::{ClockKind, last_instant};
 use dacapo_engine::time::Zone;
 
 /// A campaign engine that goes back to the beginning: contacts run through campaigns once, until they are
@@ -54,12 +55,22 @@ pub(crate) struct Serve {
     /// The account's time zone, such as Europe/Berlin; as it was, or UTC, without it.
     #[arg(long, value_name = "ZONE")]
     pub(crate) time_zone: Option<Zone>,
+    /// The account's language, such as de or en-GB: how dates are written to contacts without one, and in their history; as
+    /// it was, or en, without it.
+    #[arg(long, value_name = "LOCALE", value_parser = locale)]
+    pub(crate) locale: Option<String>,
     /// Send mail for real, such as smtp://user:password@mail.example:587; captured without it.
     #[arg(long, value_name = "URL")]
     pub(crate) smtp: Option<String>,
     /// Where it is reached from outside, for the links in mail; the listening address without it.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_parser = public_url, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// How long stopping may take; what is not finished by then goes on after the next start.
+    #[arg(long, default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) stop_timeout: Duration,
+    /// How many connections may be open at once; one more is answered 503.
+    #[arg(long, default_value = "512", value_name = "N")]
+    pub(crate) max_connections: NonZeroUsize,
 }
 
 /// `dacapo demo`
@@ -117,9 +128,45 @@ fn clock(text: &str) -> Result<ClockKind, String> {
     if text == "real" {
         return Ok(ClockKind::Real);
     }
-    text.parse::<DateTime<Utc>>().map(ClockKind::Standing).map_err(|error| {
+    let at = text.parse::<DateTime<Utc>>().map_err(|error| {
         format!("{error}; write `real`, or an instant such as 2026-12-01T08:00:00Z")
-    })
+    })?;
+    if at < DateTime::UNIX_EPOCH || at > last_instant() {
+        return Err("the clock stands between 1970 and 9999".to_owned());
+    }
+    Ok(ClockKind::Standing(at))
+}
+
+/// What links begin with: a scheme and a host, and no slash at the end.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        Some(rest)
+            if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ']) =>
+        {
+            Ok(url.to_owned())
+        }
+        Some(_) | None => {
+            Err("links in mail begin with it; write it such as https://mail.example".to_owned())
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
+        Ok(_) | Err(_) => Err("write a number of seconds from 1 to 3600".to_owned()),
+    }
+}
+
+/// A language tag, as the account's settings take it.
+fn locale(text: &str) -> Result<String, String> {
+    let tag = text.trim().replace('_', "-");
+    if dacapo_platform::api::is_locale(&tag) {
+        return Ok(tag);
+    }
+    Err(format!("{text:?} is no language tag; write one such as en, de-AT or pt-BR"))
 }
 
 impl Settings {
@@ -127,6 +174,11 @@ impl Settings {
     pub(crate) fn start_logging(&self) {
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // A log that nobody reads any more stops nothing.
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .log_internal_errors(false)
+            .init();
     }
 }

@@ -11,6 +11,7 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 use serde_json::json;
 
+use crate::out;
 use crate::settings::{Format, Validate};
 
 /// Prints the findings. The campaigns of all the files know each other.
@@ -42,8 +43,8 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
     let errors = findings.iter().flat_map(|(_, problems)| problems);
     let errors = errors.filter(|problem| problem.severity == Severity::Error).count();
     match command.format {
-        Format::Text => print!("{}", as_text(&findings)),
-        Format::Json => println!("{}", as_json(&findings)),
+        Format::Text => out::line(as_text(&findings).trim_end())?,
+        Format::Json => out::line(as_json(&findings))?,
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

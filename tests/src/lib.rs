@@ -3,7 +3,9 @@
 
 pub mod by_hand;
 pub mod contract;
+pub mod described;
 pub mod host;
 pub mod journey;
 pub mod ports;
+pub mod template_grammar;
 pub mod unkind;

@@ -14,6 +14,7 @@ use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::error::Error;
 use dacapo_platform::table::{Table as _, Write};
+use dacapo_tests::described::hold;
 use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -81,6 +82,8 @@ impl Api {
         let request = request.body(Body::from(body.to_owned())).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
+        let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        hold(method, path, parts.status.as_u16(), kind);
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");
         Answer { status: parts.status, headers: parts.headers, text }

@@ -27,6 +27,9 @@ const WRITES_KEYS: &[&str] = &["shared/platform/src/keys.rs"];
 const ENGINE_DEPENDS_ON: &[&str] = &[
     "chrono",
     "chrono-tz",
+    "icu_casemap",
+    "icu_normalizer",
+    "idna",
     "minijinja",
     "pure-rust-locales",
     "saphyr-parser",

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use dacapo_embedded::Change;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Enrollment;
-use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId, Tag};
 use dacapo_engine::statistics::Outcome;
+use dacapo_platform::campaigns::{Resume, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::messages::MessageStatus;
 use dacapo_tests::by_hand::ByHand;
@@ -75,15 +76,13 @@ impl Story {
 }
 
 async fn tagged(bench: &Bench, tag: &str) -> ContactId {
+    tagged_as(bench, "ann@example.com", tag).await
+}
+
+async fn tagged_as(bench: &Bench, address: &str, tag: &str) -> ContactId {
     let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
-    bench
-        .platform
-        .upsert("ann@example.com", &patch, &by, &contacts::alone)
-        .await
-        .unwrap()
-        .contact
-        .id
+    bench.platform.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id
 }
 
 /// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the timer does, and what it
@@ -118,4 +117,41 @@ async fn r3_a_repeat_of_a_change_after_such_a_reset_changes_nothing() {
     story.until_idle().await;
     assert_eq!(story.enrollment().await, enrollment, "nothing of run 1 acts in run 2");
     assert_eq!(story.sent().await, sent);
+}
+
+/// A change of the pause is in the feed when the resume goes through the members: the newcomer is none of them yet.
+#[tokio::test]
+async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() {
+    let mut story = Story::begun().await;
+    let (bench, id) = (&story.hand.bench, story.id.clone());
+    bench.clock.advance(60);
+    bench.platform.pause(&id, alone).await.unwrap();
+    bench.clock.advance(60);
+    let eve = tagged_as(bench, "eve@example.com", "More").await;
+    bench.clock.advance(60);
+    bench.platform.resume(&id, Resume::default(), "test", alone).await.unwrap();
+    assert!(!bench.done().await.is_empty(), "the resume goes through the members");
+    story.until_idle().await;
+    let stored = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    let enrollment = stored.expect("she is enrolled").enrollment;
+    assert!(enrollment.parked_entries.is_empty(), "{enrollment:?}");
+    assert!(enrollment.has_fired(&ElementId::new("more").unwrap()), "{enrollment:?}");
+}
+
+/// Within a pause she is asked nothing more; the same change again changes nothing.
+#[tokio::test]
+async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
+    let mut story = Story::begun().await;
+    let (bench, id) = (&story.hand.bench, story.id.clone());
+    bench.clock.advance(60);
+    bench.platform.pause(&id, alone).await.unwrap();
+    bench.clock.advance(60);
+    let eve = tagged_as(bench, "eve@example.com", "More").await;
+    let brought = story.hand.feed_goes_on().await;
+    let parked = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    let parked = parked.expect("she is enrolled").enrollment;
+    assert_eq!(parked.parked_entries.len(), 1, "{parked:?}");
+    story.hand.bring(&brought).await;
+    let again = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    assert_eq!(again.expect("she is enrolled").enrollment, parked);
 }

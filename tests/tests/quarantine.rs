@@ -22,6 +22,7 @@ async fn start(directory: &Path) -> Embedded {
         directory: Some(directory.to_owned()),
         clock: ClockKind::Standing(at),
         time_zone: None,
+        locale: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,

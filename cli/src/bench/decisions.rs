@@ -41,6 +41,7 @@ pub(crate) fn measure() -> Value {
         baseline: 0,
         enrollment: None,
         statuses: &statuses,
+        is_image: true,
         now: world.now(),
     };
     let Decision::Advance(entered) = decide(&situation, &Event::Changed) else {

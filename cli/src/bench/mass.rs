@@ -169,6 +169,7 @@ async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
         directory: Some(directory.to_owned()),
         clock: ClockKind::Standing(begins()),
         time_zone: None,
+        locale: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,

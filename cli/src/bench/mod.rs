@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::out;
 use crate::settings::{Bench, Format, Measured};
 use throughput::Course;
 
@@ -29,12 +30,13 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     let mut rows: Vec<Value> = Vec::new();
     let mut keep = |row: Value| {
         if bench.format == Format::Text {
-            print_row(&row);
+            print_row(&row)?;
         }
         rows.push(row);
+        Ok::<_, std::io::Error>(())
     };
     if bench.format == Format::Text {
-        println!(
+        out::line(format_args!(
             "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12} {:>14}",
             "figure",
             "contacts",
@@ -43,25 +45,25 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
             "MB resident",
             "KB on disk",
             "ms others wait"
-        );
+        ))?;
     }
     match bench.what {
         Measured::Throughput => {
-            keep(decisions::measure());
+            keep(decisions::measure())?;
             for contacts in &bench.contacts {
                 for course in [Course::FiveSteps, Course::Loop] {
-                    keep(runtime.block_on(throughput::measure(course, contacts.get()))?);
+                    keep(runtime.block_on(throughput::measure(course, contacts.get()))?)?;
                 }
             }
         }
         Measured::Mass => {
             for contacts in &bench.contacts {
-                keep(runtime.block_on(mass::median(contacts.get()))?);
+                keep(runtime.block_on(mass::median(contacts.get()))?)?;
             }
         }
     }
     if bench.format == Format::Json {
-        println!("{:#}", json!({ "bench": rows }));
+        out::line(format_args!("{:#}", json!({ "bench": rows })))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,10 +73,10 @@ fn figure(count: usize) -> f64 {
     count as f64
 }
 
-fn print_row(row: &Value) {
+fn print_row(row: &Value) -> std::io::Result<()> {
     let number =
         |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
-    println!(
+    out::line(format_args!(
         "{:<12} {:>10} {:>12} {:>14} {:>12} {:>12} {:>14}",
         row["figure"].as_str().unwrap_or_default(),
         row["contacts"],
@@ -83,5 +85,5 @@ fn print_row(row: &Value) {
         number("resident_mb"),
         number("disk_kb_a_contact"),
         number("others_wait_ms"),
-    );
+    ))
 }

@@ -78,6 +78,7 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
         directory: Some(directory.path().to_owned()),
         clock: ClockKind::Standing(begins()),
         time_zone: None,
+        locale: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,

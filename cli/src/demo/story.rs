@@ -4,6 +4,8 @@
 pub(crate) struct Step {
     /// The instant, in UTC.
     pub(crate) at: &'static str,
+    /// The address of whom it is about.
+    pub(crate) about: Option<&'static str>,
     /// What a narrator would say.
     pub(crate) tells: &'static str,
     /// What is done.
@@ -30,6 +32,9 @@ pub(crate) enum What {
     Waits,
 }
 
+const ANN: &str = "ann@example.com";
+const BEN: &str = "ben@example.com";
+
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -37,6 +42,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) const STORY: &[Step] = &[
     Step {
         at: "2026-12-01T08:00:00Z",
+        about: None,
         tells: "Studio Nord publishes its appointment campaign.",
         what: What::Publish {
             id: "appointment-loop",
@@ -45,6 +51,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-01T08:05:00Z",
+        about: Some(ANN),
         tells: "Ann leaves her address on the web page; the form posts it.",
         what: What::Posted {
             kind: JSON,
@@ -53,6 +60,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-01T10:30:00Z",
+        about: Some(ANN),
         tells: "Ann books in Calendly; Zapier posts the appointment. The invitations end.",
         what: What::Posted {
             kind: FORM,
@@ -61,6 +69,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-02T13:30:00Z",
+        about: Some(ANN),
         tells: "Ann was reminded an hour before, but nobody could reach her: she is tagged \"Not reached\". \
                 The campaign is reset and she goes through again.",
         what: What::Posted {
@@ -70,15 +79,22 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-03T07:00:00Z",
+        about: Some(ANN),
         tells: "Ann books again: the confirmation and the reminder come again, in run 2.",
         what: What::Posted {
             kind: JSON,
             body: include_str!("../../../examples/payloads/calendly-rebooked.json"),
         },
     },
-    Step { at: "2026-12-04T10:00:00Z", tells: "This time they met.", what: What::Waits },
+    Step {
+        at: "2026-12-04T10:00:00Z",
+        about: Some(ANN),
+        tells: "This time they met.",
+        what: What::Waits,
+    },
     Step {
         at: "2026-12-05T09:00:00Z",
+        about: None,
         tells: "Studio Nord publishes its webinar campaign.",
         what: What::Publish {
             id: "webinar",
@@ -87,6 +103,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-05T09:05:00Z",
+        about: Some(BEN),
         tells: "Ben, in New York, registers.",
         what: What::Posted {
             kind: JSON,
@@ -95,6 +112,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-11T00:30:00Z",
+        about: Some(BEN),
         tells: "Ben was reminded a day before, and attended. He is thanked, and the campaign restarts.",
         what: What::Posted {
             kind: JSON,
@@ -103,6 +121,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-11T00:32:00Z",
+        about: Some(BEN),
         tells: "Two minutes later Ben registers for the next webinar. That is too early for a restart: \
                 the trigger is parked, not lost.",
         what: What::Posted {
@@ -112,6 +131,7 @@ pub(crate) const STORY: &[Step] = &[
     },
     Step {
         at: "2026-12-11T00:36:00Z",
+        about: Some(BEN),
         tells: "Five minutes after the restart it was rechecked, and Ben was welcomed again.",
         what: What::Waits,
     },

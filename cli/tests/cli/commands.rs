@@ -57,3 +57,37 @@ fn the_demo_tells_every_message() {
     let messages = story.iter().filter(|step| step.get("message").is_some()).count();
     assert_eq!(messages, 6 + 4, "six for Ann, four for Ben");
 }
+
+#[test]
+fn a_command_ends_quietly_when_nobody_reads_on() {
+    use std::io::Read as _;
+    use std::process::Stdio;
+    for arguments in [&["demo"][..], &["demo", "--json"], &["validate", "--format", "json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if arguments[0] == "validate" {
+            command.arg(example("webinar.yaml"));
+        }
+        let mut child = command.spawn().unwrap();
+        // Nobody is there any more before the first line is written, or soon after.
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success() && said.is_empty(), "{arguments:?}: {status}: {said}");
+    }
+}
+
+#[test]
+fn r60_every_line_of_the_demo_names_one_zone() {
+    let told = String::from_utf8(dacapo(&["demo"]).stdout).unwrap();
+    let zones = ["(Europe/Berlin)", "(America/New_York)"];
+    for line in told.lines() {
+        let named = zones.iter().filter(|zone| line.contains(**zone)).count();
+        assert!(named <= 1, "{line}");
+    }
+    let history = told.split("History of ben@example.com").nth(1).expect("his history");
+    let lines: Vec<_> = history.lines().filter(|line| !line.is_empty()).collect();
+    assert!(!lines.is_empty());
+    assert!(lines.iter().all(|line| line.contains("(America/New_York)")), "{history}");
+}

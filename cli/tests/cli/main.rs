@@ -4,6 +4,7 @@
 
 mod commands;
 mod crash;
+mod failing;
 mod imports;
 mod jobs;
 mod journeys;

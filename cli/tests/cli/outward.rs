@@ -10,12 +10,20 @@ use serde_json::json;
 use crate::support::Serve;
 
 /// How long a test waits for something to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on a free port that hands every connection to `talk`, and sends on what that answers.
-fn listens<T: Send + 'static>(talk: fn(TcpStream) -> Option<T>) -> (u16, Receiver<T>) {
+pub(crate) fn listens<T: Send + 'static>(talk: fn(TcpStream) -> Option<T>) -> (u16, Receiver<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    (port, listens_on(listener, talk))
+}
+
+/// The same with a listener that is there already.
+pub(crate) fn listens_on<T: Send + 'static>(
+    listener: TcpListener,
+    talk: fn(TcpStream) -> Option<T>,
+) -> Receiver<T> {
     let (heard, hears) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -23,11 +31,11 @@ fn listens<T: Send + 'static>(talk: fn(TcpStream) -> Option<T>) -> (u16, Receive
             std::thread::spawn(move || talk(stream).map(|said| heard.send(said)));
         }
     });
-    (port, hears)
+    hears
 }
 
 /// As much SMTP as it takes to be handed one mail.
-fn takes_mail(mut stream: TcpStream) -> Option<String> {
+pub(crate) fn takes_mail(mut stream: TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     stream.write_all(b"220 test\r\n").ok()?;
     loop {
@@ -52,7 +60,7 @@ fn takes_mail(mut stream: TcpStream) -> Option<String> {
 }
 
 /// As much HTTP as it takes to read one request.
-fn takes_a_call(mut stream: TcpStream) -> Option<String> {
+pub(crate) fn takes_a_call(mut stream: TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     let mut request = String::new();
     let mut length = 0;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use dacapo_platform::Instant;
-use dacapo_platform::ports::Clock;
+use dacapo_platform::ports::{Clock, Trouble};
+use dacapo_platform::seldom::Seldom;
 
 use crate::store::{Operation, SqliteStore, StoreError};
 use dacapo_platform::table::TableError;
@@ -31,6 +32,29 @@ pub struct EmbeddedClock {
     /// The latest instant that was told, in milliseconds.
     latest: AtomicI64,
     stored: AtomicI64,
+    /// Since which instant the system's clock is behind; nothing: it is not.
+    behind_since: AtomicI64,
+    told_behind: Seldom,
+}
+
+/// What [`EmbeddedClock::behind_since`] is when the system's clock is not behind.
+const NEVER: i64 = i64::MIN;
+
+/// So far the system's clock may be behind without a word: clocks are set by a little all the time.
+const STEADY: i64 = 2_000;
+
+/// The last instant that a standing clock can be moved to. Later ones have no four digits for their year, and no calendar
+/// day or zone after them.
+pub fn last_instant() -> Instant {
+    chrono::NaiveDate::from_ymd_opt(9999, 12, 31)
+        .and_then(|day| day.and_hms_opt(23, 59, 59))
+        .map_or(Instant::MAX_UTC, |last| last.and_utc())
+}
+
+/// How long the process has run, about: this one never stands, and nobody sets it.
+pub(crate) fn uptime() -> std::time::Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 impl EmbeddedClock {
@@ -52,6 +76,8 @@ impl EmbeddedClock {
             standing,
             latest: AtomicI64::new(latest),
             stored: AtomicI64::new(i64::MIN),
+            behind_since: AtomicI64::new(NEVER),
+            told_behind: Seldom::default(),
         });
         // A clock that cannot be stored yet is stored with the next round.
         let _ = clock.remember().await;
@@ -84,6 +110,28 @@ impl EmbeddedClock {
         self.keep(self.now().timestamp_millis()).await
     }
 
+    /// Notes whether the system's clock is behind what was told already, and says so.
+    fn compare(&self, system: i64, latest: i64) {
+        let behind = latest - system;
+        if behind <= STEADY {
+            if self.behind_since.load(Ordering::Relaxed) != NEVER {
+                self.behind_since.store(NEVER, Ordering::SeqCst);
+                tracing::warn!("the system's clock has caught up; timers go on");
+            }
+            return;
+        }
+        let _ =
+            self.behind_since.compare_exchange(NEVER, latest, Ordering::SeqCst, Ordering::SeqCst);
+        let up = Instant::UNIX_EPOCH + chrono::TimeDelta::from_std(uptime()).unwrap_or_default();
+        if self.told_behind.due(up).is_some() {
+            let behind_seconds = behind / 1_000;
+            tracing::warn!(
+                behind_seconds,
+                "the system's clock went back; timers wait until it has caught up"
+            );
+        }
+    }
+
     async fn keep(&self, millis: i64) -> Result<(), TableError> {
         if self.stored.load(Ordering::SeqCst) >= millis {
             return Ok(());
@@ -98,9 +146,24 @@ impl EmbeddedClock {
 impl Clock for EmbeddedClock {
     fn now(&self) -> Instant {
         if !self.standing {
-            self.latest.fetch_max(system(), Ordering::SeqCst);
+            let system = system();
+            let latest = self.latest.fetch_max(system, Ordering::SeqCst).max(system);
+            self.compare(system, latest);
         }
         Instant::from_timestamp_millis(self.latest.load(Ordering::SeqCst)).unwrap_or_default()
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        let now = self.now();
+        let since = self.behind_since.load(Ordering::SeqCst);
+        let since = (since != NEVER).then(|| Instant::from_timestamp_millis(since)).flatten()?;
+        let behind = (now.timestamp_millis() - system()) / 1_000;
+        let detail = format!(
+            "the system's clock went back by {behind} seconds; timers wait until it has caught up with {}: \
+             mend the system's clock",
+            now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        );
+        Some(Trouble { code: "clock_went_back", detail, since })
     }
 }
 
@@ -108,4 +171,30 @@ impl Clock for EmbeddedClock {
 fn system() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clock_that_went_back_stands_and_says_so() {
+        let store = SqliteStore::open(None, |_| false).unwrap();
+        let ahead = system() + 3_600_000;
+        let set = Operation::SetMeta { name: STORED.to_owned(), value: ahead.to_string() };
+        store.commit(vec![set]).await.unwrap();
+        let clock = EmbeddedClock::start(store, ClockKind::Real).await.unwrap();
+        assert_eq!(clock.now().timestamp_millis(), ahead);
+        let trouble = clock.trouble().unwrap();
+        assert_eq!((trouble.code, trouble.since), ("clock_went_back", clock.now()));
+        assert!(trouble.detail.contains("went back by 3"), "{}", trouble.detail);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_goes_on_says_nothing() {
+        let store = SqliteStore::open(None, |_| false).unwrap();
+        let clock = EmbeddedClock::start(store, ClockKind::Real).await.unwrap();
+        clock.now();
+        assert_eq!(clock.trouble(), None);
+    }
 }

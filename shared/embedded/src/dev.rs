@@ -1,15 +1,19 @@
 //! `/dev/*`: the standing clock, and captured mail. These paths don't exist where they would mean nothing.
+//!
+//! They ask for no key where only this machine reaches them, so that a few lines of `curl` are enough. Browsers reach this
+//! machine too, with whatever page they show: so a `Host` that is not this machine's name (a name that was made to lead
+//! here), or an `Origin` that is not the server itself, needs the admin key, as everybody does from elsewhere.
 
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use dacapo_engine::time::{Instant, Span, Zone};
-use dacapo_platform::api::message_json;
+use dacapo_platform::api::{AdminKey, Problem, message_json};
 use dacapo_platform::contact_json::instant_json;
 use dacapo_platform::error::Error;
 use dacapo_platform::keys::contact_in;
@@ -21,7 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Embedded;
-use crate::clock::EmbeddedClock;
+use crate::clock::{EmbeddedClock, last_instant};
 use crate::worker::WorkerHandle;
 
 #[derive(Clone)]
@@ -29,25 +33,77 @@ struct Dev {
     platform: Platform,
     clock: Arc<EmbeddedClock>,
     worker: WorkerHandle,
+    /// Whether only this machine reaches it.
+    local: bool,
+    admin_key: Option<AdminKey>,
 }
 
 /// The router with the `/dev/*` paths that exist here.
-pub(crate) fn with_dev(api: Router, embedded: &Embedded) -> Router {
+pub(crate) fn with_dev(api: Router, embedded: &Embedded, admin_key: Option<AdminKey>) -> Router {
     let dev = Dev {
         platform: embedded.platform.clone(),
         clock: Arc::clone(&embedded.clock),
         worker: embedded.worker.clone(),
+        local: embedded.local,
+        admin_key,
     };
     let mut paths = Router::new();
     if embedded.shows_captured {
         paths = paths.route("/dev/messages", get(messages));
     }
-    if !embedded.clock.is_standing() {
-        return api.merge(paths.with_state(dev));
+    let mut api = api;
+    if embedded.clock.is_standing() {
+        paths =
+            paths.route("/dev/clock", get(clock).post(move_clock)).route("/dev/idle", post(idle));
+        api = api.layer(from_fn_with_state(dev.clone(), settled_before_milestones));
     }
-    paths = paths.route("/dev/clock", get(clock).post(move_clock)).route("/dev/idle", post(idle));
-    api.layer(from_fn_with_state(dev.clone(), settled_before_milestones))
-        .merge(paths.with_state(dev))
+    let admitted = paths.layer(from_fn_with_state(dev.clone(), admitted));
+    api.merge(admitted.with_state(dev))
+}
+
+/// Lets only those through who may.
+async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if dev.admin_key.as_ref().is_some_and(|key| key.is_in(headers)) {
+        return next.run(request).await;
+    }
+    if !dev.local {
+        return Problem::unauthorized(
+            "from outside this machine /dev/* needs the admin key: send it as `Authorization: Bearer KEY`",
+        )
+        .into_response();
+    }
+    match asked_from_elsewhere(headers) {
+        None => next.run(request).await,
+        Some(why) => Problem::forbidden(format!(
+            "{why}; without the admin key /dev/* answers only what this machine asks it by its own name"
+        ))
+        .into_response(),
+    }
+}
+
+/// Why a request may come from a page that a browser shows, and not from this machine's user.
+fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
+    let text = |name: header::HeaderName| {
+        headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
+    };
+    let host = text(header::HOST);
+    if let Some(host) = host.as_deref().filter(|host| !is_this_machine(host)) {
+        return Some(format!("the request is for the host {host:?}"));
+    }
+    let origin = text(header::ORIGIN)?;
+    let own = host.is_some_and(|host| origin.eq_ignore_ascii_case(&format!("http://{host}")));
+    (!own).then(|| format!("the request comes from a page of {origin:?}"))
+}
+
+/// Whether a `Host` is a name of this machine that nobody else gives away.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// While the clock stands, what was posted before a campaign is published, paused or resumed has the same instant.
@@ -82,8 +138,13 @@ async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
         Err(error) => return refused(&error.to_string()),
     };
     let now = dev.clock.now();
+    let last = last_instant();
     let to = match (wanted.advance, wanted.to) {
-        (Some(span), None) => span.after(now, Zone::UTC),
+        (Some(span), None) => {
+            let to = span.after(now, Zone::UTC);
+            // What lies beyond the calendar is not moved to at all.
+            if to == now && !span.is_zero() { Instant::MAX_UTC } else { to }
+        }
         (None, Some(to)) => to,
         (None, None) | (Some(_), Some(_)) => {
             return refused(
@@ -91,6 +152,9 @@ async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
             );
         }
     };
+    if to > last {
+        return refused(&format!("the clock goes to {last} at most"));
+    }
     if to < now {
         return refused(&format!("the clock never falls; it is {now} now"));
     }

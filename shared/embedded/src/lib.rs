@@ -6,12 +6,16 @@
 pub mod clock;
 mod dev;
 mod outside;
+pub mod server;
 pub mod smtp;
+mod stopping;
 pub mod store;
+mod webhooks;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use dacapo_engine::ids::AccountId;
@@ -26,6 +30,8 @@ use tokio::task::JoinHandle;
 use clock::{ClockKind, EmbeddedClock};
 pub use outside::{Capture, SystemChance};
 use smtp::Smtp;
+use stopping::Stop;
+pub use stopping::Stopping;
 pub use store::{Change, Derived, Operation, QueueMessage, SqliteStore, StoreError, Timer};
 use worker::Worker;
 pub use worker::WorkerHandle;
@@ -39,6 +45,8 @@ pub struct Options {
     pub clock: ClockKind,
     /// The account's zone, if it is to be set.
     pub time_zone: Option<dacapo_engine::time::Zone>,
+    /// The account's language, if it is to be set: a BCP 47 tag.
+    pub locale: Option<String>,
     /// The SMTP server that mail is sent to; captured without it.
     pub smtp: Option<String>,
     /// Where it is reached from outside, for links in mail.
@@ -73,6 +81,9 @@ pub struct Embedded {
     pub worker: WorkerHandle,
     /// Whether `/dev/messages` exists.
     shows_captured: bool,
+    /// Whether only this machine reaches it.
+    local: bool,
+    stop: Stop,
     running: JoinHandle<()>,
 }
 
@@ -85,9 +96,15 @@ impl Embedded {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let store = SqliteStore::open(options.directory.as_deref(), is_fed)?;
         let clock = EmbeddedClock::start(Arc::clone(&store), options.clock).await?;
-        let mailer: Arc<dyn Mailer> = match &options.smtp {
-            Some(url) => Arc::new(Smtp::to(url).map_err(StartError::Smtp)?),
-            None => Arc::new(Capture),
+        let stop = Stop::new();
+        let (mailer, mail): (Arc<dyn Mailer>, _) = match &options.smtp {
+            Some(url) => {
+                let smtp = Smtp::to(url, Arc::clone(&clock), stop.listener());
+                let smtp = smtp.map_err(StartError::Smtp)?;
+                let standing = smtp.standing();
+                (Arc::new(smtp), Some(standing))
+            }
+            None => (Arc::new(Capture), None),
         };
         let account = AccountId::new("main").unwrap_or_else(|_| unreachable!("`main` is an id"));
         let ports = Ports {
@@ -96,13 +113,21 @@ impl Embedded {
             chance: Arc::new(SystemChance),
             outbox: Arc::new(outside::StoreOutbox(Arc::clone(&store))),
             mailer,
-            caller: Arc::new(outside::HttpCaller::default()),
+            caller: Arc::new(webhooks::HttpCaller::default()),
         };
-        let platform = Platform::new(account, ports, options.public_url);
-        if let Some(zone) = options.time_zone {
+        let mut platform = Platform::new(account, ports, options.public_url);
+        platform.alone = true;
+        platform.busy_work = Arc::new(outside::OwnThreads::default());
+        if options.time_zone.is_some() || options.locale.is_some() {
             platform
                 .change_catalog::<_, Error>(|catalog| {
-                    zone.name().clone_into(&mut catalog.settings.time_zone);
+                    let settings = &mut catalog.settings;
+                    if let Some(zone) = options.time_zone {
+                        zone.name().clone_into(&mut settings.time_zone);
+                    }
+                    if let Some(locale) = &options.locale {
+                        settings.locale.clone_from(locale);
+                    }
                     Ok(((), Vec::new()))
                 })
                 .await?;
@@ -114,23 +139,39 @@ impl Embedded {
             // A claim must be on disk before a mail leaves; a captured mail never leaves.
             works.ports.table = Arc::new(Derived(Arc::clone(&store)));
         }
-        let worker = Worker::new(works, Arc::clone(&store), Arc::clone(&clock))
+        let (its_store, its_clock) = (Arc::clone(&store), Arc::clone(&clock));
+        let worker = Worker::new(works, its_store, its_clock, stop.listener(), mail)
             .await
             .map_err(Error::from)?;
         let running = tokio::spawn(worker.run(requests));
         let shows_captured = options.smtp.is_none() && (options.local || clock.is_standing());
-        Ok(Self { platform, store, clock, worker: WorkerHandle(asks), shows_captured, running })
+        let (worker, local) = (WorkerHandle(asks), options.local);
+        Ok(Self { platform, store, clock, worker, shows_captured, local, stop, running })
     }
 
     /// Everything that it answers over HTTP: the API, and `/dev/*` where it exists.
     pub fn router(&self, admin_key: Option<AdminKey>) -> Router {
-        let api = router(self.platform.clone(), admin_key);
-        dev::with_dev(api, self)
+        let api = router(self.platform.clone(), admin_key.clone());
+        dev::with_dev(api, self, admin_key)
     }
 
-    /// Stops the worker when it has nothing more to do.
+    /// Stops within ten seconds: [`Self::stop_within`].
     pub async fn stop(self) {
-        self.worker.idle().await;
+        self.stop_within(Duration::from_secs(10)).await;
+    }
+
+    /// Stops the worker when it has done what is there to do, and within this time at the latest. Nothing new is handed to
+    /// webhooks and mail servers from here on; a mail server that has not asked for the mail yet loses it to the next
+    /// start, and so do webhooks that have not answered by the end.
+    pub async fn stop_within(self, within: Duration) {
+        self.stop.end();
+        let ended = tokio::time::timeout(within * 7 / 10, self.worker.idle()).await;
+        if ended.is_err() {
+            self.stop.cut_off();
+            if tokio::time::timeout(within * 2 / 10, self.worker.idle()).await.is_err() {
+                tracing::warn!("stopped with work left; it goes on with the next start");
+            }
+        }
         self.running.abort();
         let _ = self.running.await;
     }

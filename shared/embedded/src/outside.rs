@@ -1,14 +1,12 @@
-//! The other ports in one process: chance, timers and queues in the store, webhooks.
+//! The other ports in one process: chance, timers and queues in the store, captured mail.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_engine::campaign::format::Method;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Request, Shown,
+    BusyWork, Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Shown,
     Unavailable,
 };
 use dacapo_platform::table::Body;
@@ -25,6 +23,24 @@ impl Chance for SystemChance {
             // Without randomness there are no ids and no secrets; nothing can go on.
             panic!("the system has no randomness");
         }
+    }
+}
+
+/// Busy work on threads of its own, two at a time, so that it takes at most as many processors.
+pub(crate) struct OwnThreads(tokio::sync::Semaphore);
+
+impl Default for OwnThreads {
+    fn default() -> Self {
+        Self(tokio::sync::Semaphore::new(2))
+    }
+}
+
+#[async_trait]
+impl BusyWork for OwnThreads {
+    async fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        // It is never closed; and work that panicked has left no answer, which is seen.
+        let _turn = self.0.acquire().await;
+        let _ = tokio::task::spawn_blocking(work).await;
     }
 }
 
@@ -87,51 +103,5 @@ impl Mailer for Capture {
 
     async fn send(&self, _: &Mail) -> Result<String, MailError> {
         Err(MailError::Refused("mail is captured here".to_owned()))
-    }
-}
-
-/// How long a webhook may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Calls webhooks.
-pub(crate) struct HttpCaller(ureq::Agent);
-
-impl Default for HttpCaller {
-    fn default() -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .http_status_as_error(false)
-            .max_redirects(3)
-            .build();
-        Self(config.into())
-    }
-}
-
-#[async_trait]
-impl Caller for HttpCaller {
-    async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
-        let (agent, request) = (self.0.clone(), request.clone());
-        let called = tokio::task::spawn_blocking(move || blocking(&agent, &request)).await;
-        called.map_err(|error| Unavailable(error.to_string()))?
-    }
-}
-
-fn blocking(agent: &ureq::Agent, request: &Request) -> Result<u16, Unavailable> {
-    let method = match request.method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-    };
-    let mut builder = ureq::http::Request::builder().method(method).uri(&request.url);
-    for (name, value) in &request.headers {
-        builder = builder.header(name, value);
-    }
-    let body = request.body.clone().unwrap_or_default();
-    let built = builder.body(body).map_err(|error| Unavailable(error.to_string()))?;
-    match agent.run(built) {
-        Ok(response) => Ok(response.status().as_u16()),
-        Err(error) => Err(Unavailable(error.to_string())),
     }
 }

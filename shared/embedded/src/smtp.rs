@@ -1,31 +1,148 @@
-//! Mail by SMTP.
+//! Mail by SMTP, step by step, so that every failure says what became of the mail.
+//!
+//! | what fails | is |
+//! |---|---|
+//! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
+//! | MAIL, RCPT or DATA with 4xx; no answer to RCPT or DATA; the end of the mail with 4xx | not now |
+//! | MAIL, RCPT, DATA or the end of the mail with 5xx | refused |
+//! | anything else once the mail itself was begun | unknown: the server may have taken it |
+//!
+//! Every step has a bound and the whole has one: [`Bounds`]. While the service is stopped, one mail at a time looks whether
+//! it works again, more and more seldom: [`Standing`].
+
+mod server;
+mod session;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, Mailer, Post};
+use dacapo_platform::ports::{MailError, Mailer, Post, Trouble};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
-use lettre::transport::smtp::AsyncSmtpTransport;
-use lettre::{Address, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::{Address, Message};
+
+use crate::clock::{EmbeddedClock, uptime};
+use crate::stopping::Stopping;
+use server::Server;
+use session::{Failed, Ready, session};
+pub use standing::Standing;
+
+/// How long each step may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Looking up the server's name.
+    pub resolve: Duration,
+    /// Connecting, all addresses of the name together.
+    pub connect: Duration,
+    /// TLS, the server's greeting and EHLO, each.
+    pub greeting: Duration,
+    /// The credentials.
+    pub auth: Duration,
+    /// MAIL, RCPT and DATA, each.
+    pub command: Duration,
+    /// All of these together.
+    pub before_content: Duration,
+    /// The mail itself, until the server has said that it has taken it.
+    pub content: Duration,
+}
+
+impl Bounds {
+    /// Together less than the two minutes for which a claim in the ledger holds.
+    pub const USUAL: Self = Self {
+        resolve: Duration::from_secs(10),
+        connect: Duration::from_secs(10),
+        greeting: Duration::from_secs(15),
+        auth: Duration::from_secs(15),
+        command: Duration::from_secs(15),
+        before_content: Duration::from_secs(40),
+        content: Duration::from_secs(60),
+    };
+}
+
+/// Connections that are kept for the next mail at most, and for how long.
+const KEPT: usize = 10;
+const KEPT_FOR: Duration = Duration::from_secs(20);
 
 /// Sends mail to an SMTP server.
-pub struct Smtp(AsyncSmtpTransport<Tokio1Executor>);
+pub struct Smtp {
+    server: Server,
+    bounds: Bounds,
+    standing: Arc<Standing>,
+    stopping: Stopping,
+    /// Connections on which a mail has just left, with when that was.
+    kept: Mutex<Vec<(AsyncSmtpConnection, Duration)>>,
+}
 
 impl Smtp {
-    /// The server of a URL such as `smtp://user:password@mail.example:587`, `smtps://…`, or
-    /// `smtp://localhost:25`.
+    /// The server of a URL such as `smtp://user:password@mail.example:587`, `smtps://…`, or `smtp://localhost:25`. Where
+    /// a user is given TLS is required, unless `?tls=none` says otherwise.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL.
-    pub fn to(url: &str) -> Result<Self, String> {
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            // The URL may hold a password, so it is not repeated.
-            .map_err(|error| {
-                format!("the SMTP URL cannot be used: {error}; write smtp://host:port")
-            })?;
-        Ok(Self(builder.build()))
+    /// What is wrong with the URL; never the URL itself, which may hold a password.
+    pub fn to(url: &str, clock: Arc<EmbeddedClock>, stopping: Stopping) -> Result<Self, String> {
+        let (server, standing) = (Server::read(url)?, Arc::new(Standing::new(clock)));
+        let (bounds, kept) = (Bounds::USUAL, Mutex::default());
+        Ok(Self { server, bounds, standing, stopping, kept })
     }
+
+    /// Whether the server is in use, or stopped for now.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
+    }
+
+    fn kept(&self) -> Option<AsyncSmtpConnection> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(_, since)| uptime() < *since + KEPT_FOR);
+        kept.pop().map(|(connection, _)| connection)
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT && !connection.has_broken() {
+            kept.push((connection, uptime()));
+        }
+    }
+
+    /// A connection on which the server waits for the content of this mail.
+    async fn ready(&self, message: &Message, content: &[u8]) -> Result<Ready, Failed> {
+        if let Some(kept) = self.kept() {
+            match Ready::on(kept, message, content, &self.bounds).await {
+                Ok(ready) => return Ok(ready),
+                // Of a connection that was left alone the server may have tired meanwhile.
+                Err(Failed::Service(_)) => {}
+                Err(failed) => return Err(failed),
+            }
+        }
+        let connection = session(&self.server, &self.bounds).await?;
+        Ready::on(connection, message, content, &self.bounds).await
+    }
+
+    async fn attempt(&self, message: &Message) -> Result<String, Failed> {
+        let content = message.formatted();
+        let bound = self.bounds.before_content;
+        let ready = tokio::select! {
+            ready = tokio::time::timeout(bound, self.ready(message, &content)) => {
+                let late = || format!("the mail server was not ready within {}", told(bound));
+                ready.unwrap_or_else(|_| Err(Failed::Service(late())))?
+            }
+            () = self.stopping.told() => return Err(Failed::Stopping),
+        };
+        let (connection, response) = ready.send(&content, self.bounds.content).await?;
+        self.keep(connection);
+        Ok(response)
+    }
+}
+
+/// A bound in words.
+fn told(bound: Duration) -> String {
+    format!("{} seconds", bound.as_secs_f32())
 }
 
 #[async_trait]
@@ -36,23 +153,26 @@ impl Mailer for Smtp {
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let message = message(mail).map_err(MailError::Refused)?;
-        match self.0.send(message).await {
-            Ok(response) => Ok(response.message().collect::<Vec<_>>().join(" ")),
-            Err(error) if error.is_permanent() => Err(MailError::Refused(error.to_string())),
-            Err(error) if error.is_transient() => Err(MailError::NotNow(error.to_string())),
-            // Refused before anything was said is definite; a connection that broke later is not.
-            Err(error) if is_definite(&error) => Err(MailError::NotNow(error.to_string())),
-            Err(error) => Err(MailError::Unknown(error.to_string())),
+        let sent = self.attempt(&message).await;
+        match &sent {
+            Err(Failed::Service(reason)) => self.standing.stops(reason),
+            Err(Failed::Stopping) => {}
+            // Whatever it says about this mail: it speaks to us.
+            Ok(_) | Err(Failed::Later(_) | Failed::Refused(_)) => self.standing.works(),
+            Err(Failed::Unknown(_)) => {}
         }
+        sent.map_err(|failed| match failed {
+            Failed::Service(reason) => MailError::Stopped(reason),
+            Failed::Stopping => MailError::Stopped("the process was being stopped".to_owned()),
+            Failed::Later(reason) => MailError::NotNow(reason),
+            Failed::Refused(reason) => MailError::Refused(reason),
+            Failed::Unknown(reason) => MailError::Unknown(reason),
+        })
     }
-}
 
-fn is_definite(error: &lettre::transport::smtp::Error) -> bool {
-    use std::error::Error as _;
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+    fn trouble(&self) -> Option<Trouble> {
+        self.standing.trouble()
+    }
 }
 
 /// The mail as a MIME message: text and HTML as alternatives, and the headers of one-click unsubscribing.

@@ -7,6 +7,7 @@
 
 mod batch;
 mod erasure;
+mod outward;
 #[cfg(test)]
 mod tests;
 
@@ -22,15 +23,19 @@ use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, shard};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Clock as _, Message, Post, Queue};
+use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::seldom::Seldom;
 use dacapo_platform::table::TableError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
+use crate::smtp::Standing;
+use crate::stopping::Stopping;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
 use batch::{Acknowledged, Sources, side_by_side, whose};
 use erasure::Erasure;
+use outward::Places;
 
 /// The consumer of the change feed.
 pub(crate) const CONSUMER: &str = "worker";
@@ -46,11 +51,8 @@ const FAR_BEHIND: i64 = 4096;
 /// threads.
 const PARTS: u32 = 4;
 
-/// How long a message is hidden while it is with a webhook or a mail server.
-const LEASE: TimeDelta = TimeDelta::seconds(180);
-
-/// How many of those are under way at once.
-const OUTWARD: usize = 16;
+/// After so many rounds that failed one after the other a worker that is to stop does so.
+const FAILURES_AT_THE_END: u32 = 3;
 
 /// How long something waits that has to come after the feed when the feed has nothing more.
 const PATIENCE: TimeDelta = TimeDelta::seconds(60);
@@ -94,6 +96,11 @@ pub(crate) struct Worker {
     work: Arc<Work>,
     /// What is with a webhook or a mail server.
     outward: JoinSet<()>,
+    places: Places,
+    stopping: Stopping,
+    /// Whether the mail server is in use; there is none if mail is captured.
+    mail: Option<Arc<Standing>>,
+    failed: Seldom,
     swept: Option<Instant>,
 }
 
@@ -113,6 +120,8 @@ impl Worker {
         platform: Platform,
         store: Arc<SqliteStore>,
         clock: Arc<EmbeddedClock>,
+        stopping: Stopping,
+        mail: Option<Arc<Standing>>,
     ) -> Result<Self, TableError> {
         let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
         store.commit(vec![register]).await?;
@@ -124,7 +133,9 @@ impl Worker {
             waits: AtomicBool::new(false),
             erasure: Erasure::default(),
         };
-        Ok(Self { work: Arc::new(work), outward: JoinSet::new(), swept: None })
+        let (outward, places) = (JoinSet::new(), Places::default());
+        let (work, swept, failed) = (Arc::new(work), None, Seldom::default());
+        Ok(Self { work, outward, places, stopping, mail, failed, swept })
     }
 
     /// Works until nobody can ask any more.
@@ -133,7 +144,7 @@ impl Worker {
         loop {
             committed.mark_unchanged();
             self.until_idle().await;
-            let sleep = tokio::time::sleep(self.work.until_next_due());
+            let sleep = tokio::time::sleep(self.until_next_due());
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(Request::Idle(answer)) => {
@@ -161,7 +172,7 @@ impl Worker {
             match self.round().await {
                 Ok(false) if self.outward.is_empty() => return,
                 Ok(false) => {
-                    let sleep = tokio::time::sleep(self.work.until_next_due());
+                    let sleep = tokio::time::sleep(self.until_next_due());
                     tokio::select! {
                         _ = self.outward.join_next() => {}
                         _ = committed.changed() => {}
@@ -171,7 +182,12 @@ impl Worker {
                 Ok(true) => failures = 0,
                 Err(error) => {
                     failures += 1;
-                    tracing::warn!(%error, failures, "a round failed and is tried again");
+                    if let Some(others) = self.failed.due(self.work.clock.now()) {
+                        tracing::warn!(%error, others, "a round failed and is tried again");
+                    }
+                    if self.stopping.is_told() && failures >= FAILURES_AT_THE_END {
+                        return;
+                    }
                     tokio::time::sleep(Duration::from_millis(20 << failures.min(8))).await;
                 }
             }
@@ -182,7 +198,7 @@ impl Worker {
         let work = Arc::clone(&self.work);
         work.fired.store(0, Ordering::SeqCst);
         self.until_idle().await;
-        while let Ok(Some(due)) = work.store.next_due(work.clock.now())
+        while let Ok(Some(due)) = self.next_due(work.clock.now())
             && due <= to
         {
             if work.clock.set(due).await.is_err() {
@@ -217,66 +233,15 @@ impl Worker {
         let (fed, timers, queues) = tokio::join!(
             sources.drained(|| work.feed()),
             sources.drained(|| work.timers()),
-            sources.drained(|| work.queues()),
+            sources.drained(|| work.queues(self.stopping.is_told())),
         );
         let more = fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst);
         work.scrub(now, more).await?;
         Ok(more)
     }
-
-    /// Hands messages to webhooks and mail servers, a bounded number at once.
-    async fn send_out(&mut self, now: Instant) -> Result<bool, Error> {
-        let mut sent_out = false;
-        for queue in self.work.outward_queues() {
-            let free = OUTWARD.saturating_sub(self.outward.len());
-            if free == 0 {
-                break;
-            }
-            let fed = self.work.store.checkpoint(CONSUMER)?;
-            let taken = self.work.store.receive(queue.name(), now, free, Some(now + LEASE)).await?;
-            for message in taken {
-                sent_out = true;
-                let work = Arc::clone(&self.work);
-                // What has to come after the feed is handed back at once.
-                let back = Operation::Defer { id: message.id, visible_at: now };
-                self.outward.spawn(async move {
-                    let acknowledged = Acknowledged::default();
-                    let handled = work.one_message(message, fed).await;
-                    let handled = handled.map(|done| acknowledged.add(Some(done.unwrap_or(back))));
-                    // What fails comes back when its lease ends.
-                    if let Err(error) = work.acknowledge(acknowledged, handled).await {
-                        tracing::warn!(%error, "a message failed and is tried again");
-                    }
-                });
-            }
-        }
-        Ok(sent_out)
-    }
 }
 
 impl Work {
-    /// The queues whose messages wait for others.
-    fn outward_queues(&self) -> &'static [Queue] {
-        match self.platform.ports.mailer.post() {
-            Post::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
-            Post::Captured => &[Queue::Calls],
-        }
-    }
-
-    /// How long nothing comes due.
-    fn until_next_due(&self) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(60);
-        if self.clock.is_standing() {
-            return LONGEST;
-        }
-        let now = self.clock.now();
-        match self.store.next_due(now) {
-            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().min(LONGEST),
-            Ok(None) => LONGEST,
-            Err(_) => Duration::from_secs(1),
-        }
-    }
-
     async fn feed(self: &Arc<Self>) -> Result<bool, Error> {
         let changes = self.store.read_feed(CONSUMER, BATCH)?;
         let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
@@ -385,19 +350,24 @@ impl Work {
             Done::Yes => Operation::Cancel(timer.name),
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
-            Done::NotBefore(due) => Operation::Schedule(Timer { due, ..timer }),
+            Done::NotBefore(due) | Done::NotTried(due) => {
+                Operation::Schedule(Timer { due, ..timer })
+            }
         };
         self.fired.fetch_add(1, Ordering::SeqCst);
         Ok(Some(operation))
     }
 
-    /// Works off the queues that wait for nobody. Says whether anything was done.
-    async fn queues(self: &Arc<Self>) -> Result<bool, Error> {
+    /// Works off the queues that wait for nobody; without jobs if it is `ending`, since a job may take hours. Says whether
+    /// anything was done.
+    async fn queues(self: &Arc<Self>, ending: bool) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
         let behind = self.store.feed_behind(CONSUMER)? >= FAR_BEHIND;
         for queue in Queue::ALL {
-            if self.outward_queues().contains(&queue) || (queue == Queue::Sweeps && behind) {
+            if self.outward_queues().contains(&queue)
+                || (queue == Queue::Sweeps && (behind || ending))
+            {
                 continue;
             }
             for message in self.store.receive(queue.name(), now, BATCH, None).await? {
@@ -434,6 +404,7 @@ impl Work {
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
             Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
+            Done::NotTried(visible_at) => Operation::PutBack { id, visible_at },
         }))
     }
 

@@ -15,6 +15,7 @@ use crate::contact::Contact;
 use crate::enrollment::Status;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, FieldKey, Tag};
+use crate::text::folded;
 use crate::time::{Instant, Span, Zone};
 
 /// A condition.
@@ -179,9 +180,9 @@ impl Test {
             Self::Equals(wanted) => {
                 compare(value, wanted, view.zone) == Some(std::cmp::Ordering::Equal)
             }
-            Self::Contains(part) => value
-                .as_text()
-                .is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase())),
+            Self::Contains(part) => {
+                value.as_text().is_some_and(|text| folded(text).contains(&folded(part)))
+            }
             Self::Greater(than) => {
                 compare(value, than, view.zone) == Some(std::cmp::Ordering::Greater)
             }
@@ -197,7 +198,7 @@ impl Test {
 fn compare(value: &FieldValue, wanted: &Value, zone: Zone) -> Option<std::cmp::Ordering> {
     let wanted = value.kind().read(wanted, zone).ok()??;
     match (value, &wanted) {
-        (FieldValue::Text(a), FieldValue::Text(b)) => Some(a.to_lowercase().cmp(&b.to_lowercase())),
+        (FieldValue::Text(a), FieldValue::Text(b)) => Some(folded(a).cmp(&folded(b))),
         (FieldValue::Number(a), FieldValue::Number(b)) => a.partial_cmp(b),
         (FieldValue::Boolean(a), FieldValue::Boolean(b)) => Some(a.cmp(b)),
         (FieldValue::Date(a), FieldValue::Date(b)) => Some(a.cmp(b)),

@@ -200,6 +200,10 @@ pub struct Change {
     /// Its place in the chain of causes.
     #[serde(rename = "c")]
     pub causality: Causality,
+    /// The newest revision of the catalog that whoever made it knew: what was published, paused or resumed in it came
+    /// before, also where the clock does not tell. 0 if that was not noted.
+    #[serde(rename = "k", default, skip_serializing_if = "is_zero")]
+    pub catalog: u64,
 }
 
 impl Contact {
@@ -258,6 +262,7 @@ impl Contact {
             by,
             causality: causality
                 .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
+            catalog: 0,
         };
         for tag in &patch.remove {
             if !patch.add.contains(tag)
@@ -322,6 +327,23 @@ impl Contact {
             .filter(|tag| self.tags.contains_key(*tag) && !assigned.contains(tag))
             .collect();
         self.tags.len() + added.len() - removed.len() <= MOST_TAGS
+    }
+
+    /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older than what was known
+    /// before; 0 if that is not known.
+    pub fn made_knowing(&mut self, since: u64, catalog: u64) {
+        if catalog == 0 {
+            return;
+        }
+        let before = self.recent.iter().filter(|change| change.rev <= since);
+        let catalog = before.map(|change| change.catalog).fold(catalog, u64::max);
+        let new = self.recent.iter_mut().filter(|change| change.rev > since);
+        new.for_each(|change| change.catalog = catalog);
+    }
+
+    /// The newest revision of the catalog that whoever made the changes it carries knew.
+    pub fn knows_catalog(&self) -> u64 {
+        self.recent.iter().map(|change| change.catalog).max().unwrap_or(0)
     }
 
     /// Drops the oldest changes that are over the bounds, but none of the `fresh` newest.
@@ -413,6 +435,10 @@ impl Change {
             contact.suppressed = before;
         }
     }
+}
+
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// `Some(None)` is written as `null`.

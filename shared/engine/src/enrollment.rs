@@ -111,18 +111,31 @@ pub struct Enrollment {
     /// A trigger that came too early and is rechecked at `eligible_at` (R14).
     #[serde(rename = "pk", default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// What has come while the campaign is paused, in the order of coming, each entry once (R51).
+    #[serde(rename = "pe", default, skip_serializing_if = "Vec::is_empty")]
+    pub parked_entries: Vec<ParkedEntry>,
     /// Runs begun on a day (R40).
     #[serde(rename = "rd", default, skip_serializing_if = "Option::is_none")]
     pub runs_on: Option<DayCount>,
     /// Messages queued on a day and not dropped (R43).
     #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
     pub messages_on: Option<DayCount>,
+    /// Whether a person began this run, or reset the contact for it, by hand: such a run does not count (R40).
+    #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
+    /// The identity of the last call by which a person did something by hand: its repeat does nothing.
+    #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
+    pub hand_call: Option<u64>,
     /// Why it is held.
     #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Guard>,
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
+    /// Of the last changes up to there those from which nothing followed here, although something else was committed: the
+    /// contact's `rev` after each (R60).
+    #[serde(rename = "qu", default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet: Vec<u64>,
     /// How many of the campaign's milestones have been applied.
     #[serde(rename = "ms", default, skip_serializing_if = "is_zero")]
     pub milestones: u32,
@@ -310,6 +323,26 @@ pub struct Parked {
     pub causality: Causality,
 }
 
+/// A start that is to be checked, or an event that is to fire, when the campaign is resumed (R51).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParkedEntry {
+    /// The start or the event.
+    #[serde(rename = "e")]
+    pub element: ElementId,
+    /// Which of both it was when it was parked: an id whose type has changed is gone (R50).
+    #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_event: bool,
+    /// Why.
+    #[serde(rename = "b")]
+    pub because: Cause,
+    /// Whether the start is entered, condition or not (R52).
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub regardless: bool,
+    /// The place in its chain of what came.
+    #[serde(rename = "c")]
+    pub causality: Causality,
+}
+
 /// A count on a calendar day of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCount {
@@ -371,10 +404,14 @@ impl Enrollment {
             eligible_at: None,
             restart_chain: None,
             parked: None,
+            parked_entries: Vec::new(),
             runs_on: None,
             messages_on: None,
+            by_hand: false,
+            hand_call: None,
             held: None,
             seen,
+            quiet: Vec::new(),
             milestones,
             applied: BTreeMap::new(),
             job: 0,
@@ -389,6 +426,16 @@ impl Enrollment {
     /// The token at a step of the current run.
     pub fn token(&self, step: u32) -> Option<&Token> {
         self.tokens.iter().find(|token| token.step == step)
+    }
+
+    /// Whether it has tokens, or something parked, that a milestone which was not applied may concern.
+    pub fn is_behind(&self, milestones: u32) -> bool {
+        self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
+    }
+
+    /// Whether something has come while the campaign was paused and is answered when it is resumed (R51).
+    pub fn waits_for_resume(&self) -> bool {
+        !self.parked_entries.is_empty() || self.parked.is_some()
     }
 
     /// Whether the entry or goal has fired in this run.

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::time::{Instant, UnreadableDate, Zone, end_of_day, parse_date, parse_datetime};
+use crate::conventions::Conventions;
+use crate::text::{self, Unwelcome};
+use crate::time::{Instant, UnreadableDate, Zone, end_of_day, read_date, read_datetime};
 
 /// The longest text value, in bytes.
 pub const LONGEST_TEXT: usize = 4_096;
@@ -71,39 +73,76 @@ impl FieldType {
         }
     }
 
-    /// Reads a value that somebody sent. `null` and the empty text are no value, and so clear the field.
+    /// Reads a value of a document, or of what a campaign writes. `null` and the empty text are no value.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no value of the type.
     pub fn read(self, sent: &Value, zone: Zone) -> Result<Option<FieldValue>, UnreadableValue> {
-        let text = match sent {
-            Value::Null => return Ok(None),
-            Value::String(text) if text.trim().is_empty() => return Ok(None),
-            Value::String(text) => text.trim().to_owned(),
-            Value::Bool(_) | Value::Number(_) => sent.to_string(),
-            Value::Array(_) | Value::Object(_) => {
-                return Err(UnreadableValue::Shape(self.word()));
-            }
-        };
-        self.read_text(&text, zone).map(Some)
+        self.read_sent(sent, &Conventions::of_documents(zone))
     }
 
-    fn read_text(self, text: &str, zone: Zone) -> Result<FieldValue, UnreadableValue> {
-        match self {
-            Self::Text if text.len() > LONGEST_TEXT => Err(UnreadableValue::TooLong(text.len())),
-            Self::Text => Ok(FieldValue::Text(text.to_owned())),
-            Self::Number => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(FieldValue::Number(number)),
-                _ => Err(UnreadableValue::Number(text.to_owned())),
+    /// Reads a value that somebody sent. `null` and the empty text are no value.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no value of the type.
+    pub fn read_sent(
+        self,
+        sent: &Value,
+        conventions: &Conventions,
+    ) -> Result<Option<FieldValue>, UnreadableValue> {
+        match sent {
+            Value::Null => Ok(None),
+            Value::String(text) => match text::value(text)? {
+                text if text.is_empty() => Ok(None),
+                text => self.read_text(&text, conventions).map(Some),
             },
-            Self::Boolean => match text.to_ascii_lowercase().as_str() {
-                "true" | "yes" | "1" | "on" => Ok(FieldValue::Boolean(true)),
-                "false" | "no" | "0" | "off" => Ok(FieldValue::Boolean(false)),
-                _ => Err(UnreadableValue::Boolean(text.to_owned())),
+            // What is JSON's number means one thing.
+            Value::Number(number) if self == Self::Number => match number.as_f64() {
+                Some(number) => Ok(Some(FieldValue::Number(number))),
+                None => Err(UnreadableValue::Number(number.to_string())),
             },
-            Self::Date => Ok(FieldValue::Date(parse_date(text)?)),
-            // Stored in milliseconds: what is finer would make the same value look changed.
-            Self::Datetime => {
-                Ok(FieldValue::Datetime(parse_datetime(text, zone)?.trunc_subsecs(3)))
+            Value::Bool(_) | Value::Number(_) => {
+                self.read_text(&sent.to_string(), conventions).map(Some)
+            }
+            Value::Array(_) | Value::Object(_) => {
+                Err(UnreadableValue::Shape { sent: quoted(sent), wanted: self.word() })
             }
         }
+    }
+
+    fn read_text(
+        self,
+        text: &str,
+        conventions: &Conventions,
+    ) -> Result<FieldValue, UnreadableValue> {
+        match self {
+            Self::Text if text.len() > LONGEST_TEXT => Err(UnreadableValue::TooLong {
+                begins: text.chars().take(QUOTED).collect(),
+                bytes: text.len(),
+            }),
+            Self::Text => Ok(FieldValue::Text(text.to_owned())),
+            Self::Number => Ok(FieldValue::Number(conventions.number(text)?)),
+            Self::Boolean => Ok(FieldValue::Boolean(conventions.boolean(text)?)),
+            Self::Date => Ok(FieldValue::Date(read_date(text, conventions)?)),
+            // Stored in milliseconds: what is finer would make the same value look changed.
+            Self::Datetime => {
+                Ok(FieldValue::Datetime(read_datetime(text, conventions)?.trunc_subsecs(3)))
+            }
+        }
+    }
+}
+
+/// How much of what was sent is quoted, in characters.
+const QUOTED: usize = 60;
+
+/// What was sent, as a message quotes it.
+pub fn quoted(sent: &Value) -> String {
+    let text = sent.to_string();
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -111,17 +150,48 @@ impl FieldType {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UnreadableValue {
     /// A list or an object.
-    #[error("a list or an object is no {0}; send a single value")]
-    Shape(&'static str),
+    #[error("{sent} is no {wanted}; send a single value")]
+    Shape {
+        /// What was sent.
+        sent: String,
+        /// The type that is wanted.
+        wanted: &'static str,
+    },
     /// Longer than [`LONGEST_TEXT`].
-    #[error("the text has {0} bytes; at most {LONGEST_TEXT} are kept, so shorten it")]
-    TooLong(usize),
+    #[error(
+        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT} are kept, so shorten it"
+    )]
+    TooLong {
+        /// How it begins.
+        begins: String,
+        /// How long it is.
+        bytes: usize,
+    },
     /// Not a number.
     #[error("{0:?} is not a number; write it like 12.5")]
     Number(String),
+    /// It could be a thousand times another number.
+    #[error(
+        "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write {thousands}, or two \
+         decimals"
+    )]
+    AmbiguousNumber {
+        /// What was written.
+        text: String,
+        /// The number if the mark stands between thousands.
+        thousands: String,
+    },
     /// Not true or false.
-    #[error("{0:?} is neither true nor false; write true, false, yes, no, 1 or 0")]
-    Boolean(String),
+    #[error("{text:?} is neither true nor false; write true, false, yes, no, 1, 0{words}")]
+    Boolean {
+        /// What was written.
+        text: String,
+        /// More words that are read.
+        words: String,
+    },
+    /// A character that no value may hold.
+    #[error(transparent)]
+    Character(#[from] Unwelcome),
     /// Not a date.
     #[error(transparent)]
     Date(#[from] UnreadableDate),

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
+use crate::text::{Unwelcome, composed, folded, is_unseen};
+
 /// The longest id an author may choose, in bytes.
 pub const LONGEST_ID: usize = 64;
 
@@ -27,8 +29,13 @@ pub enum InvalidId {
     #[error("it is longer than {LONGEST_ID} characters; choose a shorter one")]
     TooLong,
     /// A character outside `a-z A-Z 0-9 - _ .`.
-    #[error("it contains {0:?}; use letters, digits, `-`, `_` or `.`")]
+    #[error("it contains {}; use letters, digits, `-`, `_` or `.`", shown(*.0))]
     Character(char),
+}
+
+/// A character that can be seen as it is, any other by its name.
+fn shown(c: char) -> String {
+    if crate::text::is_unseen(c) { crate::text::Named(c).to_string() } else { format!("{c:?}") }
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {
@@ -123,9 +130,18 @@ id! {
 pub struct Tag(#[schemars(with = "String")] SmolStr, #[schemars(skip)] Option<SmolStr>);
 
 impl Tag {
-    /// The tag written by somebody: trimmed, inner white space kept.
+    /// The tag written by somebody: trimmed, letters composed, inner white space kept.
     pub fn new(text: &str) -> Result<Self, InvalidTag> {
-        let shown = text.trim();
+        match text.trim().chars().find(|c| is_unseen(*c)) {
+            Some(c) => Err(InvalidTag::Unseen(Unwelcome(c))),
+            None => Self::kept(text),
+        }
+    }
+
+    /// A tag that is stored, or that is to be withdrawn: one from before characters that nobody sees were refused may
+    /// hold some.
+    pub fn kept(text: &str) -> Result<Self, InvalidTag> {
+        let shown = composed(text.trim());
         if shown.is_empty() {
             return Err(InvalidTag::Empty);
         }
@@ -135,9 +151,9 @@ impl Tag {
         if let Some(c) = shown.chars().find(|c| c.is_control() || *c == ',') {
             return Err(InvalidTag::Character(c));
         }
-        let folded = shown.to_lowercase();
+        let folded = folded(&shown);
         let folded = (folded != shown).then(|| folded.into());
-        Ok(Self(shown.into(), folded))
+        Ok(Self(shown.as_ref().into(), folded))
     }
 
     /// The tag as it was first written.
@@ -148,6 +164,16 @@ impl Tag {
     /// The form that is compared and kept in keys.
     pub fn folded(&self) -> &str {
         self.1.as_deref().unwrap_or(&self.0)
+    }
+
+    /// The form that was kept in keys before folding followed Unicode, where it is another: contacts stand in its list
+    /// until the tag is assigned anew.
+    pub fn folded_before(&self) -> Option<String> {
+        if self.0.is_ascii() {
+            return None;
+        }
+        let before = self.0.to_lowercase();
+        (before != self.folded()).then_some(before)
     }
 }
 
@@ -161,8 +187,11 @@ pub enum InvalidTag {
     #[error("a tag has at most {LONGEST_TAG} bytes; shorten it")]
     TooLong,
     /// A comma or a control character.
-    #[error("a tag cannot contain {0:?}; a comma separates tags")]
+    #[error("a tag cannot contain {}; a comma separates tags", shown(*.0))]
     Character(char),
+    /// A character that nobody sees: the tag would look like another.
+    #[error("{0}")]
+    Unseen(Unwelcome),
 }
 
 impl PartialEq for Tag {
@@ -199,7 +228,7 @@ impl Serialize for Tag {
 impl<'de> Deserialize<'de> for Tag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = SmolStr::deserialize(deserializer)?;
-        Self::new(&text)
+        Self::kept(&text)
             .map_err(|why| serde::de::Error::custom(format_args!("{text:?} is not a tag: {why}")))
     }
 }

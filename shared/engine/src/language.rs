@@ -96,6 +96,18 @@ pub fn date(at: Instant, zone: Zone, language: Language, style: &DateStyle) -> S
     }
 }
 
+/// A moment in brief as the language writes it in a zone, with its seconds if it has any, and the zone's name:
+/// `Dec 1, 2026, 2:30 PM (Europe/Berlin)`.
+pub fn moment(at: Instant, zone: Zone, language: Language) -> String {
+    let habit = language.habit();
+    let time = match at.timestamp() % 60 {
+        0 => habit.time.to_owned(),
+        _ => habit.time.replace("%M", "%M:%S"),
+    };
+    let form = DateStyle::Form(Form(format!("{}, {time}", habit.short)));
+    format!("{} ({})", date(at, zone, language, &form), zone.name())
+}
+
 /// A date without a time as the language writes it. `full` is `long`; a style that needs a time is an error.
 pub fn plain_date(
     date: NaiveDate,
@@ -395,6 +407,18 @@ mod tests {
             let shown = if tag == "pt-BR" { shown.replace("-feira", "") } else { shown };
             assert_eq!(shown, text, "{tag} {style}");
         }
+    }
+
+    #[test]
+    fn r60_a_moment_names_its_zone_and_is_written_as_the_reader_writes_it() {
+        let shown = |tag: &str, seconds| {
+            let at = chrono::Utc.with_ymd_and_hms(2026, 12, 1, 13, 30, seconds).unwrap();
+            moment(at, Zone::Europe__Berlin, Language::of(tag))
+        };
+        assert_eq!(shown("en", 0), "Dec 1, 2026, 2:30 PM (Europe/Berlin)");
+        assert_eq!(shown("en", 5), "Dec 1, 2026, 2:30:05 PM (Europe/Berlin)");
+        assert_eq!(shown("de", 0), "01.12.2026, 14:30 Uhr (Europe/Berlin)");
+        assert_eq!(shown("fr", 5), "01/12/2026, 14:30:05 (Europe/Berlin)");
     }
 
     #[test]

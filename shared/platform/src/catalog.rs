@@ -5,6 +5,7 @@
 //! and kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dacapo_engine::account::Account;
@@ -13,6 +14,7 @@ use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
+use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{CampaignId, FieldKey};
@@ -33,6 +35,9 @@ pub struct Settings {
     pub time_zone: String,
     /// The language of contacts that have none.
     pub locale: String,
+    /// How dates such as `03/12/2026` are read; they are refused while nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<DateOrder>,
     /// The consent of contacts that are posted without one.
     pub default_consent: Consent,
     /// Who mail comes from, where a campaign does not say.
@@ -45,6 +50,7 @@ impl Default for Settings {
         Self {
             time_zone: "UTC".to_owned(),
             locale: "en".to_owned(),
+            date_order: None,
             default_consent: Consent::Subscribed,
             sender: None,
         }
@@ -81,6 +87,11 @@ impl Head {
     /// How the campaign stands; nothing while it is not published.
     pub fn standing(&self) -> Option<Standing> {
         if self.withdrawn { None } else { self.timeline.standing() }
+    }
+
+    /// Since when the campaign is paused, if it is.
+    pub fn paused_since(&self) -> Option<Instant> {
+        if self.withdrawn { None } else { self.timeline.paused_since() }
     }
 
     /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its versions only.
@@ -220,11 +231,17 @@ type EmailName = (CampaignId, u32, String);
 #[derive(Default)]
 pub(crate) struct CatalogCache {
     loaded: Mutex<Option<Arc<Loaded>>>,
+    /// The revision that was last read or written.
+    known: AtomicU64,
     versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
     placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
 }
 
 impl CatalogCache {
+    fn knows(&self, rev: u64) {
+        self.known.store(rev, Ordering::Relaxed);
+    }
+
     /// How many campaigns there were when the catalog was last read; none where it never was.
     pub(crate) fn campaigns(&self) -> usize {
         let loaded = self.loaded.lock().ok().and_then(|loaded| loaded.clone());
@@ -238,6 +255,16 @@ impl Platform {
     #[must_use]
     pub fn at_work(&self) -> Self {
         Self { pinned: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The revision of the catalog that whoever writes a contact now knows; 0 if that is not known for certain. Nothing is
+    /// read for it.
+    pub(crate) fn known_catalog(&self) -> u64 {
+        if self.alone {
+            return self.catalog.known.load(Ordering::Relaxed);
+        }
+        let pinned = self.pinned.as_ref().and_then(|pinned| pinned.0.lock().ok());
+        pinned.and_then(|pinned| pinned.as_ref().map(|(loaded, _)| loaded.rev)).unwrap_or(0)
     }
 
     /// The catalog as it is now, or as it was when the invocation first needed it.
@@ -282,11 +309,15 @@ impl Platform {
         let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
         let rev = known.as_ref().map_or(0, |known| known.rev);
         let stored = match (self.ports.table.get_since(&self.keys.catalog(), rev).await?, known) {
-            (Since::Same, Some(known)) => return Ok(known),
+            (Since::Same, Some(known)) => {
+                self.catalog.knows(known.rev);
+                return Ok(known);
+            }
             (Since::Same, None) => None,
             (Since::Now(stored), _) => stored,
         };
         let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
+        self.catalog.knows(rev);
         let catalog: Catalog = match &stored {
             Some(item) => read(item)?,
             None => Catalog::default(),
@@ -372,6 +403,11 @@ impl Platform {
             let loaded = self.read_catalog().await?;
             let mut catalog = loaded.catalog.clone();
             let (answer, with_it) = change(&mut catalog)?;
+            for (id, head) in &mut catalog.campaigns {
+                let before = loaded.catalog.campaigns.get(id);
+                let before = before.map_or(0, |before| before.timeline.count());
+                head.timeline.written_in(before, loaded.rev + 1);
+            }
             if catalog == loaded.catalog && with_it.is_empty() {
                 return Ok(answer);
             }
@@ -384,7 +420,10 @@ impl Platform {
             let mut writes = vec![Write::put(stored, condition)];
             writes.extend(with_it);
             match self.write(writes).await {
-                Ok(()) => return Ok(answer),
+                Ok(()) => {
+                    self.catalog.knows(loaded.rev + 1);
+                    return Ok(answer);
+                }
                 Err(TableError::Conflict { which: 0, .. } | TableError::Contended) => {}
                 Err(error) => return Err(E::from(Error::from(error))),
             }

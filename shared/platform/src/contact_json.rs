@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Instant;
+use crate::api::shapes::{ConsentWord, FieldJson};
 use crate::contacts::consent_word;
 
 /// An instant as programs outside read it: RFC 3339 in UTC.
@@ -39,8 +40,10 @@ pub struct ContactShape {
     /// Assigned tags, each with the instant it was last assigned.
     tags: BTreeMap<String, String>,
     /// Custom fields that have a value.
+    #[schema(value_type = BTreeMap<String, FieldJson>)]
     fields: BTreeMap<String, Value>,
     /// `subscribed`, `unsubscribed` or `none`.
+    #[schema(value_type = ConsentWord)]
     consent: &'static str,
     /// `null`, `bounced`, `complained` or `manual`.
     suppressed: Option<&'static str>,

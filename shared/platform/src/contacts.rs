@@ -92,10 +92,15 @@ impl Platform {
     ///
     /// What the table answers.
     pub async fn contact_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
-        match self.get(&self.keys.address(address)).await? {
-            Some(item) => Ok(Some(read::<StoredAddress>(&item)?.contact)),
-            None => Ok(None),
+        if let Some(item) = self.get(&self.keys.address(address)).await? {
+            return Ok(Some(read::<StoredAddress>(&item)?.contact));
         }
+        for key in self.keys.addresses_before(address) {
+            if let Some(item) = self.get(&key).await? {
+                return Ok(Some(read::<StoredAddress>(&item)?.contact));
+            }
+        }
+        Ok(None)
     }
 
     /// The contact that has an address, as it was a moment ago at least: what follows from it has to be committed on
@@ -118,8 +123,16 @@ impl Platform {
     pub async fn contacts_of(&self, addresses: &[String]) -> Result<Vec<Option<ContactId>>, Error> {
         let keys: Vec<_> = addresses.iter().map(|address| self.keys.address(address)).collect();
         let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
-        let owner = |item: &Item| Ok(read::<StoredAddress>(item)?.contact);
-        stored.iter().map(|item| item.as_ref().map(owner).transpose()).collect()
+        let mut owners = Vec::new();
+        for (item, address) in stored.iter().zip(addresses) {
+            owners.push(match item {
+                Some(item) => Some(read::<StoredAddress>(item)?.contact),
+                // An address of ASCII has never had another form.
+                None if address.is_ascii() && !address.contains("xn--") => None,
+                None => self.contact_of(address).await?,
+            });
+        }
+        Ok(owners)
     }
 
     /// Creates the contact with this address, or changes it, as one change. The patch itself need not hold the
@@ -200,7 +213,9 @@ impl Platform {
         let mut patch = patch.clone();
         let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
         patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
-        let change = contact.apply(&patch, by.clone(), None, now, 0).cloned();
+        contact.apply(&patch, by.clone(), None, now, 0);
+        contact.made_knowing(0, self.known_catalog());
+        let change = contact.recent.last().cloned();
         let written = Written { contact, created: true, change };
         let owner = item(self.keys.address(address), &StoredAddress { contact: id })
             .map_err(WriteError::Failed)?;
@@ -287,7 +302,9 @@ impl Platform {
             None => Cow::Borrowed(patch),
         };
         let mut contact = before.clone();
-        let change = contact.apply(&patch, by.clone(), None, self.now(), 0).cloned();
+        let changed = contact.apply(&patch, by.clone(), None, self.now(), 0).is_some();
+        contact.made_knowing(before.rev, self.known_catalog());
+        let change = contact.recent.last().filter(|_| changed).cloned();
         let written = Written { contact, created: false, change };
         let mut writes = Vec::new();
         if written.change.is_some() {
@@ -346,6 +363,8 @@ impl Platform {
         }
         if let Some(old) = &old {
             writes.push(Write::delete(self.keys.address(old), Condition::Always));
+            let earlier = self.keys.addresses_before(old).into_iter();
+            writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
             // Whoever posts the old address is not asked again.
             if let Some(refusal) = Refusal::left_behind(before, after) {
                 writes.push(self.remember(old, refusal).await?);

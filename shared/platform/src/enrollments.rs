@@ -11,6 +11,7 @@ mod stored;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dacapo_engine::campaign::Campaign;
@@ -305,7 +306,10 @@ impl Platform {
             return Ok(Judged::Came(Came::Ignored(Ignored::AlreadyApplied)));
         }
         let (mut catalog, mut as_of) = self.catalog_as_of(contact.updated_at).await?;
-        if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment)) {
+        // What was published, paused or resumed before a change has to be known to whoever looks at it.
+        if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
+            || catalog.rev < contact.knows_catalog()
+        {
             (catalog, as_of) = self.catalog_as_of(Instant::MAX_UTC).await?;
         }
         if let Some(error) = catalog.broken.get(campaign) {
@@ -324,6 +328,7 @@ impl Platform {
             baseline,
             enrollment,
             statuses: &statuses,
+            is_image: image.is_some(),
             now: self.now(),
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
@@ -342,7 +347,16 @@ impl Platform {
         let Question { image, as_of, .. } = question;
         let (decision, ground) = match self.judge(question, enrollment, contact).await? {
             Judged::Decided(decision, ground) => (decision, ground),
-            Judged::Came(came) => return Ok(Try::Came(came)),
+            Judged::Came(came) => {
+                // It may have been committed by somebody who did not come further.
+                if let Some(enrollment) = enrollment
+                    && !enrollment.parked_entries.is_empty()
+                {
+                    let Question { campaign, .. } = question;
+                    self.follow(&contact.id, campaign, enrollment.milestones).await?;
+                }
+                return Ok(Try::Came(came));
+            }
         };
         let (id, campaign) = (&contact.id, &ground.campaign);
         match decision {
@@ -357,10 +371,19 @@ impl Platform {
                     }
                     Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
                     Commit::Made(_) if again => Ok(Try::Again),
-                    Commit::Made(committed) => Ok(Try::Came(match ignored {
-                        Some(ignored) => Came::Ignored(ignored),
-                        None => Came::Committed(committed),
-                    })),
+                    Commit::Made(committed) => {
+                        let next = &committed.enrollment;
+                        let timeline = &campaign.timeline;
+                        let paused = timeline.standing().is_some_and(|standing| standing.paused);
+                        // The pause may be over by now, and whoever went through the members have been here before.
+                        if next.is_behind(timeline.count()) || (paused && next.waits_for_resume()) {
+                            self.follow(id, &campaign.id, next.milestones).await?;
+                        }
+                        Ok(Try::Came(match ignored {
+                            Some(ignored) => Came::Ignored(ignored),
+                            None => Came::Committed(committed),
+                        }))
+                    }
                 }
             }
             Decision::Seen(next) => {
@@ -378,8 +401,31 @@ impl Platform {
         }
     }
 
+    /// If there have been milestones behind those that an enrollment knows, it is asked once more, on the contact as it is
+    /// now: who was enrolled while a resume went through the members was not among them.
+    fn follow<'a>(
+        &'a self,
+        id: &'a ContactId,
+        campaign: &'a CampaignId,
+        milestones: u32,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
+        Box::pin(async move {
+            let fresh = Self { pinned: None, ..self.clone() };
+            let loaded = fresh.catalog().await?;
+            let now = loaded.campaigns.get(campaign).map_or(0, |now| now.timeline.count());
+            if now <= milestones {
+                return Ok(());
+            }
+            match fresh.happen(id, campaign, &Event::Changed).await {
+                // Newer changes are on their way in the feed, and the last of them comes here again.
+                Ok(_) | Err(Error::Behind) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
     /// The campaign with the version that the enrollment's tokens are on.
-    async fn with_version(
+    pub(crate) async fn with_version(
         &self,
         campaign: &Arc<Campaign>,
         enrollment: Option<&Enrollment>,

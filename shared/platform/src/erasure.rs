@@ -57,6 +57,8 @@ impl Platform {
             ];
             if let Some(address) = contact.address() {
                 writes.push(Write::delete(self.keys.address(address), Condition::Always));
+                let earlier = self.keys.addresses_before(address).into_iter();
+                writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
                 // Of an account that is erased as a whole nothing is remembered.
                 if let Some(refusal) = Refusal::of(&contact)
                     && self.catalog().await?.catalog.erased_by.is_none()

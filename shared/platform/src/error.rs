@@ -50,6 +50,7 @@ impl Error {
                 | TableError::Contended
                 | TableError::Throttled
                 | TableError::Unknown(_)
+                | TableError::Full(_)
                 | TableError::Failed(_),
             )
             | Self::Unavailable(_)

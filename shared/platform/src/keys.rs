@@ -6,7 +6,7 @@
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
-//! | history | `A#a#C#c` | `H#instant#p#rev` |
+//! | history | `A#a#C#c` | `H#instant#p#rev`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
 //! | the no of an address that nobody has | `A#a#NO#shard` | the address, keyed and hashed |
@@ -25,7 +25,7 @@
 //! they do. The index lists contacts and mass actions of an account, and members of a campaign.
 
 use chrono::NaiveDate;
-use dacapo_engine::address::folded;
+use dacapo_engine::address::{folded, kept_before};
 use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
 use dacapo_engine::time::Instant;
@@ -44,6 +44,15 @@ pub const ENROLLMENT: &str = "E#";
 
 /// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
+
+/// What stands in the place of a campaign in the key of what nothing followed from.
+const NO_CAMPAIGN: &str = "~";
+
+/// Whether an item of the history says that nothing followed.
+pub fn is_trace(key: &Key) -> bool {
+    let mut parts = key.sk.strip_prefix(Keys::HISTORY).unwrap_or_default().split('#');
+    parts.nth(1) == Some(NO_CAMPAIGN)
+}
 
 /// Whether the change feed carries the item: contacts and enrollments, and nothing else.
 pub fn is_fed(key: &Key) -> bool {
@@ -122,6 +131,15 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
+    /// What nothing followed from, in the history: a change by the contact's `rev` after it, a post that changed nothing
+    /// by what identifies it besides. No campaign is called `~`.
+    pub fn trace(&self, contact: &ContactId, at: Instant, rev: u64, post: Option<u64>) -> Key {
+        let at = at.timestamp_millis();
+        let post = post.map_or_else(String::new, |post| format!(".{post:016x}"));
+        let sk = format!("{}{at:015}#{NO_CAMPAIGN}#{rev:010}{post}", Self::HISTORY);
+        Key::new(self.contact_partition(contact), sk)
+    }
+
     /// How the sort keys of history begin.
     pub const HISTORY: &str = "H#";
 
@@ -152,6 +170,13 @@ impl Keys {
     pub fn refusal(&self, hash: [u8; 32]) -> Key {
         let shard = u32::from(hash[0]) % SHARDS;
         Key::new(self.refusals(shard), hexadecimal(&hash))
+    }
+
+    /// Where addresses stood that were stored before they had one form: by the form that they were written in.
+    pub fn addresses_before(&self, address: &str) -> Vec<Key> {
+        let at =
+            |form: &String| Key::new(format!("A#{}#@#{}", self.account, sha256(form)), "ADDRESS");
+        kept_before(&folded(address)).iter().map(at).collect()
     }
 
     /// Where all contacts stand in the index.
@@ -207,6 +232,17 @@ impl Keys {
     /// The contacts that have a tag, by shard.
     pub fn tagged(&self, tag: &Tag, shard: u32) -> String {
         format!("A#{}#T#{}#{shard}", self.account, sha256(tag.folded()))
+    }
+
+    /// The list of the tag from before folding followed Unicode, where it is another.
+    pub fn tagged_before(&self, tag: &Tag, shard: u32) -> Option<String> {
+        let folded = tag.folded_before()?;
+        Some(format!("A#{}#T#{}#{shard}", self.account, sha256(&folded)))
+    }
+
+    /// A contact that has a tag, in the list from before.
+    pub fn tag_member_before(&self, tag: &Tag, contact: &ContactId) -> Option<Key> {
+        Some(Key::new(self.tagged_before(tag, shard(contact))?, contact.as_str()))
     }
 
     /// A contact that has a tag.
@@ -330,8 +366,12 @@ pub fn kind(key: &Key) -> &'static str {
     }
 }
 
-/// The enrollment's revision that a key of the history belongs to; none for its later parts.
+/// The enrollment's revision that a key of the history belongs to; none for its later parts, and for what belongs to no
+/// enrollment.
 pub fn revision_of_history(key: &Key) -> Option<u64> {
+    if is_trace(key) {
+        return None;
+    }
     key.sk.rsplit_once('#')?.1.parse().ok()
 }
 

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod aside;
+pub mod calling;
 pub mod campaigns;
 pub mod catalog;
 pub mod contact_json;
@@ -22,7 +23,10 @@ pub mod metrics;
 pub mod platform;
 pub mod ports;
 mod refusals;
+mod rendering;
+pub mod seldom;
 pub mod table;
 pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
+pub use rendering::Unrendered;

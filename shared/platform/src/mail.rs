@@ -2,7 +2,10 @@
 
 use dacapo_engine::campaign::format::{Email, Purpose, Sender};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::template::{Escape, MergeValues, one_line, placeholders, render};
+use dacapo_engine::template::{Budget, Escape, MergeValues, one_line, placeholders};
+
+use crate::platform::Platform;
+use crate::rendering::{Renderer, Unrendered, text_of_html};
 
 /// A mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,26 +60,75 @@ pub struct Rendered {
 
 impl Rendered {
     /// The plain text that leaves with the mail, for readers that show no HTML: the e-mail's own, or that of its HTML.
-    pub fn text_part(&self) -> String {
-        let of_html = |html: &String| html2text::from_read(html.as_bytes(), 78).unwrap_or_default();
-        self.text.clone().or_else(|| self.html.as_ref().map(of_html)).unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// If making it from the HTML takes more than the budget.
+    pub fn text_part(&self, budget: Budget) -> Result<String, Unrendered> {
+        match (&self.text, &self.html) {
+            (Some(text), _) => Ok(text.clone()),
+            (None, Some(html)) => text_of_html(html, budget),
+            (None, None) => Ok(String::new()),
+        }
     }
 }
 
-/// Renders an e-mail.
+impl Platform {
+    /// Renders an e-mail, where it holds up nobody if it takes long. With `text_part`, the plain text comes along.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words: an empty placeholder without a default, first of all (R33).
+    pub(crate) async fn rendered(
+        &self,
+        email: &Email,
+        values: &MergeValues,
+        text_part: bool,
+    ) -> Result<(Rendered, String), String> {
+        let made = match complete(email, values, text_part, Budget::Small) {
+            Err(Unrendered { over_budget: true, .. }) => {
+                let (email, values) = (email.clone(), values.clone());
+                self.aside(move || complete(&email, &values, text_part, Budget::Full))
+                    .await
+                    .unwrap_or_else(|| Err(Unrendered::broken_off()))
+            }
+            done => done,
+        };
+        made.map_err(|unrendered| unrendered.reason)
+    }
+}
+
+fn complete(
+    email: &Email,
+    values: &MergeValues,
+    text_part: bool,
+    budget: Budget,
+) -> Result<(Rendered, String), Unrendered> {
+    let rendered = rendered(email, values, budget)?;
+    let text = if text_part { rendered.text_part(budget)? } else { String::new() };
+    Ok((rendered, text))
+}
+
+/// Renders an e-mail within a budget.
 ///
 /// # Errors
 ///
 /// The reason, in words: an empty placeholder without a default, first of all (R33).
-pub fn rendered(email: &Email, values: &MergeValues) -> Result<Rendered, String> {
-    let one =
-        |source: &str, escape| render(source, escape, values).map_err(|error| error.to_string());
-    let subject = one_line(&one(&email.subject, Escape::Text)?);
+pub fn rendered(
+    email: &Email,
+    values: &MergeValues,
+    budget: Budget,
+) -> Result<Rendered, Unrendered> {
+    let mut renderer = Renderer::new(values, budget);
+    let subject = one_line(&renderer.render(&email.subject, Escape::Text)?);
     if subject.is_empty() {
-        return Err("the subject is empty".to_owned());
+        return Err(Unrendered::because("the subject is empty"));
     }
-    let mut html = email.html.as_deref().map(|source| one(source, Escape::Html)).transpose()?;
-    let mut text = email.text.as_deref().map(|source| one(source, Escape::Text)).transpose()?;
+    let mut each = |source: &Option<String>, escape| {
+        source.as_deref().map(|source| renderer.render(source, escape)).transpose()
+    };
+    let mut html = each(&email.html, Escape::Html)?;
+    let mut text = each(&email.text, Escape::Text)?;
     let link = values.values.get("unsubscribe_url");
     if email.purpose == Purpose::Marketing
         && !reads_unsubscribe(email)
@@ -143,7 +195,8 @@ mod tests {
         let values =
             values.map(|(path, text)| (path.to_owned(), MergeValue::Text(text.to_owned())));
         let (zone, language) = (Zone::Europe__Berlin, Language::of("de"));
-        rendered(&email, &MergeValues { zone, language, values: values.into() }).unwrap()
+        let values = MergeValues { zone, language, values: values.into() };
+        rendered(&email, &values, Budget::Small).unwrap()
     }
 
     #[test]
@@ -151,7 +204,7 @@ mod tests {
         let html = "<p>Dear <b>{{ contact.first_name }}</b></p><p><a href='https://a.example/b'>Book</a></p>";
         let mail = said(&json!({ "subject": "Hello", "html": html }));
         assert_eq!(mail.text, None);
-        let text = mail.text_part();
+        let text = mail.text_part(Budget::Small).unwrap();
         for part in ["Dear **Ann & Co**", "[Book][1]", "https://a.example/b", "[Abmelden][2]", LINK]
         {
             assert!(text.contains(part), "{part} in {text}");
@@ -162,11 +215,14 @@ mod tests {
     fn r32_marketing_mail_has_the_unsubscribe_link_in_each_of_its_bodies() {
         let mail =
             said(&json!({ "subject": "Hello", "text": "Dear you", "html": "<p>Dear you</p>" }));
-        assert_eq!(mail.text_part(), format!("Dear you\n\n-- \nAbmelden: {LINK}\n"));
+        assert_eq!(
+            mail.text_part(Budget::Small).unwrap(),
+            format!("Dear you\n\n-- \nAbmelden: {LINK}\n")
+        );
         let footer = format!("<p>Dear you</p>\n<p><a href=\"{LINK}\">Abmelden</a></p>");
         assert_eq!(mail.html.as_deref(), Some(footer.as_str()));
         let confirmation =
             json!({ "subject": "Hello", "text": "Dear you", "purpose": "transactional" });
-        assert_eq!(said(&confirmation).text_part(), "Dear you");
+        assert_eq!(said(&confirmation).text_part(Budget::Small).unwrap(), "Dear you");
     }
 }

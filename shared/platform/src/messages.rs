@@ -69,6 +69,9 @@ pub struct MessageRecord {
     /// How often it was tried.
     #[serde(default)]
     pub attempt: u32,
+    /// How often the mail service took nothing at all when it was to be sent; these are no tries.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stops: u32,
     /// Until when a claim holds.
     #[serde(
         default,
@@ -84,6 +87,11 @@ pub struct MessageRecord {
     /// The identity of the last write.
     #[serde(default)]
     pub w: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Platform {

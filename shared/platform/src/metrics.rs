@@ -85,7 +85,7 @@ pub(crate) fn committed(writes: &[ContactWrite], records: &[Record]) {
     for line in records.iter().flat_map(|record| &record.lines) {
         if let Happened::MessageSettled { outcome, .. } = &line.what {
             Metric::Messages(*outcome).tell(1);
-        } else if let Happened::Parked { .. } = &line.what {
+        } else if let Happened::Parked { .. } | Happened::ParkedUntilResumed { .. } = &line.what {
             Metric::Parked.tell(1);
         } else if let Happened::Held { .. } = &line.what {
             Metric::Held.tell(1);

@@ -1,6 +1,6 @@
 //! The platform: one account's store and ports, behind every function.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{AccountId, ContactId};
@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
-use crate::ports::{Caller, Chance, Clock, Mailer, Outbox};
+use crate::ports::{AtOnce, BusyWork, Caller, Chance, Clock, Mailer, Outbox};
+use crate::seldom::Seldom;
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
 /// How often a write that lost a race is tried again.
@@ -44,6 +45,13 @@ pub struct Defaults {
     pub restart_delay: Option<Span>,
 }
 
+/// What is warned about now and then, not every time.
+#[derive(Default)]
+pub(crate) struct Warned {
+    pub(crate) mail: Seldom,
+    pub(crate) webhooks: Seldom,
+}
+
 /// One account, with the ports. Cheap to clone.
 #[derive(Clone)]
 pub struct Platform {
@@ -55,9 +63,15 @@ pub struct Platform {
     pub public_url: String,
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
+    /// Whether no other process writes to the table: then this one knows the newest revision of the catalog without reading
+    /// it.
+    pub alone: bool,
+    /// Where work goes that others should not wait for.
+    pub busy_work: Arc<dyn BusyWork>,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
+    pub(crate) warned: Arc<Warned>,
     /// What is read once for one invocation.
     pub(crate) pinned: Option<Arc<Pinned>>,
 }
@@ -67,8 +81,37 @@ impl Platform {
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         let catalog = Arc::new(CatalogCache::default());
         let (keys, defaults) = (Keys::of(account), Defaults::default());
-        let (known_tags, last_id) = (Arc::default(), Arc::default());
-        Self { ports, keys, public_url, defaults, catalog, known_tags, last_id, pinned: None }
+        let (known_tags, last_id, warned) = (Arc::default(), Arc::default(), Arc::default());
+        let (alone, pinned) = (false, None);
+        Self {
+            ports,
+            keys,
+            public_url,
+            defaults,
+            alone,
+            busy_work: Arc::new(AtOnce),
+            catalog,
+            known_tags,
+            last_id,
+            warned,
+            pinned,
+        }
+    }
+
+    /// Does busy work where it holds up nobody else. `None` if it was broken off.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&answer);
+        self.busy_work
+            .run(Box::new(move || {
+                let made = work();
+                *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            }))
+            .await;
+        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Now.

@@ -17,6 +17,22 @@ use crate::mail::Mail;
 pub trait Clock: Send + Sync {
     /// Now. It never falls.
     fn now(&self) -> Instant;
+
+    /// What is wrong with it for now.
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
+}
+
+/// What is wrong with a port for now, for people to see. It holds no e-mail address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind, stable: `mail_stopped`, `clock_went_back`.
+    pub code: &'static str,
+    /// What is wrong, and what to do about it.
+    pub detail: String,
+    /// Since when.
+    pub since: Instant,
 }
 
 /// Letters and digits that are not easily confused, in order.
@@ -237,16 +253,25 @@ pub trait Mailer: Send + Sync {
     /// How mail leaves.
     fn post(&self) -> Post;
 
-    /// Sends a mail. Answers the service's id for it.
+    /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the service's id for it.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+
+    /// What is wrong with the service for now.
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
 }
 
 /// Why a mail was not sent, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// Definitely not sent, worth another try: throttled, unreachable.
+    /// Definitely not sent, worth another try: the service takes this mail later, perhaps.
     #[error("not sent for now: {0}")]
     NotNow(String),
+    /// Definitely not sent, and whatever the mail: the service is not reached, or takes none from here (wrong
+    /// credentials, a suspended account). It waits, and this was none of its tries.
+    #[error("the mail service takes nothing for now: {0}")]
+    Stopped(String),
     /// Definitely not sent, and it would not be the next time: rejected.
     #[error("refused: {0}")]
     Refused(String),
@@ -271,6 +296,29 @@ pub struct Request {
 /// Who makes HTTP requests.
 #[async_trait]
 pub trait Caller: Send + Sync {
+    /// When a request to this URL could be made, if its host has as many under way as it may have for now.
+    fn not_before(&self, _url: &str, _now: Instant) -> Option<Instant> {
+        None
+    }
+
     /// Makes one, within ten seconds. Answers the HTTP status.
     async fn call(&self, request: &Request) -> Result<u16, Unavailable>;
+}
+
+/// Where work goes that keeps a processor busy for longer than others should wait: off the threads that answer and
+/// decide, where there are several.
+#[async_trait]
+pub trait BusyWork: Send + Sync {
+    /// Does it, and comes back when it is done. Work that panics is over, too.
+    async fn run(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+/// Busy work is done at once by whoever asks: where nobody else waits.
+pub struct AtOnce;
+
+#[async_trait]
+impl BusyWork for AtOnce {
+    async fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
 }

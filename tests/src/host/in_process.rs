@@ -59,6 +59,7 @@ impl Host for InProcess {
             directory: self.directory.as_ref().map(|directory| directory.path().to_owned()),
             clock: ClockKind::Standing(at),
             time_zone: None,
+            locale: None,
             smtp: None,
             public_url: "https://dacapo.example".to_owned(),
             local: true,

@@ -9,7 +9,7 @@ use dacapo_engine::campaign::validate::{AccountView, validate};
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::{FieldType, built_in};
-use dacapo_engine::history::Record;
+use dacapo_engine::history::{Reader, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::simulation::{Observed, World};
@@ -17,7 +17,7 @@ use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone};
 
 use super::script::{Change, Deed, Publish, Script};
-use super::stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
+use super::stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};
 
 /// See the module. It plays every script.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl Stage for EngineStage {
             Deed::Publish(publish) => publish_on(world, publish)?,
             Deed::Pause(campaign) => world.pause(campaign),
             Deed::Resume { campaign, skip, enroll_existing } => {
-                world.resume(campaign, *skip);
+                world.resume(campaign, *skip, "admin");
                 if *enroll_existing {
                     world.enroll_existing(campaign);
                 }
@@ -66,6 +66,10 @@ impl Stage for EngineStage {
             Deed::Release(contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
                 world.release(&contact_id(contact)?, campaign, by);
+            }
+            Deed::ByHand(order, contact, campaign) => {
+                let by = Author::ApiKey("console".to_owned());
+                world.by_hand(&contact_id(contact)?, campaign, *order, by);
             }
             Deed::Change(contact, change) => return self.change(contact, change),
         }
@@ -96,6 +100,12 @@ impl Stage for EngineStage {
                     let lines = lines(world, contact, campaign, record);
                     came_out.extend(lines.into_iter().map(CameOut::Told));
                 }
+                Observed::Nothing(contact, trace) => came_out.push(CameOut::Nothing(Nothing {
+                    contact: contact.to_string(),
+                    at: trace.at,
+                    text: trace.words(),
+                    cause: trace.because.words(),
+                })),
                 Observed::Called(contact, campaign, element) => {
                     let names = (contact.to_string(), campaign.to_string(), element.to_string());
                     came_out.push(CameOut::Called(names.0, names.1, names.2));
@@ -125,6 +135,11 @@ impl Stage for EngineStage {
                     .map(|token| (token.element.to_string(), token.due()))
                     .collect(),
                 parked: enrollment.parked.as_ref().and(enrollment.eligible_at),
+                parked_entries: enrollment
+                    .parked_entries
+                    .iter()
+                    .map(|entry| entry.element.to_string())
+                    .collect(),
             })
             .collect())
     }
@@ -210,15 +225,17 @@ fn publish_on(world: &mut World, publish: &Publish) -> Result<(), String> {
 
 /// The lines of a record as programs read them.
 fn lines(world: &World, contact: &ContactId, campaign: &CampaignId, record: &Record) -> Vec<Told> {
-    let zone =
-        world.contact(contact).map_or(world.account.zone, |contact| world.account.zone_of(contact));
+    let Some(reader) = world.contact(contact).map(|contact| Reader::of(&world.account, contact))
+    else {
+        return Vec::new();
+    };
     let lines = record.lines.iter().map(|line| Told {
         contact: contact.to_string(),
         campaign: campaign.to_string(),
         run: line.run,
         element: line.element.as_ref().map(ToString::to_string),
         at: record.at,
-        text: line.what.words(zone, &record.because),
+        text: line.what.words(&reader, &record.because),
         cause: record.because.words(),
     });
     lines.collect()

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_engine::contact::Consent;
 use dacapo_engine::field::built_in;
+use dacapo_engine::history::Order;
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
-use super::stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
+use super::stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};
 use crate::host::{Call, Host};
 
 /// Where `stop` is asked for.
@@ -32,6 +33,8 @@ struct Person {
     id: String,
     /// How many lines of each campaign's history have been told.
     told: BTreeMap<String, usize>,
+    /// How many lines about what nothing followed from have been told.
+    nothings: usize,
     /// How often each message has been told, as it was answered.
     mails: BTreeMap<String, usize>,
 }
@@ -125,7 +128,8 @@ impl<H: Host> HttpStage<H> {
         let posted = self.host.ask(&Call::post("/v1/hooks/contact", &body).by(&self.zapier))?;
         if !self.people.contains_key(name) {
             let id = text(&posted, "contact_id")?;
-            let person = Person { id, told: BTreeMap::new(), mails: BTreeMap::new() };
+            let (told, mails) = (BTreeMap::new(), BTreeMap::new());
+            let person = Person { id, told, nothings: 0, mails };
             self.people.insert(name.to_owned(), person);
         }
         Ok(())
@@ -136,12 +140,28 @@ impl<H: Host> HttpStage<H> {
         let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
         let mut lines = self.host.list(&path, self.host.admin_key())?;
         lines.reverse();
-        let lines = lines.iter().map(|line| {
+        let lines = lines.iter().filter(|line| !is_nothing(line)).map(|line| {
             Ok(Told {
                 contact: name.to_owned(),
                 campaign: text(line, "campaign")?,
                 run: number(line, "run")?,
                 element: line["element"].as_str().map(str::to_owned),
+                at: instant(&line["at"])?,
+                text: text(line, "text")?,
+                cause: text(line, "cause")?,
+            })
+        });
+        lines.collect()
+    }
+
+    /// What nothing followed from, oldest first.
+    fn nothings(&self, name: &str) -> Result<Vec<Nothing>, String> {
+        let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
+        let mut lines = self.host.list(&path, self.host.admin_key())?;
+        lines.reverse();
+        let lines = lines.iter().filter(|line| is_nothing(line)).map(|line| {
+            Ok(Nothing {
+                contact: name.to_owned(),
                 at: instant(&line["at"])?,
                 text: text(line, "text")?,
                 cause: text(line, "cause")?,
@@ -193,7 +213,7 @@ impl<H: Host> Stage for HttpStage<H> {
                 Some(Command::Deed(deed)) => lacks.extend(self.lacks_for(deed)),
                 Some(
                     Command::Account
-                    | Command::Show(Shows::Mails | Shows::History | Shows::Causes)
+                    | Command::Show(Shows::Mails | Shows::History | Shows::Causes | Shows::Traces)
                     | Command::Question(_),
                 )
                 | None => {}
@@ -272,6 +292,20 @@ impl<H: Host> Stage for HttpStage<H> {
                     return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
                 }
             }
+            Deed::ByHand(order, contact, campaign) => {
+                let word = match order {
+                    Order::Start => "start",
+                    Order::Reset | Order::StopAndReset => "reset",
+                    Order::Stop => "stop",
+                };
+                let id = &self.person(contact)?.id;
+                let path = format!("/v1/contacts/{id}/enrollments/{campaign}/{word}");
+                let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
+                // What cannot be done is told in the history, or is nothing.
+                if !matches!(answer.status, 200 | 404 | 409) {
+                    return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
+                }
+            }
             Deed::Change(contact, change) => return self.change(contact, change),
         }
         Ok(true)
@@ -286,6 +320,7 @@ impl<H: Host> Stage for HttpStage<H> {
         let names: Vec<String> = self.people.keys().cloned().collect();
         for name in names {
             let (told, settled) = (self.told(&name)?, self.settled(&name)?);
+            let nothings = self.nothings(&name)?;
             let Some(person) = self.people.get_mut(&name) else { continue };
             let mut lines: BTreeMap<String, usize> = BTreeMap::new();
             for line in told {
@@ -296,6 +331,10 @@ impl<H: Host> Stage for HttpStage<H> {
                 }
             }
             person.told = lines;
+            let many = nothings.len();
+            let new = nothings.into_iter().skip(person.nothings);
+            came_out.extend(new.map(CameOut::Nothing));
+            person.nothings = many;
             let mut mails: BTreeMap<String, usize> = BTreeMap::new();
             for (answered, mail) in settled {
                 let nth = mails.entry(answered.clone()).or_default();
@@ -315,6 +354,7 @@ impl<H: Host> Stage for HttpStage<H> {
         let places = enrollments.iter().map(|enrollment| {
             let parked = !enrollment["parked"].is_null();
             let tokens = enrollment["tokens"].as_array().into_iter().flatten();
+            let parked_entries = enrollment["parked_entries"].as_array().into_iter().flatten();
             Ok(Whereabouts {
                 campaign: text(enrollment, "campaign")?,
                 run: number(enrollment, "run")?,
@@ -324,6 +364,9 @@ impl<H: Host> Stage for HttpStage<H> {
                         let due = Some(&token["due"]).filter(|due| !due.is_null());
                         Ok((text(token, "element")?, due.map(instant).transpose()?))
                     })
+                    .collect::<Result<_, String>>()?,
+                parked_entries: parked_entries
+                    .map(|entry| text(entry, "element"))
                     .collect::<Result<_, String>>()?,
                 parked: parked.then(|| instant(&enrollment["eligible_at"])).transpose()?,
             })
@@ -362,9 +405,11 @@ impl<H: Host> HttpStage<H> {
             Deed::Resume { enroll_existing: true, .. } if !self.host.lists_show_at_once() => {
                 vec![Lack::ListsAtOnce]
             }
-            Deed::ClockTo(_) | Deed::Pause(_) | Deed::Resume { .. } | Deed::Release(..) => {
-                Vec::new()
-            }
+            Deed::ClockTo(_)
+            | Deed::Pause(_)
+            | Deed::Resume { .. }
+            | Deed::Release(..)
+            | Deed::ByHand(..) => Vec::new(),
             Deed::DownUntil(_) if self.host.can_stop() => Vec::new(),
             Deed::DownUntil(_) => vec![Lack::Stopping],
             Deed::MailService(_) => vec![Lack::MailService],
@@ -386,6 +431,11 @@ impl<H: Host> HttpStage<H> {
             }
         }
     }
+}
+
+/// Whether a line of history says that nothing followed.
+fn is_nothing(line: &Value) -> bool {
+    matches!(line["kind"].as_str(), Some("nothing_followed" | "nothing_changed"))
 }
 
 fn text(of: &Value, key: &str) -> Result<String, String> {

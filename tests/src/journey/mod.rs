@@ -10,7 +10,7 @@
 //! | `# …` | a title or a remark |
 //! | `zone Europe/Berlin` | the account's zone; all clock lines are local times there |
 //! | `field birthday date` | declares an account field |
-//! | `show mails` / `show all` / `show causes` / `show ignored` | what comes out: messages only; history too (the default); with the cause of every line; ignored events too |
+//! | `show mails` / `show all` / `show causes` / `show traces` / `show ignored` | what comes out: messages only; history too (the default); with the cause of every line; what nothing followed from too; ignored events too |
 //! | `campaign NAME [migrate] [enroll existing]` | publishes `examples/NAME.yaml`, or the indented YAML below the line |
 //! | `2026-12-01 09:00[:30]` | moves the clock; what comes due on the way happens |
 //! | `down until 2026-12-01 09:00` | moves the clock while the system is down, then lets it work |
@@ -19,6 +19,7 @@
 //! | `mail service accepts` / `refuses` / `is silent` | what it says to a message from now on (R31) |
 //! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
 //! | `release ann NAME` | lifts `held` |
+//! | `by hand start ann NAME`, `by hand reset …`, `by hand stop …` | what a person does to one contact |
 //! | `where ann` | where the contact is, in every campaign |
 //! | `history ann WORDS` | the lines of the contact's history that have these words, in every campaign |
 //! | `statistics NAME` | R53 |
@@ -39,4 +40,4 @@ pub use folder::{Journey, Played, Player};
 pub use http::HttpStage;
 pub use play::play;
 pub use script::{Change, Deed, Publish, Question, Script, address};
-pub use stage::{CameOut, Counts, Lack, Mail, Stage, Told, Whereabouts};
+pub use stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};

@@ -6,7 +6,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 
 use super::script::{Command, Deed, Question, Script, Shows};
-use super::stage::{CameOut, Stage, Told};
+use super::stage::{CameOut, Nothing, Stage, Told};
 
 /// Plays a script and answers it with what came out.
 ///
@@ -85,6 +85,7 @@ impl Player<'_> {
             | Deed::MailService(_)
             | Deed::Stop { .. }
             | Deed::Release(..)
+            | Deed::ByHand(..)
             | Deed::Change(..) => return Err(FIRST.to_owned()),
         }
         self.begun = true;
@@ -120,9 +121,17 @@ impl Player<'_> {
                     );
                     let _ = match self.shows {
                         Shows::Causes => writeln!(self.out, " ({})", told.cause),
-                        Shows::Mails | Shows::History | Shows::Ignored => writeln!(self.out),
+                        Shows::Mails | Shows::History | Shows::Traces | Shows::Ignored => {
+                            writeln!(self.out)
+                        }
                     };
                 }
+                CameOut::Nothing(nothing) if self.shows == Shows::Traces => {
+                    let (at, Nothing { contact, text, cause, .. }) =
+                        (self.at(nothing.at), &nothing);
+                    let _ = writeln!(self.out, "    > {at} {contact} - {text} ({cause})");
+                }
+                CameOut::Nothing(_) => {}
                 CameOut::Called(contact, campaign, element) => {
                     let _ =
                         writeln!(self.out, "    > CALL for {contact} in {campaign} at {element}");
@@ -157,6 +166,10 @@ impl Player<'_> {
                     }
                     if let Some(until) = place.parked {
                         let _ = write!(self.out, ", parked until {}", self.at(until));
+                    }
+                    if !place.parked_entries.is_empty() {
+                        let entries = place.parked_entries.join(", ");
+                        let _ = write!(self.out, ", parked until the resume: {entries}");
                     }
                     let _ = writeln!(self.out);
                 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::NaiveDateTime;
 use dacapo_engine::contact::{Consent, Suppression};
 use dacapo_engine::field::FieldType;
+use dacapo_engine::history::Order;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone, instant_of};
@@ -56,6 +57,8 @@ pub enum Shows {
     History,
     /// The causes of its lines too.
     Causes,
+    /// History, and what nothing followed from.
+    Traces,
     /// Ignored events too.
     Ignored,
 }
@@ -93,6 +96,8 @@ pub enum Deed {
     },
     /// A held contact is released.
     Release(String, CampaignId),
+    /// One contact is started, reset or stopped by hand.
+    ByHand(Order, String, CampaignId),
     /// A contact changes.
     Change(String, Change),
 }
@@ -220,6 +225,7 @@ impl Script {
             | Deed::MailService(_)
             | Deed::Stop { .. }
             | Deed::Release(..)
+            | Deed::ByHand(..)
             | Deed::Change(..) => None,
         })
     }
@@ -280,6 +286,15 @@ impl Script {
                     reset_statistics: options.contains("reset statistics"),
                 }
             }
+            ["by", "hand", order, contact, name] => {
+                let order = match *order {
+                    "start" => Order::Start,
+                    "reset" => Order::Reset,
+                    "stop" => Order::Stop,
+                    other => return Err(format!("{other:?} is nothing that is done by hand")),
+                };
+                Deed::ByHand(order, (*contact).to_owned(), campaign_id(name)?)
+            }
             ["release", contact, name] => Deed::Release((*contact).to_owned(), campaign_id(name)?),
             _ if command.starts_with(|c: char| c.is_ascii_digit()) => {
                 Deed::ClockTo(self.clock(command)?)
@@ -331,6 +346,7 @@ fn shows(what: &str) -> Result<Shows, String> {
         "mails" => Shows::Mails,
         "all" => Shows::History,
         "causes" => Shows::Causes,
+        "traces" => Shows::Traces,
         "ignored" => Shows::Ignored,
         other => return Err(format!("{other:?} is nothing that can be shown")),
     })

@@ -126,6 +126,8 @@ pub enum CameOut {
     Mail(Mail),
     /// A line of history.
     Told(Told),
+    /// Nothing followed from what was sent.
+    Nothing(Nothing),
     /// A webhook was called: contact, campaign, element.
     Called(String, String, String),
     /// Something was ignored, in words.
@@ -170,6 +172,19 @@ pub struct Told {
     pub cause: String,
 }
 
+/// A line about what nothing followed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nothing {
+    /// Whose.
+    pub contact: String,
+    /// When it was sent.
+    pub at: Instant,
+    /// What was sent and who looked at it, in words.
+    pub text: String,
+    /// By whom, in words.
+    pub cause: String,
+}
+
 /// Where a contact is in a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
@@ -183,6 +198,8 @@ pub struct Whereabouts {
     pub tokens: Vec<(String, Option<Instant>)>,
     /// Until when a trigger is parked.
     pub parked: Option<Instant>,
+    /// The entries that are answered when the campaign is resumed.
+    pub parked_entries: Vec<String>,
 }
 
 /// A campaign's statistics: words and numbers, in the order in which they are shown.

@@ -10,9 +10,10 @@ use crate::called::{Answer, Called};
 async fn the_account_is_read_and_changed() {
     let api = Called::new().await;
     let account = api.get("/v1/account").await.is(200);
-    let fresh = json!({ "time_zone": "UTC", "locale": "en", "default_consent": "subscribed", "sender": null });
+    let fresh = json!({ "time_zone": "UTC", "locale": "en", "date_order": null, "default_consent": "subscribed",
+        "sender": null });
     assert_eq!(account, fresh);
-    let body = json!({ "time_zone": "Europe/Berlin", "locale": "de", "default_consent": "none",
+    let body = json!({ "time_zone": "Europe/Berlin", "locale": "de", "date_order": "day_first", "default_consent": "none",
         "sender": { "name": "Studio Nord", "address": "hello@studio-nord.example" } });
     assert_eq!(api.patch("/v1/account", &body).await.is(200), body);
     assert_eq!(api.get("/v1/account").await.is(200), body);
@@ -23,7 +24,7 @@ async fn the_account_is_read_and_changed() {
 #[tokio::test]
 async fn what_an_account_cannot_be_is_refused() {
     let api = Called::new().await;
-    let body = json!({ "time_zone": "Berlin", "locale": 7, "default_consent": null, "sender": { "address": "nobody" },
+    let body = json!({ "time_zone": "Mars", "locale": 7, "default_consent": null, "sender": { "address": "nobody" },
         "name": "x" });
     let mut faults = api.patch("/v1/account", &body).await.faults(422);
     faults.sort();

@@ -8,6 +8,7 @@ use dacapo_embedded::clock::ClockKind;
 use dacapo_embedded::{Embedded, Options};
 use dacapo_platform::Instant;
 use dacapo_platform::api::AdminKey;
+use dacapo_tests::described::hold;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -79,6 +80,7 @@ impl Called {
             directory,
             clock: ClockKind::Standing(noon),
             time_zone: None,
+            locale: None,
             smtp: None,
             public_url: "https://dacapo.example".to_owned(),
             local: true,
@@ -118,6 +120,8 @@ impl Called {
         let request = request.body(body.into()).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        hold(method, path, status.as_u16(), kind);
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");
         Answer { status, headers, text }

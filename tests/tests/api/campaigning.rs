@@ -53,6 +53,75 @@ async fn enrollments_say_where_the_contact_is() {
     assert_eq!(enrollment["tokens"], json!([token]));
 }
 
+/// R51: whoever looks at a contact sees why nothing happens.
+#[tokio::test]
+async fn enrollments_say_since_when_their_campaign_is_paused() {
+    let api = greeted().await;
+    let paused_since = async || {
+        let page = api.get(&format!("{ANN}/enrollments")).await.is(200);
+        page["items"][0]["paused_since"].clone()
+    };
+    assert_eq!(paused_since().await, Value::Null);
+    api.post("/v1/campaigns/greeting/pause", &json!({})).await.is(200);
+    assert_eq!(paused_since().await, "2026-11-01T12:00:00Z");
+    let later = api.embedded.platform.now() + TimeDelta::hours(1);
+    api.embedded.worker.advance(later).await;
+    // A version that is published meanwhile does not end the pause, and pausing again does not begin it anew.
+    api.post("/v1/campaigns/greeting/publish", &json!({})).await.is(200);
+    api.post("/v1/campaigns/greeting/pause", &json!({})).await.is(200);
+    assert_eq!(paused_since().await, "2026-11-01T12:00:00Z");
+    api.post("/v1/campaigns/greeting/resume", &json!({})).await.is(200);
+    assert_eq!(paused_since().await, Value::Null);
+}
+
+#[tokio::test]
+async fn history_can_be_had_for_one_campaign() {
+    let api = greeted().await;
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
+    let other = GREETING.replace("id: greeting", "id: other");
+    api.bare("PUT", "/v1/campaigns/other", &headers, other).await.is(201);
+    api.post("/v1/campaigns/other/publish", &json!({ "enroll_existing": true })).await.is(200);
+    api.idle().await;
+    let all = api.get(&format!("{ANN}/history")).await.is(200);
+    let all = all["items"].as_array().expect("lines").clone();
+    for campaign in ["greeting", "other"] {
+        let expected: Vec<Value> =
+            all.iter().filter(|line| line["campaign"] == campaign).cloned().collect();
+        assert!(!expected.is_empty() && expected.len() < all.len());
+        let mut lines = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("{ANN}/history?campaign={campaign}&limit=2{cursor}");
+            let page = api.get(&path).await.is(200);
+            lines.extend(page["items"].as_array().expect("lines").clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(lines, expected);
+    }
+    let none = api.get(&format!("{ANN}/history?campaign=nothing")).await.is(200);
+    assert_eq!(none["items"], json!([]));
+    let refused = api.get(&format!("{ANN}/history?campaign=a%20b")).await;
+    assert_eq!(refused.faults(422), [("campaign".to_owned(), "id".to_owned())]);
+}
+
+/// An address in the place of an id is answered with how to name a contact by it, wherever a contact is named.
+#[tokio::test]
+async fn an_address_in_the_place_of_an_id_gets_a_hint() {
+    let api = greeted().await;
+    for path in ["", "/history", "/enrollments", "/messages"] {
+        let problem = api.get(&format!("/v1/contacts/ann@example.com{path}")).await.problem(404);
+        let detail = problem["detail"].to_string();
+        assert!(detail.contains("`email:ann@example.com`"), "{detail}");
+    }
+    let problem = api.delete("/v1/contacts/ann@example.com").await.problem(404);
+    assert!(problem["detail"].to_string().contains("`email:ann@example.com`"), "{problem}");
+    let asked = json!({ "campaigns": "all", "contacts": { "ids": ["ann@example.com"] } });
+    let refused = api.post("/v1/mass-actions/stop-campaign", &asked).await;
+    assert_eq!(refused.faults(422), [("contacts.ids.0".to_owned(), "value".to_owned())]);
+    assert!(refused.text.contains("emails"), "{}", refused.text);
+}
+
 #[tokio::test]
 async fn history_is_newest_first_with_causes_and_pages() {
     let api = greeted().await;

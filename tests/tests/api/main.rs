@@ -2,6 +2,7 @@
 //! it. The calls about campaigns have a file of their own.
 
 mod account;
+mod by_hand;
 mod called;
 mod campaigning;
 mod contacts;
@@ -10,6 +11,7 @@ mod erased;
 mod fields;
 mod framework;
 mod hooks;
+mod input;
 mod mass_actions;
 mod refusals;
 mod repeats;

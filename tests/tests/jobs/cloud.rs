@@ -193,7 +193,7 @@ impl Cloud {
         match handled {
             Ok(Done::Yes) => {}
             Ok(Done::Soon) => self.queue.push((now, message)),
-            Ok(Done::NotBefore(at)) => self.queue.push((at, message)),
+            Ok(Done::NotBefore(at) | Done::NotTried(at)) => self.queue.push((at, message)),
             // It comes again.
             Err(error) => {
                 assert_eq!(error.answer(), dacapo_platform::error::Answer::Retry, "{error}");

@@ -7,7 +7,7 @@ use dacapo_engine::history::{Cause, Happened};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use dacapo_platform::handlers::StoredHistory;
-use dacapo_platform::keys::{Keys, SHARDS};
+use dacapo_platform::keys::{Keys, SHARDS, is_trace};
 use dacapo_platform::table::{Query, Table as _};
 
 use crate::cloud::Cloud;
@@ -96,7 +96,8 @@ pub(crate) async fn done_by(
 ) -> BTreeMap<(ContactId, CampaignId), usize> {
     let mut pairs: BTreeMap<(ContactId, CampaignId), usize> = BTreeMap::new();
     for contact in contacts {
-        for item in cloud.items_of(contact, Keys::HISTORY).await {
+        let items = cloud.items_of(contact, Keys::HISTORY).await;
+        for item in items.iter().filter(|item| !is_trace(&item.key)) {
             let history: StoredHistory = item.body.read().unwrap();
             for record in &history.records {
                 let names = record.because == Cause::Job(job.to_owned());

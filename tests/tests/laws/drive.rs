@@ -49,6 +49,7 @@ pub(crate) fn lane(work: &Work) -> Option<Lane> {
             | Event::RecheckDue { .. }
             | Event::DeliveryDue { .. }
             | Event::Settled { .. }
+            | Event::ByHand { .. }
             | Event::Released { .. } => None,
         },
     }

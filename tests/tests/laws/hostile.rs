@@ -5,7 +5,8 @@ use dacapo_engine::account::Account;
 use dacapo_engine::contact::{Causality, Chain, Consent, Contact};
 use dacapo_engine::decide::{Decision, Event, Situation, Source, decide};
 use dacapo_engine::enrollment::{
-    DatePlan, DateRest, DayCount, Enrollment, Guard, MessageRest, Parked, Rest, Status, Token,
+    DatePlan, DateRest, DayCount, Enrollment, Guard, MessageRest, Parked, ParkedEntry, Rest,
+    Status, Token,
 };
 use dacapo_engine::history::{Cause, Order};
 use dacapo_engine::ids::ElementId;
@@ -117,6 +118,15 @@ impl Bytes {
             regardless: self.flag(),
             causality: self.causality(),
         });
+        enrollment.parked_entries = (0..self.below(4))
+            .map(|_| ParkedEntry {
+                element: self.element(),
+                is_event: self.flag(),
+                because: Cause::Timer,
+                regardless: self.flag(),
+                causality: self.causality(),
+            })
+            .collect();
         enrollment.runs_on = self.count();
         enrollment.messages_on = self.count();
         enrollment.held = self.flag().then_some(Guard::Undecided);
@@ -147,7 +157,7 @@ impl Bytes {
             index: u32::from(self.below(3)),
         };
         let causality = self.causality();
-        match self.below(12) {
+        match self.below(13) {
             0 => Event::Changed,
             1 | 2 => Event::TimerDue { run, step, due },
             3 => Event::RecheckDue { run, due },
@@ -172,6 +182,11 @@ impl Bytes {
                 reset_statistics: self.flag(),
             },
             10 => Event::MassRelease { job: u64::from(self.below(4)), name: "job".to_owned() },
+            11 => {
+                let orders = [Order::Start, Order::Reset, Order::Stop, Order::StopAndReset];
+                let order = orders[usize::from(self.below(4))];
+                Event::ByHand { order, by: by(), call: self.flag().then_some(1) }
+            }
             _ => Event::Released { by: by() },
         }
     }
@@ -207,6 +222,7 @@ fn r41_decide_never_panics_whatever_it_is_given() {
             },
             enrollment: enrollment.as_ref(),
             statuses: &|id| statuses[usize::from(*id == campaign_id(0))].copied(),
+            is_image: bytes.flag(),
             now: bytes.instant(),
         };
         let decision = decide(&situation, &event);

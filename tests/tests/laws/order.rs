@@ -90,7 +90,7 @@ fn stories_with_repeats() -> impl Strategy<Value = Story> {
 
 /// A person's request is made once; no queue repeats it.
 fn is_a_request(work: &Work) -> bool {
-    matches!(work, Work::Event(_, _, Event::Released { .. }))
+    matches!(work, Work::Event(_, _, Event::Released { .. } | Event::ByHand { .. }))
 }
 
 #[test]

@@ -202,11 +202,11 @@ fn r18_a_timer_or_message_of_a_left_step_changes_nothing() {
     });
 }
 
-struct Restarts;
+pub(crate) struct Restarts;
 
 impl Restarts {
     /// Whether a change is a trigger for an enrollment that awaits its restart (R13).
-    fn is_foreign(enrollment: &Enrollment, change: &Change) -> bool {
+    pub(crate) fn is_foreign(enrollment: &Enrollment, change: &Change) -> bool {
         change.is_of_tags_or_fields() && enrollment.restart_chain != Some(change.causality.chain)
     }
 }
@@ -218,8 +218,12 @@ impl Watch for Restarts {
             let campaign = done.world.campaign(&key.1).expect("it was published");
             let unseen = image.changes_after(before.seen.max(*rev)).unwrap_or(&[]);
             let [change] = unseen else { continue };
-            let paused = campaign.timeline.standing_at(change.at).is_none_or(|s| s.paused);
+            let applied = before.milestones.max(campaign.timeline.before(change));
+            let paused = campaign.timeline.standing_after(applied).is_none_or(|s| s.paused);
+            // Without starts there is nothing to trigger.
+            let starts = |version: &u32| campaign.versions[version].starts().next().is_some();
             if before.status != Status::AwaitingRestart
+                || !campaign.versions.keys().all(starts)
                 || before.milestones != campaign.timeline.count()
                 || !Self::is_foreign(before, change)
                 || paused
@@ -325,6 +329,14 @@ impl Watch for Shape {
             if enrollment.status == Status::AwaitingRestart {
                 assert!(enrollment.eligible_at.is_some(), "{}", about());
             }
+            // Each entry is parked once, and only while it can still fire (R51).
+            for (nth, entry) in enrollment.parked_entries.iter().enumerate() {
+                let mut others = enrollment.parked_entries[..nth].iter();
+                let same =
+                    others.any(|it| (&it.element, it.is_event) == (&entry.element, entry.is_event));
+                let barred = matches!(enrollment.status, Status::Stopped | Status::Held);
+                assert!(!same && !barred, "{}", about());
+            }
             let graph =
                 &done.world.campaign(&key.1).expect("published").versions[&enrollment.version];
             for (nth, token) in enrollment.tokens.iter().enumerate() {
@@ -360,7 +372,7 @@ fn every_active_enrollment_has_tokens_and_no_other_has() {
 }
 
 /// Every kind of line but those that no story of this length can lead to.
-const KINDS: [&str; 35] = [
+const KINDS: [&str; 37] = [
     "entered",
     "event",
     "used_up",
@@ -385,6 +397,8 @@ const KINDS: [&str; 35] = [
     "reset",
     "restart",
     "parked",
+    "parked_forgotten",
+    "not_fired",
     "recheck",
     "not_started",
     "stopped",

@@ -12,18 +12,15 @@ use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use dacapo_engine::campaign::format::Method;
+use dacapo_platform::calling::{Hop, Place};
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 
 use crate::clients::Clients;
 use crate::clients::http::Http;
-use place::{Place, is_own};
+use place::is_own;
 
 /// How long a webhook may take, redirections included.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many redirections are followed.
-const REDIRECTIONS: usize = 3;
 
 /// Calls webhooks.
 pub struct HttpsCaller {
@@ -45,47 +42,23 @@ impl HttpsCaller {
     }
 
     async fn follow(&self, request: &Request) -> Result<u16, Unavailable> {
-        let mut place = Place::read(&request.url)?;
-        let mut method = request.method;
-        for _ in 0..=REDIRECTIONS {
-            self.may_call(&place).await?;
-            let (status, location) = self.once(&place, method, request).await?;
-            let Some(location) = location else { return Ok(status) };
-            method = match (status, method) {
-                // Whoever answers a post so wants the other page to be looked at.
-                (301..=303, Method::Post | Method::Put | Method::Patch | Method::Delete) => {
-                    Method::Get
-                }
-                (301..=303 | 307 | 308, method) => method,
-                (_, _) => return Ok(status),
-            };
-            place = place.leads_to(&location)?;
+        let mut hop = Hop::first(request)?;
+        loop {
+            self.may_call(hop.place()).await?;
+            let (status, location) = self.once(&hop).await?;
+            match hop.led_on(status, location.as_deref())? {
+                Some(next) => hop = next,
+                None => return Ok(status),
+            }
         }
-        Err(Unavailable(format!("more than {REDIRECTIONS} redirections")))
     }
 
-    async fn once(
-        &self,
-        place: &Place,
-        method: Method,
-        request: &Request,
-    ) -> Result<(u16, Option<String>), Unavailable> {
-        let word = match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Patch => "PATCH",
-            Method::Delete => "DELETE",
-        };
-        let body = match method {
-            Method::Get | Method::Delete => String::new(),
-            Method::Post | Method::Put | Method::Patch => request.body.clone().unwrap_or_default(),
-        };
+    async fn once(&self, hop: &Hop) -> Result<(u16, Option<String>), Unavailable> {
         let failed = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
-        let mut outgoing = HttpRequest::new(SdkBody::from(body));
-        outgoing.set_method(word).map_err(|error| failed(&error))?;
-        outgoing.set_uri(place.url()).map_err(|error| failed(&error))?;
-        for (name, value) in &request.headers {
+        let mut outgoing = HttpRequest::new(SdkBody::from(hop.body()));
+        outgoing.set_method(hop.method()).map_err(|error| failed(&error))?;
+        outgoing.set_uri(hop.place().url()).map_err(|error| failed(&error))?;
+        for (name, value) in hop.headers() {
             outgoing
                 .headers_mut()
                 .try_append(name.clone(), value.clone())

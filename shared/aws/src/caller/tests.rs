@@ -1,5 +1,7 @@
 //! Calling webhooks: what is sent, how redirections are followed, who is not called.
 
+use dacapo_engine::campaign::format::Method;
+
 use super::*;
 use crate::testing::{Answer, Server, clients, nobody};
 
@@ -48,6 +50,20 @@ async fn redirections_are_followed_but_not_for_ever() {
     let url = format!("{}/a", server.url);
     assert!(caller.call(&request(&url, Method::Get)).await.is_err());
     assert_eq!(server.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn secret_headers_do_not_follow_a_redirect_to_another_origin() {
+    let other = Server::answering([Answer::json(200, "")]).await;
+    let location = format!("location: {}/b\r\n", other.url);
+    let server = Server::answering([Answer::Says(307, location, String::new())]).await;
+    let mut request = request(&format!("{}/a", server.url), Method::Post);
+    request.headers.push(("X-Api-Key".to_owned(), "secret".to_owned()));
+    assert_eq!(caller().at_home().call(&request).await, Ok(200));
+    assert!(server.asked()[0].head.to_lowercase().contains("x-api-key: secret"));
+    let head = other.asked()[0].head.to_lowercase();
+    assert!(head.starts_with("post /b"), "{head}");
+    assert!(!head.contains("secret") && head.contains("idempotency-key"), "{head}");
 }
 
 #[tokio::test]

@@ -175,7 +175,8 @@ impl<'a> Queues<'a> {
                 let (least, more) = SOON;
                 Fate::Stays(Some(received.hidden(least + self.part_of(more))))
             }
-            Outcome::Done(Done::NotBefore(at)) => {
+            // How often it was received is SQS's count: nobody here leaves a message untried.
+            Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // What waits for the same thing should not all come back in the same second.
                 let wait = at - now();
                 let jitter = match due(message) {

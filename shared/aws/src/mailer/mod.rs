@@ -5,7 +5,8 @@
 //!
 //! | SES | is |
 //! |---|---|
-//! | throttles, is paused or suspended, is not set up, is not reached, fails with 500 or 503 | not now: worth another try |
+//! | throttles, is not reached, fails with 500 or 503 | not now: worth another try |
+//! | is paused or suspended, is not set up, lets nobody in with these credentials | stopped: mail waits, without losing a try |
 //! | says what is wrong with the mail | refused |
 //! | no answer, or one from somebody between | unknown |
 
@@ -113,20 +114,21 @@ fn answered(error: &SendEmailError, status: u16) -> MailError {
         error.code().unwrap_or("an error without a name"),
         error.message().unwrap_or("without a reason"),
     );
-    if error.is_too_many_requests_exception()
-        || error.is_limit_exceeded_exception()
-        || error.is_sending_paused_exception()
+    if error.is_too_many_requests_exception() || error.is_limit_exceeded_exception() {
+        return MailError::NotNow(words);
+    }
+    if error.is_sending_paused_exception()
         || error.is_account_suspended_exception()
         || error.is_mail_from_domain_not_verified_exception()
         || error.is_not_found_exception()
     {
-        return MailError::NotNow(words);
+        return MailError::Stopped(words);
     }
     match (error.code(), status) {
         (Some("ThrottlingException" | "Throttling" | "ServiceUnavailable"), _)
-        | (_, 429 | 500 | 503)
-        // Who may not send may be allowed to before the last try.
-        | (_, 401 | 403) => MailError::NotNow(words),
+        | (_, 429 | 500 | 503) => MailError::NotNow(words),
+        // It is no fault of the mail that nobody from here may send.
+        (_, 401 | 403) => MailError::Stopped(words),
         (_, 400..=499) => MailError::Refused(words),
         (_, _) => MailError::Unknown(words),
     }

@@ -68,18 +68,28 @@ async fn what_may_pass_is_not_now() {
     for (status, kind) in [
         (429, "TooManyRequestsException"),
         (400, "LimitExceededException"),
-        (400, "SendingPausedException"),
-        (400, "AccountSuspendedException"),
-        (400, "MailFromDomainNotVerifiedException"),
-        (404, "NotFoundException"),
         (400, "ThrottlingException"),
-        (403, "AccessDeniedException"),
         (500, "InternalServiceErrorException"),
         (503, "ServiceUnavailable"),
     ] {
         let (sent, server) = sent(Answer::error(status, kind, "for now")).await;
         assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_send_at_all_fails_no_mail() {
+    for (status, kind) in [
+        (400, "SendingPausedException"),
+        (400, "AccountSuspendedException"),
+        (400, "MailFromDomainNotVerifiedException"),
+        (404, "NotFoundException"),
+        (403, "AccessDeniedException"),
+        (401, "UnrecognizedClientException"),
+    ] {
+        let (sent, _) = sent(Answer::error(status, kind, "not from here")).await;
+        assert!(matches!(sent, Err(MailError::Stopped(_))), "{kind}: {sent:?}");
     }
 }
 

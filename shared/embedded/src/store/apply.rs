@@ -89,6 +89,9 @@ impl<'a> Group<'a> {
                 }
                 Operation::Remove { id } => queue::remove(connection, *id)?,
                 Operation::Defer { id, visible_at } => queue::defer(connection, *id, *visible_at)?,
+                Operation::PutBack { id, visible_at } => {
+                    queue::put_back(connection, *id, *visible_at)?;
+                }
                 Operation::Checkpoint { consumer, seq } => {
                     feed::note_checkpoint(connection, consumer, *seq)?;
                 }

@@ -21,6 +21,7 @@ mod cache;
 mod carry;
 mod feed;
 mod flush;
+mod identity;
 mod pages;
 mod queue;
 mod rows;
@@ -102,6 +103,13 @@ pub enum Operation {
         /// From when on it can be received again.
         visible_at: Instant,
     },
+    /// Puts a message back that was received with a lease, as if it had not been: hidden until then, and no attempt.
+    PutBack {
+        /// Its number.
+        id: i64,
+        /// From when on it can be received again.
+        visible_at: Instant,
+    },
     /// Notes that a consumer of the feed is done with everything up to a change. A checkpoint never
     /// falls, so `seq: 0` registers a consumer and does nothing to one that is known.
     Checkpoint {
@@ -132,6 +140,14 @@ pub enum StoreError {
         directory: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// What is there is no store of ours, and is left as it is.
+    #[error("`{}` {why}", .file.display())]
+    Foreign {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
     },
     /// It was written by another version of the program.
     #[error("the store has schema {found}, this program knows {known}")]
@@ -172,6 +188,7 @@ impl SqliteStore {
             TryLockError::Error(source) => unusable(source),
         })?;
         let file = directory.join(FILE);
+        identity::made_or_ours(directory, &file)?;
         let connection = schema::prepare(Connection::open(&file)?)?;
         let readers = (0..READERS)
             .map(|_| Ok(Arc::new(Mutex::new(schema::open_reader(&file)?))))

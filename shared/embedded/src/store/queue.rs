@@ -85,6 +85,16 @@ pub(super) fn defer(connection: &Connection, id: i64, visible_at: Instant) -> ru
     Ok(())
 }
 
+pub(super) fn put_back(
+    connection: &Connection,
+    id: i64,
+    visible_at: Instant,
+) -> rusqlite::Result<()> {
+    let update = "UPDATE queue SET visible_at = ?2, attempts = max(attempts - 1, 0) WHERE id = ?1";
+    connection.prepare_cached(update)?.execute(params![id, rows::millis(visible_at)])?;
+    Ok(())
+}
+
 pub(super) fn lease(
     connection: &Connection,
     queue: &str,

@@ -11,6 +11,9 @@ use super::{StoreError, rows};
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "2";
 
+/// Stands in the header of every store, so that what else may be in a file of its name is told from it: "daCa".
+pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"daCa");
+
 /// The name under which it is noted that the store has overwritten what was deleted from its beginning, or since it was
 /// rebuilt.
 const OVERWRITES: &str = "overwrites";
@@ -98,6 +101,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
         Some(_) => {}
         None => {
             transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction
                 .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])?;
         }

@@ -205,7 +205,7 @@ impl Groups {
         }
         let answers = match self.attempt(&group) {
             Ok(answers) => answers,
-            Err(TableError::Failed(_)) if group.len() > 1 => {
+            Err(TableError::Failed(_) | TableError::Full(_)) if group.len() > 1 => {
                 group.iter().map(|job| self.attempt(std::slice::from_ref(job))?.remove(0)).collect()
             }
             Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
@@ -248,7 +248,10 @@ impl Groups {
         connection: &Connection,
         group: &[Job],
     ) -> Result<Vec<Answer>, TableError> {
-        let failed = |error: rusqlite::Error| TableError::Failed(error.to_string());
+        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => TableError::Full(error.to_string()),
+            _ => TableError::Failed(error.to_string()),
+        };
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
         let cache = Arc::clone(&self.cache);
         let mut changes = Group::new(connection, &cache, self.in_feed);
@@ -422,6 +425,23 @@ mod tests {
         assert_eq!(stored(&groups), [""; 0], "the group is undone");
         groups.settle(vec![put("before", 10), put("too large", 300_000), put("behind", 10)]);
         assert_eq!(stored(&groups), ["before", "behind"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such_and_it_goes_on_when_there_is_room() {
+        let mut groups = groups();
+        let pages = |groups: &Groups, most: i64| {
+            let pragma = format!("PRAGMA max_page_count = {most}");
+            let connection = groups.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.query_row(&pragma, [], |_| Ok(())).unwrap();
+        };
+        pages(&groups, 40);
+        let full = groups.attempt(&[put("too large", 300_000)]).map(|_| ()).unwrap_err();
+        assert!(matches!(&full, TableError::Full(_)), "{full}");
+        assert!(full.to_string().contains("the disk is full"), "{full}");
+        pages(&groups, 400);
+        groups.settle(vec![put("too large", 300_000)]);
+        assert_eq!(stored(&groups), ["too large"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ async fn worker() -> Worker {
         directory: None,
         clock: ClockKind::Standing(Instant::UNIX_EPOCH),
         time_zone: None,
+        locale: None,
         smtp: None,
         public_url: "https://dacapo.example".to_owned(),
         local: true,
@@ -25,7 +26,8 @@ async fn worker() -> Worker {
     let (platform, store) = (embedded.platform.clone(), Arc::clone(&embedded.store));
     let clock = Arc::clone(&embedded.clock);
     embedded.stop().await;
-    Worker::new(platform, store, clock).await.unwrap()
+    let stopping = crate::stopping::Stop::new().listener();
+    Worker::new(platform, store, clock, stopping, None).await.unwrap()
 }
 
 /// So many changes of contacts.
@@ -54,11 +56,11 @@ async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let turn = Message::Sweep(Sweep { job: 7, lane: 0, turn: 0, shown: false });
     let order = Order::Send { queue: Queue::Sweeps, at: worker.work.clock.now(), message: turn };
     platform.ports.outbox.dispatch(vec![order]).await.unwrap();
-    assert!(!worker.work.queues().await.unwrap());
+    assert!(!worker.work.queues(false).await.unwrap());
     assert_eq!(store.queue_len(Queue::Sweeps.name()).unwrap(), 1);
 
     pass_over(store).await;
-    assert!(worker.work.queues().await.unwrap());
+    assert!(worker.work.queues(false).await.unwrap());
     assert_eq!(store.queue_len(Queue::Sweeps.name()).unwrap(), 0);
 }
 
@@ -78,7 +80,7 @@ async fn stop(platform: &Platform) -> u64 {
 
 /// How a job stands when the queues have been worked off without the feed.
 async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
-    while work.queues().await.unwrap() {}
+    while work.queues(false).await.unwrap() {}
     work.platform.progress(job).await.unwrap().unwrap().status
 }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contact::Change;
 use crate::ids::CampaignId;
 use crate::time::Instant;
 use graph::Graph;
@@ -51,18 +52,21 @@ pub struct Timeline {
 }
 
 /// One thing that happened to a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Milestone {
     /// When.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
+    /// The revision of the catalog in which it was written; 0 for those that were written before that was kept.
+    #[serde(rename = "rev", default, skip_serializing_if = "is_zero")]
+    pub catalog: u64,
     /// What.
     #[serde(flatten)]
     pub what: Reached,
 }
 
 /// The kinds of milestones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
     /// A version was published (R50).
@@ -80,6 +84,9 @@ pub enum Reached {
         /// Whether what is overdue is skipped.
         #[serde(default)]
         skip: bool,
+        /// The name of the API key that resumed it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
 }
 
@@ -92,11 +99,22 @@ pub struct Standing {
     pub paused: bool,
 }
 
+impl Milestone {
+    /// Whether it came before a change of a contact. Whoever made the change may have known of it: then it did,
+    /// whatever the clocks say. Otherwise the instants say so; at the same instant the change came first.
+    pub fn precedes(&self, change: &Change) -> bool {
+        if self.catalog == 0 || change.catalog == 0 {
+            return self.at <= change.at;
+        }
+        self.catalog <= change.catalog || self.at < change.at
+    }
+}
+
 impl Timeline {
     /// Adds a milestone, no earlier than the last one, and forgets the oldest.
     pub fn reach(&mut self, at: Instant, what: Reached) {
         let at = self.milestones.last().map_or(at, |last| at.max(last.at));
-        self.milestones.push(Milestone { at, what });
+        self.milestones.push(Milestone { at, catalog: 0, what });
         while self.milestones.len() > MILESTONES_KEPT {
             // The oldest kept one says a version, so that a standing can always be told.
             let second_publishes = matches!(self.milestones[1].what, Reached::Published { .. });
@@ -105,16 +123,24 @@ impl Timeline {
         }
     }
 
-    /// How the campaign stood; nothing before its first publishing.
-    pub fn standing_at(&self, at: Instant) -> Option<Standing> {
-        let oldest = self.milestones.first()?;
-        let known = if self.dropped > 0 { at.max(oldest.at) } else { at };
+    /// Notes for the milestones after the first `before` in which revision of the catalog they are written.
+    pub fn written_in(&mut self, before: u32, catalog: u64) {
+        let kept = self.milestones.len();
+        let new = usize::try_from(self.count().saturating_sub(before)).unwrap_or(kept).min(kept);
+        self.milestones[kept - new..].iter_mut().for_each(|new| new.catalog = catalog);
+    }
+
+    /// How the campaign stood after its first `applied` milestones; nothing before its first publishing.
+    pub fn standing_after(&self, applied: u32) -> Option<Standing> {
+        let kept = usize::try_from(applied.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        // Of what was forgotten, the oldest kept one is what is known best.
+        let kept = kept.max(usize::from(self.dropped > 0));
         let mut standing: Option<Standing> = None;
-        for milestone in self.milestones.iter().take_while(|milestone| milestone.at <= known) {
-            match milestone.what {
+        for milestone in self.milestones.iter().take(kept) {
+            match &milestone.what {
                 Reached::Published { version, .. } => {
                     let paused = standing.is_some_and(|standing| standing.paused);
-                    standing = Some(Standing { version, paused });
+                    standing = Some(Standing { version: *version, paused });
                 }
                 Reached::Paused {} => standing = standing.map(|s| Standing { paused: true, ..s }),
                 Reached::Resumed { .. } => {
@@ -125,9 +151,35 @@ impl Timeline {
         standing
     }
 
+    /// How many milestones came before a change of a contact.
+    pub fn before(&self, change: &Change) -> u32 {
+        let before = self.milestones.iter().take_while(|milestone| milestone.precedes(change));
+        self.dropped + u32::try_from(before.count()).unwrap_or(u32::MAX)
+    }
+
     /// How it stands after everything that happened.
     pub fn standing(&self) -> Option<Standing> {
-        self.standing_at(self.milestones.last()?.at)
+        self.standing_after(self.count())
+    }
+
+    /// The last resume, if nothing was published since.
+    pub fn resumed_last(&self) -> Option<&Milestone> {
+        let says = |milestone: &&Milestone| !matches!(milestone.what, Reached::Paused {});
+        let last = self.milestones.iter().rev().find(says)?;
+        matches!(last.what, Reached::Resumed { .. }).then_some(last)
+    }
+
+    /// Since when it is paused, if it is.
+    pub fn paused_since(&self) -> Option<Instant> {
+        let mut since = None;
+        for milestone in &self.milestones {
+            match milestone.what {
+                Reached::Published { .. } => {}
+                Reached::Paused {} => since = since.or(Some(milestone.at)),
+                Reached::Resumed { .. } => since = None,
+            }
+        }
+        since
     }
 
     /// How many milestones there have been.
@@ -135,10 +187,10 @@ impl Timeline {
         self.dropped + u32::try_from(self.milestones.len()).unwrap_or(u32::MAX)
     }
 
-    /// The milestones after the first `applied`, as far as they are kept, oldest first.
-    pub fn after(&self, applied: u32) -> &[Milestone] {
-        let skip = usize::try_from(applied.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.milestones.get(skip..).unwrap_or(&[])
+    /// The milestones after the first `applied`, as far as they are kept, oldest first, each with its number from 1.
+    pub fn after(&self, applied: u32) -> impl Iterator<Item = (u32, &Milestone)> {
+        let numbered = (self.dropped + 1..).zip(&self.milestones);
+        numbered.skip_while(move |(number, _)| *number <= applied)
     }
 
     /// The versions that it names.
@@ -171,4 +223,8 @@ impl Timeline {
             .find(|milestone| matches!(milestone.what, Reached::Published { .. }))
             .map(|milestone| milestone.at)
     }
+}
+
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }

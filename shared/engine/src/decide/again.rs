@@ -29,6 +29,7 @@ impl Passage<'_> {
     /// and `held`.
     fn next_run(&mut self) {
         self.end_all();
+        self.forget_parked_entries();
         self.next.run += 1;
         self.next.fired.clear();
         self.next.let_go.clear();
@@ -36,6 +37,7 @@ impl Passage<'_> {
         self.next.begun = false;
         self.next.entered = false;
         self.next.completed = false;
+        self.next.by_hand = false;
         self.next.parked = None;
         self.next.held = None;
         self.next.status = Status::Ready;
@@ -79,7 +81,10 @@ impl Passage<'_> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.now, self.situation.account.zone);
+        // What came in the pause is forgotten by a reset or a stop only (R51).
+        let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
+        self.next.parked_entries = parked_entries;
         self.next.status = Status::AwaitingRestart;
         self.next.eligible_at = Some(eligible_at);
         self.next.restart_chain = Some(causality.chain);
@@ -92,6 +97,7 @@ impl Passage<'_> {
             Reset::No => {
                 self.end_all();
                 self.next.parked = None;
+                self.forget_parked_entries();
                 self.next.held = None;
                 self.next.status = Status::Stopped;
                 self.line(id, Happened::Stopped);
@@ -113,21 +119,67 @@ impl Passage<'_> {
         if self.is_never_enrolled() && order != Order::Start {
             return Err(Ignored::NeverEnrolled);
         }
+        let standing = self.standing()?;
+        self.choose_version(standing);
+        // What is ignored enrolls nobody (R52).
+        if self.is_never_enrolled() && self.graph.starts().next().is_none() {
+            return Err(Ignored::NothingConcerned);
+        }
         self.apply_once(from)?;
         self.cause = Cause::Campaign(from.campaign.clone());
         self.causality = causality;
-        let standing = self.standing()?;
-        self.choose_version(standing);
         match order {
-            Order::Start if standing.paused => {
-                let reason = "the campaign is paused".to_owned();
-                self.line(None, Happened::StartIgnored { reason });
-            }
             Order::Start => self.start_regardless(),
             Order::Reset => self.stop(None, Reset::Contacts),
             Order::Stop => self.stop(None, Reset::No),
             Order::StopAndReset => self.stop(None, Reset::Contacts),
         }
+        self.advance();
+        Ok(())
+    }
+
+    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
+    pub(super) fn is_never_enrolled(&self) -> bool {
+        self.situation.enrollment.is_none() && !self.is_material()
+    }
+
+    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as the mass action (R16).
+    /// The runs that come of it do not count (R40).
+    pub(super) fn by_hand(
+        &mut self,
+        order: Order,
+        by: &Author,
+        call: Option<u64>,
+    ) -> Result<(), Ignored> {
+        if self.is_never_enrolled() && order != Order::Start {
+            return Err(Ignored::NeverEnrolled);
+        }
+        if call.is_some() && self.next.hand_call == call {
+            return Err(Ignored::AlreadyApplied);
+        }
+        let standing = self.standing()?;
+        self.cause = Cause::ByHand(by.clone());
+        self.choose_version(standing);
+        match order {
+            Order::Start if standing.paused => return Err(Ignored::Paused),
+            Order::Start => {
+                if self.graph.starts().next().is_none() {
+                    return Err(Ignored::NothingConcerned);
+                }
+                self.next.by_hand |= !self.next.begun;
+                self.start_regardless();
+            }
+            Order::Reset | Order::StopAndReset => {
+                self.stop(None, Reset::Contacts);
+                self.next.eligible_at = None;
+                self.next.by_hand = true;
+            }
+            Order::Stop if self.next.status == Status::Stopped => {
+                return Err(Ignored::AlreadyApplied);
+            }
+            Order::Stop => self.stop(None, Reset::No),
+        }
+        self.next.hand_call = call;
         self.advance();
         Ok(())
     }
@@ -159,6 +211,7 @@ impl Passage<'_> {
     pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
         self.must_be_held()?;
         self.release(Cause::Released(by.clone()));
+        self.next.by_hand = true;
         Ok(())
     }
 

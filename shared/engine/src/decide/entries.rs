@@ -2,8 +2,9 @@
 
 use super::passage::{Moving, Passage};
 use super::{DEEPEST, Effect, Ignored, Source};
+use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
-use crate::contact::{Causality, Change};
+use crate::contact::{Causality, Change, Contact};
 use crate::enrollment::{Guard, Parked, Status};
 use crate::history::{Cause, Happened};
 use crate::ids::{ElementId, Tag};
@@ -68,7 +69,7 @@ impl Passage<'_> {
         for (place, id, element) in graph.elements() {
             if let Element::Event(event) = element
                 && !self.next.has_fired(id)
-                && self.happened(&event.on, change)
+                && happened(&event.on, change, &self.view)
                 && (!event.requires_active || self.next.status == Status::Active)
             {
                 matching.push((place, id, event));
@@ -85,28 +86,8 @@ impl Passage<'_> {
         }
     }
 
-    fn happened(&self, edge: &Edge, change: &Change) -> bool {
-        let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
-        let now_set = |key| self.view.fields.contains_key(key);
-        match edge {
-            Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
-            Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
-            Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
-                change.added.contains(tag) || change.refreshed.contains_key(tag)
-            }),
-            Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
-            Edge::FieldChanged(key) => {
-                matches!(change.fields.get(key), Some(Some(_))) && now_set(key)
-            }
-            Edge::FieldCleared(key) => {
-                matches!(change.fields.get(key), Some(Some(_))) && !now_set(key)
-            }
-            Edge::Custom(name) => change.event.as_ref() == Some(name),
-        }
-    }
-
     /// Fires a start or an event, once a run (R5). Says whether the contact went in.
-    fn fire_entry(
+    pub(super) fn fire_entry(
         &mut self,
         place: usize,
         id: &ElementId,
@@ -152,6 +133,11 @@ impl Passage<'_> {
 
     /// Counts a run from its first token, unless there were too many today (R40).
     pub(super) fn begin_run(&mut self, at: Option<&ElementId>) -> Result<(), Guard> {
+        // What a person did by hand is not what the bound is for.
+        if self.next.by_hand {
+            self.next.begun = true;
+            return Ok(());
+        }
         let today = self.today();
         let most = self.graph.document.settings.max_runs_per_day;
         if crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
@@ -164,11 +150,12 @@ impl Passage<'_> {
     }
 
     /// Whether the starts are to be checked (R6), or a restart is to be triggered (R13).
-    fn is_a_trigger(&self, change: &Change) -> bool {
+    pub(super) fn is_a_trigger(&self, change: &Change) -> bool {
         match self.next.status {
             Status::Stopped | Status::Held => false,
             Status::AwaitingRestart => {
-                change.is_of_tags_or_fields()
+                self.has_starts()
+                    && change.is_of_tags_or_fields()
                     && self.next.restart_chain != Some(change.causality.chain)
             }
             Status::Active | Status::Completed | Status::Ready => self
@@ -191,13 +178,18 @@ impl Passage<'_> {
         }
     }
 
-    fn is_too_early(&self) -> bool {
+    /// Whether there is anything that a trigger could set going (R13).
+    fn has_starts(&self) -> bool {
+        self.graph.starts().next().is_some()
+    }
+
+    pub(super) fn is_too_early(&self) -> bool {
         self.next.eligible_at.is_some_and(|eligible_at| self.now < eligible_at)
     }
 
     /// One recheck, however many triggers come (R14).
-    fn park(&mut self, regardless: bool) {
-        let Some(until) = self.next.eligible_at else { return };
+    pub(super) fn park(&mut self, regardless: bool) {
+        let Some(until) = self.next.eligible_at.filter(|_| self.has_starts()) else { return };
         match self.next.parked.as_mut() {
             Some(parked) if regardless && !parked.regardless => parked.regardless = true,
             Some(_) => return,
@@ -269,6 +261,9 @@ impl Passage<'_> {
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
+        if !self.has_starts() {
+            return;
+        }
         self.causality = parked.causality;
         self.cause = Cause::Recheck(Box::new(parked.because));
         self.line(None, Happened::Rechecked);
@@ -303,6 +298,9 @@ impl Passage<'_> {
         };
         match ignored {
             Some(reason) => self.line(None, Happened::StartIgnored { reason: reason.to_owned() }),
+            None if self.standing().is_ok_and(|standing| standing.paused) => {
+                self.park_first_start();
+            }
             None if self.is_too_early() => self.park(true),
             None => {
                 self.enter_first_start();
@@ -316,7 +314,10 @@ impl Passage<'_> {
         from: &Source,
         causality: Causality,
     ) -> Result<(), Ignored> {
-        let standing = self.unless_paused()?;
+        let standing = self.standing()?;
+        if standing.paused {
+            return self.status_changed_in_pause(from, causality, standing);
+        }
         self.apply_once(from)?;
         if causality.depth >= DEEPEST {
             return Err(Ignored::NothingConcerned);
@@ -364,7 +365,12 @@ impl Passage<'_> {
             self.next.idle = true;
             return Err(Ignored::NothingConcerned);
         }
-        self.cause = Cause::Published(standing.version);
+        self.cause = match self.situation.campaign.timeline.resumed_last().map(|last| &last.what) {
+            Some(Reached::Resumed { by, .. }) => Cause::ResumedBy { by: by.clone(), parked: None },
+            Some(Reached::Published { .. } | Reached::Paused {}) | None => {
+                Cause::Published(standing.version)
+            }
+        };
         self.choose_version(standing);
         if self.is_too_early() {
             self.park(false);
@@ -383,5 +389,22 @@ impl Passage<'_> {
         self.next.job = job;
         self.next.idle = false;
         Ok(())
+    }
+}
+
+/// Whether a change, which left the contact like this, is the edge that an event reacts to (R7).
+pub(super) fn happened(edge: &Edge, change: &Change, contact: &Contact) -> bool {
+    let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
+    let now_set = |key| contact.fields.contains_key(key);
+    match edge {
+        Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
+        Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
+        Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
+            change.added.contains(tag) || change.refreshed.contains_key(tag)
+        }),
+        Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
+        Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
+        Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
+        Edge::Custom(name) => change.event.as_ref() == Some(name),
     }
 }

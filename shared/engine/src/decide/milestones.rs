@@ -10,19 +10,18 @@ use crate::time::Instant;
 impl Passage<'_> {
     /// One milestone of the campaign. Says whether it concerned the enrollment.
     pub(super) fn milestone(&mut self, milestone: &Milestone) -> bool {
-        if self.next.tokens.is_empty() && self.next.parked.is_none() {
+        if self.next.tokens.is_empty() && !self.next.waits_for_resume() {
             return false;
         }
         self.now = milestone.at;
-        match milestone.what {
+        match &milestone.what {
             Reached::Published { version, migrate: true } => {
-                self.cause = Cause::Published(version);
-                self.migrate(version);
+                self.cause = Cause::Published(*version);
+                self.migrate(*version);
                 true
             }
-            Reached::Resumed { skip } => {
-                self.cause = Cause::Resumed;
-                self.resume(milestone.at, skip);
+            Reached::Resumed { skip, by } => {
+                self.resume(milestone.at, *skip, by.as_deref());
                 true
             }
             Reached::Published { migrate: false, .. } | Reached::Paused {} => false,
@@ -59,10 +58,23 @@ impl Passage<'_> {
         }
     }
 
-    /// Date timers are re-planned, goals checked, parked triggers answered, and what is overdue is treated (R51).
-    fn resume(&mut self, at: Instant, skip: bool) {
+    /// Date timers are re-planned, goals checked, parked triggers and entries answered, and what is overdue is treated
+    /// (R51).
+    fn resume(&mut self, at: Instant, skip: bool, by: Option<&str>) {
+        let resumed = Cause::ResumedBy { by: by.map(str::to_owned), parked: None };
+        self.cause = resumed.clone();
+        if let Ok(standing) = self.standing() {
+            self.choose_version(standing);
+        }
         self.follow_dates();
         self.goals();
+        if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
+            let causality = self.causality;
+            self.recheck();
+            self.causality = causality;
+        }
+        self.answer_parked_entries(by);
+        self.cause = resumed;
         for token in self.next.tokens.clone() {
             if self.next.token(token.step) != Some(&token) {
                 continue;
@@ -95,9 +107,6 @@ impl Passage<'_> {
                 | Rest::Event
                 | Rest::Goal => {}
             }
-        }
-        if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
-            self.recheck();
         }
         self.advance();
     }

@@ -8,20 +8,26 @@
 //! | file | rules |
 //! |---|---|
 //! | `passage`, `moving` | the state while a decision is made: tokens, lines, effects (R3, R18, R41) |
+//! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
 //! | `dates` | waits and date timers (R20 to R22) |
 //! | `again` | reset, restart, stop, held (R11, R12, R16, R17, R40) |
 //! | `messages` | the last look before a message leaves, and what follows it (R31, R34, R43) |
 //! | `milestones` | publishing, pause and resume (R50, R51) |
+//! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
+//! | `quiet` | why nothing followed from a change (R60) |
 
 mod again;
+mod catching_up;
 mod dates;
 mod entries;
 mod messages;
 mod milestones;
 mod moving;
 mod passage;
+mod pausing;
+mod quiet;
 mod steps;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +42,7 @@ use crate::ids::{CampaignId, ElementId};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
 use passage::Passage;
+pub use quiet::{looked, nothing_changed};
 
 /// The most writes of campaigns that may lead to each other (R42).
 pub const DEEPEST: u8 = 20;
@@ -59,6 +66,9 @@ pub struct Situation<'a> {
     pub enrollment: Option<&'a Enrollment>,
     /// The contact's status in other campaigns.
     pub statuses: &'a (dyn Fn(&CampaignId) -> Option<Status> + Sync),
+    /// Whether the contact is an image of the change feed: it may have been changed since, so that the campaign's
+    /// milestones after its last change are left to whoever looks at the latest contact.
+    pub is_image: bool,
     /// The instant of deciding.
     pub now: Instant,
 }
@@ -134,6 +144,15 @@ pub enum Event {
         /// Whether its contributions to the statistics are taken off.
         reset_statistics: bool,
     },
+    /// Somebody asks for something, for this contact alone: as R52, R16.
+    ByHand {
+        /// What for.
+        order: Order,
+        /// Who.
+        by: Author,
+        /// What identifies the call, if it is to be told from its repeats.
+        call: Option<u64>,
+    },
     /// Somebody releases the held enrollment (R40).
     Released {
         /// Who.
@@ -160,6 +179,7 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
+            | Self::ByHand { .. }
             | Self::Released { .. }
             | Self::MassRelease { .. } => None,
         }
@@ -178,6 +198,7 @@ impl Event {
             | Self::StatusChanged { .. }
             | Self::EnrollExisting { .. }
             | Self::MassStop { .. }
+            | Self::ByHand { .. }
             | Self::Released { .. }
             | Self::MassRelease { .. } => (0, 0),
         }
@@ -423,6 +444,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
             | Event::Commanded { .. }
             | Event::StatusChanged { .. }
             | Event::EnrollExisting { .. }
+            | Event::ByHand { .. }
             | Event::MassStop { .. } => Decision::Ignore(Ignored::Quarantined),
         };
     }
@@ -450,6 +472,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
         Event::MassStop { job, name, reset_contacts, reset_statistics } => {
             passage.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
+        Event::ByHand { order, by, call } => passage.by_hand(*order, by, *call).err(),
         Event::Released { by } => passage.released(by).err(),
         Event::MassRelease { job, name } => passage.mass_release(*job, name).err(),
     };

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 use super::{Advance, ContactWrite, DEEPEST, Decision, Effect, Ignored, Situation};
+use crate::campaign::Standing;
 use crate::campaign::graph::Graph;
-use crate::campaign::{Milestone, Standing};
 use crate::condition::View;
-use crate::contact::{Author, Causality, Chain, Change, Contact, Patch};
+use crate::contact::{Author, Causality, Chain, Contact, Patch};
 use crate::enrollment::{DayCount, Enrollment, Guard, MessageRest, Rest, Status, Token};
 use crate::history::{Cause, Happened, Line, Record};
 use crate::ids::ElementId;
@@ -25,7 +25,7 @@ pub(super) struct Passage<'a> {
     /// The contact that is looked at: as the change left it, or the latest, with what the path has written.
     pub(super) view: Cow<'a, Contact>,
     /// The latest contact with everything that this decision has written.
-    latest: Cow<'a, Contact>,
+    pub(super) latest: Cow<'a, Contact>,
     /// The instant of the occasion.
     pub(super) now: Instant,
     pub(super) cause: Cause,
@@ -33,6 +33,9 @@ pub(super) struct Passage<'a> {
     pub(super) moving: Vec<Moving>,
     pub(super) effects: Vec<Effect>,
     pub(super) delta: Tally,
+    /// Whether a milestone that concerns the enrollment was applied: that is committed, whatever came of it, so that no
+    /// later look applies it again.
+    pub(super) reached: bool,
     records: Vec<Record>,
     writes: Vec<ContactWrite>,
 }
@@ -40,9 +43,14 @@ pub(super) struct Passage<'a> {
 impl<'a> Passage<'a> {
     pub(super) fn begin(situation: &'a Situation<'a>) -> Result<Self, Ignored> {
         let campaign = situation.campaign;
-        let standing = campaign.timeline.standing().ok_or(Ignored::NotPublished)?;
+        let timeline = &campaign.timeline;
+        let standing = timeline.standing().ok_or(Ignored::NotPublished)?;
         let next = situation.enrollment.cloned().unwrap_or_else(|| {
-            Enrollment::new(standing.version, situation.baseline, campaign.timeline.count())
+            // Whoever was never in has nothing to do with what came before.
+            let unseen = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
+            let milestones =
+                unseen.first().map_or(timeline.count(), |first| timeline.before(first));
+            Enrollment::new(standing.version, situation.baseline, milestones)
         });
         let graph = campaign.versions.get(&next.version).ok_or(Ignored::NoVersion)?;
         let passage = Self {
@@ -57,6 +65,7 @@ impl<'a> Passage<'a> {
             moving: Vec::new(),
             effects: Vec::new(),
             delta: Tally::default(),
+            reached: false,
             records: Vec::new(),
             writes: Vec::new(),
         };
@@ -69,74 +78,10 @@ impl<'a> Passage<'a> {
         self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
     }
 
-    /// Applies, in order of time, the changes and milestones that the enrollment has not seen (R3). Says whether
-    /// there were any.
-    pub(super) fn catch_up(&mut self) -> bool {
-        let situation = self.situation;
-        let timeline = &situation.campaign.timeline;
-        let milestones: &'a [Milestone] =
-            if situation.enrollment.is_some() { timeline.after(self.next.milestones) } else { &[] };
-        let mut milestones = milestones.iter().peekable();
-        let changes = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
-        let mut applied = false;
-        let mut before = situation.baseline;
-        for change in changes {
-            while let Some(milestone) = milestones.next_if(|milestone| milestone.at <= change.at) {
-                self.look_at(before);
-                self.milestone(milestone);
-            }
-            self.recheck_before(change, before);
-            self.look_at(change.rev);
-            self.change(change);
-            applied = true;
-            before = change.rev;
-        }
-        self.view = self.latest.clone();
-        for milestone in milestones {
-            applied |= self.milestone(milestone);
-        }
-        self.next.seen = self.next.seen.max(situation.contact.rev);
-        self.next.milestones = timeline.count();
-        self.view = self.latest.clone();
-        self.now = situation.now;
-        applied
-    }
-
-    /// A recheck that is overdue comes before a later change, on the contact as it was before (R14).
-    fn recheck_before(&mut self, change: &Change, before: u64) {
-        let standing = self.situation.campaign.timeline.standing_at(change.at);
-        let is_overdue = self.next.parked.is_some()
-            && self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= change.at);
-        if is_overdue && standing.is_some_and(|standing| !standing.paused) {
-            self.look_at(before);
-            self.now = change.at;
-            self.recheck();
-            self.advance();
-        }
-    }
-
-    /// Looks at the contact as the change with this `rev` left it.
-    fn look_at(&mut self, rev: u64) {
-        let contact = self.situation.contact;
-        self.view = if rev == contact.rev {
-            Cow::Borrowed(contact)
-        } else {
-            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
-        };
-    }
-
-    fn change(&mut self, change: &Change) {
-        let Some(standing) = self.situation.campaign.timeline.standing_at(change.at) else {
-            return;
-        };
-        if standing.paused {
-            return;
-        }
-        self.now = change.at;
-        self.cause = Cause::of(change, |key| self.view.fields.get(key).cloned());
-        self.causality = change.causality;
-        self.choose_version(standing);
-        self.changed(change);
+    /// How much has been done so far: lines, effects, writes.
+    pub(super) fn done(&self) -> (usize, usize, usize) {
+        let lines = self.records.iter().map(|record| record.lines.len()).sum();
+        (lines, self.effects.len(), self.writes.len())
     }
 
     /// Without tokens an enrollment is on the newest version (R50): never again on an older one, although a change from
@@ -164,9 +109,10 @@ impl<'a> Passage<'a> {
         self.graph = newest;
     }
 
-    /// How the campaign stands at the instant of the occasion.
+    /// How the campaign stands on the occasion: after the milestones that were applied.
     pub(super) fn standing(&self) -> Result<Standing, Ignored> {
-        self.situation.campaign.timeline.standing_at(self.now).ok_or(Ignored::NotPublished)
+        let timeline = &self.situation.campaign.timeline;
+        timeline.standing_after(self.next.milestones).ok_or(Ignored::NotPublished)
     }
 
     /// Refuses while the campaign is paused (R51).
@@ -408,18 +354,17 @@ impl<'a> Passage<'a> {
         self.line(element, Happened::Held { guard });
         self.end_all();
         self.next.parked = None;
+        self.forget_parked_entries();
         self.next.restart_chain = None;
         self.next.status = Status::Held;
         self.next.held = Some(guard);
     }
 
-    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
-    pub(super) fn is_never_enrolled(&self) -> bool {
-        self.situation.enrollment.is_none() && !self.is_material()
-    }
-
     /// Whether anything happened that must be committed.
     pub(super) fn is_material(&self) -> bool {
+        if self.reached {
+            return true;
+        }
         if !(self.records.is_empty() && self.effects.is_empty() && self.writes.is_empty()) {
             return true;
         }
@@ -427,6 +372,7 @@ impl<'a> Passage<'a> {
             Some(before) => {
                 let seen = Enrollment {
                     seen: before.seen,
+                    quiet: before.quiet.clone(),
                     milestones: before.milestones,
                     ..self.next.clone()
                 };

@@ -11,7 +11,7 @@ use crate::hash::stable;
 use crate::history::{Happened, Order};
 use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::statistics::Counter;
-use crate::template::{Escape, render};
+use crate::template::{Budget, Escape, render_within};
 
 impl Passage<'_> {
     /// Moves every token that is on its way to its rest; then the run may be complete.
@@ -236,8 +236,10 @@ impl Passage<'_> {
         let written = match written {
             serde_json::Value::String(template) if template.contains('{') => {
                 let values = self.merge_values();
+                // Nobody decides elsewhere: what is decided here holds up whatever comes after it.
                 rendered = serde_json::Value::String(
-                    render(template, Escape::Text, &values).map_err(|error| error.to_string())?,
+                    render_within(Budget::Small, template, Escape::Text, &values)
+                        .map_err(|error| error.to_string())?,
                 );
                 &rendered
             }

@@ -3,16 +3,43 @@
 //! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as short
 //! values and put into words when they are read, so that the words can be mended later.
 
+mod trace;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Author, Change, Consent};
+use crate::account::Account;
+use crate::contact::{Author, Change, Consent, Contact};
 use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::language::{Language, moment};
 use crate::statistics::Outcome;
-use crate::time::Instant;
+use crate::time::{Instant, Zone};
+
+pub use trace::{LOOKED, Looked, Trace, WhyNot};
+
+/// How instants are written in a contact's history: in one zone, which is named, as the reader's language writes
+/// dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader {
+    /// The contact's zone, else the account's.
+    pub zone: Zone,
+    /// The account's language: it is its people who read.
+    pub language: Language,
+}
+
+impl Reader {
+    /// Who reads this contact's history.
+    pub fn of(account: &Account, contact: &Contact) -> Self {
+        Self { zone: account.zone_of(contact), language: Language::of(&account.locale) }
+    }
+
+    /// An instant as the reader writes it, the zone's name included.
+    pub fn moment(&self, at: Instant) -> String {
+        moment(at, self.zone, self.language)
+    }
+}
 
 /// What one decision did, for the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,15 +103,31 @@ pub enum Cause {
     /// A version was published.
     #[serde(rename = "p")]
     Published(u32),
-    /// The campaign was resumed.
+    /// The campaign was resumed; so it was written before it was known by whom.
     #[serde(rename = "u")]
     Resumed,
+    /// The campaign was resumed (R51).
+    #[serde(rename = "v")]
+    ResumedBy {
+        /// The name of the API key that did it, if that is known.
+        #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why that was parked which is answered now.
+        #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+        parked: Option<Box<Cause>>,
+    },
     /// A mass action.
     #[serde(rename = "j")]
     Job(String),
     /// Somebody released the held enrollment.
     #[serde(rename = "h")]
     Released(Author),
+    /// Somebody asked for it, for this contact alone.
+    #[serde(rename = "a")]
+    ByHand(Author),
+    /// Somebody posted something.
+    #[serde(rename = "w")]
+    Posted(Author),
     /// A defect of ours.
     #[serde(rename = "x")]
     Defect,
@@ -118,8 +161,14 @@ pub enum Changed {
     #[serde(rename = "o")]
     Consent,
     /// Consent, of a contact that had unsubscribed.
-    #[serde(rename = "n")]
+    #[serde(rename = "rb")]
     Resubscribed,
+    /// A field was sent as it already was.
+    #[serde(rename = "q")]
+    FieldAsBefore(FieldKey),
+    /// A tag was to be removed that was not there.
+    #[serde(rename = "n")]
+    TagNotThere(String),
 }
 
 /// The kinds of lines.
@@ -243,6 +292,28 @@ pub enum Happened {
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         until: Instant,
     },
+    /// Something came while the campaign was paused (R51).
+    #[serde(rename = "pz")]
+    ParkedUntilResumed {
+        /// The end of the restart delay, if what came is a trigger that is not answered before (R14).
+        #[serde(
+            rename = "d",
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "chrono::serde::ts_milliseconds_option"
+        )]
+        not_before: Option<Instant>,
+    },
+    /// What was parked is forgotten, because the contact was reset or stopped meanwhile (R51).
+    #[serde(rename = "pf")]
+    ParkedForgotten,
+    /// What was parked was looked at on the resume and does not fire (R51).
+    #[serde(rename = "px")]
+    NotFired {
+        /// Why.
+        #[serde(rename = "y")]
+        reason: String,
+    },
     /// A parked trigger was rechecked (R14).
     #[serde(rename = "pr")]
     Rechecked,
@@ -299,6 +370,13 @@ pub enum Happened {
     /// The paused campaign was resumed (R51).
     #[serde(rename = "su")]
     Resumed,
+    /// Values that were sent could not be read, and were left out.
+    #[serde(rename = "lo")]
+    LeftOut {
+        /// Where each stood, and what was wrong with it.
+        #[serde(rename = "w")]
+        what: Vec<(String, String)>,
+    },
     /// The contact's contributions to the statistics were taken off (R16).
     #[serde(rename = "sr")]
     StatisticsReset,
@@ -324,12 +402,43 @@ pub enum Order {
 impl Cause {
     /// The cause that a change is.
     pub fn of(change: &Change, after: impl Fn(&FieldKey) -> Option<FieldValue>) -> Self {
-        let what = (change.consent == Some(Consent::Unsubscribed))
+        let what = Self::changed(change, after).take(NAMED).collect();
+        Self::Change { rev: change.rev, what, by: change.by.clone() }
+    }
+
+    /// The same for a contact as the change left it; of the fields, those that something reads come first.
+    pub fn of_what_is_read(
+        change: &Change,
+        left: &Contact,
+        is_read: impl Fn(&FieldKey) -> bool,
+    ) -> Self {
+        let mut what: Vec<Changed> =
+            Self::changed(change, |key| left.fields.get(key).cloned()).collect();
+        what.sort_by_key(|changed| match changed {
+            Changed::FieldSet(key) | Changed::FieldCleared(key) => !is_read(key),
+            Changed::TagAdded(_)
+            | Changed::TagRefreshed(_)
+            | Changed::TagRemoved(_)
+            | Changed::Event(_)
+            | Changed::Consent
+            | Changed::Resubscribed
+            | Changed::FieldAsBefore(_)
+            | Changed::TagNotThere(_) => false,
+        });
+        what.truncate(NAMED);
+        Self::Change { rev: change.rev, what, by: change.by.clone() }
+    }
+
+    fn changed<'a>(
+        change: &'a Change,
+        after: impl Fn(&FieldKey) -> Option<FieldValue> + 'a,
+    ) -> impl Iterator<Item = Changed> + 'a {
+        (change.consent == Some(Consent::Unsubscribed))
             .then_some(Changed::Resubscribed)
             .into_iter()
             .chain(change.added.iter().map(|tag| Changed::TagAdded(tag.to_string())))
             .chain(change.removed.keys().map(|tag| Changed::TagRemoved(tag.to_string())))
-            .chain(change.fields.keys().map(|key| match after(key) {
+            .chain(change.fields.keys().map(move |key| match after(key) {
                 Some(_) => Changed::FieldSet(key.clone()),
                 None => Changed::FieldCleared(key.clone()),
             }))
@@ -340,8 +449,5 @@ impl Cause {
                     || change.suppressed.is_some())
                 .then_some(Changed::Consent),
             )
-            .take(NAMED)
-            .collect();
-        Self::Change { rev: change.rev, what, by: change.by.clone() }
     }
 }

@@ -1,9 +1,9 @@
 //! History in words: English sentences that a marketer reads, made when a line is read.
 
-use super::{Cause, Changed, Happened, Order};
+use super::{Cause, Changed, Happened, Order, Reader};
 use crate::contact::{Author, MOST_TAGS};
 use crate::statistics::Outcome;
-use crate::time::{Instant, Zone};
+use crate::time::Instant;
 
 impl Cause {
     /// The cause in words, beginning with "because".
@@ -21,9 +21,34 @@ impl Cause {
             }
             Self::Published(version) => format!("because version {version} was published"),
             Self::Resumed => "because the campaign was resumed".to_owned(),
+            Self::ResumedBy { by, parked } => {
+                let by = by.as_ref().map(|key| format!(" by API key {key}")).unwrap_or_default();
+                let parked = parked.as_ref().map(|parked| format!(", parked {}", parked.words()));
+                format!("because the campaign was resumed{by}{}", parked.unwrap_or_default())
+            }
             Self::Job(job) => format!("because of mass action {job}"),
             Self::Released(by) => format!("because {} released it", author(by)),
+            Self::ByHand(by) => format!("because {} asked for it by hand", author(by)),
+            Self::Posted(by) => format!("because {} posted them", author(by)),
             Self::Defect => "because of a defect".to_owned(),
+        }
+    }
+
+    /// What changed, in words; empty if it is no change.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Change { what, .. } => list(what, Changed::happened),
+            Self::Timer
+            | Self::Recheck(_)
+            | Self::Message
+            | Self::Campaign(_)
+            | Self::StatusIn(_)
+            | Self::Published(_)
+            | Self::Resumed
+            | Self::Job(_)
+            | Self::Released(_)
+            | Self::ByHand(_)
+            | Self::Defect => String::new(),
         }
     }
 }
@@ -52,6 +77,8 @@ impl Changed {
             Self::Event(name) => format!("event {name} was posted"),
             Self::Consent => "consent was changed".to_owned(),
             Self::Resubscribed => "the unsubscription was taken back".to_owned(),
+            Self::FieldAsBefore(field) => format!("field {field} was sent as it already was"),
+            Self::TagNotThere(tag) => format!("tag {tag} was to be removed, which was not there"),
         }
     }
 
@@ -64,6 +91,8 @@ impl Changed {
             Self::Event(name) => format!("posted event {name}"),
             Self::Consent => "changed consent".to_owned(),
             Self::Resubscribed => "took the unsubscription back".to_owned(),
+            Self::FieldAsBefore(field) => format!("left field {field} as it was"),
+            Self::TagNotThere(tag) => format!("tag {tag} was not there"),
         }
     }
 }
@@ -101,7 +130,9 @@ impl Happened {
             Self::Reset => "reset",
             Self::ElementGone => "element_gone",
             Self::Restarted { .. } => "restart",
-            Self::Parked { .. } => "parked",
+            Self::Parked { .. } | Self::ParkedUntilResumed { .. } => "parked",
+            Self::ParkedForgotten => "parked_forgotten",
+            Self::NotFired { .. } => "not_fired",
             Self::Rechecked => "recheck",
             Self::NotStarted { .. } => "not_started",
             Self::Stopped => "stopped",
@@ -113,15 +144,14 @@ impl Happened {
             Self::Called => "webhook",
             Self::Migrated { .. } => "migrated",
             Self::Resumed => "resumed",
+            Self::LeftOut { .. } => "left_out",
             Self::StatisticsReset => "statistics_reset",
         }
     }
 
-    /// The line in words; instants are shown in the zone.
-    pub fn words(&self, zone: Zone, because: &Cause) -> String {
-        let at = |instant: &Instant| {
-            instant.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
-        };
+    /// The line in words, for this reader.
+    pub fn words(&self, reader: &Reader, because: &Cause) -> String {
+        let at = |instant: &Instant| reader.moment(*instant);
         match self {
             Self::Entered => "entered the campaign".to_owned(),
             Self::EventFired => "the event happened".to_owned(),
@@ -161,6 +191,18 @@ impl Happened {
             Self::Parked { until } => {
                 format!("waiting for restart, parked until {}, {}", at(until), because.words())
             }
+            Self::ParkedUntilResumed { not_before: None } => {
+                format!("parked until the campaign is resumed, {}", because.words())
+            }
+            Self::ParkedUntilResumed { not_before: Some(until) } => format!(
+                "waiting for restart, parked until the campaign is resumed, not before {}, {}",
+                at(until),
+                because.words()
+            ),
+            Self::ParkedForgotten => {
+                "no longer parked: what came in the pause is forgotten".to_owned()
+            }
+            Self::NotFired { reason } => format!("not fired: {reason}"),
             Self::Rechecked => "start conditions rechecked".to_owned(),
             Self::NotStarted { missing } => format!("not started, missing: {}", missing.join(", ")),
             Self::Stopped => "campaign stopped".to_owned(),
@@ -177,6 +219,10 @@ impl Happened {
             Self::Called => "webhook called".to_owned(),
             Self::Migrated { version } => format!("moved to version {version}"),
             Self::Resumed => "goes on after the pause".to_owned(),
+            Self::LeftOut { what } => {
+                let each = list(what, |(path, why)| format!("{path} ({why})"));
+                format!("left out, because it could not be read: {each}")
+            }
             Self::StatisticsReset => "statistics reset".to_owned(),
         }
     }

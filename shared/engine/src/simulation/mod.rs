@@ -18,7 +18,7 @@ use crate::contact::{Author, Consent, Contact, Patch};
 use crate::decide::{Event, Ignored};
 use crate::enrollment::Enrollment;
 use crate::field::FieldType;
-use crate::history::Record;
+use crate::history::{Order, Record, Trace};
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
@@ -56,6 +56,8 @@ pub enum Observed {
     Message(Message),
     /// Lines were added to a contact's history.
     History(ContactId, CampaignId, Record),
+    /// Nothing followed from what was sent about a contact (R60).
+    Nothing(ContactId, Trace),
     /// A webhook was called.
     Called(ContactId, CampaignId, ElementId),
     /// An event was ignored.
@@ -85,6 +87,10 @@ pub struct World {
     waiting: Vec<Work>,
     timers: BTreeSet<Due>,
     jobs: u64,
+    /// How often anything was published, paused or resumed.
+    catalog: u64,
+    /// The changes from which nothing followed, each told once.
+    traced: BTreeSet<(ContactId, u64)>,
 }
 
 impl World {
@@ -104,6 +110,8 @@ impl World {
             waiting: Vec::new(),
             timers: BTreeSet::new(),
             jobs: 0,
+            catalog: 0,
+            traced: BTreeSet::new(),
         }
     }
 
@@ -125,7 +133,7 @@ impl World {
         self.fields
             .extend(graph.document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
         campaign.versions.insert(version, Arc::new(graph));
-        campaign.timeline.reach(self.now, Reached::Published { version, migrate });
+        self.reach(&id, Reached::Published { version, migrate });
         self.sweep(&id);
         if enroll_existing {
             self.enroll_existing(&id);
@@ -144,17 +152,30 @@ impl World {
 
     /// Pauses a campaign (R51).
     pub fn pause(&mut self, id: &CampaignId) {
-        if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.timeline.reach(self.now, Reached::Paused {});
+        if !self.is_paused(id) {
+            self.reach(id, Reached::Paused {});
         }
     }
 
-    /// Resumes a campaign (R51).
-    pub fn resume(&mut self, id: &CampaignId, skip: bool) {
-        if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.timeline.reach(self.now, Reached::Resumed { skip });
+    /// Resumes a campaign (R51); one that runs is left as it is. `by` is the name of the API key that asks.
+    pub fn resume(&mut self, id: &CampaignId, skip: bool, by: &str) {
+        if self.is_paused(id) {
+            self.reach(id, Reached::Resumed { skip, by: Some(by.to_owned()) });
+            self.sweep(id);
         }
-        self.sweep(id);
+    }
+
+    fn is_paused(&self, id: &CampaignId) -> bool {
+        let standing = self.campaigns.get(id).and_then(|campaign| campaign.timeline.standing());
+        standing.is_some_and(|standing| standing.paused)
+    }
+
+    fn reach(&mut self, id: &CampaignId, what: Reached) {
+        let Some(campaign) = self.campaigns.get_mut(id) else { return };
+        self.catalog += 1;
+        let before = campaign.timeline.count();
+        campaign.timeline.reach(self.now, what);
+        campaign.timeline.written_in(before, self.catalog);
     }
 
     /// Every enrollment is to look at the campaign's milestones.
@@ -174,9 +195,14 @@ impl World {
             .entry(id.clone())
             .or_insert_with(|| Contact::new(id.clone(), Consent::Subscribed, now));
         let before = contact.rev;
-        let changed = contact.apply(patch, by, None, now, 0).is_some();
+        let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
         if changed {
-            self.waiting.push(Work::Contact { before, image: Box::new(contact.clone()) });
+            contact.made_knowing(before, self.catalog);
+            let image = Box::new(contact.clone());
+            self.waiting.push(Work::Contact { before, image });
+        } else {
+            let image = Box::new(contact.clone());
+            self.nothing_changed(&image, patch, by);
         }
         changed
     }
@@ -196,6 +222,12 @@ impl World {
                 },
             ));
         }
+    }
+
+    /// Somebody starts, resets or stops one contact by hand.
+    pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, order: Order, by: Author) {
+        let event = Event::ByHand { order, by, call: None };
+        self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
     }
 
     /// Releases a held enrollment (R40).
@@ -302,7 +334,10 @@ impl World {
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.observed.iter().filter_map(|observed| match observed {
             Observed::Message(message) => Some(message),
-            Observed::History(..) | Observed::Called(..) | Observed::Ignored(..) => None,
+            Observed::History(..)
+            | Observed::Nothing(..)
+            | Observed::Called(..)
+            | Observed::Ignored(..) => None,
         })
     }
 }

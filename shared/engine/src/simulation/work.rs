@@ -3,12 +3,15 @@
 use std::collections::btree_map::Entry;
 
 use super::{Message, Observed, World};
-use crate::contact::Contact;
+use crate::condition::Reads;
+use crate::contact::{Author, Change, Contact, Patch};
 use crate::decide::{
-    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
+    Advance, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide, looked,
+    nothing_changed,
 };
 use crate::enrollment::Enrollment;
-use crate::ids::{CampaignId, ContactId};
+use crate::history::{Cause, LOOKED, Looked, Trace};
+use crate::ids::{CampaignId, ContactId, FieldKey};
 use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
 use crate::template::{Escape, one_line, render};
@@ -86,14 +89,97 @@ impl World {
         }
     }
 
-    /// Every campaign looks at the change, in order of id (R10).
+    /// Every campaign looks at the change, in order of id (R10). If nothing follows in any, that is told (R60).
     fn contact_changed(&mut self, before: u64, image: &Contact) {
+        let mut asked = Vec::new();
         for campaign in self.campaigns.keys().cloned().collect::<Vec<_>>() {
-            let seen =
-                self.enrollment(&image.id, &campaign).map_or(0, |enrollment| enrollment.seen);
+            let enrollment = self.enrollment(&image.id, &campaign).cloned();
+            let seen = enrollment.as_ref().map_or(0, |enrollment| enrollment.seen);
             if seen < image.rev {
-                self.decide(image, &campaign, before.max(seen), &Event::Changed);
+                self.decide(image, &campaign, before.max(seen), &Event::Changed, true);
+                self.follow(&image.id, &campaign);
             }
+            asked.push((campaign, enrollment));
+        }
+        if let Some(change) = image.recent.last().filter(|change| change.rev == image.rev)
+            && !matches!(change.by, Author::Element(..))
+            && asked.iter().all(|(campaign, _)| self.is_quiet(&image.id, campaign, image.rev))
+            && self.traced.insert((image.id.clone(), image.rev))
+        {
+            let is_read = |key: &FieldKey| self.reads(|reads| reads.fields.contains(key));
+            let because = Cause::of_what_is_read(change, image, is_read);
+            let looked = self.looked(image, change, &asked, false);
+            let trace = Trace { at: change.at, because, unchanged: false, looked };
+            self.observed.push(Observed::Nothing(image.id.clone(), trace));
+        }
+    }
+
+    /// Whether anything of any campaign reads this.
+    fn reads(&self, is_read: impl Fn(&Reads) -> bool) -> bool {
+        let mut versions = self.campaigns.values().flat_map(|campaign| campaign.versions.values());
+        versions.any(|graph| is_read(graph.reads()))
+    }
+
+    /// Whether nothing followed from a change of the contact that the campaign has looked at.
+    fn is_quiet(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> bool {
+        self.enrollment(contact, campaign).is_none_or(|enrollment| enrollment.quiet.contains(&rev))
+    }
+
+    /// Who looked at what was sent, by the enrollments as they were asked.
+    fn looked(
+        &self,
+        contact: &Contact,
+        change: &Change,
+        asked: &[(CampaignId, Option<Enrollment>)],
+        unchanged: bool,
+    ) -> Vec<Looked> {
+        let statuses = |other: &CampaignId| {
+            self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
+        };
+        let mut all = Vec::new();
+        for (id, enrollment) in asked {
+            let Some(campaign) = self.campaigns.get(id) else { continue };
+            let situation = Situation {
+                account: &self.account,
+                campaign,
+                contact,
+                baseline: contact.rev,
+                enrollment: enrollment.as_ref(),
+                statuses: &statuses,
+                now: change.at,
+            };
+            all.extend(looked(&situation, change, unchanged));
+        }
+        all.truncate(LOOKED);
+        all
+    }
+
+    /// A write that changed nothing, although it was about something that campaigns read (R60).
+    pub(super) fn nothing_changed(&mut self, contact: &Contact, patch: &Patch, by: Author) {
+        let asked: Vec<_> = self
+            .campaigns
+            .keys()
+            .map(|id| (id.clone(), self.enrollment(&contact.id, id).cloned()))
+            .collect();
+        let mut read_of_it = patch.clone();
+        read_of_it.fields.retain(|key, _| self.reads(|reads| reads.fields.contains(key)));
+        read_of_it.remove.retain(|tag| self.reads(|reads| reads.tags.contains(tag)));
+        let (what, change) = nothing_changed(contact, &read_of_it, by, self.now);
+        let looked = self.looked(contact, &change, &asked, true);
+        if !looked.is_empty() {
+            let because = Cause::Change { rev: contact.rev, what, by: change.by };
+            let trace = Trace { at: self.now, because, unchanged: true, looked };
+            self.observed.push(Observed::Nothing(contact.id.clone(), trace));
+        }
+    }
+
+    /// A milestone may have come since the change: then it is for the latest contact to be looked at.
+    fn follow(&mut self, contact: &ContactId, campaign: &CampaignId) {
+        let count = self.campaigns.get(campaign).map_or(0, |campaign| campaign.timeline.count());
+        let enrollment = self.enrollment(contact, campaign);
+        if enrollment.is_some_and(|enrollment| enrollment.is_behind(count)) {
+            let event = Event::Changed;
+            self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
         }
     }
 
@@ -108,10 +194,17 @@ impl World {
             Some(enrollment) => enrollment.seen,
             None => latest.recent.first().map_or(latest.rev, |change| change.rev - 1),
         };
-        self.decide(&latest, campaign, baseline, event);
+        self.decide(&latest, campaign, baseline, event, false);
     }
 
-    fn decide(&mut self, contact: &Contact, id: &CampaignId, baseline: u64, event: &Event) {
+    fn decide(
+        &mut self,
+        contact: &Contact,
+        id: &CampaignId,
+        baseline: u64,
+        event: &Event,
+        is_image: bool,
+    ) {
         let Some(campaign) = self.campaigns.get(id) else { return };
         let enrollment = self.enrollment(&contact.id, id);
         let statuses = |other: &CampaignId| {
@@ -125,6 +218,7 @@ impl World {
             baseline,
             enrollment,
             statuses: &statuses,
+            is_image,
             now: self.now,
         };
         match decide(&situation, event) {
@@ -133,11 +227,15 @@ impl World {
                 self.commit(&contact.id, id, *advance, event);
                 if again {
                     let latest = self.contacts[&contact.id].clone();
-                    self.decide(&latest, id, baseline, event);
+                    self.decide(&latest, id, baseline, event, false);
                 }
             }
-            Decision::Seen(enrollment) => {
-                self.enrollments.insert((contact.id.clone(), id.clone()), *enrollment);
+            // It is noted only before the contact forgets what was seen.
+            Decision::Seen(next) => {
+                if is_image && enrollment.is_some_and(|it| contact.changes_after(it.seen).is_none())
+                {
+                    self.enrollments.insert((contact.id.clone(), id.clone()), *next);
+                }
             }
             Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
             Decision::Ignore(Ignored::Behind) => {
@@ -182,6 +280,7 @@ impl World {
                 }
             }
             if latest.rev > before {
+                latest.made_knowing(before, self.catalog);
                 let image = Box::new(latest.clone());
                 self.waiting.push(Work::Contact { before, image });
             }

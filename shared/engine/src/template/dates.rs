@@ -74,9 +74,16 @@ pub(super) fn date(value: &Value, style: Option<&str>) -> Result<Value, Error> {
         return Ok(value.clone());
     }
     let Some(date) = value.downcast_object_ref::<ShownDate>() else {
-        let message = format!("the filter `date` needs a date, and {value:?} is none");
+        let shown: String = value.to_string().chars().take(60).collect();
+        let message = format!("the filter `date` needs a date, and `{shown}` is none");
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     };
+    /// Each letter of a style may become many.
+    const LONGEST_STYLE: usize = 200;
+    if style.is_some_and(|style| style.len() > LONGEST_STYLE) {
+        let message = format!("a style of the filter `date` has at most {LONGEST_STYLE} bytes");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
     style
         .unwrap_or("full")
         .parse()

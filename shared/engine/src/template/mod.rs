@@ -2,22 +2,31 @@
 //!
 //! It promises that a half-empty mail never leaves: printing an empty value is an error that names the
 //! placeholder and the remedy. Templates read nothing but the values they are given, in the zone and the
-//! language that come with them, and their work and output are bounded.
+//! language that come with them. Whatever a template says, it can neither abort the process nor hold it up: its
+//! length and depth are bounded before it is compiled, and steps, bytes and every value while it is rendered.
 
+mod bounds;
+mod budget;
 mod dates;
+mod filters;
+mod guards;
 mod merge;
 mod names;
 mod printing;
+mod texts;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, machinery};
 
+pub use bounds::{DEEPEST, MOST_OPEN, MOST_WORDS};
+pub use budget::{Budget, DEEPEST_VALUE, LARGEST_VALUE};
+pub use filters::{FILTERS, FUNCTIONS, TESTS};
 pub use merge::{MergeValue, MergeValues};
 
 /// The longest template, in bytes.
@@ -26,8 +35,8 @@ pub const LONGEST_SOURCE: usize = 256 * 1024;
 /// The longest rendered text, in bytes.
 pub const LONGEST_OUTPUT: usize = 512 * 1024;
 
-/// How many steps a rendering may take: ample for a long mail, short for an endless loop.
-const FUEL: u64 = 200_000;
+/// The longest message about a template, in characters: values may be quoted in it.
+const LONGEST_MESSAGE: usize = 400;
 
 /// How a rendered value is made safe for where it is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +73,35 @@ pub enum RenderError {
     /// The rendered text is longer than [`LONGEST_OUTPUT`].
     #[error("the rendered text is longer than {} KiB; shorten the template", LONGEST_OUTPUT / 1024)]
     TooLong,
-    /// Loops took more steps than a message may.
-    #[error("the template takes too many steps; shorten its loops")]
+    /// A text, list or map in between is larger than [`LARGEST_VALUE`].
+    #[error("a value in the template is larger than {} KiB; shorten it", LARGEST_VALUE / 1024)]
+    ValueTooLarge,
+    /// Lists and maps lie in each other deeper than [`DEEPEST_VALUE`].
+    #[error("more than {} lists and maps lie in each other in the template", DEEPEST_VALUE)]
+    ValueTooDeep,
+    /// It takes more steps, or works on more bytes, than the budget has.
+    #[error("the template takes too many steps; shorten its loops and what they work on")]
     TooManySteps,
+    /// The template is longer than its budget lets it be.
+    #[error("the template is longer than {} KiB", .0 / 1024)]
+    SourceTooLong(usize),
     /// The template is not valid, or uses a value in a way its type does not allow.
     #[error("line {}: {}", .0.line, .0.message)]
     Invalid(TemplateProblem),
+}
+
+impl RenderError {
+    /// Whether a larger budget may be enough.
+    pub fn is_over_budget(&self) -> bool {
+        match self {
+            Self::TooManySteps | Self::SourceTooLong(_) => true,
+            Self::Empty { .. }
+            | Self::TooLong
+            | Self::ValueTooLarge
+            | Self::ValueTooDeep
+            | Self::Invalid(_) => false,
+        }
+    }
 }
 
 /// The dotted paths that the template reads, such as `contact.first_name`.
@@ -77,33 +109,91 @@ pub enum RenderError {
 /// A path that is read through brackets or a variable shows as its root alone. Filters and tests that do
 /// not exist, and tags that would read other templates, are problems here and not only when rendered.
 pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
-    let environment = environment(Escape::Text);
-    let template = compiled(environment, source).map_err(|error| problem(&error, source))?;
-    names::check(environment, source)?;
-    let mut found = BTreeSet::new();
-    found.extend(template.undeclared_variables(true));
-    for (global, _) in environment.globals() {
-        found.remove(global);
-    }
-    Ok(found)
+    checked(source, || {
+        bounds::check(source)?;
+        names::foreign_tags(source)?;
+        let environment = environment(Budget::Full);
+        let template =
+            environment.template_from_str(source).map_err(|error| problem(&error, source))?;
+        names::check(source)?;
+        let mut found = BTreeSet::new();
+        found.extend(template.undeclared_variables(true));
+        for global in FUNCTIONS {
+            found.remove(*global);
+        }
+        Ok(found)
+    })
+    .unwrap_or_else(Err)
 }
 
-/// The template filled with the values.
+/// The template filled with the values, within [`Budget::Full`].
 pub fn render(source: &str, escape: Escape, values: &MergeValues) -> Result<String, RenderError> {
+    render_within(Budget::Full, source, escape, values)
+}
+
+/// The template filled with the values, within a budget.
+pub fn render_within(
+    budget: Budget,
+    source: &str,
+    escape: Escape,
+    values: &MergeValues,
+) -> Result<String, RenderError> {
+    checked(source, || rendered(budget, source, escape, values))
+        .unwrap_or_else(|problem| Err(RenderError::Invalid(problem)))
+}
+
+fn rendered(
+    budget: Budget,
+    source: &str,
+    escape: Escape,
+    values: &MergeValues,
+) -> Result<String, RenderError> {
+    if source.len() > budget.source() {
+        return Err(RenderError::SourceTooLong(budget.source()));
+    }
+    bounds::check(source).map_err(RenderError::Invalid)?;
+    let environment = environment(budget);
     let invalid = |error: &minijinja::Error| RenderError::Invalid(problem(error, source));
-    let template = compiled(environment(escape), source).map_err(|error| invalid(&error))?;
-    let mut output = Bounded(Vec::with_capacity(source.len()));
-    if let Err(error) = template.render_captured_to(values.context(), &mut output) {
-        return Err(match error.kind() {
-            ErrorKind::OutOfFuel => RenderError::TooManySteps,
-            ErrorKind::WriteFailure => RenderError::TooLong,
-            _ => {
+    let template = environment.template_from_str(source).map_err(|error| invalid(&error))?;
+    let compiled = machinery::get_compiled_template(&template);
+    let instructions = guards::guarded(&compiled.instructions);
+    let blocks = BTreeMap::new();
+    let escape = match escape {
+        Escape::Text => AutoEscape::None,
+        Escape::Html => AutoEscape::Html,
+    };
+    let mut text = String::with_capacity(source.len());
+    let done = {
+        let mut output = machinery::make_string_output(&mut text);
+        let context = values.context();
+        machinery::eval(environment, &instructions, context, &blocks, &mut output, escape)
+    };
+    if let Err(error) = done {
+        return Err(match budget::excess(&error) {
+            Some(budget::Excess::Steps) => RenderError::TooManySteps,
+            Some(budget::Excess::Value) => RenderError::ValueTooLarge,
+            Some(budget::Excess::Depth) => RenderError::ValueTooDeep,
+            None => {
                 names::empty_placeholder(&error, source, values).unwrap_or_else(|| invalid(&error))
             }
         });
     }
-    // Only whole pieces of text are written, so this never replaces anything.
-    Ok(String::from_utf8_lossy(&output.0).into_owned())
+    if text.len() > LONGEST_OUTPUT {
+        return Err(RenderError::TooLong);
+    }
+    Ok(text)
+}
+
+/// Does something with a template; a defect in the template language is a problem of this template and of no other.
+fn checked<T>(source: &str, work: impl FnOnce() -> T) -> Result<T, TemplateProblem> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        let message = "the template language cannot cope with this template; write it differently";
+        TemplateProblem {
+            message: message.to_owned(),
+            line: source.lines().count().max(1),
+            column: None,
+        }
+    })
 }
 
 /// A rendered text on one line, as a subject must be: every run of white space and control characters
@@ -119,49 +209,28 @@ fn remedy(placeholder: &str) -> String {
     format!("{{{{ {placeholder} | default(\"there\") }}}}")
 }
 
-fn compiled<'a>(
-    environment: &'static Environment<'static>,
-    source: &'a str,
-) -> Result<minijinja::Template<'a, 'a>, minijinja::Error> {
-    if source.len() > LONGEST_SOURCE {
-        let message = format!("the template is longer than {} KiB", LONGEST_SOURCE / 1024);
-        return Err(minijinja::Error::new(ErrorKind::SyntaxError, message));
-    }
-    environment.template_from_str(source)
-}
-
 /// The two environments, made once: building one costs more than rendering a mail.
-fn environment(escape: Escape) -> &'static Environment<'static> {
-    static TEXT: OnceLock<Environment<'static>> = OnceLock::new();
-    static HTML: OnceLock<Environment<'static>> = OnceLock::new();
-    match escape {
-        Escape::Text => TEXT.get_or_init(|| build(Escape::Text)),
-        Escape::Html => HTML.get_or_init(|| build(Escape::Html)),
+fn environment(budget: Budget) -> &'static Environment<'static> {
+    static SMALL: OnceLock<Environment<'static>> = OnceLock::new();
+    static FULL: OnceLock<Environment<'static>> = OnceLock::new();
+    match budget {
+        Budget::Small => SMALL.get_or_init(|| build(budget)),
+        Budget::Full => FULL.get_or_init(|| build(budget)),
     }
 }
 
-fn build(escape: Escape) -> Environment<'static> {
-    let mut environment = Environment::new();
+fn build(budget: Budget) -> Environment<'static> {
+    /// Each macro that is called takes five of these, each loop and `with` one.
+    const DEEPEST_CALLS: usize = 100;
+    let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_auto_escape_callback(move |_| match escape {
-        Escape::Text => AutoEscape::None,
-        Escape::Html => AutoEscape::Html,
-    });
     environment.set_formatter(printing::print);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(budget.steps()));
+    environment.set_recursion_limit(DEEPEST_CALLS);
     // Ranges and line numbers in errors, from which the empty placeholder is named.
     environment.set_debug(true);
-    environment.add_filter("date", dates::date);
-    environment.add_filter("default", printing::default);
-    environment.add_filter("d", printing::default);
-    environment.add_filter("join", printing::join);
-    // What could build a large text in one step, or shows how values are held.
-    for name in ["format", "indent", "pprint", "batch", "slice"] {
-        environment.remove_filter(name);
-    }
-    for name in ["debug", "namespace"] {
-        environment.remove_global(name);
-    }
+    filters::install(&mut environment);
+    guards::install(&mut environment);
     environment
 }
 
@@ -171,26 +240,13 @@ fn problem(error: &minijinja::Error, source: &str) -> TemplateProblem {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
+    let message = match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{} …", &message[..end]),
+        None => message,
+    };
     let column = error.range().map(|range| {
         let before = source.get(..range.start).unwrap_or_default();
         before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
     });
     TemplateProblem { message, line: error.line().unwrap_or(1), column }
-}
-
-/// Takes text up to [`LONGEST_OUTPUT`] and fails on more.
-struct Bounded(Vec<u8>);
-
-impl io::Write for Bounded {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.0.len() + piece.len() > LONGEST_OUTPUT {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        self.0.extend_from_slice(piece);
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -3,36 +3,43 @@
 //! The template language looks filters up only when they run; a misspelt one in a rare branch would be
 //! found by the first contact who gets there. The check here finds it when the campaign is published.
 
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Error, ErrorKind};
 
-use super::{MergeValues, RenderError, TemplateProblem, placeholders, remedy};
+use super::{FILTERS, MergeValues, RenderError, TESTS, TemplateProblem, placeholders, remedy};
 
 /// Tags that read other templates, of which there are none.
 const FOREIGN_TAGS: [&str; 5] = ["include", "import", "from", "extends", "block"];
 
-/// Finds filters and tests that do not exist, and tags that are not offered.
-pub(super) fn check(environment: &Environment<'_>, source: &str) -> Result<(), TemplateProblem> {
+/// Finds tags that would read other templates.
+pub(super) fn foreign_tags(source: &str) -> Result<(), TemplateProblem> {
     for (start, code, is_tag) in code_blocks(source) {
-        let words = words(code);
         if is_tag
-            && let Some(tag) = words.first()
+            && let Some(tag) = words(code).first()
             && FOREIGN_TAGS.contains(&tag.text)
         {
             let message =
                 format!("the tag `{}` is not available: a template stands alone", tag.text);
             return Err(at(source, start + tag.at, message));
         }
+    }
+    Ok(())
+}
+
+/// Finds filters and tests that do not exist.
+pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
+    for (start, code, is_tag) in code_blocks(source) {
+        let words = words(code);
         for (place, word) in words.iter().enumerate() {
             let mut next = words[place + 1..].iter().map(|word| (word.text, word.at));
-            let (kind, question, named) = match word.text {
-                "|" => ("filter", "name is filter", next.next()),
-                "filter" if is_tag && place == 0 => ("filter", "name is filter", next.next()),
-                "is" => ("test", "name is test", next.find(|(text, _)| *text != "not")),
+            let (kind, offered, named) = match word.text {
+                "|" => ("filter", FILTERS, next.next()),
+                "filter" if is_tag && place == 0 => ("filter", FILTERS, next.next()),
+                "is" => ("test", TESTS, next.find(|(text, _)| *text != "not")),
                 _ => continue,
             };
             if let Some((name, offset)) = named
                 && name.starts_with(char::is_alphabetic)
-                && !exists(environment, question, name)
+                && !offered.contains(&name)
             {
                 let message = format!("there is no {kind} `{name}`");
                 return Err(at(source, start + offset, message));
@@ -57,6 +64,8 @@ pub(super) fn empty_placeholder(
         return None;
     }
     let placeholder = told
+        // What is looked up by a variable is not told right: a guard stands in between.
+        .filter(|told| !told.contains("[...]"))
         .filter(|told| told.contains('.') || values.is_empty(told))
         .map(str::to_owned)
         .or_else(|| first_empty(error.range()?.start, source, values))
@@ -73,14 +82,6 @@ fn first_empty(offset: usize, source: &str, values: &MergeValues) -> Option<Stri
     let code = code.trim_matches(['-', '+']);
     let read = placeholders(&format!("{{{{ {code} }}}}")).ok()?;
     read.into_iter().find(|path| values.is_empty(path))
-}
-
-/// Asks the template language itself whether it has a filter or a test of this name.
-fn exists(environment: &Environment<'_>, question: &str, name: &str) -> bool {
-    environment
-        .compile_expression(question)
-        .and_then(|expression| expression.eval(minijinja::context! { name }))
-        .is_ok_and(|answer| answer.is_true())
 }
 
 /// The insides of `{{ }}` and `{% %}` with their place in the source; comments and raw parts are left out.
@@ -191,7 +192,7 @@ fn length_of_text(text: &str, quote: char) -> usize {
     text.len()
 }
 
-fn at(source: &str, offset: usize, message: String) -> TemplateProblem {
+pub(super) fn at(source: &str, offset: usize, message: String) -> TemplateProblem {
     let before = source.get(..offset).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -3,33 +3,57 @@
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};
 
+use super::budget::{settle, settled, spend};
+
 /// Prints a value: numbers without a trailing `.0`, lists with commas, escaped where HTML asks for it.
 /// An undefined value is refused before it comes here; one that does is the missing `else` of an
-/// inline `if` and prints nothing.
+/// inline `if` and prints nothing. What is printed is paid for.
 pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let escapes = match state.auto_escape() {
+        AutoEscape::None => false,
+        AutoEscape::Html => !value.is_safe(),
+        _ => {
+            let message = "only `html` and `none` are there to escape for";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+    };
+    let made;
     let text = match value.kind() {
         ValueKind::Undefined => return Ok(()),
         ValueKind::None => return Err(Error::from(ErrorKind::UndefinedError)),
-        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::String => value.as_str().unwrap_or_default(),
+        ValueKind::Bool => {
+            if value.is_true() {
+                "true"
+            } else {
+                "false"
+            }
+        }
         ValueKind::Number => {
-            let text = value.to_string();
-            text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+            made = value.to_string();
+            made.strip_suffix(".0").unwrap_or(&made)
         }
         ValueKind::Seq | ValueKind::Iterable => {
+            let (value, _) = settled(state, value.clone())?;
             let items: Vec<String> = value.try_iter()?.map(|item| item.to_string()).collect();
             if items.is_empty() {
                 return Err(Error::from(ErrorKind::UndefinedError));
             }
-            items.join(", ")
+            made = items.join(", ");
+            &made
         }
         ValueKind::Map => {
             let message = "a group of values cannot be printed; name one of them";
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
-        _ => value.to_string(),
+        _ => {
+            settle(state, value.clone())?;
+            made = value.to_string();
+            &made
+        }
     };
-    let escaped = matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe();
-    let written = if escaped { out.write_str(&html(&text)) } else { out.write_str(&text) };
+    spend(state, text.len())?;
+    let written = if escapes { out.write_str(&html(text)) } else { out.write_str(text) };
     written.map_err(Error::from)
 }
 
@@ -76,7 +100,7 @@ fn is_empty(value: &Value) -> bool {
 
 /// The text for HTML, in element text and in quoted attributes. Slashes stay, or every address in a
 /// link would be unreadable.
-fn html(text: &str) -> String {
+pub(super) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

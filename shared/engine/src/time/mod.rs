@@ -12,6 +12,8 @@ mod tokens;
 mod unreadable;
 mod weekdays;
 mod words;
+mod zone_names;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +22,12 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, U
 
 pub use chrono_tz::Tz as Zone;
 pub use moments::{next_moment, window_opening};
-pub use reading::{parse_date, parse_datetime};
+pub use reading::{parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};
 pub use time_of_day::{InvalidTimeOfDay, TimeOfDay};
 pub use unreadable::UnreadableDate;
 pub use weekdays::{InvalidWeekdays, Weekdays};
+pub use zones::zone_named;
 
 /// A moment, the same everywhere on earth.
 pub type Instant = chrono::DateTime<Utc>;

@@ -1,7 +1,7 @@
 //! Reading dates as forms, calendars, sheets and automation tools write them.
 //!
-//! It promises to accept a text only if it can mean one thing: `13/01/2026` and `01.12.2026` are read,
-//! `12/01/2026` is refused with the forms that would be clear. A `datetime` without an offset is read in
+//! It promises to accept a text only if it can mean one thing: `01.12.2026` is read, `12/01/2026` is refused with the
+//! forms that would be clear, unless the account says which of the two is the day. A `datetime` without an offset is read in
 //! the zone (R4). Nothing is guessed from the present.
 
 use chrono::{
@@ -9,19 +9,35 @@ use chrono::{
 };
 
 use super::tokens::{Piece, Token, tokens};
-use super::{Instant, UnreadableDate, Zone, beginning_of_day, instant_of, words};
+use super::{
+    Instant, UnreadableDate, Zone, beginning_of_day, day_of, instant_of, words, zone_named,
+};
+use crate::conventions::{Conventions, DateOrder, SlashDates};
 
 /// The longest text that can be a date; anything longer is refused unread.
 const LONGEST_TEXT: usize = 100;
 
-/// The instant that a text names. Without an offset or a zone of its own it is read in `zone` (R4); a date
-/// without a time is the beginning of that day; ten or thirteen digits are seconds or milliseconds
-/// since 1970.
+/// The instant that a text names, read as documents are.
+///
+/// # Errors
+///
+/// Why it is no date.
 pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate> {
-    if let Some(at) = epoch(text) {
+    read_datetime(text, &Conventions::of_documents(zone))
+}
+
+/// The instant that a text names. Without an offset or a zone of its own it is read in the zone (R4); a date
+/// without a time is the beginning of that day; ten digits are seconds since 1970, eleven to fifteen milliseconds.
+///
+/// # Errors
+///
+/// Why it is no date.
+pub fn read_datetime(text: &str, conventions: &Conventions) -> Result<Instant, UnreadableDate> {
+    if let Some(at) = moment_of_number(text)? {
         return Ok(at);
     }
-    let written = read(text)?;
+    let zone = conventions.zone;
+    let written = read(text, conventions.slashes)?;
     let Some(time) = written.time else {
         return Ok(beginning_of_day(written.date, written.zone.unwrap_or(zone)));
     };
@@ -35,31 +51,73 @@ pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate>
         .ok_or_else(|| UnreadableDate::OutOfRange { text: text.to_owned() })
 }
 
-/// The calendar date that a text names. Of a text with a time the date as written counts, whatever its
-/// offset.
+/// The calendar date that a text names, read as documents are.
+///
+/// # Errors
+///
+/// Why it is no date.
 pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
-    if epoch(text).is_some() {
-        return Err(UnreadableDate::NotADate { text: text.to_owned() });
+    read_date(text, &Conventions::of_documents(Zone::UTC))
+}
+
+/// The calendar date that a text names. Of a text with a time the date as written counts, whatever its
+/// offset. A moment since 1970 is at midnight in UTC, as browsers' fields of dates send it, or falls on a day in the
+/// zone.
+///
+/// # Errors
+///
+/// Why it is no date.
+pub fn read_date(text: &str, conventions: &Conventions) -> Result<NaiveDate, UnreadableDate> {
+    match moment_of_number(text)? {
+        Some(at) if at.time() == NaiveTime::MIN => Ok(at.date_naive()),
+        Some(at) => Ok(day_of(at, conventions.zone)),
+        None => read(text, conventions.slashes).map(|written| written.date),
     }
-    read(text).map(|written| written.date)
 }
 
 fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Option<Instant> {
     local.checked_sub_offset(offset).map(|utc| utc.and_utc())
 }
 
-fn epoch(text: &str) -> Option<Instant> {
+/// The moment that a bare number names, if the text is one. Programs write fractions of it, too.
+fn moment_of_number(text: &str) -> Result<Option<Instant>, UnreadableDate> {
     let text = text.trim();
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+        return Ok(None);
     }
-    let number: i64 = text.parse().ok()?;
-    match text.len() {
+    let number = sign * whole.parse::<i64>().unwrap_or(i64::MAX);
+    let at = match whole.len() {
+        // Digits of a calendar date, which milliseconds could be as well.
+        12 | 14 if is_written_together(whole) => return Ok(None),
+        5 if (SHEETS_FROM..SHEETS_UNTIL).contains(&number) => {
+            return Err(UnreadableDate::SheetNumber { text: text.to_owned() });
+        }
         10 => DateTime::<Utc>::from_timestamp(number, 0),
-        13 => DateTime::<Utc>::from_timestamp_millis(number),
-        _ => None,
+        11..=15 => DateTime::<Utc>::from_timestamp_millis(number),
+        _ => return Ok(None),
+    };
+    match at.filter(|at| (1900..=9999).contains(&at.year())) {
+        Some(at) => Ok(Some(at)),
+        None => Err(UnreadableDate::OutOfRange { text: text.to_owned() }),
     }
 }
+
+/// Whether digits could be a date and a time without marks: `202612011430`, `20261201143000`.
+fn is_written_together(digits: &str) -> bool {
+    let form = if digits.len() == 12 { "%Y%m%d%H%M" } else { "%Y%m%d%H%M%S" };
+    NaiveDateTime::parse_from_str(digits, form).is_ok_and(|at| (1900..=2199).contains(&at.year()))
+}
+
+/// Days since 1900 that spreadsheets write for the years 1954 to 2119.
+const SHEETS_FROM: i64 = 20_000;
+/// See [`SHEETS_FROM`].
+const SHEETS_UNTIL: i64 = 80_000;
 
 /// What a text says, before a zone is applied.
 struct Written {
@@ -72,21 +130,23 @@ struct Written {
 /// Why reading stopped; the text is added where it is known.
 enum Refusal {
     Ambiguous,
+    ShortYear,
     Unknown,
     NoSuchDay,
     OutOfRange,
 }
 
-fn read(text: &str) -> Result<Written, UnreadableDate> {
+fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     let unknown = || UnreadableDate::Unknown { text: text.to_owned() };
     if text.len() > LONGEST_TEXT {
         let start: String = text.chars().take(LONGEST_TEXT / 2).collect();
         return Err(UnreadableDate::Unknown { text: format!("{start}…") });
     }
     let (rest, zone, note) = split_zone(text.trim());
-    let mut reader = Reader { tokens: tokens(rest), ..Reader::default() };
+    let mut reader = Reader { tokens: tokens(rest), ..Reader::new(slashes) };
     reader.read().map_err(|refusal| match refusal {
         Refusal::Ambiguous => UnreadableDate::Ambiguous { text: text.to_owned() },
+        Refusal::ShortYear => UnreadableDate::ShortYear { text: text.to_owned() },
         Refusal::Unknown => unknown(),
         Refusal::NoSuchDay => UnreadableDate::NoSuchDay { text: text.to_owned() },
         Refusal::OutOfRange => UnreadableDate::OutOfRange { text: text.to_owned() },
@@ -110,13 +170,13 @@ fn split_zone(text: &str) -> (&str, Option<Zone>, bool) {
             && let Some(start) = inner.rfind(open)
         {
             let (rest, name) = (&inner[..start], inner[start + 1..].trim());
-            let zone = name.parse::<Zone>().ok();
+            let zone = zone_named(name);
             return (rest, zone, zone.is_none());
         }
     }
     if let Some((rest, name)) = text.rsplit_once(char::is_whitespace)
         && name.contains('/')
-        && let Ok(zone) = name.parse::<Zone>()
+        && let Some(zone) = zone_named(name)
     {
         return (rest, Some(zone), false);
     }
@@ -124,8 +184,8 @@ fn split_zone(text: &str) -> (&str, Option<Zone>, bool) {
 }
 
 /// Goes over the tokens once; each of date, time, offset and weekday may be said once.
-#[derive(Default)]
 struct Reader {
+    slashes: SlashDates,
     tokens: Vec<Token>,
     at: usize,
     date: Option<NaiveDate>,
@@ -135,6 +195,18 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(slashes: SlashDates) -> Self {
+        Self {
+            slashes,
+            tokens: Vec::new(),
+            at: 0,
+            date: None,
+            time: None,
+            offset: None,
+            weekday: None,
+        }
+    }
+
     fn read(&mut self) -> Result<(), Refusal> {
         while self.at < self.tokens.len() {
             let step = self.step()?;
@@ -304,9 +376,11 @@ impl Reader {
         match (first.len(), third.len()) {
             (4, 1 | 2) => Ok(Some((5, value(third), value(second), first))),
             (1 | 2, 4) => {
-                let (day, month) = day_and_month(value(first), value(second), separator)?;
+                let (day, month) =
+                    day_and_month(value(first), value(second), separator, self.slashes)?;
                 Ok(Some((5, day, month, third)))
             }
+            (1 | 2, 2) => Err(Refusal::ShortYear),
             _ => Ok(None),
         }
     }
@@ -366,13 +440,22 @@ impl Reader {
 }
 
 /// Dots are day first wherever they are written; slashes and dashes are either, depending on the country.
-fn day_and_month(first: u32, second: u32, separator: char) -> Result<(u32, u32), Refusal> {
-    if separator == '.' || first > 12 || first == second {
-        Ok((first, second))
-    } else if second > 12 {
-        Ok((second, first))
-    } else {
-        Err(Refusal::Ambiguous)
+fn day_and_month(
+    first: u32,
+    second: u32,
+    separator: char,
+    slashes: SlashDates,
+) -> Result<(u32, u32), Refusal> {
+    if separator == '.' {
+        return Ok((first, second));
+    }
+    match slashes {
+        SlashDates::In(DateOrder::DayFirst) => Ok((first, second)),
+        SlashDates::In(DateOrder::MonthFirst) => Ok((second, first)),
+        SlashDates::Refused => Err(Refusal::Ambiguous),
+        SlashDates::WhereClear if first > 12 || first == second => Ok((first, second)),
+        SlashDates::WhereClear if second > 12 => Ok((second, first)),
+        SlashDates::WhereClear => Err(Refusal::Ambiguous),
     }
 }
 

@@ -5,8 +5,8 @@
 pub enum UnreadableDate {
     /// Day and month could be either way round.
     #[error(
-        "{text:?} is ambiguous: day and month could be either way round; write 2026-12-01, \
-         2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
+        "{text:?} is ambiguous: day and month could be either way round, and the account has no `date_order`; write \
+         2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
     )]
     Ambiguous {
         /// What was written.
@@ -33,9 +33,20 @@ pub enum UnreadableDate {
         /// What was written.
         text: String,
     },
-    /// Seconds since 1970 were given where a calendar date is wanted.
-    #[error("{text:?} is a moment, whose date depends on the zone; write the date like 2026-12-01")]
-    NotADate {
+    /// The year has two digits.
+    #[error(
+        "{text:?} has a year of two digits, so which number is the year cannot be told; write four of them, like \
+         2026-12-01 14:30"
+    )]
+    ShortYear {
+        /// What was written.
+        text: String,
+    },
+    /// A spreadsheet's number of days.
+    #[error(
+        "{text:?} is a spreadsheet's number for a date, not a date; format the cells as text like 2026-12-01 14:30"
+    )]
+    SheetNumber {
         /// What was written.
         text: String,
     },

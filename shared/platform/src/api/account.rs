@@ -1,9 +1,11 @@
 //! The account's settings.
 
 use axum::extract::State;
-use dacapo_engine::address::is_plausible;
+use dacapo_engine::address;
 use dacapo_engine::campaign::format::Sender;
-use dacapo_engine::time::Zone;
+use dacapo_engine::conventions::DateOrder;
+use dacapo_engine::field::quoted;
+use dacapo_engine::time::zone_named;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,10 +14,13 @@ use super::Api;
 use super::extract::Json;
 use super::problem::{Fault, Problem};
 use super::reading::is_locale;
+use super::shapes::{ConsentWord, DateOrderWord};
 use super::surface::{Surface, calls};
 use crate::catalog::Settings;
-use crate::contact_json::consent_of;
+use crate::contact_json::{consent_of, instant_json};
 use crate::contacts::consent_word;
+use crate::platform::Platform;
+use crate::ports::Trouble;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, get, patch)
@@ -28,10 +33,32 @@ struct AccountShape {
     time_zone: String,
     /// The language of contacts that have none: a BCP 47 tag.
     locale: String,
+    /// Which of two numbers in `03/12/2026` is the day: `day_first` or `month_first`. `null`: such dates are refused.
+    #[schema(value_type = Option<DateOrderWord>)]
+    date_order: Option<&'static str>,
     /// The consent of new contacts that come without: `subscribed`, `unsubscribed` or `none`.
+    #[schema(value_type = ConsentWord)]
     default_consent: &'static str,
     /// Who mail comes from, where a campaign does not say.
     sender: Option<SenderShape>,
+    /// What is wrong for now with what carries the account, such as a mail server that refuses the password. Not there
+    /// where nothing is wrong, and never sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(read_only)]
+    troubles: Vec<TroubleShape>,
+}
+
+/// Something that is wrong for now.
+#[derive(Debug, Serialize, ToSchema)]
+struct TroubleShape {
+    /// What kind, stable: `mail_stopped`, `clock_went_back`.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// What is wrong, and what to do about it.
+    detail: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    since: Value,
 }
 
 /// Who mail comes from.
@@ -41,11 +68,38 @@ struct SenderShape {
     address: String,
 }
 
-impl From<&Settings> for AccountShape {
-    fn from(settings: &Settings) -> Self {
+/// Settings to be changed. It describes: they are read one by one, so that everything that is wrong can be said.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it only describes")]
+#[serde(deny_unknown_fields)]
+struct WrittenAccount {
+    /// An IANA name.
+    #[schema(value_type = Option<String>, nullable = false)]
+    time_zone: Option<String>,
+    /// A BCP 47 tag.
+    #[schema(value_type = Option<String>, nullable = false)]
+    locale: Option<String>,
+    /// Which of two numbers in `03/12/2026` is the day; `null`: such dates are refused.
+    #[schema(value_type = Option<DateOrderWord>)]
+    date_order: Option<String>,
+    /// The consent of new contacts that come without.
+    #[schema(value_type = Option<ConsentWord>, nullable = false)]
+    default_consent: Option<String>,
+    /// Who mail comes from; `null` removes it.
+    sender: Option<SenderShape>,
+}
+
+impl AccountShape {
+    fn of(settings: &Settings, platform: &Platform) -> Self {
+        let troubles = [platform.ports.mailer.trouble(), platform.ports.clock.trouble()];
+        let troubles = troubles.into_iter().flatten().map(|Trouble { code, detail, since }| {
+            TroubleShape { code, detail, since: instant_json(since) }
+        });
         Self {
+            troubles: troubles.collect(),
             time_zone: settings.time_zone.clone(),
             locale: settings.locale.clone(),
+            date_order: settings.date_order.map(DateOrder::word),
             default_consent: consent_word(settings.default_consent),
             sender: settings.sender.clone().map(|Sender { name, address }| SenderShape {
                 name: name.filter(|name| !name.is_empty()),
@@ -59,11 +113,11 @@ impl From<&Settings> for AccountShape {
 #[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200, body = AccountShape)))]
 async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
     let loaded = api.platform.catalog().await?;
-    Ok(axum::Json(AccountShape::from(&loaded.catalog.settings)))
+    Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &api.platform)))
 }
 
 /// Changes those settings that are sent; `"sender": null` removes the sender.
-#[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = AccountShape,
+#[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = WrittenAccount,
     responses((status = 200, body = AccountShape), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,
@@ -76,7 +130,7 @@ async fn patch(
             Ok::<_, Problem>((catalog.settings.clone(), Vec::new()))
         })
         .await?;
-    Ok(axum::Json(AccountShape::from(&settings)))
+    Ok(axum::Json(AccountShape::of(&settings, &api.platform)))
 }
 
 fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Problem> {
@@ -87,10 +141,24 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
     for (key, value) in sent {
         let text = value.as_str().map(str::trim);
         match key.as_str() {
-            "time_zone" => match text.filter(|name| name.parse::<Zone>().is_ok()) {
-                Some(name) => name.clone_into(&mut settings.time_zone),
-                None => fault(key, "time_zone", "write an IANA name such as Europe/Berlin"),
+            "time_zone" => match text.and_then(zone_named) {
+                Some(zone) => zone.name().clone_into(&mut settings.time_zone),
+                None => {
+                    let message = format!(
+                        "{} is no time zone; write an IANA name such as Europe/Berlin",
+                        quoted(value)
+                    );
+                    fault(key, "time_zone", &message);
+                }
             },
+            "date_order" if value.is_null() => settings.date_order = None,
+            "date_order" => {
+                let order = DateOrder::ALL.into_iter().find(|order| text == Some(order.word()));
+                match order {
+                    Some(order) => settings.date_order = Some(order),
+                    None => fault(key, "date_order", "write day_first, month_first or null"),
+                }
+            }
             "locale" => match text.filter(|text| is_locale(text)) {
                 Some(text) => text.clone_into(&mut settings.locale),
                 None => fault(key, "locale", "write a language tag such as en, de-AT or pt-BR"),
@@ -101,8 +169,10 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
             },
             "sender" if value.is_null() => settings.sender = None,
             "sender" => match serde_json::from_value::<Sender>(value.clone()) {
-                Ok(sender) if !is_plausible(&sender.address) => {
-                    fault("sender.address", "email", "this is no e-mail address");
+                Ok(sender) if address::read(&sender.address).is_err() => {
+                    let why = address::read(&sender.address).err();
+                    let why = why.map(|why| why.to_string()).unwrap_or_default();
+                    fault("sender.address", "email", &why);
                 }
                 Ok(sender) if sender.name.iter().any(|name| name.chars().any(char::is_control)) => {
                     fault("sender.name", "value", "a name has no control characters");
@@ -113,7 +183,7 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
             _ => fault(
                 key,
                 "unknown_member",
-                "an account has `time_zone`, `locale`, `default_consent` and `sender`",
+                "an account has `time_zone`, `locale`, `date_order`, `default_consent` and `sender`",
             ),
         }
     }

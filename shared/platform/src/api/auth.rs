@@ -88,6 +88,11 @@ impl AdminKey {
         self
     }
 
+    /// Whether a call carries it.
+    pub fn is_in(&self, headers: &HeaderMap) -> bool {
+        key_of(headers).is_some_and(|key| self.is(&key))
+    }
+
     fn is(&self, key: &str) -> bool {
         let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         given.ct_eq(&self.hash).into()
@@ -213,12 +218,13 @@ pub(super) async fn authenticated(api: &Api, request: &mut Request) -> Result<()
 }
 
 /// The scope that a call needs; `None` for what is open to everybody.
-fn needed(method: &Method, path: &str) -> Option<Scope> {
+pub(super) fn needed(method: &Method, path: &str) -> Option<Scope> {
     let reads = method == Method::GET || method == Method::HEAD;
     let path = path.strip_prefix("/v1/")?;
     let first = path.split('/').next().unwrap_or_default();
     Some(match first {
-        "openapi.json" => return None,
+        // Editors and generators of code load them.
+        "openapi.json" | "campaign-schema.json" => return None,
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
         "account" if !reads => Scope::Admin,
@@ -232,7 +238,8 @@ fn no_key() -> Problem {
     Problem::unauthorized("send the API key as `Authorization: Bearer KEY` or `X-Api-Key: KEY`")
 }
 
-fn key_of(headers: &HeaderMap) -> Option<String> {
+/// The key that a call carries, right or wrong.
+pub fn key_of(headers: &HeaderMap) -> Option<String> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned());
@@ -318,6 +325,8 @@ mod tests {
         assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
         assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
         assert_eq!(needed("GET", "/u/token"), "none");
+        assert_eq!(needed("GET", "/v1/openapi.json"), "none");
+        assert_eq!(needed("GET", "/v1/campaign-schema.json"), "none");
         assert_eq!(needed("GET", "/healthz"), "none");
     }
 

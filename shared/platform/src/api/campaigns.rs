@@ -14,10 +14,14 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
+use super::charset;
+use super::describing::CampaignDocument;
 use super::extract::{Path, Query, json, whole};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, foreign_cursor};
+use super::openapi::open_document;
 use super::problem::{Fault, Problem};
+use super::shapes::CampaignStatus;
 use super::surface::{Surface, calls};
 use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume};
 use crate::contact_json::instant_json;
@@ -36,6 +40,7 @@ struct CampaignItem {
     /// The name that people see.
     name: String,
     /// `draft`, `published` or `paused`.
+    #[schema(value_type = CampaignStatus)]
     status: &'static str,
     /// The newest version; `null` for a draft.
     version: Option<u32>,
@@ -114,7 +119,7 @@ enum Format {
     params(("id" = String, Path), Wanted),
     responses(
         (status = 200, description = "The document, as /v1/campaign-schema.json describes it", content(
-            (Object = "application/json"), (String = "application/yaml"))),
+            (CampaignDocument = "application/json"), (String = "application/yaml"))),
         (status = 404, body = Problem)))]
 async fn get(
     State(api): State<Api>,
@@ -209,7 +214,7 @@ struct Saved {
 /// is refused.
 #[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
-        (Object = "application/json"), (String = "application/yaml"))),
+        (CampaignDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
 async fn put(
     State(api): State<Api>,
@@ -232,7 +237,7 @@ async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<St
 /// What is wrong or odd with the document in the body; without one, with the draft.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, YAML or JSON; the draft without one", content(
-        (Object = "application/json"), (String = "application/yaml"))),
+        (Option<CampaignDocument> = "application/json"), (Option<String> = "application/yaml"))),
     responses((status = 200, body = Findings), (status = 404, body = Problem)))]
 async fn validate(
     State(api): State<Api>,
@@ -275,7 +280,7 @@ struct Published {
 
 /// Publishes the draft as a new version, which never changes.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = HowToPublish,
+    request_body = Option<HowToPublish>,
     responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn publish(
     State(api): State<Api>,
@@ -295,6 +300,7 @@ async fn publish(
 #[derive(Debug, Serialize, ToSchema)]
 struct Stands {
     /// `published` or `paused`.
+    #[schema(value_type = CampaignStatus)]
     status: &'static str,
     /// The newest version.
     version: Option<u32>,
@@ -313,7 +319,7 @@ struct HowToPause {}
 
 /// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as it is.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = HowToPause,
+    request_body = Option<HowToPause>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn pause(
     State(api): State<Api>,
@@ -349,7 +355,7 @@ enum Mode {
 
 /// Resumes a paused campaign. One that runs is left as it is.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = HowToResume,
+    request_body = Option<HowToResume>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn resume(
     State(api): State<Api>,
@@ -364,12 +370,11 @@ async fn resume(
     Ok(answer(&Stands::from(&state))?)
 }
 
-/// The JSON Schema of the campaign document.
+/// The JSON Schema of the campaign document: open, so that editors can load it.
 #[utoipa::path(get, path = "/v1/campaign-schema.json", tag = "Campaigns",
-    responses((status = 200, body = Object, content_type = "application/schema+json")))]
+    responses((status = 200, body = std::collections::BTreeMap<String, serde_json::Value>, content_type = "application/schema+json")))]
 async fn document_schema() -> Response {
-    let kind = [(header::CONTENT_TYPE, "application/schema+json")];
-    (kind, schema::JSON_SCHEMA).into_response()
+    open_document("application/schema+json", schema::JSON_SCHEMA)
 }
 
 fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
@@ -385,11 +390,7 @@ impl<S: Sync> FromRequest<S> for Text {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = whole(&parts, body).await?;
-        let text = String::from_utf8(body.into()).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Problem::malformed(format!("the body is not UTF-8 from byte {at} on; save it as UTF-8"))
-        })?;
-        Ok(Self(text))
+        Ok(Self(charset::text(&parts, &body)?.into_owned()))
     }
 }
 
@@ -402,7 +403,11 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = whole(&parts, body).await?;
-        if body.trim_ascii().is_empty() { Ok(Self(T::default())) } else { json(&body).map(Self) }
+        if body.trim_ascii().is_empty() {
+            Ok(Self(T::default()))
+        } else {
+            json(&parts, &body).map(Self)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use dacapo_engine::contact::{Contact, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
+use dacapo_engine::text::{Unwelcome, composed, is_unseen};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -18,8 +19,10 @@ use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
-use super::reading::{Manner, Read, Reader, UnknownFields};
+use super::reading::{How, Read, Reader};
+use super::shapes::{ConsentWord, EnrollmentStatus, FieldJson, WantedTags};
 use super::surface::{Surface, calls};
+use super::tag_lists::{self, For};
 use crate::contact_json::ContactShape;
 use crate::contacts::Written;
 
@@ -41,17 +44,17 @@ pub(super) struct Which {
     tag: Option<String>,
     /// Those whose e-mail address or name begins so.
     q: Option<String>,
-    /// Those that are in this campaign.
+    /// Those that are in the campaign of this id, or have been.
     campaign: Option<String>,
-    /// With `campaign`: those that stand so in it.
-    #[param(value_type = Option<String>, example = "active")]
+    /// Only with `campaign`: those that stand so in it.
+    #[param(value_type = Option<EnrollmentStatus>, inline)]
     status: Option<String>,
 }
 
 impl Which {
     /// Who is wanted.
     pub(super) fn wanted(&self) -> Result<Wanted, Problem> {
-        let tag = self.tag.as_deref().map(Tag::new).transpose();
+        let tag = self.tag.as_deref().map(Tag::kept).transpose();
         let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
         let campaign = self.campaign.as_deref().map(CampaignId::new).transpose();
         let campaign = campaign.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
@@ -84,17 +87,18 @@ pub struct WrittenContact {
     pub last_name: Option<String>,
     /// The telephone number, as it is written.
     pub phone: Option<String>,
-    /// An IANA name. Dates without an offset are read in it.
+    /// An IANA name, or another common name of a zone. Dates without an offset are read in it.
     pub time_zone: Option<String>,
     /// A BCP 47 tag.
     pub locale: Option<String>,
     /// All tags that the contact is to have; or an object, in which `null` withdraws a tag.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<WantedTags>)]
     pub tags: Option<Value>,
     /// Custom fields by key.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Option<FieldJson>>>)]
     pub fields: Option<Value>,
     /// `subscribed`, `unsubscribed` or `none`.
+    #[schema(value_type = Option<ConsentWord>)]
     pub consent: Option<String>,
     /// `manual` or `null`.
     pub suppressed: Option<String>,
@@ -102,12 +106,28 @@ pub struct WrittenContact {
 
 /// The contact that a path names, by id or as `email:ann@example.com`.
 pub(super) async fn contact_named(api: &Api, name: &str) -> Result<Contact, Problem> {
-    let missing = || Problem::not_found("there is no such contact");
+    let missing = || missing(name);
     let id = match name.strip_prefix("email:") {
         Some(address) => api.platform.contact_of(address).await?.ok_or_else(missing)?,
         None => ContactId::new(name).map_err(|_| missing())?,
     };
     api.platform.contact(&id).await?.ok_or_else(missing)
+}
+
+/// 404 for a contact. An address in the place of an id is no id, but says who is meant.
+fn missing(name: &str) -> Problem {
+    match by_address(name) {
+        Some(named) => Problem::not_found(format!(
+            "there is no contact with the id `{name}`; a contact is named by its address as `{named}`"
+        )),
+        None => Problem::not_found("there is no such contact"),
+    }
+}
+
+/// How to name the contact with the address that stands in the place of an id.
+pub(super) fn by_address(id: &str) -> Option<String> {
+    let is_one = id.contains('@') && !id.starts_with("email:");
+    is_one.then(|| format!("email:{id}"))
 }
 
 /// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before the last.
@@ -134,8 +154,7 @@ async fn create(
     Json(sent): Json<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
-    let reader = Reader::new(&loaded, None, Manner::Shape, UnknownFields::Refuse);
-    let Read { email, mut patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    let Read { email, mut patch, .. } = Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
     // Whoever writes the consent of a contact means it.
     patch.resubscribe = patch.consent.is_some();
     let answer =
@@ -162,7 +181,7 @@ async fn get(
 #[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = WrittenContact,
-    responses((status = 200, body = ContactShape), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ContactShape), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,
     holder: Holder,
@@ -171,14 +190,18 @@ async fn patch(
 ) -> Result<axum::Json<ContactShape>, Problem> {
     let contact = contact_named(&api, &id).await?;
     let loaded = api.platform.catalog().await?;
-    let reader = Reader::new(&loaded, Some(&contact), Manner::Shape, UnknownFields::Refuse);
-    let Read { email, mut patch, .. } = reader.read(&sent, loaded.account.zone)?;
+    let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
+    let Read { email, mut patch, .. } = reader.read(&sent)?;
     patch.resubscribe = patch.consent.is_some();
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
     }
     let alone = &crate::contacts::alone;
-    let written = api.platform.change(&contact.id, &patch, &holder.author(), alone).await?;
+    let by = holder.author();
+    let written = api.platform.change(&contact.id, &patch, &by, alone).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, &patch, &by).await?;
+    }
     Ok(axum::Json(ContactShape::from(&written.contact)))
 }
 
@@ -190,11 +213,11 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
     let contact = match contact_named(&api, &id).await {
         Ok(contact) => contact.id,
         // An erasure that was broken off goes on.
-        Err(missing) => ContactId::new(id).map_err(|_| missing)?,
+        Err(missing) => ContactId::new(id.as_str()).map_err(|_| missing)?,
     };
     match api.platform.erase(&contact).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found("there is no such contact")),
+        false => Err(missing(&id)),
     }
 }
 
@@ -204,17 +227,20 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
 struct Tags {
     /// To assign. One that is also in `remove` ends up assigned.
     #[serde(default)]
-    add: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    add: Value,
     /// To withdraw.
     #[serde(default)]
-    remove: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    remove: Value,
 }
 
 /// Assigns and withdraws tags, as one change.
 #[utoipa::path(post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 410, body = Problem),
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn tags(
     State(api): State<Api>,
@@ -224,17 +250,17 @@ async fn tags(
     Json(tags): Json<Tags>,
 ) -> Result<Answer, Problem> {
     let mut faults = Vec::new();
-    let mut read = |name: &str, list: &[String]| -> Vec<Tag> {
-        let mut tags = Vec::new();
-        for (at, tag) in list.iter().enumerate() {
-            match Tag::new(tag) {
-                Ok(tag) => tags.push(tag),
-                Err(why) => faults.push(Fault::new(format!("{name}.{at}"), "tag", why)),
-            }
+    let mut read = |name: &str, list: &Value, what: For| -> Vec<Tag> {
+        let (tags, wrong) = tag_lists::read(list, what);
+        for wrong in wrong {
+            let path =
+                if wrong.at.is_empty() { name.to_owned() } else { format!("{name}.{}", wrong.at) };
+            faults.push(Fault::new(path, wrong.code, wrong.message));
         }
         tags
     };
-    let (add, remove) = (read("add", &tags.add), read("remove", &tags.remove));
+    let add = read("add", &tags.add, For::Assigning);
+    let remove = read("remove", &tags.remove, For::Withdrawing);
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
@@ -250,7 +276,7 @@ struct PostedEvent {
     name: String,
     /// More about it, at most 100 members. It is checked, and not kept.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     data: Option<Map<String, Value>>,
 }
 
@@ -258,7 +284,8 @@ struct PostedEvent {
 #[utoipa::path(post, path = "/v1/contacts/{id}/events", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 410, body = Problem),
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn events(
     State(api): State<Api>,
@@ -267,16 +294,19 @@ async fn events(
     Path(id): Path<String>,
     Json(event): Json<PostedEvent>,
 ) -> Result<Answer, Problem> {
-    let name = event.name.trim();
-    if name.is_empty() || name.len() > LONGEST_EVENT || name.chars().any(char::is_control) {
-        let message = format!("a name has 1 to {LONGEST_EVENT} bytes and no control characters");
+    let name = composed(event.name.trim());
+    if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
+        return Err(Problem::invalid_at("name", "event", Unwelcome(c)));
+    }
+    if name.is_empty() || name.len() > LONGEST_EVENT {
+        let message = format!("a name has 1 to {LONGEST_EVENT} bytes");
         return Err(Problem::invalid_at("name", "event", message));
     }
     if event.data.is_some_and(|data| data.len() > MOST_MEMBERS) {
         let message = format!("at most {MOST_MEMBERS} members are taken");
         return Err(Problem::invalid_at("data", "too_many", message));
     }
-    let patch = Patch { event: Some(name.to_owned()), ..Patch::default() };
+    let patch = Patch { event: Some(name.into_owned()), ..Patch::default() };
     change(&api, &holder, &once, &id, &patch).await
 }
 
@@ -293,6 +323,10 @@ async fn change(
         Answer::showing(StatusCode::OK, &written.contact, &json!({ "changed": changed }))
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
-    let written = api.platform.change(&contact.id, patch, &holder.author(), &together).await?;
+    let by = holder.author();
+    let written = api.platform.change(&contact.id, patch, &by, &together).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, patch, &by).await?;
+    }
     Ok(answer(&written)?)
 }

@@ -21,6 +21,7 @@ use super::lists::foreign_cursor;
 use super::people::Wanted;
 use super::problem::Problem;
 use super::surface::{Surface, calls};
+use super::tag_lists;
 use crate::contact_json::{instant_text, suppression_word};
 use crate::contacts::consent_word;
 use crate::table::Cursor;
@@ -190,8 +191,7 @@ impl Export {
             },
             None => String::new(),
         }));
-        let tags: Vec<&str> = contact.tags.keys().map(dacapo_engine::ids::Tag::as_str).collect();
-        row.push(tags.join(", "));
+        row.push(tag_lists::written(contact.tags.keys()));
         row.push(contact.rev.to_string());
         row.push(instant_text(contact.created_at));
         row.push(instant_text(contact.updated_at));

@@ -2,11 +2,11 @@
 //!
 //! | a cell | is |
 //! |---|---|
-//! | of the first row | the name of a contact's member, or the key of a field |
-//! | empty | nothing said: what the contact has stays |
+//! | of the first row | a name, as `csv_columns` reads it |
+//! | empty | nothing said: what the contact has stays; `clear` names fields that are to be cleared |
 //! | with an apostrophe before `=`, `+`, `-`, `@` | what stands behind the apostrophe: an export guards it so |
 //! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
-//! | in `tags` | tags with commas between; those that the contact has are not assigned again |
+//! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
 //!
 //! A row is one change of a contact (R1), and the same row again changes nothing. So an import that broke off is sent
 //! again: with the same `Idempotency-Key` it goes on where it was, without the key it goes over what is there. A row that is
@@ -20,10 +20,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use dacapo_engine::address::folded;
-use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::contact::{Author, Contact};
-use dacapo_engine::field::{FieldType, built_in};
-use dacapo_engine::ids::FieldKey;
+use dacapo_engine::field::quoted;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,18 +29,21 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
+use super::charset::{self, Charset};
+use super::csv_columns::columns_of;
 use super::csv_guard::unguarded;
 use super::csv_rows::{Row, Rows};
 use super::extract::{Query, media_type};
 use super::hooks::create_fields;
 use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
-use super::reading::{Manner, Reader, UnknownFields};
-use super::resubscribing::{RESUBSCRIBE, Resubscribing};
+use super::reading::{How, Invalid, Manner, Reader, UnknownFields};
+use super::resubscribing::Resubscribing;
+use super::skipping;
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contact_json::suppression_of;
-use crate::contacts::{WriteError, alone};
+use crate::contacts::{WriteError, Written};
 use crate::error::{Answer, Error};
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Key, TableError, Write};
@@ -62,12 +63,8 @@ const MOST_REFUSED: usize = 500;
 /// How long it is known how far an import is.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// Columns that are no fields.
-const MEMBERS: [&str; 7] =
-    ["name", "tags", "remove_tags", "consent", RESUBSCRIBE, "suppressed", "email"];
-
-/// Columns of an export that say nothing to an import.
-const PASSED_OVER: [&str; 5] = ["id", "contact_id", "rev", "created_at", "updated_at"];
+/// How many rows of which values were left out are told; all of them are in the history of their contacts.
+const MOST_SKIPPED: usize = 200;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, import)
@@ -82,6 +79,10 @@ struct HowToRead {
     #[param(inline)]
     #[serde(default)]
     unknown_fields: UnknownFields,
+    /// What is done about values that cannot be read: their rows are refused unless this says otherwise.
+    #[param(inline)]
+    #[serde(default)]
+    invalid: Invalid,
 }
 
 /// What an import did.
@@ -101,9 +102,20 @@ struct Imported {
     complete: bool,
     /// What is wrong, by line.
     errors: Vec<RefusedRow>,
+    /// How many rows were taken without values that could not be read: only with `invalid=skip`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    skipped_rows: u64,
+    /// What was left out, by line: of the first 200 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<RefusedRow>,
 }
 
-/// A row that was refused.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A row with which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 struct RefusedRow {
     /// The line on which it begins, from 1.
@@ -112,15 +124,13 @@ struct RefusedRow {
     errors: Vec<Fault>,
 }
 
-/// Instead of the words about a row that was refused before: they quote what was sent, and are not kept.
-const TOLD_BEFORE: &str = "it was refused when the file was first sent; send the row by itself, without the key, to read why";
-
 impl Imported {
     /// The same without what the rows said.
     fn without_words(&self) -> Self {
         let mut kept = self.clone();
-        for fault in kept.errors.iter_mut().flat_map(|row| &mut row.errors) {
-            *fault = Fault::new(std::mem::take(&mut fault.path), &*fault.code, TOLD_BEFORE);
+        for fault in kept.errors.iter_mut().chain(&mut kept.skipped).flat_map(|row| &mut row.errors)
+        {
+            *fault = fault.without_words();
         }
         kept
     }
@@ -151,6 +161,7 @@ async fn import(
     if media_type(&parts).as_deref() != Some("text/csv") {
         return Err(Problem::media_type("send CSV, with `Content-Type: text/csv`"));
     }
+    let declared = charset::declared(&parts)?;
     let key = key(&api.platform, &holder, &parts.headers)?;
     let known: Option<StoredImport> = match &key {
         Some(key) => {
@@ -163,7 +174,7 @@ async fn import(
     let (replayed, sum, now) = (noted.ended, noted.sum, noted.done.clone());
     let by = holder.author();
     let mut import = Import { api: &api, by, how, key, noted, columns: None, passed: 0, sum, now };
-    import.read(body).await?;
+    import.read(body, declared).await?;
     let mut response = (StatusCode::OK, axum::Json(import.now)).into_response();
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
@@ -201,9 +212,9 @@ struct Import<'a> {
 
 /// What came of a row.
 enum Came {
-    Created,
-    Changed,
-    Unchanged,
+    Created(Vec<Fault>),
+    Changed(Vec<Fault>),
+    Unchanged(Vec<Fault>),
     Refused(Vec<Fault>),
 }
 
@@ -211,8 +222,8 @@ enum Came {
 type SentRow = (u64, Map<String, Value>);
 
 impl Import<'_> {
-    async fn read(&mut self, body: Body) -> Result<(), Problem> {
-        let (mut rows, mut waiting) = (Rows::new(), Vec::new());
+    async fn read(&mut self, body: Body, declared: Option<Charset>) -> Result<(), Problem> {
+        let (mut rows, mut waiting) = (Rows::new(declared), Vec::new());
         let mut stream = body.into_data_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| {
@@ -250,7 +261,13 @@ impl Import<'_> {
         if self.columns.is_none()
             && let Some(first) = rows.next()
         {
-            self.columns = Some(self.columns_of(&first).await?);
+            let loaded = self.api.platform.catalog().await?;
+            let (columns, new) =
+                columns_of(&first, &loaded.catalog.fields, self.how.unknown_fields)?;
+            if !new.is_empty() {
+                create_fields(self.api, &new).await?;
+            }
+            self.columns = Some(columns);
         }
         let mut new = Vec::new();
         for row in rows {
@@ -283,67 +300,6 @@ impl Import<'_> {
         Ok(self.passed > done && !self.noted.ended)
     }
 
-    /// The columns that the first row names.
-    async fn columns_of(&self, first: &Row) -> Result<Vec<String>, Problem> {
-        let cells = first.cells.as_ref().ok_or_else(|| {
-            Problem::malformed("the first row is not UTF-8; save the file as UTF-8")
-        })?;
-        let fields = &self.api.platform.catalog().await?.catalog.fields;
-        let (mut columns, mut faults) = (Vec::new(), Vec::new());
-        let mut new = BTreeMap::new();
-        for cell in cells {
-            let name = unguarded(cell.trim());
-            let name = name.strip_prefix("fields.").unwrap_or(name);
-            let lower = name.to_lowercase();
-            let known = MEMBERS.contains(&lower.as_str()) || built_in(&lower).is_some();
-            let column = if PASSED_OVER.contains(&lower.as_str()) || name.is_empty() {
-                String::new()
-            } else if known {
-                lower
-            } else if fields.contains_key(name) {
-                name.to_owned()
-            } else {
-                match (self.how.unknown_fields, FieldKey::new(name)) {
-                    (UnknownFields::Ignore, _) => String::new(),
-                    (UnknownFields::Create, Ok(key)) => {
-                        new.insert(key, FieldType::Text);
-                        name.to_owned()
-                    }
-                    (UnknownFields::Create, Err(why)) => {
-                        faults.push(Fault::new(name, "field_key", why));
-                        String::new()
-                    }
-                    (UnknownFields::Refuse, _) => {
-                        let known = fields.keys().map(FieldKey::as_str).chain(MEMBERS);
-                        let message = format!(
-                            "there is no field `{name}`; {} PUT /v1/fields/{{key}} makes one, \
-                             ?unknown_fields=ignore or create does without",
-                            remedy(name, known)
-                        );
-                        faults.push(Fault::new(name, "unknown_field", message));
-                        String::new()
-                    }
-                }
-            };
-            if !column.is_empty() && columns.contains(&column) {
-                let message = "two columns are named so; rename or remove one";
-                faults.push(Fault::new(&column, "twice", message));
-            }
-            columns.push(column);
-        }
-        if !columns.iter().any(|column| column == "email") {
-            let message = "a column `email` is needed: the first row names the columns";
-            faults.push(Fault::new("email", "required", message));
-        }
-        if !faults.is_empty() {
-            return Err(Problem::invalid(faults));
-        }
-        if !new.is_empty() {
-            create_fields(self.api, &new).await?;
-        }
-        Ok(columns)
-    }
-
     /// Writes rows: those of one address in their order, others side by side.
     async fn write(&mut self, rows: &[Row]) -> Result<(), Problem> {
         let columns = self.columns.as_deref().unwrap_or_default();
@@ -371,13 +327,29 @@ impl Import<'_> {
         came.sort_by_key(|(line, _)| *line);
         for (line, came) in came {
             self.now.rows += 1;
-            match came {
-                Came::Created => self.now.created += 1,
-                Came::Changed => self.now.changed += 1,
-                Came::Unchanged => self.now.unchanged += 1,
+            let skipped = match came {
+                Came::Created(skipped) => {
+                    self.now.created += 1;
+                    skipped
+                }
+                Came::Changed(skipped) => {
+                    self.now.changed += 1;
+                    skipped
+                }
+                Came::Unchanged(skipped) => {
+                    self.now.unchanged += 1;
+                    skipped
+                }
                 Came::Refused(errors) => {
                     self.now.refused += 1;
                     self.now.errors.push(RefusedRow { line, errors });
+                    Vec::new()
+                }
+            };
+            if !skipped.is_empty() {
+                self.now.skipped_rows += 1;
+                if self.now.skipped.len() < MOST_SKIPPED {
+                    self.now.skipped.push(RefusedRow { line, errors: skipped });
                 }
             }
         }
@@ -408,7 +380,8 @@ impl Import<'_> {
             Some(word) => match word.as_str().and_then(suppression_of) {
                 Some(suppression) => Some(suppression),
                 None => {
-                    let message = "write bounced, complained or manual, or nothing";
+                    let words = "write bounced, complained or manual, or nothing";
+                    let message = format!("{} is no suppression; {words}", quoted(&word));
                     let fault = Fault::new("suppressed", "suppressed", message);
                     return Ok(Came::Refused(vec![fault]));
                 }
@@ -423,19 +396,27 @@ impl Import<'_> {
             Some(id) => platform.contact(&id).await?,
             None => None,
         };
-        let reader = Reader::new(loaded, before.as_ref(), Manner::Hook, UnknownFields::Refuse);
-        let mut patch = match reader.read(&sent, loaded.account.zone) {
-            Ok(read) => read.patch,
+        let how = How {
+            manner: Manner::Hook,
+            unknown_fields: UnknownFields::Refuse,
+            invalid: self.how.invalid,
+        };
+        let (mut patch, skipped) = match Reader::new(loaded, before.as_ref(), how).read(&sent) {
+            Ok(read) => (read.patch, read.skipped),
             Err(problem) => return Ok(Came::Refused(problem.into_faults())),
         };
         // The same row again changes nothing.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
         resubscribing.put_into(&mut patch);
-        match platform.upsert(address, &patch, &self.by, &alone).await {
-            Ok(written) if written.created => Ok(Came::Created),
-            Ok(written) if written.change.is_some() => Ok(Came::Changed),
-            Ok(_) => Ok(Came::Unchanged),
+        let together = |written: &Written| -> Result<Vec<Write>, Error> {
+            Ok(skipping::line(platform, written, &self.by, &skipped)?.into_iter().collect())
+        };
+        let came = platform.upsert(address, &patch, &self.by, &together).await;
+        match came {
+            Ok(written) if written.created => Ok(Came::Created(skipped)),
+            Ok(written) if written.change.is_some() => Ok(Came::Changed(skipped)),
+            Ok(_) => Ok(Came::Unchanged(skipped)),
             Err(full @ WriteError::TooManyTags) => {
                 Ok(Came::Refused(vec![Fault::new("tags", "too_many", full)]))
             }
@@ -469,9 +450,7 @@ impl Import<'_> {
 
 /// What a row says.
 fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
-    let Some(cells) = &row.cells else {
-        return Err(Fault::new("", "utf8", "the row is not UTF-8; save the file as UTF-8"));
-    };
+    let cells = row.cells.as_ref().map_err(|why| Fault::new("", "utf8", why))?;
     if cells.len() > columns.len() {
         let message = format!("{} cells, but {} columns", cells.len(), columns.len());
         return Err(Fault::new("", "cells", message));

@@ -5,9 +5,12 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
-use super::problem::{Fault, Problem};
+use super::charset;
+use super::problem::Problem;
+use super::wording::fault;
 
 /// The largest body, in bytes.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -38,13 +41,16 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
+        if percent_decode_str(query).decode_utf8().is_err() {
+            let detail = "the parameters behind the question mark are not UTF-8; percent-encode them as UTF-8";
+            return Err(Problem::malformed(detail));
+        }
         let reader = serde_urlencoded::Deserializer::new(form_pairs(query));
         match serde_path_to_error::deserialize(reader) {
             Ok(parameters) => Ok(Self(parameters)),
             Err(error) => {
                 let path = error.path().to_string();
-                let path = if path == "." { String::new() } else { path };
-                Err(Problem::invalid_at(&path, "parameter", error.into_inner()))
+                Err(Problem::invalid(vec![fault(&path, "parameter", error.inner())]))
             }
         }
     }
@@ -57,16 +63,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        json(&json_body(request).await?).map(Self)
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts) {
+            return Err(Problem::media_type("send JSON, with `Content-Type: application/json`"));
+        }
+        json(&parts, &whole(&parts, body).await?).map(Self)
     }
-}
-
-async fn json_body(request: Request) -> Result<Bytes, Problem> {
-    let (parts, body) = request.into_parts();
-    if !is_json(&parts) {
-        return Err(Problem::media_type("send JSON, with `Content-Type: application/json`"));
-    }
-    whole(&parts, body).await
 }
 
 /// The media type of the body in lower case, without parameters; `None` if it is not said.
@@ -93,21 +95,21 @@ pub(super) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// What a body of JSON says.
-pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
+/// What a body of JSON says, in the charset that it has.
+pub(super) fn json<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T, Problem> {
+    let text = charset::text(parts, body)?;
+    let mut reader = serde_json::Deserializer::from_str(&text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        unreadable(path, &error.into_inner())
+        unreadable(&path, error.inner())
     })?;
-    reader.end().map_err(|error| unreadable(String::new(), &error))?;
+    reader.end().map_err(|error| unreadable("", &error))?;
     Ok(value)
 }
 
-fn unreadable(path: String, error: &serde_json::Error) -> Problem {
+fn unreadable(path: &str, error: &serde_json::Error) -> Problem {
     if error.is_data() {
-        return Problem::invalid(vec![Fault::new(path, "value", error)]);
+        return Problem::invalid(vec![fault(path, "value", error)]);
     }
     Problem::malformed(format!(
         "the body is not JSON: line {}, column {}: {error}",

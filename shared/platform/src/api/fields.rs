@@ -14,6 +14,7 @@ use super::Api;
 use super::extract::{Json, Path, Query};
 use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::Problem;
+use super::shapes::FieldTypeWord;
 use super::surface::{Surface, calls};
 use crate::campaigns::FieldDeleted;
 use crate::table::Cursor;
@@ -35,6 +36,7 @@ struct FieldShape {
     key: String,
     /// `text`, `number`, `boolean`, `date` or `datetime`.
     #[serde(rename = "type")]
+    #[schema(value_type = FieldTypeWord)]
     kind: &'static str,
     /// What people see.
     label: Option<String>,
@@ -52,7 +54,7 @@ impl FieldShape {
 struct WrittenField {
     /// `text`, `number`, `boolean`, `date` or `datetime`.
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(value_type = FieldTypeWord)]
     kind: FieldType,
     /// What people see.
     #[serde(default)]

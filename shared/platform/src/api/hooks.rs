@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use dacapo_engine::address::folded;
 use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::field::FieldType;
+use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,14 +16,20 @@ use utoipa::ToSchema;
 use super::Api;
 use super::auth::{Holder, Scope, Working};
 use super::changes::Changed;
-use super::extract::{Query, form_pairs, is_json, json, media_type, whole};
+use super::charset;
+use super::extract::{Query, is_json, json, media_type, whole};
 use super::idempotency::{Answer, Once};
 use super::problem::{Fault, Problem};
-use super::reading::{Manner, Reader, UnknownFields};
+use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
+use super::shapes::{ConsentWord, FieldJson, SentList};
+use super::skipping;
+use super::sorting::Sorted;
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contacts::Written;
+use crate::error::Error;
+use crate::table::Write;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, contact)
@@ -44,17 +49,24 @@ pub struct PostedContact {
     pub name: Option<String>,
     /// The telephone number, as it is written.
     pub phone: Option<String>,
-    /// An IANA name. Dates without an offset are read in it.
+    /// An IANA name, or another common name of a zone. Dates without an offset are read in it.
     pub time_zone: Option<String>,
     /// A BCP 47 tag.
     pub locale: Option<String>,
     /// Tags to assign: a list, or a text with commas between.
+    #[schema(value_type = Option<SentList>)]
     pub tags: Option<Vec<String>>,
     /// Tags to withdraw, likewise.
+    #[schema(value_type = Option<SentList>)]
     pub remove_tags: Option<Vec<String>>,
-    /// Custom fields by key; `null` and the empty text clear.
+    /// Custom fields by key. `null` clears; the empty text says nothing.
+    #[schema(value_type = Option<BTreeMap<String, Option<FieldJson>>>)]
     pub fields: Option<BTreeMap<String, Value>>,
+    /// Fields that are to have no value from now on: a list, or a text with commas between.
+    #[schema(value_type = Option<SentList>)]
+    pub clear: Option<Vec<String>>,
     /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
+    #[schema(value_type = Option<ConsentWord>)]
     pub consent: Option<String>,
     /// Takes an unsubscription back: the person asked for it.
     pub resubscribe: Option<bool>,
@@ -72,6 +84,9 @@ struct PostAnswer {
     /// What was written otherwise than it was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Fault>,
+    /// What was left out because it could not be read: only with `invalid=skip`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Fault>,
 }
 
 /// How to read the post.
@@ -82,13 +97,17 @@ struct HowToRead {
     #[param(inline)]
     #[serde(default)]
     unknown_fields: UnknownFields,
+    /// What is done about values that cannot be read: nothing is written unless this says otherwise.
+    #[param(inline)]
+    #[serde(default)]
+    invalid: Invalid,
 }
 
 /// Creates or changes the contact with an address, as one change.
 #[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
     request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 410, body = Problem),
-        (status = 422, body = Problem)))]
+    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn contact(
     State(api): State<Api>,
     holder: Holder,
@@ -106,40 +125,45 @@ async fn contact(
     let mut sent = sent(request).await?;
     let resubscribing = Resubscribing::taken(&mut sent)?.by(&holder);
     let loaded = platform.catalog().await?;
-    let read = |loaded: &Loaded, before: Option<&Contact>| {
-        let reader = Reader::new(loaded, before, Manner::Hook, how.unknown_fields);
-        reader.read(&sent, loaded.account.zone).map(|mut read| {
-            resubscribing.put_into(&mut read.patch);
-            read
-        })
+    let how =
+        How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
+    let read = |loaded: &Loaded, before: Option<&Contact>| -> Result<Read, Problem> {
+        let mut read = Reader::new(loaded, before, how).read(&sent)?;
+        resubscribing.put_into(&mut read.patch);
+        Ok(read)
     };
-    let answer = |written: &Written| {
-        Answer::of(
-            StatusCode::OK,
-            &PostAnswer {
-                contact_id: written.contact.id.to_string(),
-                created: written.created,
-                rev: written.contact.rev,
-                changed: written.change.as_ref().into(),
-                warnings: resubscribing.told(written).into_iter().collect(),
-            },
-        )
-        .map(|answer| answer.about(&written.contact.id))
-    };
-    let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();
-    let address = sent.get("email").and_then(Value::as_str).map(folded);
-    let address = address.filter(|address| !address.is_empty());
+    let answer = |written: &Written, read: &Read| {
+        let says = |skipped: Vec<Fault>| PostAnswer {
+            contact_id: written.contact.id.to_string(),
+            created: written.created,
+            rev: written.contact.rev,
+            changed: written.change.as_ref().into(),
+            warnings: resubscribing.told(&read.patch, written).into_iter().collect(),
+            skipped,
+        };
+        let kept = read.skipped.iter().map(Fault::without_words).collect();
+        let (says, kept) = (says(read.skipped.clone()), says(kept));
+        Answer::about(StatusCode::OK, &written.contact.id, &says, &kept)
+    };
+    let together = |written: &Written, read: &Read| -> Result<Vec<Write>, Error> {
+        let mut writes = once.keeps(&answer(written, read)?)?;
+        writes.extend(skipping::line(&platform, written, &by, &read.skipped)?);
+        Ok(writes)
+    };
+    let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
     // Mostly the contact is still what it was a moment ago. If it is not, everything is read once more: dates are read in the
     // contact's zone, and the body may have been long in coming.
     if let Some(address) = &address
         && let Some(lately) = platform.contact_lately(address).await?
         && let Ok(read) = read(&loaded, Some(&lately))
         && read.new_fields.is_empty()
-        && let Some(written) =
+        && let Some(written) = {
+            let together = |written: &Written| together(written, &read);
             platform.change_lately(address, lately, &read.patch, &by, &together).await?
+        }
     {
-        return Ok(answer(&written)?);
+        return Ok(answer(&written, &read)?);
     }
     let loaded = api.platform.catalog().await?;
     let before = match &address {
@@ -150,12 +174,16 @@ async fn contact(
         None => None,
     };
     let read = read(&loaded, before.as_ref())?;
-    let email = read.email.unwrap_or_default();
+    let email = read.email.as_deref().unwrap_or_default();
     if !read.new_fields.is_empty() {
         create_fields(&api, &read.new_fields).await?;
     }
-    let written = api.platform.upsert(&email, &read.patch, &by, &together).await?;
-    Ok(answer(&written)?)
+    let together = |written: &Written| together(written, &read);
+    let written = api.platform.upsert(email, &read.patch, &by, &together).await?;
+    if written.change.is_none() {
+        api.platform.nothing_changed(&written.contact, &read.patch, &by).await?;
+    }
+    Ok(answer(&written, &read)?)
 }
 
 /// Makes fields that are not there yet.
@@ -184,9 +212,12 @@ async fn sent(request: Request) -> Result<Map<String, Value>, Problem> {
     let (parts, body) = request.into_parts();
     if is_json(&parts) {
         let body = whole(&parts, body).await?;
-        return match json(&body)? {
+        return match json(&parts, &body)? {
             Value::Object(members) => Ok(members),
-            _ => Err(Problem::invalid_at("", "shape", "send an object: {\"email\": …}")),
+            other => {
+                let message = format!("{} is no object; send {{\"email\": …}}", quoted(&other));
+                Err(Problem::invalid_at("", "shape", message))
+            }
         };
     }
     if media_type(&parts).as_deref() != Some("application/x-www-form-urlencoded") {
@@ -194,32 +225,43 @@ async fn sent(request: Request) -> Result<Map<String, Value>, Problem> {
         return Err(Problem::media_type(detail));
     }
     let body = whole(&parts, body).await?;
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| Problem::malformed("the form is not UTF-8; percent-encode it"))?;
-    Ok(form(text))
+    Ok(form(charset::form(&parts, &body)?))
 }
 
 /// The members of a form. `fields[key]` and `fields.key` are custom fields; tags may be repeated, with `[]` or not.
-fn form(text: &str) -> Map<String, Value> {
+fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
     let mut members = Map::new();
     let mut fields = Map::new();
-    let mut tags: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for (key, value) in form_pairs(text) {
+    let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (key, value) in pairs {
         let inner = key
             .strip_prefix("fields[")
             .and_then(|key| key.strip_suffix(']'))
+            .filter(|key| !key.contains(['[', ']']))
             .or_else(|| key.strip_prefix("fields."));
         let list = key.strip_suffix("[]").unwrap_or(&key);
         if let Some(inner) = inner {
-            fields.insert(inner.to_owned(), Value::String(value.into_owned()));
-        } else if matches!(list, "tags" | "remove_tags") {
-            let several = value.split(',').map(|tag| Value::String(tag.to_owned()));
-            tags.entry(list.to_owned()).or_default().extend(several);
+            fields.insert(inner.to_owned(), Value::String(value));
+        } else if matches!(list, "tags" | "remove_tags" | "clear") {
+            lists.entry(list.to_owned()).or_default().push(value);
         } else {
-            members.insert(key.into_owned(), Value::String(value.into_owned()));
+            // The last of several that says something: browsers repeat a name for boxes that are ticked.
+            match members.get(&key) {
+                Some(there) if value.trim().is_empty() && !there.is_null() => {}
+                _ => {
+                    members.insert(key, Value::String(value));
+                }
+            }
         }
     }
-    members.extend(tags.into_iter().map(|(key, list)| (key, Value::Array(list))));
+    for (key, texts) in lists {
+        let listed = match <[String; 1]>::try_from(texts) {
+            Ok([text]) => Value::String(text),
+            // Each is a text of its own, with commas between tags or not.
+            Err(texts) => Value::String(texts.join(",")),
+        };
+        members.insert(key, listed);
+    }
     if !fields.is_empty() {
         members.insert("fields".to_owned(), Value::Object(fields));
     }

@@ -62,8 +62,10 @@ pub(super) struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 struct About {
     contact: ContactId,
-    /// What the answer says besides showing the contact; nothing if it does not show it.
-    rest: Option<String>,
+    /// What is kept of the answer.
+    kept: String,
+    /// Whether the answer shows the contact, and `kept` is what it says besides.
+    shown: bool,
 }
 
 impl Answer {
@@ -80,13 +82,19 @@ impl Answer {
     ) -> Result<Self, Error> {
         let rest = json_text(rest)?;
         let text = joined(&json_text(&ContactShape::from(contact))?, &rest);
-        let about = About { contact: contact.id.clone(), rest: Some(rest) };
+        let about = About { contact: contact.id.clone(), kept: rest, shown: true };
         Ok(Self { status, text, about: Some(about) })
     }
 
-    /// The same answer, which is about a contact and names only its id.
-    pub(super) fn about(self, contact: &ContactId) -> Self {
-        Self { about: Some(About { contact: contact.clone(), rest: None }), ..self }
+    /// An answer about a contact, which it does not show; a repeat says what is `kept`.
+    pub(super) fn about<T: Serialize>(
+        status: StatusCode,
+        contact: &ContactId,
+        body: &T,
+        kept: &T,
+    ) -> Result<Self, Error> {
+        let about = About { contact: contact.clone(), kept: json_text(kept)?, shown: false };
+        Ok(Self { status, text: json_text(body)?, about: Some(about) })
     }
 
     /// The same, where a problem is wanted.
@@ -160,16 +168,12 @@ impl Once {
             return Ok(Vec::new());
         }
         guarded.kept.store(true, Ordering::Relaxed);
-        let (contact, rest) = match &answer.about {
-            Some(About { contact, rest }) => (Some(contact.clone()), rest.as_ref()),
-            None => (None, None),
-        };
         let stored = StoredAnswer {
             asked: guarded.asked.clone(),
             status: answer.status.as_u16(),
-            text: rest.unwrap_or(&answer.text).clone(),
-            contact,
-            shown: rest.is_some(),
+            text: answer.about.as_ref().map_or(&answer.text, |about| &about.kept).clone(),
+            contact: answer.about.as_ref().map(|about| about.contact.clone()),
+            shown: answer.about.as_ref().is_some_and(|about| about.shown),
             until: guarded.until,
         };
         let condition = guarded.stale.map_or(Condition::Absent, Condition::Rev);
@@ -177,6 +181,12 @@ impl Once {
             .rev(guarded.stale.unwrap_or(0) + 1)
             .expires(guarded.until);
         Ok(vec![Write::put(kept, condition)])
+    }
+
+    /// What tells the call from other calls and is the same for its repeats; `None` without a key.
+    pub(super) fn identity(&self) -> Option<u64> {
+        let guarded = self.0.as_ref()?;
+        Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
     }
 
     /// For a call whose answer must not be kept, because it holds a secret: the handler makes the same answer again

@@ -2,10 +2,9 @@
 
 use axum::extract::State;
 use dacapo_engine::enrollment::{Enrollment, Guard};
-use dacapo_engine::history::Record;
+use dacapo_engine::history::{Reader, Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::time::Zone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -15,12 +14,14 @@ use super::extract::{Path, Query};
 use super::idempotency::Answer;
 use super::lists::{Page, Paging, foreign_cursor, listing_failed};
 use super::problem::Problem;
+use super::shapes::{EnrollmentStatus, MessageStatusWord};
 use super::surface::{Surface, calls};
+use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
 use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, was_not_held};
-use crate::keys::Keys;
+use crate::handlers::{StoredHistory, StoredTrace, was_not_held};
+use crate::keys::{Keys, is_trace};
 use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
@@ -35,13 +36,17 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
-    #[schema(value_type = String)]
-    campaign: CampaignId,
-    run: u32,
+    /// `null` for what nothing followed from, unless just one campaign looked at it; so for the run.
+    #[schema(value_type = Option<String>)]
+    campaign: Option<CampaignId>,
+    run: Option<u32>,
     /// What kind of thing happened, stable.
     kind: &'static str,
-    /// What happened, in words; instants are in the contact's zone.
+    /// What happened, in words. Instants are in `time_zone`, which is named, and written as the account's language writes
+    /// them.
     text: String,
+    /// The one zone of the line: the contact's, else the account's.
+    time_zone: &'static str,
     /// Why, in words.
     cause: String,
     /// Where.
@@ -51,16 +56,34 @@ struct HistoryLine {
 /// What a cursor of the history begins with.
 const HISTORY: &str = "history";
 
-/// What happened to the contact in all campaigns, newest first.
+/// How many decisions a call looks at before it answers with what it has.
+const LOOKED_AT: usize = 1_000;
+
+/// Stands for all lines of a decision: no decision has so many.
+const ALL_LINES: usize = usize::MAX;
+
+/// Which lines of the history.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct WhichLines {
+    /// What happened in the campaign of this id, and nothing else.
+    campaign: Option<String>,
+}
+
+/// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a page may be short, or
+/// even empty, before the last.
 #[utoipa::path(get, path = "/v1/contacts/{id}/history", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
 async fn history(
     State(api): State<Api>,
     Path(id): Path<String>,
+    Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Page<HistoryLine>>, Problem> {
     let limit = paging.limit()?;
+    let wanted = which.campaign.as_deref().map(CampaignId::new).transpose();
+    let wanted = wanted.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
     // A decision leaves several lines: the place is a decision, and how many of its lines were shown.
     let from = match paging.cursor() {
         Some(cursor) => {
@@ -71,11 +94,11 @@ async fn history(
         None => None,
     };
     let contact = contact_named(&api, &id).await?;
-    let zone = api.platform.catalog().await?.account.zone_of(&contact);
+    let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
-    let mut lines = Lines { from, limit, zone, shown: Vec::new() };
+    let mut lines = Lines { from, limit, wanted, reader, shown: Vec::new() };
     let mut left = left_to_record(&api, &contact.id).await?;
-    let mut cursor = None;
+    let (mut cursor, mut looked_at) = (None, 0);
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
         let query = match &lines.from {
@@ -93,6 +116,13 @@ async fn history(
             }
             // It has been recorded meanwhile.
             left.retain(|(sk, _)| *sk != stored.key.sk);
+            if is_trace(&stored.key) {
+                let StoredTrace { trace, .. } = read(stored)?;
+                if let Some(next) = lines.show_trace(&stored.key.sk, &trace) {
+                    return Ok(axum::Json(lines.until(Some(next))));
+                }
+                continue;
+            }
             let StoredHistory { campaign, records, .. } = read(stored)?;
             if let Some(next) = lines.show(&stored.key.sk, &campaign, &records) {
                 return Ok(axum::Json(lines.until(Some(next))));
@@ -101,6 +131,11 @@ async fn history(
         cursor = page.cursor;
         if cursor.is_none() {
             break;
+        }
+        looked_at += page.items.len();
+        if let Some(last) = page.items.last().filter(|_| looked_at >= LOOKED_AT) {
+            let next = Cursor::at(&[HISTORY, &last.key.sk, &ALL_LINES.to_string()]);
+            return Ok(axum::Json(lines.until(Some(next))));
         }
     }
     while let Some((sk, (campaign, records))) = left.pop() {
@@ -135,13 +170,18 @@ struct Lines {
     /// The place of the first, and how many of its lines were shown.
     from: Option<(String, usize)>,
     limit: usize,
-    zone: Zone,
+    /// The only campaign of which something is shown.
+    wanted: Option<CampaignId>,
+    reader: Reader,
     shown: Vec<HistoryLine>,
 }
 
 impl Lines {
     /// Shows what a decision left, newest first. Answers where the next page begins if this one is full.
     fn show(&mut self, sk: &str, campaign: &CampaignId, records: &[Record]) -> Option<Cursor> {
+        if self.wanted.as_ref().is_some_and(|wanted| wanted != campaign) {
+            return None;
+        }
         let skipped = match &self.from {
             // It was on a page before.
             Some((from, _)) if sk > from.as_str() => return None,
@@ -158,14 +198,41 @@ impl Lines {
             }
             self.shown.push(HistoryLine {
                 at: instant_text(record.at),
-                campaign: campaign.clone(),
-                run: line.run,
+                campaign: in_campaign(campaign).cloned(),
+                run: in_campaign(campaign).map(|_| line.run),
                 kind: line.what.kind(),
-                text: line.what.words(self.zone, &record.because),
+                text: line.what.words(&self.reader, &record.because),
+                time_zone: self.reader.zone.name(),
                 cause: record.because.words(),
                 element: line.element.as_ref().map(ToString::to_string),
             });
         }
+        None
+    }
+
+    /// Shows what nothing followed from. Answers where the next page begins if this one is full.
+    fn show_trace(&mut self, sk: &str, trace: &Trace) -> Option<Cursor> {
+        let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
+        if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
+            return None;
+        }
+        match &self.from {
+            Some((from, shown)) if sk > from.as_str() || (sk == from && *shown > 0) => return None,
+            Some(_) | None => {}
+        }
+        if self.shown.len() == self.limit {
+            return Some(Cursor::at(&[HISTORY, sk, "0"]));
+        }
+        self.shown.push(HistoryLine {
+            at: instant_text(trace.at),
+            campaign: trace.campaign().cloned(),
+            run: trace.run(),
+            kind: trace.kind(),
+            text: trace.words(),
+            time_zone: self.reader.zone.name(),
+            cause: trace.because.words(),
+            element: trace.element().map(ToString::to_string),
+        });
         None
     }
 
@@ -176,21 +243,35 @@ impl Lines {
 
 /// Where a contact is in a campaign.
 #[derive(Debug, Serialize, ToSchema)]
-struct EnrollmentShape {
+pub(super) struct EnrollmentShape {
     #[schema(value_type = String)]
     campaign: CampaignId,
     run: u32,
     /// `active`, `completed`, `ready`, `awaiting_restart`, `stopped` or `held`.
+    #[schema(value_type = EnrollmentStatus)]
     status: &'static str,
     version: u32,
     tokens: Vec<TokenShape>,
     /// Until then no start fires.
     #[schema(format = DateTime)]
     eligible_at: Option<String>,
-    /// Why the starts are checked then: a trigger came too early and is parked.
+    /// Why the starts are checked then, or when the campaign is resumed: a trigger came too early and is parked.
     parked: Option<String>,
+    /// What has come while the campaign is paused, in the order of coming: it is answered when it is resumed.
+    parked_entries: Vec<ParkedEntryShape>,
     /// Why it is held.
     held: Option<&'static str>,
+    /// Since when the campaign is paused, and the contact stands still in it; `null` while it runs.
+    #[schema(format = DateTime)]
+    paused_since: Option<String>,
+}
+
+/// A start that is to be checked, or an event that is to fire.
+#[derive(Debug, Serialize, ToSchema)]
+struct ParkedEntryShape {
+    element: String,
+    /// Why, in words.
+    cause: String,
 }
 
 /// Where a path of a run is.
@@ -206,13 +287,20 @@ struct TokenShape {
 }
 
 impl EnrollmentShape {
-    fn of(campaign: CampaignId, enrollment: &Enrollment) -> Self {
+    /// An enrollment as programs outside read it.
+    pub(super) fn of(catalog: &Catalog, campaign: CampaignId, enrollment: &Enrollment) -> Self {
         let tokens = enrollment.tokens.iter().map(|token| TokenShape {
             element: token.element.to_string(),
             since: instant_text(token.since),
             due: token.due().map(instant_text),
         });
+        let parked_entries = enrollment.parked_entries.iter().map(|entry| ParkedEntryShape {
+            element: entry.element.to_string(),
+            cause: entry.because.words(),
+        });
+        let paused_since = catalog.campaigns.get(&campaign).and_then(Head::paused_since);
         Self {
+            paused_since: paused_since.map(instant_text),
             campaign,
             run: enrollment.run,
             status: enrollment.status.word(),
@@ -220,6 +308,7 @@ impl EnrollmentShape {
             tokens: tokens.collect(),
             eligible_at: enrollment.eligible_at.map(instant_text),
             parked: enrollment.parked.as_ref().map(|parked| parked.because.words()),
+            parked_entries: parked_entries.collect(),
             held: enrollment.held.map(Guard::words),
         }
     }
@@ -246,6 +335,7 @@ async fn enrollments(
         None => None,
     };
     let contact = contact_named(&api, &id).await?;
+    let loaded = api.platform.catalog().await?;
     let all = api.platform.enrollments(&contact.id).await?;
     let mut all = all.into_iter().filter(|(campaign, _)| {
         after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
@@ -253,7 +343,7 @@ async fn enrollments(
     let items: Vec<_> = all
         .by_ref()
         .take(limit)
-        .map(|(campaign, enrollment)| EnrollmentShape::of(campaign, &enrollment))
+        .map(|(campaign, enrollment)| EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
         .collect();
     let last = items.last().filter(|_| all.next().is_some());
     let next_cursor = last.map(|last| Cursor::at(&[ENROLLED, last.campaign.as_str()]));
@@ -284,7 +374,8 @@ async fn release(
         return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
-    Answer::ok(&EnrollmentShape::of(campaign, &stored.enrollment))
+    let loaded = api.platform.catalog().await?;
+    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }
 
 /// A message.
@@ -295,6 +386,7 @@ struct MessageShape {
     run: u32,
     element: String,
     /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
+    #[schema(value_type = MessageStatusWord)]
     status: &'static str,
     /// Why it was not sent.
     reason: Option<String>,
@@ -353,12 +445,15 @@ async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageSh
         Some(values) => {
             let version = platform.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
-            email.and_then(|email| rendered(email, values).ok())
+            match email {
+                Some(email) => platform.rendered(email, values, false).await.ok(),
+                None => None,
+            }
         }
         None => None,
     };
     let (subject, text, html) = match said {
-        Some(said) => (Some(said.subject), said.text, said.html),
+        Some((said, _)) => (Some(said.subject), said.text, said.html),
         None => (None, None, None),
     };
     Ok(MessageShape {

@@ -53,7 +53,7 @@ pub(super) struct Page<T> {
     /// What is on it.
     pub(super) items: Vec<T>,
     /// What to send as `cursor` to go on; `null` on the last page.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     pub(super) next_cursor: Option<Cursor>,
 }
 

@@ -16,6 +16,9 @@ use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, listing_failed};
 use super::problem::Problem;
 use super::selecting::requested;
+use super::shapes::{
+    CampaignSelection, ContactSelection, EnrollmentStatus, MassActionStatus, SelectedContacts,
+};
 use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::error::Error;
@@ -31,11 +34,11 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 #[serde(deny_unknown_fields)]
 struct StopCampaign {
     /// Ids of campaigns, or `"all"`.
-    #[schema(value_type = Object, example = json!(["appointment-loop"]))]
+    #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
     /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
-    #[schema(value_type = Object, example = json!({ "tag": "Lead" }))]
+    #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
     /// Whether they may enter again, from the beginning.
@@ -54,11 +57,11 @@ struct StopCampaign {
 #[serde(deny_unknown_fields)]
 struct Release {
     /// Ids of campaigns, or `"all"`.
-    #[schema(value_type = Object, example = json!(["appointment-loop"]))]
+    #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
     /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
-    #[schema(value_type = Object, example = json!("enrolled"))]
+    #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
     /// Whether it is only looked at what would be done.
@@ -80,6 +83,7 @@ struct EraseAccount {
 struct Taken {
     id: String,
     /// `queued`; `completed` for a dry run.
+    #[schema(value_type = MassActionStatus)]
     status: &'static str,
     /// How many pairs of contact and campaign it is about, as the lists show it now.
     total: u64,
@@ -107,6 +111,7 @@ struct Pair {
     contact_id: String,
     campaign: String,
     /// How it stands there.
+    #[schema(value_type = EnrollmentStatus)]
     status: &'static str,
 }
 
@@ -134,6 +139,7 @@ struct MassAction {
     /// `stop_campaign`, `release`, `enroll_existing`, `milestones` or `erase_account`.
     kind: &'static str,
     /// `queued`, `running`, `completed`, `cancelled` or `failed`.
+    #[schema(value_type = MassActionStatus)]
     status: &'static str,
     /// How many pairs of contact and campaign it is about: an estimate until it has ended.
     total: u64,
@@ -142,10 +148,10 @@ struct MassAction {
     /// Pairs to which nothing was to be done: the contact was never in the campaign.
     skipped: u64,
     /// Ids of campaigns, or `"all"`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = CampaignSelection)]
     campaigns: Value,
     /// `{"tag": "…"}`, `{"named": 3}`, `"enrolled"` or `"everybody"`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = SelectedContacts)]
     contacts: Value,
     reset_contacts: bool,
     reset_statistics: bool,

@@ -8,13 +8,17 @@
 
 mod account;
 mod auth;
+mod by_hand;
 mod campaigns;
 mod changes;
+mod charset;
 mod contacts;
+mod csv_columns;
 mod csv_export;
 mod csv_guard;
 mod csv_import;
 mod csv_rows;
+mod describing;
 mod extract;
 mod fields;
 mod health;
@@ -24,16 +28,23 @@ mod journeys;
 mod keys;
 mod lists;
 mod mass_actions;
+mod names;
 mod openapi;
 mod people;
+mod person_names;
 mod problem;
 mod reading;
 mod resubscribing;
 mod selecting;
+pub(crate) mod shapes;
+mod skipping;
+mod sorting;
 mod statistics;
 mod surface;
+mod tag_lists;
 mod tags;
 mod unsubscribe;
+mod wording;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -42,12 +53,13 @@ use axum::Router;
 
 use crate::platform::Platform;
 
-pub use auth::{Admin, AdminKeeper, AdminKey, Scope};
+pub use auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use changes::ChangedContact;
 pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;
 pub use problem::{Fault, Problem};
+pub use reading::is_locale;
 use surface::{Description, Surface};
 
 /// What every call is given: the same, however often it is cloned.
@@ -81,8 +93,8 @@ pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
 }
 
 /// The description of the API, made from the code. What is served is a file that a test holds to it: `docs/testing.md`.
-pub fn description() -> utoipa::openapi::OpenApi {
-    all(Description::new()).done()
+pub fn description() -> serde_json::Value {
+    describing::completed(&all(Description::new()).done())
 }
 
 /// All calls, on any surface.
@@ -93,6 +105,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = csv_import::routes(on);
     let on = csv_export::routes(on);
     let on = journeys::routes(on);
+    let on = by_hand::routes(on);
     let on = campaigns::routes(on);
     let on = statistics::routes(on);
     let on = mass_actions::routes(on);

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use dacapo_engine::campaign::nearest::remedy;
@@ -52,10 +52,12 @@ struct DescribedCall {
     parameters: Vec<DescribedParameter>,
 }
 
+/// A parameter; one that is described elsewhere is in a header.
 #[derive(Deserialize)]
 struct DescribedParameter {
+    #[serde(default)]
     name: String,
-    #[serde(rename = "in")]
+    #[serde(default, rename = "in")]
     is_in: String,
 }
 
@@ -93,7 +95,13 @@ pub(super) fn route(on: Router<Api>) -> Router<Api> {
 
 /// The description.
 async fn serve() -> Response {
-    ([(axum::http::header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
+    open_document("application/json", DESCRIPTION)
+}
+
+/// A document that is the same for everybody. Editors in browsers may read it too.
+pub(super) fn open_document(kind: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, text).into_response()
 }
 
 /// Refuses parameters that the description does not name.

@@ -7,6 +7,7 @@
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_engine::text::folded;
 
 use super::lists::{foreign_cursor, listing_failed};
 use super::problem::Problem;
@@ -41,12 +42,12 @@ impl Wanted {
         begins: Option<&str>,
         campaign: Option<(CampaignId, Option<Status>)>,
     ) -> Self {
-        let begins = begins.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        let begins = begins.map(|text| folded(text.trim())).filter(|text| !text.is_empty());
         Self { tag, begins, campaign }
     }
 
     fn is(&self, contact: &Contact) -> bool {
-        let begins = |text: &str, wanted: &str| text.to_lowercase().starts_with(wanted);
+        let begins = |text: &str, wanted: &str| folded(text).starts_with(wanted);
         let text = |key| contact.text(key).unwrap_or_default();
         self.tag.as_ref().is_none_or(|tag| contact.tags.contains_key(tag))
             && self.begins.as_ref().is_none_or(|wanted| {
@@ -125,25 +126,32 @@ impl Platform {
     ) -> Result<Vec<ContactId>, Problem> {
         let mut ids = Vec::new();
         for shard in 0..SHARDS {
-            let partition = match (&wanted.tag, &wanted.campaign) {
-                (Some(tag), _) => self.keys.tagged(tag, shard),
-                (None, Some((campaign, _))) => self.keys.members_listed(campaign, shard),
-                (None, None) => self.keys.contacts_listed(shard),
+            let partitions: Vec<String> = match (&wanted.tag, &wanted.campaign) {
+                (Some(tag), _) => {
+                    let before = self.keys.tagged_before(tag, shard);
+                    std::iter::once(self.keys.tagged(tag, shard)).chain(before).collect()
+                }
+                (None, Some((campaign, _))) => vec![self.keys.members_listed(campaign, shard)],
+                (None, None) => vec![self.keys.contacts_listed(shard)],
             };
-            let mut query = Query::of(&partition).limit(most + 1);
-            if let Some(after) = after {
-                query.range = Range::From(after);
+            for partition in &partitions {
+                let mut query = Query::of(partition).limit(most + 1);
+                if let Some(after) = after {
+                    query.range = Range::From(after);
+                }
+                let listed: Vec<String> = if wanted.tag.is_some() {
+                    let page = self.ports.table.query(query.strong()).await;
+                    let page = page.map_err(listing_failed)?;
+                    page.items.into_iter().map(|item| item.key.sk).collect()
+                } else {
+                    let page = self.ports.table.query_index(query).await.map_err(listing_failed)?;
+                    page.items.into_iter().map(|(listed, _)| listed.sk).collect()
+                };
+                ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));
             }
-            let listed: Vec<String> = if wanted.tag.is_some() {
-                let page = self.ports.table.query(query.strong()).await.map_err(listing_failed)?;
-                page.items.into_iter().map(|item| item.key.sk).collect()
-            } else {
-                let page = self.ports.table.query_index(query).await.map_err(listing_failed)?;
-                page.items.into_iter().map(|(listed, _)| listed.sk).collect()
-            };
-            ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));
         }
         ids.sort_unstable();
+        ids.dedup();
         ids.truncate(most);
         Ok(ids.into_iter().filter_map(|id| ContactId::new(id).ok()).collect())
     }

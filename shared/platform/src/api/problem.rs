@@ -15,7 +15,7 @@ use crate::error::{Answer, Error};
 use crate::table::TableError;
 
 /// The media type of problems.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// After how many seconds it is worth to try again what failed for now.
 const RETRY_AFTER: u32 = 1;
@@ -25,7 +25,7 @@ const RETRY_AFTER: u32 = 1;
 pub struct Problem {
     /// The kind of problem, stable: `urn:dacapo:problem:` and a word.
     #[serde(rename = "type", serialize_with = "urn")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^urn:dacapo:problem:[a-z_]+$")]
     kind: &'static str,
     /// The kind in words.
     #[schema(value_type = String)]
@@ -73,6 +73,14 @@ impl Fault {
     pub fn new(path: impl Into<String>, code: impl Into<String>, message: impl ToString) -> Self {
         let (path, code, message) = (path.into(), code.into(), message.to_string());
         Self { path, code, message, line: None, column: None, remedy: None }
+    }
+}
+
+impl Fault {
+    /// The same as it is kept for a repeat of the call: words may quote what was sent.
+    pub(super) fn without_words(&self) -> Self {
+        let message = "it was told when the call was first answered; its words quoted what was sent, and are not kept";
+        Self::new(self.path.clone(), self.code.clone(), message)
     }
 }
 
@@ -169,6 +177,19 @@ impl Problem {
         Self { retry_after: Some(RETRY_AFTER), ..problem }
     }
 
+    /// 408: the request came too slowly.
+    pub fn too_slow(detail: impl Into<String>) -> Self {
+        let title = "The request came too slowly";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", title, detail)
+    }
+
+    /// 429: too many of these, for now.
+    pub fn too_many(detail: impl Into<String>, retry_after: u32) -> Self {
+        let title = "There were too many of these";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", title, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -182,6 +203,10 @@ impl From<Error> for Problem {
             return Self::invalid_at("", "too_large", message);
         }
         let problem = match error.answer() {
+            // Who calls and who reads the log are told the same.
+            Answer::Retry if is_of_the_store(&error) => {
+                Self::not_now(format!("{error}; what was answered before is not lost; try again"))
+            }
             Answer::Retry => Self::not_now("nothing was lost; try again"),
             Answer::Page => {
                 let detail = "this is a defect of ours, and was noted; trying again does not help";
@@ -191,6 +216,14 @@ impl From<Error> for Problem {
         };
         Self { cause: Some(Box::new(error)), ..problem }
     }
+}
+
+/// Whether the store itself failed: its disk, say.
+fn is_of_the_store(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Table(TableError::Full(_) | TableError::Failed(_) | TableError::Unknown(_))
+    )
 }
 
 impl From<WriteError> for Problem {
@@ -246,4 +279,18 @@ pub(super) async fn no_such_method(request: Request) -> Problem {
     let detail = format!("{} is not done to {}", request.method(), request.uri().path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Problem::new(status, "method", "The method is not allowed here", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_answered_in_the_words_of_the_log() {
+        let error = Error::Table(TableError::Full("database or disk is full".to_owned()));
+        let (logged, problem) = (error.to_string(), Problem::from(error));
+        assert_eq!(problem.status, 503);
+        assert!(problem.detail.starts_with(&logged), "{}", problem.detail);
+        assert!(problem.detail.contains("make room"), "{}", problem.detail);
+    }
 }

@@ -1,22 +1,32 @@
 //! Reading a contact from what was sent: every member becomes part of one [`Patch`], or a fault.
 //!
+//! It is the one reader of hooks, files and the API. Names are read by `names`, values by their field's type and by how
+//! the account writes them. What is empty is not sent, and never outranks a value that is there under another name.
+//!
 //! All faults are collected, so that whoever sets up a form mends them at once; with a single one of them nothing is
-//! written. Dates are read in the zone that the contact will have (R4).
+//! written, unless values that cannot be read are to be left out. Dates are read in the zone that the contact will have
+//! (R4).
 
 use std::collections::BTreeMap;
 
-use dacapo_engine::address::{folded, is_plausible};
+use dacapo_engine::address;
 use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::contact::{Contact, Patch, Suppression};
-use dacapo_engine::field::{BUILT_IN, FieldType, FieldValue, RESERVED, built_in};
+use dacapo_engine::conventions::Conventions;
+use dacapo_engine::field::{BUILT_IN, FieldType, FieldValue, RESERVED, built_in, quoted};
 use dacapo_engine::ids::{FieldKey, Tag};
-use dacapo_engine::time::Zone;
+use dacapo_engine::text;
+use dacapo_engine::time::{Zone, zone_named};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::names::{self, Meaning};
+use super::person_names::split;
 use super::problem::{Fault, Problem};
+use super::sorting::{Sent, Sorted};
+use super::tag_lists::{self, For};
 use crate::catalog::Loaded;
 use crate::contact_json::consent_of;
 
@@ -33,6 +43,17 @@ pub(super) enum UnknownFields {
     Create,
 }
 
+/// What is done about values that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Invalid {
+    /// Nothing is written.
+    #[default]
+    Refuse,
+    /// They are left out, and told; never `email` and `consent`.
+    Skip,
+}
+
 /// How much may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -40,6 +61,26 @@ pub(super) enum Manner {
     Hook,
     /// A contact in the shape in which it is answered.
     Shape,
+}
+
+/// How a contact is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct How {
+    /// How much may be sent.
+    pub(super) manner: Manner,
+    /// What is done about unknown fields.
+    pub(super) unknown_fields: UnknownFields,
+    /// What is done about values that cannot be read.
+    pub(super) invalid: Invalid,
+}
+
+impl How {
+    /// A contact in the shape in which it is answered.
+    pub(super) const SHAPE: Self = Self {
+        manner: Manner::Shape,
+        unknown_fields: UnknownFields::Refuse,
+        invalid: Invalid::Refuse,
+    };
 }
 
 /// What was read.
@@ -51,31 +92,31 @@ pub(super) struct Read {
     pub(super) patch: Patch,
     /// Fields that have to be made before.
     pub(super) new_fields: BTreeMap<FieldKey, FieldType>,
+    /// What was left out, because it could not be read.
+    pub(super) skipped: Vec<Fault>,
 }
 
 /// Reads members of a contact.
 pub(super) struct Reader<'a> {
     fields: &'a BTreeMap<FieldKey, FieldDefinition>,
     before: Option<&'a Contact>,
-    manner: Manner,
-    unknown: UnknownFields,
-    zone: Zone,
+    how: How,
+    account_zone: Zone,
+    conventions: Conventions,
     read: Read,
     faults: Vec<Fault>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader for a contact as it is stored, if it is.
-    pub(super) fn new(
-        loaded: &'a Loaded,
-        before: Option<&'a Contact>,
-        manner: Manner,
-        unknown: UnknownFields,
-    ) -> Self {
-        let zone = before.and_then(Contact::zone).unwrap_or(loaded.account.zone);
+    pub(super) fn new(loaded: &'a Loaded, before: Option<&'a Contact>, how: How) -> Self {
+        let account_zone = loaded.account.zone;
+        let zone = before.and_then(Contact::zone).unwrap_or(account_zone);
+        let settings = &loaded.catalog.settings;
+        let conventions = Conventions::of_senders(zone, &settings.locale, settings.date_order);
         let fields = &loaded.catalog.fields;
         let (read, faults) = (Read::default(), Vec::new());
-        Self { fields, before, manner, unknown, zone, read, faults }
+        Self { fields, before, how, account_zone, conventions, read, faults }
     }
 
     /// Reads everything that was sent.
@@ -83,23 +124,35 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// 422 with all that is wrong.
-    pub(super) fn read(
-        mut self,
-        sent: &Map<String, Value>,
-        account_zone: Zone,
-    ) -> Result<Read, Problem> {
-        if !sent.contains_key("email") && (self.manner == Manner::Hook || self.before.is_none()) {
+    pub(super) fn read(mut self, sent: &Map<String, Value>) -> Result<Read, Problem> {
+        let sorted = Sorted::of(sent, self.fields, self.how.manner);
+        if !sorted.members.contains_key("email")
+            && (self.how.manner == Manner::Hook || self.before.is_none())
+        {
             self.fault("email", "required", "send the e-mail address");
         }
+        self.faults.extend(sorted.faults);
         // First of all the zone: it decides how dates are read.
-        if let Some(value) = sent.get("time_zone") {
-            self.time_zone(value, account_zone);
+        if let Some(sent) = sorted.members.get("time_zone") {
+            self.time_zone(sent);
         }
-        for (key, value) in sent {
-            self.member(key, value);
+        for (member, sent) in &sorted.members {
+            self.member(member, sent);
         }
-        if let Some(name) = sent.get("name").filter(|_| self.manner == Manner::Hook) {
-            self.name(name);
+        for (key, sent) in &sorted.fields {
+            if let Some(field) = self.fields.get(*key) {
+                self.value(&sent.path, key.as_str(), field.kind, sent.value);
+            }
+        }
+        for sent in &sorted.unknown {
+            self.unknown(sent);
+        }
+        if let Some(sent) = sorted.members.get("clear").filter(|_| self.how.manner == Manner::Hook)
+        {
+            self.clear(sent);
+        }
+        if let Some(sent) = sorted.members.get("name").filter(|_| self.how.manner == Manner::Hook) {
+            self.name(sent);
         }
         if self.faults.is_empty() { Ok(self.read) } else { Err(Problem::invalid(self.faults)) }
     }
@@ -108,81 +161,108 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault::new(path, code, message));
     }
 
-    fn member(&mut self, key: &str, value: &Value) {
-        let hook = self.manner == Manner::Hook;
-        match key {
+    /// A value that can be done without.
+    fn unreadable(&mut self, path: impl Into<String>, code: &str, message: impl ToString) {
+        let fault = Fault::new(path, code, message);
+        match self.how.invalid {
+            Invalid::Refuse => self.faults.push(fault),
+            Invalid::Skip => self.read.skipped.push(fault),
+        }
+    }
+
+    fn member(&mut self, member: &str, sent: &Sent<'_>) {
+        let hook = self.how.manner == Manner::Hook;
+        let value = sent.value;
+        match member {
             "time_zone" => {}
-            "name" if hook => {}
-            "email" => self.email(value),
-            "locale" => self.locale(value),
-            "first_name" | "last_name" | "phone" => self.value(key, key, FieldType::Text, value),
-            "tags" if hook || self.before.is_none() => {
-                self.read.patch.add = self.tags("tags", value);
+            "name" | "clear" if hook => {}
+            "email" => self.email(sent),
+            "locale" => self.locale(sent),
+            "first_name" | "last_name" | "phone" => {
+                self.value(&sent.path, member, FieldType::Text, value);
             }
-            "tags" => self.all_tags(value),
-            "remove_tags" if hook => self.read.patch.remove = self.tags("remove_tags", value),
-            "consent" => match value.as_str().and_then(consent_of) {
+            "tags" if hook || self.before.is_none() => {
+                self.read.patch.add = self.tags(sent, For::Assigning);
+            }
+            "tags" => self.all_tags(sent),
+            "remove_tags" if hook => self.read.patch.remove = self.tags(sent, For::Withdrawing),
+            "consent" => match value.as_str().map(str::trim).and_then(consent_of) {
                 Some(consent) => self.read.patch.consent = Some(consent),
-                None => self.fault(key, "consent", "write subscribed, unsubscribed or none"),
+                None => {
+                    let words = "write subscribed, unsubscribed or none";
+                    self.fault(
+                        &sent.path,
+                        "consent",
+                        format!("{} is no consent; {words}", quoted(value)),
+                    );
+                }
             },
             "suppressed" if !hook => self.suppressed(value),
-            "fields" => match value {
-                Value::Object(fields) => {
-                    for (key, value) in fields {
-                        self.field(&format!("fields.{key}"), key, value);
-                    }
+            "suppressed" => self.read_only(sent),
+            // The members of `fields` have been sorted.
+            "fields" => {
+                if !value.is_null() && !value.is_object() {
+                    let message = format!(
+                        "{} is no object: write a value for each key of a field",
+                        quoted(value)
+                    );
+                    self.fault(&sent.path, "shape", message);
                 }
-                Value::Null => {}
-                _ => self.fault(key, "shape", "write an object: a value for each key of a field"),
-            },
-            _ if RESERVED.contains(&key) => {
-                self.fault(key, "read_only", "it cannot be written here; leave it out");
             }
-            _ if hook => self.field(key, key, value),
-            _ if self.fields.contains_key(key) => {
-                let message = format!("custom fields go into `fields`: {{\"{key}\": …}}");
-                self.fault(key, "unknown_member", message);
-            }
-            _ => {
-                let known = BUILT_IN.iter().map(|(name, _)| *name);
-                let known = known.chain(["tags", "fields", "consent", "suppressed"]);
-                let message = format!("a contact has no `{key}`; {}", remedy(key, known));
-                self.fault(key, "unknown_member", message);
-            }
+            _ => self.unknown(sent),
         }
     }
 
-    fn time_zone(&mut self, value: &Value, account_zone: Zone) {
-        let text = value.as_str().map(str::trim);
-        match (value, text) {
-            (Value::Null, _) | (_, Some("")) => {
-                self.zone = account_zone;
+    fn read_only(&mut self, sent: &Sent<'_>) {
+        self.fault(&sent.path, "read_only", "it cannot be written here; leave it out");
+    }
+
+    fn time_zone(&mut self, sent: &Sent<'_>) {
+        match sent.value {
+            Value::Null => {
+                self.conventions = self.conventions.in_zone(self.account_zone);
                 self.set("time_zone", None);
             }
-            (_, Some(name)) if name.parse::<Zone>().is_ok() => {
-                self.zone = name.parse().unwrap_or(account_zone);
-                self.set("time_zone", Some(FieldValue::Text(name.to_owned())));
-            }
-            _ => self.fault("time_zone", "time_zone", "write an IANA name such as Europe/Berlin"),
+            value => match value.as_str().and_then(zone_named) {
+                Some(zone) => {
+                    self.conventions = self.conventions.in_zone(zone);
+                    self.set("time_zone", Some(FieldValue::Text(zone.name().to_owned())));
+                }
+                None => {
+                    let message = format!(
+                        "{} is no time zone; write an IANA name such as Europe/Berlin",
+                        quoted(value)
+                    );
+                    self.unreadable(&sent.path, "time_zone", message);
+                }
+            },
         }
     }
 
-    fn email(&mut self, value: &Value) {
-        match value.as_str().map(folded) {
-            Some(address) if is_plausible(&address) => self.read.email = Some(address),
-            Some(_) => {
-                self.fault("email", "email", "this is no e-mail address; write ann@example.com");
+    fn email(&mut self, sent: &Sent<'_>) {
+        match sent.value.as_str() {
+            Some(written) => match address::read(written) {
+                Ok(address) => self.read.email = Some(address),
+                Err(why) => self.fault(&sent.path, "email", why),
+            },
+            None => {
+                let message = format!("{} is no e-mail address; send a text", quoted(sent.value));
+                self.fault(&sent.path, "email", message);
             }
-            None => self.fault("email", "email", "a contact has an e-mail address; send a text"),
         }
     }
 
-    fn locale(&mut self, value: &Value) {
-        match value.as_str().map(|text| text.trim().replace('_', "-")) {
-            None if value.is_null() => self.set("locale", None),
-            Some(text) if text.is_empty() => self.set("locale", None),
+    fn locale(&mut self, sent: &Sent<'_>) {
+        match sent.value.as_str().map(|text| text.trim().replace('_', "-")) {
+            None if sent.value.is_null() => self.set("locale", None),
             Some(text) if is_locale(&text) => self.set("locale", Some(FieldValue::Text(text))),
-            _ => self.fault("locale", "locale", "write a language tag such as en, de-AT or pt-BR"),
+            _ => {
+                let message = format!(
+                    "{} is no language; write a tag such as en, de-AT or pt-BR",
+                    quoted(sent.value)
+                );
+                self.unreadable(&sent.path, "locale", message);
+            }
         }
     }
 
@@ -200,125 +280,188 @@ impl<'a> Reader<'a> {
     }
 
     /// The parts of a whole name that were not sent by themselves.
-    fn name(&mut self, value: &Value) {
-        let Some(name) = value.as_str() else {
-            if !value.is_null() {
-                self.fault("name", "value", "a name is a text");
+    fn name(&mut self, sent: &Sent<'_>) {
+        let name = match sent.value {
+            Value::Null => return,
+            Value::String(name) => text::value(name),
+            _ => {
+                let message = format!("{} is no name; send a text", quoted(sent.value));
+                return self.unreadable(&sent.path, "value", message);
             }
+        };
+        let name = match name {
+            Ok(name) => name,
+            Err(why) => {
+                let message = format!("{} is no name: {why}", quoted(sent.value));
+                return self.unreadable(&sent.path, "value", message);
+            }
+        };
+        let parts = split(&name);
+        let given =
+            |read: &Read, key: &str| read.patch.fields.get(key).is_some_and(Option::is_some);
+        // What could not be split says nothing beside a part that was sent.
+        if parts.whole && (given(&self.read, "first_name") || given(&self.read, "last_name")) {
             return;
-        };
-        let words: Vec<&str> = name.split_whitespace().collect();
-        let (first, last) = match words.as_slice() {
-            [] => return,
-            [only] => ((*only).to_owned(), None),
-            [first @ .., last] => (first.join(" "), Some((*last).to_owned())),
-        };
-        for (key, part) in [("first_name", Some(first)), ("last_name", last)] {
-            if !self.read.patch.fields.contains_key(key)
-                && let Some(part) = part
+        }
+        for (key, part) in [("first_name", parts.first), ("last_name", parts.last)] {
+            if let Some(part) = part
+                && !given(&self.read, key)
             {
-                self.value("name", key, FieldType::Text, &Value::String(part));
+                self.value(&sent.path, key, FieldType::Text, &Value::String(part));
             }
         }
     }
 
-    fn tags(&mut self, path: &str, value: &Value) -> Vec<Tag> {
-        let sent: Vec<(String, &str)> = match value {
-            Value::Null => Vec::new(),
-            Value::String(list) => list
-                .split(',')
-                .filter(|tag| !tag.trim().is_empty())
-                .map(|tag| (path.to_owned(), tag))
-                .collect(),
-            Value::Array(list) => (0..)
-                .zip(list)
-                .filter(|(_, tag)| tag.as_str().is_none_or(|tag| !tag.trim().is_empty()))
-                .map(|(at, tag): (usize, _)| (format!("{path}.{at}"), tag.as_str().unwrap_or("")))
-                .collect(),
-            Value::Object(map) => {
-                map.keys().map(|tag| (format!("{path}.{tag}"), tag.as_str())).collect()
-            }
-            Value::Bool(_) | Value::Number(_) => {
-                self.fault(path, "shape", "write a list of tags, or tags with commas between");
-                return Vec::new();
-            }
-        };
-        let mut tags = Vec::new();
-        for (path, tag) in sent {
-            match Tag::new(tag) {
-                Ok(tag) => tags.push(tag),
-                Err(why) => self.fault(path, "tag", why),
-            }
+    fn tags(&mut self, sent: &Sent<'_>, what: For) -> Vec<Tag> {
+        let (tags, wrong) = tag_lists::read(sent.value, what);
+        for wrong in wrong {
+            let path = match wrong.at.as_str() {
+                "" => sent.path.clone(),
+                at => format!("{}.{at}", sent.path),
+            };
+            self.unreadable(path, wrong.code, wrong.message);
         }
         tags
     }
 
     /// A list of tags is all that the contact has from then on; in an object `null` withdraws one. Tags that it has
     /// are not assigned again.
-    fn all_tags(&mut self, value: &Value) {
-        let sent = self.tags("tags", value);
+    fn all_tags(&mut self, sent: &Sent<'_>) {
+        let tags = self.tags(sent, For::Assigning);
         let has = self.before.map(|before| &before.tags);
-        let withdrawn = |tag: &Tag| match value {
+        let withdrawn = |tag: &Tag| match sent.value {
             Value::Object(map) => map.iter().any(|(name, value)| {
-                value.is_null() && Tag::new(name).is_ok_and(|name| name == *tag)
+                value.is_null() && Tag::kept(name).is_ok_and(|name| name == *tag)
             }),
-            _ => !sent.contains(tag),
+            _ => !tags.contains(tag),
         };
         let remove = has.into_iter().flatten().map(|(tag, _)| tag).filter(|tag| withdrawn(tag));
         let remove: Vec<Tag> = remove.cloned().collect();
         let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
-        let named_null = |tag: &Tag| matches!(value, Value::Object(_)) && withdrawn(tag);
+        let named_null = |tag: &Tag| matches!(sent.value, Value::Object(_)) && withdrawn(tag);
         self.read.patch.add =
-            sent.iter().filter(|tag| lacks(tag) && !named_null(tag)).cloned().collect();
+            tags.iter().filter(|tag| lacks(tag) && !named_null(tag)).cloned().collect();
         self.read.patch.remove = remove;
     }
 
-    fn field(&mut self, path: &str, key: &str, value: &Value) {
-        if let Some((_, definition)) = self.fields.get_key_value(key) {
-            return self.value(path, key, definition.kind, value);
+    /// What nobody knows.
+    fn unknown(&mut self, sent: &Sent<'_>) {
+        let (key, value) = (sent.name, sent.value);
+        if !sent.in_fields && names::meaning(key, self.fields).0 == Meaning::ReadOnly {
+            return match self.how.unknown_fields {
+                UnknownFields::Ignore => {}
+                UnknownFields::Refuse | UnknownFields::Create => self.read_only(sent),
+            };
+        }
+        if self.how.manner == Manner::Shape && !sent.in_fields {
+            if RESERVED.contains(&key) {
+                return self.read_only(sent);
+            }
+            let message = if self.fields.contains_key(key) {
+                format!("custom fields go into `fields`: {{\"{key}\": …}}")
+            } else {
+                let known = BUILT_IN.iter().map(|(name, _)| *name);
+                let known = known.chain(["tags", "fields", "consent", "suppressed"]);
+                format!("a contact has no `{key}`; {}", remedy(key, known))
+            };
+            return self.fault(&sent.path, "unknown_member", message);
         }
         if built_in(key).is_some() || RESERVED.contains(&key) {
             let message = format!("`{key}` is no custom field; send it beside `fields`");
-            return self.fault(path, "unknown_field", message);
+            return self.fault(&sent.path, "unknown_field", message);
         }
         // The value of a field that was taken away can be cleared.
         let nothing = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         if nothing && self.before.is_some_and(|before| before.fields.contains_key(key)) {
             return self.set(key, None);
         }
-        match self.unknown {
+        match self.how.unknown_fields {
             UnknownFields::Ignore => {}
             UnknownFields::Refuse => {
-                let known = self.fields.keys().map(FieldKey::as_str);
-                let known = known.chain(BUILT_IN.iter().map(|(name, _)| *name));
-                let message = format!(
-                    "there is no field `{key}`; {} PUT /v1/fields/{{key}} makes one, \
-                     ?unknown_fields=ignore or create does without",
-                    remedy(key, known)
-                );
-                self.fault(path, "unknown_field", message);
+                self.fault(&sent.path, "unknown_field", names::unknown(key, self.fields));
             }
             UnknownFields::Create => match FieldKey::new(key) {
                 Ok(name) => {
                     let kind = match value {
                         // Nothing is said, so there is nothing to make.
                         Value::Null => return,
+                        Value::String(text) if text.trim().is_empty() => return,
                         Value::Bool(_) => FieldType::Boolean,
                         Value::Number(_) => FieldType::Number,
                         Value::String(_) | Value::Array(_) | Value::Object(_) => FieldType::Text,
                     };
-                    self.value(path, key, kind, value);
-                    self.read.new_fields.insert(name, kind);
+                    let before = self.read.skipped.len();
+                    self.value(&sent.path, key, kind, value);
+                    if self.read.skipped.len() == before {
+                        self.read.new_fields.insert(name, kind);
+                    }
                 }
-                Err(why) => self.fault(path, "field_key", why),
+                Err(why) => self.fault(&sent.path, "field_key", why),
             },
         }
     }
 
+    /// Fields that are to have no value from now on.
+    fn clear(&mut self, sent: &Sent<'_>) {
+        let listed: Vec<String> = match sent.value {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                items.iter().filter_map(Value::as_str).map(|name| name.trim().to_owned()).collect()
+            }
+            Value::Array(_) | Value::Object(_) | Value::Bool(_) | Value::Number(_) => {
+                let message =
+                    format!("{} is no list of fields; write [\"phone\"]", quoted(sent.value));
+                return self.fault(&sent.path, "shape", message);
+            }
+        };
+        for name in listed.iter().filter(|name| !name.is_empty()) {
+            let name = name.strip_prefix("fields.").unwrap_or(name);
+            let key = match names::meaning(name, self.fields).0 {
+                Meaning::Field(key) => key.as_str(),
+                Meaning::Member(member) if built_in(member).is_some() && member != "email" => {
+                    member
+                }
+                Meaning::Member("tags" | "remove_tags") => {
+                    self.fault(&sent.path, "clear", "tags are withdrawn by `remove_tags`");
+                    continue;
+                }
+                Meaning::Member(_) | Meaning::ReadOnly | Meaning::Unknown => {
+                    let known =
+                        BUILT_IN.iter().map(|(name, _)| *name).filter(|name| *name != "email");
+                    let known = known.chain(self.fields.keys().map(FieldKey::as_str));
+                    let message = format!(
+                        "`{name}` is no field that can be cleared; {}",
+                        remedy(name, known)
+                    );
+                    if self.how.unknown_fields != UnknownFields::Ignore {
+                        self.fault(&sent.path, "clear", message);
+                    }
+                    continue;
+                }
+            };
+            let is_set = self.read.patch.fields.get(key).is_some_and(Option::is_some);
+            if is_set {
+                let message =
+                    format!("`{key}` is cleared here, and has a value beside; send one of the two");
+                self.fault(&sent.path, "clear", message);
+            } else {
+                if key == "time_zone" {
+                    // Dates beside it have been read already; who clears the zone sends them with an offset.
+                    self.conventions = self.conventions.in_zone(self.account_zone);
+                }
+                let key = key.to_owned();
+                self.set(&key, None);
+            }
+        }
+    }
+
+    /// What is empty has been left out before; `null` clears.
     fn value(&mut self, path: &str, key: &str, kind: FieldType, value: &Value) {
-        match kind.read(value, self.zone) {
+        match kind.read_sent(value, &self.conventions) {
+            Ok(None) if !value.is_null() => {}
             Ok(value) => self.set(key, value),
-            Err(why) => self.fault(path, "value", why),
+            Err(why) => self.unreadable(path, "value", why),
         }
     }
 
@@ -330,7 +473,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Whether a text looks like a BCP 47 tag.
-pub(super) fn is_locale(text: &str) -> bool {
+pub fn is_locale(text: &str) -> bool {
     let mut parts = text.split('-');
     let language = parts.next().unwrap_or_default();
     (2..=3).contains(&language.len())

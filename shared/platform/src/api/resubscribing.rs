@@ -12,13 +12,11 @@ use crate::contact_json::consent_of;
 use crate::contacts::{Written, consent_word};
 
 /// The member that says so.
-pub(super) const RESUBSCRIBE: &str = "resubscribe";
+const RESUBSCRIBE: &str = "resubscribe";
 
 /// What is asked about consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resubscribing {
-    /// The consent that was sent, if it is one.
-    sent: Option<Consent>,
     /// Whether it is asked for by name.
     named: bool,
     /// Whether it is meant for who unsubscribed, too.
@@ -32,7 +30,8 @@ impl Resubscribing {
     ///
     /// 422 if it says neither yes nor no, or goes with another consent.
     pub(super) fn taken(sent: &mut Map<String, Value>) -> Result<Self, Problem> {
-        let named = match sent.remove(RESUBSCRIBE) {
+        let key = sent.keys().find(|key| key.trim().eq_ignore_ascii_case(RESUBSCRIBE)).cloned();
+        let named = match key.and_then(|key| sent.remove(&key)) {
             None | Some(Value::Null) => false,
             Some(value) => says(&value).ok_or_else(|| {
                 let message =
@@ -46,7 +45,7 @@ impl Resubscribing {
             let message = "it goes with `consent` subscribed only; leave one of them out";
             return Err(Problem::invalid_at(RESUBSCRIBE, "value", message));
         }
-        Ok(Self { sent: consent.flatten(), named, allowed: named })
+        Ok(Self { named, allowed: named })
     }
 
     /// The same for the holder of a key: one that may write contacts means the consent that it sends.
@@ -63,8 +62,8 @@ impl Resubscribing {
     }
 
     /// What has to be told: the contact has unsubscribed, and still has.
-    pub(super) fn told(self, written: &Written) -> Option<Fault> {
-        let sent = self.sent.filter(|sent| *sent != written.contact.consent)?;
+    pub(super) fn told(self, asked: &Patch, written: &Written) -> Option<Fault> {
+        let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
         (written.contact.consent == Consent::Unsubscribed && !self.allowed).then(|| {
             let message = format!(
                 "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send \"{RESUBSCRIBE}\": true \

@@ -1,13 +1,14 @@
 //! Which contacts and campaigns a mass action is about, read member by member, so that everything that is wrong with it
 //! can be said.
 
-use dacapo_engine::address::{folded, is_plausible};
+use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde_json::Value;
 
 use super::Api;
 use super::auth::Holder;
+use super::contacts::by_address;
 use super::problem::{Fault, Problem};
 use crate::catalog::Loaded;
 use crate::jobs::{Kind, Requested, Selection};
@@ -125,17 +126,17 @@ fn contacts_of(sent: &Value, faults: &mut Vec<Fault>) -> Option<Wanted> {
     let (key, value) = members.iter().next()?;
     match (key.as_str(), value) {
         ("ids", Value::Array(list)) => {
-            let read = |text: &str| ContactId::new(text).map_err(|why| why.to_string());
+            let read = |text: &str| match by_address(text) {
+                Some(_) => Err(format!("`{text}` is no id; addresses go into {{\"emails\": […]}}")),
+                None => ContactId::new(text).map_err(|why| why.to_string()),
+            };
             named("ids", list, read, faults).map(Wanted::Ids)
         }
         ("emails", Value::Array(list)) => {
-            let read = |text: &str| match folded(text) {
-                address if is_plausible(&address) => Ok(address),
-                _ => Err("this is no e-mail address; write ann@example.com".to_owned()),
-            };
+            let read = |text: &str| address::read(text).map_err(|why| why.to_string());
             named("emails", list, read, faults).map(Wanted::Emails)
         }
-        ("tag", Value::String(tag)) => match Tag::new(tag) {
+        ("tag", Value::String(tag)) => match Tag::kept(tag) {
             Ok(tag) => Some(Wanted::Tag(tag)),
             Err(why) => {
                 faults.push(Fault::new("contacts.tag", "tag", why));

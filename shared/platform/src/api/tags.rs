@@ -75,6 +75,8 @@ impl Platform {
             cursor = page.cursor;
             if cursor.is_none() {
                 tags.sort_unstable();
+                // Two spellings that were two tags once.
+                tags.dedup();
                 return Ok(tags);
             }
         }
@@ -83,15 +85,17 @@ impl Platform {
     async fn count_tagged(&self, tag: &Tag) -> Result<usize, Error> {
         let mut count = 0;
         for shard in 0..SHARDS {
-            let partition = self.keys.tagged(tag, shard);
-            let mut cursor = None;
-            loop {
-                let query = crate::table::Query::of(&partition).after(cursor);
-                let page = self.ports.table.query(query).await?;
-                count += page.items.len();
-                cursor = page.cursor;
-                if cursor.is_none() {
-                    break;
+            let before = self.keys.tagged_before(tag, shard);
+            for partition in std::iter::once(self.keys.tagged(tag, shard)).chain(before) {
+                let mut cursor = None;
+                loop {
+                    let query = crate::table::Query::of(&partition).after(cursor);
+                    let page = self.ports.table.query(query).await?;
+                    count += page.items.len();
+                    cursor = page.cursor;
+                    if cursor.is_none() {
+                        break;
+                    }
                 }
             }
         }

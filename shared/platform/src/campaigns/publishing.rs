@@ -121,16 +121,20 @@ impl Platform {
                     head.version += 1;
                     head.name.clone_from(&name);
                     head.draft = false;
+                    let mut resumes = false;
                     if head.withdrawn {
                         head.withdrawn = false;
-                        if head.standing().is_some_and(|standing| standing.paused) {
-                            head.timeline.reach(at, Reached::Resumed { skip: true });
-                        }
+                        resumes = head.standing().is_some_and(|standing| standing.paused);
+                    }
+                    if resumes {
+                        let resumed = Reached::Resumed { skip: true, by: Some(by.to_owned()) };
+                        head.timeline.reach(at, resumed);
                     }
                     let version = head.version;
                     let published = Reached::Published { version, migrate: how.migrate };
                     head.timeline.reach(at, published);
-                    let (milestones, enroll_existing) = (how.migrate, how.enroll_existing);
+                    let milestones = how.migrate || resumes;
+                    let enroll_existing = how.enroll_existing;
                     let follows = Follows { milestones, enroll_existing, by };
                     let jobs = self.follow(catalog, id, follows)?;
                     let restart_delay = self.defaults.restart_delay;
@@ -196,7 +200,8 @@ impl Platform {
                     State::Draft => return Err(CampaignError::NotPublished(id.clone())),
                     State::Published(_) => {}
                     State::Paused(_) => {
-                        head.timeline.reach(self.now(), Reached::Resumed { skip: how.skip });
+                        let resumed = Reached::Resumed { skip: how.skip, by: Some(by.to_owned()) };
+                        head.timeline.reach(self.now(), resumed);
                         let enroll_existing = how.enroll_existing;
                         let follows = Follows { milestones: true, enroll_existing, by };
                         writes = self.follow(catalog, id, follows)?;

@@ -124,6 +124,7 @@ impl Platform {
                 fresh += 1;
             }
         }
+        contact.made_knowing(latest.rev, self.known_catalog());
         (fresh > 0).then_some(contact)
     }
 
@@ -148,6 +149,7 @@ impl Platform {
             baseline: enrollment.seen,
             enrollment: Some(enrollment),
             statuses: &|_| None,
+            is_image: true,
             now: self.now(),
         };
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));

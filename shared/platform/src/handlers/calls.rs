@@ -1,17 +1,20 @@
 //! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded number of times.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Webhook};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::merge::merge_values;
-use dacapo_engine::template::{Escape, MergeValues, render};
+use dacapo_engine::template::{Budget, Escape, MergeValues};
 use serde_json::{Value, json};
 
 use super::Done;
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::ports::{Call, Request, Unavailable};
+use crate::rendering::{Renderer, Unrendered};
 
 /// How often a webhook is tried.
 const ATTEMPTS: u32 = 5;
@@ -30,13 +33,27 @@ impl Platform {
             return Ok(Done::Yes);
         };
         let values = merge_values(&loaded.account, &graph.document, &contact, call.run, None);
-        let request = match request(webhook, &graph, &contact, &values, call) {
+        let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
+            Err(Unrendered { over_budget: true, .. }) => {
+                let (webhook, graph, call) = (webhook.clone(), Arc::clone(&graph), call.clone());
+                self.aside(move || {
+                    request(&webhook, &graph, &contact, &values, &call, Budget::Full)
+                })
+                .await
+                .unwrap_or_else(|| Err(Unrendered::broken_off()))
+            }
+            made => made,
+        };
+        let request = match made {
             Ok(request) => request,
-            Err(reason) => {
+            Err(Unrendered { reason, .. }) => {
                 tracing::warn!(element = call.element.as_str(), reason, "webhook not called");
                 return Ok(Done::Yes);
             }
         };
+        if let Some(at) = self.ports.caller.not_before(&request.url, self.now()) {
+            return Ok(Done::NotTried(at));
+        }
         match self.ports.caller.call(&request).await {
             Ok(status) if status < 400 => Ok(Done::Yes),
             // What the endpoint calls our mistake will be one the next time too.
@@ -44,11 +61,20 @@ impl Platform {
                 tracing::warn!(element = call.element.as_str(), status, "webhook refused");
                 Ok(Done::Yes)
             }
-            Ok(_) | Err(Unavailable(_)) if attempt >= ATTEMPTS => {
-                tracing::warn!(element = call.element.as_str(), attempt, "webhook given up");
-                Ok(Done::Yes)
-            }
-            Ok(_) | Err(Unavailable(_)) => {
+            failed => {
+                let why = match failed {
+                    Ok(status) => format!("it answered {status}"),
+                    Err(Unavailable(why)) => why,
+                };
+                if attempt >= ATTEMPTS {
+                    let element = call.element.as_str();
+                    tracing::warn!(element, attempt, why, "webhook given up");
+                    return Ok(Done::Yes);
+                }
+                if let Some(others) = self.warned.webhooks.due(self.now()) {
+                    let element = call.element.as_str();
+                    tracing::warn!(element, attempt, why, others, "webhook failed, tried again");
+                }
                 Ok(Done::NotBefore(self.now() + TimeDelta::seconds(5 << attempt.min(8))))
             }
         }
@@ -61,9 +87,14 @@ fn request(
     contact: &Contact,
     values: &MergeValues,
     call: &Call,
-) -> Result<Request, String> {
-    let text =
-        |source: &str| render(source, Escape::Text, values).map_err(|error| error.to_string());
+    budget: Budget,
+) -> Result<Request, Unrendered> {
+    let mut renderer = Renderer::new(values, budget);
+    let mut text = |source: &str| {
+        // What has no placeholder is no template; a line end at the end is the template's.
+        let is_template = source.contains('{') || source.ends_with('\n');
+        if is_template { renderer.render(source, Escape::Text) } else { Ok(source.to_owned()) }
+    };
     let mut headers = Vec::new();
     for (name, value) in &webhook.headers {
         headers.push((name.clone(), dacapo_engine::template::one_line(&text(value)?)));
@@ -77,7 +108,7 @@ fn request(
     }
     let body = match &webhook.body {
         Some(Value::String(source)) => text(source)?,
-        Some(other) => rendered_json(other, &text)?.to_string(),
+        Some(other) => rendered_json(other, &mut text)?.to_string(),
         None => json!({
             "campaign": graph.document.id,
             "run": call.run,
@@ -104,8 +135,8 @@ fn request(
 /// JSON with every text in it rendered.
 fn rendered_json(
     value: &Value,
-    text: &dyn Fn(&str) -> Result<String, String>,
-) -> Result<Value, String> {
+    text: &mut dyn FnMut(&str) -> Result<String, Unrendered>,
+) -> Result<Value, Unrendered> {
     Ok(match value {
         Value::String(source) => Value::String(text(source)?),
         Value::Array(list) => {
@@ -114,7 +145,7 @@ fn rendered_json(
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(key, one)| Ok((key.clone(), rendered_json(one, text)?)))
-                .collect::<Result<_, String>>()?,
+                .collect::<Result<_, Unrendered>>()?,
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     })

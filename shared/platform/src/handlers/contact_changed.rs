@@ -1,6 +1,6 @@
 //! The change feed, contact items: campaigns look at every change, and the lists of tags follow.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Mutex;
 
 use dacapo_engine::campaign::Campaign;
@@ -54,7 +54,12 @@ impl Platform {
         let mut withdrawn = Vec::new();
         let decided = self.decided(&loaded, image, changes, &mut withdrawn).await;
         self.list_tags(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
-        decided
+        match decided? {
+            Followed::Something => Ok(()),
+            Followed::Nothing(enrollments) => {
+                self.nothing_followed(&loaded, &contact, changes, &enrollments).await
+            }
+        }
     }
 
     /// Every campaign that is concerned decides. Notes the tags that they take from the contact at once.
@@ -64,10 +69,10 @@ impl Platform {
         image: Image<'_>,
         changes: &[Change],
         withdrawn: &mut Vec<Tag>,
-    ) -> Result<(), Error> {
+    ) -> Result<Followed, Error> {
         let contact = image.contact;
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
-            return Ok(());
+            return Ok(Followed::Nothing(BTreeMap::new()));
         }
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
         // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
@@ -76,9 +81,9 @@ impl Platform {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
         if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
-            && self.decided_lately(only, image, loaded.rev, withdrawn).await?
+            && let Some(followed) = self.decided_lately(only, image, loaded.rev, withdrawn).await?
         {
-            return Ok(());
+            return Ok(followed);
         }
         let enrollments = match ids.first() {
             // One is got for less than a list of them.
@@ -91,6 +96,7 @@ impl Platform {
             }
             Some(_) | None => self.enrollments(&contact.id).await?,
         };
+        let mut followed = false;
         for id in ids {
             let enrollment = enrollments.get(id);
             let concerned = match loaded.campaigns.get(id) {
@@ -102,22 +108,35 @@ impl Platform {
             }
             if waits_in_quarantine(enrollment) {
                 self.quarantine(id, image, BEHIND_ANOTHER).await?;
+                followed = true;
                 continue;
             }
             let known = Some(enrollment.cloned());
             match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
-                Came::Undecidable(why) => self.quarantine(id, image, &why).await?,
+                Came::Undecidable(why) => {
+                    self.quarantine(id, image, &why).await?;
+                    followed = true;
+                }
                 Came::Ignored(Ignored::Quarantined) => {
                     self.quarantine(id, image, BEHIND_ANOTHER).await?;
+                    followed = true;
                 }
-                Came::Committed(next) => withdrawn.extend(next.withdrawn),
+                Came::Committed(next) => {
+                    followed |= !is_quiet(&next.enrollment, contact);
+                    withdrawn.extend(next.withdrawn);
+                }
+                // Something else has applied it: what came of it stands in the enrollment as it is now.
+                Came::Ignored(Ignored::AlreadyApplied) if !followed => {
+                    let now = self.state(&contact.id, id).await?;
+                    followed = now.is_some_and(|enrollment| !is_quiet(&enrollment, contact));
+                }
                 Came::Deliver(_) | Came::Ignored(_) => {}
             }
         }
-        Ok(())
+        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments) })
     }
 
-    /// Tries to decide a change on the enrollment as it was a moment ago at least. `false` if it has to be decided on what is
+    /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has to be decided on what is
     /// there now: only what was committed, and what was seen before, stands.
     async fn decided_lately(
         &self,
@@ -125,29 +144,36 @@ impl Platform {
         image: Image<'_>,
         catalog: u64,
         withdrawn: &mut Vec<Tag>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Followed>, Error> {
         let contact = image.contact;
         let lately = self.state_lately(&contact.id, campaign).await?;
         let own = lately.as_ref().and_then(|state| state.own);
         let lately = lately.map(|state| state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
-            return Ok(false);
+            return Ok(None);
         }
         // The campaign's own write, which it looked at when it made it: whatever it has done since came after.
         if own == Some(Own { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
             && !is_about_to_forget(contact, lately.as_ref())
         {
-            return Ok(true);
+            return Ok(Some(Followed::Something));
         }
+        let followed = |enrollment: &Enrollment| {
+            if is_quiet(enrollment, contact) {
+                Followed::Nothing([(campaign.clone(), enrollment.clone())].into())
+            } else {
+                Followed::Something
+            }
+        };
         match self.changed_once(campaign, image, lately.as_ref()).await {
             Ok(Some(Came::Committed(next))) => {
                 withdrawn.extend(next.withdrawn);
-                Ok(true)
+                Ok(Some(followed(&next.enrollment)))
             }
-            Ok(Some(Came::Ignored(Ignored::AlreadyApplied))) => Ok(true),
+            Ok(Some(Came::Ignored(Ignored::AlreadyApplied))) => Ok(lately.as_ref().map(followed)),
             Ok(Some(Came::Ignored(_) | Came::Deliver(_) | Came::Undecidable(_)) | None)
-            | Err(Error::Behind) => Ok(false),
+            | Err(Error::Behind) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -193,8 +219,10 @@ impl Platform {
     }
 
     async fn untag(&self, contact: &Contact, tag: &Tag) -> Result<(), Error> {
-        let key = self.keys.tag_member(tag, &contact.id);
-        Ok(self.write(vec![Write::delete(key, Condition::Always)]).await?)
+        let before = self.keys.tag_member_before(tag, &contact.id).into_iter();
+        let keys = before.chain([self.keys.tag_member(tag, &contact.id)]);
+        let writes = keys.map(|key| Write::delete(key, Condition::Always)).collect();
+        Ok(self.write(writes).await?)
     }
 
     async fn untag_all(&self, contact: Option<&Contact>) -> Result<(), Error> {
@@ -229,8 +257,21 @@ impl KnownTags {
     }
 }
 
+/// What came of a change in all campaigns.
+enum Followed {
+    /// Something, in one at least.
+    Something,
+    /// Nothing in any: the enrollments as they were asked (R60).
+    Nothing(BTreeMap<CampaignId, Enrollment>),
+}
+
+/// Whether nothing followed in a campaign from the contact's last change, which it has looked at.
+fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
+    enrollment.quiet.contains(&contact.rev)
+}
+
 /// Whether a contact without enrollment could enter because of the changes.
-fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
+pub(super) fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
     campaign.versions.values().any(|graph| {
         changes.iter().any(|change| {
             change.touches(graph.reads())

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::TimeDelta;
+use dacapo_engine::address;
 use dacapo_engine::campaign::format::{Purpose, Sender};
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
@@ -17,10 +18,11 @@ use crate::Instant;
 use crate::catalog::Loaded;
 use crate::enrollments::Came;
 use crate::error::Error;
-use crate::mail::{Mail, MessageName, rendered};
+use crate::mail::{Mail, MessageName};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, item};
 use crate::ports::{MailError, Post};
+use crate::seldom::without_addresses;
 use crate::table::{Condition, Key, Write};
 
 /// How long a claim holds: longer than a worker may take for a message.
@@ -28,6 +30,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 
 /// How often a message is tried before it has failed.
 const ATTEMPTS: u32 = 12;
+
+/// How long a message waits at most when the mail service takes nothing at all.
+const LONGEST_STOP: TimeDelta = TimeDelta::minutes(15);
 
 impl Platform {
     /// What the ledger says before anything is decided: what was settled stays settled, and what another worker claimed
@@ -121,6 +126,7 @@ impl Platform {
             at: self.now(),
             values: None,
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
+            stops: before.as_ref().map_or(0, |before| before.stops),
             lease: None,
             receipt: None,
             n: 0,
@@ -161,7 +167,11 @@ impl Platform {
 
     async fn send(&self, key: &Key, claimed: MessageRecord, mail: &Mail) -> Result<Attempt, Error> {
         let mut next = MessageRecord { lease: None, at: self.now(), ..claimed.clone() };
-        let settled = match self.ports.mailer.send(mail).await {
+        let sent = self.ports.mailer.send(mail).await;
+        if let Err(error) = &sent {
+            self.warn_of(error);
+        }
+        let settled = match sent {
             Ok(receipt) => {
                 next.receipt = Some(receipt);
                 (Outcome::Sent, None)
@@ -173,18 +183,44 @@ impl Platform {
             }
             Err(MailError::NotNow(reason)) => {
                 // Doubling from two seconds on: twelve tries take a good hour.
-                let until = self.now() + TimeDelta::seconds(1 << claimed.attempt.min(12));
-                next.status = MessageStatus::Released;
-                next.reason = Some(reason);
-                next.lease = Some(until);
-                self.write_message(key, Some(&claimed), next, Vec::new()).await?;
-                return Ok(Attempt::NotBefore(until));
+                let wait = TimeDelta::seconds(1 << claimed.attempt.min(12));
+                return self.put_off(key, &claimed, next, reason, wait).await;
+            }
+            Err(MailError::Stopped(reason)) => {
+                // The mail is as good as before: this was none of its tries.
+                next.attempt = claimed.attempt.saturating_sub(1);
+                next.stops = claimed.stops.saturating_add(1);
+                let wait = TimeDelta::seconds(15 << claimed.stops.min(6)).min(LONGEST_STOP);
+                return self.put_off(key, &claimed, next, reason, wait).await;
             }
         };
         next.status = MessageStatus::Settled(settled.0);
         next.reason.clone_from(&settled.1);
         self.write_message(key, Some(&claimed), next, Vec::new()).await?;
         Ok(Attempt::Settled(settled.0, settled.1))
+    }
+
+    /// It was definitely not sent, and is tried again after a while.
+    async fn put_off(
+        &self,
+        key: &Key,
+        claimed: &MessageRecord,
+        next: MessageRecord,
+        reason: String,
+        wait: TimeDelta,
+    ) -> Result<Attempt, Error> {
+        let (until, status) = (self.now() + wait, MessageStatus::Released);
+        let next = MessageRecord { status, reason: Some(reason), lease: Some(until), ..next };
+        self.write_message(key, Some(claimed), next, Vec::new()).await?;
+        Ok(Attempt::NotBefore(until))
+    }
+
+    /// A line a minute, not a line for every mail: a server that is down fails all of them.
+    fn warn_of(&self, error: &MailError) {
+        if let Some(others) = self.warned.mail.due(self.now()) {
+            let error = without_addresses(&error.to_string());
+            tracing::warn!(error, others, "mail was not sent");
+        }
     }
 
     /// Settles the first or a released record. `None` if somebody else was faster.
@@ -264,23 +300,20 @@ impl Platform {
         };
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
-        Ok(rendered(email, &values).map(|rendered| {
-            let text = rendered.text_part();
-            Mail {
-                from: sender.clone(),
-                to: to.to_owned(),
-                reply_to: email.reply_to.clone(),
-                subject: rendered.subject,
-                text,
-                html: rendered.html,
-                unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-                message: MessageName {
-                    contact: contact.id.clone(),
-                    campaign: document.id.clone(),
-                    run: delivery.run,
-                    step: delivery.step,
-                },
-            }
+        Ok(self.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
+            from: sender.clone(),
+            to: address::for_sending(to).into_owned(),
+            reply_to: email.reply_to.clone(),
+            subject: rendered.subject,
+            text,
+            html: rendered.html,
+            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
+            message: MessageName {
+                contact: contact.id.clone(),
+                campaign: document.id.clone(),
+                run: delivery.run,
+                step: delivery.step,
+            },
         }))
     }
 }

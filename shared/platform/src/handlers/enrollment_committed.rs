@@ -146,6 +146,7 @@ impl Platform {
                     attempt: 0,
                     lease: None,
                     receipt: None,
+                    stops: 0,
                     n: 1,
                     w: String::new(),
                 };

@@ -10,6 +10,7 @@ mod enrollment_committed;
 mod feedback;
 mod quarantine;
 mod recording;
+mod trace;
 mod woken;
 
 use crate::Instant;
@@ -23,6 +24,8 @@ pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
+pub(crate) use recording::{KEPT, in_campaign};
+pub use trace::StoredTrace;
 
 /// What came of a piece of work from a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub enum Done {
     Soon,
     /// Not before this instant.
     NotBefore(Instant),
+    /// It was not tried at all: the same again, not before this instant.
+    NotTried(Instant),
 }
 
 impl Platform {

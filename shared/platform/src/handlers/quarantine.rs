@@ -138,6 +138,7 @@ impl Platform {
             next.held = Some(Guard::Undecided);
             next.tokens.clear();
             next.parked = None;
+            next.parked_entries.clear();
             next.rev += 1;
             let what = Happened::Held { guard: Guard::Undecided };
             let line = Line { run: next.run, element: None, what };

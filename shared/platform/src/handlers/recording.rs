@@ -21,10 +21,10 @@ use crate::enrollments::{instant_of_left, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
 use crate::platform::{Platform, item, read};
-use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Write};
+use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
 
 /// How long history is kept.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
+pub(crate) const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// The most days that one item takes off: with it they are one transaction.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
@@ -59,6 +59,24 @@ struct Counted {
     day: Option<NaiveDate>,
     #[serde(default)]
     reset: bool,
+}
+
+/// What stands in the place of a campaign's id where something happened to the contact in none.
+const NO_CAMPAIGN: &str = "-";
+
+impl StoredHistory {
+    /// What happened to the contact in no campaign: nothing is counted.
+    pub(crate) fn of_no_campaign(records: Vec<Record>) -> Result<Self, Error> {
+        let campaign =
+            CampaignId::new(NO_CAMPAIGN).map_err(|why| Unwritable::Json(why.to_string()))?;
+        let (delta, day) = (Tally::default(), None);
+        Ok(Self { campaign, version: 0, records, delta, day, reset: false })
+    }
+}
+
+/// The campaign in which something happened, if it was in one.
+pub(crate) fn in_campaign(campaign: &CampaignId) -> Option<&CampaignId> {
+    (campaign.as_str() != NO_CAMPAIGN).then_some(campaign)
 }
 
 /// Counters of a campaign: of a day, or of none.

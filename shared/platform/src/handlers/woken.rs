@@ -22,7 +22,7 @@ impl Platform {
         };
         let done = self.delivery_due(wake, run, step).await;
         // What the message's decision left waits for it to be settled, but not longer than its first try.
-        if let Ok(Done::NotBefore(_)) | Err(_) = &done {
+        if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
             let recorded = self.record_left(&wake.contact, &wake.campaign).await;
             return done.and_then(|done| recorded.map(|()| done));
         }
@@ -54,7 +54,7 @@ impl Platform {
                 let latest = Some(&latest);
                 match self.deliver(&wake.contact, &wake.campaign, &delivery, None, latest).await? {
                     Done::Soon => {}
-                    done @ (Done::Yes | Done::NotBefore(_)) => return Ok(done),
+                    done @ (Done::Yes | Done::NotBefore(_) | Done::NotTried(_)) => return Ok(done),
                 }
             }
             Ok(None) | Err(Error::Behind) => {}

@@ -34,6 +34,9 @@ impl Platform {
             let tag = read::<StoredTag>(&stored)?.tag;
             for shard in 0..SHARDS {
                 self.erase_partition(&self.keys.tagged(&tag, shard), &mut room).await?;
+                if let Some(before) = self.keys.tagged_before(&tag, shard) {
+                    self.erase_partition(&before, &mut room).await?;
+                }
             }
             self.erase_items(vec![stored.key], &mut room).await?;
         }

@@ -124,7 +124,9 @@ impl Turn<'_> {
                     None
                 }
                 Step::Went => Some(self.go_on(&mut next, self.platform.now()).await?),
-                Step::Wait(Done::NotBefore(at)) => Some(self.go_on(&mut next, *at).await?),
+                Step::Wait(Done::NotBefore(at) | Done::NotTried(at)) => {
+                    Some(self.go_on(&mut next, *at).await?)
+                }
                 Step::Wait(Done::Soon) => Some(Done::Soon),
                 Step::Ended | Step::Wait(Done::Yes) => {
                     next.turn = self.sweep.turn + 1;

@@ -22,6 +22,9 @@ pub enum TableError {
     /// The answer was lost: the write may have happened, or happen yet.
     #[error("it is unknown whether the write happened: {0}")]
     Unknown(String),
+    /// Nothing more can be stored; nothing was written. It goes on as soon as there is room.
+    #[error("the disk is full ({0}): make room on it")]
+    Full(String),
     /// More than fits; nothing was written.
     #[error("{} takes {size} bytes, at most {bound} fit", of_what(.key.as_ref()))]
     TooLarge {

@@ -11,6 +11,7 @@ mod emails;
 mod fields;
 mod findings;
 mod graph;
+mod missed;
 mod templates;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
     fields::check(document, account, &mut findings);
     bounds::check(document, &mut findings);
     graph::check(document, &mut findings);
+    missed::check(document, &mut findings);
     emails::check(document, account, &mut findings);
     let known = |campaign: &CampaignId| *campaign == document.id || (account.campaigns)(campaign);
     // Those beyond the bound are refused as such.

@@ -7,7 +7,7 @@ use super::findings::{At, Findings};
 use crate::campaign::format::{Document, Element, SetField, Webhook};
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
-use crate::template;
+use crate::template::{self, Budget};
 
 /// What templates read besides fields of the contact.
 const FIXED: [&str; 9] = [
@@ -29,6 +29,14 @@ const OF_FIELDS: [&str; 2] = ["contact.", "fields."];
 pub(super) struct Template<'a> {
     pub(super) path: Path,
     pub(super) source: &'a str,
+    /// What rendering it may use up.
+    pub(super) budget: Budget,
+}
+
+impl<'a> Template<'a> {
+    fn new(path: Path, source: &'a str) -> Self {
+        Self { path, source, budget: Budget::Full }
+    }
 }
 
 /// Whether a text has anything in it that is filled in.
@@ -41,11 +49,11 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
     let mut found = Vec::new();
     for (key, email) in &document.emails {
         let path = Path::root().key("emails").key(key);
-        found.push(Template { path: path.key("subject"), source: &email.subject });
+        found.push(Template::new(path.key("subject"), &email.subject));
         for (key, text) in
             [("text", &email.text), ("html", &email.html), ("reply_to", &email.reply_to)]
         {
-            found.extend(text.as_ref().map(|source| Template { path: path.key(key), source }));
+            found.extend(text.as_ref().map(|source| Template::new(path.key(key), source)));
         }
     }
     for (id, element) in &document.elements {
@@ -54,14 +62,15 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
             Element::SetField(SetField { fields, .. }) => {
                 for (key, value) in fields {
                     if let Value::String(source) = value {
-                        found.push(Template { path: path.key("fields").key(key.as_str()), source });
+                        let path = path.key("fields").key(key.as_str());
+                        found.push(Template { path, source, budget: Budget::Small });
                     }
                 }
             }
             Element::Webhook(Webhook { url, headers, body, .. }) => {
-                found.push(Template { path: path.key("url"), source: url });
+                found.push(Template::new(path.key("url"), url));
                 for (key, source) in headers {
-                    found.push(Template { path: path.key("headers").key(key), source });
+                    found.push(Template::new(path.key("headers").key(key), source));
                 }
                 if let Some(body) = body {
                     inside(body, &path.key("body"), &mut found);
@@ -88,7 +97,7 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
 
 fn inside<'a>(value: &'a Value, path: &Path, found: &mut Vec<Template<'a>>) {
     match value {
-        Value::String(source) => found.push(Template { path: path.clone(), source }),
+        Value::String(source) => found.push(Template::new(path.clone(), source)),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 inside(item, &path.index(i), found);
@@ -104,11 +113,17 @@ fn inside<'a>(value: &'a Value, path: &Path, found: &mut Vec<Template<'a>>) {
 }
 
 pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Findings<'_>) {
-    for Template { path, source } in all(document) {
+    for Template { path, source, budget } in all(document) {
         if findings.is_full() {
             return;
         }
         if !is_template(source) {
+            continue;
+        }
+        if source.len() > budget.source() {
+            let most = budget.source() / 1024;
+            let message = format!("this template is longer than {most} KiB");
+            findings.error("template_syntax", &At::Value(&path), message, "shorten it");
             continue;
         }
         match template::placeholders(source) {

@@ -1,9 +1,12 @@
 //! Tests of reading dates (R4).
 
-use chrono::TimeDelta;
+use chrono::{NaiveDateTime, TimeDelta};
 
-use super::super::{Span, UnreadableDate, parse_date, parse_datetime};
+use super::super::{
+    Span, UnreadableDate, Zone, parse_date, parse_datetime, read_date, read_datetime,
+};
 use super::{BERLIN, berlin, day, utc};
+use crate::conventions::{Conventions, DateOrder};
 
 #[test]
 fn r4_every_clear_form_of_a_datetime_is_read() {
@@ -99,12 +102,12 @@ fn r4_what_is_no_date_is_refused_by_name() {
         "2026",
         "20261201",
         "2026-12",
-        "01.12.26",
+        "202612011430",
+        "20261201143000",
         "2026-12-01 14:30 EST",
         "2026-12-01 14:30 15:30",
         "2026-12-01 2026-12-02",
         "2026-12-01T14:30:00 01:00",
-        "1796131800.5",
         "2026-12-01 14:30 (about)",
         "2026-12-01 14:30 +99:00",
         "tomorrow 14:30",
@@ -173,5 +176,77 @@ fn r4_a_date_is_the_day_as_written() {
     ] {
         assert_eq!(parse_date(text), Ok(day("2026-12-01")), "{text}");
     }
-    assert!(matches!(parse_date("1796131800"), Err(UnreadableDate::NotADate { .. })));
+}
+
+#[test]
+fn r4_an_accounts_date_order_reads_slashes_and_without_one_they_are_refused() {
+    let senders = |order| Conventions::of_senders(BERLIN, "de", order);
+    let day_first = senders(Some(DateOrder::DayFirst));
+    let month_first = senders(Some(DateOrder::MonthFirst));
+    for (text, first, second) in [
+        ("03/12/2026", "2026-12-03", Some("2026-03-12")),
+        ("03-12-2026", "2026-12-03", Some("2026-03-12")),
+        ("13/12/2026", "2026-12-13", None),
+        ("12/12/2026", "2026-12-12", Some("2026-12-12")),
+        ("03.12.2026", "2026-12-03", Some("2026-12-03")),
+    ] {
+        assert_eq!(read_date(text, &day_first), Ok(day(first)), "{text}");
+        assert_eq!(read_date(text, &month_first).ok(), second.map(day), "{text}");
+    }
+    for text in ["03/12/2026", "13/12/2026", "12/13/2026", "12/12/2026", "13-12-2026 10:00"] {
+        let refused = read_date(text, &senders(None)).unwrap_err();
+        assert!(matches!(refused, UnreadableDate::Ambiguous { .. }), "{text}: {refused:?}");
+        assert!(refused.to_string().contains("date_order"), "{refused}");
+    }
+    assert_eq!(read_date("03.12.2026", &senders(None)), Ok(day("2026-12-03")));
+}
+
+#[test]
+fn r4_a_bad_optional_value_moments_of_browsers_are_read_in_dates_too() {
+    let berlin_reads = Conventions::of_documents(BERLIN);
+    for (text, at) in [
+        ("1796131800000", "2026-12-01 13:30"),
+        ("1796131800000.0", "2026-12-01 13:30"),
+        ("1796131800", "2026-12-01 13:30"),
+        ("946684800000", "2000-01-01 00:00"),
+        ("-1000000000000", "1938-04-24 22:13:20"),
+        ("32503680000000", "3000-01-01 00:00"),
+        ("86400000000", "1972-09-27 00:00"),
+    ] {
+        let at = NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M")
+            .or_else(|_| NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S"))
+            .unwrap();
+        assert_eq!(read_datetime(text, &berlin_reads), Ok(at.and_utc()), "{text}");
+    }
+    // A field of dates sends midnight in UTC, a calendar midnight where people are.
+    let new_york = Conventions::of_documents(Zone::America__New_York);
+    assert_eq!(read_date("1796083200000", &new_york), Ok(day("2026-12-01")));
+    assert_eq!(
+        read_date("1796101200000", &new_york),
+        Ok(day("2026-12-01")),
+        "midnight in New York"
+    );
+    assert_eq!(
+        read_date("1796079600000", &berlin_reads),
+        Ok(day("2026-12-01")),
+        "midnight in Berlin"
+    );
+    assert!(matches!(
+        read_datetime("999999999999999", &berlin_reads),
+        Err(UnreadableDate::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn r4_a_bad_optional_value_is_refused_in_words_that_name_what_came() {
+    for (text, said) in [
+        ("12/02/26 02:00PM", "year of two digits"),
+        ("01.12.26", "year of two digits"),
+        ("46358.58", "spreadsheet"),
+        ("46358", "spreadsheet"),
+    ] {
+        let refused = parse_datetime(text, BERLIN).unwrap_err().to_string();
+        assert!(refused.contains(text) && refused.contains(said), "{refused}");
+        assert!(refused.contains("2026-12-01"), "the remedy: {refused}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, check_elements, line, with_account};
+use super::{check, check_elements, found_in, line, with_account, with_elements};
 use crate::campaign::reader::read;
 use crate::campaign::validate::{AccountView, validate};
 
@@ -367,4 +367,27 @@ fn nobody_is_the_sender() {
         "#]].assert_eq(&lines);
         assert_eq!(validate(&with_own, &account), []);
     });
+}
+
+#[test]
+fn r22_a_date_timer_that_ends_the_path_when_missed_is_told() {
+    let found = |timer: &str| {
+        found_in(&with_elements(&format!(
+            "
+lead: {{ type: start, when: {{ tag: Lead }}, next: day_before }}
+day_before: {{ type: date_timer, field: visit, offset: -1 day, {timer} }}
+remind: {{ type: email, email: reminder, next: after }}
+after: {{ type: wait, for: 2 days, next: thanks }}
+thanks: {{ type: email, email: thanks }}
+"
+        )))
+    };
+    let told = found("next: remind");
+    assert!(told.contains("warning: elements.day_before"), "{told}");
+    assert!(told.contains("path_ends_when_missed"), "{told}");
+    assert!(told.contains("add `missed: after`, or `past: end` if it is to end"), "{told}");
+    // The author has said what is to happen; or nothing is lost but a message about the moment.
+    for timer in ["missed: after, next: remind", "past: end, next: remind", "next: thanks"] {
+        assert!(!found(timer).contains("path_ends_when_missed"), "{timer}");
+    }
 }

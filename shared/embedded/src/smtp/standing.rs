@@ -1,0 +1,79 @@
+//! Whether the mail server is in use. When it takes nothing at all (it is not reached, it refuses the credentials), mail
+//! stops and waits; one at a time looks whether it works again, first after five seconds, at last every five minutes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::TimeDelta;
+use dacapo_platform::Instant;
+use dacapo_platform::ports::{Clock as _, Trouble};
+use dacapo_platform::seldom::without_addresses;
+
+use crate::clock::EmbeddedClock;
+
+/// How long mail stops the first time, and at most.
+const FIRST: TimeDelta = TimeDelta::seconds(5);
+const LONGEST: TimeDelta = TimeDelta::minutes(5);
+
+/// See the module.
+pub struct Standing {
+    pub(super) clock: Arc<EmbeddedClock>,
+    stopped: Mutex<Option<Stopped>>,
+}
+
+#[derive(Debug, Clone)]
+struct Stopped {
+    since: Instant,
+    reason: String,
+    /// When one mail looks whether it works again.
+    again: Instant,
+    /// How long it stopped the last time.
+    wait: TimeDelta,
+}
+
+impl Standing {
+    pub(crate) fn new(clock: Arc<EmbeddedClock>) -> Self {
+        Self { clock, stopped: Mutex::default() }
+    }
+
+    /// `Some` while mail is stopped: when one may look whether it works again.
+    pub fn stopped_until(&self) -> Option<Instant> {
+        self.state().as_ref().map(|stopped| stopped.again)
+    }
+
+    /// The server takes nothing, for this reason.
+    pub(super) fn stops(&self, reason: &str) {
+        let (now, reason) = (self.clock.now(), without_addresses(reason));
+        let mut state = self.state();
+        let Some(stopped) = &mut *state else {
+            tracing::error!(reason, "mail is stopped; it waits, and none of it has failed");
+            *state = Some(Stopped { since: now, reason, again: now + FIRST, wait: FIRST });
+            return;
+        };
+        // Those that were under way when it stopped say nothing new.
+        if now >= stopped.again {
+            stopped.wait = (stopped.wait * 2).min(LONGEST);
+            stopped.again = now + stopped.wait;
+        }
+        stopped.reason = reason;
+    }
+
+    /// The server speaks to us.
+    pub(super) fn works(&self) {
+        if let Some(stopped) = self.state().take() {
+            let since = stopped.since.to_rfc3339();
+            tracing::warn!(since, "the mail server works again; mail goes on");
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let Stopped { since, reason, again, .. } = self.state().clone()?;
+        let again = again.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let detail =
+            format!("mail is stopped and waits: {reason}; one is tried again at or after {again}");
+        Some(Trouble { code: "mail_stopped", detail, since })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Stopped>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,92 @@
+//! What an enrollment has not seen is applied first, in order: changes of the contact and milestones of the campaign
+//! (R3, R50, R51).
+
+use std::borrow::Cow;
+
+use super::passage::Passage;
+use crate::contact::Change;
+use crate::history::Cause;
+
+impl Passage<'_> {
+    /// Applies, in order, the changes and milestones that the enrollment has not seen (R3). Says whether there were any.
+    /// A milestone that was applied came before every change that was not: so a change is judged by how the campaign
+    /// stands after what was applied, and never by its instant alone.
+    pub(super) fn catch_up(&mut self) -> bool {
+        let situation = self.situation;
+        let timeline = &situation.campaign.timeline;
+        let changes = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
+        let mut before = situation.baseline;
+        for change in changes {
+            self.reach(timeline.before(change), Some(before));
+            self.recheck_before(change, before);
+            self.look_at(change.rev);
+            let done = self.done();
+            self.change(change);
+            if self.done() == done {
+                self.note_quiet(change);
+            }
+            before = change.rev;
+        }
+        self.view = self.latest.clone();
+        // Behind an image there may be changes that came before the next milestone: whoever looks at the latest
+        // contact applies it.
+        let reached = !situation.is_image && self.reach(timeline.count(), None);
+        self.next.seen = self.next.seen.max(situation.contact.rev);
+        self.view = self.latest.clone();
+        self.now = situation.now;
+        reached || !changes.is_empty()
+    }
+
+    /// Applies the milestones up to this number, on the contact as the change with the `rev` left it, or on the latest.
+    /// Says whether one concerned the enrollment.
+    fn reach(&mut self, number: u32, rev: Option<u64>) -> bool {
+        let situation = self.situation;
+        let mut concerned = false;
+        let unseen = situation.campaign.timeline.after(self.next.milestones);
+        for (nth, milestone) in unseen.take_while(|(nth, _)| *nth <= number) {
+            self.next.milestones = nth;
+            if let Some(rev) = rev {
+                self.look_at(rev);
+            }
+            concerned |= self.milestone(milestone);
+        }
+        self.next.milestones = self.next.milestones.max(number);
+        self.reached |= concerned;
+        concerned
+    }
+
+    /// A recheck that is overdue comes before a later change, on the contact as it was before (R14).
+    fn recheck_before(&mut self, change: &Change, before: u64) {
+        let is_overdue = self.next.parked.is_some()
+            && self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= change.at);
+        if is_overdue && self.standing().is_ok_and(|standing| !standing.paused) {
+            self.look_at(before);
+            self.now = change.at;
+            self.recheck();
+            self.advance();
+        }
+    }
+
+    /// Looks at the contact as the change with this `rev` left it.
+    fn look_at(&mut self, rev: u64) {
+        let contact = self.situation.contact;
+        self.view = if rev == contact.rev {
+            Cow::Borrowed(contact)
+        } else {
+            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
+        };
+    }
+
+    fn change(&mut self, change: &Change) {
+        let Ok(standing) = self.standing() else { return };
+        self.now = change.at;
+        self.cause = Cause::of(change, |key| self.view.fields.get(key).cloned());
+        self.causality = change.causality;
+        self.choose_version(standing);
+        if standing.paused {
+            self.changed_in_pause(change);
+        } else {
+            self.changed(change);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What comes while the campaign is paused, and its answer on the resume (R51, R52).
+//!
+//! Nothing fires meanwhile, and nothing is lost: an event that would have fired, a start that would have been checked and a
+//! trigger of a restart are parked, each once, with a line that says so. A reset or a stop forgets them. The list is
+//! bounded by the number of entries.
+
+use super::passage::Passage;
+use super::{DEEPEST, Effect, Ignored, Source};
+use crate::campaign::Standing;
+use crate::campaign::format::Element;
+use crate::condition::Reads;
+use crate::contact::{Causality, Change};
+use crate::enrollment::{Parked, ParkedEntry, Status};
+use crate::history::{Cause, Happened};
+use crate::ids::ElementId;
+
+/// Which kind of entry is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Event,
+    Start,
+    /// The first start, condition or not (R52).
+    StartRegardless,
+}
+
+impl Passage<'_> {
+    /// A change of the contact while the campaign is paused: what it would have set going is parked.
+    pub(super) fn changed_in_pause(&mut self, change: &Change) {
+        if matches!(self.next.status, Status::Stopped | Status::Held) {
+            return;
+        }
+        let graph = self.graph;
+        // Whether an event that asks for it finds the contact active, is seen on the resume.
+        for (_, id, element) in graph.elements() {
+            if let Element::Event(event) = element
+                && super::entries::happened(&event.on, change, &self.view)
+            {
+                self.park_entry(id, Kind::Event);
+            }
+        }
+        if !self.is_a_trigger(change) {
+            return;
+        }
+        if self.next.status == Status::AwaitingRestart {
+            self.park_trigger();
+        } else {
+            self.park_starts(|reads| change.touches(reads));
+        }
+    }
+
+    /// The contact's status in another campaign changed while this one is paused (R6). Goals are checked on the resume
+    /// anyway.
+    pub(super) fn status_changed_in_pause(
+        &mut self,
+        from: &Source,
+        causality: Causality,
+        standing: Standing,
+    ) -> Result<(), Ignored> {
+        let may_enter = match self.next.status {
+            Status::Active | Status::Completed | Status::Ready => true,
+            Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
+            Status::Stopped | Status::Held => false,
+        };
+        if causality.depth >= DEEPEST || !may_enter {
+            return Err(Ignored::Paused);
+        }
+        self.choose_version(standing);
+        let graph = self.graph;
+        let concerned = |reads: &Reads| reads.campaigns.contains(&from.campaign);
+        if !graph.starts().any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads)) {
+            return Err(Ignored::Paused);
+        }
+        self.apply_once(from)?;
+        self.cause = Cause::StatusIn(from.campaign.clone());
+        self.causality = causality;
+        self.park_starts(concerned);
+        Ok(())
+    }
+
+    /// Another campaign's *start campaign* (R52).
+    pub(super) fn park_first_start(&mut self) {
+        let graph = self.graph;
+        if let Some((_, id, _, _)) = graph.starts().next() {
+            self.park_entry(id, Kind::StartRegardless);
+        }
+    }
+
+    fn park_starts(&mut self, concerned: impl Fn(&Reads) -> bool) {
+        let graph = self.graph;
+        for (_, id, _, reads) in graph.starts() {
+            if concerned(reads) {
+                self.park_entry(id, Kind::Start);
+            }
+        }
+    }
+
+    /// Parks an entry, once.
+    fn park_entry(&mut self, id: &ElementId, kind: Kind) {
+        if self.next.has_fired(id) {
+            return;
+        }
+        let (is_event, regardless) = (kind == Kind::Event, kind == Kind::StartRegardless);
+        let is_it = |entry: &&mut ParkedEntry| entry.element == *id && entry.is_event == is_event;
+        match self.next.parked_entries.iter_mut().find(is_it) {
+            Some(parked) if regardless && !parked.regardless => parked.regardless = true,
+            Some(_) => return,
+            None => self.next.parked_entries.push(ParkedEntry {
+                element: id.clone(),
+                is_event,
+                because: self.cause.clone(),
+                regardless,
+                causality: self.causality,
+            }),
+        }
+        self.line(Some(id), Happened::ParkedUntilResumed { not_before: None });
+    }
+
+    /// Parks a trigger of a restart (R13, R14). One that comes within the restart delay may not be answered before its end.
+    fn park_trigger(&mut self) {
+        if self.next.parked.is_some() {
+            return;
+        }
+        let not_before = self.next.eligible_at.filter(|eligible_at| self.now < *eligible_at);
+        self.next.parked = Some(Parked {
+            because: self.cause.clone(),
+            regardless: false,
+            causality: self.causality,
+        });
+        let run = self.next.run;
+        self.effects.extend(not_before.map(|due| Effect::Recheck { run, due }));
+        self.line(None, Happened::ParkedUntilResumed { not_before });
+    }
+
+    /// A reset or a stop forgets what came in the pause.
+    pub(super) fn forget_parked_entries(&mut self) {
+        for entry in std::mem::take(&mut self.next.parked_entries) {
+            self.line(Some(&entry.element), Happened::ParkedForgotten);
+        }
+    }
+
+    /// Fires what was parked, in the order of coming, as on one change (R10): tokens advance afterwards.
+    pub(super) fn answer_parked_entries(&mut self, by: Option<&str>) {
+        let parked = std::mem::take(&mut self.next.parked_entries);
+        let causality = self.causality;
+        let mut fired = Vec::new();
+        for (nth, entry) in parked.iter().enumerate() {
+            if matches!(self.next.status, Status::Stopped | Status::Held) {
+                break;
+            }
+            let because = Box::new(entry.because.clone());
+            self.cause = Cause::ResumedBy { by: by.map(str::to_owned), parked: Some(because) };
+            self.causality = entry.causality;
+            self.answer(entry, &parked[nth + 1..], &mut fired);
+        }
+        self.causality = causality;
+    }
+
+    /// One parked entry, on the contact as it is now. `later` come after it; `fired` are the places of the events that
+    /// have fired on this resume.
+    fn answer(&mut self, entry: &ParkedEntry, later: &[ParkedEntry], fired: &mut Vec<usize>) {
+        let graph = self.graph;
+        let id = &entry.element;
+        if self.next.has_fired(id) {
+            return;
+        }
+        match (graph.element(id), entry.is_event) {
+            (Some((place, Element::Event(event))), true) => {
+                if event.requires_active && self.next.status != Status::Active {
+                    let reason = "the contact is not active in this campaign".to_owned();
+                    self.line(Some(id), Happened::NotFired { reason });
+                } else {
+                    let overtaken = self.is_overtaken(place, later, fired);
+                    if self.fire_entry(place, id, event.next.as_ref(), overtaken) && !overtaken {
+                        fired.push(place);
+                    }
+                }
+            }
+            (Some((place, Element::Start(start))), false) => {
+                if self.is_too_early() {
+                    self.park(entry.regardless);
+                } else if entry.regardless || self.judged(|view| start.when.holds(view)) {
+                    let overtaken = self.is_overtaken(place, later, fired);
+                    self.fire_entry(place, id, start.next.as_ref(), overtaken);
+                } else {
+                    let missing = self.judged(|view| start.when.missing(view));
+                    self.line(Some(id), Happened::NotStarted { missing });
+                }
+            }
+            (Some(_) | None, _) => {
+                let reason = "the version that applies now has no such entry".to_owned();
+                self.line(Some(id), Happened::NotFired { reason });
+            }
+        }
+    }
+
+    /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle the first one counts.
+    fn is_overtaken(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
+        let graph = self.graph;
+        let fires = |entry: &ParkedEntry| match graph.element(&entry.element) {
+            Some((to, Element::Event(event)))
+                if entry.is_event
+                    && !self.next.has_fired(&entry.element)
+                    && (!event.requires_active || self.next.status == Status::Active) =>
+            {
+                Some(to)
+            }
+            Some(_) | None => None,
+        };
+        fired.iter().any(|to| graph.leads_to(place, *to))
+            || later
+                .iter()
+                .filter_map(fires)
+                .any(|to| graph.leads_to(place, to) && !graph.leads_to(to, place))
+    }
+}

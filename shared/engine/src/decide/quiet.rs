@@ -1,0 +1,251 @@
+//! Why nothing followed from a change: the entries, goals and date timers that read it, and why none of them did anything
+//! (R60). It decides nothing: it is asked after the decision, about the same situation.
+
+use std::collections::BTreeMap;
+
+use super::Situation;
+use super::passage::Passage;
+use crate::campaign::format::{Edge, Element, EventElement};
+use crate::campaign::graph::Graph;
+use crate::condition::{Condition, Reads, View};
+use crate::contact::{Author, Causality, Chain, Change, Contact, Patch};
+use crate::enrollment::{Enrollment, Status, Token};
+use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
+use crate::ids::{ElementId, Tag};
+use crate::time::Instant;
+
+/// For how many of the contact's last changes it is known whether nothing followed from them.
+const QUIET_KEPT: u64 = 8;
+
+impl Passage<'_> {
+    /// Nothing followed from a change here. What a campaign writes has a line where it was written.
+    pub(super) fn note_quiet(&mut self, change: &Change) {
+        if !matches!(change.by, Author::Element(..)) && !self.next.quiet.contains(&change.rev) {
+            self.next.quiet.push(change.rev);
+        }
+        // The feed asks about a change soon after it was made, or not at all.
+        self.next.quiet.retain(|rev| rev + QUIET_KEPT > change.rev);
+    }
+}
+
+/// What looked at a change that the campaign did nothing about, at most [`LOOKED`]. The situation's contact is as the
+/// change left it, its enrollment as it was decided on. `unchanged` says that the contact was as it is before.
+pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
+    let campaign = situation.campaign;
+    let Some(standing) = campaign.timeline.standing_at(change.at.max(situation.now)) else {
+        return Vec::new();
+    };
+    let enrollment = situation.enrollment;
+    let version = match enrollment {
+        Some(enrollment) if !enrollment.tokens.is_empty() => enrollment.version,
+        Some(_) | None => standing.version,
+    };
+    let Some(graph) = campaign.versions.get(&version) else { return Vec::new() };
+    let view = View {
+        contact: situation.contact,
+        statuses: situation.statuses,
+        now: situation.now,
+        zone: situation.account.zone_of(situation.contact),
+    };
+    let look = Look { graph, enrollment, change, view, unchanged, paused: standing.paused };
+    graph
+        .elements()
+        .filter_map(|(place, id, element)| {
+            let why = look.why_not(place, id, element)?;
+            let run = enrollment.map(|enrollment| enrollment.run);
+            Some(Looked { campaign: campaign.id.clone(), run, element: id.clone(), why })
+        })
+        .take(LOOKED)
+        .collect()
+}
+
+/// What a write that changed nothing was about: what was sent, in brief, and a change that touches it, for [`looked`].
+pub fn nothing_changed(
+    contact: &Contact,
+    patch: &Patch,
+    by: Author,
+    at: Instant,
+) -> (Vec<Changed>, Change) {
+    let fields = patch.fields.keys().map(|key| (key.clone(), contact.fields.get(key).cloned()));
+    let removed = patch.remove.iter().filter(|tag| !patch.add.contains(tag));
+    let change = Change {
+        rev: contact.rev,
+        at,
+        added: Vec::new(),
+        refreshed: BTreeMap::new(),
+        removed: removed.map(|tag| (tag.clone(), at)).collect(),
+        fields: fields.collect(),
+        consent: None,
+        suppressed: None,
+        event: None,
+        by,
+        causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
+    };
+    let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
+    let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));
+    let what = tags.chain(fields).take(NAMED).collect();
+    (what, change)
+}
+
+struct Look<'a> {
+    graph: &'a Graph,
+    enrollment: Option<&'a Enrollment>,
+    change: &'a Change,
+    view: View<'a>,
+    unchanged: bool,
+    paused: bool,
+}
+
+impl Look<'_> {
+    /// Why nothing came of the change at an element; `None` if it does not read what was sent.
+    fn why_not(&self, place: usize, id: &ElementId, element: &Element) -> Option<WhyNot> {
+        match element {
+            Element::Start(start) => {
+                self.reads(&start.when).then(|| self.why_no_start(id, &start.when))
+            }
+            Element::Event(event) => self.concerns(&event.on).then(|| self.why_no_event(id, event)),
+            Element::Goal(goal) => {
+                self.reads(&goal.when).then(|| self.why_no_goal(place, id, &goal.when))
+            }
+            Element::DateTimer(timer) if self.change.fields.contains_key(&timer.field) => {
+                let waits = self.tokens().iter().any(|token| token.element == *id);
+                match (waits, self.unchanged) {
+                    (false, _) => Some(WhyNot::NobodyWaits),
+                    (true, true) => Some(WhyNot::Unchanged),
+                    (true, false) => self.paused.then_some(WhyNot::Paused),
+                }
+            }
+            Element::DateTimer(_)
+            | Element::Email(_)
+            | Element::Wait(_)
+            | Element::Condition(_)
+            | Element::Split(_)
+            | Element::Tag(_)
+            | Element::SetField(_)
+            | Element::Reset(_)
+            | Element::Restart(_)
+            | Element::StopCampaign(_)
+            | Element::StartCampaign(_)
+            | Element::Webhook(_)
+            | Element::End(_) => None,
+        }
+    }
+
+    fn reads(&self, condition: &Condition) -> bool {
+        let mut reads = Reads::default();
+        condition.reads(&mut reads);
+        self.change.touches(&reads)
+    }
+
+    /// Whether the change is about what an event reacts to, whatever happened to it.
+    fn concerns(&self, edge: &Edge) -> bool {
+        let change = self.change;
+        let is_about = |tag: &Tag| {
+            change.added.contains(tag)
+                || change.refreshed.contains_key(tag)
+                || change.removed.contains_key(tag)
+        };
+        match edge {
+            Edge::TagAdded(tags) | Edge::TagRemoved(tags) | Edge::TagAssigned(tags) => {
+                tags.as_slice().iter().any(is_about)
+            }
+            Edge::FieldSet(key) | Edge::FieldChanged(key) | Edge::FieldCleared(key) => {
+                change.fields.contains_key(key)
+            }
+            Edge::Custom(name) => change.event.as_ref() == Some(name),
+        }
+    }
+
+    fn tokens(&self) -> &[Token] {
+        match self.enrollment {
+            Some(enrollment) => &enrollment.tokens,
+            None => &[],
+        }
+    }
+
+    fn status(&self) -> Status {
+        self.enrollment.map_or(Status::Ready, |enrollment| enrollment.status)
+    }
+
+    fn has_fired(&self, id: &ElementId) -> bool {
+        self.enrollment.is_some_and(|enrollment| enrollment.has_fired(id))
+    }
+
+    /// What keeps every entry of the campaign from firing.
+    fn may_not_enter(&self) -> Option<WhyNot> {
+        match self.status() {
+            status @ (Status::Stopped | Status::Held) => {
+                Some(WhyNot::MayNotEnter { status: status.word().to_owned() })
+            }
+            Status::Active | Status::Completed | Status::Ready | Status::AwaitingRestart => None,
+        }
+    }
+
+    fn why_no_start(&self, id: &ElementId, when: &Condition) -> WhyNot {
+        if let Some(why) = self.may_not_enter() {
+            return why;
+        }
+        if self.has_fired(id) {
+            return WhyNot::Fired;
+        }
+        let missing = when.missing(&self.view);
+        if !missing.is_empty() {
+            return WhyNot::Missing { missing };
+        }
+        if self.unchanged { WhyNot::Unchanged } else { self.later() }
+    }
+
+    fn why_no_event(&self, id: &ElementId, event: &EventElement) -> WhyNot {
+        if let Some(why) = self.may_not_enter() {
+            return why;
+        }
+        if self.has_fired(id) {
+            return WhyNot::Fired;
+        }
+        if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
+            return WhyNot::ReactsTo { edge: edge_word(&event.on).to_owned() };
+        }
+        if event.requires_active && self.status() != Status::Active {
+            return WhyNot::RequiresActive;
+        }
+        self.later()
+    }
+
+    fn why_no_goal(&self, place: usize, id: &ElementId, when: &Condition) -> WhyNot {
+        if self.has_fired(id) {
+            return WhyNot::Fired;
+        }
+        let missing = when.missing(&self.view);
+        if !missing.is_empty() {
+            return WhyNot::Missing { missing };
+        }
+        let leads_here = self.tokens().iter().any(|token| {
+            self.graph
+                .element(&token.element)
+                .is_some_and(|(from, _)| self.graph.is_upstream(from, place))
+        });
+        match (leads_here, self.unchanged) {
+            (false, _) => WhyNot::NoPath,
+            (true, true) => WhyNot::Unchanged,
+            (true, false) => WhyNot::Paused,
+        }
+    }
+
+    /// It would have fired, and will be looked at again.
+    fn later(&self) -> WhyNot {
+        if self.paused { WhyNot::Paused } else { WhyNot::Parked }
+    }
+}
+
+/// The word that a document has for an edge.
+fn edge_word(edge: &Edge) -> &'static str {
+    match edge {
+        Edge::TagAdded(_) => "tag_added",
+        Edge::TagRemoved(_) => "tag_removed",
+        Edge::TagAssigned(_) => "tag_assigned",
+        Edge::FieldSet(_) => "field_set",
+        Edge::FieldChanged(_) => "field_changed",
+        Edge::FieldCleared(_) => "field_cleared",
+        Edge::Custom(_) => "custom",
+    }
+}

@@ -1,0 +1,303 @@
+//! How long, how deep and how bushy a template may be, found out before it is compiled.
+//!
+//! The compiler of the template language calls itself for what is nested and for what is chained (`a.b.c`, `a ~ b ~ c`,
+//! `elif`), and computes what is constant. Here the words of the template are looked at one after the other, without
+//! any recursion: it promises that what passes compiles on a small stack, in little memory.
+
+use minijinja::machinery::{Span, Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::{LONGEST_SOURCE, TemplateProblem};
+
+/// How deep a template may be: each open tag, `elif`, bracket and operator counts as one.
+pub const DEEPEST: usize = 200;
+
+/// How many tags and brackets may be open at a time.
+pub const MOST_OPEN: usize = 24;
+
+/// How many words, numbers, texts and marks may stand within `{{ }}` and `{% %}` together.
+pub const MOST_WORDS: usize = 20_000;
+
+/// The most bytes that a constant text may have which is made by repeating another.
+const LONGEST_REPEATED: usize = 16 * 1024;
+
+/// Tags that stay open until their end.
+const OPENING: [&str; 7] = ["for", "if", "with", "filter", "macro", "call", "autoescape"];
+
+/// Finds out whether a template is within the bounds.
+pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
+    if source.len() > LONGEST_SOURCE {
+        let message = format!("the template is longer than {} KiB", LONGEST_SOURCE / 1024);
+        return Err(TemplateProblem { message, line: 1, column: None });
+    }
+    let mut walk = Walk::default();
+    for next in tokenize(source, false, SyntaxConfig::default()) {
+        // What cannot be read ends the compiler too, which says it better.
+        let Ok((token, span)) = next else { return Ok(()) };
+        walk.step(&token).map_err(|message| problem(message, span, source))?;
+    }
+    Ok(())
+}
+
+fn problem(message: String, span: Span, source: &str) -> TemplateProblem {
+    let at = usize::try_from(span.start_offset).unwrap_or(usize::MAX);
+    super::names::at(source, at, message)
+}
+
+/// The way through the words of a template.
+#[derive(Default)]
+struct Walk<'a> {
+    words: usize,
+    /// For each open tag, how often it had an `elif`.
+    tags: Vec<usize>,
+    /// For the expression and each open bracket in it, how many operators were met since the last comma.
+    levels: Vec<usize>,
+    /// The name of the tag that is read, and whether anything is assigned in it.
+    tag: Option<(&'a str, bool)>,
+    /// Whether the next word names a tag.
+    names_tag: bool,
+    /// The expression so far, as far as repeating with `*` is concerned.
+    parts: Vec<Part>,
+}
+
+impl<'a> Walk<'a> {
+    fn step(&mut self, token: &Token<'a>) -> Result<(), String> {
+        match token {
+            Token::TemplateData(_) => return Ok(()),
+            Token::VariableStart | Token::BlockStart => {
+                self.levels = vec![0];
+                self.parts.clear();
+                self.names_tag = matches!(token, Token::BlockStart);
+                self.tag = None;
+            }
+            Token::VariableEnd => repeats(&self.parts)?,
+            Token::BlockEnd => {
+                repeats(&self.parts)?;
+                if let Some((name, assigns)) = self.tag.take() {
+                    self.end_of_tag(name, assigns);
+                }
+            }
+            _ => self.word(token),
+        }
+        self.words += 1;
+        let open = self.tags.len() + self.levels.len().saturating_sub(1);
+        let operators: usize = self.levels.iter().chain(&self.tags).sum();
+        if self.words > MOST_WORDS {
+            return Err(format!("the template has more than {MOST_WORDS} words and marks"));
+        }
+        if open > MOST_OPEN {
+            return Err(format!("more than {MOST_OPEN} tags and brackets are open here"));
+        }
+        if open + operators > DEEPEST {
+            let message = "more than {} operators, tags and brackets depend on each other here; \
+                           put parts into variables with {% set %}";
+            return Err(message.replacen("{}", &DEEPEST.to_string(), 1));
+        }
+        Ok(())
+    }
+
+    fn end_of_tag(&mut self, name: &str, assigns: bool) {
+        if OPENING.contains(&name) || (name == "set" && !assigns) {
+            self.tags.push(0);
+        } else if name == "elif" {
+            if let Some(open) = self.tags.last_mut() {
+                *open += 1;
+            }
+        } else if name.starts_with("end") {
+            self.tags.pop();
+        }
+        self.levels.clear();
+    }
+
+    fn word(&mut self, token: &Token<'a>) {
+        if std::mem::take(&mut self.names_tag)
+            && let Token::Ident(name) = token
+        {
+            self.tag = Some((*name, false));
+            return;
+        }
+        self.parts.push(Part::of(token));
+        let Some(level) = self.levels.last_mut() else { return };
+        match token {
+            Token::BracketOpen | Token::ParenOpen | Token::BraceOpen => {
+                *level += 1;
+                self.levels.push(0);
+            }
+            Token::BracketClose | Token::ParenClose | Token::BraceClose => {
+                if self.levels.len() > 1 {
+                    self.levels.pop();
+                }
+            }
+            Token::Comma | Token::Colon => *level = 0,
+            Token::Assign => {
+                *level = 0;
+                if self.levels.len() == 1
+                    && let Some((_, assigns)) = &mut self.tag
+                {
+                    *assigns = true;
+                }
+            }
+            Token::Ident("not" | "and" | "or" | "in" | "is" | "if" | "else") => *level += 1,
+            Token::Ident(_)
+            | Token::Str(_)
+            | Token::String(_)
+            | Token::Int(_)
+            | Token::Int128(_)
+            | Token::Float(_) => {}
+            _ => *level += 1,
+        }
+    }
+}
+
+/// What a word means where something is repeated with `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A constant text of so many bytes.
+    Text(usize),
+    /// A constant whole number.
+    Number(u64),
+    Open,
+    /// As [`Part::Open`], of a list.
+    OpenList,
+    Close,
+    Times,
+    Power,
+    /// `~` and commas, which make texts and lists of numbers.
+    Joins,
+    /// What is known only when the template is rendered.
+    Name,
+    Other,
+}
+
+impl Part {
+    fn of(token: &Token<'_>) -> Self {
+        match token {
+            Token::Str(text) => Self::Text(text.len()),
+            Token::String(text) => Self::Text(text.len()),
+            Token::Int(number) => Self::Number(*number),
+            Token::ParenOpen | Token::BraceOpen => Self::Open,
+            Token::BracketOpen => Self::OpenList,
+            Token::ParenClose | Token::BraceClose | Token::BracketClose => Self::Close,
+            Token::Mul => Self::Times,
+            Token::Pow => Self::Power,
+            Token::Tilde | Token::Comma => Self::Joins,
+            Token::Ident(
+                "not" | "and" | "or" | "in" | "true" | "True" | "false" | "False" | "none" | "None",
+            ) => Self::Other,
+            Token::Ident(_) => Self::Name,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// One side of `*`.
+enum Side {
+    /// A constant text or list, of at least so many bytes.
+    Repeatable(usize),
+    /// A constant number that stands by itself.
+    Number(u64),
+    /// A constant that only the compiler knows.
+    Constant,
+    Unknown,
+}
+
+/// The compiler computes what is constant, `'x' * 1000000000` too; here that is refused if it is long.
+fn repeats(parts: &[Part]) -> Result<(), String> {
+    for (at, _) in parts.iter().enumerate().filter(|(_, part)| **part == Part::Times) {
+        let sides = (left_of(&parts[..at]), right_of(&parts[at + 1..]));
+        let fits = match sides {
+            (Side::Repeatable(bytes), Side::Number(count))
+            | (Side::Number(count), Side::Repeatable(bytes)) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                bytes.saturating_mul(count) <= LONGEST_REPEATED
+            }
+            (Side::Repeatable(_), Side::Constant) | (Side::Constant, Side::Repeatable(_)) => false,
+            _ => true,
+        };
+        if !fits {
+            let most = LONGEST_REPEATED / 1024;
+            return Err(format!("a text repeated with `*` has at most {most} KiB"));
+        }
+    }
+    Ok(())
+}
+
+fn left_of(before: &[Part]) -> Side {
+    let Some((last, rest)) = before.split_last() else { return Side::Unknown };
+    match last {
+        Part::Text(_) => Side::Repeatable(texts(before.iter().rev())),
+        Part::Number(number) => match rest.last() {
+            Some(Part::Times | Part::Power | Part::Other) => Side::Constant,
+            _ => Side::Number(*number),
+        },
+        Part::Name => Side::Unknown,
+        Part::Close => {
+            let mut open = 0_usize;
+            for (at, part) in before.iter().enumerate().rev() {
+                match part {
+                    Part::Close => open += 1,
+                    Part::Open | Part::OpenList => open -= 1,
+                    _ => {}
+                }
+                if open == 0 {
+                    let called = at > 0 && before.get(at - 1) == Some(&Part::Name);
+                    return if called { Side::Unknown } else { group(&before[at..]) };
+                }
+            }
+            Side::Unknown
+        }
+        _ => Side::Constant,
+    }
+}
+
+fn right_of(after: &[Part]) -> Side {
+    let Some((first, rest)) = after.split_first() else { return Side::Unknown };
+    match first {
+        Part::Text(_) => Side::Repeatable(texts(after.iter())),
+        Part::Number(number) => match rest.first() {
+            Some(Part::Times | Part::Power) => Side::Constant,
+            _ => Side::Number(*number),
+        },
+        Part::Name => Side::Unknown,
+        Part::Open | Part::OpenList => {
+            let mut open = 0_usize;
+            for (at, part) in after.iter().enumerate() {
+                match part {
+                    Part::Open | Part::OpenList => open += 1,
+                    Part::Close => open -= 1,
+                    _ => {}
+                }
+                if open == 0 {
+                    return group(&after[..=at]);
+                }
+            }
+            Side::Unknown
+        }
+        _ => Side::Constant,
+    }
+}
+
+/// Texts that stand one after the other are one.
+fn texts<'a>(parts: impl Iterator<Item = &'a Part>) -> usize {
+    let bytes = parts.map_while(|part| match part {
+        Part::Text(bytes) => Some(*bytes),
+        _ => None,
+    });
+    bytes.sum::<usize>().max(1)
+}
+
+/// What stands in brackets.
+fn group(parts: &[Part]) -> Side {
+    let has = |wanted: &[Part]| parts.iter().any(|part| wanted.contains(part));
+    if has(&[Part::Name]) {
+        return Side::Unknown;
+    }
+    let bytes: usize =
+        parts.iter().map(|part| if let Part::Text(n) = part { *n } else { 16 }).sum();
+    let is_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
+    match is_text || has(&[Part::Joins, Part::OpenList]) {
+        true if has(&[Part::Times, Part::Power]) => Side::Repeatable(LONGEST_REPEATED + 1),
+        true => Side::Repeatable(bytes),
+        false => Side::Constant,
+    }
+}

@@ -1,0 +1,327 @@
+//! Filters on texts that the template language does not bring along, and how much some others make.
+//!
+//! They take what Jinja's take and answer what Jinja's answer.
+
+#![allow(clippy::needless_pass_by_value, reason = "the template language hands arguments over")]
+
+use std::borrow::Cow;
+
+use minijinja::value::Kwargs;
+use minijinja::{Error, ErrorKind, Value};
+
+use super::budget::LARGEST_VALUE;
+
+/// The widest field of `format`, in characters.
+const WIDEST_FIELD: usize = 1_000;
+
+/// `truncate(length=255, killwords=false, end="...", leeway=5)`.
+pub(super) fn truncate(
+    text: Cow<'_, str>,
+    length: Option<usize>,
+    killwords: Option<bool>,
+    end: Option<&str>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let length = length.map_or_else(|| named.get::<Option<usize>>("length"), |n| Ok(Some(n)))?;
+    let length = length.unwrap_or(255);
+    let killwords =
+        killwords.map_or_else(|| named.get::<Option<bool>>("killwords"), |yes| Ok(Some(yes)))?;
+    let end = end.map_or_else(|| named.get::<Option<&str>>("end"), |end| Ok(Some(end)))?;
+    let end = end.unwrap_or("...");
+    let leeway = named.get::<Option<usize>>("leeway")?.unwrap_or(5);
+    named.assert_all_used()?;
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Ok(text.into_owned());
+    }
+    let Some(kept) = length.checked_sub(end.chars().count()) else {
+        let message = format!("`truncate` to {length} leaves no room for `{end}`");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    };
+    let mut kept: String = text.chars().take(kept).collect();
+    if killwords != Some(true)
+        && let Some(space) = kept.rfind(' ')
+    {
+        kept.truncate(space);
+    }
+    kept.push_str(end);
+    Ok(kept)
+}
+
+/// The text without HTML: tags and comments gone, white space as single spaces, entities as what they stand for.
+pub(super) fn striptags(text: Cow<'_, str>) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest: &str = &text;
+    while let Some(open) = rest.find('<') {
+        kept.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let (end, length) = match rest.strip_prefix("<!--") {
+            Some(_) => (rest.find("-->"), 3),
+            None => (rest.find('>'), 1),
+        };
+        let Some(end) = end else { break };
+        rest = &rest[end + length..];
+    }
+    kept.push_str(rest);
+    let words: Vec<&str> = kept.split_whitespace().collect();
+    unescaped(&words.join(" "))
+}
+
+/// Entities as what they stand for.
+fn unescaped(text: &str) -> String {
+    /// Longer ones are not known here.
+    const LONGEST: usize = 10;
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('&') {
+        plain.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let end = rest.bytes().take(LONGEST).position(|byte| byte == b';');
+        let meant = end.and_then(|end| Some((entity(&rest[1..end])?, end)));
+        match meant {
+            Some((letter, end)) => {
+                plain.push(letter);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                plain.push('&');
+                rest = &rest[1..];
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        "euro" => '€',
+        "hellip" => '…',
+        "mdash" => '—',
+        "ndash" => '–',
+        "shy" => '\u{ad}',
+        "copy" => '©',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code).filter(|letter| !letter.is_control())?
+        }
+    })
+}
+
+/// How many words the text has.
+pub(super) fn wordcount(text: Cow<'_, str>) -> usize {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count()
+}
+
+/// `wordwrap(width=79, break_long_words=true, wrapstring="\n")`: lines of at most so many characters.
+pub(super) fn wordwrap(
+    text: Cow<'_, str>,
+    width: Option<usize>,
+    break_long_words: Option<bool>,
+    wrapstring: Option<&str>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let width = width.map_or_else(|| named.get::<Option<usize>>("width"), |n| Ok(Some(n)))?;
+    let width = width.unwrap_or(79).max(1);
+    let breaks = match break_long_words {
+        Some(breaks) => Some(breaks),
+        None => named.get::<Option<bool>>("break_long_words")?,
+    };
+    let between = match wrapstring {
+        Some(between) => Some(between),
+        None => named.get::<Option<&str>>("wrapstring")?,
+    };
+    named.assert_all_used()?;
+    let lines = text.lines().map(|line| wrapped(line, width, breaks != Some(false)));
+    Ok(lines.flatten().collect::<Vec<_>>().join(between.unwrap_or("\n")))
+}
+
+/// One line as several.
+fn wrapped(line: &str, width: usize, breaks: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut current, mut length) = (String::new(), 0);
+    for word in line.split_whitespace() {
+        let mut word: &str = word;
+        let mut letters = word.chars().count();
+        if length > 0 && length + 1 + letters <= width {
+            current.push(' ');
+            length += 1;
+        } else if length > 0 {
+            lines.push(std::mem::take(&mut current));
+            length = 0;
+        }
+        while breaks && length == 0 && letters > width {
+            let cut = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+            lines.push(word[..cut].to_owned());
+            word = &word[cut..];
+            letters -= width;
+        }
+        current.push_str(word);
+        length += letters;
+    }
+    lines.push(current);
+    lines
+}
+
+/// `center(width=80)`: the text between as many spaces.
+pub(super) fn center(
+    text: Cow<'_, str>,
+    width: Option<usize>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let width = width.map_or_else(|| named.get::<Option<usize>>("width"), |n| Ok(Some(n)))?;
+    named.assert_all_used()?;
+    let spaces = width.unwrap_or(80).saturating_sub(text.chars().count());
+    let before = spaces / 2;
+    Ok(format!("{}{text}{}", " ".repeat(before), " ".repeat(spaces - before)))
+}
+
+/// `filesizeformat(binary=false)`: `13 kB`, `4.1 MB`.
+pub(super) fn filesizeformat(
+    bytes: f64,
+    binary: Option<bool>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let binary = match binary {
+        Some(binary) => binary,
+        None => named.get::<Option<bool>>("binary")?.unwrap_or(false),
+    };
+    named.assert_all_used()?;
+    let (base, units) = if binary {
+        (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+    } else {
+        (1000.0, ["kB", "MB", "GB", "TB", "PB", "EB"])
+    };
+    if bytes.abs() < base {
+        let rounded = bytes.trunc();
+        return Ok(if rounded == 1.0 { "1 Byte".to_owned() } else { format!("{rounded} Bytes") });
+    }
+    let mut scaled = bytes / base;
+    let mut unit = units[0];
+    for larger in &units[1..] {
+        if scaled.abs() < base {
+            break;
+        }
+        scaled /= base;
+        unit = larger;
+    }
+    Ok(format!("{scaled:.1} {unit}"))
+}
+
+/// Escapes what was escaped or is safe already, too.
+pub(super) fn forceescape(text: Cow<'_, str>) -> Value {
+    Value::from_safe_string(super::printing::html(&text))
+}
+
+/// An argument by place or by name, as a number; 0 if it is none.
+fn number(arguments: &[Value], place: usize, name: &str) -> usize {
+    let by_place = arguments.get(place).filter(|value| !value.is_kwargs()).cloned();
+    let by_name = || arguments.last().filter(|last| last.is_kwargs())?.get_attr(name).ok();
+    let value = by_place.or_else(by_name).unwrap_or_default();
+    i64::try_from(value).ok().and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+}
+
+fn text(arguments: &[Value], place: usize) -> &str {
+    arguments.get(place).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What `replace` makes. Escaping may make a text six times as long.
+pub(super) fn of_replace(arguments: &[Value], given: usize) -> usize {
+    let (from, to) = (text(arguments, 1), text(arguments, 2));
+    let found = text(arguments, 0).matches(from).count();
+    if to.len() <= from.len() {
+        given
+    } else {
+        found.saturating_mul(to.len()).saturating_add(given)
+    }
+}
+
+/// What `indent` makes.
+pub(super) fn of_indent(arguments: &[Value], given: usize) -> usize {
+    let lines = text(arguments, 0).lines().count() + 1;
+    lines.saturating_mul(number(arguments, 1, "width")).saturating_add(given)
+}
+
+/// What `center` makes.
+pub(super) fn of_width(arguments: &[Value], given: usize) -> usize {
+    number(arguments, 1, "width").saturating_add(given)
+}
+
+/// What `wordwrap` makes.
+pub(super) fn of_wordwrap(arguments: &[Value], given: usize) -> usize {
+    let text = text(arguments, 0);
+    let width = match number(arguments, 1, "width") {
+        0 => 1,
+        width => width,
+    };
+    let lines = (text.len() / width).min(text.len()) + text.lines().count() + words_longer(text);
+    lines.saturating_mul(given.saturating_sub(text.len())).saturating_add(given)
+}
+
+/// Every word may begin a line.
+fn words_longer(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+/// What `join` makes.
+pub(super) fn of_join(arguments: &[Value], given: usize) -> usize {
+    let items = arguments.first().and_then(Value::len).unwrap_or_default();
+    items.saturating_mul(text(arguments, 1).len()).saturating_add(given)
+}
+
+/// What `batch` makes: the last row is filled up.
+pub(super) fn of_batch(arguments: &[Value], given: usize) -> usize {
+    let fills = arguments.len() > 2;
+    if fills {
+        number(arguments, 1, "count").saturating_mul(32).saturating_add(given)
+    } else {
+        given
+    }
+}
+
+/// What `slice` makes.
+pub(super) fn of_slice(arguments: &[Value], given: usize) -> usize {
+    number(arguments, 1, "count").saturating_mul(64).saturating_add(given)
+}
+
+/// What `tojson` makes: each letter is written with up to six, each item on a line of its own.
+pub(super) fn of_json(arguments: &[Value], given: usize) -> usize {
+    let indent = number(arguments, 1, "indent").max(2);
+    given.saturating_add(
+        (given / 32).saturating_mul(indent).saturating_mul(super::DEEPEST_VALUE / 8),
+    )
+}
+
+/// What `format` makes: each field is as wide as it says, or as long as all that is given.
+pub(super) fn of_format(arguments: &[Value], given: usize) -> usize {
+    let format = text(arguments, 0);
+    let mut widest = 0;
+    let mut fields = 0_usize;
+    let mut rest = format;
+    while let Some(at) = rest.find('%') {
+        rest = &rest[at + 1..];
+        fields += 1;
+        let width =
+            rest.split(|c: char| !"#0123456789-+ .*".contains(c)).next().unwrap_or_default();
+        let numbers = width.split(|c: char| !c.is_ascii_digit());
+        let numbers =
+            numbers.map(|number| number.trim_start_matches('0').parse().unwrap_or(0_usize));
+        widest = widest.max(numbers.max().unwrap_or(0));
+        // A width of many digits is none that fits, and one among the values is not known here.
+        if width.contains('*') || width.len() > 12 || widest > WIDEST_FIELD {
+            return LARGEST_VALUE + 1;
+        }
+    }
+    let named = format.contains("%(");
+    let each = if named { widest + given } else { widest };
+    fields.saturating_mul(each).saturating_add(given)
+}

@@ -1,0 +1,127 @@
+//! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the history, and the bound on
+//! runs a day does not count it (R40).
+
+use axum::extract::State;
+use dacapo_engine::decide::{Event, Ignored};
+use dacapo_engine::history::{Cause, Happened, Order, Record};
+use dacapo_engine::ids::CampaignId;
+
+use super::Api;
+use super::auth::Holder;
+use super::contacts::contact_named;
+use super::extract::Path;
+use super::idempotency::{Answer, Once};
+use super::journeys::EnrollmentShape;
+use super::problem::Problem;
+use super::surface::{Surface, calls};
+use crate::enrollments::{Came, StoredEnrollment};
+
+pub(super) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, start, reset, stop)
+}
+
+/// Enters the campaign at its first start, as if its condition held (R52): within the restart delay, and while the
+/// campaign is paused, that is parked.
+#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign")),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn start(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Path(named): Path<(String, String)>,
+) -> Result<Answer, Problem> {
+    by_hand(&api, &holder, &once, named, Order::Start).await
+}
+
+/// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
+#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign")),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn reset(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Path(named): Path<(String, String)>,
+) -> Result<Answer, Problem> {
+    by_hand(&api, &holder, &once, named, Order::Reset).await
+}
+
+/// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is reset.
+#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign")),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn stop(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Path(named): Path<(String, String)>,
+) -> Result<Answer, Problem> {
+    by_hand(&api, &holder, &once, named, Order::Stop).await
+}
+
+async fn by_hand(
+    api: &Api,
+    holder: &Holder,
+    once: &Once,
+    (id, campaign): (String, String),
+    order: Order,
+) -> Result<Answer, Problem> {
+    let contact = contact_named(api, &id).await?;
+    let never_in = || Problem::not_found("the contact was never in such a campaign");
+    let campaign = CampaignId::new(campaign).map_err(|_| never_in())?;
+    if order == Order::Start {
+        let loaded = api.platform.catalog().await?;
+        let head = loaded.catalog.campaigns.get(&campaign).filter(|head| head.is_there());
+        let head = head.ok_or_else(|| Problem::not_found("there is no such campaign"))?;
+        if head.standing().is_none() {
+            return Err(Problem::conflict("the campaign is not published; publish it first"));
+        }
+        let newest =
+            loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
+        if newest.is_some_and(|newest| newest.starts().next().is_none()) {
+            return Err(Problem::conflict("the campaign has no start to enter at"));
+        }
+    }
+    let event = Event::ByHand { order, by: holder.author(), call: once.identity() };
+    let came = api.platform.happen(&contact.id, &campaign, &event).await?;
+    match came {
+        Came::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
+        Came::Ignored(Ignored::NotPublished) => {
+            return Err(Problem::conflict("the campaign is not published; publish it first"));
+        }
+        Came::Ignored(Ignored::Paused) => {
+            return Err(Problem::conflict("the campaign is paused; resume it first"));
+        }
+        Came::Ignored(Ignored::Quarantined) => {
+            let why = "a change of the contact waits in quarantine; release the contact first";
+            return Err(Problem::conflict(why));
+        }
+        Came::Undecidable(why) => {
+            return Err(Problem::conflict(format!("it cannot be decided: {why}")));
+        }
+        Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
+    }
+    let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
+    if let Some(reason) = not_started(&stored) {
+        return Err(Problem::conflict(format!("not started: {reason}")));
+    }
+    let loaded = api.platform.catalog().await?;
+    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
+}
+
+/// Why the start that a person asked for last was ignored, if it was.
+fn not_started(stored: &StoredEnrollment) -> Option<&str> {
+    let ignored = |record: &'_ Record| {
+        matches!(record.because, Cause::ByHand(_))
+            && record.lines.iter().any(|line| matches!(line.what, Happened::StartIgnored { .. }))
+    };
+    let record = stored.records.last().filter(|record| ignored(record))?;
+    record.lines.iter().find_map(|line| match &line.what {
+        Happened::StartIgnored { reason } => Some(reason.as_str()),
+        _ => None,
+    })
+}

@@ -1,0 +1,194 @@
+//! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A program that uses the
+//! description then knows what to send and what to expect.
+
+#![allow(dead_code, reason = "they only describe")]
+
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// How a contact stands in a campaign.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum EnrollmentStatus {
+    Active,
+    Completed,
+    Ready,
+    AwaitingRestart,
+    Stopped,
+    Held,
+}
+
+/// How a campaign stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum CampaignStatus {
+    Draft,
+    Published,
+    Paused,
+}
+
+/// Whether a contact wants marketing mail.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum ConsentWord {
+    Subscribed,
+    Unsubscribed,
+    None,
+}
+
+/// Which of two numbers in a date is the day.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum DateOrderWord {
+    DayFirst,
+    MonthFirst,
+}
+
+/// The type of a field.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum FieldTypeWord {
+    Text,
+    Number,
+    Boolean,
+    Date,
+    Datetime,
+}
+
+/// What became of a message.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum MessageStatusWord {
+    Claimed,
+    Released,
+    Sent,
+    Suppressed,
+    Failed,
+    Unknown,
+}
+
+/// How far a mass action is.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum MassActionStatus {
+    Queued,
+    Running,
+    Completed,
+    Cancelled,
+    Failed,
+}
+
+/// Campaigns that are meant.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum CampaignSelection {
+    /// Their ids.
+    Ids(Vec<String>),
+    /// All of them.
+    All(All),
+}
+
+/// The word `all`.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum All {
+    All,
+}
+
+/// Contacts that are meant.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ContactSelection {
+    /// By their ids.
+    Ids(ByIds),
+    /// By their addresses.
+    Emails(ByEmails),
+    /// Those that have a tag.
+    Tag(ByTag),
+    /// Everybody in the campaigns.
+    Enrolled(Enrolled),
+}
+
+/// Contacts that a mass action is about.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum SelectedContacts {
+    /// So many were named.
+    Named(Named),
+    /// Those that have a tag.
+    Tag(ByTag),
+    /// Everybody in the campaigns, or in the account.
+    Everybody(Everybody),
+}
+
+/// Contacts by their ids.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByIds {
+    #[schema(min_items = 1, max_items = 10_000)]
+    ids: Vec<String>,
+}
+
+/// Contacts by their addresses.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByEmails {
+    #[schema(min_items = 1, max_items = 10_000)]
+    emails: Vec<String>,
+}
+
+/// Contacts that have a tag.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByTag {
+    tag: String,
+}
+
+/// How many contacts were named.
+#[derive(ToSchema)]
+pub(crate) struct Named {
+    named: u64,
+}
+
+/// The word `enrolled`.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Enrolled {
+    Enrolled,
+}
+
+/// The words `enrolled` and `everybody`.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Everybody {
+    Enrolled,
+    Everybody,
+}
+
+/// Several texts as they are sent: a list, or one text with commas between them.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum SentList {
+    List(Vec<String>),
+    Text(String),
+}
+
+/// Tags that a contact is to have: all of them as a list or a text with commas; or an object, in which `null` withdraws a
+/// tag.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum WantedTags {
+    List(Vec<String>),
+    Text(String),
+    Each(BTreeMap<String, Option<String>>),
+}
+
+/// The value of a custom field: dates are texts.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum FieldJson {
+    Text(String),
+    Number(f64),
+    Boolean(bool),
+}

@@ -1,0 +1,293 @@
+//! How a webhook is called, whoever makes the requests: where it is, and where redirects may lead it.
+//!
+//! A redirect comes from whoever answers, not from the author of the campaign. So at most [`REDIRECTS`] are followed, none
+//! from `https` to `http`, and once one leads to another origin (scheme, host or port) only what is no secret goes along: any
+//! header that the author wrote may be a key.
+
+use dacapo_engine::campaign::format::Method;
+
+use crate::ports::{Request, Unavailable};
+
+/// How many redirects are followed.
+pub const REDIRECTS: u32 = 3;
+
+/// The headers that go along to another origin. A list of what is harmless, since a key may have any name.
+const HARMLESS: [&str; 6] = [
+    "accept",
+    "accept-language",
+    "content-language",
+    "content-type",
+    "idempotency-key",
+    "user-agent",
+];
+
+/// One request of a call: the first, or one that a redirect led to.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    place: Place,
+    method: Method,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+    /// How many redirects may still be followed.
+    left: u32,
+}
+
+impl Hop {
+    /// The first request of a call.
+    ///
+    /// # Errors
+    ///
+    /// That its URL cannot be called.
+    pub fn first(request: &Request) -> Result<Self, Unavailable> {
+        let mut hop = Self {
+            place: Place::read(&request.url)?,
+            method: request.method,
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+            left: REDIRECTS,
+        };
+        hop.only_bodies_of_its_method();
+        Ok(hop)
+    }
+
+    /// Where it goes.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The method's word.
+    pub fn method(&self) -> &'static str {
+        match self.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The body; empty where there is none.
+    pub fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// Where the answer leads: the next request, or `None` if the answer is the last.
+    ///
+    /// # Errors
+    ///
+    /// That it leads too far, or where nobody may be led.
+    pub fn led_on(
+        mut self,
+        status: u16,
+        location: Option<&str>,
+    ) -> Result<Option<Self>, Unavailable> {
+        let Some(location) = location else { return Ok(None) };
+        self.method = match (status, self.method) {
+            // Whoever answers a post so wants the other page to be looked at.
+            (301..=303, Method::Post | Method::Put | Method::Patch | Method::Delete) => Method::Get,
+            (301..=303 | 307 | 308, method) => method,
+            (_, _) => return Ok(None),
+        };
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| Unavailable(format!("more than {REDIRECTS} redirects")))?;
+        let place = self.place.leads_to(location)?;
+        if self.place.scheme == "https" && place.scheme != "https" {
+            return Err(Unavailable("a redirect from https to http is not followed".to_owned()));
+        }
+        if place.origin() != self.place.origin() {
+            let harmless = |name: &str| HARMLESS.iter().any(|one| name.eq_ignore_ascii_case(one));
+            self.headers.retain(|(name, _)| harmless(name));
+        }
+        self.place = place;
+        self.only_bodies_of_its_method();
+        Ok(Some(self))
+    }
+
+    fn only_bodies_of_its_method(&mut self) {
+        match self.method {
+            Method::Get | Method::Delete => {
+                self.body = None;
+                self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+            }
+            Method::Post | Method::Put | Method::Patch => {}
+        }
+    }
+}
+
+/// Where something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `http` or `https`.
+    scheme: String,
+    /// Host and port, as they were written.
+    authority: String,
+    /// Path and query.
+    path: String,
+}
+
+impl Place {
+    /// Reads one. Names and passwords before the host are refused: who wants to be known sends a header.
+    ///
+    /// # Errors
+    ///
+    /// That it is no URL of `http` or `https` with a host.
+    pub fn read(url: &str) -> Result<Self, Unavailable> {
+        let wrong = || Unavailable(format!("no URL that can be called: {}", shown(url)));
+        let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            return Err(wrong());
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        // Who writes a name and a password before the host sends them in a header instead.
+        if authority.is_empty() || authority.contains(['@', '\\', ' ']) {
+            return Err(wrong());
+        }
+        Ok(Self { scheme, authority: authority.to_owned(), path })
+    }
+
+    /// As it is called.
+    pub fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.path)
+    }
+
+    /// Host and port, for looking it up, and as the place whose calls are counted.
+    pub fn host_and_port(&self) -> String {
+        let after_host = self.authority.rfind(']').map_or(0, |bracket| bracket + 1);
+        if self.authority[after_host..].contains(':') {
+            return self.authority.clone();
+        }
+        let port = if self.scheme == "https" { 443 } else { 80 };
+        format!("{}:{port}", self.authority)
+    }
+
+    /// Scheme, host and port: what a secret may be told to.
+    fn origin(&self) -> (String, String) {
+        (self.scheme.clone(), self.host_and_port().to_ascii_lowercase())
+    }
+
+    /// Where an answer from here leads.
+    fn leads_to(&self, location: &str) -> Result<Self, Unavailable> {
+        if let Some(rest) = location.strip_prefix("//") {
+            return Self::read(&format!("{}://{rest}", self.scheme));
+        }
+        if location.starts_with('/') {
+            return Self::read(&format!("{}://{}{location}", self.scheme, self.authority));
+        }
+        if location.contains("://") {
+            return Self::read(location);
+        }
+        let path = self.path.split('?').next().unwrap_or_default();
+        let folder = path.rfind('/').map_or("/", |end| &path[..=end]);
+        Self::read(&format!("{}://{}{folder}{location}", self.scheme, self.authority))
+    }
+}
+
+/// The part of a URL that holds nobody's data.
+fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let place = Place::read("HTTPS://example.com?a=b#c").unwrap();
+        assert_eq!(place.url(), "https://example.com/?a=b");
+        assert_eq!(place.host_and_port(), "example.com:443");
+        assert_eq!(Place::read("http://[::1]/x").unwrap().host_and_port(), "[::1]:80");
+        assert_eq!(Place::read("http://[::1]:8080").unwrap().host_and_port(), "[::1]:8080");
+        for wrong in ["ftp://example.com", "example.com", "http://", "http://a@example.com/"] {
+            assert!(Place::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_answer_leads_on() {
+        let place = Place::read("https://example.com:8443/a/b?c").unwrap();
+        let to = |location: &str| place.leads_to(location).unwrap().url();
+        assert_eq!(to("/x"), "https://example.com:8443/x");
+        assert_eq!(to("x?y"), "https://example.com:8443/a/x?y");
+        assert_eq!(to("//other.example/x"), "https://other.example/x");
+        assert_eq!(to("http://other.example"), "http://other.example/");
+    }
+
+    fn call(url: &str) -> Hop {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Hop::first(&Request {
+            method: Method::Post,
+            url: url.to_owned(),
+            headers: vec![
+                header("Authorization", "Bearer secret"),
+                header("X-Api-Key", "secret"),
+                header("Content-Type", "application/json"),
+                header("Idempotency-Key", "c.p.1.2"),
+            ],
+            body: Some("{}".to_owned()),
+        })
+        .unwrap()
+    }
+
+    fn names(hop: &Hop) -> Vec<&str> {
+        hop.headers().iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn secret_headers_stay_with_their_origin() {
+        let all = ["Authorization", "X-Api-Key", "Content-Type", "Idempotency-Key"];
+        for same in ["/other", "https://example.com:443/x", "https://EXAMPLE.com/x"] {
+            let hop = call("https://example.com/a").led_on(307, Some(same)).unwrap().unwrap();
+            assert_eq!(names(&hop), all, "{same}");
+        }
+        for other in [
+            "https://other.example/a",
+            "https://example.com:8443/a",
+            "https://example.com.evil.example/a",
+            "//other.example/a",
+        ] {
+            let hop = call("https://example.com/a").led_on(307, Some(other)).unwrap().unwrap();
+            assert_eq!(names(&hop), ["Content-Type", "Idempotency-Key"], "{other}");
+            assert_eq!(hop.body(), "{}");
+            // They do not come back with the way back.
+            let back = hop.led_on(307, Some("https://example.com/a")).unwrap().unwrap();
+            assert_eq!(names(&back), ["Content-Type", "Idempotency-Key"], "{other}");
+        }
+        // To https is another origin too, and a way that may be gone.
+        let hop = call("http://example.com/a").led_on(308, Some("https://example.com/a"));
+        assert_eq!(names(&hop.unwrap().unwrap()), ["Content-Type", "Idempotency-Key"]);
+    }
+
+    #[test]
+    fn redirects_are_bounded_and_never_leave_https() {
+        let downgraded = call("https://example.com/a").led_on(302, Some("http://example.com/a"));
+        assert!(downgraded.unwrap_err().0.contains("https to http"));
+        for scheme in ["ftp://example.com/a", "file:///etc/passwd", "gopher://example.com"] {
+            assert!(call("http://example.com/").led_on(302, Some(scheme)).is_err(), "{scheme}");
+        }
+        let mut hop = call("https://example.com/0");
+        for _ in 0..REDIRECTS {
+            hop = hop.led_on(307, Some("/again")).unwrap().unwrap();
+        }
+        assert!(hop.led_on(307, Some("/again")).is_err());
+    }
+
+    #[test]
+    fn a_post_that_leads_elsewhere_is_looked_at_there() {
+        let hop = call("https://example.com/a").led_on(303, Some("/seen")).unwrap().unwrap();
+        assert_eq!((hop.method(), hop.body()), ("GET", ""));
+        assert!(call("https://example.com/a").led_on(200, Some("/x")).unwrap().is_none());
+        assert!(call("https://example.com/a").led_on(307, None).unwrap().is_none());
+    }
+}

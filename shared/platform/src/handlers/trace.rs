@@ -1,0 +1,172 @@
+//! What nothing followed from leaves a line all the same (R60).
+//!
+//! | what | when it is written | what makes it be written once |
+//! |---|---|---|
+//! | a change to which no campaign did anything | when the feed has asked them all | the contact's `rev` after it, in the key |
+//! | a post that changed nothing, about something that campaigns read | with the post | what was sent, and the revisions of contact and enrollments: until something happens, the same post again says nothing new |
+//!
+//! Either costs one write, and where something followed nothing. What campaigns write has its line where they wrote it.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::contact::{Author, Change, Contact, Patch};
+use dacapo_engine::decide::{Situation, looked, nothing_changed};
+use dacapo_engine::enrollment::Enrollment;
+use dacapo_engine::hash::stable;
+use dacapo_engine::history::{Cause, LOOKED, Looked, Trace};
+use dacapo_engine::ids::{CampaignId, FieldKey};
+use serde::{Deserialize, Serialize};
+
+use super::recording::KEPT;
+use crate::catalog::Loaded;
+use crate::error::Error;
+use crate::keys::{Keys, is_trace};
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Query, TableError, Write};
+
+/// How far back a post looks for its own line: so many of the newest items of the history.
+const LOOKED_BACK: usize = 8;
+
+/// The line as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTrace {
+    /// What it says.
+    #[serde(rename = "x")]
+    pub trace: Trace,
+    /// Of a post that changed nothing: what was sent, and how everything stood.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<u64>,
+}
+
+/// A contact's enrollments.
+type Enrollments = BTreeMap<CampaignId, Enrollment>;
+
+impl Platform {
+    /// Writes the lines of changes from which nothing followed in any campaign. A repeat changes nothing.
+    pub(super) async fn nothing_followed(
+        &self,
+        loaded: &Loaded,
+        contact: &Contact,
+        changes: &[Change],
+        enrollments: &Enrollments,
+    ) -> Result<(), Error> {
+        for change in changes.iter().filter(|change| is_from_outside(change)) {
+            let left = contact.as_of(change.rev);
+            let contact = left.as_ref().unwrap_or(contact);
+            let looked = self.looked(loaded, contact, change, enrollments, false).await?;
+            let is_read = |key: &FieldKey| reads(loaded, |reads| reads.fields.contains(key));
+            let because = Cause::of_what_is_read(change, contact, is_read);
+            let trace = Trace { at: change.at, because, unchanged: false, looked };
+            let key = self.keys.trace(&contact.id, change.at, change.rev, None);
+            let stored = item(key, &StoredTrace { trace, identity: None })?;
+            self.write_trace(Write::put(stored.expires(change.at + KEPT), Condition::Absent))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the line of a post that changed nothing, if it was about something that campaigns read.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub(crate) async fn nothing_changed(
+        &self,
+        contact: &Contact,
+        patch: &Patch,
+        by: &Author,
+    ) -> Result<(), Error> {
+        let loaded = self.catalog().await?;
+        let mut read_of_it = patch.clone();
+        read_of_it.fields.retain(|key, _| reads(&loaded, |reads| reads.fields.contains(key)));
+        read_of_it.remove.retain(|tag| reads(&loaded, |reads| reads.tags.contains(tag)));
+        if read_of_it.fields.is_empty() && read_of_it.remove.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let (what, change) = nothing_changed(contact, &read_of_it, by.clone(), now);
+        let enrollments = self.enrollments(&contact.id).await?;
+        let looked = self.looked(&loaded, contact, &change, &enrollments, true).await?;
+        if looked.is_empty() {
+            return Ok(());
+        }
+        let because = Cause::Change { rev: contact.rev, what, by: by.clone() };
+        let trace = Trace { at: now, because, unchanged: true, looked };
+        let identity = identity(&trace, contact, &enrollments);
+        let partition = self.keys.contact_partition(&contact.id);
+        let query = Query::of(&partition).prefix(Keys::HISTORY).descending().strong();
+        let newest = self.ports.table.query(query.limit(LOOKED_BACK)).await?;
+        for stored in newest.items.iter().filter(|stored| is_trace(&stored.key)) {
+            if read::<StoredTrace>(stored)?.identity == Some(identity) {
+                return Ok(());
+            }
+        }
+        let key = self.keys.trace(&contact.id, now, contact.rev, Some(identity));
+        let stored = item(key, &StoredTrace { trace, identity: Some(identity) })?;
+        self.write_trace(Write::put(stored.expires(now + KEPT), Condition::Absent)).await
+    }
+
+    async fn write_trace(&self, write: Write) -> Result<(), Error> {
+        match self.write(vec![write]).await {
+            // It was written before.
+            Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Who looked at what was sent, by the enrollments as they were when they were asked.
+    async fn looked(
+        &self,
+        loaded: &Loaded,
+        contact: &Contact,
+        change: &Change,
+        enrollments: &Enrollments,
+        unchanged: bool,
+    ) -> Result<Vec<Looked>, Error> {
+        let statuses =
+            |other: &CampaignId| enrollments.get(other).map(|enrollment| enrollment.status);
+        let mut all = Vec::new();
+        for (id, campaign) in &loaded.campaigns {
+            let concerned =
+                super::contact_changed::concerns(campaign, std::slice::from_ref(change));
+            if !concerned || all.len() >= LOOKED {
+                continue;
+            }
+            let enrollment = enrollments.get(id);
+            let campaign = self.with_version(campaign, enrollment).await?;
+            let situation = Situation {
+                account: &loaded.account,
+                campaign: &campaign,
+                contact,
+                baseline: contact.rev,
+                enrollment,
+                statuses: &statuses,
+                now: change.at,
+            };
+            all.extend(looked(&situation, change, unchanged));
+        }
+        all.truncate(LOOKED);
+        Ok(all)
+    }
+}
+
+/// Whether a change has no line yet where it was made.
+pub(super) fn is_from_outside(change: &Change) -> bool {
+    !matches!(change.by, Author::Element(..))
+}
+
+/// Whether anything of any campaign reads this.
+fn reads(loaded: &Loaded, is_read: impl Fn(&dacapo_engine::condition::Reads) -> bool) -> bool {
+    let mut versions = loaded.campaigns.values().flat_map(|campaign| campaign.versions.values());
+    versions.any(|graph| is_read(graph.reads()))
+}
+
+/// What a post is that changed nothing: the same as long as nothing happens to the contact.
+fn identity(trace: &Trace, contact: &Contact, enrollments: &Enrollments) -> u64 {
+    let sent = serde_json::to_string(&trace.because).unwrap_or_default();
+    let looked = trace.looked.iter().map(|one| &one.campaign);
+    let stands: Vec<String> = looked
+        .map(|id| format!("{id} {}", enrollments.get(id).map_or(0, |enrollment| enrollment.rev)))
+        .collect();
+    stable(&[sent.as_str(), &contact.rev.to_string(), &stands.join(" ")])
+}

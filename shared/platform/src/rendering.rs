@@ -1,0 +1,207 @@
+//! Templates of one message or call, rendered within a budget; plain text made from HTML, too.
+//!
+//! Nearly everything needs less than the small budget and is rendered where it is needed. What needs more is rendered
+//! again with the full one, where it holds up nobody (`Platform::aside`); what needs more than that has failed.
+
+use dacapo_engine::template::{Budget, Escape, MergeValues, render_within};
+
+/// How many templates of one message or call may need more than the small budget.
+const MOST_LARGE: usize = 4;
+
+/// How many templates one message or call may have.
+const MOST_TEMPLATES: usize = 200;
+
+/// How much HTML is made into text within the small budget, in bytes.
+const SMALL_HTML: usize = 16 * 1024;
+
+/// How many elements of HTML may lie in each other where text is made from it; a mail of nested tables has twenty.
+const DEEPEST_HTML: usize = 100;
+
+/// How many lists, tables and quotations of them: each takes the time of all within it again.
+const DEEPEST_BOXES: usize = 12;
+
+/// How many tags HTML may have.
+const MOST_TAGS: usize = 10_000;
+
+/// Why something could not be rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrendered {
+    /// In words.
+    pub reason: String,
+    /// Whether a larger budget may be enough.
+    pub over_budget: bool,
+}
+
+impl Unrendered {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), over_budget: false }
+    }
+
+    pub(crate) fn broken_off() -> Self {
+        Self::because("rendering was broken off")
+    }
+}
+
+/// Renders the templates of one message or call.
+pub(crate) struct Renderer<'a> {
+    values: &'a MergeValues,
+    budget: Budget,
+    rendered: usize,
+    large: usize,
+}
+
+impl<'a> Renderer<'a> {
+    pub(crate) fn new(values: &'a MergeValues, budget: Budget) -> Self {
+        Self { values, budget, rendered: 0, large: 0 }
+    }
+
+    pub(crate) fn render(&mut self, source: &str, escape: Escape) -> Result<String, Unrendered> {
+        self.rendered += 1;
+        if self.rendered > MOST_TEMPLATES {
+            return Err(Unrendered::because(format!("more than {MOST_TEMPLATES} templates")));
+        }
+        let within = |budget| render_within(budget, source, escape, self.values);
+        let error = match (within(Budget::Small), self.budget) {
+            (Ok(text), _) => return Ok(text),
+            (Err(error), Budget::Full) if error.is_over_budget() => {
+                self.large += 1;
+                if self.large > MOST_LARGE {
+                    let reason = format!("more than {MOST_LARGE} templates take many steps");
+                    return Err(Unrendered::because(reason));
+                }
+                match within(Budget::Full) {
+                    Ok(text) => return Ok(text),
+                    Err(error) => return Err(Unrendered::because(error.to_string())),
+                }
+            }
+            (Err(error), Budget::Small | Budget::Full) => error,
+        };
+        Err(Unrendered { over_budget: error.is_over_budget(), reason: error.to_string() })
+    }
+}
+
+/// Plain text made from HTML. What is nested too deep to be laid out is shown without its layout.
+pub(crate) fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
+    let shape = Shape::of(html);
+    if shape.tags > MOST_TAGS || shape.depth > DEEPEST_HTML || shape.boxes > DEEPEST_BOXES {
+        return Ok(without_tags(html));
+    }
+    if budget == Budget::Small && html.len() > SMALL_HTML {
+        let reason = "the HTML is too long to be made into text at once".to_owned();
+        return Err(Unrendered { reason, over_budget: true });
+    }
+    Ok(html2text::from_read(html.as_bytes(), 78).unwrap_or_else(|_| without_tags(html)))
+}
+
+/// How deep and bushy HTML is.
+#[derive(Default)]
+struct Shape {
+    tags: usize,
+    depth: usize,
+    boxes: usize,
+}
+
+impl Shape {
+    fn of(html: &str) -> Self {
+        let mut shape = Self::default();
+        let (mut depth, mut boxes) = (0_usize, 0_usize);
+        for (at, _) in html.match_indices('<') {
+            let rest = &html[at + 1..];
+            let closes = rest.starts_with('/');
+            let name: String = rest
+                .trim_start_matches('/')
+                .chars()
+                .take(12)
+                .take_while(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_lowercase())
+                .collect();
+            if name.is_empty() {
+                continue;
+            }
+            shape.tags += 1;
+            let is_box =
+                matches!(name.as_str(), "ul" | "ol" | "dl" | "table" | "blockquote" | "pre");
+            if closes {
+                depth = depth.saturating_sub(1);
+                boxes = boxes.saturating_sub(usize::from(is_box));
+            } else if !STAND_ALONE.contains(&name.as_str()) {
+                depth += 1;
+                boxes += usize::from(is_box);
+            }
+            shape.depth = shape.depth.max(depth);
+            shape.boxes = shape.boxes.max(boxes);
+        }
+        shape
+    }
+}
+
+/// Elements without an end, or whose end need not be written.
+const STAND_ALONE: [&str; 15] = [
+    "br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source", "p", "li",
+    "dt", "dd",
+];
+
+/// The text of HTML without any layout: a line for each block.
+fn without_tags(html: &str) -> String {
+    let mut text = String::with_capacity(html.len() / 2);
+    let mut rest = html;
+    while let Some(open) = rest.find('<') {
+        text.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let Some(close) = rest.find('>') else { break };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        rest = &rest[close + 1..];
+    }
+    if !rest.starts_with('<') {
+        text.push_str(rest);
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn text_is_made_from_hostile_html_in_bounded_time() {
+        let nested = |open: &str, close: &str, times: usize| {
+            format!("{}deep inside{}", open.repeat(times), close.repeat(times))
+        };
+        let all = [
+            nested("<ul><li>", "</li></ul>", 5_000),
+            nested("<ul><li>", "</li></ul>", 12),
+            nested("<table><tr><td>", "</td></tr></table>", 12),
+            nested("<table><tr><td>", "</td></tr></table>", 2_000),
+            nested("<blockquote>", "</blockquote>", 12),
+            nested("<div>", "</div>", 99),
+            nested("<b>", "", 20_000),
+            nested("<p><b>", "", 2_000),
+            "<table><tr>".to_owned() + &"<td>x</td>".repeat(4_000) + "</tr></table>",
+            "<li>x".repeat(9_000),
+            format!("<p>{}</p>", "word ".repeat(100_000)),
+            "x".repeat(500_000),
+            "<".repeat(100_000),
+            "<a href='".repeat(9_000),
+        ];
+        for html in all {
+            let begin = Instant::now();
+            let text = text_of_html(&html, Budget::Full).unwrap();
+            let taken = begin.elapsed();
+            let shown = &html[..html.len().min(40)];
+            assert!(taken < Duration::from_secs(4), "{taken:?} for {shown}");
+            assert!(!html.contains("inside") || text.contains("inside"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_text_without_layout() {
+        let html = "<ul><li>".repeat(50) + "Ann &amp; Co" + &"</li></ul>".repeat(50) + "<p>End</p>";
+        assert_eq!(text_of_html(&html, Budget::Small).unwrap(), "Ann & Co\nEnd");
+    }
+}
