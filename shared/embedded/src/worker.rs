@@ -223,7 +223,7 @@ impl Worker {
             work.store.trim().await?;
             // After a start nobody knows what the last process did not come to.
             if self.swept.is_none() || work.store.rebuild_is_due(now)? {
-                work.erasure.happened(0);
+                work.erasure.may_wait();
             }
             self.swept = Some(now);
         }

@@ -16,15 +16,23 @@ struct Waiting {
     change: i64,
     /// How many rounds it has waited.
     rounds: u32,
+    /// Whether the store knows.
+    noted: bool,
 }
 
 impl Erasure {
-    /// Something was erased; the last change then was this one. Says whether nothing was waiting before.
+    /// Something was erased; the last change then was this one. Says whether that is still to be noted in the store.
     pub(super) fn happened(&self, change: i64) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rounds = waiting.map_or(0, |waiting| waiting.rounds);
-        let change = waiting.map_or(change, |waiting| waiting.change.max(change));
-        waiting.replace(Waiting { change, rounds }).is_none()
+        let before = waiting.unwrap_or(Waiting { change, rounds: 0, noted: false });
+        *waiting = Some(Waiting { change: before.change.max(change), noted: true, ..before });
+        !before.noted
+    }
+
+    /// The last process may not have come to it.
+    pub(super) fn may_wait(&self) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get_or_insert(Waiting { change: 0, rounds: 0, noted: false });
     }
 
     /// Whether it is to be done now: the feed was read up to `read`, and there is `more` to do or not.
