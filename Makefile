@@ -97,6 +97,7 @@ functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm6
 # It starts the server itself, and stops it.
 .PHONY: check-api
 check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
+	$(CARGO) build --locked --package dacapo-cli --bin dacapo
 	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) \
 		$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo --
 

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -30,13 +29,14 @@ KEY = "check-api-admin-key-that-is-long-enough"
 CLOCK = "2026-12-01T08:00:00Z"
 BIN = pathlib.Path(sys.executable).parent
 
-# How long the server may take to be built and to begin, in seconds.
-BEGINS_WITHIN = 1800
+# How long the server may take to begin, in seconds.
+BEGINS_WITHIN = 120
 # How long one of the clients may take, in seconds: they are bounded by what they do, this is for when they hang.
 ENDS_WITHIN = 900
 
 # What schemathesis looks at: each answer is described, in its status, media type, headers and body; none is ours to mend;
-# methods that are not described are refused; what needs a key needs it; what was deleted is gone.
+# methods that are not described are refused; what was deleted is gone. That every call asks for its key is a test of the API
+# instead (`every_call_asks_for_the_key_that_it_says`): a server slows down whoever sends wrong keys by the hundred.
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -44,7 +44,6 @@ CHECKS = [
     "response_headers_conformance",
     "response_schema_conformance",
     "unsupported_method",
-    "ignored_auth",
     "use_after_free",
 ]
 
@@ -56,11 +55,16 @@ def say(text):
 class Server:
     """The server, from the line that says it is ready until it is stopped."""
 
-    def __init__(self, command):
+    def __init__(self, command, log):
         arguments = ["serve", "--port", "0", "--clock", CLOCK, "--api-key", KEY]
         # A group of its own: whatever the command starts is stopped with it.
         self.process = subprocess.Popen(
-            command + arguments, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, start_new_session=True
+            command + arguments,
+            stdout=subprocess.PIPE,
+            stderr=log.open("w"),
+            text=True,
+            cwd=REPOSITORY,
+            start_new_session=True,
         )
         watch = threading.Timer(BEGINS_WITHIN, self.kill)
         watch.start()
@@ -69,7 +73,8 @@ class Server:
         finally:
             watch.cancel()
         if not line:
-            raise SystemExit("check-api: the server did not begin; what it said stands above")
+            self.stop()
+            raise SystemExit(f"check-api: the server did not begin: {log.read_text()}")
         self.url = json.loads(line)["url"]
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
@@ -128,7 +133,7 @@ def types(directory, description):
     )
     options = ["--strict", "--noEmit", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"]
     options += ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    options += ["--lib", "es2022,dom", "--types", ""]
+    options += ["--lib", "es2022,dom"]
     return made and run(
         "tsc compiles a client under `strict`",
         [tools / "tsc", *options, "client.ts"],
@@ -136,7 +141,7 @@ def types(directory, description):
     )
 
 
-def calls(server):
+def calls(server, directory):
     # Few cases a call and phase, always the same ones: how long it takes is bounded by their number.
     return run(
         "schemathesis calls everything",
@@ -157,26 +162,36 @@ def calls(server):
             "--request-timeout",
             "20",
             "--continue-on-failure",
-            "--no-color",
+            "--generation-with-security-parameters",
+            "false",
+            "--generation-database",
+            "none",
         ],
+        cwd=directory,
+        env=os.environ | {"NO_COLOR": "1"},
     )
 
 
 def main():
     directory, command = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
-    say("the server is built, and begins")
-    server = Server(command)
+    # Whoever ends this ends the server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("check-api: ended from outside"))
+    say("the server begins")
+    server = Server(command, directory / "server.log")
     try:
         there_is_something(server)
         description = directory / "openapi.json"
-        description.write_bytes(server.call("GET", "/v1/openapi.json"))
+        described = server.call("GET", "/v1/openapi.json")
+        description.write_bytes(described)
+        if not json.loads(described)["openapi"].startswith("3.1."):
+            raise SystemExit("check-api: the description is not OpenAPI 3.1")
         well = [
             run(
                 "openapi-spec-validator looks at the description",
-                [BIN / "openapi-spec-validator", "--schema", "3.1", description],
+                [BIN / "openapi-spec-validator", description],
             ),
             types(directory, description),
-            calls(server),
+            calls(server, directory),
         ]
         server.call("GET", "/healthz")
     finally:

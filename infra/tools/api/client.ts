@@ -39,8 +39,10 @@ export async function everybody(tag: string): Promise<Contact[]> {
   const contacts: Contact[] = [];
   let cursor: string | null = "";
   while (cursor !== null) {
-    const query: operations["contacts_list"]["parameters"]["query"] = { tag, limit: 200, cursor };
-    const asked = new URLSearchParams(query as Record<string, string>).toString();
+    const query: NonNullable<operations["contacts_list"]["parameters"]["query"]> = { tag, limit: 200, cursor };
+    const asked = new URLSearchParams(
+      Object.entries(query).map(([name, value]) => [name, String(value)]),
+    ).toString();
     const page: Json<operations["contacts_list"], 200> = await call("GET", `/v1/contacts?${asked}`);
     contacts.push(...page.items);
     cursor = page.next_cursor;

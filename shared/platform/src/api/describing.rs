@@ -74,6 +74,7 @@ pub(super) fn completed(described: &OpenApi) -> Value {
         schemas.insert("Problem".to_owned(), json!(Problem::schema()));
         schemas.insert("Fault".to_owned(), json!(Fault::schema()));
         campaign_document(schemas);
+        schemas.values_mut().for_each(tell_defaults);
     }
     document
 }
@@ -109,6 +110,12 @@ fn complete(method: &str, path: &str, call: &mut Value) {
         let status: StatusCode = status.parse().unwrap_or_default();
         if response["description"].as_str().unwrap_or_default().is_empty() {
             response["description"] = json!(status.canonical_reason().unwrap_or_default());
+        }
+        for (_, content) in content_of(response) {
+            // A page is a text.
+            if content.get("schema").is_none() {
+                content["schema"] = json!({ "type": "string" });
+            }
         }
         if once && status.is_success() {
             let header = json!({ "$ref": "#/components/headers/IdempotencyReplayed" });
@@ -199,12 +206,17 @@ fn scoped(description: &Value, scope: Scope) -> String {
     }
 }
 
+/// What a response or a body is made of, by media type.
+fn content_of(described: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    described.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten()
+}
+
 /// A body that may be left out is left out, and not `null`.
 fn may_be_left_out(body: &mut Value) {
     if body["required"] == true {
         return;
     }
-    for (_, content) in body["content"].as_object_mut().into_iter().flatten() {
+    for (_, content) in content_of(body) {
         let Some(schema) = content.get_mut("schema") else { continue };
         for choice in ["oneOf", "type"] {
             let Some(several) = schema.get_mut(choice).and_then(Value::as_array_mut) else {
@@ -295,6 +307,27 @@ fn campaign_document(schemas: &mut Map<String, Value>) {
         schemas.insert(format!("{PART}{name}"), part.clone());
     }
     schemas.insert("CampaignDocument".to_owned(), json!(document));
+}
+
+/// Says in words what a member is unless it is given. Generators of code take a member with a `default` for one that is
+/// always there, so that whoever sends the object would have to give it.
+fn tell_defaults(part: &mut Value) {
+    let properties = part.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(Map::values_mut) {
+        let Some(members) = property.as_object_mut() else { continue };
+        let Some(default) = members.remove("default") else { continue };
+        if default.is_object() || default == "" {
+            continue;
+        }
+        let said = members.get("description").and_then(Value::as_str).unwrap_or_default();
+        let told = format!("{said} Unless given: `{default}`.").trim().to_owned();
+        members.insert("description".to_owned(), json!(told));
+    }
+    match part {
+        Value::Object(members) => members.values_mut().for_each(tell_defaults),
+        Value::Array(list) => list.iter_mut().for_each(tell_defaults),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Lets references lead to where the parts are here.
