@@ -6,6 +6,7 @@
 //! nobody.
 
 mod batch;
+mod erasure;
 mod outward;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::smtp::Standing;
 use crate::stopping::Stopping;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
 use batch::{Acknowledged, Sources, side_by_side, whose};
+use erasure::Erasure;
 use outward::Places;
 
 /// The consumer of the change feed.
@@ -57,9 +59,6 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
-
-/// Where a message goes that nobody can do anything with.
-const DEAD: &str = "dead";
 
 /// What the worker can be asked.
 pub(crate) enum Request {
@@ -113,6 +112,7 @@ struct Work {
     fired: AtomicUsize,
     /// Whether something has to come after what the feed is about to bring.
     waits: AtomicBool,
+    erasure: Erasure,
 }
 
 impl Worker {
@@ -131,6 +131,7 @@ impl Worker {
             clock,
             fired: AtomicUsize::new(0),
             waits: AtomicBool::new(false),
+            erasure: Erasure::default(),
         };
         let (outward, places) = (JoinSet::new(), Places::default());
         let (work, swept, failed) = (Arc::new(work), None, Seldom::default());
@@ -219,6 +220,11 @@ impl Worker {
         }
         if self.swept.is_none_or(|swept| now - swept >= SWEEP_EVERY) {
             while work.store.sweep(now).await? > 0 {}
+            work.store.trim().await?;
+            // After a start nobody knows what the last process did not come to.
+            if self.swept.is_none() || work.store.rebuild_is_due(now)? {
+                work.erasure.may_wait();
+            }
             self.swept = Some(now);
         }
         while self.outward.try_join_next().is_some() {}
@@ -229,7 +235,9 @@ impl Worker {
             sources.drained(|| work.timers()),
             sources.drained(|| work.queues(self.stopping.is_told())),
         );
-        Ok(fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst))
+        let more = fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst);
+        work.scrub(now, more).await?;
+        Ok(more)
     }
 }
 
@@ -430,14 +438,36 @@ impl Work {
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
                 Ok(Done::Yes)
             }
+            Ok(Done::Yes) if matches!(message, Message::Erase(_)) => {
+                if self.erasure.happened(self.store.last_change()?) {
+                    self.store.want_rebuild().await?;
+                }
+                Ok(Done::Yes)
+            }
             other => other,
         }
     }
 
-    /// Keeps what nobody can do anything with, for a person to look at.
+    /// Keeps what nobody can do anything with, for a person to look at; where an erasure finds it.
     async fn put_aside(&self, body: Option<dacapo_platform::table::Body>) -> Result<(), Error> {
         let Some(body) = body else { return Ok(()) };
-        let send = Operation::Send { queue: DEAD.to_owned(), visible_at: self.clock.now(), body };
-        Ok(self.store.commit(vec![send]).await?)
+        let name = format!("{CONSUMER}/{}", dacapo_platform::keys::sha256(body.as_str()));
+        let why = "it could not be read or done; the log says why";
+        self.platform.put_aside(&name, CONSUMER, why, body.as_str()).await
+    }
+
+    /// What was erased is taken out of the files when the feed has told of it: as soon as there is nothing more to do, or
+    /// after some rounds.
+    async fn scrub(&self, now: Instant, more: bool) -> Result<(), Error> {
+        if self.erasure.is_ready(self.store.checkpoint(CONSUMER)?, more) {
+            let scrubbed = self.store.scrub(now).await;
+            match scrubbed {
+                Ok(true) => self.erasure.is_over(),
+                Ok(false) => {}
+                // A full disk must not keep the rest from being done.
+                Err(error) => tracing::warn!(%error, "what was erased is still in the files"),
+            }
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! so that anybody who holds the contact can look at it as an earlier change left it ([`Contact::as_of`]).
 //! A write that changes nothing is no change (R1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub const CHANGES_KEPT: usize = 4;
 
 /// How many bytes of changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT_BYTES: usize = 512;
+
+/// How many tags a contact has at most: a contact is one item, which is read whole with every change.
+pub const MOST_TAGS: usize = 1_000;
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,9 +88,12 @@ pub struct Patch {
     /// Values to set, `None` to clear.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
-    /// New consent.
+    /// New consent. It takes nothing back from who unsubscribed, unless `resubscribe` says so too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
+    /// Whether the new consent is also meant for a contact that has unsubscribed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resubscribe: bool,
     /// New suppression, `Some(None)` to lift it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<Option<Suppression>>,
@@ -322,6 +328,7 @@ impl Contact {
         }
         if let Some(consent) = patch.consent
             && consent != self.consent
+            && (self.consent != Consent::Unsubscribed || patch.resubscribe)
         {
             change.consent = Some(std::mem::replace(&mut self.consent, consent));
         }
@@ -338,6 +345,22 @@ impl Contact {
         self.recent.push(change);
         self.forget(fresh + 1);
         self.recent.last()
+    }
+
+    /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always does.
+    pub fn has_room_for(&self, patch: &Patch) -> bool {
+        let added: BTreeSet<&Tag> =
+            patch.add.iter().filter(|tag| !self.tags.contains_key(*tag)).collect();
+        if added.is_empty() {
+            return true;
+        }
+        let assigned: BTreeSet<&Tag> = patch.add.iter().collect();
+        let removed: BTreeSet<&Tag> = patch
+            .remove
+            .iter()
+            .filter(|tag| self.tags.contains_key(*tag) && !assigned.contains(tag))
+            .collect();
+        self.tags.len() + added.len() - removed.len() <= MOST_TAGS
     }
 
     /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older than what was known

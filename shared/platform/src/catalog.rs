@@ -135,11 +135,42 @@ impl Catalog {
         }
     }
 
+    /// Makes a field, unless there is one of this key already. Answers the type that it has.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldsFull`].
+    pub fn declare(
+        &mut self,
+        key: &FieldKey,
+        field: FieldDefinition,
+    ) -> Result<FieldType, FieldsFull> {
+        if let Some(there) = self.fields.get(key) {
+            return Ok(there.kind);
+        }
+        if self.fields.len() >= MOST_FIELDS {
+            return Err(FieldsFull);
+        }
+        let kind = field.kind;
+        self.fields.insert(key.clone(), field);
+        Ok(kind)
+    }
+
     /// The types of the custom fields.
     pub fn field_types(&self) -> BTreeMap<FieldKey, FieldType> {
         self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect()
     }
 }
+
+/// The most custom fields that an account has: they all stand in one item.
+pub const MOST_FIELDS: usize = 500;
+
+/// The account has as many fields as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an account has at most {MOST_FIELDS} fields; DELETE /v1/fields/{{key}} takes away one that nobody needs"
+)]
+pub struct FieldsFull;
 
 /// A stored version: what people wrote, and the account's fields at the time.
 #[derive(Debug, Clone, Serialize, Deserialize)]

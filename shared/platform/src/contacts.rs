@@ -3,14 +3,17 @@
 //! Whoever writes makes one conditional write, in one transaction with what guards it (the address, an
 //! idempotency key). A lost race is tried again on the contact as it is then. The change feed does the rest.
 
+use std::borrow::Cow;
+
 use dacapo_engine::address::folded;
-use dacapo_engine::contact::{Author, Change, Consent, Contact, Patch};
+use dacapo_engine::contact::{Author, Change, Consent, Contact, MOST_TAGS, Patch};
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{ContactId, FieldKey};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::platform::{Platform, TRIES, is_own, item, read};
+use crate::refusals::Refusal;
 use crate::table::{Condition, Consistency, Item, TableError, Write};
 
 /// A contact as it is stored.
@@ -50,6 +53,9 @@ pub enum WriteError {
     /// The account is being erased: nobody is taken in.
     #[error("the account is being erased")]
     Erasing,
+    /// It would have more tags than a contact may have.
+    #[error("a contact has at most {MOST_TAGS} tags; withdraw some that are no longer needed")]
+    TooManyTags,
     /// A write that goes together with this one was refused: the index among those.
     #[error("a write that belongs to it was refused")]
     Refused(usize, Option<Box<Item>>),
@@ -197,6 +203,13 @@ impl Platform {
         let consent = patch.consent.unwrap_or(loaded.catalog.settings.default_consent);
         let id = self.new_contact_id();
         let mut contact = Contact::new(id.clone(), consent, now);
+        let refusal = self.refusal(address, &loaded.catalog.secret).await?;
+        if let Some(refusal) = refusal {
+            refusal.begins(&mut contact);
+        }
+        if !contact.has_room_for(patch) {
+            return Err(WriteError::TooManyTags);
+        }
         let mut patch = patch.clone();
         let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
         patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
@@ -211,6 +224,10 @@ impl Platform {
             Write::put(owner, Condition::Absent),
         ];
         writes.extend(together(&written)?);
+        if refusal.is_some() {
+            // From here on the contact says it.
+            writes.push(self.forget_refusal(address, &loaded.catalog.secret));
+        }
         match self.write(writes).await {
             Ok(()) => Ok(Some(written)),
             Err(TableError::Conflict { which: 0 | 1, .. } | TableError::Contended) => Ok(None),
@@ -253,6 +270,9 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
+        if !lately.has_room_for(patch) {
+            return Ok(None);
+        }
         let has_it = lately.address().is_some_and(|its| folded(its) == address);
         let changes = || lately.clone().apply(patch, by.clone(), None, self.now(), 0).is_some();
         if !has_it || !changes() {
@@ -269,8 +289,20 @@ impl Platform {
         by: &Author,
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
+        if !before.has_room_for(patch) {
+            return Err(WriteError::TooManyTags);
+        }
+        let moved = moved(before, patch);
+        let refusal = match moved {
+            Some(to) => self.refusal(to, &self.catalog().await?.catalog.secret).await?,
+            None => None,
+        };
+        let patch = match refusal {
+            Some(refusal) => Cow::Owned(refusal.joins(before, patch)),
+            None => Cow::Borrowed(patch),
+        };
         let mut contact = before.clone();
-        let changed = contact.apply(patch, by.clone(), None, self.now(), 0).is_some();
+        let changed = contact.apply(&patch, by.clone(), None, self.now(), 0).is_some();
         contact.made_knowing(before.rev, self.known_catalog());
         let change = contact.recent.last().filter(|_| changed).cloned();
         let written = Written { contact, created: false, change };
@@ -279,6 +311,11 @@ impl Platform {
             let condition = Condition::Rev(before.rev);
             writes.push(Write::put(self.contact_item(&written.contact)?, condition));
             self.move_address(before, &written.contact, &mut writes).await?;
+            if refusal.is_some()
+                && let Some(to) = moved
+            {
+                writes.push(self.forget_refusal(to, &self.secret().await?));
+            }
         }
         let own = writes.len();
         writes.extend(together(&written)?);
@@ -326,8 +363,12 @@ impl Platform {
         }
         if let Some(old) = &old {
             writes.push(Write::delete(self.keys.address(old), Condition::Always));
-            let before = self.keys.addresses_before(old).into_iter();
-            writes.extend(before.map(|key| Write::delete(key, Condition::Always)));
+            let earlier = self.keys.addresses_before(old).into_iter();
+            writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
+            // Whoever posts the old address is not asked again.
+            if let Some(refusal) = Refusal::left_behind(before, after) {
+                writes.push(self.remember(old, refusal).await?);
+            }
         }
         Ok(())
     }
@@ -339,6 +380,12 @@ impl Platform {
             .rev(contact.rev)
             .index(self.keys.contact_listed(&contact.id)))
     }
+}
+
+/// The address that a patch moves the contact to.
+fn moved<'a>(before: &Contact, patch: &'a Patch) -> Option<&'a str> {
+    let to = patch.fields.get("email")?.as_ref()?.as_text()?;
+    (before.address().map(folded) != Some(folded(to))).then_some(to)
 }
 
 fn write_id(write: &Write) -> Option<String> {

@@ -2,7 +2,9 @@
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that nobody can be enrolled
 //! again. Then the contact's items are deleted: at once, when what was on its way has been worked off, and once more
-//! after the feeds have forgotten. Answers that are kept for repeated calls go by themselves within a day.
+//! after the feeds have forgotten. Answers that are kept for repeated calls hold nothing about the person.
+//!
+//! One thing is remembered: that the address has said no (`refusals`).
 
 use chrono::TimeDelta;
 use dacapo_engine::contact::Contact;
@@ -18,6 +20,7 @@ use crate::keys::{self, Keys, SHARDS};
 use crate::messages::MessageRecord;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::ports::{Message, Order, Queue};
+use crate::refusals::Refusal;
 use crate::table::{Condition, Item, Query, TableError, Write};
 
 /// After how long the last sweep follows: both feeds forget after 24 hours.
@@ -54,8 +57,14 @@ impl Platform {
             ];
             if let Some(address) = contact.address() {
                 writes.push(Write::delete(self.keys.address(address), Condition::Always));
-                let before = self.keys.addresses_before(address).into_iter();
-                writes.extend(before.map(|key| Write::delete(key, Condition::Always)));
+                let earlier = self.keys.addresses_before(address).into_iter();
+                writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
+                // Of an account that is erased as a whole nothing is remembered.
+                if let Some(refusal) = Refusal::of(&contact)
+                    && self.catalog().await?.catalog.erased_by.is_none()
+                {
+                    writes.push(self.remember(address, refusal).await?);
+                }
             }
             match self.write(writes).await {
                 Ok(()) => {}
@@ -63,6 +72,7 @@ impl Platform {
                 Err(error) => return Err(error.into()),
             }
             self.forget_tags(&contact).await?;
+            self.forget_aside(id, contact.address()).await?;
             self.sweep_erased(id).await?;
             let message = Message::Erase(id.clone());
             let order = Order::Send { queue: Queue::Sweeps, at: self.now(), message };
@@ -82,6 +92,7 @@ impl Platform {
         if self.get(&self.keys.tombstone(id)).await?.is_none() {
             return Ok(Done::Yes);
         }
+        self.forget_aside(id, None).await?;
         let partition = self.keys.contact_partition(id);
         let tombstone = self.keys.tombstone(id);
         let mut cursor = None;
@@ -110,6 +121,26 @@ impl Platform {
             self.write(vec![Write::delete(key, Condition::Always)]).await?;
         }
         Ok(())
+    }
+
+    /// What nobody could read is about somebody too.
+    async fn forget_aside(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
+        let partition = self.keys.all_put_aside();
+        let is_about = |stored: &Item| {
+            let text = stored.body.as_str();
+            text.contains(id.as_str()) || address.is_some_and(|address| text.contains(address))
+        };
+        let mut cursor = None;
+        loop {
+            let page = self.ports.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            for stored in page.items.iter().filter(|stored| is_about(stored)) {
+                self.write(vec![Write::delete(stored.key.clone(), Condition::Always)]).await?;
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {

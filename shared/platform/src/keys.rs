@@ -9,6 +9,7 @@
 //! | history | `A#a#C#c` | `H#instant#p#rev`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
+//! | the no of an address that nobody has | `A#a#NO#shard` | the address, keyed and hashed |
 //! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
 //! | catalog | `A#a` | `CATALOG` |
 //! | statistics | `A#a#P#p#S#shard` | `D#day`, of no day `S` |
@@ -158,6 +159,17 @@ impl Keys {
     /// The address that belongs to one contact at most.
     pub fn address(&self, address: &str) -> Key {
         Key::new(format!("A#{}#@#{}", self.account, sha256(&folded(address))), "ADDRESS")
+    }
+
+    /// A partition of what addresses have said no to that belong to nobody any more.
+    pub fn refusals(&self, shard: u32) -> String {
+        format!("A#{}#NO#{shard}", self.account)
+    }
+
+    /// What an address has said no to that belongs to nobody any more: by its keyed hash.
+    pub fn refusal(&self, hash: [u8; 32]) -> Key {
+        let shard = u32::from(hash[0]) % SHARDS;
+        Key::new(self.refusals(shard), hexadecimal(&hash))
     }
 
     /// Where addresses stood that were stored before they had one form: by the form that they were written in.
@@ -345,6 +357,7 @@ pub fn kind(key: &Key) -> &'static str {
         sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
         sk if in_contact && sk.starts_with('Q') => "undecided",
         sk if sk.starts_with("V#") => "version",
+        _ if key.pk.contains("#NO#") => "refusal",
         _ if key.pk.ends_with("#TAGS") => "tag",
         _ if key.pk.contains("#T#") => "tag member",
         _ if key.pk.ends_with("#OUT") => "captured mail",

@@ -22,6 +22,7 @@ pub mod messages;
 pub mod metrics;
 pub mod platform;
 pub mod ports;
+mod refusals;
 mod rendering;
 pub mod seldom;
 pub mod table;

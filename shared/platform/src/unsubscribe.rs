@@ -35,21 +35,27 @@ pub fn contact_of(secret: &str, token: &str) -> Option<ContactId> {
 
 /// Bytes that follow from words, for whoever has the secret.
 pub(crate) fn derived(secret: &str, words: &[&str]) -> [u8; 32] {
-    let mut mac = keyed(secret);
-    for word in words {
-        mac.update(&(word.len() as u64).to_be_bytes());
-        mac.update(word.as_bytes());
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    keyed(secret, &words)
+}
+
+/// The same of bytes.
+pub(crate) fn keyed(secret: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = mac(secret);
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
     }
     mac.finalize().into_bytes().into()
 }
 
-fn keyed(secret: &str) -> Hmac<Sha256> {
+fn mac(secret: &str) -> Hmac<Sha256> {
     Hmac::<Sha256>::new_from_slice(secret.as_bytes())
         .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }
 
 fn signed(secret: &str, contact: &ContactId) -> Hmac<Sha256> {
-    let mut mac = keyed(secret);
+    let mut mac = mac(secret);
     mac.update(b"unsubscribe ");
     mac.update(contact.as_str().as_bytes());
     mac

@@ -211,6 +211,7 @@ impl EngineStage {
             patch.fields.insert(key.clone(), value);
         }
         patch.consent = change.consent;
+        patch.resubscribe = change.consent == Some(Consent::Subscribed);
         patch.suppressed = change.suppressed.map(Some);
         Ok(world.write(&id, &patch, Author::ApiKey("zapier".to_owned())))
     }

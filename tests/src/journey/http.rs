@@ -120,6 +120,9 @@ impl<H: Host> HttpStage<H> {
                 Consent::None => "none",
             };
             body.insert("consent".to_owned(), json!(word));
+            if consent == Consent::Subscribed {
+                body.insert("resubscribe".to_owned(), json!(true));
+            }
         }
         let body = Value::Object(body).to_string();
         let posted = self.host.ask(&Call::post("/v1/hooks/contact", &body).by(&self.zapier))?;

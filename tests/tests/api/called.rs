@@ -66,9 +66,18 @@ impl Answer {
 impl Called {
     /// An empty account.
     pub(crate) async fn new() -> Self {
+        Self::started(None).await
+    }
+
+    /// An empty account, kept in a directory.
+    pub(crate) async fn kept_in(directory: &std::path::Path) -> Self {
+        Self::started(Some(directory.to_owned())).await
+    }
+
+    async fn started(directory: Option<std::path::PathBuf>) -> Self {
         let noon = Instant::from_timestamp(1_793_534_400, 0).expect("an instant");
         let options = Options {
-            directory: None,
+            directory,
             clock: ClockKind::Standing(noon),
             time_zone: None,
             locale: None,
@@ -178,6 +187,13 @@ impl Called {
     pub(crate) async fn with_key(&self, key: &str, method: &str, path: &str) -> Answer {
         let headers = [("x-api-key", key), ("content-type", "application/json")];
         self.bare(method, path, &headers, "{}").await
+    }
+
+    /// Ends it; the store is closed then.
+    pub(crate) async fn stop(self) {
+        let Self { embedded, router } = self;
+        drop(router);
+        embedded.stop().await;
     }
 
     /// Until nothing is left to do.

@@ -1,7 +1,8 @@
 //! Laws of contacts: what a change is, and how it is undone.
 
 use chrono::TimeDelta;
-use dacapo_engine::contact::{CHANGES_KEPT, Consent, Contact};
+use dacapo_engine::contact::{CHANGES_KEPT, Consent, Contact, MOST_TAGS, Patch};
+use dacapo_engine::ids::Tag;
 use proptest::prelude::*;
 
 use crate::check;
@@ -76,4 +77,38 @@ fn r3_a_contact_can_be_looked_at_as_an_earlier_change_left_it() {
             assert!(contact.as_of(contact.rev.saturating_sub(1)).is_some());
         }
     });
+}
+
+#[test]
+fn a_no_is_taken_back_only_by_a_patch_that_says_so() {
+    check(1_500, &writes(), |writes| {
+        let mut now = dawn();
+        let mut contact = Contact::new(contact_id(0), Consent::Unsubscribed, now);
+        for (minutes, what) in writes {
+            now += TimeDelta::minutes(i64::from(minutes % 3));
+            let patch = patch(now, what);
+            let before = contact.consent;
+            contact.apply(&patch, by(), None, now, 0);
+            if before == Consent::Unsubscribed && contact.consent != before {
+                assert!(patch.resubscribe && patch.consent == Some(contact.consent), "{patch:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_contact_has_room_for_a_thousand_tags() {
+    let tags = |range: std::ops::Range<usize>| -> Vec<Tag> {
+        range.map(|n| Tag::new(&format!("t{n}")).expect("a tag")).collect()
+    };
+    let mut contact = Contact::new(contact_id(0), Consent::Subscribed, dawn());
+    let all = Patch { add: tags(0..MOST_TAGS), ..Patch::default() };
+    assert!(contact.has_room_for(&all));
+    contact.apply(&all, by(), None, dawn(), 0);
+    let has_room = |add, remove| contact.has_room_for(&Patch { add, remove, ..Patch::default() });
+    assert!(has_room(tags(0..MOST_TAGS), tags(0..0)), "assigned again");
+    assert!(!has_room(tags(MOST_TAGS..MOST_TAGS + 1), tags(0..0)), "one more");
+    assert!(has_room(tags(MOST_TAGS..MOST_TAGS + 1), tags(0..1)), "in the place of another");
+    assert!(!has_room(tags(MOST_TAGS..MOST_TAGS + 2), tags(0..1)));
+    assert!(!has_room([tags(0..1), tags(MOST_TAGS..MOST_TAGS + 1)].concat(), tags(0..1)));
 }

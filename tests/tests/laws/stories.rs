@@ -162,7 +162,10 @@ pub(crate) fn patch(now: Instant, what: [u8; 4]) -> Patch {
         }
         _ => match a % 6 {
             0 => patch.consent = Some(Consent::Unsubscribed),
-            1 | 2 => patch.consent = Some(Consent::Subscribed),
+            1 | 2 => {
+                patch.consent = Some(Consent::Subscribed);
+                patch.resubscribe = a % 6 == 1;
+            }
             3 => patch.suppressed = Some(Some(Suppression::Bounced)),
             _ => patch.suppressed = Some(None),
         },

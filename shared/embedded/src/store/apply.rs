@@ -201,7 +201,7 @@ fn sum<'a>(
     Ok(Body::stored(Value::Object(members).to_string()))
 }
 
-fn set_meta(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+pub(super) fn set_meta(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
     connection.prepare_cached(insert)?.execute([name, value])?;
     Ok(())

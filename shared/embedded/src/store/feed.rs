@@ -70,6 +70,14 @@ impl SqliteStore {
         Ok(behind.unwrap_or(0))
     }
 
+    /// The number of the last change, 0 if there is none left.
+    pub fn last_change(&self) -> Result<i64, TableError> {
+        self.read(|connection| {
+            let last = "SELECT coalesce(max(seq), 0) FROM feed";
+            connection.prepare_cached(last)?.query_row([], |row| row.get(0))
+        })
+    }
+
     /// The number of the last change that a consumer is done with, 0 for one that isn't registered.
     pub fn checkpoint(&self, consumer: &str) -> Result<i64, TableError> {
         self.read(|connection| checkpoint_of(connection, consumer))

@@ -26,6 +26,7 @@ mod pages;
 mod queue;
 mod rows;
 mod schema;
+mod scrub;
 mod timers;
 mod writer;
 

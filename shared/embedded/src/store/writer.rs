@@ -41,10 +41,24 @@ const TOKENS: usize = 4096;
 
 /// What can be asked of the writer.
 pub(super) enum Work {
-    Commit { operations: Vec<Operation>, token: Option<String> },
-    Receive { queue: String, now: Instant, limit: usize, lease: Instant },
-    Sweep { now: Instant },
+    Commit {
+        operations: Vec<Operation>,
+        token: Option<String>,
+    },
+    Receive {
+        queue: String,
+        now: Instant,
+        limit: usize,
+        lease: Instant,
+    },
+    Sweep {
+        now: Instant,
+    },
     Trim,
+    /// Not part of any transaction.
+    Scrub {
+        now: Instant,
+    },
 }
 
 /// What came of it.
@@ -157,16 +171,38 @@ impl Groups {
             loaded = group.len() >= LOAD;
             groups += 1;
             units += group.len();
+            let is_scrub = |job: &Job| matches!(job.work, Work::Scrub { .. });
+            let (scrubs, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(is_scrub);
             // A panic is a defect; it costs this group its answers, not the process its writer.
             if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
                 tracing::error!("a panic in the writer of the store; its group was not answered");
                 self.undo();
             }
+            self.scrub(scrubs);
         }
         tracing::debug!(groups, units, "the store was closed");
     }
 
+    /// Takes what was erased out of the files, once for all who ask.
+    fn scrub(&mut self, asked: Vec<Job>) {
+        let Some(Work::Scrub { now }) = asked.last().map(|job| &job.work) else { return };
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = match super::scrub::scrub(&connection, *now) {
+            Ok(left) => Ok(left),
+            // A reader, or whoever carries the log over, is at it.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(1),
+            Err(error) => Err(TableError::Failed(error.to_string())),
+        };
+        drop(connection);
+        for job in asked {
+            let _ = job.answer.send(done.clone().map(Done::Count));
+        }
+    }
+
     fn settle(&mut self, group: Vec<Job>) {
+        if group.is_empty() {
+            return;
+        }
         let answers = match self.attempt(&group) {
             Ok(answers) => answers,
             Err(TableError::Failed(_) | TableError::Disk { unknown: false, .. })
@@ -275,6 +311,8 @@ impl Groups {
             }
             Work::Sweep { now } => Ok(Done::Count(changes.sweep(*now)?)),
             Work::Trim => Ok(Done::Count(feed::trim(connection)?)),
+            // It is taken out of every group before.
+            Work::Scrub { .. } => Ok(Done::Count(0)),
         }
     }
 

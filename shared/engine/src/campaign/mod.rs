@@ -202,6 +202,20 @@ impl Timeline {
         })
     }
 
+    /// The versions that tokens can be on, the newest last: those since tokens were last moved to one.
+    pub fn versions_in_use(&self) -> Vec<u32> {
+        let mut versions = Vec::new();
+        for milestone in &self.milestones {
+            if let Reached::Published { version, migrate } = milestone.what {
+                if migrate {
+                    versions.clear();
+                }
+                versions.push(version);
+            }
+        }
+        versions
+    }
+
     /// When the newest version was published.
     pub fn published_at(&self) -> Option<Instant> {
         self.milestones

@@ -35,6 +35,10 @@ impl ContactWrite {
         let mut after: Vec<Asked> = Vec::new();
         for write in writes {
             after.extend(write.after.iter().cloned());
+            // Tags may have come since it was decided; then there is no room for these.
+            if !contact.has_room_for(&write.patch) {
+                continue;
+            }
             let (by, causality) = (write.by.clone(), Some(write.causality));
             if contact.apply(&write.patch, by, causality, at, fresh).is_some() {
                 fresh += 1;
@@ -49,10 +53,14 @@ impl ContactWrite {
 
 impl Passage<'_> {
     /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
-    /// deep in its chain is not made (R42).
+    /// deep in its chain is not made (R42), nor one that would assign more tags than fit.
     pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
         if causality.depth >= DEEPEST {
             self.line(Some(element), Happened::TooDeep);
+            return;
+        }
+        if !(self.view.has_room_for(&patch) && self.latest.has_room_for(&patch)) {
+            self.line(Some(element), Happened::TagsFull);
             return;
         }
         let causality = causality.deeper();

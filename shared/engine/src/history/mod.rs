@@ -9,7 +9,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::contact::{Author, Change, Contact};
+use crate::contact::{Author, Change, Consent, Contact};
 use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey};
@@ -160,6 +160,9 @@ pub enum Changed {
     /// Consent or suppression.
     #[serde(rename = "o")]
     Consent,
+    /// Consent, of a contact that had unsubscribed.
+    #[serde(rename = "rb")]
+    Resubscribed,
     /// A field was sent as it already was.
     #[serde(rename = "q")]
     FieldAsBefore(FieldKey),
@@ -266,6 +269,9 @@ pub enum Happened {
     /// A write was not made: too many campaigns' writes led to it (R42).
     #[serde(rename = "dd")]
     TooDeep,
+    /// Tags were not assigned: the contact has as many as it may have.
+    #[serde(rename = "tb")]
+    TagsFull,
     /// A new run began (R11).
     #[serde(rename = "rs")]
     Reset,
@@ -415,6 +421,7 @@ impl Cause {
             | Changed::TagRemoved(_)
             | Changed::Event(_)
             | Changed::Consent
+            | Changed::Resubscribed
             | Changed::FieldAsBefore(_)
             | Changed::TagNotThere(_) => false,
         });
@@ -426,10 +433,10 @@ impl Cause {
         change: &'a Change,
         after: impl Fn(&FieldKey) -> Option<FieldValue> + 'a,
     ) -> impl Iterator<Item = Changed> + 'a {
-        change
-            .added
-            .iter()
-            .map(|tag| Changed::TagAdded(tag.to_string()))
+        (change.consent == Some(Consent::Unsubscribed))
+            .then_some(Changed::Resubscribed)
+            .into_iter()
+            .chain(change.added.iter().map(|tag| Changed::TagAdded(tag.to_string())))
             .chain(change.removed.keys().map(|tag| Changed::TagRemoved(tag.to_string())))
             .chain(change.fields.keys().map(move |key| match after(key) {
                 Some(_) => Changed::FieldSet(key.clone()),
@@ -438,8 +445,9 @@ impl Cause {
             .chain(change.event.iter().map(|name| Changed::Event(name.clone())))
             .chain(change.refreshed.keys().map(|tag| Changed::TagRefreshed(tag.to_string())))
             .chain(
-                (change.consent.is_some() || change.suppressed.is_some())
-                    .then_some(Changed::Consent),
+                (change.consent.is_some_and(|before| before != Consent::Unsubscribed)
+                    || change.suppressed.is_some())
+                .then_some(Changed::Consent),
             )
     }
 }

@@ -1,7 +1,7 @@
 //! History in words: English sentences that a marketer reads, made when a line is read.
 
 use super::{Cause, Changed, Happened, Order, Reader};
-use crate::contact::Author;
+use crate::contact::{Author, MOST_TAGS};
 use crate::statistics::Outcome;
 use crate::time::Instant;
 
@@ -78,6 +78,7 @@ impl Changed {
             Self::FieldCleared(field) => format!("field {field} was cleared"),
             Self::Event(name) => format!("event {name} was posted"),
             Self::Consent => "consent was changed".to_owned(),
+            Self::Resubscribed => "the unsubscription was taken back".to_owned(),
             Self::FieldAsBefore(field) => format!("field {field} was sent as it already was"),
             Self::TagNotThere(tag) => format!("tag {tag} was to be removed, which was not there"),
         }
@@ -91,6 +92,7 @@ impl Changed {
             Self::FieldCleared(field) => format!("cleared field {field}"),
             Self::Event(name) => format!("posted event {name}"),
             Self::Consent => "changed consent".to_owned(),
+            Self::Resubscribed => "took the unsubscription back".to_owned(),
             Self::FieldAsBefore(field) => format!("left field {field} as it was"),
             Self::TagNotThere(tag) => format!("tag {tag} was not there"),
         }
@@ -126,6 +128,7 @@ impl Happened {
             Self::Wrote { .. } => "wrote",
             Self::FieldRefused { .. } => "field_refused",
             Self::TooDeep => "too_deep",
+            Self::TagsFull => "tags_full",
             Self::Reset => "reset",
             Self::ElementGone => "element_gone",
             Self::Restarted { .. } => "restart",
@@ -178,6 +181,9 @@ impl Happened {
             Self::FieldRefused { field, reason } => format!("field {field} was not set: {reason}"),
             Self::TooDeep => {
                 "not written: campaigns have answered each other's writes too often".to_owned()
+            }
+            Self::TagsFull => {
+                format!("not written: a contact has at most {MOST_TAGS} tags; withdraw some")
             }
             Self::Reset => "campaign reset".to_owned(),
             Self::ElementGone => "the path ends: the newest version has no such element".to_owned(),

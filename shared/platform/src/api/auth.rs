@@ -176,6 +176,11 @@ impl Holder {
         &self.0.name
     }
 
+    /// Whether it may do what this scope is needed for.
+    pub(super) fn may(&self, needed: Scope) -> bool {
+        self.0.scopes.iter().any(|scope| scope.reaches(needed))
+    }
+
     /// Who makes the changes that are asked for.
     pub(super) fn author(&self) -> Author {
         Author::ApiKey(self.0.name.clone())
@@ -197,7 +202,7 @@ pub(super) async fn authenticated(api: &Api, request: &mut Request) -> Result<()
     // A hook reads the catalog anyway.
     let working = (needed == Scope::Webhook).then(|| api.platform.at_work());
     let holder = holder(api, &key, working.as_ref()).await?;
-    if !holder.0.scopes.iter().any(|scope| scope.reaches(needed)) {
+    if !holder.may(needed) {
         let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
         return Err(Problem::forbidden(format!(
             "this needs a key with the scope {}; this one has {}",

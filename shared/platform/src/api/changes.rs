@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::contact_json::ContactShape;
-use crate::contacts::Written;
 
 /// What was changed; all lists are empty if nothing was.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -34,18 +33,11 @@ impl From<Option<&Change>> for Changed {
     }
 }
 
-/// A contact after a change of it.
+/// A contact after a change of it. It describes: the answer is put together so that it can be kept without the contact.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ChangedContact {
+pub struct ChangedContact {
     #[serde(flatten)]
     contact: ContactShape,
     /// What the call changed.
     changed: Changed,
-}
-
-impl From<&Written> for ChangedContact {
-    fn from(written: &Written) -> Self {
-        let (contact, change) = (&written.contact, written.change.as_ref());
-        Self { contact: contact.into(), changed: change.into() }
-    }
 }

@@ -8,12 +8,12 @@ use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use dacapo_engine::text::{Unwelcome, composed, is_unseen};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
-use super::changes::ChangedContact;
+use super::changes::{Changed, ChangedContact};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
@@ -146,7 +146,7 @@ async fn list(
 
 /// Creates a contact; 409 if the address belongs to one.
 #[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
-    responses((status = 201, body = ContactShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = ContactShape), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn create(
     State(api): State<Api>,
     holder: Holder,
@@ -154,9 +154,11 @@ async fn create(
     Json(sent): Json<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
-    let Read { email, patch, .. } = Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
+    let Read { email, mut patch, .. } = Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
+    // Whoever writes the consent of a contact means it.
+    patch.resubscribe = patch.consent.is_some();
     let answer =
-        |written: &Written| Answer::of(StatusCode::CREATED, &ContactShape::from(&written.contact));
+        |written: &Written| Answer::showing(StatusCode::CREATED, &written.contact, &json!({}));
     let together = |written: &Written| once.keeps(&answer(written)?);
     let email = email.unwrap_or_default();
     let written = api.platform.create_contact(&email, &patch, &holder.author(), &together).await?;
@@ -190,6 +192,7 @@ async fn patch(
     let loaded = api.platform.catalog().await?;
     let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
     let Read { email, mut patch, .. } = reader.read(&sent)?;
+    patch.resubscribe = patch.consent.is_some();
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
     }
@@ -237,6 +240,7 @@ struct Tags {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
     responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn tags(
     State(api): State<Api>,
@@ -281,6 +285,7 @@ struct PostedEvent {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
     responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn events(
     State(api): State<Api>,
@@ -313,7 +318,10 @@ async fn change(
     patch: &Patch,
 ) -> Result<Answer, Problem> {
     let contact = contact_named(api, id).await?;
-    let answer = |written: &Written| Answer::of(StatusCode::OK, &ChangedContact::from(written));
+    let answer = |written: &Written| {
+        let changed = Changed::from(written.change.as_ref());
+        Answer::showing(StatusCode::OK, &written.contact, &json!({ "changed": changed }))
+    };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();
     let written = api.platform.change(&contact.id, patch, &by, &together).await?;

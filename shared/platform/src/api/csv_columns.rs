@@ -6,6 +6,7 @@ use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 
+use super::csv_guard::unguarded;
 use super::csv_rows::Row;
 use super::names::{self, Meaning, Sureness, meaning};
 use super::problem::{Fault, Problem};
@@ -31,7 +32,7 @@ pub(super) fn columns_of(
     let headings: Vec<_> = cells
         .iter()
         .map(|cell| {
-            let cell = cell.trim();
+            let cell = unguarded(cell.trim());
             let name = cell.strip_prefix("fields.").unwrap_or(cell);
             let (means, sureness) = meaning(name, fields);
             let column = match means {

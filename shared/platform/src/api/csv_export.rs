@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::contacts::Which;
+use super::csv_guard::guarded;
 use super::extract::Query;
 use super::lists::foreign_cursor;
 use super::people::Wanted;
@@ -100,7 +101,8 @@ async fn export(
     let (limit, cursor) = (part.limit()?, part.cursor()?);
     let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
     let export = Export { api, wanted, fields };
-    let head = written(|csv| csv.write_record(export.columns()))?;
+    let head =
+        written(|csv| csv.write_record(export.columns().map(|cell| guarded(cell).into_owned())))?;
     if let Some(limit) = limit {
         return export.part(head, limit, cursor).await;
     }
@@ -168,7 +170,9 @@ impl Export {
     async fn page(&self, rows: usize, cursor: Option<Cursor>) -> Result<(Bytes, Next), Problem> {
         let page = self.api.platform.people(&self.wanted, rows, cursor).await?;
         let text = written(|csv| {
-            page.items.iter().try_for_each(|contact| csv.write_record(self.row(contact)))
+            page.items.iter().try_for_each(|contact| {
+                csv.write_record(self.row(contact).iter().map(|cell| guarded(cell).into_owned()))
+            })
         })?;
         let next = page.cursor.map_or(Next::Nothing, |cursor| Next::From(Some(cursor)));
         Ok((text, next))

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | of the first row | a name, as `csv_columns` reads it |
 //! | empty | nothing said: what the contact has stays; `clear` names fields that are to be cleared |
+//! | with an apostrophe before `=`, `+`, `-`, `@` | what stands behind the apostrophe: an export guards it so |
+//! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
 //! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
 //!
 //! A row is one change of a contact (R1), and the same row again changes nothing. So an import that broke off is sent
@@ -29,12 +31,14 @@ use super::Api;
 use super::auth::Holder;
 use super::charset::{self, Charset};
 use super::csv_columns::columns_of;
+use super::csv_guard::unguarded;
 use super::csv_rows::{Row, Rows};
 use super::extract::{Query, media_type};
 use super::hooks::create_fields;
 use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Reader, UnknownFields};
+use super::resubscribing::Resubscribing;
 use super::skipping;
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
@@ -118,6 +122,18 @@ struct RefusedRow {
     line: u64,
     /// All that is wrong with it.
     errors: Vec<Fault>,
+}
+
+impl Imported {
+    /// The same without what the rows said.
+    fn without_words(&self) -> Self {
+        let mut kept = self.clone();
+        for fault in kept.errors.iter_mut().chain(&mut kept.skipped).flat_map(|row| &mut row.errors)
+        {
+            *fault = fault.without_words();
+        }
+        kept
+    }
 }
 
 /// How far an import is.
@@ -372,6 +388,10 @@ impl Import<'_> {
             },
             None => None,
         };
+        let resubscribing = match Resubscribing::taken(&mut sent) {
+            Ok(resubscribing) => resubscribing,
+            Err(problem) => return Ok(Came::Refused(problem.into_faults())),
+        };
         let before: Option<Contact> = match platform.contact_of(address).await? {
             Some(id) => platform.contact(&id).await?,
             None => None,
@@ -388,6 +408,7 @@ impl Import<'_> {
         // The same row again changes nothing.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
+        resubscribing.put_into(&mut patch);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
             Ok(skipping::line(platform, written, &self.by, &skipped)?.into_iter().collect())
         };
@@ -396,6 +417,9 @@ impl Import<'_> {
             Ok(written) if written.created => Ok(Came::Created(skipped)),
             Ok(written) if written.change.is_some() => Ok(Came::Changed(skipped)),
             Ok(_) => Ok(Came::Unchanged(skipped)),
+            Err(full @ WriteError::TooManyTags) => {
+                Ok(Came::Refused(vec![Fault::new("tags", "too_many", full)]))
+            }
             Err(WriteError::Failed(error)) if error.answer() == Answer::Page => {
                 Ok(Came::Refused(vec![Fault::new("", "too_large", error)]))
             }
@@ -408,7 +432,8 @@ impl Import<'_> {
         let Some(key) = &self.key else { return Ok(()) };
         let before = self.noted.n;
         let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
-        let next = StoredImport { done: self.now.clone(), sum: self.sum, ended, n: before + 1 };
+        let done = self.now.without_words();
+        let next = StoredImport { done, sum: self.sum, ended, n: before + 1 };
         let until = self.api.platform.now() + KEPT_FOR;
         let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
         match self.api.platform.write(vec![Write::put(stored, condition)]).await {
@@ -434,7 +459,9 @@ fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
         // An empty address is one that is missing, and is told so.
         !column.is_empty() && (!cell.trim().is_empty() || *column == "email")
     });
-    Ok(said.map(|(column, cell)| (column.clone(), Value::String(cell.clone()))).collect())
+    Ok(said
+        .map(|(column, cell)| (column.clone(), Value::String(unguarded(cell).to_owned())))
+        .collect())
 }
 
 fn other_file() -> Problem {

@@ -1,8 +1,9 @@
 //! Custom fields: their types and labels.
 //!
-//! A field's type stays: stored values, conditions and templates rely on it.
+//! A field's type stays as long as the field: stored values, conditions and templates rely on it.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::field::{FieldType, RESERVED, built_in};
 use dacapo_engine::ids::FieldKey;
@@ -15,10 +16,8 @@ use super::lists::{Page, Paging, foreign_cursor};
 use super::problem::Problem;
 use super::shapes::FieldTypeWord;
 use super::surface::{Surface, calls};
+use crate::campaigns::FieldDeleted;
 use crate::table::Cursor;
-
-/// The most custom fields that an account has: they all stand in one item.
-pub(super) const MOST_FIELDS: usize = 500;
 
 /// The longest label, in bytes.
 const LONGEST_LABEL: usize = 256;
@@ -27,7 +26,7 @@ const LONGEST_LABEL: usize = 256;
 const LISTED: &str = "fields";
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, put)
+    calls!(on, list, get, put, delete)
 }
 
 /// A custom field.
@@ -140,16 +139,38 @@ async fn put(
                         there.kind.word()
                     )));
                 }
-                Some(_) => {}
-                None if catalog.fields.len() >= MOST_FIELDS => {
-                    let message = format!("an account has at most {MOST_FIELDS} fields");
-                    return Err(Problem::invalid_at("key", "too_many", message));
+                Some(_) => {
+                    catalog.fields.insert(key.clone(), field.clone());
                 }
-                None => {}
+                None => {
+                    let full = |full| Problem::invalid_at("key", "too_many", full);
+                    catalog.declare(&key, field.clone()).map_err(full)?;
+                }
             }
-            catalog.fields.insert(key.clone(), field.clone());
             Ok(((), Vec::new()))
         })
         .await?;
     Ok(axum::Json(FieldShape::of(&key, &field)))
+}
+
+/// Takes a custom field away. Values that contacts have stay with them, and are shown, until they are overwritten or
+/// cleared; nothing else reads them any more.
+#[utoipa::path(delete, path = "/v1/fields/{key}", tag = "Account",
+    params(("key" = String, Path, description = "The field's key")),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn delete(State(api): State<Api>, Path(key): Path<String>) -> Result<StatusCode, Problem> {
+    let missing = || Problem::not_found("there is no such field");
+    let key = FieldKey::new(key).map_err(|_| missing())?;
+    match api.platform.delete_field(&key).await? {
+        FieldDeleted::Yes => Ok(StatusCode::NO_CONTENT),
+        FieldDeleted::NoSuchField => Err(missing()),
+        FieldDeleted::Needed(campaigns) => {
+            let named: Vec<String> = campaigns.iter().map(|id| format!("`{id}`")).collect();
+            Err(Problem::conflict(format!(
+                "`{key}` is read or written by {}; publish a version without it, with \"in_flight\": \"migrate\", or \
+                 delete the campaign",
+                named.join(", ")
+            )))
+        }
+    }
 }

@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Holder, Working};
+use super::auth::{Holder, Scope, Working};
 use super::changes::Changed;
 use super::charset;
 use super::extract::{Query, is_json, json, media_type, whole};
-use super::fields::MOST_FIELDS;
 use super::idempotency::{Answer, Once};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
+use super::resubscribing::Resubscribing;
 use super::shapes::{ConsentWord, FieldJson, SentList};
 use super::skipping;
 use super::sorting::Sorted;
@@ -68,6 +68,8 @@ pub struct PostedContact {
     /// `subscribed`, `unsubscribed` or `none`; the account's default for a new contact.
     #[schema(value_type = Option<ConsentWord>)]
     pub consent: Option<String>,
+    /// Takes an unsubscription back: the person asked for it.
+    pub resubscribe: Option<bool>,
 }
 
 /// What the post did.
@@ -79,6 +81,9 @@ struct PostAnswer {
     /// The number of changes of the contact so far.
     rev: u64,
     changed: Changed,
+    /// What was written otherwise than it was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Fault>,
     /// What was left out because it could not be read: only with `invalid=skip`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<Fault>,
@@ -101,7 +106,8 @@ struct HowToRead {
 /// Creates or changes the contact with an address, as one change.
 #[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
     request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn contact(
     State(api): State<Api>,
     holder: Holder,
@@ -110,24 +116,35 @@ async fn contact(
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
-    let sent = sent(request).await?;
+    if how.unknown_fields == UnknownFields::Create && !holder.may(Scope::Write) {
+        return Err(Problem::forbidden(
+            "making fields needs a key with the scope write; make them with PUT /v1/fields/{key}, or post with \
+             ?unknown_fields=ignore",
+        ));
+    }
+    let mut sent = sent(request).await?;
+    let resubscribing = Resubscribing::taken(&mut sent)?.by(&holder);
     let loaded = platform.catalog().await?;
     let how =
         How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
-    let read =
-        |loaded: &Loaded, before: Option<&Contact>| Reader::new(loaded, before, how).read(&sent);
+    let read = |loaded: &Loaded, before: Option<&Contact>| -> Result<Read, Problem> {
+        let mut read = Reader::new(loaded, before, how).read(&sent)?;
+        resubscribing.put_into(&mut read.patch);
+        Ok(read)
+    };
     let by = holder.author();
     let answer = |written: &Written, read: &Read| {
-        Answer::of(
-            StatusCode::OK,
-            &PostAnswer {
-                contact_id: written.contact.id.to_string(),
-                created: written.created,
-                rev: written.contact.rev,
-                changed: written.change.as_ref().into(),
-                skipped: read.skipped.clone(),
-            },
-        )
+        let says = |skipped: Vec<Fault>| PostAnswer {
+            contact_id: written.contact.id.to_string(),
+            created: written.created,
+            rev: written.contact.rev,
+            changed: written.change.as_ref().into(),
+            warnings: resubscribing.told(&read.patch, written).into_iter().collect(),
+            skipped,
+        };
+        let kept = read.skipped.iter().map(Fault::without_words).collect();
+        let (says, kept) = (says(read.skipped.clone()), says(kept));
+        Answer::about(StatusCode::OK, &written.contact.id, &says, &kept)
     };
     let together = |written: &Written, read: &Read| -> Result<Vec<Write>, Error> {
         let mut writes = once.keeps(&answer(written, read)?)?;
@@ -178,14 +195,12 @@ pub(super) async fn create_fields(
         .change_catalog(|catalog| {
             for (key, kind) in new {
                 let field = FieldDefinition { kind: *kind, label: None };
-                let there = catalog.fields.entry(key.clone()).or_insert(field);
-                if there.kind != *kind {
+                let there = catalog
+                    .declare(key, field)
+                    .map_err(|full| Problem::invalid_at("fields", "too_many", full))?;
+                if there != *kind {
                     return Err(Problem::not_now("a field was made at the same time; try again"));
                 }
-            }
-            if catalog.fields.len() > MOST_FIELDS {
-                let message = format!("an account has at most {MOST_FIELDS} fields");
-                return Err(Problem::invalid_at("fields", "too_many", message));
             }
             Ok(((), Vec::new()))
         })

@@ -3,6 +3,10 @@
 //! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into the same
 //! transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is kept after it has succeeded.
 //! A refusal is not kept: what was wrong can be mended and sent with the same key.
+//!
+//! What is kept says nothing about a person. Of an answer that shows a contact only its id is kept, and what else the
+//! answer says; a repeat shows the contact as it is then, and of one that has been erased nothing. What was asked is kept
+//! as a hash whose key is the `Idempotency-Key`, which is itself kept as a hash only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +17,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use dacapo_engine::contact::Contact;
 use dacapo_engine::hash::hexadecimal;
+use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Api;
 use super::auth::Holder;
@@ -23,9 +28,11 @@ use super::extract::whole;
 use super::problem::Problem;
 use super::surface::Handler;
 use crate::Instant;
+use crate::contact_json::ContactShape;
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Key, TableError, Unwritable, Write};
+use crate::unsubscribe::keyed;
 
 /// How long an answer is kept.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
@@ -48,14 +55,46 @@ pub(super) const REPLAYED: &str = "idempotency-replayed";
 pub(super) struct Answer {
     status: StatusCode,
     text: String,
+    about: Option<About>,
+}
+
+/// The contact that an answer is about.
+#[derive(Debug, Clone, PartialEq)]
+struct About {
+    contact: ContactId,
+    /// What is kept of the answer.
+    kept: String,
+    /// Whether the answer shows the contact, and `kept` is what it says besides.
+    shown: bool,
 }
 
 impl Answer {
     /// An answer of this status.
     pub(super) fn of<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Error> {
-        let text =
-            serde_json::to_string(body).map_err(|error| Unwritable::Json(error.to_string()))?;
-        Ok(Self { status, text })
+        Ok(Self { status, text: json_text(body)?, about: None })
+    }
+
+    /// An answer that shows a contact and says `rest`, an object, behind it.
+    pub(super) fn showing<T: Serialize>(
+        status: StatusCode,
+        contact: &Contact,
+        rest: &T,
+    ) -> Result<Self, Error> {
+        let rest = json_text(rest)?;
+        let text = joined(&json_text(&ContactShape::from(contact))?, &rest);
+        let about = About { contact: contact.id.clone(), kept: rest, shown: true };
+        Ok(Self { status, text, about: Some(about) })
+    }
+
+    /// An answer about a contact, which it does not show; a repeat says what is `kept`.
+    pub(super) fn about<T: Serialize>(
+        status: StatusCode,
+        contact: &ContactId,
+        body: &T,
+        kept: &T,
+    ) -> Result<Self, Error> {
+        let about = About { contact: contact.clone(), kept: json_text(kept)?, shown: false };
+        Ok(Self { status, text: json_text(body)?, about: Some(about) })
     }
 
     /// The same, where a problem is wanted.
@@ -76,13 +115,33 @@ impl IntoResponse for Answer {
     }
 }
 
+fn json_text<T: Serialize>(body: &T) -> Result<String, Error> {
+    Ok(serde_json::to_string(body).map_err(|error| Unwritable::Json(error.to_string()))?)
+}
+
+/// The members of two objects in one.
+fn joined(one: &str, other: &str) -> String {
+    match (one.strip_suffix('}'), other.strip_prefix('{')) {
+        (Some(_), Some("}")) => one.to_owned(),
+        (Some(one), Some(other)) => format!("{one},{other}"),
+        _ => one.to_owned(),
+    }
+}
+
 /// An answer as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredAnswer {
     /// The hash of what was asked.
     asked: String,
     status: u16,
+    /// What it says, but for the contact that it shows.
     text: String,
+    /// The contact that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactId>,
+    /// Whether it shows the contact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shown: bool,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     until: Instant,
 }
@@ -112,7 +171,9 @@ impl Once {
         let stored = StoredAnswer {
             asked: guarded.asked.clone(),
             status: answer.status.as_u16(),
-            text: answer.text.clone(),
+            text: answer.about.as_ref().map_or(&answer.text, |about| &about.kept).clone(),
+            contact: answer.about.as_ref().map(|about| about.contact.clone()),
+            shown: answer.about.as_ref().is_some_and(|about| about.shown),
             until: guarded.until,
         };
         let condition = guarded.stale.map_or(Condition::Absent, Condition::Rev);
@@ -179,9 +240,9 @@ pub(super) async fn once(
     let key = api.platform.keys.idempotency(&format!("{holder} {given}"));
     let (mut parts, body) = request.into_parts();
     let body = whole(&parts, body).await?;
-    let asked = hash(&parts, &body);
+    let asked = hash(given, &parts, &body);
     let stale = match find(&api.platform, &key).await? {
-        Found::Answered(stored) => return replayed(stored, &asked),
+        Found::Answered(stored) => return replayed(&api.platform, stored, &asked).await,
         Found::Nothing(stale) => stale,
     };
     let until = api.platform.now() + KEPT_FOR;
@@ -192,7 +253,7 @@ pub(super) async fn once(
     if !response.status().is_success() {
         // Perhaps because the same call was faster.
         return match find(&api.platform, &key).await? {
-            Found::Answered(stored) => replayed(stored, &asked_again),
+            Found::Answered(stored) => replayed(&api.platform, stored, &asked_again).await,
             Found::Nothing(_) => Ok(response),
         };
     }
@@ -206,7 +267,7 @@ async fn keep(platform: &Platform, once: &Once, response: Response) -> Result<Re
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if let Ok(text) = String::from_utf8(body.to_vec()) {
-        let answer = Answer { status: parts.status, text };
+        let answer = Answer { status: parts.status, text, about: None };
         match platform.write(once.keeps(&answer)?).await {
             Ok(()) | Err(TableError::Conflict { .. }) => {}
             Err(error) => return Err(Error::from(error).into()),
@@ -227,22 +288,39 @@ async fn find(platform: &Platform, key: &Key) -> Result<Found, Problem> {
     }
 }
 
-fn replayed(stored: StoredAnswer, asked: &str) -> Result<Response, Problem> {
+async fn replayed(
+    platform: &Platform,
+    stored: StoredAnswer,
+    asked: &str,
+) -> Result<Response, Problem> {
     if stored.asked != asked {
         let message = "this key came with another call before; take a new key for a new call";
         return Err(Problem::invalid_at("Idempotency-Key", "key_reused", message));
     }
+    let text = match &stored.contact {
+        None => stored.text,
+        Some(id) => {
+            let contact = platform.contact(id).await?.ok_or_else(|| {
+                Problem::gone(
+                    "this call was answered before, and the contact that it was about has been erased since; nothing \
+                     was done again, so take a new key for a new call",
+                )
+            })?;
+            if stored.shown {
+                joined(&json_text(&ContactShape::from(&contact))?, &stored.text)
+            } else {
+                stored.text
+            }
+        }
+    };
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-    let mut response = Answer { status, text: stored.text }.into_response();
+    let mut response = Answer { status, text, about: None }.into_response();
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
 
-/// The hash of what is asked: path, parameters and body.
-fn hash(parts: &Parts, body: &Bytes) -> String {
-    let mut digest = Sha256::new();
-    digest.update(parts.uri.path_and_query().map_or("", |path| path.as_str()));
-    digest.update([0]);
-    digest.update(body);
-    hexadecimal(&digest.finalize())
+/// The hash of what is asked, path, parameters and body, for whoever has the key that came with it.
+fn hash(key: &str, parts: &Parts, body: &Bytes) -> String {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    hexadecimal(&keyed(key, &[path.as_bytes(), &body[..]]))
 }

@@ -19,7 +19,7 @@ use dacapo_engine::ids::FieldKey;
 use dacapo_engine::text::folded;
 
 /// The members of a contact that can be written, the built-in fields first: in this order they are told.
-pub(super) const MEMBERS: [&str; 13] = [
+pub(super) const MEMBERS: [&str; 14] = [
     "email",
     "first_name",
     "last_name",
@@ -31,6 +31,7 @@ pub(super) const MEMBERS: [&str; 13] = [
     "remove_tags",
     "fields",
     "consent",
+    "resubscribe",
     "suppressed",
     "clear",
 ];

@@ -76,6 +76,14 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The same as it is kept for a repeat of the call: words may quote what was sent.
+    pub(super) fn without_words(&self) -> Self {
+        let message = "it was told when the call was first answered; its words quoted what was sent, and are not kept";
+        Self::new(self.path.clone(), self.code.clone(), message)
+    }
+}
+
 impl Problem {
     fn new(
         status: StatusCode,
@@ -117,6 +125,11 @@ impl Problem {
     /// 409: it does not go together with what is there.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what is there", detail)
+    }
+
+    /// 410: it was there, and has been erased.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "It has been erased", detail)
     }
 
     /// 413.
@@ -215,6 +228,7 @@ impl From<WriteError> for Problem {
             WriteError::Erasing => {
                 Self::conflict("the account is being erased; nobody is taken in")
             }
+            WriteError::TooManyTags => Self::invalid_at("tags", "too_many", error),
             // The call was answered meanwhile: the idempotency layer finds the answer.
             WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
             WriteError::Failed(error) => error.into(),

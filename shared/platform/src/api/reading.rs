@@ -370,6 +370,11 @@ impl<'a> Reader<'a> {
             let message = format!("`{key}` is no custom field; send it beside `fields`");
             return self.fault(&sent.path, "unknown_field", message);
         }
+        // The value of a field that was taken away can be cleared.
+        let nothing = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        if nothing && self.before.is_some_and(|before| before.fields.contains_key(key)) {
+            return self.set(key, None);
+        }
         match self.how.unknown_fields {
             UnknownFields::Ignore => {}
             UnknownFields::Refuse => {

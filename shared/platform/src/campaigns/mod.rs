@@ -4,6 +4,7 @@
 //! never changes. Deleting takes away what happens, not what happened: the versions stay, because messages that
 //! were sent are shown from them, and a campaign of the same id goes on counting where the deleted one ended.
 
+mod fields;
 mod publishing;
 mod statistics;
 
@@ -13,11 +14,12 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 use serde::{Deserialize, Serialize};
 
+pub use fields::FieldDeleted;
 pub use publishing::{Publish, Resume, State, Together, alone};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
-use crate::catalog::{Catalog, Head, StoredVersion};
+use crate::catalog::{Catalog, FieldsFull, Head, MOST_FIELDS, StoredVersion};
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Write};
@@ -256,7 +258,27 @@ impl Platform {
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
-        validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender })
+        let mut problems =
+            validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender });
+        let declared = source.document.fields.keys();
+        let new = declared.filter(|key| !catalog.fields.contains_key(*key)).count();
+        if new > 0 && catalog.fields.len() + new > MOST_FIELDS {
+            problems.push(too_many_fields());
+        }
+        problems
+    }
+}
+
+/// The document declares more fields than fit into the account.
+fn too_many_fields() -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "too_many_fields",
+        path: "fields".to_owned(),
+        line: None,
+        column: None,
+        message: FieldsFull.to_string(),
+        remedy: "declare fewer, or take away fields that nobody needs".to_owned(),
     }
 }
 

@@ -7,8 +7,8 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, read_document, shown_name, there_mut};
-use crate::catalog::{Catalog, Head, StoredVersion};
+use super::{CampaignError, read_document, shown_name, there_mut, too_many_fields};
+use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion};
 use crate::error::Error;
 use crate::jobs::{Kind, Requested};
 use crate::platform::{Platform, TRIES, item};
@@ -113,7 +113,8 @@ impl Platform {
                         return Err(CampaignError::Invalid(errors));
                     }
                     for (key, field) in &source.document.fields {
-                        catalog.fields.entry(key.clone()).or_insert_with(|| field.clone());
+                        let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
+                        catalog.declare(key, field.clone()).map_err(full)?;
                     }
                     let (at, fields) = (self.now(), catalog.field_types());
                     let head = there_mut(catalog, id)?;

@@ -4,14 +4,15 @@
 //! | heard | follows |
 //! |---|---|
 //! | it left | a record that is `unknown`, or whose worker has not been heard of yet, becomes `sent` |
-//! | it came back for good | the contact is suppressed as `bounced`, if the address is still the contact's |
-//! | the recipient complained | the contact is suppressed as `complained` |
+//! | it came back for good | the contact who has the address now is suppressed as `bounced` |
+//! | the recipient complained | the same as `complained` |
+//! | either, and nobody has the address any more | that is remembered (`refusals`) |
 //!
 //! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by reports that overtake
 //! each other.
 
 use dacapo_engine::address::folded;
-use dacapo_engine::contact::{Author, Patch, Suppression};
+use dacapo_engine::contact::{Author, Contact, Patch, Suppression};
 use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::statistics::{Counter, Outcome, Tally};
 
@@ -162,28 +163,45 @@ impl Platform {
         address: &str,
         why: Suppression,
     ) -> Result<(), Error> {
-        let id = match message {
-            Some(message) => Some(message.contact.clone()),
-            None => self.contact_of(address).await?,
+        let its = |contact: &Contact| contact.address().map(folded) == Some(folded(address));
+        let meant = match message {
+            Some(message) => self.contact(&message.contact).await?.filter(its),
+            None => None,
         };
-        let Some(id) = id else { return Ok(()) };
-        let Some(contact) = self.contact(&id).await? else { return Ok(()) };
-        let same = contact.address().is_some_and(|own| folded(own) == folded(address));
+        // The contact has been erased since, or has another address: it is about whoever has the address now.
+        let meant = match meant {
+            Some(meant) => Some(meant),
+            None => match self.contact_of(address).await? {
+                Some(id) => self.contact(&id).await?.filter(its),
+                None => None,
+            },
+        };
+        let Some(contact) = meant else {
+            // Nobody has it. It is remembered if it is one that mail was sent to.
+            return match message {
+                Some(_) => self.remember_suppressed(address, why).await,
+                None => Ok(()),
+            };
+        };
+        let id = contact.id.clone();
         let weaker = match (contact.suppressed, why) {
             (None, _) | (Some(Suppression::Bounced), Suppression::Complained) => true,
             (Some(Suppression::Bounced | Suppression::Complained | Suppression::Manual), _) => {
                 false
             }
         };
-        // Another address may have taken the place of the one that is meant.
-        if !same || !weaker {
+        if !weaker {
             return Ok(());
         }
         let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
         match self.change(&id, &patch, &Author::MailService, &alone).await {
             Ok(_) | Err(WriteError::NoSuchContact | WriteError::Erasing) => Ok(()),
             Err(WriteError::Failed(error)) => Err(error),
-            Err(refused @ (WriteError::AddressTaken(_) | WriteError::Refused(..))) => {
+            Err(
+                refused @ (WriteError::AddressTaken(_)
+                | WriteError::TooManyTags
+                | WriteError::Refused(..)),
+            ) => {
                 unreachable!("nothing goes together with a suppression: {refused}")
             }
         }

@@ -1,5 +1,6 @@
-//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags, captured mail, what
-//! nobody could read, API keys, other jobs, and at last settings, fields and the secret of signed links.
+//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags, what addresses have
+//! said no to, captured mail, what nobody could read, API keys, other jobs, and at last settings, fields and the secret of
+//! signed links.
 //!
 //! The job itself stays, as the record of who erased the account; it names nobody. What is kept for repeated calls goes
 //! by itself within a day.
@@ -38,6 +39,9 @@ impl Platform {
                 }
             }
             self.erase_items(vec![stored.key], &mut room).await?;
+        }
+        for shard in 0..SHARDS {
+            self.erase_partition(&self.keys.refusals(shard), &mut room).await?;
         }
         self.erase_partition(&self.keys.captured(), &mut room).await?;
         self.erase_partition(&self.keys.all_put_aside(), &mut room).await?;

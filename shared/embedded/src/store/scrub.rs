@@ -1,0 +1,101 @@
+//! What was erased is gone from the files too, not only from the tables.
+//!
+//! | where it could be | what is done |
+//! |---|---|
+//! | the feed, which tells of every change with what was there before | trimmed up to what every consumer is done with |
+//! | a row's place, a free page | overwritten with zeros when it is deleted (`secure_delete`) |
+//! | a gap in a page, from which SQLite has moved a row to another page | the file is rebuilt (`VACUUM`) |
+//! | the log | carried over and cut to nothing |
+//!
+//! Rebuilding takes about a second for 50 MB, during which nobody writes. So a file of up to [`SMALL`] is rebuilt at
+//! once, a larger one when the last time was a day ago.
+
+use chrono::TimeDelta;
+use dacapo_platform::Instant;
+use dacapo_platform::table::TableError;
+use rusqlite::Connection;
+
+use super::writer::{Done, Durability, Work};
+use super::{Operation, SqliteStore, rows};
+
+/// Up to so many bytes the file is rebuilt at once.
+pub(super) const SMALL: i64 = 32 * 1024 * 1024;
+
+/// How long after the last time a larger file is rebuilt.
+const EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// When the file was rebuilt last, in milliseconds.
+const REBUILT: &str = "rebuilt";
+
+/// Stands where something was erased and the file has not been rebuilt since.
+const WANTED: &str = "rebuild_wanted";
+
+impl SqliteStore {
+    /// Something was erased: the file is to be rebuilt, also by the next process.
+    ///
+    /// # Errors
+    ///
+    /// What the writer answers.
+    pub async fn want_rebuild(&self) -> Result<(), TableError> {
+        let (name, value) = (WANTED.to_owned(), "1".to_owned());
+        self.commit(vec![Operation::SetMeta { name, value }]).await
+    }
+
+    /// Takes what was erased out of the files. Says whether nothing is left to do but, in a large file, the daily
+    /// rebuilding; not so while somebody reads what was there before, or the feed has not been read.
+    ///
+    /// # Errors
+    ///
+    /// What the writer answers.
+    pub async fn scrub(&self, now: Instant) -> Result<bool, TableError> {
+        match self.writer.run(Work::Scrub { now }, Durability::Process).await? {
+            Done::Count(left) => Ok(left == 0),
+            Done::Committed | Done::Received(_) => Ok(true),
+        }
+    }
+
+    /// Whether the file waits to be rebuilt, and its time has come.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite answers.
+    pub fn rebuild_is_due(&self, now: Instant) -> Result<bool, TableError> {
+        self.read(|connection| {
+            Ok(rows::meta(connection, WANTED)?.is_some() && is_due(connection, now)?)
+        })
+    }
+}
+
+/// Takes out what was erased. Answers how much is left to do: whether the log could not be cut.
+pub(super) fn scrub(connection: &Connection, now: Instant) -> rusqlite::Result<usize> {
+    super::feed::trim(connection)?;
+    if rows::meta(connection, WANTED)?.is_some() && is_due(connection, now)? {
+        rebuild(connection)?;
+        super::apply::set_meta(connection, REBUILT, &now.timestamp_millis().to_string())?;
+        connection.execute("DELETE FROM meta WHERE name = ?1", [WANTED])?;
+    }
+    // In memory there is no log.
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(usize::from(busy != 0))
+}
+
+fn is_due(connection: &Connection, now: Instant) -> rusqlite::Result<bool> {
+    let number = |pragma: &str| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, pragma, |row| row.get(0))
+    };
+    if number("page_count")? * number("page_size")? <= SMALL {
+        return Ok(true);
+    }
+    let last: Option<i64> = rows::meta(connection, REBUILT)?.and_then(|text| text.parse().ok());
+    Ok(last.is_none_or(|last| now.timestamp_millis() - last >= EVERY.num_milliseconds()))
+}
+
+/// Writes the whole file anew, without gaps.
+pub(super) fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
+    // A large copy has no place in memory.
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    let rebuilt = connection.execute_batch("VACUUM");
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    rebuilt
+}

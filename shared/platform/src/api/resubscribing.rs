@@ -1,0 +1,93 @@
+//! Whether what was posted takes an unsubscription back.
+//!
+//! Forms and zaps send the same `consent` with every post, whoever it is about. So a key that may only post, and a file,
+//! take no unsubscription back unless they say so by name: `"resubscribe": true`. What was not done is told in the answer.
+
+use dacapo_engine::contact::{Consent, Patch};
+use serde_json::{Map, Value};
+
+use super::auth::{Holder, Scope};
+use super::problem::{Fault, Problem};
+use crate::contact_json::consent_of;
+use crate::contacts::{Written, consent_word};
+
+/// The member that says so.
+const RESUBSCRIBE: &str = "resubscribe";
+
+/// What is asked about consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resubscribing {
+    /// Whether it is asked for by name.
+    named: bool,
+    /// Whether it is meant for who unsubscribed, too.
+    allowed: bool,
+}
+
+impl Resubscribing {
+    /// Takes the member out of what was sent.
+    ///
+    /// # Errors
+    ///
+    /// 422 if it says neither yes nor no, or goes with another consent.
+    pub(super) fn taken(sent: &mut Map<String, Value>) -> Result<Self, Problem> {
+        let key = sent.keys().find(|key| key.trim().eq_ignore_ascii_case(RESUBSCRIBE)).cloned();
+        let named = match key.and_then(|key| sent.remove(&key)) {
+            None | Some(Value::Null) => false,
+            Some(value) => says(&value).ok_or_else(|| {
+                let message =
+                    format!("{value} is neither true nor false; write true, or leave it out");
+                Problem::invalid_at(RESUBSCRIBE, "value", message)
+            })?,
+        };
+        let consent = sent.get("consent").and_then(Value::as_str).map(str::trim);
+        let consent = consent.filter(|word| !word.is_empty()).map(consent_of);
+        if named && !matches!(consent, None | Some(None | Some(Consent::Subscribed))) {
+            let message = "it goes with `consent` subscribed only; leave one of them out";
+            return Err(Problem::invalid_at(RESUBSCRIBE, "value", message));
+        }
+        Ok(Self { named, allowed: named })
+    }
+
+    /// The same for the holder of a key: one that may write contacts means the consent that it sends.
+    pub(super) fn by(self, holder: &Holder) -> Self {
+        Self { allowed: self.named || holder.may(Scope::Write), ..self }
+    }
+
+    /// What was read, with this in it.
+    pub(super) fn put_into(self, patch: &mut Patch) {
+        if self.named {
+            patch.consent = Some(Consent::Subscribed);
+        }
+        patch.resubscribe = self.allowed && patch.consent.is_some();
+    }
+
+    /// What has to be told: the contact has unsubscribed, and still has.
+    pub(super) fn told(self, asked: &Patch, written: &Written) -> Option<Fault> {
+        let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
+        (written.contact.consent == Consent::Unsubscribed && !self.allowed).then(|| {
+            let message = format!(
+                "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send \"{RESUBSCRIBE}\": true \
+                 if the person asked for it",
+                consent_word(sent)
+            );
+            Fault::new("consent", "unsubscribed", message)
+        })
+    }
+}
+
+fn says(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(says) => Some(*says),
+        Value::Number(number) => match number.as_i64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        Value::String(text) => match text.trim().to_lowercase().as_str() {
+            "true" | "yes" | "1" | "on" => Some(true),
+            "" | "false" | "no" | "0" | "off" => Some(false),
+            _ => None,
+        },
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! What an address has said no to, where no contact is left to say it: it unsubscribed, bounced or complained before the
+//! contact was erased or took another address. Whoever posts the address again gets a contact that still says no.
+//!
+//! Kept is the answer and nothing else, under a hash of the address that is keyed with the account's secret: it can be
+//! asked about an address, but tells none. As soon as a contact has the address, the contact says it, and nothing is kept
+//! here any more. So there is one place that lifts it: a change of the contact that asks for it by name.
+
+use dacapo_engine::address::folded;
+use dacapo_engine::contact::{Consent, Contact, Patch, Suppression};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Key, Write};
+use crate::unsubscribe::derived;
+
+/// What an address has said no to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// Marketing mail: its owner unsubscribed.
+    #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
+    unsubscribed: bool,
+    /// All mail, and why.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    suppressed: Option<Suppression>,
+}
+
+impl Refusal {
+    /// What the contact says no to; nothing if it welcomes mail.
+    pub(crate) fn of(contact: &Contact) -> Option<Self> {
+        Self::some(contact.consent == Consent::Unsubscribed, contact.suppressed)
+    }
+
+    /// What the old address of a contact that has taken another one says no to: whether mail is welcome is the person's
+    /// affair, as it is now; whether it arrives was the address's.
+    pub(crate) fn left_behind(before: &Contact, after: &Contact) -> Option<Self> {
+        Self::some(after.consent == Consent::Unsubscribed, before.suppressed)
+    }
+
+    fn some(unsubscribed: bool, suppressed: Option<Suppression>) -> Option<Self> {
+        (unsubscribed || suppressed.is_some()).then_some(Self { unsubscribed, suppressed })
+    }
+
+    /// A contact that is about to be created says the same from the beginning.
+    pub(crate) fn begins(self, contact: &mut Contact) {
+        if self.unsubscribed {
+            contact.consent = Consent::Unsubscribed;
+        }
+        contact.suppressed = self.suppressed;
+    }
+
+    /// The patch by which a contact takes the address, and with it what the address says; what the patch asks for by name
+    /// stands.
+    pub(crate) fn joins(self, before: &Contact, patch: &Patch) -> Patch {
+        let mut joined = patch.clone();
+        let lifted = joined.resubscribe && joined.consent.is_some();
+        if self.unsubscribed && !lifted {
+            joined.consent = Some(Consent::Unsubscribed);
+        }
+        if joined.suppressed.is_none() && before.suppressed.is_none() {
+            joined.suppressed = self.suppressed.map(Some);
+        }
+        joined
+    }
+}
+
+impl Platform {
+    /// What an address that belongs to nobody has said no to.
+    pub(crate) async fn refusal(
+        &self,
+        address: &str,
+        secret: &str,
+    ) -> Result<Option<Refusal>, Error> {
+        // Without a secret nothing was ever remembered.
+        if secret.is_empty() {
+            return Ok(None);
+        }
+        let stored = self.get(&self.refusal_key(address, secret)).await?;
+        stored.map(|item| read(&item)).transpose()
+    }
+
+    /// The write that remembers what an address has said no to.
+    pub(crate) async fn remember(&self, address: &str, refusal: Refusal) -> Result<Write, Error> {
+        let key = self.refusal_key(address, &self.secret().await?);
+        Ok(Write::put(item(key, &refusal)?, Condition::Always))
+    }
+
+    /// The write that forgets it again, because a contact says it.
+    pub(crate) fn forget_refusal(&self, address: &str, secret: &str) -> Write {
+        Write::delete(self.refusal_key(address, secret), Condition::Always)
+    }
+
+    /// The mail service has said that an address which belongs to nobody any more takes no mail.
+    pub(crate) async fn remember_suppressed(
+        &self,
+        address: &str,
+        why: Suppression,
+    ) -> Result<(), Error> {
+        let catalog = self.catalog().await?;
+        if catalog.catalog.erased_by.is_some() {
+            return Ok(());
+        }
+        let before = self.refusal(address, &catalog.catalog.secret).await?;
+        let said = before.and_then(|before| before.suppressed);
+        let suppressed = match said {
+            None | Some(Suppression::Bounced) => why,
+            Some(stronger @ (Suppression::Complained | Suppression::Manual)) => stronger,
+        };
+        let unsubscribed = before.is_some_and(|before| before.unsubscribed);
+        let refusal = Refusal { unsubscribed, suppressed: Some(suppressed) };
+        let write = self.remember(address, refusal).await?;
+        Ok(self.write(vec![write]).await?)
+    }
+
+    /// The account's secret, which is made if there is none yet.
+    pub(crate) async fn secret(&self) -> Result<String, Error> {
+        self.change_catalog(|catalog| {
+            if catalog.secret.is_empty() {
+                catalog.secret = self.ports.chance.text(40);
+            }
+            Ok::<_, Error>((catalog.secret.clone(), Vec::new()))
+        })
+        .await
+    }
+
+    fn refusal_key(&self, address: &str, secret: &str) -> Key {
+        self.keys.refusal(derived(secret, &["refusal", &folded(address)]))
+    }
+}
