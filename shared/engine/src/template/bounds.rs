@@ -24,6 +24,9 @@ const LONGEST_REPEATED: usize = 16 * 1024;
 /// Tags that stay open until their end.
 const OPENING: [&str; 7] = ["for", "if", "with", "filter", "macro", "call", "autoescape"];
 
+/// Tags about other templates and their blocks: a template stands alone here.
+const OF_OTHER_TEMPLATES: [&str; 6] = ["block", "extends", "from", "import", "include", "super"];
+
 /// Finds out whether a template is within the bounds.
 pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
     if source.len() > LONGEST_SOURCE {
@@ -76,6 +79,9 @@ impl<'a> Walk<'a> {
                 if let Some((name, assigns)) = self.tag.take() {
                     self.end_of_tag(name, assigns);
                 }
+            }
+            Token::Ident(name) if self.names_tag && OF_OTHER_TEMPLATES.contains(name) => {
+                return Err(format!("there is no tag {name}: a template stands alone"));
             }
             _ => self.word(token),
         }
