@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use crate::text::{Unwelcome, composed, folded, is_unseen};
+use crate::text::{Named, Unwelcome, composed, folded, is_unseen};
 
 /// The longest id an author may choose, in bytes.
 pub const LONGEST_ID: usize = 64;
@@ -35,7 +35,7 @@ pub enum InvalidId {
 
 /// A character that can be seen as it is, any other by its name.
 fn shown(c: char) -> String {
-    if crate::text::is_unseen(c) { crate::text::Named(c).to_string() } else { format!("{c:?}") }
+    if is_unseen(c) { Named(c).to_string() } else { format!("{c:?}") }
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {

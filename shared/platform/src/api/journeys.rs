@@ -22,7 +22,6 @@ use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, StoredTrace, in_campaign, was_not_held};
 use crate::keys::{Keys, is_trace};
-use crate::mail::rendered;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
 use crate::table::Cursor;
