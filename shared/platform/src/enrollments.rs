@@ -353,7 +353,7 @@ impl Platform {
                     && !enrollment.parked_entries.is_empty()
                 {
                     let Question { campaign, .. } = question;
-                    self.follow(&contact.id, campaign, enrollment.milestones).await?;
+                    self.follow_milestones(&contact.id, campaign, enrollment.milestones).await?;
                 }
                 return Ok(Try::Came(came));
             }
@@ -377,7 +377,7 @@ impl Platform {
                         let paused = timeline.standing().is_some_and(|standing| standing.paused);
                         // The pause may be over by now, and whoever went through the members have been here before.
                         if next.is_behind(timeline.count()) || (paused && next.waits_for_resume()) {
-                            self.follow(id, &campaign.id, next.milestones).await?;
+                            self.follow_milestones(id, &campaign.id, next.milestones).await?;
                         }
                         Ok(Try::Came(match ignored {
                             Some(ignored) => Came::Ignored(ignored),
@@ -403,7 +403,7 @@ impl Platform {
 
     /// If there have been milestones behind those that an enrollment knows, it is asked once more, on the contact as it is
     /// now: who was enrolled while a resume went through the members was not among them.
-    fn follow<'a>(
+    fn follow_milestones<'a>(
         &'a self,
         id: &'a ContactId,
         campaign: &'a CampaignId,

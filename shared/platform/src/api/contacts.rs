@@ -20,7 +20,7 @@ use super::lists::{Page, Paging};
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
 use super::reading::{How, Read, Reader};
-use super::shapes::{ConsentWord, EnrollmentStatus, FieldJson, WantedTags};
+use super::shapes::{ConsentWord, EnrollmentStatus, WantedTags, WrittenFieldJson};
 use super::surface::{Surface, calls};
 use super::tag_lists::{self, For};
 use crate::contact_json::ContactShape;
@@ -95,7 +95,7 @@ pub struct WrittenContact {
     #[schema(value_type = Option<WantedTags>)]
     pub tags: Option<Value>,
     /// Custom fields by key.
-    #[schema(value_type = Option<std::collections::BTreeMap<String, Option<FieldJson>>>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, WrittenFieldJson>>)]
     pub fields: Option<Value>,
     /// `subscribed`, `unsubscribed` or `none`.
     #[schema(value_type = Option<ConsentWord>)]

@@ -22,7 +22,7 @@ use super::idempotency::{Answer, Once};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
-use super::shapes::{ConsentWord, FieldJson, SentList};
+use super::shapes::{ConsentWord, SentList, WrittenFieldJson};
 use super::skipping;
 use super::sorting::Sorted;
 use super::surface::{Surface, calls};
@@ -60,7 +60,7 @@ pub struct PostedContact {
     #[schema(value_type = Option<SentList>)]
     pub remove_tags: Option<Vec<String>>,
     /// Custom fields by key. `null` clears; the empty text says nothing.
-    #[schema(value_type = Option<BTreeMap<String, Option<FieldJson>>>)]
+    #[schema(value_type = Option<BTreeMap<String, WrittenFieldJson>>)]
     pub fields: Option<BTreeMap<String, Value>>,
     /// Fields that are to have no value from now on: a list, or a text with commas between.
     #[schema(value_type = Option<SentList>)]

@@ -192,3 +192,13 @@ pub(crate) enum FieldJson {
     Number(f64),
     Boolean(bool),
 }
+
+/// A value of a field as it is written: `null` clears it.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum WrittenFieldJson {
+    Text(String),
+    Number(f64),
+    Boolean(bool),
+    Null,
+}
