@@ -223,6 +223,6 @@ fn problem(status: StatusCode, detail: &str) -> Response {
         "detail": detail,
         "errors": [],
     });
-    let kind = [(axum::http::header::CONTENT_TYPE, "application/problem+json")];
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, kind, body.to_string()).into_response()
 }

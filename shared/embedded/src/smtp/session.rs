@@ -120,7 +120,8 @@ impl Ready {
         let envelope = message.envelope();
         let offers = |extension| connection.server_info().supports_feature(extension);
         let mut options = Vec::new();
-        if envelope.has_non_ascii_addresses() {
+        let mut addresses = envelope.from().into_iter().chain(envelope.to());
+        if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
             if !offers(Extension::SmtpUtfEight) {
                 let why = "the mail server takes no addresses beyond ASCII (SMTPUTF8)";
                 return Err(Failed::Refused(why.to_owned()));
