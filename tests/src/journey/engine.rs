@@ -6,7 +6,7 @@ use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{Document, FieldDefinition};
 use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::validate::{AccountView, validate};
-use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::contact::{Author, Consent, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::history::{Reader, Record};
