@@ -70,7 +70,7 @@ struct SenderShape {
 
 /// Settings to be changed. It describes: they are read one by one, so that everything that is wrong can be said.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "it only describes")]
 #[serde(deny_unknown_fields)]
 struct WrittenAccount {
     /// An IANA name.

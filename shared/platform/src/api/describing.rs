@@ -16,7 +16,7 @@ use super::problem::{Fault, MEDIA_TYPE, Problem};
 
 /// The document of a campaign. It stands for the schema that is generated from what reads it.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "it only describes")]
 pub(super) struct CampaignDocument {}
 
 /// What the parts of the document's schema are called here: this, and their name.
@@ -26,13 +26,14 @@ const PART: &str = "Document";
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// The problems: status, name, and what it means.
-const PROBLEMS: [(StatusCode, &str, &str); 12] = [
+const PROBLEMS: [(StatusCode, &str, &str); 13] = [
     (StatusCode::BAD_REQUEST, "Malformed", "What was sent cannot be read at all."),
     (StatusCode::UNAUTHORIZED, "Unauthorized", "There is no API key, or it is unknown."),
     (StatusCode::FORBIDDEN, "Forbidden", "The scopes of the API key do not reach so far."),
     (StatusCode::NOT_FOUND, "NotFound", "There is no such thing."),
     (StatusCode::REQUEST_TIMEOUT, "TooSlow", "The request came too slowly."),
     (StatusCode::CONFLICT, "Conflict", "It does not go together with what is there."),
+    (StatusCode::GONE, "Gone", "What the first answer was about has been erased."),
     (StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "The body is too large."),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "MediaType", "The media type is not read here."),
     (

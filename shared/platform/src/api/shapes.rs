@@ -1,7 +1,7 @@
 //! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A program that uses the
 //! description then knows what to send and what to expect.
 
-#![allow(dead_code, reason = "they only describe")]
+#![expect(dead_code, reason = "they only describe")]
 
 use std::collections::BTreeMap;
 

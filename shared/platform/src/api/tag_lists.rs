@@ -128,7 +128,7 @@ impl List {
         for (name, value) in map {
             let is_known = match value {
                 Value::Null | Value::Bool(true) => true,
-                Value::String(text) => is_instant(text),
+                Value::String(text) => text.is_empty() || is_instant(text),
                 Value::Bool(false) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
             };
             if is_known {
