@@ -16,7 +16,6 @@ use super::problem::{Fault, MEDIA_TYPE, Problem};
 
 /// The document of a campaign. It stands for the schema that is generated from what reads it.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes")]
 pub(super) struct CampaignDocument {}
 
 /// What the parts of the document's schema are called here: this, and their name.
