@@ -159,7 +159,7 @@ async fn one_identity_of_addresses_and_tags() {
         (
             json!({ "email": "ann@example.com", "tags": "\u{2066}Lead\u{2069}" }),
             "tags",
-            "FIRST STRONG ISOLATE",
+            "LEFT-TO-RIGHT ISOLATE",
         ),
         (
             json!({ "email": "ann@example.com", "first_name": "A\u{202e}nn" }),
