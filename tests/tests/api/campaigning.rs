@@ -224,12 +224,18 @@ async fn erasing_takes_everything_and_what_comes_late() {
 }
 
 #[tokio::test]
-async fn a_contact_without_a_way_has_empty_lists() {
+async fn r60_a_contact_in_no_campaign_has_a_line_for_its_change_and_nothing_else() {
     let api = Called::new().await;
     api.hook(&json!({ "email": "ann@example.com" })).await;
-    for list in ["history", "enrollments", "messages"] {
+    api.idle().await;
+    let history = api.get(&format!("{ANN}/history")).await.is(200);
+    assert_eq!(history["items"].as_array().map(Vec::len), Some(1), "{history}");
+    assert_eq!(history["items"][0]["kind"], "nothing_followed");
+    for list in ["enrollments", "messages"] {
         let page = api.get(&format!("{ANN}/{list}")).await.is(200);
         assert_eq!(page, json!({ "items": [], "next_cursor": null }), "{list}");
+    }
+    for list in ["history", "enrollments", "messages"] {
         api.get(&format!("/v1/contacts/nobody/{list}")).await.problem(404);
     }
 }
