@@ -94,12 +94,11 @@ template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint se
 functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
-# It starts the server itself, and stops it.
+# It starts the server itself, and stops it. The build is that of `make test`, so that the two share it.
 .PHONY: check-api
 check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
-	$(CARGO) build --locked --package dacapo-cli --bin dacapo
-	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) \
-		$(CARGO) run --quiet --locked --package dacapo-cli --bin dacapo --
+	$(CARGO) test --workspace --locked --no-run
+	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) "$${CARGO_TARGET_DIR:-target}/debug/dacapo"
 
 # Built for this machine, since it is here that they run. The runner's summary comes last.
 .PHONY: e2e

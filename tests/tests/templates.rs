@@ -48,11 +48,11 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         .spawn(move || {
             let _ = tell.send(work());
         })
-        .unwrap();
+        .expect("a thread");
     let done = told.recv_timeout(LONGEST);
     assert!(done.is_ok(), "it has panicked, or takes longer than {LONGEST:?}");
-    working.join().unwrap();
-    done.unwrap()
+    working.join().expect("it ends");
+    done.expect("it is done in time")
 }
 
 fn compiled_and_rendered(source: &str) -> [Result<String, RenderError>; 2] {
@@ -254,7 +254,9 @@ fn what_is_just_within_the_bounds_is_rendered() {
 #[test]
 fn filters_do_what_jinja_says() {
     let values = values();
-    let text = |source: &str| render(source, Escape::Text, &values).unwrap();
+    let text = |source: &str| {
+        render(source, Escape::Text, &values).unwrap_or_else(|error| panic!("{source}: {error}"))
+    };
     for (source, expected) in [
         ("{{ 'a b&c/ä'|urlencode }}", "a%20b%26c/%C3%A4"),
         (

@@ -81,6 +81,9 @@ pub struct Head {
     /// Whether contacts that are there may enter when it is resumed: it was paused when that was asked for.
     #[serde(default)]
     pub enrolls: bool,
+    /// The fields whose dates timers of the newest version follow.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub followed: BTreeSet<FieldKey>,
 }
 
 impl Head {
@@ -127,6 +130,12 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// A campaign whose timers follow the dates in a field, if there is one.
+    pub fn followed_by(&self, field: &str) -> Option<&CampaignId> {
+        let mut published = self.campaigns.iter().filter(|(_, head)| head.standing().is_some());
+        published.find(|(_, head)| head.followed.contains(field)).map(|(id, _)| id)
+    }
+
     /// The account, as decisions need it.
     pub fn account(&self) -> Account {
         Account {

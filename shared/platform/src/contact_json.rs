@@ -111,3 +111,14 @@ pub fn consent_of(word: &str) -> Option<Consent> {
         .into_iter()
         .find(|consent| consent_word(*consent) == word)
 }
+
+/// Whether a text looks like a BCP 47 tag.
+pub fn is_locale(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let language = parts.next().unwrap_or_default();
+    (2..=3).contains(&language.len())
+        && language.chars().all(|c| c.is_ascii_alphabetic())
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
+        })
+}

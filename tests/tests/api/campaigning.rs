@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
+use crate::input::import;
 
 const ANN: &str = "/v1/contacts/email:ann@example.com";
 
@@ -238,4 +239,49 @@ async fn r60_a_contact_in_no_campaign_has_a_line_for_its_change_and_nothing_else
     for list in ["history", "enrollments", "messages"] {
         api.get(&format!("/v1/contacts/nobody/{list}")).await.problem(404);
     }
+}
+
+#[tokio::test]
+async fn a_day_without_a_time_where_a_timer_counts_hours_is_a_warning() {
+    let api = Called::with_fields().await;
+    let document = json!({
+        "id": "booked",
+        "name": "Booked",
+        "elements": {
+            "in": { "type": "start", "when": { "tag": "Booked" }, "next": "before" },
+            "before": { "type": "date_timer", "field": "appointment", "offset": "-1 hour", "past": "end", "next": "done" },
+            "done": { "type": "end" }
+        }
+    });
+    let sent = json!({ "email": "ann@example.com", "appointment": "2026-12-01" });
+    assert_eq!(api.hook(&sent).await.get("warnings"), None, "nobody counts from it");
+    api.put("/v1/campaigns/booked", &document).await.is(201);
+    api.post("/v1/campaigns/booked/publish", &json!({})).await.is(200);
+    let answer = api.hook(&sent).await;
+    let warning = &answer["warnings"][0];
+    assert_eq!(
+        (&warning["path"], &warning["code"]),
+        (&json!("appointment"), &json!("no_time")),
+        "{answer}"
+    );
+    for part in ["\"2026-12-01\"", "midnight", "`booked`"] {
+        assert!(warning["message"].as_str().unwrap_or_default().contains(part), "{warning}");
+    }
+    // The value is written all the same, and a time of day is no reason to warn.
+    assert_eq!(api.ann().await["fields"]["appointment"], "2026-12-01T00:00:00Z");
+    for time in ["2026-12-01 00:00", "1764547200", "2026-12-01T14:30:00Z"] {
+        let sent = json!({ "email": "ann@example.com", "appointment": time });
+        assert_eq!(api.hook(&sent).await.get("warnings"), None, "{time}");
+    }
+    // The same by the API and in a file.
+    let fields = json!({ "fields": { "appointment": "1 Dec 2026" } });
+    let patched = api.patch("/v1/contacts/email:ann@example.com", &fields).await.is(200);
+    assert_eq!(patched["warnings"][0]["path"], "fields.appointment", "{patched}");
+    let bob = json!({ "email": "bob@example.com", "fields": { "appointment": "2026-12-01" } });
+    let created = api.post("/v1/contacts", &bob).await.is(201);
+    assert_eq!(created["warnings"][0]["code"], "no_time", "{created}");
+    let file = b"email,appointment\nann@example.com,2026-12-02\nbob@example.com,2026-12-02 10:00\n";
+    let imported = import(&api, "", "text/csv", file).await.is(200);
+    assert_eq!(imported["warnings"][0]["line"], 2, "{imported}");
+    assert_eq!(imported["warnings"].as_array().map(Vec::len), Some(1), "{imported}");
 }

@@ -141,7 +141,7 @@ async fn tags_are_assigned_and_withdrawn() {
     let body = json!({ "remove": ["lead"] });
     let ann = api.post(&format!("{ANN}/tags"), &body).await.is(200);
     assert_eq!(ann["changed"]["tags_removed"], json!(["Lead"]));
-    let wrong = json!({ "add": ["", "a,b"], "remove": ["fine"] });
+    let wrong = json!({ "add": ["", "x,y", "a,b"], "remove": ["fine"] });
     assert_eq!(api.post(&format!("{ANN}/tags"), &wrong).await.faults(422).len(), 2);
     api.post("/v1/contacts/nobody/tags", &body).await.problem(404);
 }

@@ -113,7 +113,7 @@ async fn a_contact_has_a_thousand_tags_at_most_whoever_assigns_them() {
     api.hook(&json!({ "email": "ann@example.com", "tags": tags })).await;
     let one_more = json!({ "email": "ann@example.com", "tags": ["T5", "One more"] });
     let full = |faults: Vec<(String, String)>| {
-        assert_eq!(faults, [("tags".to_owned(), "too_many".to_owned())])
+        assert_eq!(faults, [("tags".to_owned(), "too_many".to_owned())]);
     };
     full(api.post("/v1/hooks/contact", &one_more).await.faults(422));
     full(api.post(&format!("{ANN}/tags"), &json!({ "add": ["One more"] })).await.faults(422));

@@ -128,8 +128,12 @@ async fn an_address_that_is_left_or_taken_keeps_its_no() {
     assert_eq!(moved["consent"], "unsubscribed");
     api.hook(&ann()).await;
     assert_eq!(api.ann().await["consent"], "unsubscribed", "the address that was left");
+    // The person who left this address had taken the no over: it is the same person's.
     api.hook(&json!({ "email": "bob@example.com" })).await;
-    assert_eq!(api.get(bob).await.is(200)["consent"], "subscribed");
+    assert_eq!(api.get(bob).await.is(200)["consent"], "unsubscribed");
+    api.hook(&json!({ "email": "eve@example.com" })).await;
+    let eve = api.get("/v1/contacts/email:eve@example.com").await.is(200);
+    assert_eq!(eve["consent"], "subscribed");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! as the same moment, and that nothing here looks at a clock: the present is always an argument.
 
 mod moments;
+mod numbers;
 mod reading;
 mod span;
 pub(crate) mod stored_by;
@@ -22,7 +23,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, U
 
 pub use chrono_tz::Tz as Zone;
 pub use moments::{next_moment, window_opening};
-pub use reading::{parse_date, parse_datetime, read_date, read_datetime};
+pub use reading::{is_only_a_day, parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};
 pub use time_of_day::{InvalidTimeOfDay, TimeOfDay};
 pub use unreadable::UnreadableDate;

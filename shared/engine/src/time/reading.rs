@@ -4,10 +4,9 @@
 //! forms that would be clear, unless the account says which of the two is the day. A `datetime` without an offset is read in
 //! the zone (R4). Nothing is guessed from the present.
 
-use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
-};
+use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use super::numbers::moment_of_number;
 use super::tokens::{Piece, Token, tokens};
 use super::{
     Instant, UnreadableDate, Zone, beginning_of_day, day_of, instant_of, words, zone_named,
@@ -75,49 +74,15 @@ pub fn read_date(text: &str, conventions: &Conventions) -> Result<NaiveDate, Unr
     }
 }
 
+/// Whether a text names a day and no time.
+pub fn is_only_a_day(text: &str, conventions: &Conventions) -> bool {
+    let is_number = matches!(moment_of_number(text), Err(_) | Ok(Some(_)));
+    !is_number && read(text, conventions.slashes).is_ok_and(|written| written.time.is_none())
+}
+
 fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Option<Instant> {
     local.checked_sub_offset(offset).map(|utc| utc.and_utc())
 }
-
-/// The moment that a bare number names, if the text is one. Programs write fractions of it, too.
-fn moment_of_number(text: &str) -> Result<Option<Instant>, UnreadableDate> {
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
-        return Ok(None);
-    }
-    let number = sign * whole.parse::<i64>().unwrap_or(i64::MAX);
-    let at = match whole.len() {
-        // Digits of a calendar date, which milliseconds could be as well.
-        12 | 14 if is_written_together(whole) => return Ok(None),
-        5 if (SHEETS_FROM..SHEETS_UNTIL).contains(&number) => {
-            return Err(UnreadableDate::SheetNumber { text: text.to_owned() });
-        }
-        10 => DateTime::<Utc>::from_timestamp(number, 0),
-        11..=15 => DateTime::<Utc>::from_timestamp_millis(number),
-        _ => return Ok(None),
-    };
-    match at.filter(|at| (1900..=9999).contains(&at.year())) {
-        Some(at) => Ok(Some(at)),
-        None => Err(UnreadableDate::OutOfRange { text: text.to_owned() }),
-    }
-}
-
-/// Whether digits could be a date and a time without marks: `202612011430`, `20261201143000`.
-fn is_written_together(digits: &str) -> bool {
-    let form = if digits.len() == 12 { "%Y%m%d%H%M" } else { "%Y%m%d%H%M%S" };
-    NaiveDateTime::parse_from_str(digits, form).is_ok_and(|at| (1900..=2199).contains(&at.year()))
-}
-
-/// Days since 1900 that spreadsheets write for the years 1954 to 2119.
-const SHEETS_FROM: i64 = 20_000;
-/// See [`SHEETS_FROM`].
-const SHEETS_UNTIL: i64 = 80_000;
 
 /// What a text says, before a zone is applied.
 struct Written {

@@ -13,11 +13,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::extract::Json;
 use super::problem::{Fault, Problem};
-use super::reading::is_locale;
 use super::shapes::{ConsentWord, DateOrderWord};
 use super::surface::{Surface, calls};
 use crate::catalog::Settings;
-use crate::contact_json::{consent_of, instant_json};
+use crate::contact_json::{consent_of, instant_json, is_locale};
 use crate::contacts::consent_word;
 use crate::platform::Platform;
 use crate::ports::Trouble;
@@ -69,8 +68,7 @@ struct SenderShape {
 }
 
 /// Settings to be changed. It describes: they are read one by one, so that everything that is wrong can be said.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes")]
+#[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenAccount {
     /// An IANA name.

@@ -5,6 +5,7 @@ use dacapo_engine::ids::Tag;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem::Fault;
 use crate::contact_json::ContactShape;
 
 /// What was changed; all lists are empty if nothing was.
@@ -40,4 +41,21 @@ pub struct ChangedContact {
     contact: ContactShape,
     /// What the call changed.
     changed: Changed,
+}
+
+/// What has to be told about what was written.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Told {
+    /// What may not be what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<Fault>,
+}
+
+/// A contact as it was written, and what has to be told about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WarnedContact {
+    #[serde(flatten)]
+    pub(super) contact: ContactShape,
+    #[serde(flatten)]
+    pub(super) told: Told,
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
-use super::changes::{Changed, ChangedContact};
+use super::changes::{Changed, ChangedContact, Told, WarnedContact};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
@@ -146,7 +146,7 @@ async fn list(
 
 /// Creates a contact; 409 if the address belongs to one.
 #[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
-    responses((status = 201, body = ContactShape), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = WarnedContact), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn create(
     State(api): State<Api>,
     holder: Holder,
@@ -154,11 +154,15 @@ async fn create(
     Json(sent): Json<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
-    let Read { email, mut patch, .. } = Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
+    let Read { email, mut patch, doubtful, .. } =
+        Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
     // Whoever writes the consent of a contact means it.
     patch.resubscribe = patch.consent.is_some();
-    let answer =
-        |written: &Written| Answer::showing(StatusCode::CREATED, &written.contact, &json!({}));
+    let answer = |written: &Written| {
+        let told = Told { warnings: doubtful.clone() };
+        let kept = Told { warnings: doubtful.iter().map(Fault::without_words).collect() };
+        Answer::showing(StatusCode::CREATED, &written.contact, &told, &kept)
+    };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let email = email.unwrap_or_default();
     let written = api.platform.create_contact(&email, &patch, &holder.author(), &together).await?;
@@ -181,17 +185,17 @@ async fn get(
 #[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = WrittenContact,
-    responses((status = 200, body = ContactShape), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,
     holder: Holder,
     Path(id): Path<String>,
     Json(sent): Json<Map<String, Value>>,
-) -> Result<axum::Json<ContactShape>, Problem> {
+) -> Result<axum::Json<WarnedContact>, Problem> {
     let contact = contact_named(&api, &id).await?;
     let loaded = api.platform.catalog().await?;
     let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
-    let Read { email, mut patch, .. } = reader.read(&sent)?;
+    let Read { email, mut patch, doubtful, .. } = reader.read(&sent)?;
     patch.resubscribe = patch.consent.is_some();
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
@@ -202,7 +206,8 @@ async fn patch(
     if written.change.is_none() {
         api.platform.nothing_changed(&written.contact, &patch, &by).await?;
     }
-    Ok(axum::Json(ContactShape::from(&written.contact)))
+    let (contact, told) = (ContactShape::from(&written.contact), Told { warnings: doubtful });
+    Ok(axum::Json(WarnedContact { contact, told }))
 }
 
 /// Erases everything about the person.
@@ -320,7 +325,8 @@ async fn change(
     let contact = contact_named(api, id).await?;
     let answer = |written: &Written| {
         let changed = Changed::from(written.change.as_ref());
-        Answer::showing(StatusCode::OK, &written.contact, &json!({ "changed": changed }))
+        let changed = json!({ "changed": changed });
+        Answer::showing(StatusCode::OK, &written.contact, &changed, &changed)
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();

@@ -52,7 +52,7 @@ pub(super) fn columns_of(
     for (name, column, sureness) in &headings {
         // A column with the very name outranks one that resembles it.
         let known = column
-            .filter(|column| *sureness == Sureness::Exact || column.is_empty() || !named(*column));
+            .filter(|column| *sureness == Sureness::Exact || column.is_empty() || !named(column));
         let column = match known {
             _ if name.is_empty() => String::new(),
             Some(known) => known.to_owned(),

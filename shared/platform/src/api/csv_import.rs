@@ -37,7 +37,7 @@ use super::extract::{Query, media_type};
 use super::hooks::create_fields;
 use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
-use super::reading::{How, Invalid, Manner, Reader, UnknownFields};
+use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
 use super::skipping;
 use super::surface::{Surface, calls};
@@ -63,8 +63,9 @@ const MOST_REFUSED: usize = 500;
 /// How long it is known how far an import is.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// How many rows of which values were left out are told; all of them are in the history of their contacts.
-const MOST_SKIPPED: usize = 200;
+/// How many rows of which values were left out are told, and how many with something doubtful; what was left out is in the
+/// history of the contacts.
+const MOST_TOLD: usize = 200;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, import)
@@ -108,6 +109,9 @@ struct Imported {
     /// What was left out, by line: of the first 200 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<RefusedRow>,
+    /// What was written and may not be what was meant, by line: of the first 200 such lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<RefusedRow>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
@@ -128,8 +132,8 @@ impl Imported {
     /// The same without what the rows said.
     fn without_words(&self) -> Self {
         let mut kept = self.clone();
-        for fault in kept.errors.iter_mut().chain(&mut kept.skipped).flat_map(|row| &mut row.errors)
-        {
+        let rows = kept.errors.iter_mut().chain(&mut kept.skipped).chain(&mut kept.warnings);
+        for fault in rows.flat_map(|row| &mut row.errors) {
             *fault = fault.without_words();
         }
         kept
@@ -212,10 +216,16 @@ struct Import<'a> {
 
 /// What came of a row.
 enum Came {
-    Created(Vec<Fault>),
-    Changed(Vec<Fault>),
-    Unchanged(Vec<Fault>),
+    Created(Told),
+    Changed(Told),
+    Unchanged(Told),
     Refused(Vec<Fault>),
+}
+
+/// What has to be told about a row that was taken.
+struct Told {
+    skipped: Vec<Fault>,
+    doubtful: Vec<Fault>,
 }
 
 /// A row as a contact would be posted, with its line.
@@ -327,30 +337,25 @@ impl Import<'_> {
         came.sort_by_key(|(line, _)| *line);
         for (line, came) in came {
             self.now.rows += 1;
-            let skipped = match came {
-                Came::Created(skipped) => {
-                    self.now.created += 1;
-                    skipped
-                }
-                Came::Changed(skipped) => {
-                    self.now.changed += 1;
-                    skipped
-                }
-                Came::Unchanged(skipped) => {
-                    self.now.unchanged += 1;
-                    skipped
-                }
+            let (count, Told { skipped, doubtful }) = match came {
+                Came::Created(told) => (&mut self.now.created, told),
+                Came::Changed(told) => (&mut self.now.changed, told),
+                Came::Unchanged(told) => (&mut self.now.unchanged, told),
                 Came::Refused(errors) => {
                     self.now.refused += 1;
                     self.now.errors.push(RefusedRow { line, errors });
-                    Vec::new()
+                    continue;
                 }
             };
+            *count += 1;
             if !skipped.is_empty() {
                 self.now.skipped_rows += 1;
-                if self.now.skipped.len() < MOST_SKIPPED {
+                if self.now.skipped.len() < MOST_TOLD {
                     self.now.skipped.push(RefusedRow { line, errors: skipped });
                 }
+            }
+            if !doubtful.is_empty() && self.now.warnings.len() < MOST_TOLD {
+                self.now.warnings.push(RefusedRow { line, errors: doubtful });
             }
         }
         Ok(())
@@ -401,8 +406,8 @@ impl Import<'_> {
             unknown_fields: UnknownFields::Refuse,
             invalid: self.how.invalid,
         };
-        let (mut patch, skipped) = match Reader::new(loaded, before.as_ref(), how).read(&sent) {
-            Ok(read) => (read.patch, read.skipped),
+        let (mut patch, told) = match Reader::new(loaded, before.as_ref(), how).read(&sent) {
+            Ok(Read { patch, skipped, doubtful, .. }) => (patch, Told { skipped, doubtful }),
             Err(problem) => return Ok(Came::Refused(problem.into_faults())),
         };
         // The same row again changes nothing.
@@ -410,13 +415,13 @@ impl Import<'_> {
         patch.suppressed = suppressed.map(Some);
         resubscribing.put_into(&mut patch);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
-            Ok(skipping::line(platform, written, &self.by, &skipped)?.into_iter().collect())
+            Ok(skipping::line(platform, written, &self.by, &told.skipped)?.into_iter().collect())
         };
         let came = platform.upsert(address, &patch, &self.by, &together).await;
         match came {
-            Ok(written) if written.created => Ok(Came::Created(skipped)),
-            Ok(written) if written.change.is_some() => Ok(Came::Changed(skipped)),
-            Ok(_) => Ok(Came::Unchanged(skipped)),
+            Ok(written) if written.created => Ok(Came::Created(told)),
+            Ok(written) if written.change.is_some() => Ok(Came::Changed(told)),
+            Ok(_) => Ok(Came::Unchanged(told)),
             Err(full @ WriteError::TooManyTags) => {
                 Ok(Came::Refused(vec![Fault::new("tags", "too_many", full)]))
             }

@@ -81,7 +81,7 @@ struct PostAnswer {
     /// The number of changes of the contact so far.
     rev: u64,
     changed: Changed,
-    /// What was written otherwise than it was sent.
+    /// What was written otherwise than it was sent, or may not be what was meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Fault>,
     /// What was left out because it could not be read: only with `invalid=skip`.
@@ -134,16 +134,21 @@ async fn contact(
     };
     let by = holder.author();
     let answer = |written: &Written, read: &Read| {
-        let says = |skipped: Vec<Fault>| PostAnswer {
+        let says = |skipped: Vec<Fault>, doubtful: Vec<Fault>| PostAnswer {
             contact_id: written.contact.id.to_string(),
             created: written.created,
             rev: written.contact.rev,
             changed: written.change.as_ref().into(),
-            warnings: resubscribing.told(&read.patch, written).into_iter().collect(),
+            warnings: resubscribing
+                .told(&read.patch, written)
+                .into_iter()
+                .chain(doubtful)
+                .collect(),
             skipped,
         };
-        let kept = read.skipped.iter().map(Fault::without_words).collect();
-        let (says, kept) = (says(read.skipped.clone()), says(kept));
+        let kept = |told: &[Fault]| told.iter().map(Fault::without_words).collect();
+        let kept = says(kept(&read.skipped), kept(&read.doubtful));
+        let says = says(read.skipped.clone(), read.doubtful.clone());
         Answer::about(StatusCode::OK, &written.contact.id, &says, &kept)
     };
     let together = |written: &Written, read: &Read| -> Result<Vec<Write>, Error> {

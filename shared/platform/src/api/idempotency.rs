@@ -74,15 +74,15 @@ impl Answer {
         Ok(Self { status, text: json_text(body)?, about: None })
     }
 
-    /// An answer that shows a contact and says `rest`, an object, behind it.
+    /// An answer that shows a contact and says `rest`, an object, behind it; a repeat says what is `kept`.
     pub(super) fn showing<T: Serialize>(
         status: StatusCode,
         contact: &Contact,
         rest: &T,
+        kept: &T,
     ) -> Result<Self, Error> {
-        let rest = json_text(rest)?;
-        let text = joined(&json_text(&ContactShape::from(contact))?, &rest);
-        let about = About { contact: contact.id.clone(), kept: rest, shown: true };
+        let text = joined(&json_text(&ContactShape::from(contact))?, &json_text(rest)?);
+        let about = About { contact: contact.id.clone(), kept: json_text(kept)?, shown: true };
         Ok(Self { status, text, about: Some(about) })
     }
 

@@ -59,7 +59,8 @@ pub use contacts::WrittenContact;
 pub use hooks::PostedContact;
 pub use journeys::message_json;
 pub use problem::{Fault, Problem};
-pub use reading::is_locale;
+
+pub use crate::contact_json::is_locale;
 use surface::{Description, Surface};
 
 /// What every call is given: the same, however often it is cloned.

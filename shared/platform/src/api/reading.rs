@@ -17,7 +17,7 @@ use dacapo_engine::conventions::Conventions;
 use dacapo_engine::field::{BUILT_IN, FieldType, FieldValue, RESERVED, built_in, quoted};
 use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::text;
-use dacapo_engine::time::{Zone, zone_named};
+use dacapo_engine::time::{Zone, is_only_a_day, zone_named};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -27,8 +27,8 @@ use super::person_names::split;
 use super::problem::{Fault, Problem};
 use super::sorting::{Sent, Sorted};
 use super::tag_lists::{self, For};
-use crate::catalog::Loaded;
-use crate::contact_json::consent_of;
+use crate::catalog::{Catalog, Loaded};
+use crate::contact_json::{consent_of, is_locale};
 
 /// What is done about fields that the account does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -94,10 +94,13 @@ pub(super) struct Read {
     pub(super) new_fields: BTreeMap<FieldKey, FieldType>,
     /// What was left out, because it could not be read.
     pub(super) skipped: Vec<Fault>,
+    /// What is written, and may not be what was meant.
+    pub(super) doubtful: Vec<Fault>,
 }
 
 /// Reads members of a contact.
 pub(super) struct Reader<'a> {
+    catalog: &'a Catalog,
     fields: &'a BTreeMap<FieldKey, FieldDefinition>,
     before: Option<&'a Contact>,
     how: How,
@@ -114,9 +117,9 @@ impl<'a> Reader<'a> {
         let zone = before.and_then(Contact::zone).unwrap_or(account_zone);
         let settings = &loaded.catalog.settings;
         let conventions = Conventions::of_senders(zone, &settings.locale, settings.date_order);
-        let fields = &loaded.catalog.fields;
+        let (catalog, fields) = (&loaded.catalog, &loaded.catalog.fields);
         let (read, faults) = (Read::default(), Vec::new());
-        Self { fields, before, how, account_zone, conventions, read, faults }
+        Self { catalog, fields, before, how, account_zone, conventions, read, faults }
     }
 
     /// Reads everything that was sent.
@@ -460,8 +463,27 @@ impl<'a> Reader<'a> {
     fn value(&mut self, path: &str, key: &str, kind: FieldType, value: &Value) {
         match kind.read_sent(value, &self.conventions) {
             Ok(None) if !value.is_null() => {}
-            Ok(value) => self.set(key, value),
+            Ok(read) => {
+                if kind == FieldType::Datetime {
+                    self.look_for_a_time(path, key, value);
+                }
+                self.set(key, read);
+            }
             Err(why) => self.unreadable(path, "value", why),
+        }
+    }
+
+    /// A day without a time, where a timer waits for the moment, is hardly what is meant.
+    fn look_for_a_time(&mut self, path: &str, key: &str, value: &Value) {
+        let day = value.as_str().is_some_and(|text| is_only_a_day(text, &self.conventions));
+        if let Some(campaign) = self.catalog.followed_by(key).filter(|_| day) {
+            let message = format!(
+                "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` count from \
+                 that moment; send a time as well, such as 2026-12-01T14:30",
+                quoted(value),
+                self.conventions.zone.name()
+            );
+            self.read.doubtful.push(Fault::new(path, "no_time", message));
         }
     }
 
@@ -470,15 +492,4 @@ impl<'a> Reader<'a> {
             self.read.patch.fields.insert(key, value);
         }
     }
-}
-
-/// Whether a text looks like a BCP 47 tag.
-pub fn is_locale(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let language = parts.next().unwrap_or_default();
-    (2..=3).contains(&language.len())
-        && language.chars().all(|c| c.is_ascii_alphabetic())
-        && parts.all(|part| {
-            (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
-        })
 }

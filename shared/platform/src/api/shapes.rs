@@ -1,14 +1,13 @@
 //! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A program that uses the
 //! description then knows what to send and what to expect.
 
-#![expect(dead_code, reason = "they only describe")]
-
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How a contact stands in a campaign.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum EnrollmentStatus {
     Active,
@@ -20,7 +19,7 @@ pub(crate) enum EnrollmentStatus {
 }
 
 /// How a campaign stands.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum CampaignStatus {
     Draft,
@@ -29,7 +28,7 @@ pub(crate) enum CampaignStatus {
 }
 
 /// Whether a contact wants marketing mail.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum ConsentWord {
     Subscribed,
@@ -38,7 +37,7 @@ pub(crate) enum ConsentWord {
 }
 
 /// Which of two numbers in a date is the day.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum DateOrderWord {
     DayFirst,
@@ -46,7 +45,7 @@ pub(crate) enum DateOrderWord {
 }
 
 /// The type of a field.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum FieldTypeWord {
     Text,
@@ -57,7 +56,7 @@ pub(crate) enum FieldTypeWord {
 }
 
 /// What became of a message.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum MessageStatusWord {
     Claimed,
@@ -69,7 +68,7 @@ pub(crate) enum MessageStatusWord {
 }
 
 /// How far a mass action is.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum MassActionStatus {
     Queued,
@@ -80,7 +79,7 @@ pub(crate) enum MassActionStatus {
 }
 
 /// Campaigns that are meant.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum CampaignSelection {
     /// Their ids.
@@ -90,14 +89,14 @@ pub(crate) enum CampaignSelection {
 }
 
 /// The word `all`.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum All {
     All,
 }
 
 /// Contacts that are meant.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum ContactSelection {
     /// By their ids.
@@ -111,7 +110,7 @@ pub(crate) enum ContactSelection {
 }
 
 /// Contacts that a mass action is about.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum SelectedContacts {
     /// So many were named.
@@ -123,7 +122,7 @@ pub(crate) enum SelectedContacts {
 }
 
 /// Contacts by their ids.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByIds {
     #[schema(min_items = 1, max_items = 10_000)]
@@ -131,7 +130,7 @@ pub(crate) struct ByIds {
 }
 
 /// Contacts by their addresses.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByEmails {
     #[schema(min_items = 1, max_items = 10_000)]
@@ -139,27 +138,27 @@ pub(crate) struct ByEmails {
 }
 
 /// Contacts that have a tag.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByTag {
     tag: String,
 }
 
 /// How many contacts were named.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Named {
     named: u64,
 }
 
 /// The word `enrolled`.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum Enrolled {
     Enrolled,
 }
 
 /// The words `enrolled` and `everybody`.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum Everybody {
     Enrolled,
@@ -167,7 +166,7 @@ pub(crate) enum Everybody {
 }
 
 /// Several texts as they are sent: a list, or one text with commas between them.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum SentList {
     List(Vec<String>),
@@ -176,7 +175,7 @@ pub(crate) enum SentList {
 
 /// Tags that a contact is to have: all of them as a list or a text with commas; or an object, in which `null` withdraws a
 /// tag.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum WantedTags {
     List(Vec<String>),
@@ -185,7 +184,7 @@ pub(crate) enum WantedTags {
 }
 
 /// The value of a custom field: dates are texts.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum FieldJson {
     Text(String),
@@ -194,7 +193,7 @@ pub(crate) enum FieldJson {
 }
 
 /// A value of a field as it is written: `null` clears it.
-#[derive(ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum WrittenFieldJson {
     Text(String),

@@ -120,6 +120,7 @@ impl Platform {
                     let head = there_mut(catalog, id)?;
                     head.version += 1;
                     head.name.clone_from(&name);
+                    head.followed = source.document.followed_fields();
                     head.draft = false;
                     let mut resumes = false;
                     if head.withdrawn {

@@ -6,7 +6,7 @@
 
 mod elements;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,31 @@ pub struct Document {
     /// The e-mails, by the key that `email` elements name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<String, Email>,
+}
+
+impl Document {
+    /// The fields whose dates timers follow (R21).
+    pub fn followed_fields(&self) -> BTreeSet<FieldKey> {
+        let timers = self.elements.iter().filter_map(|(_, element)| match element {
+            Element::DateTimer(timer) => Some(timer.field.clone()),
+            Element::Start(_)
+            | Element::Event(_)
+            | Element::Goal(_)
+            | Element::Email(_)
+            | Element::Wait(_)
+            | Element::Condition(_)
+            | Element::Split(_)
+            | Element::Tag(_)
+            | Element::SetField(_)
+            | Element::Reset(_)
+            | Element::Restart(_)
+            | Element::StopCampaign(_)
+            | Element::StartCampaign(_)
+            | Element::Webhook(_)
+            | Element::End(_) => None,
+        });
+        timers.collect()
+    }
 }
 
 /// A name and an address.
