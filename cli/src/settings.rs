@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dacapo_embedded::clock::{ClockKind, last_instant};
-use dacapo_engine::time::Zone;
+use dacapo_engine::time::{Zone, zone_named};
 
 /// A campaign engine that goes back to the beginning: contacts run through campaigns once, until they are
 /// reset or restarted.
@@ -53,7 +53,7 @@ pub(crate) struct Serve {
     #[arg(long, default_value = "real", value_parser = clock, value_name = "CLOCK")]
     pub(crate) clock: ClockKind,
     /// The account's time zone, such as Europe/Berlin; as it was, or UTC, without it.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(crate) time_zone: Option<Zone>,
     /// The account's language, such as de or en-GB: how dates are written to contacts without one, and in their history; as
     /// it was, or en, without it.
@@ -158,6 +158,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
         Ok(_) | Err(_) => Err("write a number of seconds from 1 to 3600".to_owned()),
     }
+}
+
+/// A time zone, as the account's settings take it.
+fn zone(text: &str) -> Result<Zone, String> {
+    zone_named(text).ok_or_else(|| {
+        format!("{text:?} is no time zone; write an IANA name such as Europe/Berlin")
+    })
 }
 
 /// A language tag, as the account's settings take it.
