@@ -100,17 +100,20 @@ check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the A
 	$(CARGO) test --workspace --locked --no-run
 	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) "$${CARGO_TARGET_DIR:-target}/debug/dacapo"
 
-# Built for this machine, since it is here that they run. The runner's summary comes last.
+# Built for this machine, since it is here that they run. The tests are built with all others, so that dependencies are
+# compiled once for `make test` and for this. The runner's summary comes last.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
+e2e: ALL := --workspace --locked --features dacapo-deployed-tests/stack
 e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+	$(CARGO) test $(ALL) --no-run
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		runner="nextest run --no-fail-fast --test-threads 16"; \
+		runner=(nextest run $(ALL) --no-fail-fast --test-threads 16 --filterset 'package(dacapo-deployed-tests)'); \
 	else \
-		runner="test --no-fail-fast"; \
+		runner=(test $(ALL) --no-fail-fast --test stack --test journeys); \
 	fi; \
-	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" $(CARGO) run --locked --package dacapo-deployed-tests --bin with-stack -- \
-		--architecture $(ARCHITECTURE) -- $(CARGO) $$runner --locked --package dacapo-deployed-tests --features stack --test stack --test journeys
+	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" "$${CARGO_TARGET_DIR:-target}/debug/with-stack" \
+		--architecture $(ARCHITECTURE) -- $(CARGO) "$${runner[@]}"
 
 # Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
 .PHONY: test-functions

@@ -2,8 +2,8 @@
 //!
 //! | what fails | is |
 //! |---|---|
-//! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
-//! | MAIL, RCPT or DATA with 4xx; no answer to RCPT or DATA; the end of the mail with 4xx | not now |
+//! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421 to MAIL, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
+//! | MAIL, RCPT or DATA with 4xx; no answer to RCPT or DATA, or 421; the end of the mail with 4xx | not now |
 //! | MAIL, RCPT, DATA or the end of the mail with 5xx | refused |
 //! | anything else once the mail itself was begun | unknown: the server may have taken it |
 //!
@@ -16,6 +16,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -111,9 +112,14 @@ impl Smtp {
     }
 
     /// A connection on which the server waits for the content of this mail.
-    async fn ready(&self, message: &Message, content: &[u8]) -> Result<Ready, Failed> {
+    async fn ready(
+        &self,
+        message: &Message,
+        content: &[u8],
+        taken_up: &AtomicBool,
+    ) -> Result<Ready, Failed> {
         if let Some(kept) = self.kept() {
-            match Ready::on(kept, message, content, &self.bounds).await {
+            match Ready::on(kept, message, content, &self.bounds, taken_up).await {
                 Ok(ready) => return Ok(ready),
                 // Of a connection that was left alone the server may have tired meanwhile.
                 Err(Failed::Service(_)) => {}
@@ -121,16 +127,22 @@ impl Smtp {
             }
         }
         let connection = session(&self.server, &self.bounds).await?;
-        Ready::on(connection, message, content, &self.bounds).await
+        Ready::on(connection, message, content, &self.bounds, taken_up).await
     }
 
     async fn attempt(&self, message: &Message) -> Result<String, Failed> {
         let content = message.formatted();
         let bound = self.bounds.before_content;
+        let taken_up = AtomicBool::new(false);
         let ready = tokio::select! {
-            ready = tokio::time::timeout(bound, self.ready(message, &content)) => {
-                let late = || format!("the mail server was not ready within {}", told(bound));
-                ready.unwrap_or_else(|_| Err(Failed::Service(late())))?
+            ready = tokio::time::timeout(bound, self.ready(message, &content, &taken_up)) => {
+                let late = format!("the mail server was not ready within {}", told(bound));
+                match ready {
+                    Ok(ready) => ready?,
+                    // It was ready for mail: this one is what takes so long.
+                    Err(_) if taken_up.load(Ordering::Relaxed) => return Err(Failed::Later(late)),
+                    Err(_) => return Err(Failed::Service(late)),
+                }
             }
             () = self.stopping.told() => return Err(Failed::Stopping),
         };

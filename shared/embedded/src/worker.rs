@@ -441,6 +441,7 @@ impl Work {
             Ok(Done::Yes) if matches!(message, Message::Erase(_)) => {
                 if self.erasure.happened(self.store.last_change()?) {
                     self.store.want_rebuild().await?;
+                    self.erasure.noted(true);
                 }
                 Ok(Done::Yes)
             }
@@ -463,7 +464,8 @@ impl Work {
             let scrubbed = self.store.scrub(now).await;
             match scrubbed {
                 Ok(true) => self.erasure.is_over(),
-                Ok(false) => {}
+                // The file may have been rebuilt, while the log could not be cut: it is cut later.
+                Ok(false) => self.erasure.noted(false),
                 // A full disk must not keep the rest from being done.
                 Err(error) => tracing::warn!(%error, "what was erased is still in the files"),
             }

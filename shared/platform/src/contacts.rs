@@ -293,6 +293,13 @@ impl Platform {
             return Err(WriteError::TooManyTags);
         }
         let moved = moved(before, patch);
+        // Who has the address is asked first: as long as somebody has it, it is the contact that says no, and not the store.
+        if let Some(to) = moved
+            && let Some(owner) = self.contact_of(to).await?
+            && owner != before.id
+        {
+            return Err(WriteError::AddressTaken(owner));
+        }
         let refusal = match moved {
             Some(to) => self.refusal(to, &self.catalog().await?.catalog.secret).await?,
             None => None,
@@ -353,11 +360,6 @@ impl Platform {
             return Ok(());
         }
         if let Some(new) = &new {
-            if let Some(owner) = self.contact_of(new).await?
-                && owner != after.id
-            {
-                return Err(WriteError::AddressTaken(owner));
-            }
             let owner = item(self.keys.address(new), &StoredAddress { contact: after.id.clone() })?;
             writes.push(Write::put(owner, Condition::Absent));
         }

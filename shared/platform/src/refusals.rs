@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
-use crate::table::{Condition, Key, Write};
+use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// What an address has said no to.
@@ -90,15 +90,16 @@ impl Platform {
         Write::delete(self.refusal_key(address, secret), Condition::Always)
     }
 
-    /// The mail service has said that an address which belongs to nobody any more takes no mail.
+    /// The mail service has said that an address which belongs to nobody any more takes no mail. Says whether that is known
+    /// now; not so if somebody has the address by now, or something was remembered meanwhile.
     pub(crate) async fn remember_suppressed(
         &self,
         address: &str,
         why: Suppression,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let catalog = self.catalog().await?;
         if catalog.catalog.erased_by.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let before = self.refusal(address, &catalog.catalog.secret).await?;
         let said = before.and_then(|before| before.suppressed);
@@ -108,8 +109,21 @@ impl Platform {
         };
         let unsubscribed = before.is_some_and(|before| before.unsubscribed);
         let refusal = Refusal { unsubscribed, suppressed: Some(suppressed) };
-        let write = self.remember(address, refusal).await?;
-        Ok(self.write(vec![write]).await?)
+        if before == Some(refusal) {
+            return Ok(true);
+        }
+        let key = self.refusal_key(address, &self.secret().await?);
+        // What is there only becomes stronger; what is not there may be written by another.
+        let condition = if before.is_some() { Condition::Present } else { Condition::Absent };
+        let writes = vec![
+            Write::put(item(key, &refusal)?, condition),
+            Write::check(self.keys.address(&folded(address)), Condition::Absent),
+        ];
+        match self.write(writes).await {
+            Ok(()) => Ok(true),
+            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The account's secret, which is made if there is none yet.

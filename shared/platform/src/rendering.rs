@@ -86,8 +86,7 @@ impl<'a> Renderer<'a> {
 ///
 /// If the HTML is too long for the small budget.
 pub fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
-    let shape = Shape::of(html);
-    if shape.tags > MOST_TAGS || shape.depth > DEEPEST_HTML || shape.boxes > DEEPEST_BOXES {
+    if Shape::of(html).is_too_much() {
         return Ok(without_tags(html));
     }
     if budget == Budget::Small && html.len() > SMALL_HTML {
@@ -106,9 +105,14 @@ struct Shape {
 }
 
 impl Shape {
+    /// An end closes everything within the element that it names, and nothing if none of that name is open.
     fn of(html: &str) -> Self {
         let mut shape = Self::default();
-        let (mut depth, mut boxes) = (0_usize, 0_usize);
+        let mut open: Vec<String> = Vec::new();
+        let is_box = |name: &String| {
+            matches!(name.as_str(), "ul" | "ol" | "dl" | "table" | "blockquote" | "pre")
+        };
+        let mut boxes = 0;
         for (at, _) in html.match_indices('<') {
             let rest = &html[at + 1..];
             let closes = rest.starts_with('/');
@@ -123,19 +127,26 @@ impl Shape {
                 continue;
             }
             shape.tags += 1;
-            let is_box =
-                matches!(name.as_str(), "ul" | "ol" | "dl" | "table" | "blockquote" | "pre");
-            if closes {
-                depth = depth.saturating_sub(1);
-                boxes = boxes.saturating_sub(usize::from(is_box));
-            } else if !STAND_ALONE.contains(&name.as_str()) {
-                depth += 1;
-                boxes += usize::from(is_box);
+            if shape.is_too_much() {
+                break;
             }
-            shape.depth = shape.depth.max(depth);
+            if STAND_ALONE.contains(&name.as_str()) {
+                continue;
+            }
+            if !closes {
+                boxes += usize::from(is_box(&name));
+                open.push(name);
+            } else if let Some(its) = open.iter().rposition(|one| *one == name) {
+                boxes -= open.drain(its..).filter(is_box).count();
+            }
+            shape.depth = shape.depth.max(open.len());
             shape.boxes = shape.boxes.max(boxes);
         }
         shape
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.tags > MOST_TAGS || self.depth > DEEPEST_HTML || self.boxes > DEEPEST_BOXES
     }
 }
 
@@ -174,5 +185,12 @@ mod tests {
     fn what_is_nested_too_deep_is_text_without_layout() {
         let html = "<ul><li>".repeat(50) + "Ann &amp; Co" + &"</li></ul>".repeat(50) + "<p>End</p>";
         assert_eq!(text_of_html(&html, Budget::Small).unwrap(), "Ann & Co\nEnd");
+        // Ends of what is not open, or need not be written, make nothing shallower.
+        for opens in ["<div><p></p>", "<blockquote></ul>", "<div></div >"] {
+            let deep = opens.repeat(3_000) + "Ann";
+            let is_deep = Shape::of(&deep).is_too_much();
+            assert_eq!(is_deep, opens != "<div></div >", "{opens}");
+        }
+        assert_eq!(Shape::of("<div><span></div><div>").depth, 2);
     }
 }

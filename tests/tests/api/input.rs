@@ -88,6 +88,15 @@ async fn empty_is_not_sent_and_clearing_is_asked_for_by_name() {
     let ann = api.ann().await;
     assert_eq!((&ann["phone"], &ann["fields"]["city"]), (&Value::Null, &Value::Null));
     form(&api, FORM, b"email=ann%40example.com&clear=score").await.is(200);
+    // Of several values of a name the last that says something counts, wherever it stands.
+    for ticked in
+        ["city=Ulm&city=", "fields[city]=Kiel&fields[city]=", "fields.city=Bonn&fields.city="]
+    {
+        form(&api, FORM, format!("email=ann%40example.com&{ticked}").as_bytes()).await.is(200);
+        let city = ticked.split(['=', '&']).nth(1);
+        assert_eq!(api.ann().await["fields"]["city"].as_str(), city, "{ticked}");
+    }
+    api.hook(&json!({ "email": "ann@example.com", "clear": "city" })).await;
     assert_eq!(api.ann().await["fields"]["score"], Value::Null);
     api.hook(&json!({ "email": "ann@example.com", "appointment": null })).await;
     assert_eq!(api.ann().await["fields"], json!({}));

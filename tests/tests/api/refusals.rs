@@ -93,9 +93,10 @@ async fn a_webhook_key_takes_no_unsubscription_back_unless_it_says_so_by_name() 
     posted(&api, &key, &json!({ "email": "ann@example.com", "resubscribe": "yes" })).await;
     assert_eq!(api.ann().await["consent"], "subscribed");
     let headers = [("x-api-key", key.as_str()), ("content-type", "application/json")];
-    let wrong =
-        json!({ "email": "ann@example.com", "resubscribe": true, "consent": "none" }).to_string();
-    api.bare("POST", "/v1/hooks/contact", &headers, wrong).await.faults(422);
+    for (name, consent) in [("consent", "none"), ("Consent", "unsubscribed")] {
+        let wrong = json!({ "email": "ann@example.com", "resubscribe": true, name: consent });
+        api.bare("POST", "/v1/hooks/contact", &headers, wrong.to_string()).await.faults(422);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A session with a mail server: each step within its bound, and what it means that one fails.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lettre::Message;
@@ -110,12 +111,13 @@ async fn dialled(addresses: &[SocketAddr], each: Duration) -> Result<TcpStream, 
 pub(super) struct Ready(AsyncSmtpConnection);
 
 impl Ready {
-    /// Says whom the mail is from and to, and that it comes now.
+    /// Says whom the mail is from and to, and that it comes now. `taken_up` tells that the server has begun with it.
     pub(super) async fn on(
         mut connection: AsyncSmtpConnection,
         message: &Message,
         content: &[u8],
         bounds: &Bounds,
+        taken_up: &AtomicBool,
     ) -> Result<Self, Failed> {
         let envelope = message.envelope();
         let offers = |extension| connection.server_info().supports_feature(extension);
@@ -141,6 +143,7 @@ impl Ready {
             |_| Err(Failed::Service(format!("MAIL: no answer within {}", told(bounds.command)))),
             |answer| answer.map(drop).map_err(|error| refused("MAIL", &error)),
         )?;
+        taken_up.store(true, Ordering::Relaxed);
         for to in envelope.to() {
             let said = connection.command(Rcpt::new(to.clone(), Vec::new()));
             later("RCPT", bounds.command, said).await?;
@@ -178,12 +181,18 @@ async fn later<T>(
 ) -> Result<(), Failed> {
     match timeout(bound, said).await {
         Ok(answer) => answer.map(drop).map_err(|error| match refused(name, &error) {
-            // The session broke, or its server makes no sense: about this recipient, perhaps.
-            Failed::Service(why) if error.status().is_none() => Failed::Later(why),
+            // The session broke or was ended (421), or its server makes no sense: about this recipient, perhaps. If it is
+            // not, the next mail meets the same before it names anybody.
+            Failed::Service(why) if !is_about_us(&error) => Failed::Later(why),
             failed => failed,
         }),
         Err(_) => Err(Failed::Later(format!("{name}: no answer within {}", told(bound)))),
     }
+}
+
+/// Whether the server wants to know us better before it takes any mail.
+fn is_about_us(error: &Error) -> bool {
+    matches!(error.status().map(u16::from), Some(530 | 538))
 }
 
 /// What it means that a step before the content failed.

@@ -180,6 +180,7 @@ async fn what_is_said_decides_what_becomes_of_the_mail() {
         (At::Says("MAIL", "451 later"), "not now"),
         (At::Says("MAIL", "553 not from there"), "refused"),
         (At::Says("RCPT", "450 greylisted"), "not now"),
+        (At::Says("RCPT", "421 not for that domain now"), "not now"),
         (At::Says("RCPT", "550 nobody"), "refused"),
         (At::Says("DATA", "451 later"), "not now"),
         (At::Says("DATA", "554 no"), "refused"),

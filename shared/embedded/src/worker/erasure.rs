@@ -25,8 +25,16 @@ impl Erasure {
     pub(super) fn happened(&self, change: i64) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = waiting.unwrap_or(Waiting { change, rounds: 0, noted: false });
-        *waiting = Some(Waiting { change: before.change.max(change), noted: true, ..before });
+        *waiting = Some(Waiting { change: before.change.max(change), ..before });
         !before.noted
+    }
+
+    /// The store knows that the file is to be rebuilt, or has done so and wants to be told again of what is erased next.
+    pub(super) fn noted(&self, knows: bool) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiting.as_mut() {
+            waiting.noted = knows;
+        }
     }
 
     /// The last process may not have come to it.

@@ -204,7 +204,7 @@ async fn patch(
     let by = holder.author();
     let written = api.platform.change(&contact.id, &patch, &by, alone).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, &patch, &by).await?;
+        api.platform.nothing_changed(&written.contact, &patch, &by).await;
     }
     let (contact, told) = (ContactShape::from(&written.contact), Told { warnings: doubtful });
     Ok(axum::Json(WarnedContact { contact, told }))
@@ -332,7 +332,7 @@ async fn change(
     let by = holder.author();
     let written = api.platform.change(&contact.id, patch, &by, &together).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, patch, &by).await?;
+        api.platform.nothing_changed(&written.contact, patch, &by).await;
     }
     Ok(answer(&written)?)
 }

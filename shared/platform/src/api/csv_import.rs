@@ -413,7 +413,9 @@ impl Import<'_> {
         // The same row again changes nothing.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
-        resubscribing.put_into(&mut patch);
+        if let Err(problem) = resubscribing.put_into(&mut patch) {
+            return Ok(Came::Refused(problem.into_faults()));
+        }
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
             Ok(skipping::line(platform, written, &self.by, &told.skipped)?.into_iter().collect())
         };

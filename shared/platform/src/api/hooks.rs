@@ -129,7 +129,7 @@ async fn contact(
         How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
     let read = |loaded: &Loaded, before: Option<&Contact>| -> Result<Read, Problem> {
         let mut read = Reader::new(loaded, before, how).read(&sent)?;
-        resubscribing.put_into(&mut read.patch);
+        resubscribing.put_into(&mut read.patch)?;
         Ok(read)
     };
     let by = holder.author();
@@ -186,7 +186,7 @@ async fn contact(
     let together = |written: &Written| together(written, &read);
     let written = api.platform.upsert(email, &read.patch, &by, &together).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, &read.patch, &by).await?;
+        api.platform.nothing_changed(&written.contact, &read.patch, &by).await;
     }
     Ok(answer(&written, &read)?)
 }
@@ -246,17 +246,11 @@ fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
             .or_else(|| key.strip_prefix("fields."));
         let list = key.strip_suffix("[]").unwrap_or(&key);
         if let Some(inner) = inner {
-            fields.insert(inner.to_owned(), Value::String(value));
+            last_that_says(&mut fields, inner, value);
         } else if matches!(list, "tags" | "remove_tags" | "clear") {
             lists.entry(list.to_owned()).or_default().push(value);
         } else {
-            // The last of several that says something: browsers repeat a name for boxes that are ticked.
-            match members.get(&key) {
-                Some(there) if value.trim().is_empty() && !there.is_null() => {}
-                _ => {
-                    members.insert(key, Value::String(value));
-                }
-            }
+            last_that_says(&mut members, &key, value);
         }
     }
     for (key, texts) in lists {
@@ -271,4 +265,11 @@ fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
         members.insert("fields".to_owned(), Value::Object(fields));
     }
     members
+}
+
+/// The last of several that says something: browsers repeat a name for boxes that are ticked.
+fn last_that_says(members: &mut Map<String, Value>, name: &str, value: String) {
+    if !members.contains_key(name) || !value.trim().is_empty() {
+        members.insert(name.to_owned(), Value::String(value));
+    }
 }

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::auth::{Holder, Scope};
 use super::problem::{Fault, Problem};
-use crate::contact_json::consent_of;
 use crate::contacts::{Written, consent_word};
 
 /// The member that says so.
@@ -28,7 +27,7 @@ impl Resubscribing {
     ///
     /// # Errors
     ///
-    /// 422 if it says neither yes nor no, or goes with another consent.
+    /// 422 if it says neither yes nor no.
     pub(super) fn taken(sent: &mut Map<String, Value>) -> Result<Self, Problem> {
         let key = sent.keys().find(|key| key.trim().eq_ignore_ascii_case(RESUBSCRIBE)).cloned();
         let named = match key.and_then(|key| sent.remove(&key)) {
@@ -39,12 +38,6 @@ impl Resubscribing {
                 Problem::invalid_at(RESUBSCRIBE, "value", message)
             })?,
         };
-        let consent = sent.get("consent").and_then(Value::as_str).map(str::trim);
-        let consent = consent.filter(|word| !word.is_empty()).map(consent_of);
-        if named && !matches!(consent, None | Some(None | Some(Consent::Subscribed))) {
-            let message = "it goes with `consent` subscribed only; leave one of them out";
-            return Err(Problem::invalid_at(RESUBSCRIBE, "value", message));
-        }
         Ok(Self { named, allowed: named })
     }
 
@@ -54,11 +47,20 @@ impl Resubscribing {
     }
 
     /// What was read, with this in it.
-    pub(super) fn put_into(self, patch: &mut Patch) {
+    ///
+    /// # Errors
+    ///
+    /// 422 if it goes with another consent, under whatever name that was sent.
+    pub(super) fn put_into(self, patch: &mut Patch) -> Result<(), Problem> {
         if self.named {
+            if !matches!(patch.consent, None | Some(Consent::Subscribed)) {
+                let message = "it goes with `consent` subscribed only; leave one of them out";
+                return Err(Problem::invalid_at(RESUBSCRIBE, "value", message));
+            }
             patch.consent = Some(Consent::Subscribed);
         }
         patch.resubscribe = self.allowed && patch.consent.is_some();
+        Ok(())
     }
 
     /// What has to be told: the contact has unsubscribed, and still has.

@@ -163,6 +163,21 @@ impl Platform {
         address: &str,
         why: Suppression,
     ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            if self.suppress_once(message, address, why).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Says whether it is done; not so if the address changed hands meanwhile.
+    async fn suppress_once(
+        &self,
+        message: Option<&MessageName>,
+        address: &str,
+        why: Suppression,
+    ) -> Result<bool, Error> {
         let its = |contact: &Contact| contact.address().map(folded) == Some(folded(address));
         let meant = match message {
             Some(message) => self.contact(&message.contact).await?.filter(its),
@@ -180,7 +195,7 @@ impl Platform {
             // Nobody has it. It is remembered if it is one that mail was sent to.
             return match message {
                 Some(_) => self.remember_suppressed(address, why).await,
-                None => Ok(()),
+                None => Ok(true),
             };
         };
         let id = contact.id.clone();
@@ -191,11 +206,13 @@ impl Platform {
             }
         };
         if !weaker {
-            return Ok(());
+            return Ok(true);
         }
         let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
         match self.change(&id, &patch, &Author::MailService, &alone).await {
-            Ok(_) | Err(WriteError::NoSuchContact | WriteError::Erasing) => Ok(()),
+            Ok(_) | Err(WriteError::Erasing) => Ok(true),
+            // It has been erased just now: then the address is what remembers it.
+            Err(WriteError::NoSuchContact) => Ok(false),
             Err(WriteError::Failed(error)) => Err(error),
             Err(
                 refused @ (WriteError::AddressTaken(_)

@@ -65,12 +65,16 @@ impl Platform {
         Ok(())
     }
 
-    /// Writes the line of a post that changed nothing, if it was about something that campaigns read.
-    ///
-    /// # Errors
-    ///
-    /// What the table answers.
-    pub(crate) async fn nothing_changed(
+    /// Writes the line of a post that changed nothing, if it was about something that campaigns read. The post has been
+    /// taken: that its line could not be written is told by the log, and is no reason to post again.
+    pub(crate) async fn nothing_changed(&self, contact: &Contact, patch: &Patch, by: &Author) {
+        if let Err(error) = self.line_of_no_change(contact, patch, by).await {
+            let contact = contact.id.as_str();
+            tracing::warn!(contact, %error, "a post changed nothing, and has no line in the history");
+        }
+    }
+
+    async fn line_of_no_change(
         &self,
         contact: &Contact,
         patch: &Patch,
