@@ -25,7 +25,7 @@ const MAPS: &str = "$maps";
 /// The operator `*`.
 const TIMES: &str = "$times";
 /// `value[start:stop:step]`.
-const SLICE: &str = "$slice";
+const SLICE: &str = "$part";
 
 /// The longest text that may be looked up in a map, in bytes.
 const LONGEST_KEY: usize = 1024;
