@@ -104,7 +104,6 @@ template: $(E2E_INSTALLED) ## Check template.yaml as the SAM CLI and cfn-lint se
 functions: $(E2E_INSTALLED) ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
-# It starts the server itself, and stops it. The build is that of `make test`, so that the two share it.
 # As `make e2e` needs them; `.ci/run` has them built beside the checks.
 .PHONY: functions-here
 functions-here: ARCHITECTURE := $(HERE)
@@ -113,6 +112,7 @@ functions-here: functions
 .PHONY: tools
 tools: emulators $(E2E_INSTALLED) $(API_INSTALLED) $(API_TYPES)/installed $(DENY) ## Install all that checks and tests use
 
+# It starts the server itself, and stops it. The build is that of `make test`, so that the two share it.
 .PHONY: check-api
 check-api: $(API_INSTALLED) $(API_TYPES)/installed ## Hold real clients to the API's description, and the server to what it says
 	$(CARGO) test --workspace --locked --no-run
