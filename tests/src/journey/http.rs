@@ -105,7 +105,12 @@ impl<H: Host> HttpStage<H> {
                 body.insert(key.to_owned(), json!(value));
             }
         }
+        let mut clear = Vec::new();
         for (key, value) in &change.fields {
+            if value.is_empty() {
+                clear.push(key.as_str());
+                continue;
+            }
             let into = if built_in(key.as_str()).is_some() { &mut body } else { &mut fields };
             into.insert(key.to_string(), json!(value));
         }
@@ -113,6 +118,7 @@ impl<H: Host> HttpStage<H> {
         body.insert("tags".to_owned(), json!(change.add));
         body.insert("remove_tags".to_owned(), json!(change.remove));
         body.insert("fields".to_owned(), Value::Object(fields));
+        body.insert("clear".to_owned(), json!(clear));
         if let Some(consent) = change.consent {
             let word = match consent {
                 Consent::Subscribed => "subscribed",

@@ -2,16 +2,16 @@
 //!
 //! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Element;
 use dacapo_engine::condition::Reads;
-use dacapo_engine::contact::Contact;
+use dacapo_engine::contact::{Asked, Change, Contact};
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::{Cause, Line};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_engine::simulation::{Observed, Work, World};
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::Instant;
@@ -80,6 +80,12 @@ fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
         seen: 0,
         milestones: 0,
         applied: BTreeMap::new(),
+        // Which decision asked, and as its how manyth effect, tells repeats apart.
+        told: enrollment
+            .told
+            .iter()
+            .map(|asked| Asked { rev: 0, index: 0, ..asked.clone() })
+            .collect(),
         // Kept only where something else was committed: it notes for the feed what nothing followed from (R60).
         quiet: Vec::new(),
         // Without tokens it says which version was looked at last: the next entry takes the newest (R50).
@@ -225,6 +231,9 @@ fn r3_the_feed_comes_one_by_one_or_in_one_batch() {
         if !is_carried || one_by_one.queue.is_empty() || looks_at_statuses(&one_by_one.world) {
             return;
         }
+        if dates_are_replaced(&one_by_one.world, image.changes_after(first).unwrap_or(&[])) {
+            return;
+        }
         let mut in_one = one_by_one.clone();
         for _ in 0..one_by_one.queue.len() {
             one_by_one.perform(0, &mut Unwatched);
@@ -274,6 +283,29 @@ fn looks_at_statuses(world: &World) -> bool {
             )
         })
     })
+}
+
+/// Whether a date that a timer follows is set by one of the changes, or by a campaign. A timer follows the date as it is
+/// now (R21): in one batch it never sees the dates that were replaced meanwhile, one by one it sees each.
+fn dates_are_replaced(world: &World, changes: &[Change]) -> bool {
+    let graphs = || {
+        let campaigns = campaigns().into_iter();
+        campaigns.filter_map(|id| world.campaign(&id)).flat_map(|it| it.versions.values())
+    };
+    let elements =
+        || graphs().flat_map(|graph| graph.document.elements.iter().map(|(_, element)| element));
+    let followed: BTreeSet<&FieldKey> = elements()
+        .filter_map(|element| match element {
+            Element::DateTimer(timer) => Some(&timer.field),
+            _ => None,
+        })
+        .collect();
+    let set_by_campaigns = elements().any(
+        |element| matches!(element, Element::SetField(set) if set.fields.keys().any(|key| followed.contains(key))),
+    );
+    let set_by_changes =
+        changes.iter().flat_map(|change| change.fields.keys()).any(|key| followed.contains(key));
+    set_by_campaigns || set_by_changes
 }
 
 /// Ann without her last changes.

@@ -207,7 +207,7 @@ fn r43_a_message_is_given_back_to_the_day_on_which_it_was_queued() {
 }
 
 #[test]
-fn r3_a_later_change_is_judged_on_what_the_same_decision_has_written_too() {
+fn r3_what_a_decision_wrote_comes_as_a_change_of_its_own_and_is_not_lost() {
     let mut world = world(&[(
         "one",
         "  first: { type: start, when: { tag: A }, next: mark }
@@ -217,7 +217,9 @@ fn r3_a_later_change_is_judged_on_what_the_same_decision_has_written_too() {
     )]);
     add(&mut world, "A");
     add(&mut world, "B");
-    // Both changes are looked at by one decision, before the feed brings what it writes.
+    // Both changes are looked at by one decision, before the feed brings what it writes: B came without M.
     world.perform(Work::Event(contact_id(0), id("one"), Event::Changed));
+    assert_eq!(enrolled(&world, "one").tokens.len(), 0);
+    world.settle();
     assert_eq!(enrolled(&world, "one").tokens.len(), 1);
 }

@@ -84,7 +84,8 @@ impl Passage<'_> {
         }
     }
 
-    /// Looks at the contact as the change with this `rev` left it, with what this decision has written (R3).
+    /// Looks at the contact as the change with this `rev` left it (R3). What followed from an earlier change, and was
+    /// written, comes as a change of its own: whether changes come one by one or together is then all the same.
     fn look_at(&mut self, rev: u64) {
         let contact = self.situation.contact;
         self.view = if rev == contact.rev {
@@ -92,10 +93,6 @@ impl Passage<'_> {
         } else {
             contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
         };
-        for write in &self.writes {
-            let (by, causality) = (write.by.clone(), Some(write.causality));
-            self.view.to_mut().apply(&write.patch, by, causality, self.now, 0);
-        }
     }
 
     /// The contact as the change left it, without what this decision has written: an edge is one of the change alone.

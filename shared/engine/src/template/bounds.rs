@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Token::Ident(name) if self.names_tag && OF_OTHER_TEMPLATES.contains(name) => {
-                return Err(format!("there is no tag {name}: a template stands alone"));
+                return Err(format!("the tag `{name}` is not available: a template stands alone"));
             }
             _ => self.word(token),
         }

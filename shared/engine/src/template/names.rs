@@ -7,24 +7,6 @@ use minijinja::{Error, ErrorKind};
 
 use super::{FILTERS, MergeValues, RenderError, TESTS, TemplateProblem, placeholders, remedy};
 
-/// Tags that read other templates, of which there are none.
-const FOREIGN_TAGS: [&str; 5] = ["include", "import", "from", "extends", "block"];
-
-/// Finds tags that would read other templates.
-pub(super) fn foreign_tags(source: &str) -> Result<(), TemplateProblem> {
-    for (start, code, is_tag) in code_blocks(source) {
-        if is_tag
-            && let Some(tag) = words(code).first()
-            && FOREIGN_TAGS.contains(&tag.text)
-        {
-            let message =
-                format!("the tag `{}` is not available: a template stands alone", tag.text);
-            return Err(at(source, start + tag.at, message));
-        }
-    }
-    Ok(())
-}
-
 /// Finds filters and tests that do not exist.
 pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
     for (start, code, is_tag) in code_blocks(source) {

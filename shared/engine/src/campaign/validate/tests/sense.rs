@@ -142,7 +142,7 @@ b:
             elements.b.fields.email 7:7 cannot_be_set: a campaign cannot change whom it writes to — remove `email`; change the address through the API
             elements.b.fields.time_zone 8:18 invalid_value: this is not a time zone — write it like Europe/Berlin
             elements.b.fields.points 9:15 invalid_value: "many" is not a number — write it like 12.5
-            elements.b.fields.visit 10:14 invalid_value: a list or an object is no datetime — send a single value
+            elements.b.fields.visit 10:14 invalid_value: [1] is no datetime — send a single value
             elements.b.fields.nothing 11:7 unknown_field: there is no contact field `nothing` — choose one of `birthday`, `email`, `first_name`, `last_name`, `locale`, `member`, `phone`, `points`, `time_zone`, `visit` or declare it under `fields`
         "#]],
     );
@@ -178,6 +178,7 @@ c: { type: date_timer, field: visit, at: 09:00, past: continue, missed: d, grace
 d: { type: date_timer, field: vist }
 "#,
         &expect![[r#"
+            warning: elements.b 4:3 path_ends_when_missed: who arrives after the moment has passed does not get to `c`: without `missed` the path ends here — add `missed: c`, or `past: end` if it is to end
             elements.b.field 4:33 field_is_no_date: a date timer follows a date, but `points` is a number — use a field of type `date` or `datetime`
             warning: elements.c.at 5:40 key_without_effect: `visit` has a time of its own; `at` is for dates — remove `at`
             warning: elements.c.missed 5:67 key_without_effect: the edge `missed` is taken with `past: missed` only — remove `past`, or `missed`

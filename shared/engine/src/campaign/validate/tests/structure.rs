@@ -198,7 +198,9 @@ f: { type: event, on: { tag_added: F }, next: g }
 g: { type: date_timer, field: visit, next: h }
 h: { type: tag, add: [B], next: g }
 "#,
-        &expect![[""]],
+        &expect![[r#"
+            warning: elements.g 9:3 path_ends_when_missed: who arrives after the moment has passed does not get to `h`: without `missed` the path ends here — add `missed: h`, or `past: end` if it is to end
+        "#]],
     );
 }
 
