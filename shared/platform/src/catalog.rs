@@ -116,7 +116,7 @@ pub struct Catalog {
     #[serde(default)]
     pub secret: String,
     /// How many API keys were deleted. Whoever knows a key as of a revision of the catalog need not read it again.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub keys_deleted: u64,
     /// The last sequence number given to a job.
     #[serde(default)]
@@ -444,8 +444,4 @@ impl Platform {
         }
         Err(E::from(Error::Contended(TRIES)))
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }

@@ -30,3 +30,8 @@ pub mod unsubscribe;
 
 pub use dacapo_engine::time::Instant;
 pub use rendering::{Unrendered, text_of_html};
+
+/// Whether a number need not be stored.
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
+}

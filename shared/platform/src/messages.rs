@@ -70,7 +70,7 @@ pub struct MessageRecord {
     #[serde(default)]
     pub attempt: u32,
     /// How often the mail service took nothing at all when it was to be sent; these are no tries.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
     /// Until when a claim holds.
     #[serde(
@@ -90,10 +90,6 @@ pub struct MessageRecord {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 impl Platform {
     /// A message's record.
     ///

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use dacapo_engine::campaign::format::Element;
+use dacapo_engine::campaign::format::{Document, Element};
 use dacapo_engine::condition::Reads;
 use dacapo_engine::contact::{Asked, Change, Contact};
 use dacapo_engine::decide::Event;
@@ -288,20 +288,14 @@ fn looks_at_statuses(world: &World) -> bool {
 /// Whether a date that a timer follows is set by one of the changes, or by a campaign. A timer follows the date as it is
 /// now (R21): in one batch it never sees the dates that were replaced meanwhile, one by one it sees each.
 fn dates_are_replaced(world: &World, changes: &[Change]) -> bool {
-    let graphs = || {
-        let campaigns = campaigns().into_iter();
-        campaigns.filter_map(|id| world.campaign(&id)).flat_map(|it| it.versions.values())
-    };
-    let elements =
-        || graphs().flat_map(|graph| graph.document.elements.iter().map(|(_, element)| element));
-    let followed: BTreeSet<&FieldKey> = elements()
-        .filter_map(|element| match element {
-            Element::DateTimer(timer) => Some(&timer.field),
-            _ => None,
-        })
+    let campaigns = campaigns().into_iter().filter_map(|id| world.campaign(&id));
+    let documents: Vec<&Document> = campaigns
+        .flat_map(|campaign| campaign.versions.values().map(|graph| &graph.document))
         .collect();
-    let set_by_campaigns = elements().any(
-        |element| matches!(element, Element::SetField(set) if set.fields.keys().any(|key| followed.contains(key))),
+    let followed: BTreeSet<FieldKey> =
+        documents.iter().flat_map(|document| document.followed_fields()).collect();
+    let set_by_campaigns = documents.iter().flat_map(|document| &document.elements).any(
+        |(_, element)| matches!(element, Element::SetField(set) if set.fields.keys().any(|key| followed.contains(key))),
     );
     let set_by_changes =
         changes.iter().flat_map(|change| change.fields.keys()).any(|key| followed.contains(key));

@@ -247,9 +247,9 @@ fn left_of(before: &[Part]) -> Side {
             });
             if belongs { Side::Unknown } else { group(&before[begin..]) }
         }
-        Part::Open | Part::OpenList | Part::Times | Part::Power | Part::Joins | Part::Other => {
-            Side::Constant
-        }
+        // Nothing is repeated: `*` hands over the arguments of a call one by one.
+        Part::Open | Part::OpenList | Part::Joins => Side::Unknown,
+        Part::Times | Part::Power | Part::Other => Side::Constant,
     }
 }
 

@@ -119,7 +119,7 @@ enum Format {
     params(("id" = String, Path), Wanted),
     responses(
         (status = 200, description = "The document, as /v1/campaign-schema.json describes it", content(
-            (CampaignDocument = "application/json"), (String = "application/yaml"))),
+            (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
         (status = 404, body = Problem)))]
 async fn get(
     State(api): State<Api>,
@@ -214,7 +214,7 @@ struct Saved {
 /// is refused.
 #[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
-        (CampaignDocument = "application/json"), (String = "application/yaml"))),
+        (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
     responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
 async fn put(
     State(api): State<Api>,
@@ -237,7 +237,7 @@ async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<St
 /// What is wrong or odd with the document in the body; without one, with the draft.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, YAML or JSON; the draft without one", content(
-        (Option<CampaignDocument> = "application/json"), (Option<String> = "application/yaml"))),
+        (Option<CampaignDocument> = "application/json"), (Option<CampaignDocument> = "application/yaml"))),
     responses((status = 200, body = Findings), (status = 404, body = Problem)))]
 async fn validate(
     State(api): State<Api>,

@@ -45,7 +45,7 @@ pub struct ChangedContact {
 
 /// What has to be told about what was written.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct Told {
+pub(super) struct Warnings {
     /// What may not be what was meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<Fault>,
@@ -57,5 +57,5 @@ pub(super) struct WarnedContact {
     #[serde(flatten)]
     pub(super) contact: ContactShape,
     #[serde(flatten)]
-    pub(super) told: Told,
+    pub(super) told: Warnings,
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::Holder;
-use super::changes::{Changed, ChangedContact, Told, WarnedContact};
+use super::changes::{Changed, ChangedContact, WarnedContact, Warnings};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
@@ -159,8 +159,8 @@ async fn create(
     // Whoever writes the consent of a contact means it.
     patch.resubscribe = patch.consent.is_some();
     let answer = |written: &Written| {
-        let told = Told { warnings: doubtful.clone() };
-        let kept = Told { warnings: doubtful.iter().map(Fault::without_words).collect() };
+        let told = Warnings { warnings: doubtful.clone() };
+        let kept = Warnings { warnings: doubtful.iter().map(Fault::without_words).collect() };
         Answer::showing(StatusCode::CREATED, &written.contact, &told, &kept)
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
@@ -206,7 +206,7 @@ async fn patch(
     if written.change.is_none() {
         api.platform.nothing_changed(&written.contact, &patch, &by).await;
     }
-    let (contact, told) = (ContactShape::from(&written.contact), Told { warnings: doubtful });
+    let (contact, told) = (ContactShape::from(&written.contact), Warnings { warnings: doubtful });
     Ok(axum::Json(WarnedContact { contact, told }))
 }
 

@@ -104,7 +104,7 @@ struct Imported {
     /// What is wrong, by line.
     errors: Vec<RefusedRow>,
     /// How many rows were taken without values that could not be read: only with `invalid=skip`.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
     skipped_rows: u64,
     /// What was left out, by line: of the first 200 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -115,10 +115,6 @@ struct Imported {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
 /// A row with which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 struct RefusedRow {

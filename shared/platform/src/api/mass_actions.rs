@@ -88,21 +88,31 @@ struct Taken {
     /// How many pairs of contact and campaign it is about, as the lists show it now.
     total: u64,
     #[serde(flatten)]
-    found: Option<Found>,
+    found: Found,
 }
 
-/// What a dry run found.
-#[derive(Debug, Serialize, ToSchema)]
+/// What a dry run found; without one, nothing of it is there.
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Found {
-    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    dry_run: Option<bool>,
     /// How many pairs were looked at: all of them, up to 10,000.
-    looked_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    looked_at: Option<u64>,
     /// How many of those would be changed.
-    affected: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    affected: Option<u64>,
     /// How many of those would be skipped.
-    would_skip: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    would_skip: Option<u64>,
     /// The first that would be changed.
-    sample: Vec<Pair>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sample: Option<Vec<Pair>>,
 }
 
 /// A contact in a campaign.
@@ -115,19 +125,20 @@ struct Pair {
     status: &'static str,
 }
 
-impl From<&Picked> for Found {
-    fn from(picked: &Picked) -> Self {
+impl Found {
+    fn of(dry_run: Option<&Picked>) -> Self {
+        let Some(picked) = dry_run else { return Self::default() };
         let sample = picked.sample.iter().map(|sample| Pair {
             contact_id: sample.contact.to_string(),
             campaign: sample.campaign.to_string(),
             status: sample.status.word(),
         });
         Self {
-            dry_run: true,
-            looked_at: picked.looked_at,
-            affected: picked.affected,
-            would_skip: picked.skipped,
-            sample: sample.collect(),
+            dry_run: Some(true),
+            looked_at: Some(picked.looked_at),
+            affected: Some(picked.affected),
+            would_skip: Some(picked.skipped),
+            sample: Some(sample.collect()),
         }
     }
 }
@@ -167,7 +178,7 @@ struct MassAction {
     /// The first of what could not be done.
     failures: Vec<FailureShape>,
     #[serde(flatten)]
-    found: Option<Found>,
+    found: Found,
 }
 
 /// Something that could not be done.
@@ -215,7 +226,7 @@ impl From<Progress> for MassAction {
             ended_at: job.ended_at.map(instant_text),
             reason: job.reason,
             failures: failures.collect(),
-            found: job.dry_run.as_ref().map(Found::from),
+            found: Found::of(job.dry_run.as_ref()),
             by: job.by,
         }
     }
@@ -319,7 +330,8 @@ async fn erase_account(
     }
     let estimate = platform.count_contacts().await?;
     let answer = |job: &Job| {
-        let taken = Taken { id: job.id(), status: "queued", total: estimate, found: None };
+        let taken =
+            Taken { id: job.id(), status: "queued", total: estimate, found: Found::default() };
         Answer::of(StatusCode::ACCEPTED, &taken)
     };
     let job = platform
@@ -349,7 +361,7 @@ async fn taken(
             id: job.id(),
             status: job.status.word(),
             total: job.estimate,
-            found: job.dry_run.as_ref().map(Found::from),
+            found: Found::of(job.dry_run.as_ref()),
         };
         Answer::of(StatusCode::ACCEPTED, &taken)
     };

@@ -54,23 +54,8 @@ pub struct Document {
 impl Document {
     /// The fields whose dates timers follow (R21).
     pub fn followed_fields(&self) -> BTreeSet<FieldKey> {
-        let timers = self.elements.iter().filter_map(|(_, element)| match element {
-            Element::DateTimer(timer) => Some(timer.field.clone()),
-            Element::Start(_)
-            | Element::Event(_)
-            | Element::Goal(_)
-            | Element::Email(_)
-            | Element::Wait(_)
-            | Element::Condition(_)
-            | Element::Split(_)
-            | Element::Tag(_)
-            | Element::SetField(_)
-            | Element::Reset(_)
-            | Element::Restart(_)
-            | Element::StopCampaign(_)
-            | Element::StartCampaign(_)
-            | Element::Webhook(_)
-            | Element::End(_) => None,
+        let timers = self.elements.iter().filter_map(|(_, element)| {
+            if let Element::DateTimer(timer) = element { Some(timer.field.clone()) } else { None }
         });
         timers.collect()
     }
