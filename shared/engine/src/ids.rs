@@ -156,6 +156,11 @@ impl Tag {
         Ok(Self(shown.as_ref().into(), folded))
     }
 
+    /// The first character in it that nobody sees, if there is one: no contact gets such a tag any more.
+    pub fn unseen(&self) -> Option<char> {
+        self.0.chars().find(|c| is_unseen(*c))
+    }
+
     /// The tag as it was first written.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,7 +7,8 @@ use super::findings::{At, Findings};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Test};
 use crate::field::FieldType;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, Tag};
+use crate::text::Named;
 use crate::time::Zone;
 
 /// Checks a condition that is written at the path.
@@ -34,7 +35,7 @@ pub(super) fn check(
         }
     };
     match condition {
-        Condition::Tag(_) => {}
+        Condition::Tag(tag) => seen(tag, &path.key("tag"), findings),
         Condition::All(all) => many("all", all),
         Condition::Any(any) => many("any", any),
         Condition::Not(not) => check(not, &path.key("not"), fields, campaigns, findings),
@@ -54,6 +55,15 @@ pub(super) fn check(
                 );
             }
         }
+    }
+}
+
+/// A tag with a character that nobody sees is another than the one that it looks like, and no contact gets it.
+pub(super) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<'_>) {
+    if let Some(unseen) = tag.unseen() {
+        let (tag, unseen) = (tag.as_str(), Named(unseen));
+        let message = format!("the tag {tag:?} contains {unseen}, which nobody can see");
+        findings.error("unseen_character", &At::Value(path), message, "write the tag anew");
     }
 }
 

@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::conditions::{self, unknown_campaign, unreadable};
+use super::conditions::{self, seen, unknown_campaign, unreadable};
 use super::fields::Fields;
 use super::findings::{At, Findings};
 use super::templates::is_template;
 use crate::campaign::format::{
-    Branch, ChangeTags, DateTimer, Edge, Element, EventElement, OneOrMany, Past, Reset, SetField,
-    Split, StartCampaign, StopCampaign, Until, Wait, Webhook,
+    Branch, ChangeTags, DateTimer, Edge, Element, EventElement, Past, Reset, SetField, Split,
+    StartCampaign, StopCampaign, Until, Wait, Webhook,
 };
 use crate::campaign::node::Path;
 use crate::field::FieldType;
-use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
+use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::time::{Span, Weekdays, Zone};
 
 pub(super) fn check(
@@ -48,6 +48,10 @@ pub(super) fn check(
         Element::Tag(ChangeTags { add, remove, .. }) => {
             if add.is_empty() && remove.is_empty() {
                 nothing_to_do("no tag is assigned or withdrawn here", &path, findings);
+            }
+            // One that a contact has from before may be withdrawn.
+            for (nth, tag) in add.iter().enumerate() {
+                seen(tag, &path.key("add").index(nth), findings);
             }
         }
         Element::SetField(SetField { fields: values, .. }) => {
@@ -90,9 +94,15 @@ fn event(on: &Edge, path: &Path, fields: &Fields<'_>, findings: &mut Findings<'_
     if let Some(field) = field {
         fields.named(field, &at, findings);
     }
-    if tags.is_some_and(|any: &OneOrMany<Tag>| any.as_slice().is_empty()) {
-        let remedy = "name at least one tag";
-        findings.error("never_fires", &at, "an event on no tag never fires", remedy);
+    if let Some(tags) = tags {
+        if tags.as_slice().is_empty() {
+            let remedy = "name at least one tag";
+            findings.error("never_fires", &at, "an event on no tag never fires", remedy);
+        }
+        for (nth, tag) in tags.as_slice().iter().enumerate() {
+            let is_list = tags.as_slice().len() > 1;
+            seen(tag, &if is_list { path.index(nth) } else { path.clone() }, findings);
+        }
     }
     if matches!(on, Edge::Custom(name) if name.trim().is_empty()) {
         let remedy = "write the name that is posted";

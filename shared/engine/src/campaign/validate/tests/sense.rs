@@ -123,6 +123,22 @@ elements:
 }
 
 #[test]
+fn one_identity_no_campaign_waits_for_or_assigns_a_tag_that_only_looks_like_another() {
+    check_elements(
+        r#"
+a: { type: start, when: { all: [{ tag: A }, { tag: "Lead\u200b" }] }, next: b }
+b: { type: event, on: { tag_added: ["A", "Kun\u202ede"] }, next: c }
+c: { type: tag, add: ["B\u00ad"], remove: ["Lead\u200b"] }
+"#,
+        &expect![[r#"
+            elements.a.when.all[1].tag 3:54 unseen_character: the tag "Lead\u{200b}" contains U+200B (ZERO WIDTH SPACE), which nobody can see — write the tag anew
+            elements.b.on.tag_added[1] 4:44 unseen_character: the tag "Kun\u{202e}de" contains U+202E (RIGHT-TO-LEFT OVERRIDE), which nobody can see — write the tag anew
+            elements.c.add[0] 5:25 unseen_character: the tag "B\u{ad}" contains U+00AD (SOFT HYPHEN), which nobody can see — write the tag anew
+        "#]],
+    );
+}
+
+#[test]
 fn set_fields_that_cannot_be_set() {
     check_elements(
         r#"
