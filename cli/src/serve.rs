@@ -34,6 +34,10 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
     let public_url = links(serve.public_url, serve.smtp.is_some(), address)?;
+    if serve.api_key.as_ref().is_some_and(|key| key.trim().is_empty()) {
+        let why = "the admin key is empty (--api-key or DACAPO_API_KEY); give one, or leave it out and one is made";
+        return Err(why.into());
+    }
     if let Some(key) = &serve.api_key
         && key.chars().count() < SHORT
     {
@@ -80,10 +84,10 @@ fn links(
         return Ok(public_url);
     }
     let url = format!("http://{address}");
-    if address.ip().is_loopback() {
+    if address.ip().to_canonical().is_loopback() {
         return Ok(url);
     }
-    if mail_is_sent && address.ip().is_unspecified() {
+    if mail_is_sent && address.ip().to_canonical().is_unspecified() {
         return Err(format!(
             "links in mail would begin with {url}, which leads nowhere; say --public-url, such as \
              --public-url https://mail.example"

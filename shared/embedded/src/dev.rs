@@ -87,6 +87,9 @@ fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
     let text = |name: header::HeaderName| {
         headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
     };
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Some("the request names more than one host".to_owned());
+    }
     let host = text(header::HOST);
     if let Some(host) = host.as_deref().filter(|host| !is_this_machine(host)) {
         return Some(format!("the request is for the host {host:?}"));
@@ -98,10 +101,12 @@ fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
 
 /// Whether a `Host` is a name of this machine that nobody else gives away.
 fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
+    // Behind a user's name there could be any host.
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let name = authority.host().trim_matches(['[', ']']);
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -132,10 +137,13 @@ struct Move {
     to: Option<Instant>,
 }
 
+/// How the clock is moved.
+const MOVES: &str = "send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}";
+
 async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
     let wanted: Move = match serde_json::from_str(&body) {
         Ok(wanted) => wanted,
-        Err(error) => return refused(&error.to_string()),
+        Err(error) => return refused(&format!("{body:?} cannot be read ({error}); {MOVES}")),
     };
     let now = dev.clock.now();
     let last = last_instant();
@@ -147,9 +155,7 @@ async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
         }
         (None, Some(to)) => to,
         (None, None) | (Some(_), Some(_)) => {
-            return refused(
-                "send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}",
-            );
+            return refused(MOVES);
         }
     };
     if to > last {

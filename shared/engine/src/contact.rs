@@ -88,7 +88,7 @@ pub struct Patch {
     /// Values to set, `None` to clear.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
-    /// New consent. It takes nothing back from who unsubscribed, unless `resubscribe` says so too.
+    /// New consent. Nothing but `subscribed` takes an unsubscription back, and only if `resubscribe` says so too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Whether the new consent is also meant for a contact that has unsubscribed.
@@ -328,7 +328,8 @@ impl Contact {
         }
         if let Some(consent) = patch.consent
             && consent != self.consent
-            && (self.consent != Consent::Unsubscribed || patch.resubscribe)
+            && (self.consent != Consent::Unsubscribed
+                || (patch.resubscribe && consent == Consent::Subscribed))
         {
             change.consent = Some(std::mem::replace(&mut self.consent, consent));
         }

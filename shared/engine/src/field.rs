@@ -6,7 +6,7 @@
 use chrono::{NaiveDate, SubsecRound};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::conventions::Conventions;
 use crate::text::{self, Unwelcome};
@@ -26,7 +26,7 @@ pub const BUILT_IN: [(&str, FieldType); 6] = [
 ];
 
 /// Names that mean something else wherever contacts are read or written, and so name no field.
-pub const RESERVED: [&str; 12] = [
+pub const RESERVED: [&str; 13] = [
     "id",
     "name",
     "tags",
@@ -39,7 +39,16 @@ pub const RESERVED: [&str; 12] = [
     "updated_at",
     "contact_id",
     "clear",
+    "resubscribe",
 ];
+
+/// The built-in or reserved name that a key is, or that it differs from only by case and marks: `E-Mail` is `email`
+/// wherever contacts are read, so it names no field.
+pub fn taken(key: &str) -> Option<&'static str> {
+    let wanted = text::letters(key);
+    let names = BUILT_IN.iter().map(|(name, _)| *name).chain(RESERVED);
+    names.into_iter().find(|name| text::letters(name) == wanted)
+}
 
 /// The type of a built-in field.
 pub fn built_in(key: &str) -> Option<FieldType> {
@@ -100,10 +109,15 @@ impl FieldType {
                 text => self.read_text(&text, conventions).map(Some),
             },
             // What is JSON's number means one thing.
-            Value::Number(number) if self == Self::Number => match number.as_f64() {
-                Some(number) => Ok(Some(FieldValue::Number(number))),
-                None => Err(UnreadableValue::Number(number.to_string())),
-            },
+            Value::Number(number) if self == Self::Number && is_kept(number) => {
+                Ok(number.as_f64().map(FieldValue::Number))
+            }
+            // As a text its digits are kept, if they were when it was read.
+            Value::Number(number)
+                if self == Self::Number || !(is_whole(number) || is_kept(number)) =>
+            {
+                Err(UnreadableValue::Digits(number.to_string()))
+            }
             Value::Bool(_) | Value::Number(_) => {
                 self.read_text(&sent.to_string(), conventions).map(Some)
             }
@@ -133,6 +147,17 @@ impl FieldType {
             }
         }
     }
+}
+
+/// Whether a number of JSON is one of 64 bits, all of whose digits are known.
+fn is_whole(number: &Number) -> bool {
+    number.is_i64() || number.is_u64()
+}
+
+/// Whether no digit is lost where a number is kept as a floating-point number: up to 2 to the 53rd.
+fn is_kept(number: &Number) -> bool {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    number.as_f64().is_some_and(|number| number.abs() <= MOST)
 }
 
 /// How much of what was sent is quoted, in characters.
@@ -171,6 +196,9 @@ pub enum UnreadableValue {
     /// Not a number.
     #[error("{0:?} is not a number; write it like 12.5")]
     Number(String),
+    /// A number of JSON with more digits than are kept.
+    #[error("{0} has more digits than a number keeps; send it as a text, between quotation marks")]
+    Digits(String),
     /// It could be a thousand times another number.
     #[error(
         "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write {thousands}, or two \

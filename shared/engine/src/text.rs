@@ -38,6 +38,11 @@ pub fn folded(text: &str) -> String {
     composed(&folded).into_owned()
 }
 
+/// The letters and digits of a name, folded: case, spaces and marks do not count.
+pub fn letters(name: &str) -> String {
+    folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
 /// Whether nobody sees the character, and so nobody can tell the text from one without it: format characters (Unicode's
 /// Cf), fillers that are drawn as nothing, control characters, separators of lines, and what stands for a loss.
 pub fn is_unseen(c: char) -> bool {

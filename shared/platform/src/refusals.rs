@@ -53,7 +53,7 @@ impl Refusal {
     /// stands.
     pub(crate) fn joins(self, before: &Contact, patch: &Patch) -> Patch {
         let mut joined = patch.clone();
-        let lifted = joined.resubscribe && joined.consent.is_some();
+        let lifted = joined.resubscribe && joined.consent == Some(Consent::Subscribed);
         if self.unsubscribed && !lifted {
             joined.consent = Some(Consent::Unsubscribed);
         }

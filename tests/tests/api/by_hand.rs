@@ -193,3 +193,25 @@ async fn r60_a_line_names_one_zone_and_writes_dates_as_the_account_does() {
     let zone = |line: &Value| line["time_zone"] == "America/New_York";
     assert!(history["items"].as_array().expect("lines").iter().all(zone), "{history}");
 }
+
+#[tokio::test]
+async fn r52_of_many_starts_at_once_one_is_taken_and_says_so() {
+    let api = begun().await;
+    let (path, nothing) = (by_hand("start"), json!({}));
+    let start = || api.post(&path, &nothing);
+    let (one, two, three, four) = tokio::join!(start(), start(), start(), start());
+    let mut statuses = [one, two, three, four].map(|answer| answer.status.as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409]);
+    // A repeat with one key is one call, whoever comes first.
+    api.post(&by_hand("reset"), &nothing).await.is(200);
+    let start = || api.once("start-ann", &path, &nothing);
+    let (one, two, three, four) = tokio::join!(start(), start(), start(), start());
+    for answer in [one, two, three, four] {
+        answer.is(200);
+    }
+    // One in vain stays in vain.
+    for _ in 0..2 {
+        api.once("again", &path, &nothing).await.problem(409);
+    }
+}

@@ -7,6 +7,7 @@ mod called;
 mod campaigning;
 mod charsets;
 mod contacts;
+mod contradictions;
 mod csv;
 mod erased;
 mod fields;

@@ -152,3 +152,31 @@ async fn an_account_that_is_erased_remembers_nothing() {
         panic!("{}", erased.text);
     }
 }
+
+#[tokio::test]
+async fn no_other_consent_takes_an_unsubscription_back() {
+    let api = Called::new().await;
+    api.hook(&ann()).await;
+    api.patch(ANN, &json!({ "consent": "unsubscribed" })).await.is(200);
+    let none = json!({ "email": "ann@example.com", "consent": "none" });
+    let told = api.hook(&none).await;
+    assert_eq!(told["warnings"][0]["code"], "unsubscribed", "{told}");
+    let told = api.patch(ANN, &json!({ "consent": "none" })).await.is(200);
+    assert_eq!(
+        (&told["consent"], &told["warnings"][0]["code"]),
+        (&json!("unsubscribed"), &json!("unsubscribed"))
+    );
+    let told = posted(
+        &api,
+        &api.key("zapier", "webhook").await,
+        &json!({ "email": "ann@example.com", "consent": "subscribed" }),
+    )
+    .await;
+    assert_eq!(told["warnings"][0]["code"], "unsubscribed", "{told}");
+    assert_eq!(api.ann().await["consent"], "unsubscribed");
+    // Nor does it where the person was erased meanwhile.
+    api.delete(ANN).await;
+    assert_eq!(api.post("/v1/contacts", &none).await.is(201)["consent"], "unsubscribed");
+    let told = api.patch(ANN, &json!({ "consent": "subscribed" })).await.is(200);
+    assert_eq!((&told["consent"], told.get("warnings")), (&json!("subscribed"), None));
+}

@@ -39,6 +39,9 @@ impl Server {
         };
         let mut asked = None;
         for (name, value) in url.query_pairs() {
+            if asked.is_some() {
+                return wrong("`tls` stands there twice");
+            }
             asked = Some(match (&*name, &*value) {
                 ("tls", "none") => Tls::None,
                 ("tls", "opportunistic") => Tls::Opportunistic,
@@ -56,6 +59,12 @@ impl Server {
             ("smtps", Some(_)) => return wrong("with smtps:// there is always TLS"),
             ("smtp", None) if is_known => (Tls::Required, 587),
             ("smtp", None) => (Tls::None, 25),
+            // Whoever takes STARTTLS out of the answer would be told the password.
+            ("smtp", Some(Tls::Opportunistic)) if is_known => {
+                return wrong(
+                    "a password is not sent in clear unless `tls=none` says so; leave `tls` out",
+                );
+            }
             ("smtp", Some(Tls::None)) => (Tls::None, if is_known { 587 } else { 25 }),
             ("smtp", Some(tls)) => (tls, 587),
             (_, _) => return wrong("it begins with smtp:// or smtps://"),
@@ -94,8 +103,8 @@ mod tests {
         assert_eq!(read("smtp://u:p@mail.example:587"), (mail(), 587, Tls::Required, true));
         assert_eq!(read("smtp://u:p@mail.example"), (mail(), 587, Tls::Required, true));
         assert_eq!(read("smtp://u:p@mail.example:25?tls=none"), (mail(), 25, Tls::None, true));
-        let optional = read("smtp://u:p@mail.example?tls=opportunistic");
-        assert_eq!(optional, (mail(), 587, Tls::Opportunistic, true));
+        let optional = read("smtp://mail.example?tls=opportunistic");
+        assert_eq!(optional, (mail(), 587, Tls::Opportunistic, false));
         assert_eq!(read("smtps://u:p@mail.example"), (mail(), 465, Tls::Wrapped, true));
         assert_eq!(read("smtp://mail.example"), (mail(), 25, Tls::None, false));
         assert_eq!(read("smtp://[::1]:2525").0, "::1");
@@ -110,6 +119,8 @@ mod tests {
             "smtp://:secret@mail.example",
             "smtp://u:secret@mail.example?tls=maybe",
             "smtp://u:secret@mail.example?timeout=3",
+            "smtp://u:secret@mail.example?tls=opportunistic",
+            "smtp://u:secret@mail.example?tls=required&tls=none",
             "smtps://u:secret@mail.example?tls=none",
             "smtp://u:se%ffcret@mail.example",
         ] {

@@ -131,7 +131,8 @@ impl Passage<'_> {
         self.cause = Cause::Campaign(from.campaign.clone());
         self.causality = causality;
         match order {
-            Order::Start => self.start_regardless(),
+            // One in vain has been done, too.
+            Order::Start => self.start_regardless().unwrap_or_default(),
             Order::Reset => self.stop(None, Reset::Contacts),
             Order::Stop => self.stop(None, Reset::No),
             Order::StopAndReset => self.stop(None, Reset::Contacts),
@@ -167,8 +168,9 @@ impl Passage<'_> {
                 if self.graph.starts().next().is_none() {
                     return Err(Ignored::NothingConcerned);
                 }
-                self.next.by_hand |= !self.next.begun;
-                self.start_regardless();
+                let is_new = !self.next.begun;
+                self.start_regardless()?;
+                self.next.by_hand |= is_new;
             }
             Order::Reset | Order::StopAndReset => {
                 self.stop(None, Reset::Contacts);

@@ -294,7 +294,11 @@ impl Passage<'_> {
     }
 
     /// Another campaign's *start campaign* (R52).
-    pub(super) fn start_regardless(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// [`Ignored::NotStarted`], with a line.
+    pub(super) fn start_regardless(&mut self) -> Result<(), Ignored> {
         let graph = self.graph;
         let ignored = match (self.next.status, graph.starts().next()) {
             (Status::Stopped, _) => Some("the contact is stopped in this campaign"),
@@ -309,7 +313,10 @@ impl Passage<'_> {
             ) => None,
         };
         match ignored {
-            Some(reason) => self.line(None, Happened::StartIgnored { reason: reason.to_owned() }),
+            Some(reason) => {
+                self.line(None, Happened::StartIgnored { reason: reason.to_owned() });
+                return Err(Ignored::NotStarted(reason));
+            }
             None if self.standing().is_ok_and(|standing| standing.paused) => {
                 self.park_first_start();
             }
@@ -318,6 +325,7 @@ impl Passage<'_> {
                 self.enter_first_start();
             }
         }
+        Ok(())
     }
 
     /// The contact's status in another campaign changed: goals and the starts that read it are checked (R6).

@@ -409,6 +409,8 @@ pub enum Ignored {
     Behind,
     /// The campaign's version is not at hand.
     NoVersion,
+    /// Who asked for a start asked in vain (R52); the history has the same words.
+    NotStarted(&'static str),
 }
 
 /// Decides.

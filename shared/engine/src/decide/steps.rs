@@ -157,7 +157,8 @@ impl Passage<'_> {
     /// it, it would otherwise run in a circle.
     fn start_own(&mut self, next: Option<&ElementId>, moving: Moving) {
         let others = self.moving.len();
-        self.start_regardless();
+        // In vain, there is a line about it.
+        self.start_regardless().unwrap_or_default();
         for entered in self.moving.iter_mut().skip(others) {
             entered.moves = moving.moves;
             entered.causality = moving.causality;

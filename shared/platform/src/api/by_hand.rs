@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::history::{Cause, Happened, Order};
+use dacapo_engine::history::Order;
 use dacapo_engine::ids::CampaignId;
 
 use super::Api;
@@ -14,7 +14,7 @@ use super::idempotency::{Answer, Once};
 use super::journeys::EnrollmentShape;
 use super::problem::Problem;
 use super::surface::{Surface, calls};
-use crate::enrollments::{Came, StoredEnrollment};
+use crate::enrollments::Came;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, start, reset, stop)
@@ -103,27 +103,12 @@ async fn by_hand(
         Came::Undecidable(why) => {
             return Err(Problem::conflict(format!("it cannot be decided: {why}")));
         }
+        Came::Ignored(Ignored::NotStarted(why)) => {
+            return Err(Problem::conflict(format!("not started: {why}")));
+        }
         Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
-    if let Some(reason) = not_started(&stored).filter(|_| order == Order::Start) {
-        return Err(Problem::conflict(format!("not started: {reason}")));
-    }
     let loaded = api.platform.catalog().await?;
     Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
-}
-
-/// Why the start that a person asked for last was ignored, if it was.
-fn not_started(stored: &StoredEnrollment) -> Option<&str> {
-    let last = stored.records.last()?;
-    if !matches!(last.because, Cause::ByHand(_)) {
-        return None;
-    }
-    last.lines.iter().find_map(|line| {
-        if let Happened::StartIgnored { reason } = &line.what {
-            Some(reason.as_str())
-        } else {
-            None
-        }
-    })
 }

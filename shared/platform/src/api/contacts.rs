@@ -17,9 +17,11 @@ use super::changes::{Changed, ChangedContact, WarnedContact, Warnings};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging};
+use super::members::Members;
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
 use super::reading::{How, Read, Reader};
+use super::resubscribing::still_unsubscribed;
 use super::shapes::{ConsentWord, EnrollmentStatus, WantedTags, WrittenFieldJson};
 use super::surface::{Surface, calls};
 use super::tag_lists::{self, For};
@@ -104,6 +106,9 @@ pub struct WrittenContact {
     pub suppressed: Option<String>,
 }
 
+/// What takes an unsubscription back here.
+const SUBSCRIBED: &str = "\"consent\": \"subscribed\"";
+
 /// The contact that a path names, by id or as `email:ann@example.com`.
 pub(super) async fn contact_named(api: &Api, name: &str) -> Result<Contact, Problem> {
     let missing = || missing(name);
@@ -151,16 +156,18 @@ async fn create(
     State(api): State<Api>,
     holder: Holder,
     once: Once,
-    Json(sent): Json<Map<String, Value>>,
+    Json(Members(sent)): Json<Members>,
 ) -> Result<Answer, Problem> {
     let loaded = api.platform.catalog().await?;
     let Read { email, mut patch, doubtful, .. } =
         Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
-    // Whoever writes the consent of a contact means it.
+    // Whoever writes that a contact has subscribed means it.
     patch.resubscribe = patch.consent.is_some();
     let answer = |written: &Written| {
-        let told = Warnings { warnings: doubtful.clone() };
-        let kept = Warnings { warnings: doubtful.iter().map(Fault::without_words).collect() };
+        let told = still_unsubscribed(&patch, written, SUBSCRIBED).into_iter();
+        let told: Vec<Fault> = told.chain(doubtful.clone()).collect();
+        let kept = Warnings { warnings: told.iter().map(Fault::without_words).collect() };
+        let told = Warnings { warnings: told };
         Answer::showing(StatusCode::CREATED, &written.contact, &told, &kept)
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
@@ -190,12 +197,12 @@ async fn patch(
     State(api): State<Api>,
     holder: Holder,
     Path(id): Path<String>,
-    Json(sent): Json<Map<String, Value>>,
+    Json(Members(sent)): Json<Members>,
 ) -> Result<axum::Json<WarnedContact>, Problem> {
     let contact = contact_named(&api, &id).await?;
     let loaded = api.platform.catalog().await?;
     let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
-    let Read { email, mut patch, doubtful, .. } = reader.read(&sent)?;
+    let Read { email, mut patch, mut doubtful, .. } = reader.read(&sent)?;
     patch.resubscribe = patch.consent.is_some();
     if let (Some(email), Ok(key)) = (email, FieldKey::new("email")) {
         patch.fields.insert(key, Some(FieldValue::Text(email)));
@@ -206,6 +213,7 @@ async fn patch(
     if written.change.is_none() {
         api.platform.nothing_changed(&written.contact, &patch, &by).await;
     }
+    doubtful.extend(still_unsubscribed(&patch, &written, SUBSCRIBED));
     let (contact, told) = (ContactShape::from(&written.contact), Warnings { warnings: doubtful });
     Ok(axum::Json(WarnedContact { contact, told }))
 }

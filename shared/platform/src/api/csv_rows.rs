@@ -150,7 +150,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// As before.
+    /// As before; 422 if the file ends between quotation marks.
     pub(super) fn finish(&mut self, rows: &mut Vec<Row>) -> Result<(), Problem> {
         if self.first.is_some() {
             self.begin_file(rows)?;
@@ -163,9 +163,17 @@ impl Rows {
         if self.head.is_some() {
             self.begin(rows)?;
         }
-        if self.begins.is_some() {
-            // No bytes are the end.
-            self.step(&[], rows)?;
+        if let Some(begins) = self.begins {
+            let (before, line) = (rows.len(), self.line);
+            // The end of a line ends the row, unless it stands between quotation marks.
+            self.step(b"\n", rows)?;
+            if rows.len() == before {
+                let message = format!(
+                    "a quotation mark in the row on line {begins} is not closed: the row goes on to the end of the \
+                     file, on line {line}; close it, or write the mark twice"
+                );
+                return Err(Problem::invalid_at("", "quotation_mark", message));
+            }
         }
         Ok(())
     }
@@ -296,6 +304,13 @@ mod tests {
         for at_once in [1, 2, 3, 7, 1_000] {
             assert_eq!(rows(text.as_bytes(), at_once), expected, "{at_once} at once");
         }
+        let mut reader = Rows::new(None);
+        let mut read = Vec::new();
+        reader.push(b"email,name\na@example.com,\"A\nb@example.com,B\n", &mut read).unwrap();
+        let problem = reader.finish(&mut read).unwrap_err();
+        let told = problem.into_faults();
+        assert!(told[0].message.contains("line 2 is not closed"), "{told:?}");
+        assert_eq!(rows(b"a,5\" screen", 3), [(1, cells(["a", "5\" screen"]))]);
         assert_eq!(rows(b"", 1), []);
         assert_eq!(rows(b"\n\n", 1), []);
     }

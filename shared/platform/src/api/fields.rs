@@ -5,7 +5,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_engine::campaign::format::FieldDefinition;
-use dacapo_engine::field::{FieldType, RESERVED, built_in};
+use dacapo_engine::field::{FieldType, taken};
 use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -118,10 +118,14 @@ async fn put(
     Json(sent): Json<WrittenField>,
 ) -> Result<axum::Json<FieldShape>, Problem> {
     let refuse = |code: &str, message: String| Err(Problem::invalid_at("key", code, message));
-    if built_in(&key).is_some() || RESERVED.contains(&key.as_str()) {
-        return refuse("reserved", format!("`{key}` means something else; choose another key"));
-    }
     let key = FieldKey::new(key).map_err(|why| Problem::invalid_at("key", "field_key", why))?;
+    // One from before such keys were refused can be given another label.
+    if let Some(name) = taken(key.as_str())
+        && !api.platform.catalog().await?.catalog.fields.contains_key(&key)
+    {
+        let message = format!("`{key}` is `{name}` wherever contacts are read; choose another key");
+        return refuse("reserved", message);
+    }
     if sent.key.is_some_and(|sent| sent != key.as_str()) {
         return refuse("other_key", format!("the path says `{key}`"));
     }

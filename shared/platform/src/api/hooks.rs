@@ -19,6 +19,8 @@ use super::changes::Changed;
 use super::charset;
 use super::extract::{Query, is_json, json, media_type, whole};
 use super::idempotency::{Answer, Once};
+use super::members::Members;
+use super::names::{self, Meaning};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
@@ -122,14 +124,16 @@ async fn contact(
              ?unknown_fields=ignore",
         ));
     }
-    let mut sent = sent(request).await?;
+    let Posted { members: mut sent, twice } = posted(request).await?;
     let resubscribing = Resubscribing::taken(&mut sent)?.by(&holder);
     let loaded = platform.catalog().await?;
+    let twice = left_out(&mut sent, twice, how.invalid, &loaded)?;
     let how =
         How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
     let read = |loaded: &Loaded, before: Option<&Contact>| -> Result<Read, Problem> {
         let mut read = Reader::new(loaded, before, how).read(&sent)?;
         resubscribing.put_into(&mut read.patch)?;
+        read.skipped.extend(twice.iter().cloned());
         Ok(read)
     };
     let by = holder.author();
@@ -212,18 +216,46 @@ pub(super) async fn create_fields(
         .await
 }
 
+/// What was posted.
+struct Posted {
+    members: Map<String, Value>,
+    /// What a form says twice, and says differently.
+    twice: Vec<Fault>,
+}
+
+/// Takes out what is said twice, if values may be left out: never the address and the consent.
+fn left_out(
+    sent: &mut Map<String, Value>,
+    twice: Vec<Fault>,
+    invalid: Invalid,
+    loaded: &Loaded,
+) -> Result<Vec<Fault>, Problem> {
+    let means = |fault: &Fault| names::meaning(&fault.path, &loaded.catalog.fields).0;
+    let needed = |fault: &Fault| matches!(means(fault), Meaning::Member("email" | "consent"));
+    if !twice.is_empty() && (invalid == Invalid::Refuse || twice.iter().any(needed)) {
+        return Err(Problem::invalid(twice));
+    }
+    for fault in &twice {
+        match fault.path.strip_prefix("fields.") {
+            Some(key) => {
+                let fields = sent.get_mut("fields").and_then(Value::as_object_mut);
+                fields.and_then(|fields| fields.remove(key));
+            }
+            None => {
+                sent.remove(&fault.path);
+            }
+        }
+    }
+    Ok(twice)
+}
+
 /// What was posted, as members: JSON or a form.
-async fn sent(request: Request) -> Result<Map<String, Value>, Problem> {
+async fn posted(request: Request) -> Result<Posted, Problem> {
     let (parts, body) = request.into_parts();
     if is_json(&parts) {
         let body = whole(&parts, body).await?;
-        return match json(&parts, &body)? {
-            Value::Object(members) => Ok(members),
-            other => {
-                let message = format!("{} is no object; send {{\"email\": …}}", quoted(&other));
-                Err(Problem::invalid_at("", "shape", message))
-            }
-        };
+        let Members(members) = json(&parts, &body)?;
+        return Ok(Posted { members, twice: Vec::new() });
     }
     if media_type(&parts).as_deref() != Some("application/x-www-form-urlencoded") {
         let detail = "send application/json or application/x-www-form-urlencoded";
@@ -234,9 +266,10 @@ async fn sent(request: Request) -> Result<Map<String, Value>, Problem> {
 }
 
 /// The members of a form. `fields[key]` and `fields.key` are custom fields; tags may be repeated, with `[]` or not.
-fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
+fn form(pairs: Vec<(String, String)>) -> Posted {
     let mut members = Map::new();
     let mut fields = Map::new();
+    let mut twice = Vec::new();
     let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (key, value) in pairs {
         let inner = key
@@ -246,11 +279,12 @@ fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
             .or_else(|| key.strip_prefix("fields."));
         let list = key.strip_suffix("[]").unwrap_or(&key);
         if let Some(inner) = inner {
-            last_that_says(&mut fields, inner, value);
+            twice
+                .extend(put(&mut fields, inner, value).map(|why| (format!("fields.{inner}"), why)));
         } else if matches!(list, "tags" | "remove_tags" | "clear") {
             lists.entry(list.to_owned()).or_default().push(value);
         } else {
-            last_that_says(&mut members, &key, value);
+            twice.extend(put(&mut members, &key, value).map(|why| (key, why)));
         }
     }
     for (key, texts) in lists {
@@ -264,12 +298,21 @@ fn form(pairs: Vec<(String, String)>) -> Map<String, Value> {
     if !fields.is_empty() {
         members.insert("fields".to_owned(), Value::Object(fields));
     }
-    members
+    let twice = twice.into_iter().map(|(path, why)| Fault::new(path, "twice", why));
+    Posted { members, twice: twice.collect() }
 }
 
-/// The last of several that says something: browsers repeat a name for boxes that are ticked.
-fn last_that_says(members: &mut Map<String, Value>, name: &str, value: String) {
-    if !members.contains_key(name) || !value.trim().is_empty() {
-        members.insert(name.to_owned(), Value::String(value));
+/// Of several values the one that says something: browsers repeat a name for boxes that are ticked. Of two that differ
+/// nobody knows which is meant; why is answered.
+fn put(members: &mut Map<String, Value>, name: &str, value: String) -> Option<String> {
+    let says = |text: &str| !text.trim().is_empty();
+    let there = members.get(name).and_then(Value::as_str).filter(|there| says(there));
+    if let Some(there) = there {
+        return (says(&value) && there != value).then(|| {
+            let (one, other) = (quoted(&Value::from(there)), quoted(&Value::from(value)));
+            format!("it stands there twice, as {one} and as {other}; send one of the two")
+        });
     }
+    members.insert(name.to_owned(), Value::String(value));
+    None
 }

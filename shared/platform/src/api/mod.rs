@@ -28,6 +28,7 @@ mod journeys;
 mod keys;
 mod lists;
 mod mass_actions;
+mod members;
 mod names;
 mod openapi;
 mod people;

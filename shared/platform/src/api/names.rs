@@ -16,7 +16,7 @@ use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::FieldKey;
-use dacapo_engine::text::folded;
+use dacapo_engine::text::letters;
 
 /// The members of a contact that can be written, the built-in fields first: in this order they are told.
 pub(super) const MEMBERS: [&str; 14] = [
@@ -170,11 +170,6 @@ fn unwrapped(written: &str) -> &str {
         .or_else(|| written.strip_prefix("fields[").filter(|rest| rest.ends_with("][value]")));
     let Some(inner) = inner else { return written.strip_suffix("[]").unwrap_or(written) };
     inner.split([']', '[']).next().unwrap_or(inner)
-}
-
-/// The letters and digits of a name, folded.
-fn letters(name: &str) -> String {
-    folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Why a name means nothing here: what it could have been, the built-in names first, and what can be done.

@@ -64,6 +64,9 @@ pub struct Fault {
     pub remedy: Option<String>,
 }
 
+/// How many faults an answer tells.
+const MOST_FAULTS: usize = 100;
+
 impl Fault {
     /// A fault.
     #[allow(
@@ -145,11 +148,16 @@ impl Problem {
     }
 
     /// 422: it can be read, but these things in it are wrong.
-    pub fn invalid(errors: Vec<Fault>) -> Self {
+    pub fn invalid(mut errors: Vec<Fault>) -> Self {
+        let all = errors.len();
+        errors.truncate(MOST_FAULTS);
         let detail = match errors.as_slice() {
             [] => "it is not valid".to_owned(),
             [only] if only.path.is_empty() => only.message.clone(),
             [only] => format!("{}: {}", only.path, only.message),
+            several if several.len() < all => {
+                format!("{all} things are wrong; see the first {MOST_FAULTS} in `errors`")
+            }
             several => format!("{} things are wrong; see `errors`", several.len()),
         };
         let status = StatusCode::UNPROCESSABLE_ENTITY;

@@ -186,9 +186,13 @@ impl<'a> Reader<'a> {
             }
             "tags" if hook || self.before.is_none() => {
                 self.read.patch.add = self.tags(sent, For::Assigning);
+                self.read.patch.remove.extend(tag_lists::withdrawn(value));
             }
             "tags" => self.all_tags(sent),
-            "remove_tags" if hook => self.read.patch.remove = self.tags(sent, For::Withdrawing),
+            "remove_tags" if hook => {
+                let remove = self.tags(sent, For::Withdrawing);
+                self.read.patch.remove.extend(remove);
+            }
             "consent" => match value.as_str().map(str::trim).and_then(consent_of) {
                 Some(consent) => self.read.patch.consent = Some(consent),
                 None => {
@@ -331,20 +335,16 @@ impl<'a> Reader<'a> {
     /// are not assigned again.
     fn all_tags(&mut self, sent: &Sent<'_>) {
         let tags = self.tags(sent, For::Assigning);
+        let null = tag_lists::withdrawn(sent.value);
         let has = self.before.map(|before| &before.tags);
-        let withdrawn = |tag: &Tag| match sent.value {
-            Value::Object(map) => map.iter().any(|(name, value)| {
-                value.is_null() && Tag::kept(name).is_ok_and(|name| name == *tag)
-            }),
+        let withdrawn = |tag: &&Tag| match sent.value {
+            Value::Object(_) => null.contains(tag),
             _ => !tags.contains(tag),
         };
-        let remove = has.into_iter().flatten().map(|(tag, _)| tag).filter(|tag| withdrawn(tag));
-        let remove: Vec<Tag> = remove.cloned().collect();
+        let remove = has.into_iter().flat_map(|has| has.keys()).filter(withdrawn).cloned();
+        self.read.patch.remove = remove.collect();
         let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
-        let named_null = |tag: &Tag| matches!(sent.value, Value::Object(_)) && withdrawn(tag);
-        self.read.patch.add =
-            tags.iter().filter(|tag| lacks(tag) && !named_null(tag)).cloned().collect();
-        self.read.patch.remove = remove;
+        self.read.patch.add = tags.into_iter().filter(lacks).collect();
     }
 
     /// What nobody knows.

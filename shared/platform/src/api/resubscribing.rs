@@ -65,16 +65,23 @@ impl Resubscribing {
 
     /// What has to be told: the contact has unsubscribed, and still has.
     pub(super) fn told(self, asked: &Patch, written: &Written) -> Option<Fault> {
-        let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
-        (written.contact.consent == Consent::Unsubscribed && !self.allowed).then(|| {
-            let message = format!(
-                "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send \"{RESUBSCRIBE}\": true \
-                 if the person asked for it",
-                consent_word(sent)
-            );
-            Fault::new("consent", "unsubscribed", message)
-        })
+        let remedy = format!("\"{RESUBSCRIBE}\": true");
+        still_unsubscribed(asked, written, &remedy)
     }
+}
+
+/// What has to be told where another consent was sent, and the contact has unsubscribed, and still has; with what takes
+/// that back.
+pub(super) fn still_unsubscribed(asked: &Patch, written: &Written, remedy: &str) -> Option<Fault> {
+    let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
+    (written.contact.consent == Consent::Unsubscribed).then(|| {
+        let message = format!(
+            "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send {remedy} if the person asked \
+             for mail again",
+            consent_word(sent)
+        );
+        Fault::new("consent", "unsubscribed", message)
+    })
 }
 
 fn says(value: &Value) -> Option<bool> {

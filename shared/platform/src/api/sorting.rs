@@ -84,9 +84,7 @@ impl<'s, 'f> Sorted<'s, 'f> {
             match means {
                 Meaning::Member(member) => match sorted.members.get(member) {
                     Some(there) if there.sureness == Sureness::Exact && says(there.value) => {
-                        if sent.value != there.value {
-                            sorted.unknown.push(sent);
-                        }
+                        sorted.faults.extend(contradiction(there, &sent));
                     }
                     _ => sorted.member(member, sent),
                 },

@@ -6,7 +6,7 @@
 //! | `"Lead, Kunde"` | tags with commas between |
 //! | `"\"Lead\",\"Kunde\""` | the same, quoted as in CSV: inside quotation marks a tag may hold any mark but a comma |
 //! | `"[\"Lead\"]"` | a list in a text |
-//! | `{"Lead": "2026-12-01T08:00:00Z", "Old": null}` | a contact's own tags; `null` withdraws, where a contact is changed |
+//! | `{"Lead": "2026-12-01T08:00:00Z", "Old": null}` | a contact's own tags; `null` withdraws |
 //!
 //! In a text without quotation marks `;` and `|` could separate tags or belong to one, so they are refused.
 
@@ -56,6 +56,16 @@ pub(super) fn read(sent: &Value, what: For) -> (Vec<Tag>, Vec<Wrong>) {
         }
     }
     (list.tags, list.wrong)
+}
+
+/// The tags that a contact's own tags, as an object, withdraw: those with `null`. Names that are no tags are passed over:
+/// nobody has them.
+pub(super) fn withdrawn(sent: &Value) -> Vec<Tag> {
+    let members = sent.as_object().into_iter().flatten();
+    members
+        .filter(|(_, value)| value.is_null())
+        .filter_map(|(name, _)| Tag::kept(name).ok())
+        .collect()
 }
 
 /// Whether an object is a label of a tool rather than a contact's tags.
@@ -126,6 +136,10 @@ impl List {
     /// A contact's tags as they are answered.
     fn members(&mut self, map: &Map<String, Value>) {
         for (name, value) in map {
+            // Which are withdrawn is asked for by itself.
+            if value.is_null() && self.what == For::Assigning {
+                continue;
+            }
             let is_known = match value {
                 Value::Null | Value::Bool(true) => true,
                 Value::String(text) => text.is_empty() || is_instant(text),

@@ -146,7 +146,10 @@ fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outco
         }
         Ignored::Paused => Outcome::Paused,
         Ignored::Behind => Outcome::Late,
-        Ignored::NeverEnrolled | Ignored::NotPublished | Ignored::NoVersion => Outcome::Skipped,
+        Ignored::NeverEnrolled
+        | Ignored::NotPublished
+        | Ignored::NoVersion
+        | Ignored::NotStarted(_) => Outcome::Skipped,
         Ignored::AlreadyApplied
         | Ignored::NothingConcerned
         | Ignored::NotHeld

@@ -7,7 +7,7 @@ use super::findings::{At, Findings};
 use crate::campaign::format::Document;
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
-use crate::field::{BUILT_IN, FieldType, RESERVED, built_in};
+use crate::field::{BUILT_IN, FieldType, built_in, taken};
 use crate::ids::FieldKey;
 
 /// The built-in fields, the document's and the account's, with their types.
@@ -57,19 +57,20 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
     for (key, field) in &document.fields {
         let path = Path::root().key("fields").key(key.as_str());
         let word = field.kind.word();
-        if RESERVED.contains(&key.as_str()) {
-            findings.error(
-                "reserved_field",
-                &At::Key(&path),
-                format!("`{key}` means something else wherever contacts are read or written"),
-                "choose another key",
-            );
-        } else if built_in(key.as_str()).is_some() {
+        let taken = taken(key.as_str()).filter(|_| !account.fields.contains_key(key));
+        if built_in(key.as_str()).is_some() {
             findings.error(
                 "built_in_field",
                 &At::Key(&path),
                 format!("every contact has a field `{key}`"),
                 "remove the declaration; the field can be used without one",
+            );
+        } else if let Some(name) = taken {
+            findings.error(
+                "reserved_field",
+                &At::Key(&path),
+                format!("`{key}` means `{name}` wherever contacts are read or written"),
+                "choose another key",
             );
         } else if let Some(existing) = account.fields.get(key)
             && existing.kind != field.kind

@@ -115,7 +115,7 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            fields.tags 3:3 reserved_field: `tags` means something else wherever contacts are read or written — choose another key
+            fields.tags 3:3 reserved_field: `tags` means `tags` wherever contacts are read or written — choose another key
             fields.email 4:3 built_in_field: every contact has a field `email` — remove the declaration; the field can be used without one
             fields.visit.type 5:18 field_type_differs: `visit` is a date here but a datetime in the account — write `type: datetime`, or choose another key
         "#]],
