@@ -319,6 +319,16 @@ impl Platform {
         Ok((loaded, now))
     }
 
+    /// The catalog as it was last read, however long ago, for what does not change, such as the secret; it is read if there
+    /// is none with a secret yet.
+    pub(crate) async fn catalog_of_late(&self) -> Result<Arc<Loaded>, Error> {
+        let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
+        match known.filter(|known| !known.catalog.secret.is_empty()) {
+            Some(known) => Ok(known),
+            None => self.catalog().await,
+        }
+    }
+
     async fn read_catalog(&self) -> Result<Arc<Loaded>, Error> {
         let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
         let rev = known.as_ref().map_or(0, |known| known.rev);

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use dacapo_engine::hash::hexadecimal;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::{Message, Order, Queue, Unavailable};
-use sha2::{Digest, Sha256};
 
 /// What is due so soon goes straight to the queue: the Scheduler keeps minutes only.
 const SOON: TimeDelta = TimeDelta::minutes(2);
@@ -32,8 +30,6 @@ pub(super) struct NewSchedule {
     pub(super) expression: String,
     /// What it sends.
     pub(super) input: String,
-    /// The same for the same schedule, whoever asks for it again.
-    pub(super) token: String,
 }
 
 /// A message to send.
@@ -94,13 +90,7 @@ impl Plan {
 fn schedule(name: String, at: Instant, message: &Message) -> Result<NewSchedule, Unavailable> {
     let input = text(message)?;
     let expression = format!("at({})", at.format("%Y-%m-%dT%H:%M:%S"));
-    let mut digest = Sha256::new();
-    for part in [&name, &expression, &input] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    let token = hexadecimal(&digest.finalize());
-    Ok(NewSchedule { name, expression, input, token })
+    Ok(NewSchedule { name, expression, input })
 }
 
 fn outgoing(message: &Message, at: Instant, now: Instant) -> Result<Outgoing, Unavailable> {
@@ -186,7 +176,6 @@ mod tests {
                 name: "t-1".to_owned(),
                 expression: "at(2026-12-01T12:59:00)".to_owned(),
                 input: r#"{"wake":{"c":"c0123456789abcde","p":"appointment-loop","e":{"TimerDue":{"run":2,"step":7,"due":"2026-12-01T13:00:00.500Z"}}}}"#.to_owned(),
-                token: "65244593a9ff8d4ca75df06983fb7127a5fcacfb0cfed0533543956e928d9c47".to_owned(),
             }]
         );
         assert_eq!((plan.cancels.len(), plan.batches.len()), (0, 0));

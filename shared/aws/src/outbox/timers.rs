@@ -1,4 +1,9 @@
 //! Timers as schedules. Who sets none holds nothing of this.
+//!
+//! The name is a schedule's identity. Each request has a client token of its own, which the SDK draws: one that followed from
+//! the name and the time would come again when an appointment is moved away and back, and a service that remembers it may
+//! answer without making anything (EventBridge Scheduler API Reference, `CreateSchedule`, `ClientToken`:
+//! <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 
 use async_trait::async_trait;
 use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
@@ -67,7 +72,6 @@ impl SchedulerTimers {
             .flexible_time_window(on_time()?)
             .target(self.target(schedule)?)
             .action_after_completion(ActionAfterCompletion::Delete)
-            .client_token(&schedule.token)
             .send()
             .await;
         match made.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
@@ -89,7 +93,6 @@ impl SchedulerTimers {
             .flexible_time_window(on_time()?)
             .target(self.target(schedule)?)
             .action_after_completion(ActionAfterCompletion::Delete)
-            .client_token(&schedule.token)
             .send()
             .await;
         match updated.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {

@@ -30,12 +30,18 @@ use dacapo_platform::table::{
 };
 
 use crate::clients::Later;
+use reading::pause;
 
 pub use image::{Image, item_of_image};
 pub use units::{Meter, Spent, Verb};
 
 /// The name of the index.
 pub const INDEX: &str = "GSI1";
+
+/// How often a write is tried again that met a transaction, each time after a longer pause that chance shortens; then the
+/// caller hears of it. DynamoDB's SDK does not repeat these by itself (Amazon DynamoDB Developer Guide, Transaction
+/// conflict handling: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
+const CONTENTIONS: u32 = 3;
 
 /// A table of DynamoDB. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,6 +63,14 @@ impl DynamoTable {
     pub fn metered(mut self, meter: Arc<Meter>) -> Self {
         self.meter = Some(meter);
         self
+    }
+
+    async fn write_once(&self, writes: &[Write], token: Option<&str>) -> Result<(), TableError> {
+        match writes {
+            [] => Ok(()),
+            [write] => self.write_one(write).await,
+            several => self.write_together(several, token).await,
+        }
     }
 
     /// What is to be said about units: nothing, where nobody counts them.
@@ -99,10 +113,12 @@ impl Table for DynamoTable {
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
         token.map_or(Ok(()), check_token)?;
         check(&writes)?;
-        match writes.as_slice() {
-            [] => Ok(()),
-            [write] => self.write_one(write).await,
-            several => self.write_together(several, token).await,
+        for round in 0..CONTENTIONS {
+            match self.write_once(&writes, token).await {
+                Err(TableError::Contended) => tokio::time::sleep(pause(round)).await,
+                other => return other,
+            }
         }
+        self.write_once(&writes, token).await
     }
 }

@@ -254,7 +254,7 @@ fn part(attributes: &mut Attributes, pk: &str, sk: &str) -> Result<Key, TableErr
 }
 
 /// Between a half and the whole of a doubling time: those who were refused together don't come back together.
-fn pause(round: u32) -> Duration {
+pub(super) fn pause(round: u32) -> Duration {
     let longest = PAUSE * 2_u32.pow(round);
     let mut chance = [0];
     // Without chance the pause is a half.

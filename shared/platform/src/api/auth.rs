@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use chrono::TimeDelta;
 use dacapo_engine::contact::Author;
 use dacapo_engine::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -256,6 +257,10 @@ impl KnownKeys {
     /// So many are known at most.
     const MOST: usize = 1_024;
 
+    fn knows(&self, hash: &str) -> bool {
+        self.0.lock().is_ok_and(|known| known.contains_key(hash))
+    }
+
     fn get(&self, hash: &str, rev: u64) -> Option<Holder> {
         let known = self.0.lock().ok()?;
         known.get(hash).filter(|(known, _)| *known == rev).map(|(_, holder)| holder.clone())
@@ -284,6 +289,24 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
     if let Some(admin) = api.admin.told().filter(|admin| admin.is(key)) {
         return Ok(as_admin(admin, hash));
     }
+    let now = api.platform.now();
+    if api.unknown_keys.has(&hash, now) {
+        return Err(unknown());
+    }
+    // Before anything is read that others need: each key stands by itself in the table, so whoever tries many of them
+    // reads nothing twice and holds up nobody.
+    let mut first = None;
+    if !api.known_keys.knows(&hash) {
+        first = stored(api, &hash).await?;
+        if first.is_none() {
+            let kept = api.admin.kept().await.map_err(Error::from)?;
+            let Some(admin) = kept.filter(|admin| admin.is(key)) else {
+                api.unknown_keys.add(hash, now);
+                return Err(unknown());
+            };
+            return Ok(as_admin(&admin, hash));
+        }
+    }
     let rev = match working {
         Some(working) => Some(working.catalog().await?.rev),
         None => None,
@@ -291,20 +314,53 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
     if let Some(known) = rev.and_then(|rev| api.known_keys.get(&hash, rev)) {
         return Ok(known);
     }
-    let stored = api.platform.get(&api_key(&hash)).await.map_err(Error::from)?;
-    let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
-    let stored = stored.filter(|stored| stored.account == *api.platform.keys.account());
-    if let Some(StoredKey { name, scopes, .. }) = stored {
-        let holder = Holder(Arc::new(Held { id: hash.clone(), name, scopes }));
-        if let Some(rev) = rev {
-            api.known_keys.add(&hash, rev, &holder);
-        }
-        return Ok(holder);
+    let stored = match (first, rev) {
+        (Some(first), None) => first,
+        // What is known from now on holds as of the catalog that was just read.
+        (_, _) => stored(api, &hash).await?.ok_or_else(unknown)?,
+    };
+    let StoredKey { name, scopes, .. } = stored;
+    let holder = Holder(Arc::new(Held { id: hash.clone(), name, scopes }));
+    if let Some(rev) = rev {
+        api.known_keys.add(&hash, rev, &holder);
     }
-    let kept = api.admin.kept().await.map_err(Error::from)?;
-    kept.filter(|admin| admin.is(key))
-        .map(|admin| as_admin(&admin, hash))
-        .ok_or_else(|| Problem::unauthorized("this API key is unknown, or was deleted"))
+    Ok(holder)
+}
+
+async fn stored(api: &Api, hash: &str) -> Result<Option<StoredKey>, Problem> {
+    let stored = api.platform.get(&api_key(hash)).await.map_err(Error::from)?;
+    let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
+    Ok(stored.filter(|stored| stored.account == *api.platform.keys.account()))
+}
+
+fn unknown() -> Problem {
+    Problem::unauthorized("this API key is unknown, or was deleted")
+}
+
+/// Keys that were presented and that nobody knows: for a while they are answered without another look.
+#[derive(Default)]
+pub(super) struct UnknownKeys(Mutex<HashMap<String, Instant>>);
+
+impl UnknownKeys {
+    /// So many are remembered at most.
+    const MOST: usize = 4_096;
+
+    /// For how long: the admin key may become one that was not known before.
+    const FOR: TimeDelta = TimeDelta::minutes(1);
+
+    fn has(&self, hash: &str, now: Instant) -> bool {
+        let Ok(unknown) = self.0.lock() else { return false };
+        unknown.get(hash).is_some_and(|since| now >= *since && now - *since < Self::FOR)
+    }
+
+    fn add(&self, hash: String, now: Instant) {
+        if let Ok(mut unknown) = self.0.lock() {
+            if unknown.len() >= Self::MOST {
+                unknown.clear();
+            }
+            unknown.insert(hash, now);
+        }
+    }
 }
 
 #[cfg(test)]

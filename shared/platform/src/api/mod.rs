@@ -73,6 +73,7 @@ pub(crate) struct Given {
     pub(crate) platform: Platform,
     admin: Admin,
     known_keys: auth::KnownKeys,
+    unknown_keys: auth::UnknownKeys,
 }
 
 impl Deref for Api {
@@ -120,7 +121,12 @@ fn all<S: Surface>(on: S) -> S {
 
 /// The routes, with what answers where there is none.
 fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
-    let given = Given { platform, admin, known_keys: auth::KnownKeys::default() };
+    let given = Given {
+        platform,
+        admin,
+        known_keys: auth::KnownKeys::default(),
+        unknown_keys: auth::UnknownKeys::default(),
+    };
     routes
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

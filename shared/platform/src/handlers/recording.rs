@@ -20,7 +20,7 @@ use crate::Instant;
 use crate::enrollments::{instant_of_left, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
-use crate::platform::{Platform, item, read};
+use crate::platform::{Platform, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
 
 /// How long history is kept.
@@ -257,10 +257,13 @@ impl Platform {
     }
 
     async fn write_entries(&self, mut open: Vec<Entry<'_>>) -> Result<(), Error> {
-        // Any shard will do, since they are summed; different batches meet in different ones.
         let first = open.first().map_or("", |entry| entry.contact.as_str());
-        let shard = u32::try_from(stable(&[first]) % u64::from(SHARDS)).unwrap_or(0);
+        let mut lost = 0_u32;
         while !open.is_empty() {
+            // Any shard will do, since they are summed: different batches meet in different ones, and who lost a race to
+            // another batch goes to another.
+            let shard = stable(&[first, &lost.to_string()]) % u64::from(SHARDS);
+            let shard = u32::try_from(shard).unwrap_or(0);
             let mut sums: BTreeMap<Counter<'_>, Tally> = BTreeMap::new();
             let mut writes = Vec::new();
             for entry in &open {
@@ -285,7 +288,7 @@ impl Platform {
                 Err(TableError::Conflict { which, .. }) if which < open.len() => {
                     open.remove(which);
                 }
-                Err(TableError::Contended) => {}
+                Err(TableError::Contended) if lost < TRIES => lost += 1,
                 Err(error) => return Err(error.into()),
             }
         }
