@@ -2,7 +2,14 @@
 //!
 //! The SDK's own connector speaks HTTP/2 and through proxies as well. Nothing here needs either, and with them every function
 //! would be a quarter of a megabyte larger.
+//!
+//! Whom a client may not call is decided where a name becomes addresses, so that the address which was looked at is the one
+//! that is connected to: a name that leads elsewhere the second time changes nothing.
 
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as Connects, HttpConnectorFuture};
@@ -10,11 +17,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
-use hyper_rustls::builderstates::WantsSchemes;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+use tower::Service;
 
 use crate::words::{chain, never_connected};
 
@@ -23,31 +32,74 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// Connections to any host, kept while they are good. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Https(Client<HttpsConnector<HttpConnector>, SdkBody>);
+pub(crate) struct Https(Client<HttpsConnector<HttpConnector<Names>>, SdkBody>);
+
+/// Whom the system trusts.
+///
+/// # Panics
+///
+/// If the system has no certificates: nobody could be reached.
+pub(crate) fn trusting() -> ClientConfig {
+    let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let builder = builder.unwrap_or_else(|error| panic!("the versions of TLS: {error}"));
+    let roots = builder.with_native_roots();
+    roots.unwrap_or_else(|error| panic!("the system's certificates: {error}")).with_no_client_auth()
+}
 
 impl Https {
-    /// Reads the system's certificates; connects to nobody yet.
-    ///
-    /// # Panics
-    ///
-    /// If the system has no certificates: nobody could be reached.
-    pub(crate) fn new() -> Self {
-        let provider = rustls::crypto::ring::default_provider();
-        let trusting = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
-        let trusting =
-            trusting.unwrap_or_else(|error| panic!("the system's certificates: {error}"));
-        Self::of(trusting)
+    /// Calls whomever it is told to. Connects to nobody yet.
+    pub(crate) fn new(trusting: ClientConfig) -> Self {
+        Self::of(trusting, Names { forbidden: |_| false })
     }
 
-    fn of(trusting: HttpsConnectorBuilder<WantsSchemes>) -> Self {
-        let mut tcp = HttpConnector::new();
+    /// Calls nobody at an address that is forbidden, whatever name leads there. A host that is written as an address is for
+    /// the caller to look at: it is no name.
+    pub(crate) fn but(trusting: ClientConfig, forbidden: fn(IpAddr) -> bool) -> Self {
+        Self::of(trusting, Names { forbidden })
+    }
+
+    fn of(trusting: ClientConfig, names: Names) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let tls = trusting.https_or_http().enable_http1().wrap_connector(tcp);
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trusting);
+        let tls = tls.https_or_http().enable_http1().wrap_connector(tcp);
         Self(Client::builder(TokioExecutor::new()).build(tls))
     }
 }
+
+/// Turns names into addresses.
+#[derive(Debug, Clone)]
+struct Names {
+    forbidden: fn(IpAddr) -> bool,
+}
+
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let forbidden = self.forbidden;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.iter().any(|address| forbidden(address.ip())) {
+                return Err(std::io::Error::other(OWN));
+            }
+            Ok(found.into_iter())
+        })
+    }
+}
+
+/// Why nobody was called.
+pub(crate) const OWN: &str = "addresses of this machine are not called";
 
 impl Connects for Https {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -85,7 +137,7 @@ mod tests {
     use std::sync::Arc;
 
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+    use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -125,7 +177,7 @@ mod tests {
         (url, certificate)
     }
 
-    fn trusting(certificates: &[CertificateDer<'static>]) -> Https {
+    fn trusting_only(certificates: &[CertificateDer<'static>]) -> Https {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add(certificate.clone()).unwrap();
@@ -136,7 +188,7 @@ mod tests {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Https::of(HttpsConnectorBuilder::new().with_tls_config(config))
+        Https::new(config)
     }
 
     async fn get(https: &Https, url: &str) -> Result<u16, ConnectorError> {
@@ -148,13 +200,24 @@ mod tests {
     async fn who_is_trusted_is_spoken_to_and_nobody_else() {
         for speaks in [&version::TLS13, &version::TLS12] {
             let (url, certificate) = server(speaks).await;
-            assert_eq!(get(&trusting(&[certificate]), &url).await.unwrap(), 200);
-            let refused = get(&trusting(&[]), &url).await.unwrap_err();
+            assert_eq!(get(&trusting_only(&[certificate]), &url).await.unwrap(), 200);
+            let refused = get(&trusting_only(&[]), &url).await.unwrap_err();
             assert!(refused.is_io(), "{refused:?}");
             // It trusts the certificate, but not for that name.
             let (url, certificate) = server(speaks).await;
             let other = url.replace("localhost", "127.0.0.1");
-            assert!(get(&trusting(&[certificate]), &other).await.is_err());
+            assert!(get(&trusting_only(&[certificate]), &other).await.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_forbidden_address_is_never_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let https = Https::but(trusting(), |address| address.is_loopback());
+        let refused = get(&https, &url).await.unwrap_err();
+        assert!(crate::words::words_of(&refused).contains(OWN), "{refused:?}");
+        let connected = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(connected.is_err(), "somebody connected");
     }
 }

@@ -9,14 +9,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use axum::http::Uri;
 use dacapo_platform::calling::{Hop, Place};
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 
 use crate::clients::Clients;
 use crate::clients::http::Http;
+use crate::https::OWN;
 use place::is_own;
 
 /// How long a webhook may take, redirections included.
@@ -44,7 +46,7 @@ impl HttpsCaller {
     async fn follow(&self, request: &Request) -> Result<u16, Unavailable> {
         let mut hop = Hop::first(request)?;
         loop {
-            self.may_call(hop.place()).await?;
+            self.may_call(hop.place())?;
             let (status, location) = self.once(&hop).await?;
             match hop.led_on(status, location.as_deref())? {
                 Some(next) => hop = next,
@@ -64,24 +66,24 @@ impl HttpsCaller {
                 .try_append(name.clone(), value.clone())
                 .map_err(|error| failed(&error))?;
         }
-        let answer = self.http.connector().call(outgoing).await;
+        let answer = self.connector().call(outgoing).await;
         let answer = answer.map_err(|error| Unavailable(crate::words::words_of(&error)))?;
         let location = answer.headers().get("location").map(str::to_owned);
         Ok((answer.status().as_u16(), location))
     }
 
-    async fn may_call(&self, place: &Place) -> Result<(), Unavailable> {
-        if self.at_home {
-            return Ok(());
+    /// A host that is written as an address; names are looked at where they become addresses.
+    fn may_call(&self, place: &Place) -> Result<(), Unavailable> {
+        let url = place.url().parse::<Uri>().map_err(|error| Unavailable(error.to_string()))?;
+        let address = url.host().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();
+        if !self.at_home && address.is_ok_and(is_own) {
+            return Err(Unavailable(OWN.to_owned()));
         }
-        let found = tokio::net::lookup_host(place.host_and_port())
-            .await
-            .map_err(|error| Unavailable(error.to_string()))?;
-        let mut addresses = found.map(|socket| socket.ip());
-        match addresses.find(|address: &IpAddr| is_own(*address)) {
-            Some(_) => Err(Unavailable("addresses of this machine are not called".to_owned())),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    fn connector(&self) -> SharedHttpConnector {
+        if self.at_home { self.http.connector() } else { self.http.connector_but(is_own) }
     }
 }
 

@@ -70,7 +70,9 @@ async fn secret_headers_do_not_follow_a_redirect_to_another_origin() {
 async fn this_machine_is_not_called_from_the_cloud() {
     let server = Server::answering([Answer::json(200, "")]).await;
     let port = server.url.rsplit(':').next().unwrap();
-    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+    for host in
+        ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "ann@127.0.0.1"]
+    {
         let url = format!("http://{host}:{port}/2018-06-01/runtime/invocation/next");
         let refused = caller().call(&request(&url, Method::Get)).await;
         assert!(refused.is_err(), "{host}");

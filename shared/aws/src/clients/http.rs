@@ -1,8 +1,10 @@
-//! The one HTTP client: its connections serve every service, and webhooks.
+//! The one HTTP client for every service, and one beside it for webhooks, which may not call everybody. Both read the system's
+//! certificates together, once.
 //!
 //! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here is one,
 //! made when it is first asked for: making it reads the system's certificates.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,14 +14,22 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use crate::https::Https;
+use crate::https::{Https, trusting};
+use rustls::ClientConfig;
 
 /// How long warming may take, whatever happens.
 const WARM: Duration = Duration::from_secs(2);
 
 /// The HTTP client. Clones share its connections.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Http(Arc<OnceLock<SharedHttpConnector>>);
+pub(crate) struct Http(Arc<Made>);
+
+#[derive(Debug, Default)]
+struct Made {
+    trusting: OnceLock<ClientConfig>,
+    services: OnceLock<SharedHttpConnector>,
+    others: OnceLock<SharedHttpConnector>,
+}
 
 impl Http {
     /// The client for the SDK.
@@ -47,7 +57,19 @@ impl Http {
 
     /// What makes the connections.
     pub(crate) fn connector(&self) -> SharedHttpConnector {
-        self.0.get_or_init(|| SharedHttpConnector::new(Https::new())).clone()
+        let made = || SharedHttpConnector::new(Https::new(self.trusting()));
+        self.0.services.get_or_init(made).clone()
+    }
+
+    /// What makes connections to whomever others name, but to nobody at an address that is forbidden.
+    pub(crate) fn connector_but(&self, forbidden: fn(IpAddr) -> bool) -> SharedHttpConnector {
+        let made = || SharedHttpConnector::new(Https::but(self.trusting(), forbidden));
+        self.0.others.get_or_init(made).clone()
+    }
+
+    /// The certificates are read once.
+    fn trusting(&self) -> ClientConfig {
+        self.0.trusting.get_or_init(trusting).clone()
     }
 }
 

@@ -387,6 +387,20 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_key_is_answered_from_memory_for_a_minute() {
+        let (unknown, now) = (UnknownKeys::default(), Instant::UNIX_EPOCH);
+        unknown.add("hash".to_owned(), now);
+        assert!(unknown.has("hash", now + TimeDelta::seconds(59)));
+        assert!(!unknown.has("hash", now + TimeDelta::seconds(60)));
+        assert!(!unknown.has("hash", now - TimeDelta::seconds(1)), "the clock went back");
+        assert!(!unknown.has("other", now));
+        for nth in 0..UnknownKeys::MOST {
+            unknown.add(nth.to_string(), now);
+        }
+        assert!(unknown.0.lock().unwrap().len() <= UnknownKeys::MOST);
+    }
+
+    #[test]
     fn scopes_reach_so_far() {
         let reached = |scope: Scope| {
             [Scope::Webhook, Scope::Read, Scope::Write, Scope::Admin].map(|n| scope.reaches(n))
