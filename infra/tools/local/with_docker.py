@@ -12,8 +12,8 @@ missing and what to do, and ends with 1.
 
 What was started is ended, whatever happens. There are two processes: the one in front waits, the one behind works in a session
 of its own. When the one in front is interrupted, killed, or left by whoever called it, a pipe closes, and the one behind
-ends the command, the containers and the engine. An engine that ran before stays; one that others use as well is ended by
-whoever is the last. Packages and images stay for the next time.
+ends the command, the containers and the engine. When the one behind is killed, the one in front does. An engine that ran
+before stays; one that others use as well is ended by whoever is the last. Packages and images stay for the next time.
 """
 
 import contextlib
@@ -40,7 +40,9 @@ RUNTIME = "provided.al2023"
 # holds BRINGING alone.
 PLACE = pathlib.Path("/run/dacapo-docker")
 PIDFILE, LOG, USERS, BRINGING = (PLACE / name for name in ["pid", "log", "users", "bringing"])
-# The process behind knows itself by this variable.
+# Where an image is made: more than a small /tmp may hold.
+MAKING = "/var/tmp"
+# The process behind knows itself by this variable; it and all that it starts, but for the engine, have the mark in the other.
 BEHIND = "DACAPO_WITH_DOCKER_BEHIND"
 MARK = "DACAPO_LOCAL_RUN"
 
@@ -69,13 +71,13 @@ def say(text):
 
 def in_front(arguments):
     """Waits for the process behind; ends it when it is not wanted any more. Answers the status."""
-    caller, told = os.getppid(), []
+    caller, told, run = os.getppid(), [], uuid.uuid4().hex
     for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
         signal.signal(number, lambda number, _: told.append(number))
     behind = subprocess.Popen(
         [sys.executable, "-B", __file__, *arguments],
         stdin=subprocess.PIPE,
-        env=os.environ | {BEHIND: "1"},
+        env=os.environ | {BEHIND: "1", MARK: run},
         start_new_session=True,
     )
     while behind.poll() is None:
@@ -83,13 +85,15 @@ def in_front(arguments):
             behind.wait(timeout=0.2)
         if (told or os.getppid() != caller) and not behind.stdin.closed:
             behind.stdin.close()
-    return behind.returncode
+    if behind.returncode < 0:
+        sweep(run)
+    return shown(behind.returncode)
 
 
 def behind(architecture, command):
     # Nobody writes to the pipe: reading ends when it closes.
     threading.Thread(target=lambda: (os.read(0, 1), ENDED.set()), daemon=True).start()
-    run = uuid.uuid4().hex
+    run = os.environ[MARK]
     with contextlib.ExitStack() as ending:
         users = hold(USERS, fcntl.LOCK_SH) if is_shared() else None
         client = None
@@ -100,12 +104,51 @@ def behind(architecture, command):
             listen, name = reached(client)
             filled = [part.format(listen=listen, name=name, run=run) for part in command]
             # Whatever is left in there is removed, whoever was killed before he could.
-            directory = ending.enter_context(tempfile.TemporaryDirectory(prefix="dacapo-", ignore_cleanup_errors=True))
-            return through(filled, env=os.environ | {"TMPDIR": directory})
+            directory = temporary(run)
+            directory.mkdir(mode=0o700)
+            ending.callback(shutil.rmtree, directory, ignore_errors=True)
+            return through(filled, env=os.environ | {"TMPDIR": str(directory)})
         finally:
             if client is not None:
                 remove_containers(client, run)
             leave(users)
+
+
+def sweep(run):
+    """Does what the one behind would have done in the end, if it was killed."""
+    say("killed from outside: what was started is ended")
+    # What it started has its mark, but for the engine.
+    for number in [signal.SIGTERM, signal.SIGKILL]:
+        for pid in processes(run):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if until(lambda: not processes(run), ENDS_WITHIN):
+            break
+    for directory in [temporary(run), *pathlib.Path(MAKING).glob(f"dacapo-{run}-*")]:
+        shutil.rmtree(directory, ignore_errors=True)
+    users = hold(USERS, fcntl.LOCK_SH) if is_shared() else None
+    client = answering()
+    if client is not None:
+        remove_containers(client, run)
+    leave(users)
+
+
+def processes(run):
+    found = []
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={run}".encode() in (place / "environ").read_bytes().split(b"\0"):
+                found.append(int(place.name))
+    return found
+
+
+def temporary(run):
+    return pathlib.Path(tempfile.gettempdir()) / f"dacapo-{run}"
+
+
+def shown(status):
+    """A status as a shell says it: that of who was ended by a signal is 128 and its number."""
+    return status if status >= 0 else 128 - status
 
 
 def through(command, within=None, **how):
@@ -244,7 +287,9 @@ def start_engine(options):
     PIDFILE.unlink(missing_ok=True)
     with LOG.open("w") as log:
         command = ["dockerd", "--pidfile", str(PIDFILE), *options]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        # It may outlive this run: it has no mark of it.
+        kept = {name: value for name, value in os.environ.items() if name != MARK}
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=kept, start_new_session=True)
     found = []
 
     def look():
@@ -343,7 +388,7 @@ def make_image(client, name, release):
     if shutil.which("debootstrap") is None:
         install("debootstrap")
     say(f"{name} is missing: it is made of Debian {release}, which takes about a minute and a half")
-    with tempfile.TemporaryDirectory(prefix="dacapo-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix=f"dacapo-{os.environ[MARK]}-", dir=MAKING, ignore_cleanup_errors=True) as directory:
         root, archive, log = (pathlib.Path(directory) / part for part in ["root", "root.tar", "log"])
         # In mounts of its own: what is mounted on the way is gone with it, even if it is killed. Certificates are there as on
         # Lambda.
@@ -416,9 +461,7 @@ def main():
         sys.exit(in_front(sys.argv[1:]))
     del os.environ[BEHIND]
     try:
-        status = behind(architecture, command)
-        # As a shell says that a signal has ended it.
-        sys.exit(status if status >= 0 else 128 - status)
+        sys.exit(shown(behind(architecture, command)))
     except Ended:
         sys.exit("with-docker: ended from outside")
     except Lacks as lacks:
