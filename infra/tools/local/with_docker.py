@@ -276,7 +276,7 @@ def engine():
         client = start_engine(options)
         if client is not None:
             return client
-    raise Lacks(f"dockerd does not begin here; it said:\n{said()}\nStart a Docker engine that this user can reach, and try again")
+    raise Lacks(f"dockerd does not begin here; it said:\n{said()}\nStart a Docker engine that answers here, and try again")
 
 
 def start_engine(options):
@@ -381,7 +381,8 @@ def image(client, architecture):
     try:
         patient.images.pull(name)
     except (docker.errors.APIError, OSError) as error:
-        raise Lacks(f"{name} is missing and cannot be pulled ({error}): let this machine reach its registry, or import an image of that name") from error
+        remedy = "let this machine reach its registry, or import an image of that name"
+        raise Lacks(f"{name} is missing and cannot be pulled ({error}): {remedy}") from error
 
 
 def make_image(client, name, release):
@@ -392,15 +393,18 @@ def make_image(client, name, release):
         root, archive, log = (pathlib.Path(directory) / part for part in ["root", "root.tar", "log"])
         # In mounts of its own: what is mounted on the way is gone with it, even if it is killed. Certificates are there as on
         # Lambda.
+        options = ["--variant=minbase", "--include=ca-certificates"]
+        left_out = ["--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*"]
         commands = [
-            ["unshare", "--mount", "debootstrap", "--variant=minbase", "--include=ca-certificates", release, root, *mirror(release)],
-            ["tar", "--create", "--file", archive, "--directory", root, "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*", "."],
+            ["unshare", "--mount", "debootstrap", *options, release, root, *mirror(release)],
+            ["tar", "--create", "--file", archive, "--directory", root, *left_out, "."],
         ]
         for command in commands:
             with log.open("a") as out:
                 status = through([str(part) for part in command], MADE_WITHIN, stdout=out, stderr=out)
             if status != 0:
-                raise Lacks(f"{name} cannot be made: {command[0]} ended with {status} and said:\n{log.read_text(errors='replace')[-3000:]}")
+                words = log.read_text(errors="replace")[-3000:]
+                raise Lacks(f"{name} cannot be made: {command[0]} ended with {status} and said:\n{words}")
         say(f"{name} is imported")
         repository, tag = name.rsplit(":", 1)
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin:/opt/bin", "WORKDIR /var/task"]
