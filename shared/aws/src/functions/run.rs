@@ -13,8 +13,9 @@ use crate::logging;
 use crate::metrics::Figures;
 use crate::settings::{Incomplete, Settings};
 
-/// How long who has cut the line may take to end this process. The emulator of `sam local` does both at once when its container
-/// is stopped, without a signal that could be caught; Lambda may do so too.
+/// How long whoever has cut the line may take to end this process: as the emulator of `sam local` does when its container is
+/// stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL ("Understanding the Lambda execution environment lifecycle",
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const BEING_ENDED: Duration = Duration::from_secs(1);
 
 /// Why a function does not run. It is shown as a line of the log.
