@@ -37,7 +37,7 @@ endef
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Build and play the appointment campaign as a story
@@ -104,10 +104,10 @@ template: $(E2E_INSTALLED) ## Check template.yaml as the SAM CLI and cfn-lint se
 functions: $(E2E_INSTALLED) ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 
-# As `make e2e` needs them; `.ci/run` has them built beside the checks.
+# As `make e2e` and `sam local` need them; `.ci/run` has them built beside the checks.
 .PHONY: functions-here
 functions-here: ARCHITECTURE := $(HERE)
-functions-here: functions
+functions-here: functions ## Build the Lambda functions for this machine into target/lambda
 
 .PHONY: tools
 tools: emulators $(E2E_INSTALLED) $(API_INSTALLED) $(API_TYPES)/installed $(DENY) ## Install all that checks and tests use
@@ -143,15 +143,22 @@ test-functions: $(MINISTACK_INSTALLED) functions empty-function ## Drive each bo
 empty-function: $(E2E_INSTALLED)
 	$(BUILD_FUNCTIONS) --package dacapo-empty-function
 
-.PHONY: local-cloud
-local-cloud: $(MINISTACK_INSTALLED) ## Start a cloud on this machine for `sam local`: docs/local.md
-	$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud
+# `sam local` needs a Docker engine and an image. On Debian, root is given both; otherwise it is said what is missing.
+WITH_DOCKER = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
+	exec $(E2E)/bin/python -B infra/tools/local/with_docker.py $(HERE) \
+	"$${CARGO_TARGET_DIR:-target}/debug/local-cloud" --listen {listen} --name {name} --run {run}
 
+.PHONY: local-cloud
+local-cloud: $(MINISTACK_INSTALLED) $(E2E_INSTALLED) ## Start a cloud on this machine for `sam local`: docs/local.md
+	$(CARGO) build --workspace --locked --bin local-cloud
+	$(WITH_DOCKER)
+
+# The build is that of `make test`, so that the two share it.
 .PHONY: sam-local
 sam-local: ARCHITECTURE := $(HERE)
-sam-local: $(MINISTACK_INSTALLED) functions ## Hand the sample events in by `sam local invoke`, where Docker answers
-	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
-		$(CARGO) run --locked --package dacapo-functions-tests --bin local-cloud -- samples
+sam-local: $(MINISTACK_INSTALLED) functions ## Hand the sample events and the posts of Zapier to the functions under the real `sam local`
+	$(CARGO) test --workspace --locked --no-run
+	$(WITH_DOCKER) check
 
 .PHONY: fix
 fix: ## Format, and mend what the lints can mend

@@ -3,7 +3,7 @@
 //! They are installed by `make emulators`. Each process starts its own, so nothing has to run already, and tests that
 //! run beside each other never meet.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,6 +13,9 @@ use tokio::net::TcpStream;
 
 /// How long starting may take, on a machine that is busy with other things.
 const STARTING: Duration = Duration::from_secs(90);
+
+/// The host that nobody else can call.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How often another port is tried, if somebody took the one that was free.
 const TRIES: usize = 3;
@@ -29,7 +32,7 @@ impl Emulator {
     /// AWS's own DynamoDB Local, in memory.
     pub async fn dynamodb_local() -> Self {
         let folder = installed("dynamodb-local");
-        Self::start("dynamodb-local", |port| {
+        Self::start("dynamodb-local", HERE, |port| {
             let mut java = Command::new("java");
             java.current_dir(&folder)
                 .args(["-Xmx512m", "-Djava.library.path=./DynamoDBLocal_lib"])
@@ -40,21 +43,29 @@ impl Emulator {
         .await
     }
 
-    /// MiniStack.
+    /// MiniStack, heard by this machine alone.
     pub async fn ministack() -> Self {
+        Self::ministack_at(HERE, &HERE.to_string()).await
+    }
+
+    /// MiniStack at this address, which its own URLs call by this name.
+    pub async fn ministack_at(host: IpAddr, name: &str) -> Self {
         let program = installed("ministack").join("bin/ministack");
-        Self::start("ministack", |port| {
+        Self::start("ministack", host, |port| {
             let mut ministack = Command::new(&program);
-            ministack.env("GATEWAY_PORT", port.to_string()).env("MINISTACK_HOST", "127.0.0.1");
+            ministack
+                .env("GATEWAY_PORT", port.to_string())
+                .env("BIND_HOST", host.to_string())
+                .env("MINISTACK_HOST", name);
             ministack
         })
         .await
     }
 
-    async fn start(name: &str, command: impl Fn(u16) -> Command) -> Self {
+    async fn start(name: &str, host: IpAddr, command: impl Fn(u16) -> Command) -> Self {
         let mut said = String::new();
         for _ in 0..TRIES {
-            let [address] = free_addresses();
+            let [address] = free_addresses_at(host);
             let log = std::env::temp_dir().join(format!("dacapo-{name}-{}.log", address.port()));
             let out = std::fs::File::create(&log).expect("a log");
             let process = command(address.port())
@@ -84,6 +95,12 @@ impl Emulator {
             true
         };
         tokio::time::timeout(STARTING, up).await.unwrap_or(false)
+    }
+
+    /// The port at which it listens.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Clients that reach it.
@@ -125,6 +142,11 @@ fn installed(name: &str) -> PathBuf {
 
 /// Addresses of this machine at which nobody listens, each another.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    let free = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    free_addresses_at(HERE)
+}
+
+/// The same, of one of its hosts.
+fn free_addresses_at<const N: usize>(host: IpAddr) -> [SocketAddr; N] {
+    let free = [(); N].map(|()| TcpListener::bind((host, 0)).expect("a free port"));
     free.map(|listener| listener.local_addr().expect("an address"))
 }

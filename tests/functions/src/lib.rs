@@ -3,6 +3,7 @@
 pub mod cloud;
 pub mod dice;
 pub mod events;
+pub mod local;
 pub mod measure;
 pub mod rie;
 pub mod samples;

@@ -1,4 +1,6 @@
-//! What a function finds in the cloud: tables, queues, a schedule group, a secret, a sender, on MiniStack.
+//! What a function finds in the cloud: tables, queues, a schedule group, a secret, senders, on MiniStack.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use dacapo_aws::clients::Clients;
 use dacapo_aws::settings::{Function, read_by};
@@ -13,6 +15,9 @@ use crate::samples::KEY;
 const QUEUES: [&str; 6] =
     ["timers", "transactional", "marketing", "calls", "stop", "schedules-dead"];
 
+/// Who mail comes from: the account, and the campaign in `examples/appointment-loop.yaml`.
+const SENDERS: [&str; 2] = ["sender@example.com", "hello@studio-nord.example"];
+
 /// The schedule group.
 pub const GROUP: &str = "dacapo";
 
@@ -26,20 +31,27 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// An empty one.
+    /// An empty one, for functions that run on this machine.
     pub async fn start() -> Self {
-        let emulator = Emulator::ministack().await;
+        Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1").await
+    }
+
+    /// An empty one that listens at an address of this machine, for functions that call it by this name.
+    pub async fn start_at(host: IpAddr, name: &str) -> Self {
+        let emulator = Emulator::ministack_at(host, name).await;
+        let endpoint = format!("http://{name}:{}", emulator.port());
         let clients = emulator.clients();
         for queue in QUEUES {
             clients.sqs().create_queue().queue_name(queue).send().await.expect("a queue");
         }
         clients.scheduler().create_schedule_group().name(GROUP).send().await.expect("a group");
-        let sender = clients.ses().create_email_identity().email_identity("sender@example.com");
-        sender.send().await.expect("a sender");
+        for sender in SENDERS {
+            let sender = clients.ses().create_email_identity().email_identity(sender);
+            sender.send().await.expect("a sender");
+        }
         let secrets = clients.secrets();
         let secret = secrets.create_secret().name("admin-key").secret_string(KEY).send().await;
         let secret = secret.expect("a secret").arn.expect("its ARN");
-        let endpoint = clients.config().endpoint_url().expect("an endpoint").to_owned();
         Self { clients, endpoint, secret, _emulator: emulator }
     }
 
@@ -67,6 +79,22 @@ impl Stack {
         let received = sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await;
         let messages = received.expect("a queue").messages.unwrap_or_default();
         messages.into_iter().filter_map(|message| message.body).collect()
+    }
+
+    /// The same, and the queue no longer holds it.
+    pub async fn taken(&self, queue: &str) -> Vec<String> {
+        let url = self.url(queue).await;
+        let sqs = self.clients.sqs();
+        let received =
+            sqs.receive_message().queue_url(&url).max_number_of_messages(10).send().await;
+        let mut bodies = Vec::new();
+        for message in received.expect("a queue").messages.unwrap_or_default() {
+            let deletes = sqs.delete_message().queue_url(&url);
+            let deletes = deletes.set_receipt_handle(message.receipt_handle).send().await;
+            deletes.expect("a queue");
+            bodies.extend(message.body);
+        }
+        bodies
     }
 
     /// The settings of a function, with this table.

@@ -3,16 +3,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
 use dacapo_aws::settings::Function;
 use dacapo_aws::table::DynamoTable;
 use dacapo_engine::ids::{AccountId, ContactId};
 use dacapo_functions_tests::measure;
-use dacapo_functions_tests::rie::Rie;
+use dacapo_functions_tests::rie::{Rie, bootstrap};
 use dacapo_functions_tests::samples::{Sample, all, campaign};
 use dacapo_functions_tests::stack::{GROUP, Stack};
 use dacapo_platform::keys::Keys;
 use dacapo_platform::table::{Consistency, Query, Table as _};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 /// A sample that was handed to its function.
 struct Played {
@@ -171,6 +177,49 @@ async fn a_function_without_settings_says_all_that_is_missing() {
     let _ = rie.answer("{}").await;
     let log = rie.log();
     assert!(log.contains("DACAPO_TABLE") && log.contains("DACAPO_PUBLIC_URL"), "{log}");
+}
+
+/// A function whose line to Lambda is cut while it waits for an event; what it says, and how it ends.
+async fn cut_off(stack: &Stack, is_ended: bool) -> (ExitStatus, String) {
+    let lambda = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let function = Command::new(bootstrap(Function::Feedback.name()))
+        .env_clear()
+        .envs(stack.settings(Function::Feedback, "cut-off").await)
+        .env("AWS_LAMBDA_RUNTIME_API", lambda.local_addr().unwrap().to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", "feedback")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(30), lambda.accept()).await;
+    let (mut line, _) = asked.expect("the function asks for an event").unwrap();
+    let mut begins = [0; 4];
+    line.read_exact(&mut begins).await.unwrap();
+    assert_eq!(&begins, b"GET ");
+    drop((line, lambda));
+    if is_ended {
+        // Whoever ends it does so a moment after the line is cut; long enough for it to notice that.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let ended = Command::new("kill").arg(function.id().to_string()).status();
+        assert!(ended.unwrap().success(), "it has ended by itself");
+    }
+    let ended = tokio::task::spawn_blocking(|| function.wait_with_output());
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    let ended = ended.expect("the function ends").unwrap().unwrap();
+    (ended.status, String::from_utf8(ended.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_function_that_is_ended_says_nothing_and_one_that_lost_lambda_says_so() {
+    let stack = Stack::start().await;
+    let (status, said) = cut_off(&stack, true).await;
+    assert_eq!((status.signal(), said.as_str()), (Some(15), ""));
+    let (status, said) = cut_off(&stack, false).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(said.starts_with("Error: client error"), "{said}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Running: logs and figures are set up, then every event is answered, one after the other, as long as Lambda sends some.
 
+use std::time::Duration;
+
 use dacapo_platform::ports::Clock as _;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
@@ -10,6 +12,11 @@ use crate::clock::SystemClock;
 use crate::logging;
 use crate::metrics::Figures;
 use crate::settings::{Incomplete, Settings};
+
+/// How long whoever has cut the line may take to end this process: as the emulator of `sam local` does when its container is
+/// stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL ("Understanding the Lambda execution environment lifecycle",
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
+const BEING_ENDED: Duration = Duration::from_secs(1);
 
 /// Why a function does not run. It is shown as a line of the log.
 pub struct Stopped(String);
@@ -47,11 +54,11 @@ impl Running {
         Self { figures, clock: SystemClock::default() }
     }
 
-    /// Answers events until the process is ended.
+    /// Answers events until the process is ended, which it says nothing about.
     ///
     /// # Errors
     ///
-    /// If Lambda cannot be reached.
+    /// If Lambda cannot be reached, and the process is not being ended.
     pub async fn serve(
         self,
         handler: impl AsyncFn(&Value) -> Result<Value, Failure>,
@@ -69,6 +76,10 @@ impl Running {
             };
             answered.instrument(span)
         });
-        Runtime::new(handled).run().await.map_err(|error| Stopped(error.to_string()))
+        let ended = Runtime::new(handled).run().await;
+        if ended.is_err() {
+            tokio::time::sleep(BEING_ENDED).await;
+        }
+        ended.map_err(|error| Stopped(error.to_string()))
     }
 }

@@ -1,156 +1,188 @@
 //! A cloud on this machine for `sam local`: MiniStack with everything that the functions find in a stack, and the settings by
 //! which they find it. See `docs/local.md`.
 //!
-//! `local-cloud` keeps it until it is interrupted. `local-cloud samples` hands every sample event to its function with the
-//! real `sam local invoke`, and says so where no Docker engine answers.
+//! `local-cloud --listen ADDRESS --name NAME --run MARK` keeps it until it is interrupted, at this address, which the functions'
+//! containers call by this name. With `check` behind, it hands every sample event to its function with the real `sam local
+//! invoke`, and has the appointment loop gone under `sam local start-api`. `infra/tools/local/with_docker.py` knows what to say.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::ExitCode;
 
 use dacapo_aws::settings::Function;
-use dacapo_functions_tests::samples::{Sample, all};
+use dacapo_functions_tests::local::journey::Loop;
+use dacapo_functions_tests::local::sam::{Sam, complaints, invoke};
+use dacapo_functions_tests::local::turning::Turning;
+use dacapo_functions_tests::local::{self, RUN, SETTINGS, TEMPLATE, root};
+use dacapo_functions_tests::samples::{KEY, Sample, all};
 use dacapo_functions_tests::stack::Stack;
 use dacapo_platform::table::Item;
-use serde_json::Value;
+use dacapo_tests::host::Remote;
+use serde_json::{Map, Value};
 
 /// The table that `docs/local.md` speaks of.
 const TABLE: &str = "dacapo";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        None => serve().await,
-        Some("samples") => samples().await,
-        Some(other) => {
-            println!("local-cloud knows no {other:?}: say nothing, or `samples`");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match words.as_slice() {
+        ["--listen", listen, "--name", name, "--run", run, rest @ ..] => {
+            let here = Here::start(listen, name, run).await;
+            match (here, rest) {
+                (Ok(here), []) => here.keep().await,
+                (Ok(here), ["check"]) => here.check().await,
+                (Ok(_), _) => Err(usage()),
+                (Err(why), _) => Err(why),
+            }
+        }
+        _ => Err(usage()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Keeps a cloud with the samples' campaign in it.
-async fn serve() -> ExitCode {
-    let stack = Stack::start().await;
-    // Where the story of the samples ends: Ann is there, and is to be reminded.
-    let samples = all().await;
-    let items = samples.iter().find(|sample| sample.name == "timer-early");
-    stack.table(TABLE, items.map_or(&[] as &[Item], |sample| &sample.table)).await;
-    let settings = write_settings(&stack, TABLE).await;
-    let template = write_template();
-    println!("the cloud is ready; in another terminal:\n");
-    for command in [
-        invocation("WebhookFunction", "tests/events/webhook.json", &template, &settings),
-        format!(
-            "sam local start-api --template {} --env-vars {} --docker-network host",
-            template.display(),
-            settings.display()
-        ),
-    ] {
-        println!("  {command}");
-    }
-    println!("\nthe API key is `local`; end with Control-C");
-    let _ = tokio::signal::ctrl_c().await;
-    ExitCode::SUCCESS
+fn usage() -> String {
+    "usage: local-cloud --listen ADDRESS --name NAME --run MARK [check]; `make local-cloud` and `make sam-local` say it so"
+        .to_owned()
 }
 
-/// Hands every sample to `sam local invoke`.
-async fn samples() -> ExitCode {
-    if !docker_answers() {
-        println!("no Docker engine answers here, and `sam local` needs one: nothing was invoked");
-        return ExitCode::SUCCESS;
+/// The cloud, and what `sam local` is told of it.
+struct Here {
+    stack: Stack,
+    run: String,
+}
+
+impl Here {
+    async fn start(listen: &str, name: &str, run: &str) -> Result<Self, String> {
+        let listen: IpAddr =
+            listen.parse().map_err(|error| format!("--listen {listen:?}: {error}"))?;
+        let deployed = std::fs::read_to_string(root().join("template.yaml"))
+            .map_err(|error| format!("template.yaml: {error}"))?;
+        let template = local::template(&deployed, local::architecture())?;
+        write(&root().join(TEMPLATE), &template)?;
+        Ok(Self { stack: Stack::start_at(listen, name).await, run: run.to_owned() })
     }
-    let stack = Stack::start().await;
-    let template = write_template();
-    let mut failed = 0;
-    for sample in all().await {
-        stack.table(sample.name, &sample.table).await;
-        let settings = write_settings(&stack, sample.name).await;
-        let said = invoke(&sample, &template, &settings);
-        let good = said.as_ref().is_ok_and(|answer| answer.get("errorMessage").is_none());
-        println!("{} {}", if good { "ok    " } else { "FAILED" }, sample.name);
-        if !good {
-            println!("{said:?}");
-            failed += 1;
+
+    /// Keeps the cloud, with the samples' campaign in it.
+    async fn keep(&self) -> Result<(), String> {
+        // Where the story of the samples ends: Ann is there, and is to be reminded.
+        let samples = all().await;
+        let items = samples.iter().find(|sample| sample.name == "timer-early");
+        self.stack.table(TABLE, items.map_or(&[] as &[Item], |sample| &sample.table)).await;
+        write(&root().join(SETTINGS), &self.settings(TABLE).await)?;
+        println!("the cloud is ready; in another terminal:\n");
+        println!("  {}", local::invoke(Function::Webhook, "tests/events/webhook.json", SETTINGS));
+        println!("  {}", local::start_api(SETTINGS));
+        println!("\nthe API key is `{KEY}`; end with Control-C");
+        let _ = tokio::signal::ctrl_c().await;
+        Ok(())
+    }
+
+    /// Hands in every sample, and goes the appointment loop.
+    async fn check(&self) -> Result<(), String> {
+        // Apart from what `keep` has written, which somebody may be working with.
+        let folder = std::env::temp_dir().join(format!("dacapo-sam-local-{}", self.run));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut failed = Vec::new();
+        for sample in all().await {
+            match self.sample(&sample, &folder).await {
+                Ok(()) => println!("ok     {}", sample.name),
+                Err(why) => {
+                    println!("FAILED {}: {why}", sample.name);
+                    failed.push(sample.name);
+                }
+            }
         }
+        if let Err(why) = self.loops(&folder).await {
+            println!("FAILED the appointment loop: {why}");
+            failed.push("the appointment loop");
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+        if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
 
-fn invoke(sample: &Sample, template: &Path, settings: &Path) -> Result<Value, String> {
-    let event = format!("tests/events/{}.json", sample.name);
-    let command = invocation(logical(sample.function), &event, template, settings);
-    let mut words = command.split(' ');
-    let program = words.next().unwrap_or_default();
-    let ran = Command::new(program).args(words).current_dir(root()).output();
-    let ran = ran.map_err(|error| format!("{command}: {error}"))?;
-    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let last = said.lines().last().unwrap_or_default();
-    serde_json::from_str(last)
-        .map_err(|_| format!("{command}: {said}{}", String::from_utf8_lossy(&ran.stderr)))
-}
+    async fn sample(&self, sample: &Sample, folder: &Path) -> Result<(), String> {
+        self.stack.table(sample.name, &sample.table).await;
+        let settings = folder.join("settings.json");
+        write(&settings, &self.settings(sample.name).await)?;
+        let known = Function::ALL.into_iter().find(|known| known.name() == sample.function);
+        let function = known.ok_or_else(|| format!("no function is {:?}", sample.function))?;
+        let event = format!("tests/events/{}.json", sample.name);
+        let command = local::invoke(function, &event, &settings.display().to_string());
+        let answered = invoke(&command, folder)?;
+        if !sample.is_answered_by(&answered.answer) {
+            return Err(format!("{command}\nanswers {}\n{}", answered.answer, answered.log));
+        }
+        quiet(&command, &answered.log)
+    }
 
-fn invocation(function: &str, event: &str, template: &Path, settings: &Path) -> String {
-    format!(
-        "sam local invoke {function} --event {event} --template {} --env-vars {} --docker-network host",
-        template.display(),
-        settings.display(),
-    )
-}
+    /// The appointment loop, over the API as SAM serves it; what follows is done by the functions as SAM invokes them.
+    async fn loops(&self, folder: &Path) -> Result<(), String> {
+        let table = "appointment-loop";
+        self.stack.table(table, &[]).await;
+        let settings = folder.join("settings-of-the-loop.json");
+        write(&settings, &self.settings(table).await)?;
+        let settings = settings.display().to_string();
+        // It keeps its containers, since nobody waits for each of them.
+        let lambda = format!("{} --warm-containers LAZY", local::start_lambda(&settings));
+        let (lambda_folder, api_folder) = (folder.join("start-lambda"), folder.join("start-api"));
+        for folder in [&lambda_folder, &api_folder] {
+            std::fs::create_dir_all(folder).map_err(|error| format!("{folder:?}: {error}"))?;
+        }
+        let (lambda, invoked) = Sam::serve(&lambda, &lambda_folder).await?;
+        let (api, called) = Sam::serve(&local::start_api(&settings), &api_folder).await?;
+        let turning = Turning::of(&self.stack, table, Remote::at(format!("http://{invoked}"), ""))?;
+        let gone = match Loop::begin(Remote::at(format!("http://{called}"), KEY), turning) {
+            Ok(mut begun) => begun.go().await,
+            Err(why) => Err(why),
+        };
+        let logs = [("start-lambda", lambda.end()), ("start-api", api.end())];
+        gone.map_err(|why| {
+            let logs = logs.each_ref().map(|(name, log)| format!("{name} said:\n{log}"));
+            format!("{why}\n{}", logs.join("\n"))
+        })?;
+        for (name, log) in &logs {
+            quiet(&format!("sam local {name}"), log)?;
+        }
+        Ok(())
+    }
 
-/// The name of a function's block in the template.
-fn logical(function: &str) -> &'static str {
-    let known = Function::ALL.into_iter().find(|known| known.name() == function);
-    match known {
-        Some(Function::Webhook) => "WebhookFunction",
-        Some(Function::Api) => "ApiFunction",
-        Some(Function::TagChange) => "TagChangeFunction",
-        Some(Function::Effects) => "EffectsFunction",
-        Some(Function::Timer) => "TimerFunction",
-        Some(Function::StopCampaign) => "StopCampaignFunction",
-        Some(Function::Deliver) => "DeliverFunction",
-        Some(Function::Feedback) => "FeedbackFunction",
-        None => "NoFunction",
+    /// What `--env-vars` takes. SAM hands over only what the template names.
+    async fn settings(&self, table: &str) -> String {
+        let mut all = BTreeMap::from([(RUN, self.run.clone())]);
+        for function in Function::ALL {
+            all.extend(self.stack.settings(function, table).await);
+        }
+        let all: Map<String, Value> =
+            all.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        serde_json::json!({ "Parameters": all }).to_string()
     }
 }
 
-fn docker_answers() -> bool {
-    let asked =
-        Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    asked.is_ok_and(|status| status.success())
-}
-
-/// Writes what `--env-vars` takes. SAM hands over only what the template names.
-async fn write_settings(stack: &Stack, table: &str) -> PathBuf {
-    let mut all = BTreeMap::new();
-    for function in Function::ALL {
-        all.extend(stack.settings(function, table).await);
+/// A function whose container is stopped ends without a word.
+fn quiet(what: &str, log: &str) -> Result<(), String> {
+    match complaints(log)[..] {
+        [] => Ok(()),
+        ref said => Err(format!("{what}\nends with {said:?}\n{log}")),
     }
-    let path = PathBuf::from(".tools/local/settings.json");
-    let text = serde_json::json!({ "Parameters": all }).to_string();
-    write(&path, &text);
-    path
 }
 
-/// Writes the template with one more variable, by which the functions reach this cloud: on AWS it must not be there. It
-/// stands beside the other one, since the paths in it count from there.
-fn write_template() -> PathBuf {
-    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap_or_default();
-    let marker = "        DACAPO_LOG:";
-    let local = template.replacen(marker, &format!("        AWS_ENDPOINT_URL: \"\"\n{marker}"), 1);
-    let path = PathBuf::from("template.local.yaml");
-    write(&path, &local);
-    path
-}
-
-fn write(path: &Path, text: &str) {
-    let path = root().join(path);
+/// Writes a file as a whole: others read it.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    std::fs::write(path, text).expect("a file");
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&beside, text).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
 }

@@ -1,0 +1,98 @@
+//! `sam local` on this machine: its commands, and the files that they are given. See `docs/local.md`.
+//!
+//! The commands are the same on every machine: which architecture it has stands in the template that is made for them.
+
+pub mod journey;
+pub mod sam;
+pub mod turning;
+
+use std::path::{Path, PathBuf};
+
+use dacapo_aws::settings::Function;
+
+/// The template for here. It stands beside `template.yaml`, since the paths in it count from there.
+pub const TEMPLATE: &str = "template.local.yaml";
+
+/// What `--env-vars` is given.
+pub const SETTINGS: &str = "target/local/settings.json";
+
+/// The variable by which what `sam local` leaves behind is known: `infra/tools/local/with_docker.py`.
+pub const RUN: &str = "DACAPO_LOCAL_RUN";
+
+/// The repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The architecture of this machine, as the template calls it.
+#[must_use]
+pub fn architecture() -> &'static str {
+    if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
+}
+
+/// Hands an event to a function, once.
+#[must_use]
+pub fn invoke(function: Function, event: &str, settings: &str) -> String {
+    let function = logical(function);
+    format!("sam local invoke {function} --event {event} {}", common(settings))
+}
+
+/// Answers HTTP as the gateway does.
+#[must_use]
+pub fn start_api(settings: &str) -> String {
+    format!("sam local start-api {}", common(settings))
+}
+
+/// Answers who invokes functions, as Lambda does.
+#[must_use]
+pub fn start_lambda(settings: &str) -> String {
+    format!("sam local start-lambda {}", common(settings))
+}
+
+/// `--skip-pull-image`: the image that is there is taken, be it AWS's or one that was made here.
+fn common(settings: &str) -> String {
+    format!("--template {TEMPLATE} --env-vars {settings} --skip-pull-image")
+}
+
+/// The name of a function's block in the template.
+#[must_use]
+pub const fn logical(function: Function) -> &'static str {
+    match function {
+        Function::Webhook => "WebhookFunction",
+        Function::Api => "ApiFunction",
+        Function::TagChange => "TagChangeFunction",
+        Function::Effects => "EffectsFunction",
+        Function::Timer => "TimerFunction",
+        Function::StopCampaign => "StopCampaignFunction",
+        Function::Deliver => "DeliverFunction",
+        Function::Feedback => "FeedbackFunction",
+    }
+}
+
+/// `template.yaml` for a machine of this architecture: functions are of it, and know two more variables, by which they reach
+/// the cloud here and are known to be of a run. On AWS neither may be there.
+///
+/// # Errors
+///
+/// What was not found in the template.
+pub fn template(deployed: &str, architecture: &str) -> Result<String, String> {
+    let (globals, resources) = deployed
+        .split_once("\nResources:\n")
+        .ok_or("template.yaml has no line `Resources:`: nothing is known of its functions")?;
+    let (before, parameter) = globals
+        .split_once("\n  Architecture:\n")
+        .ok_or("template.yaml has no parameter `Architecture`: see `template` in local/mod.rs")?;
+    let (begins, rest) = parameter
+        .split_once("    Default: arm64\n")
+        .filter(|(begins, _)| begins.lines().all(|line| line.starts_with("    ")))
+        .ok_or("`Architecture` in template.yaml has no line `Default: arm64`")?;
+    let marker = "        DACAPO_LOG:";
+    let (settings, log) = rest
+        .split_once(marker)
+        .ok_or("`Globals` in template.yaml gives no `DACAPO_LOG`: nowhere to add a variable")?;
+    Ok(format!(
+        "{before}\n  Architecture:\n{begins}    Default: {architecture}\n{settings}        \
+         AWS_ENDPOINT_URL: \"\"\n        {RUN}: \"\"\n{marker}{log}\nResources:\n{resources}"
+    ))
+}
