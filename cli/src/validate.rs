@@ -17,10 +17,15 @@ use crate::settings::{Format, Validate};
 /// Prints the findings. The campaigns of all the files know each other.
 pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
     let mut sources: Vec<(String, Result<Source, Vec<Problem>>)> = Vec::new();
+    let mut unread = 0;
     for file in &command.files {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-        sources.push((file.display().to_string(), read(&text)));
+        match std::fs::read_to_string(file) {
+            Ok(text) => sources.push((file.display().to_string(), read(&text))),
+            Err(error) => {
+                unread += 1;
+                out::complain(format_args!("{}: {error}", file.display()));
+            }
+        }
     }
     let known: BTreeSet<CampaignId> = sources
         .iter()
@@ -46,7 +51,7 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
         Format::Text => out::line(as_text(&findings).trim_end())?,
         Format::Json => out::line(as_json(&findings))?,
     }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if errors == 0 && unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn as_text(findings: &[(String, Vec<Problem>)]) -> String {

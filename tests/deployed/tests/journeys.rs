@@ -33,13 +33,14 @@ fn the_journeys_come_out_of_the_deployed_stack_as_they_are_written() {
     assert!(played >= PLAYED, "only {played} scripts were played on the stack");
 }
 
-/// What is lacking to the only journey that would come out differently: who came while a campaign was paused enters two
-/// minutes after the resume, when the lists are sure to show everybody.
+/// What is lacking to the only journey that would come out differently: who was there before the campaign was published enters
+/// two minutes after the resume, when the lists are sure to show everybody. Who came in the pause is parked, and enters at once.
 const LATER: &str = "\
 # Resumed with those who are there already, where lists follow what is written (R51)
 zone Europe/Berlin
 show mails
 2026-12-01 09:00
+eve: +Lead
 campaign quiz
   elements:
     lead: { type: start, when: { tag: Lead }, next: month }
@@ -47,7 +48,6 @@ campaign quiz
     done: { type: end }
 ann: +Lead
 pause quiz
-eve: +Lead
 resume quiz enroll existing
 statistics quiz
     > entered 1, completed 0, restarted 0, sent 0, suppressed 0, failed 0, unknown 0, active 1, awaiting_restart 0, stopped 0, held 0

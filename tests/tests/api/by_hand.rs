@@ -65,7 +65,10 @@ async fn r52_a_contact_is_started_reset_and_stopped_by_hand() {
     let started = api.post(&by_hand("start"), &json!({})).await.is(200);
     assert_eq!((&started["status"], &started["run"]), (&json!("active"), &json!(1)));
     let refused = api.post(&by_hand("start"), &json!({})).await.problem(409);
-    assert_eq!(refused["detail"], "not started: this run has used the first start");
+    assert_eq!(
+        refused["detail"],
+        "not started: this run has used the first start; reset the contact first"
+    );
     let stopped = api.post(&by_hand("stop"), &json!({})).await.is(200);
     assert_eq!(stopped["status"], "stopped");
     // Stopped is stopped: the history says it once.

@@ -109,7 +109,8 @@ impl Passage<'_> {
         self.now = change.at;
         let cause = {
             let left = self.left_by(change);
-            Cause::of(change, |key| left.fields.get(key).cloned())
+            let reads = self.graph.reads();
+            Cause::of(change, |key| left.fields.get(key).cloned(), |what| what.is_in(reads))
         };
         self.cause = cause;
         self.causality = change.causality;

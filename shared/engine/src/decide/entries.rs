@@ -1,7 +1,7 @@
 //! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13 to R15, R52).
 
 use super::passage::{Moving, Passage};
-use super::{DEEPEST, Effect, Ignored, Source};
+use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::contact::{Causality, Change, Contact};
@@ -301,21 +301,19 @@ impl Passage<'_> {
     pub(super) fn start_regardless(&mut self) -> Result<(), Ignored> {
         let graph = self.graph;
         let ignored = match (self.next.status, graph.starts().next()) {
-            (Status::Stopped, _) => Some("the contact is stopped in this campaign"),
-            (Status::Held, _) => Some("the contact is held in this campaign"),
-            (_, None) => Some("the campaign has no start"),
-            (_, Some((_, id, _, _))) if self.next.has_fired(id) => {
-                Some("this run has used the first start")
-            }
+            (Status::Stopped, _) => Some(NotStarted::Stopped),
+            (Status::Held, _) => Some(NotStarted::Held),
+            (_, None) => Some(NotStarted::NoStart),
+            (_, Some((_, id, _, _))) if self.next.has_fired(id) => Some(NotStarted::Used),
             (
                 Status::Active | Status::Completed | Status::Ready | Status::AwaitingRestart,
                 Some(_),
             ) => None,
         };
         match ignored {
-            Some(reason) => {
-                self.line(None, Happened::StartIgnored { reason: reason.to_owned() });
-                return Err(Ignored::NotStarted(reason));
+            Some(why) => {
+                self.line(None, Happened::StartIgnored { reason: why.words().to_owned() });
+                return Err(Ignored::NotStarted(why));
             }
             None if self.standing().is_ok_and(|standing| standing.paused) => {
                 self.park_first_start();

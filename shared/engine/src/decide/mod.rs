@@ -409,8 +409,33 @@ pub enum Ignored {
     Behind,
     /// The campaign's version is not at hand.
     NoVersion,
-    /// Who asked for a start asked in vain (R52); the history has the same words.
-    NotStarted(&'static str),
+    /// Who asked for a start asked in vain (R52).
+    NotStarted(NotStarted),
+}
+
+/// Why a start that was asked for does not happen (R52).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NotStarted {
+    /// The contact is stopped.
+    Stopped,
+    /// The contact is held.
+    Held,
+    /// There is nothing to enter at.
+    NoStart,
+    /// The run has used the first start.
+    Used,
+}
+
+impl NotStarted {
+    /// In words, as history has them.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Stopped => "the contact is stopped in this campaign",
+            Self::Held => "the contact is held in this campaign",
+            Self::NoStart => "the campaign has no start",
+            Self::Used => "this run has used the first start",
+        }
+    }
 }
 
 /// Decides.

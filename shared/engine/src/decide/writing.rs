@@ -67,9 +67,9 @@ impl Passage<'_> {
         let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
         self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
         let view = self.view.to_mut();
-        let wrote = view
-            .apply(&patch, by.clone(), Some(causality), self.now, 0)
-            .map(|change| Cause::of(change, |key| patch.fields.get(key).cloned().flatten()));
+        let wrote = view.apply(&patch, by.clone(), Some(causality), self.now, 0).map(|change| {
+            Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
+        });
         if let Some(Cause::Change { what, .. }) = wrote {
             self.line(Some(element), Happened::Wrote { what });
         }

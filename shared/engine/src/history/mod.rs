@@ -9,10 +9,11 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::condition::Reads;
 use crate::contact::{Author, Change, Consent, Contact};
 use crate::enrollment::Guard;
 use crate::field::FieldValue;
-use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
 use crate::language::{Language, moment};
 use crate::statistics::Outcome;
 use crate::time::{Instant, Zone};
@@ -133,7 +134,7 @@ pub enum Cause {
     Defect,
 }
 
-/// How many changed things a cause names.
+/// How many changed things a cause names; how many more there are is said behind them.
 pub const NAMED: usize = 3;
 
 /// One thing that a change changed.
@@ -148,9 +149,12 @@ pub enum Changed {
     /// A tag was removed.
     #[serde(rename = "x")]
     TagRemoved(String),
-    /// A field was set or changed.
+    /// A field that had no value was set; or, as it was written before the two were told apart, was changed.
     #[serde(rename = "s")]
     FieldSet(FieldKey),
+    /// A field that had a value has another one.
+    #[serde(rename = "g")]
+    FieldChanged(FieldKey),
     /// A field was cleared.
     #[serde(rename = "z")]
     FieldCleared(FieldKey),
@@ -169,6 +173,9 @@ pub enum Changed {
     /// A tag was to be removed that was not there.
     #[serde(rename = "n")]
     TagNotThere(String),
+    /// So many things more.
+    #[serde(rename = "m")]
+    More(u32),
 }
 
 /// The kinds of lines.
@@ -399,33 +406,38 @@ pub enum Order {
     StopAndReset,
 }
 
-impl Cause {
-    /// The cause that a change is.
-    pub fn of(change: &Change, after: impl Fn(&FieldKey) -> Option<FieldValue>) -> Self {
-        let what = Self::changed(change, after).take(NAMED).collect();
-        Self::Change { rev: change.rev, what, by: change.by.clone() }
+impl Changed {
+    /// Whether it is about something that is read there.
+    pub fn is_in(&self, reads: &Reads) -> bool {
+        match self {
+            Self::TagAdded(tag)
+            | Self::TagRefreshed(tag)
+            | Self::TagRemoved(tag)
+            | Self::TagNotThere(tag) => Tag::kept(tag).is_ok_and(|tag| reads.tags.contains(&tag)),
+            Self::FieldSet(key)
+            | Self::FieldChanged(key)
+            | Self::FieldCleared(key)
+            | Self::FieldAsBefore(key) => reads.fields.contains(key),
+            // A custom event is posted for those who react to it.
+            Self::Event(_) => true,
+            Self::Consent | Self::Resubscribed | Self::More(_) => false,
+        }
     }
+}
 
-    /// The same for a contact as the change left it; of the fields, those that something reads come first.
-    pub fn of_what_is_read(
+impl Cause {
+    /// The cause that a change is: what campaigns read comes first, and how much more there is, last.
+    pub fn of(
         change: &Change,
-        left: &Contact,
-        is_read: impl Fn(&FieldKey) -> bool,
+        after: impl Fn(&FieldKey) -> Option<FieldValue>,
+        is_read: impl Fn(&Changed) -> bool,
     ) -> Self {
-        let mut what: Vec<Changed> =
-            Self::changed(change, |key| left.fields.get(key).cloned()).collect();
-        what.sort_by_key(|changed| match changed {
-            Changed::FieldSet(key) | Changed::FieldCleared(key) => !is_read(key),
-            Changed::TagAdded(_)
-            | Changed::TagRefreshed(_)
-            | Changed::TagRemoved(_)
-            | Changed::Event(_)
-            | Changed::Consent
-            | Changed::Resubscribed
-            | Changed::FieldAsBefore(_)
-            | Changed::TagNotThere(_) => false,
-        });
-        what.truncate(NAMED);
+        let mut what: Vec<Changed> = Self::changed(change, after).collect();
+        if what.len() > NAMED {
+            what.sort_by_key(|changed| !is_read(changed));
+            let more = what.split_off(NAMED).len();
+            what.push(Changed::More(u32::try_from(more).unwrap_or(u32::MAX)));
+        }
         Self::Change { rev: change.rev, what, by: change.by.clone() }
     }
 
@@ -438,9 +450,10 @@ impl Cause {
             .into_iter()
             .chain(change.added.iter().map(|tag| Changed::TagAdded(tag.to_string())))
             .chain(change.removed.keys().map(|tag| Changed::TagRemoved(tag.to_string())))
-            .chain(change.fields.keys().map(move |key| match after(key) {
-                Some(_) => Changed::FieldSet(key.clone()),
-                None => Changed::FieldCleared(key.clone()),
+            .chain(change.fields.iter().map(move |(key, before)| match (before, after(key)) {
+                (None, Some(_)) => Changed::FieldSet(key.clone()),
+                (Some(_), Some(_)) => Changed::FieldChanged(key.clone()),
+                (_, None) => Changed::FieldCleared(key.clone()),
             }))
             .chain(change.event.iter().map(|name| Changed::Event(name.clone())))
             .chain(change.refreshed.keys().map(|tag| Changed::TagRefreshed(tag.to_string())))

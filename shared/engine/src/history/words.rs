@@ -14,7 +14,7 @@ impl Cause {
             }
             Self::Timer => "because the timer came due".to_owned(),
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
-            Self::Message => "because the message was due".to_owned(),
+            Self::Message => "because the message was settled".to_owned(),
             Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
             Self::StatusIn(campaign) => {
                 format!("because the status in campaign {campaign} changed")
@@ -75,12 +75,14 @@ impl Changed {
             Self::TagRefreshed(tag) => format!("tag {tag} was assigned again"),
             Self::TagRemoved(tag) => format!("tag {tag} was removed"),
             Self::FieldSet(field) => format!("field {field} was set"),
+            Self::FieldChanged(field) => format!("field {field} was changed"),
             Self::FieldCleared(field) => format!("field {field} was cleared"),
             Self::Event(name) => format!("event {name} was posted"),
             Self::Consent => "consent was changed".to_owned(),
             Self::Resubscribed => "the unsubscription was taken back".to_owned(),
             Self::FieldAsBefore(field) => format!("field {field} was sent as it already was"),
             Self::TagNotThere(tag) => format!("tag {tag} was to be removed, which was not there"),
+            Self::More(more) => format!("{more} more"),
         }
     }
 
@@ -89,12 +91,14 @@ impl Changed {
             Self::TagAdded(tag) | Self::TagRefreshed(tag) => format!("added tag {tag}"),
             Self::TagRemoved(tag) => format!("removed tag {tag}"),
             Self::FieldSet(field) => format!("set field {field}"),
+            Self::FieldChanged(field) => format!("changed field {field}"),
             Self::FieldCleared(field) => format!("cleared field {field}"),
             Self::Event(name) => format!("posted event {name}"),
             Self::Consent => "changed consent".to_owned(),
             Self::Resubscribed => "took the unsubscription back".to_owned(),
             Self::FieldAsBefore(field) => format!("left field {field} as it was"),
             Self::TagNotThere(tag) => format!("tag {tag} was not there"),
+            Self::More(more) => format!("{more} more"),
         }
     }
 }

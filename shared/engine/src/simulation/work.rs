@@ -10,8 +10,8 @@ use crate::decide::{
     looked, nothing_changed,
 };
 use crate::enrollment::Enrollment;
-use crate::history::{Cause, LOOKED, Looked, Trace};
-use crate::ids::{CampaignId, ContactId, FieldKey};
+use crate::history::{Cause, Changed, LOOKED, Looked, Trace};
+use crate::ids::{CampaignId, ContactId};
 use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
 use crate::template::{Escape, one_line, render};
@@ -106,8 +106,8 @@ impl World {
             && asked.iter().all(|(campaign, _)| self.is_quiet(&image.id, campaign, image.rev))
             && self.traced.insert((image.id.clone(), image.rev))
         {
-            let is_read = |key: &FieldKey| self.reads(|reads| reads.fields.contains(key));
-            let because = Cause::of_what_is_read(change, image, is_read);
+            let is_read = |what: &Changed| self.reads(|reads| what.is_in(reads));
+            let because = Cause::of(change, |key| image.fields.get(key).cloned(), is_read);
             let looked = self.looked(image, change, &asked, false);
             let trace = Trace { at: change.at, because, unchanged: false, looked };
             self.observed.push(Observed::Nothing(image.id.clone(), trace));

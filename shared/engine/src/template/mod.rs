@@ -206,7 +206,9 @@ pub fn one_line(text: &str) -> String {
 
 /// The remedy that an error about an empty placeholder proposes.
 fn remedy(placeholder: &str) -> String {
-    format!("{{{{ {placeholder} | default(\"there\") }}}}")
+    format!(
+        "{{{{ {placeholder} | default('there') }}}}, or put {{% if {placeholder} %}}…{{% endif %}} around what speaks of it"
+    )
 }
 
 /// The two environments, made once: building one costs more than rendering a mail.

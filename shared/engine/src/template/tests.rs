@@ -46,7 +46,10 @@ fn failure(source: &str) -> String {
 #[test]
 fn r33_an_empty_value_without_a_default_fails_with_the_remedy() {
     let message = |path: &str| {
-        format!("{path} is empty for this contact; write {{{{ {path} | default(\"there\") }}}}")
+        format!(
+            "{path} is empty for this contact; write {{{{ {path} | default('there') }}}}, or put {{% if {path} %}}…{{% endif %}} \
+             around what speaks of it"
+        )
     };
     assert_eq!(failure("Hi {{ contact.last_name }}"), message("contact.last_name"));
     assert_eq!(failure("Hi\n {{ contact.city }}!"), message("contact.city"));

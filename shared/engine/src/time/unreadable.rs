@@ -5,7 +5,7 @@
 pub enum UnreadableDate {
     /// Day and month could be either way round.
     #[error(
-        "{text:?} is ambiguous: nobody says whether the day or the month comes first, and the account has no `date_order`; write \
+        "{text:?} is ambiguous: nobody says whether the day or the month comes first, and the account has no `date_order` (PATCH /v1/account); write \
          2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
     )]
     Ambiguous {

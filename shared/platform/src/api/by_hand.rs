@@ -2,7 +2,8 @@
 //! runs a day does not count it (R40).
 
 use axum::extract::State;
-use dacapo_engine::decide::{Event, Ignored};
+use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::decide::{Event, Ignored, NotStarted};
 use dacapo_engine::history::Order;
 use dacapo_engine::ids::CampaignId;
 
@@ -71,12 +72,18 @@ async fn by_hand(
     order: Order,
 ) -> Result<Answer, Problem> {
     let contact = contact_named(api, &id).await?;
-    let never_in = || Problem::not_found("the contact was never in such a campaign");
+    let named = campaign.clone();
+    let never_in =
+        || Problem::not_found(format!("the contact has never been in a campaign `{named}`"));
     let campaign = CampaignId::new(campaign).map_err(|_| never_in())?;
     if order == Order::Start {
         let loaded = api.platform.catalog().await?;
         let head = loaded.catalog.campaigns.get(&campaign).filter(|head| head.is_there());
-        let head = head.ok_or_else(|| Problem::not_found("there is no such campaign"))?;
+        let head = head.ok_or_else(|| {
+            let known = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
+            let remedy = remedy(&named, known.map(|(id, _)| id.as_str()));
+            Problem::not_found(format!("there is no campaign `{named}`; {remedy}"))
+        })?;
         if head.standing().is_none() {
             return Err(Problem::conflict("the campaign is not published; publish it first"));
         }
@@ -104,7 +111,12 @@ async fn by_hand(
             return Err(Problem::conflict(format!("it cannot be decided: {why}")));
         }
         Came::Ignored(Ignored::NotStarted(why)) => {
-            return Err(Problem::conflict(format!("not started: {why}")));
+            let remedy = match why {
+                NotStarted::Stopped | NotStarted::Used => "; reset the contact first",
+                NotStarted::Held => "; release the contact first",
+                NotStarted::NoStart => "",
+            };
+            return Err(Problem::conflict(format!("not started: {}{remedy}", why.words())));
         }
         Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
     }

@@ -262,6 +262,11 @@ async fn posted(request: Request) -> Result<Posted, Problem> {
         return Err(Problem::media_type(detail));
     }
     let body = whole(&parts, body).await?;
+    if body.trim_ascii_start().starts_with(b"{") {
+        let detail =
+            "the body is JSON, and is said to be a form; send `Content-Type: application/json`";
+        return Err(Problem::media_type(detail));
+    }
     Ok(form(charset::form(&parts, &body)?))
 }
 

@@ -174,12 +174,13 @@ fn unwrapped(written: &str) -> &str {
 
 /// Why a name means nothing here: what it could have been, the built-in names first, and what can be done.
 pub(super) fn unknown(written: &str, fields: &BTreeMap<FieldKey, FieldDefinition>) -> String {
-    let known = MEMBERS.into_iter().filter(|member| !matches!(*member, "fields" | "clear"));
+    let known = MEMBERS.into_iter().filter(|member| *member != "suppressed");
     let known = known.chain(fields.keys().map(FieldKey::as_str));
+    let remedy = remedy(written, known);
+    let end = if remedy.ends_with('?') { "" } else { "." };
     format!(
-        "there is no field `{written}`; {} PUT /v1/fields/{{key}} makes one, ?unknown_fields=ignore or create does \
-         without",
-        remedy(written, known)
+        "there is no field `{written}`; {remedy}{end} PUT /v1/fields/{{key}} makes one; ?unknown_fields=ignore or create \
+         does without it"
     )
 }
 

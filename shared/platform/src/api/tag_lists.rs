@@ -186,9 +186,12 @@ impl List {
 
     fn other_notation(&mut self, text: &str, why: &str) {
         let shown = quoted(&Value::from(text));
+        let marks = |c: char| matches!(c, ';' | '|' | '\n' | '\t' | ',' | '[' | ']' | '"');
+        let parts = text.split(marks).map(str::trim).filter(|part| !part.is_empty());
+        let list = Value::from_iter(parts.take(3));
         let message = format!(
-            "{shown} {why}; write commas between tags, or a list: [\"Lead\", \"Kunde\"]. A tag with such a mark goes into a \
-             list, or between quotation marks"
+            "{shown} {why}; write commas between tags, or a list such as {list}. A tag with such a mark goes into a list, \
+             or between quotation marks"
         );
         self.wrong("", "tag", message);
     }

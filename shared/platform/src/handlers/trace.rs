@@ -13,8 +13,8 @@ use dacapo_engine::contact::{Author, Change, Contact, Patch};
 use dacapo_engine::decide::{Situation, looked, nothing_changed};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
-use dacapo_engine::history::{Cause, LOOKED, Looked, Trace};
-use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::history::{Cause, Changed, LOOKED, Looked, Trace};
+use dacapo_engine::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 
 use super::recording::KEPT;
@@ -54,8 +54,8 @@ impl Platform {
             let left = contact.as_of(change.rev);
             let contact = left.as_ref().unwrap_or(contact);
             let looked = self.looked(loaded, contact, change, enrollments, false).await?;
-            let is_read = |key: &FieldKey| reads(loaded, |reads| reads.fields.contains(key));
-            let because = Cause::of_what_is_read(change, contact, is_read);
+            let is_read = |what: &Changed| reads(loaded, |reads| what.is_in(reads));
+            let because = Cause::of(change, |key| contact.fields.get(key).cloned(), is_read);
             let trace = Trace { at: change.at, because, unchanged: false, looked };
             let key = self.keys.trace(&contact.id, change.at, change.rev, None);
             let stored = item(key, &StoredTrace { trace, identity: None })?;

@@ -194,7 +194,7 @@ c: { type: date_timer, field: visit, at: 09:00, past: continue, missed: d, grace
 d: { type: date_timer, field: vist }
 "#,
         &expect![[r#"
-            warning: elements.b 4:3 path_ends_when_missed: who arrives after the moment has passed does not get to `c`: without `missed` the path ends here — add `missed: c`, or `past: end` if it is to end
+            warning: elements.b 4:3 path_ends_when_missed: who arrives after the moment has passed does not get to `c`: without `missed` the path waits here for another date, and ends when the date has passed — add `missed: c`, or `past: end` if it is to end
             elements.b.field 4:33 field_is_no_date: a date timer follows a date, but `points` is a number — use a field of type `date` or `datetime`
             warning: elements.c.at 5:40 key_without_effect: `visit` has a time of its own; `at` is for dates — remove `at`
             warning: elements.c.missed 5:67 key_without_effect: the edge `missed` is taken with `past: missed` only — remove `past`, or `missed`

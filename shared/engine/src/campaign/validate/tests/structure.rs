@@ -199,7 +199,7 @@ g: { type: date_timer, field: visit, next: h }
 h: { type: tag, add: [B], next: g }
 "#,
         &expect![[r#"
-            warning: elements.g 9:3 path_ends_when_missed: who arrives after the moment has passed does not get to `h`: without `missed` the path ends here — add `missed: h`, or `past: end` if it is to end
+            warning: elements.g 9:3 path_ends_when_missed: who arrives after the moment has passed does not get to `h`: without `missed` the path waits here for another date, and ends when the date has passed — add `missed: h`, or `past: end` if it is to end
         "#]],
     );
 }
