@@ -36,7 +36,10 @@ fn the_page_and_the_template_say_the_same_of_every_function() {
         let page = &said[function.name()];
         let (unsaid, untold) = (&told - page, page - &told);
         assert!(unsaid.is_empty(), "{name}: docs/settings.md does not say {unsaid:?}");
-        assert!(untold.is_empty(), "{name}: docs/settings.md says {untold:?}, the template doesn't");
+        assert!(
+            untold.is_empty(),
+            "{name}: docs/settings.md says {untold:?}, the template doesn't"
+        );
     }
 }
 
