@@ -25,7 +25,7 @@ pub const NAMESPACE: &str = "Dacapo";
 /// timers are in time (R23).
 pub const SERIES: [&str; 2] = [TROUBLES, "timer_lateness_ms"];
 
-/// How often something happened that ought not to: what each figure adds to it is in [`troubles`].
+/// How often something happened that ought not to; docs/logging.md says what counts.
 pub const TROUBLES: &str = "troubles";
 
 /// How late a timer may be committed on a system that has time (R23), in milliseconds.
