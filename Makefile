@@ -128,7 +128,7 @@ e2e: $(MINISTACK_INSTALLED) $(STANDING_CLOCK) functions ## Deploy to a cloud on 
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		runner=(nextest run $(ALL) --no-fail-fast --test-threads 16 --filterset 'package(dacapo-deployed-tests)'); \
 	else \
-		runner=(test $(ALL) --no-fail-fast --test stack --test journeys); \
+		runner=(test $(ALL) --no-fail-fast --test stack --test journeys --test pages); \
 	fi; \
 	PATH="$(CURDIR)/$(E2E)/bin:$$PATH" "$${CARGO_TARGET_DIR:-target}/debug/with-stack" \
 		--architecture $(ARCHITECTURE) -- $(CARGO) "$${runner[@]}"

@@ -19,7 +19,7 @@ import time
 import uuid
 
 from ministack import app
-from ministack.core import iam_actions, lambda_runtime
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc, ses_v2, sqs
 from ministack.services.cloudformation import provisioners
@@ -52,6 +52,17 @@ def as_policies_name_it(resource):
         return arn
 
     return named
+
+
+def with_senders(resolve):
+    """AWS tells policies who a mail comes from. MiniStack does not; as mended above, what the call is about says it."""
+
+    def resolved(key, asked):
+        if key.lower() == "ses:fromaddress":
+            return asked.resource_arn.rpartition(":identity/")[2] or None
+        return resolve(key, asked)
+
+    return resolved
 
 
 def without_batches(action):
@@ -267,6 +278,7 @@ def mend():
     lambda_svc._poll_loop = lambda: streams.poll_all(queues)
     lambda_svc._poll_dynamodb_streams = lambda: False
     iam_actions.extract_resource_arn = as_policies_name_it(iam_actions.extract_resource_arn)
+    iam_evaluator._resolve_condition_key = with_senders(iam_evaluator._resolve_condition_key)
     iam_actions.extract_iam_action = without_batches(iam_actions.extract_iam_action)
     lambda_svc._sqs_esm_concurrency = whole(lambda_svc._sqs_esm_concurrency)
     for action in [*CHANGES, *(f"{action}Batch" for action in CHANGES)]:

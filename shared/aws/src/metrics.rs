@@ -1,9 +1,13 @@
-//! Figures, in CloudWatch's embedded metric format: one line on standard output for everything that an invocation counted.
+//! Figures: one line on standard output for everything that an invocation counted.
+//!
+//! Each series that CloudWatch keeps is billed every month, so it keeps [`SERIES`] and no more, for one dimension: the line
+//! declares them in the embedded metric format. The other figures are fields of the same line, for Logs Insights.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dacapo_engine::statistics::Outcome;
 use dacapo_platform::Instant;
 use dacapo_platform::metrics::{Metric, TARGET};
 use serde_json::{Map, Value, json};
@@ -17,6 +21,19 @@ use crate::settings::Function;
 /// The namespace.
 pub const NAMESPACE: &str = "Dacapo";
 
+/// What CloudWatch makes a metric of: one series each for a stack. An alarm looks at the first; the second shows whether
+/// timers are in time (R23).
+pub const SERIES: [&str; 2] = [TROUBLES, "timer_lateness_ms"];
+
+/// How often something happened that ought not to; docs/logging.md says what counts.
+pub const TROUBLES: &str = "troubles";
+
+/// How late a timer may be committed on a system that has time (R23), in milliseconds.
+const IN_TIME: i64 = 60_000;
+
+/// How many writes of campaigns may lead to a write before somebody should look. The bound of R42 is twice as much.
+const SHALLOW: i64 = 10;
+
 /// How many values one line holds of a figure.
 const MOST_VALUES: usize = 100;
 
@@ -24,6 +41,7 @@ const MOST_VALUES: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Figures {
     counted: Arc<Mutex<BTreeMap<Metric, Vec<i64>>>>,
+    troubles: Arc<Mutex<i64>>,
     function: &'static str,
     table: String,
 }
@@ -32,7 +50,7 @@ impl Figures {
     /// Those of a function, in a stack that has this table.
     pub fn of(function: Function, table: &str) -> Self {
         let (function, table) = (function.name(), table.to_owned());
-        Self { counted: Arc::default(), function, table }
+        Self { counted: Arc::default(), troubles: Arc::default(), function, table }
     }
 
     /// What listens for them.
@@ -43,9 +61,14 @@ impl Figures {
     fn count(&self, metric: Metric, value: i64) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let values = counted.entry(metric).or_default();
-        match (is_distribution(metric), values.last_mut()) {
-            (false, Some(sum)) => *sum += value,
-            (false, None) | (true, _) => values.push(value),
+        match (kept(metric), values.last_mut()) {
+            (Kept::Sum, Some(sum)) => *sum += value,
+            (Kept::Greatest, Some(greatest)) => *greatest = value.max(*greatest),
+            (Kept::Sum | Kept::Greatest, None) | (Kept::Each, _) => values.push(value),
+        }
+        let troubles = troubles(metric, value);
+        if troubles > 0 {
+            *self.troubles.lock().unwrap_or_else(PoisonError::into_inner) += troubles;
         }
     }
 
@@ -61,6 +84,8 @@ impl Figures {
     pub fn lines(&self, now: Instant) -> Vec<Value> {
         let counted =
             std::mem::take(&mut *self.counted.lock().unwrap_or_else(PoisonError::into_inner));
+        let troubles =
+            std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner));
         let mut lines: Vec<Map<String, Value>> = Vec::new();
         for (metric, values) in &counted {
             for (nth, some) in values.chunks(MOST_VALUES).enumerate() {
@@ -74,57 +99,73 @@ impl Figures {
                 lines[nth].insert(metric.name().to_owned(), value);
             }
         }
+        if let Some(first) = lines.first_mut().filter(|_| troubles > 0) {
+            first.insert(TROUBLES.to_owned(), json!(troubles));
+        }
         lines.into_iter().map(|line| self.line(line, now)).collect()
     }
 
     fn line(&self, mut line: Map<String, Value>, now: Instant) -> Value {
-        let metrics: Vec<Value> = Metric::ALL
-            .iter()
-            .filter(|metric| line.contains_key(metric.name()))
-            .map(|metric| json!({ "Name": metric.name(), "Unit": unit(*metric) }))
-            .collect();
+        let series = SERIES.iter().filter(|name| line.contains_key(**name));
+        let series: Vec<Value> =
+            series.map(|name| json!({ "Name": name, "Unit": unit(name) })).collect();
         line.insert("stack".to_owned(), json!(self.table));
         line.insert("function".to_owned(), json!(self.function));
-        let directive = json!({
-            "Namespace": NAMESPACE,
-            "Dimensions": [["stack"], ["stack", "function"]],
-            "Metrics": metrics,
-        });
-        let about = json!({
-            "Timestamp": now.timestamp_millis(),
-            "CloudWatchMetrics": [directive],
-        });
-        line.insert("_aws".to_owned(), about);
+        if !series.is_empty() {
+            let directive = json!({
+                "Namespace": NAMESPACE,
+                "Dimensions": [["stack"]],
+                "Metrics": series,
+            });
+            let about = json!({
+                "Timestamp": now.timestamp_millis(),
+                "CloudWatchMetrics": [directive],
+            });
+            line.insert("_aws".to_owned(), about);
+        }
         Value::Object(line)
     }
 }
 
-/// Whether single values matter, not only their sum.
-fn is_distribution(metric: Metric) -> bool {
+/// What is kept of the values of a figure that come in one invocation.
+enum Kept {
+    Sum,
+    Greatest,
+    Each,
+}
+
+fn kept(metric: Metric) -> Kept {
     match metric {
-        Metric::TimerLateness | Metric::CausalDepth => true,
+        Metric::TimerLateness => Kept::Each,
+        Metric::CausalDepth => Kept::Greatest,
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
-        | Metric::PutAside => false,
+        | Metric::PutAside => Kept::Sum,
     }
 }
 
-fn unit(metric: Metric) -> &'static str {
+/// How many troubles a value of a figure is.
+fn troubles(metric: Metric, value: i64) -> i64 {
     match metric {
-        Metric::TimerLateness => "Milliseconds",
-        Metric::Decisions
-        | Metric::Conflicts
-        | Metric::Messages(_)
-        | Metric::Parked
+        Metric::Messages(Outcome::Failed | Outcome::Unknown)
         | Metric::Held
         | Metric::Undecided
-        | Metric::PutAside
-        | Metric::CausalDepth => "Count",
+        | Metric::PutAside => value,
+        Metric::TimerLateness => i64::from(value > IN_TIME),
+        Metric::CausalDepth => i64::from(value > SHALLOW),
+        Metric::Messages(Outcome::Sent | Outcome::Suppressed)
+        | Metric::Decisions
+        | Metric::Conflicts
+        | Metric::Parked => 0,
     }
+}
+
+fn unit(series: &str) -> &'static str {
+    if series.ends_with("_ms") { "Milliseconds" } else { "Count" }
 }
 
 /// Listens for figures.
@@ -168,7 +209,6 @@ impl Visit for Heard {
 
 #[cfg(test)]
 mod tests {
-    use dacapo_engine::statistics::Outcome;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -195,10 +235,9 @@ mod tests {
                 "Timestamp": 1_796_126_400_000_i64,
                 "CloudWatchMetrics": [{
                     "Namespace": "Dacapo",
-                    "Dimensions": [["stack"], ["stack", "function"]],
+                    "Dimensions": [["stack"]],
                     "Metrics": [
-                        { "Name": "decisions", "Unit": "Count" },
-                        { "Name": "messages_unknown", "Unit": "Count" },
+                        { "Name": "troubles", "Unit": "Count" },
                         { "Name": "timer_lateness_ms", "Unit": "Milliseconds" },
                     ],
                 }],
@@ -208,15 +247,44 @@ mod tests {
             "decisions": 2,
             "messages_unknown": 1,
             "timer_lateness_ms": [700, 1_200],
+            "troubles": 1,
         });
         assert_eq!(lines, [expected]);
     }
 
     #[test]
     fn more_values_than_a_line_holds_are_several_lines() {
-        let lines = lines_of(|| (0..250).for_each(|depth| Metric::CausalDepth.tell(depth)));
-        let lengths = |line: &Value| line["causal_depth"].as_array().map(Vec::len);
+        let lines = lines_of(|| (0..250).for_each(|late| Metric::TimerLateness.tell(late)));
+        let lengths = |line: &Value| line["timer_lateness_ms"].as_array().map(Vec::len);
         assert_eq!(lines.iter().map(lengths).collect::<Vec<_>>(), [Some(100), Some(100), Some(50)]);
+    }
+
+    #[test]
+    fn what_no_series_is_made_of_is_a_field_and_costs_no_metric() {
+        let lines = lines_of(|| {
+            Metric::Decisions.tell(1);
+            Metric::CausalDepth.tell(3);
+            Metric::CausalDepth.tell(2);
+        });
+        let expected = json!({
+            "stack": "dacapo-table", "function": "timer", "decisions": 1, "causal_depth": 3,
+        });
+        assert_eq!(lines, [expected]);
+    }
+
+    #[test]
+    fn all_that_ought_not_to_happen_is_one_figure() {
+        let lines = lines_of(|| {
+            Metric::Messages(Outcome::Sent).tell(1);
+            Metric::Messages(Outcome::Failed).tell(1);
+            Metric::Held.tell(1);
+            Metric::Undecided.tell(1);
+            Metric::PutAside.tell(2);
+            // R23, and half of R42: as late and as deep as may be is no trouble.
+            [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
+            [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
+        });
+        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(7)]);
     }
 
     #[test]

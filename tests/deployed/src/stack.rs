@@ -38,15 +38,14 @@ impl Parameters {
         Self { architecture, log, restart_delay_seconds: Some(20) }
     }
 
+    /// What the tests choose besides what the documented deployment gives.
     fn overrides(&self) -> Vec<String> {
         let delay = self.restart_delay_seconds;
         let delay = delay.map(|seconds| format!("RestartDelaySeconds={seconds}"));
         let others = [
-            "SenderAddress=studio@example.com".to_owned(),
+            format!("SenderDomains={}", SENDERS.join(",")),
             format!("Architecture={}", self.architecture),
             format!("LogLevel={}", self.log),
-            // The cloud here knows no sampling rules.
-            "TracedShare=0".to_owned(),
         ];
         others.into_iter().chain(delay).collect()
     }
@@ -73,8 +72,8 @@ impl Stack {
 
     fn deploy(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
         let mut deploy = sam(cloud);
-        deploy.args(["deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]);
-        deploy.arg("--parameter-overrides").args(parameters.overrides());
+        deploy.args(documented()).args(parameters.overrides());
+        deploy.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset"]);
         said(deploy.output())?;
         let mut list = sam(cloud);
         list.args(["list", "stack-outputs", "--stack-name", NAME, "--output", "json"]);
@@ -193,11 +192,11 @@ impl Stack {
     /// If the cloud doesn't say.
     #[must_use]
     pub fn schedules_of(&self, contact: &str) -> Vec<String> {
-        let group = json!({ "GroupName": NAME });
+        let group = json!({ "GroupName": self.output("ScheduleGroup") });
         let listed = self.aws("scheduler", "list_schedules", &group);
         let names = listed["Schedules"].as_array().expect("schedules").iter();
         let schedules = names.filter_map(|one| {
-            let this = json!({ "GroupName": NAME, "Name": one["Name"] });
+            let this = json!({ "GroupName": self.output("ScheduleGroup"), "Name": one["Name"] });
             // One that has gone off meanwhile is no longer there.
             aws(&self.cloud, "scheduler", "get_schedule", &this).ok()
         });
@@ -210,6 +209,14 @@ impl Stack {
 
 /// Whom mail comes from in the tests: their domains.
 const SENDERS: [&str; 2] = ["example.com", "studio-nord.example"];
+
+/// The words behind `sam` of the first deployment in docs/deploy.md: what a user types is what is tested.
+fn documented() -> Vec<String> {
+    let page = std::fs::read_to_string(repository().join("docs/deploy.md")).expect("the page");
+    let mut lines = page.lines();
+    let deploy = lines.find_map(|line| line.strip_prefix("sam deploy ")).expect("a deployment");
+    ["deploy"].into_iter().chain(deploy.split_whitespace()).map(str::to_owned).collect()
+}
 
 /// Has SES verify the senders, which a new account has to do first.
 fn verify_senders(cloud: &str) -> Result<(), String> {

@@ -4,8 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod alarms;
+mod commands;
+mod costs;
+mod names;
 mod privileges;
 mod reading;
+mod settings;
 
 use std::collections::BTreeSet;
 
@@ -132,7 +137,7 @@ fn redriven(template: &Template, queue: &str, timeout: i64) {
     );
     let redrive = &properties["RedrivePolicy"];
     let dead = referred(&redrive["deadLetterTargetArn"]);
-    assert_eq!(dead, Some(format!("{queue}Dead").as_str()), "{queue}: give it a queue of its own");
+    assert_eq!(dead, Some("Dead"), "{queue}: what it cannot get rid of is watched in Dead");
     assert!(
         redrive["maxReceiveCount"].as_i64().unwrap() >= RECEIVED_AT_LEAST,
         "{queue}: what waits for its instant is received often: raise maxReceiveCount"
@@ -176,12 +181,53 @@ fn the_table_is_the_one_that_the_port_knows_and_outlives_the_stack() {
     }
     let ttl = properties["TimeToLiveSpecification"]["AttributeName"].as_str().unwrap();
     assert!(RESERVED.contains(&ttl), "the port lets items expire by another attribute than {ttl}");
-    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-        assert_eq!(table[policy], "Retain", "keep {policy}: Retain: everything is in this table");
-    }
+    assert_eq!(table["UpdateReplacePolicy"], "Retain", "everything is in this table");
     let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
     assert_eq!(*recovery, json!(true), "keep point-in-time recovery");
     assert_eq!(properties["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+}
+
+#[test]
+fn what_outlives_the_stack_does_not_outlive_a_deployment_that_failed_to_make_it() {
+    let template = Template::read();
+    for kept in ["Table", "LeftBehind"] {
+        let resource = &template.0["Resources"][kept];
+        assert_eq!(
+            resource["DeletionPolicy"], "RetainExceptOnCreate",
+            "{kept}: Retain would leave it behind when the first deployment is rolled back"
+        );
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{kept}: its contents stay");
+    }
+    let protection = &template.properties("Table")["DeletionProtectionEnabled"];
+    let protection = referred(protection).expect("a parameter says whether the table is protected");
+    assert_eq!(
+        template.0["Parameters"][protection]["Default"], "false",
+        "CloudFormation could not delete a protected table when the first deployment is rolled back"
+    );
+}
+
+#[test]
+fn what_comes_in_masses_is_bounded_by_parameters() {
+    let template = Template::read();
+    let bound = |mapping: &str| {
+        let config = &template.properties(mapping)["ScalingConfig"];
+        let config = config["Fn::If"].get(1).unwrap_or(config);
+        referred(&config["MaximumConcurrency"]).map(str::to_owned)
+    };
+    assert_eq!(bound("TimersAreTaken").as_deref(), Some("TimerConcurrency"));
+    for mapping in ["TransactionalIsTaken", "MarketingIsTaken", "CallsAreTaken"] {
+        assert_eq!(bound(mapping).as_deref(), Some("MailConcurrency"), "{mapping}");
+    }
+    let routes = &template.properties("Stage")["DefaultRouteSettings"];
+    assert_eq!(referred(&routes["ThrottlingRateLimit"]), Some("RequestRate"));
+    assert_eq!(referred(&routes["ThrottlingBurstLimit"]), Some("RequestBurst"));
+    for (function, parameter) in
+        [(Function::Webhook, "WebhookReserved"), (Function::Api, "ApiReserved")]
+    {
+        let (_, block) = block(&template, function);
+        assert_eq!(referred(&block["ReservedConcurrentExecutions"]), Some(parameter));
+        assert_eq!(template.0["Parameters"][parameter]["Default"], 0, "a small account has none");
+    }
 }
 
 #[test]
@@ -192,29 +238,5 @@ fn one_function_may_call_itself() {
         let allowed = block["RecursiveLoop"] == "Allow";
         let may = function == Function::StopCampaign;
         assert_eq!(allowed, may, "{name}: a chain of calls ends by itself only in stop-campaign");
-    }
-}
-
-#[test]
-fn every_queue_of_the_dead_has_an_alarm_and_every_figure_exists() {
-    let template = Template::read();
-    let alarms = template.resources("AWS::CloudWatch::Alarm");
-    let watched: BTreeSet<&str> = alarms
-        .iter()
-        .filter(|(_, alarm)| alarm["MetricName"] == "ApproximateNumberOfMessagesVisible")
-        .filter_map(|(_, alarm)| referred(&alarm["Dimensions"][0]["Value"]))
-        .collect();
-    for (queue, _) in template.resources("AWS::SQS::Queue") {
-        let dead = queue.ends_with("Dead");
-        assert_eq!(dead, watched.contains(queue), "{queue}: watch those that nobody empties");
-    }
-    let known: BTreeSet<&str> =
-        dacapo_platform::metrics::Metric::ALL.iter().map(|metric| metric.name()).collect();
-    for (name, alarm) in &alarms {
-        assert!(!list(&alarm["AlarmActions"]).is_empty(), "{name}: nobody would hear it");
-        if alarm["Namespace"] == dacapo_aws::metrics::NAMESPACE {
-            let metric = alarm["MetricName"].as_str().unwrap();
-            assert!(known.contains(metric), "{name}: nobody tells the figure {metric}");
-        }
     }
 }

@@ -131,6 +131,40 @@ fn a_function_has_a_role_of_its_own_with_what_it_needs() {
     }
 }
 
+#[test]
+fn deliver_sends_for_the_senders_that_were_named_and_for_no_others() {
+    let template = Template::read();
+    let role = template.properties("DeliverRole");
+    let statements = list(&role["Policies"][0]["PolicyDocument"]["Statement"]);
+    let sending: Vec<_> = statements
+        .into_iter()
+        .filter(|statement| list(&statement["Action"]).iter().any(|it| **it == "ses:SendEmail"))
+        .collect();
+    assert_eq!(sending.len(), 1);
+    let from = &sending[0]["Condition"]["StringLike"]["ses:FromAddress"];
+    let from = from.to_string();
+    for parameter in ["SenderAddress", "SenderDomains"] {
+        assert!(from.contains(&format!(r#"{{"Ref":"{parameter}"}}"#)), "{parameter}: {from}");
+    }
+    assert!(!from.contains(r#""*""#), "not everybody: {from}");
+}
+
+#[test]
+fn what_is_not_traced_may_hand_in_no_traces() {
+    let template = Template::read();
+    assert_eq!(template.0["Resources"]["Traces"]["Condition"], "Traced");
+    assert_eq!(template.0["Resources"]["Sampling"]["Condition"], "Traced");
+    assert!(!template.holds("Traced"), "tracing is asked for, not given");
+    for function in Function::ALL {
+        let (name, properties) = block(&template, function);
+        let role = template.properties(referred(&properties["Role"]).unwrap());
+        let may = list(&role["ManagedPolicyArns"]);
+        let may = may.into_iter().filter_map(|policy| template.chosen(policy));
+        let traces = may.filter_map(referred).any(|policy| policy == "Traces");
+        assert!(!traces, "{name}: by default nobody traces");
+    }
+}
+
 fn resources_of<'a>(statements: &[Statement<'a>], action: &str) -> BTreeSet<&'a str> {
     statements
         .iter()

@@ -5,14 +5,23 @@ use std::path::Path;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value, json};
 
+/// What a new stack is given for the parameters that have no default.
+pub(crate) const GIVEN: [(&str, &str); 2] =
+    [("SenderAddress", "hello@example.com"), ("AlarmAddress", "you@example.com")];
+
+/// A page or another file of the repository.
+pub(crate) fn page(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    std::fs::read_to_string(path).unwrap()
+}
+
 /// The template, as JSON.
 pub(crate) struct Template(pub(crate) Value);
 
 impl Template {
     /// That of the repository.
     pub(crate) fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-        Self(read(&std::fs::read_to_string(path).unwrap()))
+        Self(read(&page("template.yaml")))
     }
 
     /// The resources of a type: each with its name and its properties.
@@ -24,6 +33,45 @@ impl Template {
             .collect();
         assert!(!found.is_empty(), "the template has no {kind}: mend this test");
         found
+    }
+
+    /// Whether a condition holds in a new stack with nothing but the defaults; what has none is given in [`GIVEN`].
+    pub(crate) fn holds(&self, condition: &str) -> bool {
+        let condition = &self.0["Conditions"][condition];
+        assert!(!condition.is_null(), "the template has no such condition");
+        self.truth(condition)
+    }
+
+    fn truth(&self, condition: &Value) -> bool {
+        if let Some(inner) = condition["Fn::Not"].as_array() {
+            return !self.truth(&inner[0]);
+        }
+        let sides = condition["Fn::Equals"].as_array();
+        let sides = sides.unwrap_or_else(|| panic!("teach this test what {condition} means"));
+        self.text(&sides[0]) == self.text(&sides[1])
+    }
+
+    fn text(&self, value: &Value) -> String {
+        if let Some(name) = value["Ref"].as_str() {
+            let given = GIVEN.iter().find(|(parameter, _)| *parameter == name);
+            return match given {
+                Some((_, value)) => (*value).to_owned(),
+                None => self.text(&self.0["Parameters"][name]["Default"]),
+            };
+        }
+        if let Some(joined) = value["Fn::Join"].as_array() {
+            return self.text(&joined[1]);
+        }
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    }
+
+    /// What is left of a value in a new stack with nothing but the defaults. `None` if nothing is.
+    pub(crate) fn chosen<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        let value = match value["Fn::If"].as_array() {
+            None => value,
+            Some(choice) => &choice[if self.holds(choice[0].as_str().unwrap()) { 1 } else { 2 }],
+        };
+        (!value.is_null() && value["Ref"] != "AWS::NoValue").then_some(value)
     }
 
     /// A resource's properties.
