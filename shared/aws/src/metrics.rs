@@ -106,6 +106,8 @@ fn is_distribution(metric: Metric) -> bool {
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
+        | Metric::MessagesHeld
+        | Metric::WebhooksFailed
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
@@ -119,6 +121,8 @@ fn unit(metric: Metric) -> &'static str {
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
+        | Metric::MessagesHeld
+        | Metric::WebhooksFailed
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided

@@ -6,4 +6,5 @@ pub mod events;
 pub mod measure;
 pub mod rie;
 pub mod samples;
+pub mod ses;
 pub mod stack;
