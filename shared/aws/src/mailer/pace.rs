@@ -7,7 +7,7 @@
 //! | mail | leaves | where SES refuses it nevertheless |
 //! |---|---|---|
 //! | transactional | at the whole rate, a batch at once | it comes again in seconds |
-//! | marketing | at four fifths of the rate, evenly; until nine tenths of the day's quota are used | this instance slows down by half, and is back at its share after a minute and a half |
+//! | marketing | at four fifths of the rate, evenly; until nine tenths of the day's quota are used | this instance slows down to a quarter, and is back at its share after minutes |
 //!
 //! Together they may ask for more than the rate: then marketing mail gives way, since it alone slows down. What SES says of
 //! the account ([`Account`]) holds for an hour, and is asked for earlier where something suggests that it changed, at most
@@ -28,14 +28,20 @@ const MARKETING_QUOTA: f64 = 0.9;
 /// How many transactional mails an instance sends at once: a batch.
 const AT_ONCE: u32 = 10;
 
+/// By how much at most an instance is out of step with the others: rates are counted by the second.
+const STEP: Duration = Duration::from_secs(1);
+
 /// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it refuses is no try.
 const UNKNOWN_RATE: f64 = 14.0;
 
 /// How slow marketing mail gets at most, as a part of its share.
-const SLOWEST: f64 = 1.0 / 16.0;
+const SLOWEST: f64 = 1.0 / 32.0;
+
+/// As what part of itself it leaves when SES has refused a mail because of the rate.
+const SLOWED: f64 = 0.25;
 
 /// How long marketing mail takes from a stop to its full share.
-const RECOVERS: Duration = Duration::from_secs(90);
+const RECOVERS: Duration = Duration::from_secs(300);
 
 /// How long what SES says of the account holds.
 const HOLDS: Duration = Duration::from_secs(60 * 60);
@@ -79,8 +85,8 @@ struct State {
     said: Duration,
     /// When it was asked last.
     asked: Option<Duration>,
-    /// By how much longer than [`ASKED`] this instance waits before it asks again.
-    spread: Duration,
+    /// What tells this instance from others that began in the same second: from 0 to 1.
+    drawn: f64,
     /// How many mails have left from here since SES said how many had left from the account.
     sent: f64,
     /// When the next mail of each kind may leave if the share is kept exactly.
@@ -102,7 +108,7 @@ impl Pace {
             account: None,
             said: Duration::ZERO,
             asked: None,
-            spread: Duration::ZERO,
+            drawn: 0.0,
             sent: 0.0,
             transactional: Duration::ZERO,
             marketing: Duration::ZERO,
@@ -138,11 +144,13 @@ impl Pace {
         };
         // A rate that is no rate makes mail slow, not stand still.
         let interval = Duration::from_secs_f64(self.instances / (rate * part).max(0.001));
+        // Instances that begin at the same time would go in step, and send all at once again and again.
+        let step = interval.min(STEP).mul_f64(state.drawn);
         let (next, ahead) = match purpose {
-            Purpose::Transactional => (&mut state.transactional, interval * (AT_ONCE - 1)),
+            Purpose::Transactional => (&mut state.transactional, interval * AT_ONCE),
             Purpose::Marketing => (&mut state.marketing, Duration::ZERO),
         };
-        let exact = (*next).max(now);
+        let exact = if *next > now { *next } else { now + step };
         let wait = exact.saturating_sub(ahead).saturating_sub(now);
         if wait > within {
             return Err(wait);
@@ -166,7 +174,7 @@ impl Pace {
         let mut state = self.state();
         match hold {
             Hold::Rate => {
-                let part = (state.part_of_share(now) / 2.0).max(SLOWEST);
+                let part = (state.part_of_share(now) * SLOWED).max(SLOWEST);
                 state.slowed = Some((part, now));
                 state.refused = Some(now);
             }
@@ -179,10 +187,9 @@ impl Pace {
     pub fn asks(&self, now: Duration) -> bool {
         let mut state = self.state();
         let asks = state.is_in_doubt(now, self.instances)
-            && state.asked.is_none_or(|asked| now >= asked + ASKED + state.spread);
+            && state.asked.is_none_or(|asked| now >= asked + ASKED + SPREAD.mul_f64(state.drawn));
         if asks {
-            let drawn = f64::from(now.subsec_nanos() % 1_000_003) / 1_000_003.0;
-            state.spread = SPREAD.mul_f64(drawn);
+            state.drawn = drawn(now);
             state.asked = Some(now);
         }
         asks
@@ -199,6 +206,11 @@ impl Pace {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number from 0 to 1 that follows from a time, and is another one a moment later.
+fn drawn(now: Duration) -> f64 {
+    f64::from(now.subsec_nanos().wrapping_mul(2_654_435_769)) / f64::from(u32::MAX)
 }
 
 impl State {
@@ -304,7 +316,8 @@ mod tests {
                 Ok(Duration::ZERO)
             );
         }
-        assert_eq!(turns(&pace, Transactional, 0.0, 100.0), 141);
+        let more = turns(&pace, Transactional, 0.0, 100.0);
+        assert!((140..=142).contains(&more), "{more}");
     }
 
     #[test]
@@ -312,6 +325,19 @@ mod tests {
         let pace = pace(USUAL);
         while pace.turn(Marketing, Duration::ZERO, seconds(20.0)).is_ok() {}
         assert_eq!(pace.turn(Transactional, Duration::ZERO, Duration::ZERO), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn instances_that_begin_together_do_not_go_in_step() {
+        let waits = [1, 2, 3, 4].map(|millis| {
+            let (pace, now) = (Pace::of(10), Duration::from_millis(millis));
+            assert!(pace.asks(now));
+            pace.turn(Marketing, now, seconds(1.0)).unwrap().as_millis()
+        });
+        let mut others = waits.to_vec();
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!(others.len(), 4, "{waits:?}");
     }
 
     #[test]
@@ -327,14 +353,13 @@ mod tests {
     #[test]
     fn marketing_mail_gives_way_where_the_rate_is_used_up_and_comes_back() {
         let pace = pace(USUAL);
-        for _ in 0..3 {
-            pace.refused(Hold::Rate, seconds(1.0));
-        }
-        // An eighth of its share: one at once, the next after seven seconds.
-        assert_eq!(turns(&pace, Marketing, 1.0, 8.0), 2);
-        assert_eq!(turns(&pace, Transactional, 1.0, 11.0), 24);
-        assert!(pace.state().part_of_share(seconds(46.0)) > 0.6);
-        assert!((pace.state().part_of_share(seconds(91.0)) - 1.0).abs() < f64::EPSILON);
+        pace.refused(Hold::Rate, seconds(1.0));
+        // A quarter of its share: one at once, the next after three and a half seconds each.
+        assert_eq!(turns(&pace, Marketing, 1.0, 8.0), 3);
+        let transactional = turns(&pace, Transactional, 1.0, 11.0);
+        assert!((25..=26).contains(&transactional), "{transactional}");
+        assert!((pace.state().part_of_share(seconds(151.0)) - 0.75).abs() < f64::EPSILON);
+        assert!((pace.state().part_of_share(seconds(226.0)) - 1.0).abs() < f64::EPSILON);
         for _ in 0..50 {
             pace.refused(Hold::Rate, seconds(200.0));
         }

@@ -138,12 +138,12 @@ async fn mailer_answered(account: Answer) -> (SesMailer, Server) {
 async fn what_the_account_may_send_is_asked_once_and_kept_to() {
     let (mailer, server) = mailer_answered(Answer::json(200, ACCOUNT)).await;
     let turns = futures_util::future::join_all(
-        (0..5).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(300))),
+        (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
     );
     let turns = turns.await;
-    // Four a second: the first at once, the second after a quarter of a second, the others later.
-    let had: Vec<_> = turns.iter().map(Result::is_ok).collect();
-    assert_eq!(had, [true, true, false, false, false], "{turns:?}");
+    // Four a second: so many within the time, the first of them at once or a little later; the others have none.
+    let had = turns.iter().filter(|turn| turn.is_ok()).count();
+    assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert!(asked.head.starts_with("GET /v2/email/account HTTP/1.1"), "{}", asked.head);
     // Nine tenths of a hundred.
