@@ -87,15 +87,15 @@ fn hours(hours: u64) -> Duration {
 async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rate() {
     let mut cloud = cloud(Delivery::Twice(7), &[NEWS]).await;
     let begun = cloud.now();
-    let paused = Ses::BEGIN + Duration::from_secs(10);
+    let paused = Ses::BEGIN + Duration::from_secs(3);
     cloud.outside.sends_by(Ses::of(5, None).paused(paused, paused + hours(8)));
-    for person in 0..100 {
+    for person in 0..40 {
         go(&cloud, &format!("p{person}@example.com")).await;
     }
     cloud.advance(begun + TimeDelta::hours(4)).await;
     let sent = cloud.outside.sent().len();
-    assert!((15..50).contains(&sent), "four a second, for ten seconds: {sent}");
-    let waits = (0..100).map(|person| format!("p{person}@example.com"));
+    assert!((1..=13).contains(&sent), "four a second, for three seconds: {sent}");
+    let waits = (0..40).map(|person| format!("p{person}@example.com"));
     let mut reasons = Vec::new();
     for person in waits {
         let message = the_message(&cloud, &person).await;
@@ -103,14 +103,14 @@ async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rat
             reasons.push(message["reason"].as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(reasons.len(), 100 - sent, "whoever asks sees that it waits, and why");
+    assert_eq!(reasons.len(), 40 - sent, "whoever asks sees that it waits, and why");
     assert!(reasons.iter().any(|why| why.contains("paused or suspended")), "{reasons:?}");
     cloud.advance(begun + TimeDelta::hours(12)).await;
     let mut sent: Vec<String> = cloud.outside.sent().into_iter().map(|mail| mail.to).collect();
-    assert_eq!(sent.len(), 100);
+    assert_eq!(sent.len(), 40);
     sent.sort();
     sent.dedup();
-    assert_eq!(sent.len(), 100, "each once");
+    assert_eq!(sent.len(), 40, "each once");
 }
 
 #[tokio::test]
