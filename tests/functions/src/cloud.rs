@@ -95,10 +95,10 @@ struct Held {
 }
 
 impl Held {
-    /// The time that [`Ses`] goes by.
+    /// The time that [`Ses`] goes by. Who begins earlier has none.
     fn time(&self) -> Duration {
         let since = self.now - Standing::at_noon().now();
-        Ses::BEGIN + since.to_std().expect("no test begins earlier")
+        Ses::BEGIN + since.to_std().unwrap_or_default()
     }
 
     fn put(&mut self, queue: Queue, body: Message, visible_at: Instant) {

@@ -136,6 +136,10 @@ impl Platform {
         let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
         if let Some((hold, reason)) = purpose.and_then(|purpose| self.ports.mailer.held(purpose)) {
             self.warn_of(&MailError::Held(hold, reason.clone()));
+            // It was not rendered: what it was to say the last time stays.
+            if let Some(before) = &before {
+                (record.to, record.values) = (before.to.clone(), before.values.clone());
+            }
             return self.put_off_untried(key, before.as_ref(), record, hold, reason).await;
         }
         let mail =
@@ -216,10 +220,6 @@ impl Platform {
         let since = *next.held_since.get_or_insert(now);
         next.attempt = next.attempt.saturating_sub(1);
         next.stops = next.stops.saturating_add(1);
-        match hold {
-            Hold::Rate => {}
-            Hold::Quota | Hold::Stopped => Metric::MessagesHeld.tell(1),
-        }
         let Some(wait) = waiting::next(hold, now - since) else {
             let days = waiting::LONGEST.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
@@ -227,7 +227,11 @@ impl Platform {
             let won = self.first_to_settle(key, before, next, Vec::new()).await?;
             return Ok(won.unwrap_or(Attempt::Lost));
         };
-        self.put_off(key, before, next, reason, wait).await
+        let put_off = self.put_off(key, before, next, reason, wait).await?;
+        if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
+            Metric::MessagesHeld.tell(1);
+        }
+        Ok(put_off)
     }
 
     /// It was definitely not sent, and is looked at again after a while.
