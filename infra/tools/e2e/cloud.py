@@ -187,7 +187,7 @@ SIMULATOR = "simulator.amazonses.com"
 def with_events(handle):
     """SES tells of what became of a mail, where the configuration set says so; its simulator bounces and complains.
 
-    MiniStack tells nothing, and bounces nothing.
+    MiniStack tells nothing, and bounces nothing. Nor does its account send as fast as an account may.
     """
 
     async def handle_request(method, path, headers, body, query):
@@ -195,6 +195,11 @@ def with_events(handle):
         if method == "POST" and path == "/v2/email/outbound-emails" and answer[0] == 200:
             sent = json.loads(body)
             under_way.aside(tell, sent, json.loads(answer[2])["MessageId"])
+        if method == "GET" and path == "/v2/email/account" and answer[0] == 200:
+            # What is tested here does not wait for its turn to be sent.
+            account = json.loads(answer[2])
+            account["SendQuota"] |= {"MaxSendRate": 1000.0, "Max24HourSend": -1.0}
+            return answer[0], answer[1], json.dumps(account).encode()
         return answer
 
     return handle_request

@@ -1,9 +1,18 @@
 //! The clock of the functions: the one place of the AWS side that reads it.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use dacapo_platform::Instant;
 use dacapo_platform::ports::Clock;
+
+/// How long the process has been running, since somebody first asked: for what is only waited for. Nobody sets it.
+#[allow(clippy::disallowed_methods, reason = "this is the clock port")]
+pub(crate) fn uptime() -> Duration {
+    static BEGAN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    BEGAN.elapsed()
+}
 
 /// The system's clock, which never falls within a process. AWS keeps the machines' clocks.
 #[derive(Default)]

@@ -141,6 +141,8 @@ fn kept(metric: Metric) -> Kept {
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
+        | Metric::MessagesHeld
+        | Metric::WebhooksFailed
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
@@ -152,6 +154,8 @@ fn kept(metric: Metric) -> Kept {
 fn troubles(metric: Metric, value: i64) -> i64 {
     match metric {
         Metric::Messages(Outcome::Failed | Outcome::Unknown)
+        | Metric::MessagesHeld
+        | Metric::WebhooksFailed
         | Metric::Held
         | Metric::Undecided
         | Metric::PutAside => value,

@@ -3,7 +3,8 @@
 //! | what fails | is |
 //! |---|---|
 //! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421 to MAIL, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
-//! | MAIL, RCPT or DATA with 4xx; no answer to RCPT or DATA, or 421; the end of the mail with 4xx | not now |
+//! | 454 with what SES says when the rate or the day's quota is used up | held: it waits, and has lost no try |
+//! | MAIL, RCPT or DATA with 4xx otherwise; no answer to RCPT or DATA, or 421; the end of the mail with 4xx | not now |
 //! | MAIL, RCPT, DATA or the end of the mail with 5xx | refused |
 //! | anything else once the mail itself was begun | unknown: the server may have taken it |
 //!
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, Mailer, Post, Trouble};
+use dacapo_platform::ports::{Hold, MailError, Mailer, Post, Trouble};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -174,9 +175,14 @@ impl Mailer for Smtp {
             Err(Failed::Unknown(_)) => {}
         }
         sent.map_err(|failed| match failed {
-            Failed::Service(reason) => MailError::Stopped(reason),
-            Failed::Stopping => MailError::Stopped("the process was being stopped".to_owned()),
-            Failed::Later(reason) => MailError::NotNow(reason),
+            Failed::Service(reason) => MailError::Held(Hold::Stopped, reason),
+            Failed::Stopping => {
+                MailError::Held(Hold::Stopped, "the process was being stopped".to_owned())
+            }
+            Failed::Later(reason) => match Hold::meant_by(&reason) {
+                Some(hold) => MailError::Held(hold, reason),
+                None => MailError::NotNow(reason),
+            },
             Failed::Refused(reason) => MailError::Refused(reason),
             Failed::Unknown(reason) => MailError::Unknown(reason),
         })

@@ -346,7 +346,7 @@ impl Work {
 
     /// What acknowledges the timer, when it has been handled.
     async fn one_timer(&self, timer: Timer, fed: i64) -> Result<Option<Operation>, Error> {
-        let operation = match self.handle_body(&timer.body, 1).await? {
+        let operation = match self.handle_body(&timer.body).await? {
             Done::Yes => Operation::Cancel(timer.name),
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
@@ -398,8 +398,8 @@ impl Work {
         message: QueueMessage,
         fed: i64,
     ) -> Result<Option<Operation>, Error> {
-        let QueueMessage { id, attempts, body } = message;
-        Ok(Some(match self.handle_body(&body, attempts).await? {
+        let QueueMessage { id, body, .. } = message;
+        Ok(Some(match self.handle_body(&body).await? {
             Done::Yes => Operation::Remove { id },
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
             Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
@@ -416,13 +416,9 @@ impl Work {
         Ok(goes_on)
     }
 
-    async fn handle_body(
-        &self,
-        body: &dacapo_platform::table::Body,
-        attempt: u32,
-    ) -> Result<Done, Error> {
+    async fn handle_body(&self, body: &dacapo_platform::table::Body) -> Result<Done, Error> {
         match body.read::<Message>() {
-            Ok(message) => self.handle(&message, attempt).await,
+            Ok(message) => self.handle(&message).await,
             Err(error) => {
                 tracing::error!(%error, "a message that nobody can read was put aside");
                 self.put_aside(Some(body.clone())).await?;
@@ -431,8 +427,8 @@ impl Work {
         }
     }
 
-    async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
-        match self.platform.handle(message, attempt).await {
+    async fn handle(&self, message: &Message) -> Result<Done, Error> {
+        match self.platform.handle(message).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;

@@ -6,7 +6,8 @@
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
-//! | history | `A#a#C#c` | `H#instant#p#rev`; what nothing followed from `H#instant#~#rev` |
+//! | webhook that failed | `A#a#C#c` | `W#p#run#step` |
+//! | history | `A#a#C#c` | `H#instant#p#rev`; of a webhook `H#instant#p#call.run.step`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
 //! | the no of an address that nobody has | `A#a#NO#shard` | the address, keyed and hashed |
@@ -41,6 +42,9 @@ pub const CONTACT: &str = "CONTACT";
 
 /// How the sort key of an enrollment begins: what the feed tells enrollments by.
 pub const ENROLLMENT: &str = "E#";
+
+/// How the sort keys of webhooks that failed begin.
+const WEBHOOKS: &str = "W#";
 
 /// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
@@ -115,6 +119,26 @@ impl Keys {
 
     /// How the sort keys of messages begin.
     pub const MESSAGES: &str = "M";
+
+    /// A webhook that failed at least once.
+    pub fn webhook(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let sk = format!("{WEBHOOKS}{campaign}#{run:06}#{step:06}");
+        Key::new(self.contact_partition(contact), sk)
+    }
+
+    /// What became of a webhook, in the history: it belongs to no decision.
+    pub fn history_of_webhook(
+        &self,
+        contact: &ContactId,
+        at: Instant,
+        campaign: &CampaignId,
+        run: u32,
+        step: u32,
+    ) -> Key {
+        let at = at.timestamp_millis();
+        let sk = format!("{}{at:015}#{campaign}#call.{run}.{step}", Self::HISTORY);
+        Key::new(self.contact_partition(contact), sk)
+    }
 
     /// What a decision left in the history. What fits into no one transaction has parts.
     pub fn history(
@@ -355,6 +379,7 @@ pub fn kind(key: &Key) -> &'static str {
         sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
         sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
+        sk if in_contact && sk.starts_with(WEBHOOKS) => "webhook",
         sk if in_contact && sk.starts_with('Q') => "undecided",
         sk if sk.starts_with("V#") => "version",
         _ if key.pk.contains("#NO#") => "refusal",

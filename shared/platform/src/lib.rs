@@ -27,6 +27,7 @@ mod rendering;
 pub mod seldom;
 pub mod table;
 pub mod unsubscribe;
+pub mod waiting;
 
 pub use dacapo_engine::time::Instant;
 pub use rendering::{Unrendered, text_of_html};

@@ -69,9 +69,16 @@ pub struct MessageRecord {
     /// How often it was tried.
     #[serde(default)]
     pub attempt: u32,
-    /// How often the mail service took nothing at all when it was to be sent; these are no tries.
+    /// How often it was put off because the mail service took none; these are no tries.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
+    /// Since when it is put off for that reason.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub held_since: Option<Instant>,
     /// Until when a claim holds.
     #[serde(
         default,

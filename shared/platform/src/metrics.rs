@@ -21,6 +21,10 @@ pub enum Metric {
     Conflicts,
     /// Messages that were settled, by outcome.
     Messages(Outcome),
+    /// Messages that were put off because the mail service takes none for now: the day's quota is used up, or it is stopped.
+    MessagesHeld,
+    /// Webhooks that were given up, refused or could not be made.
+    WebhooksFailed,
     /// How long after its due instant a timer was committed, in milliseconds.
     TimerLateness,
     /// Triggers inside a restart delay (R14).
@@ -37,13 +41,15 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
         Self::Messages(Outcome::Suppressed),
         Self::Messages(Outcome::Failed),
         Self::Messages(Outcome::Unknown),
+        Self::MessagesHeld,
+        Self::WebhooksFailed,
         Self::TimerLateness,
         Self::Parked,
         Self::Held,
@@ -61,6 +67,8 @@ impl Metric {
             Self::Messages(Outcome::Suppressed) => "messages_suppressed",
             Self::Messages(Outcome::Failed) => "messages_failed",
             Self::Messages(Outcome::Unknown) => "messages_unknown",
+            Self::MessagesHeld => "messages_held",
+            Self::WebhooksFailed => "webhooks_failed",
             Self::TimerLateness => "timer_lateness_ms",
             Self::Parked => "parked_triggers",
             Self::Held => "held",

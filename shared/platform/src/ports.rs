@@ -4,8 +4,11 @@
 //! Every order may be carried out more than once, and may come back more than once; nothing here promises
 //! more than EventBridge Scheduler, SQS and SES do.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
@@ -63,6 +66,9 @@ pub struct Wake {
     /// What.
     #[serde(rename = "e")]
     pub event: Event,
+    /// Of a message that is to leave: what it is for. It says which mail goes first.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
 }
 
 impl Wake {
@@ -256,9 +262,47 @@ pub trait Mailer: Send + Sync {
     /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the service's id for it.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
 
+    /// Waits until a mail of this purpose can be sent without going over the service's rate, and answers how long it
+    /// waited. To be asked before anything is read about the mail.
+    ///
+    /// # Errors
+    ///
+    /// How long it would take, if that is longer than `within`: nothing was waited for.
+    async fn turn(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
+        Ok(Duration::ZERO)
+    }
+
+    /// What keeps mail of this purpose from leaving, and why, as far as that is known without asking the service.
+    fn held(&self, _purpose: Purpose) -> Option<(Hold, String)> {
+        None
+    }
+
     /// What is wrong with the service for now.
     fn trouble(&self) -> Option<Trouble> {
         None
+    }
+}
+
+/// What keeps mail from leaving, whatever the mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// As many mails a second are sent as may be.
+    Rate,
+    /// As many were sent in 24 hours as may be, or what is left of them is kept for other mail.
+    Quota,
+    /// The service is not reached, or takes none from here: wrong credentials, a paused or suspended account.
+    Stopped,
+}
+
+impl Hold {
+    /// What SES means by a refusal, through its API and by SMTP alike: both say it in these words.
+    pub fn meant_by(words: &str) -> Option<Self> {
+        let words = words.to_ascii_lowercase();
+        if words.contains("maximum sending rate exceeded") {
+            return Some(Self::Rate);
+        }
+        let quota = ["daily message quota exceeded", "daily sending quota exceeded"];
+        quota.iter().any(|said| words.contains(said)).then_some(Self::Quota)
     }
 }
 
@@ -268,10 +312,9 @@ pub enum MailError {
     /// Definitely not sent, worth another try: the service takes this mail later, perhaps.
     #[error("not sent for now: {0}")]
     NotNow(String),
-    /// Definitely not sent, and whatever the mail: the service is not reached, or takes none from here (wrong
-    /// credentials, a suspended account). It waits, and this was none of its tries.
-    #[error("the mail service takes nothing for now: {0}")]
-    Stopped(String),
+    /// Definitely not sent, and whatever the mail. It waits, and this was none of its tries.
+    #[error("mail waits: {1}")]
+    Held(Hold, String),
     /// Definitely not sent, and it would not be the next time: rejected.
     #[error("refused: {0}")]
     Refused(String),

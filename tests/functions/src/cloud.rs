@@ -7,12 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::{Hidden, Hide, Queues};
 use dacapo_aws::functions::{http, stream};
+use dacapo_aws::mailer::pace::Pace;
 use dacapo_embedded::{Operation, SqliteStore};
+use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKey, hooks_router, router};
@@ -20,7 +23,7 @@ use dacapo_platform::keys::is_fed;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{
-    Caller, Clock as _, MailError, Mailer, Message, Order, Outbox, Post, Queue, Request,
+    Caller, Clock as _, Hold, MailError, Mailer, Message, Order, Outbox, Post, Queue, Request,
     Unavailable,
 };
 use dacapo_tests::ports::{InOrder, Standing};
@@ -28,6 +31,7 @@ use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::events;
+use crate::ses::Ses;
 
 /// The key that may do everything.
 pub const KEY: &str = "key";
@@ -82,9 +86,21 @@ struct Held {
     twice: bool,
     silent: bool,
     shut: bool,
+    clock: Option<Arc<Standing>>,
+    /// A mail service with bounds, and the pace of the one instance that sends here.
+    ses: Option<(Ses, Pace)>,
+    /// What webhooks are answered, if not 200, and how often one was called.
+    answer: Option<u16>,
+    called: usize,
 }
 
 impl Held {
+    /// The time that [`Ses`] goes by. Who begins earlier has none.
+    fn time(&self) -> Duration {
+        let since = self.now - Standing::at_noon().now();
+        Ses::BEGIN + since.to_std().unwrap_or_default()
+    }
+
     fn put(&mut self, queue: Queue, body: Message, visible_at: Instant) {
         self.numbered += 1;
         let (id, again) = (format!("m{}", self.numbered), self.twice);
@@ -93,47 +109,62 @@ impl Held {
 }
 
 impl Outside {
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn inside(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The mail that was sent.
     pub fn sent(&self) -> Vec<Mail> {
-        self.held().sent.clone()
+        self.inside().sent.clone()
     }
 
     /// From now on the mail service takes mail without a word, or says so again.
     pub fn is_silent(&self, silent: bool) {
-        self.held().silent = silent;
+        self.inside().silent = silent;
+    }
+
+    /// From now on the mail service has bounds.
+    pub fn sends_by(&self, ses: Ses) {
+        self.inside().ses = Some((ses, Pace::of(1)));
+    }
+
+    /// From now on webhooks are answered so.
+    pub fn answers(&self, status: u16) {
+        self.inside().answer = Some(status);
+    }
+
+    /// How often a webhook was called.
+    pub fn called(&self) -> usize {
+        self.inside().called
     }
 
     /// From now on no order is taken, or taken again.
     pub fn is_shut(&self, shut: bool) {
-        self.held().shut = shut;
+        self.inside().shut = shut;
     }
 
     /// What waits in a queue.
     pub fn waiting(&self, queue: Queue) -> Vec<Message> {
-        let held = self.held();
+        let held = self.inside();
         let waiting = held.waiting.iter().filter(|waiting| waiting.queue == queue);
         waiting.map(|waiting| waiting.body.clone()).collect()
     }
 
     /// What schedules will send.
     pub fn scheduled(&self) -> Vec<Message> {
-        self.held().schedules.values().map(|(_, message)| message.clone()).collect()
+        self.inside().schedules.values().map(|(_, message)| message.clone()).collect()
     }
 
     /// What was hidden since the last time.
     pub fn hidden(&self) -> Vec<Hidden> {
-        std::mem::take(&mut self.held().hidden)
+        std::mem::take(&mut self.inside().hidden)
     }
 }
 
 #[async_trait]
 impl Outbox for Outside {
     async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
-        let mut held = self.held();
+        let mut held = self.inside();
         if held.shut {
             return Err(Unavailable("nothing is taken".to_owned()));
         }
@@ -164,26 +195,58 @@ impl Mailer for Outside {
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let mut held = self.held();
+        let mut held = self.inside();
+        let now = held.time();
+        if let Some((ses, pace)) = &mut held.ses {
+            if let Err(hold) = ses.send(now) {
+                pace.refused(hold, now);
+                return Err(MailError::Held(hold, "the mail service takes none".to_owned()));
+            }
+            pace.left();
+        }
         held.sent.push(mail.clone());
         if held.silent {
             return Err(MailError::Unknown("no answer".to_owned()));
         }
         Ok(format!("receipt-{}", held.sent.len()))
     }
+
+    /// Time passes while it is waited for.
+    async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+        let mut held = self.inside();
+        let now = held.time();
+        let Some((ses, pace)) = &mut held.ses else { return Ok(Duration::ZERO) };
+        if pace.asks(now) {
+            pace.said(ses.account(now), now);
+        }
+        let wait = pace.turn(purpose, now, within);
+        let span = |wait| TimeDelta::from_std(wait).expect("a span");
+        let wait = wait.map_err(span)?;
+        held.now += span(wait);
+        held.clock.as_ref().expect("a clock").set(held.now);
+        Ok(wait)
+    }
+
+    fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
+        let held = self.inside();
+        let now = held.time();
+        held.ses.as_ref().and_then(|(_, pace)| pace.held(purpose, now))
+    }
 }
 
 #[async_trait]
 impl Caller for Outside {
     async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
-        Ok(200)
+        let mut held = self.inside();
+        held.called += 1;
+        Ok(held.answer.unwrap_or(200))
     }
 }
 
 #[async_trait]
 impl Hide for Outside {
     async fn hide(&self, hidden: Vec<Hidden>) -> Result<(), Unavailable> {
-        self.held().hidden.extend(hidden);
+        self.inside().hidden.extend(hidden);
         Ok(())
     }
 }
@@ -198,8 +261,9 @@ impl Cloud {
         }
         let clock = Arc::new(Standing::at_noon());
         let outside = Arc::new(Outside::default());
-        outside.held().now = clock.now();
-        outside.held().twice = delivery != Delivery::Once;
+        outside.inside().now = clock.now();
+        outside.inside().clock = Some(Arc::clone(&clock));
+        outside.inside().twice = delivery != Delivery::Once;
         let ports = Ports {
             table: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
@@ -257,7 +321,7 @@ impl Cloud {
             self.set(next);
             self.until_idle().await;
         }
-        self.set(to);
+        self.set(to.max(self.now()));
         self.until_idle().await;
     }
 
@@ -268,11 +332,11 @@ impl Cloud {
 
     fn set(&self, to: Instant) {
         self.clock.set(to);
-        self.outside.held().now = to;
+        self.outside.inside().now = to;
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let held = self.outside.held();
+        let held = self.outside.inside();
         let waiting = held.waiting.iter().map(|waiting| waiting.visible_at);
         let next = waiting.chain(held.schedules.values().map(|(at, _)| *at)).min();
         next.map(|next| next.max(held.now))
@@ -301,7 +365,7 @@ impl Cloud {
 
     /// Schedules whose time has come put their messages into the queue, and are gone.
     fn fire(&self) {
-        let mut held = self.outside.held();
+        let mut held = self.outside.inside();
         let now = held.now;
         let due: Vec<_> = held.schedules.extract_if(.., |_, (at, _)| *at <= now).collect();
         for (_, (_, message)) in due {
@@ -353,7 +417,7 @@ impl Cloud {
     /// A batch of messages. Says whether there was one.
     pub async fn queues(&mut self) -> bool {
         let mut taken = {
-            let held = self.outside.held();
+            let held = self.outside.inside();
             let visible = held.waiting.iter().filter(|waiting| waiting.visible_at <= held.now);
             visible.cloned().collect::<Vec<_>>()
         };
@@ -386,7 +450,7 @@ impl Cloud {
     /// What was done goes, or comes once more; what stays is hidden.
     fn settle(&self, taken: &[Waiting], stay: &BTreeSet<String>) {
         let hidden = self.outside.hidden();
-        let mut held = self.outside.held();
+        let mut held = self.outside.inside();
         let now = held.now;
         for Waiting { id, .. } in taken {
             let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else {

@@ -7,4 +7,5 @@ pub mod local;
 pub mod measure;
 pub mod rie;
 pub mod samples;
+pub mod ses;
 pub mod stack;

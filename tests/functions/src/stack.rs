@@ -116,6 +116,7 @@ impl Stack {
             "DACAPO_SENDER" => "Dacapo <sender@example.com>".to_owned(),
             "DACAPO_RESTART_DELAY_SECONDS" => "20".to_owned(),
             "DACAPO_CONFIGURATION_SET" | "AWS_SESSION_TOKEN" => String::new(),
+            "DACAPO_MAIL_CONCURRENCY" => "2".to_owned(),
             "DACAPO_TIMERS_QUEUE_ARN" => arn("sqs:us-east-1:000000000000:timers"),
             "DACAPO_SCHEDULE_GROUP" => GROUP.to_owned(),
             "DACAPO_SCHEDULE_ROLE_ARN" => arn("iam::000000000000:role/scheduler"),

@@ -55,7 +55,7 @@ async fn aside(cloud: &Cloud) -> Vec<Aside> {
 
 fn wake(contact: &ContactId, event: Event) -> Message {
     let campaign = CampaignId::new("hello").unwrap();
-    Message::Wake(Wake { contact: contact.clone(), campaign, event })
+    Message::Wake(Wake { contact: contact.clone(), campaign, event, purpose: None })
 }
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {

@@ -184,7 +184,7 @@ impl Cloud {
         let platform = self.bench.platform.clone();
         let handled = match &message {
             Message::Wake(wake) => platform.woken(wake).await,
-            Message::Call(call) => platform.call(call, 1).await,
+            Message::Call(call) => platform.call(call).await,
             Message::Sweep(sweep) => platform.sweep(sweep).await,
             Message::Erase(contact) => platform.sweep_erased(contact).await,
         };

@@ -3,17 +3,24 @@
 //! The messages of one contact go one after the other, those of different contacts side by side. What is not to happen yet
 //! stays in its queue, hidden until then: no function sends to its own queue for that. The Scheduler is set a minute
 //! early, so most timers come early once; they are hidden before anything else is done, and without a look at the table.
+//!
+//! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before anything is read about it:
+//! what is under way then keeps the rest in the queue, where waiting costs nothing and is received no more often. What has no
+//! turn soon is hidden.
 
 mod hiding;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Message;
+use dacapo_platform::waiting;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
@@ -25,13 +32,17 @@ pub use hiding::{Hidden, Hide, SqsHide};
 /// longer.
 const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
+/// How long mail waits for its turn, counted from when its batch came: what then remains of the function's time is enough
+/// to send it.
+const PATIENCE: TimeDelta = TimeDelta::seconds(20);
+
 /// The longest time that a message is hidden after it failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
-/// What is done with a message, and how often it was received by now.
-trait Handler: AsyncFn(&Platform, &Message, u32) -> Result<Done, Error> {}
+/// What is done with a message.
+trait Handler: AsyncFn(&Platform, &Message) -> Result<Done, Error> {}
 
-impl<H: AsyncFn(&Platform, &Message, u32) -> Result<Done, Error>> Handler for H {}
+impl<H: AsyncFn(&Platform, &Message) -> Result<Done, Error>> Handler for H {}
 
 /// A function that works queues off.
 pub struct Queues<'a> {
@@ -50,8 +61,19 @@ struct Received<'a> {
     queue: String,
     /// How often it was received, this time included.
     attempt: u32,
+    /// When it was put into the queue.
+    sent: Option<Instant>,
     raw: &'a Value,
     message: Result<Message, String>,
+}
+
+/// When the turn of a message is.
+enum Turn {
+    Now,
+    /// Now, after it was waited for.
+    Waited,
+    /// Not while its batch is worked off.
+    After(TimeDelta),
 }
 
 /// What becomes of a message.
@@ -74,7 +96,7 @@ impl<'a> Queues<'a> {
     /// If the event is no batch of a queue.
     pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
         let handler =
-            async |platform: &Platform, message: &Message, _| platform.handle_timer(message).await;
+            async |platform: &Platform, message: &Message| platform.handle_timer(message).await;
         self.work(event, &handler).await
     }
 
@@ -84,9 +106,8 @@ impl<'a> Queues<'a> {
     ///
     /// If the event is no batch of a queue.
     pub async fn deliveries(&self, event: &Value) -> Result<Value, Failure> {
-        let handler = async |platform: &Platform, message: &Message, attempt| {
-            platform.handle_delivery(message, attempt).await
-        };
+        let handler =
+            async |platform: &Platform, message: &Message| platform.handle_delivery(message).await;
         self.work(event, &handler).await
     }
 
@@ -101,7 +122,7 @@ impl<'a> Queues<'a> {
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
         }
         let handler =
-            async |platform: &Platform, message: &Message, _| platform.handle_many(message).await;
+            async |platform: &Platform, message: &Message| platform.handle_many(message).await;
         self.work(event, &handler).await
     }
 
@@ -124,7 +145,7 @@ impl<'a> Queues<'a> {
                 }
             }
         }
-        let worked = self.worked(lanes.into_values().collect(), handler);
+        let worked = self.worked(lanes.into_values().collect(), now, handler);
         let ((), worked) = join(self.hide(early), worked).await;
         let mut hidden = Vec::new();
         for (id, fate) in worked? {
@@ -137,10 +158,11 @@ impl<'a> Queues<'a> {
         Ok(answer(stay))
     }
 
-    /// Works messages off, each list in order, the lists side by side.
+    /// Works messages off that came at an instant, each list in order, the lists side by side.
     async fn worked(
         &self,
         lists: Vec<Vec<Received<'_>>>,
+        came: Instant,
         handler: &impl Handler,
     ) -> Result<Vec<(String, Fate)>, Failure> {
         if lists.is_empty() {
@@ -150,7 +172,7 @@ impl<'a> Queues<'a> {
         let worked = join_all(lists.into_iter().map(|messages| async move {
             let mut fates = Vec::new();
             for received in messages {
-                let fate = self.one(platform, &received, handler).await;
+                let fate = self.one(platform, &received, came, handler).await;
                 fates.push((received.id, fate));
             }
             fates
@@ -162,6 +184,7 @@ impl<'a> Queues<'a> {
         &self,
         platform: &Platform,
         received: &Received<'_>,
+        came: Instant,
         handler: &impl Handler,
     ) -> Fate {
         let message = match &received.message {
@@ -169,13 +192,24 @@ impl<'a> Queues<'a> {
             Err(why) => return self.aside(received, why).await,
         };
         let now = || self.platform.now();
-        match outcome(handler(platform, message, received.attempt)).await {
+        let later;
+        let platform = match self.turn(message, received, came).await {
+            Turn::Now => platform,
+            // What was read before it waited may have changed.
+            Turn::Waited => {
+                later = platform.at_work();
+                &later
+            }
+            Turn::After(wait) => {
+                return Fate::Stays(Some(received.hidden(wait + self.part_of(wait / 4))));
+            }
+        };
+        match outcome(handler(platform, message)).await {
             Outcome::Done(Done::Yes) => Fate::Gone,
             Outcome::Done(Done::Soon) => {
                 let (least, more) = SOON;
                 Fate::Stays(Some(received.hidden(least + self.part_of(more))))
             }
-            // How often it was received is SQS's count: nobody here leaves a message untried.
             Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // What waits for the same thing should not all come back in the same second.
                 let wait = at - now();
@@ -193,6 +227,22 @@ impl<'a> Queues<'a> {
                 Fate::Stays(Some(received.hidden(pause + self.part_of(pause))))
             }
             Outcome::Never(why) => self.aside(received, &why).await,
+        }
+    }
+
+    /// Waits for the turn of a message, if it is one that leaves by mail.
+    async fn turn(&self, message: &Message, received: &Received<'_>, came: Instant) -> Turn {
+        let Some(purpose) = purpose(message) else { return Turn::Now };
+        let now = self.platform.now();
+        let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
+        if waited >= waiting::LONGEST_FOR_TURN {
+            return Turn::Now;
+        }
+        let within = (PATIENCE - (now - came)).to_std().unwrap_or_default();
+        match self.platform.ports.mailer.turn(purpose, within).await {
+            Ok(Duration::ZERO) => Turn::Now,
+            Ok(_) => Turn::Waited,
+            Err(turn) => Turn::After(waiting::for_turn(turn, waited)),
         }
     }
 
@@ -232,16 +282,29 @@ fn due(message: &Message) -> Option<Instant> {
     }
 }
 
+/// What a message that leaves by mail is for. What was queued before queues said so goes first.
+fn purpose(message: &Message) -> Option<Purpose> {
+    match message {
+        Message::Wake(wake) if wake.is_delivery() => {
+            Some(wake.purpose.unwrap_or(Purpose::Transactional))
+        }
+        Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
+    }
+}
+
 impl<'a> Received<'a> {
     fn of(raw: &'a Value) -> Self {
         let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default();
-        let attempt = raw.pointer("/attributes/ApproximateReceiveCount").and_then(Value::as_str);
+        let attribute =
+            |name: &str| raw.get("attributes")?.get(name)?.as_str()?.parse::<i64>().ok();
+        let attempt = attribute("ApproximateReceiveCount").and_then(|count| count.try_into().ok());
         let message = serde_json::from_str(text("body")).map_err(|error| error.to_string());
         Self {
             id: text("messageId").to_owned(),
             receipt: text("receiptHandle").to_owned(),
             queue: text("eventSourceARN").to_owned(),
-            attempt: attempt.and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
+            attempt: attempt.unwrap_or(1),
+            sent: attribute("SentTimestamp").and_then(Instant::from_timestamp_millis),
             raw,
             message,
         }

@@ -175,7 +175,8 @@ pub fn deliver(settings: &DeliverSettings) -> Started {
         Some(_) => caller.at_home(),
         None => caller,
     };
-    let mailer = SesMailer::new(parts.clients.ses(), settings.configuration_set.clone());
+    let set = settings.configuration_set.clone();
+    let mailer = SesMailer::new(parts.clients.ses(), set, settings.mail_concurrency);
     Parts {
         mailer: Arc::new(mailer),
         caller: Arc::new(caller),

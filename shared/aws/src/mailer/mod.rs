@@ -5,39 +5,90 @@
 //!
 //! | SES | is |
 //! |---|---|
-//! | throttles, is not reached, fails with 500 or 503 | not now: worth another try |
-//! | is paused or suspended, is not set up, lets nobody in with these credentials | stopped: mail waits, without losing a try |
+//! | says that the rate is used up, or throttles; that the day's quota is used up | held: mail waits, without losing a try |
+//! | is paused or suspended, is not set up, lets nobody in with these credentials, is not reached, is not available (503) | held: stopped |
+//! | fails with 500 | not now: worth another try |
 //! | says what is wrong with the mail | refused |
 //! | no answer, or one from somebody between | unknown |
+//!
+//! What the errors are called is on AWS's pages *SendEmail* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>)
+//! and *Errors related to the sending quotas for your Amazon SES account*
+//! (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). How fast mail leaves, so that SES need not say
+//! so, is [`pace`].
 
 mod naming;
+pub mod pace;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{
     Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::operation::BuildError;
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, Mailer, Post};
+use dacapo_platform::ports::{Hold, MailError, Mailer, Post};
+use dacapo_platform::seldom::Seldom;
 
 use crate::clients::Later;
+use crate::clock::uptime;
 
 pub use naming::message_of;
 use naming::{TAGS, tag_values};
+use pace::{Account, Pace};
+
+/// How long is waited for what SES says of the account. Mail can do without.
+const ASKING: Duration = Duration::from_secs(2);
 
 /// Sends mail by SES.
 pub struct SesMailer {
     client: Later<aws_sdk_sesv2::Client>,
     configuration_set: Option<String>,
+    pace: Pace,
+    /// One asks about the account, and the others wait for the answer.
+    asking: tokio::sync::Mutex<()>,
+    unanswered: Seldom,
 }
 
 impl SesMailer {
-    /// SES, sending with a configuration set. The client must attempt nothing twice: see [`crate::clients`].
-    pub fn new(client: Later<aws_sdk_sesv2::Client>, configuration_set: Option<String>) -> Self {
-        Self { client, configuration_set }
+    /// SES, sending with a configuration set, by so many instances at once at most for each kind of mail. The client must
+    /// attempt nothing twice: see [`crate::clients`].
+    pub fn new(
+        client: Later<aws_sdk_sesv2::Client>,
+        configuration_set: Option<String>,
+        instances: u32,
+    ) -> Self {
+        let (pace, asking, unanswered) =
+            (Pace::of(instances), Default::default(), Seldom::default());
+        Self { client, configuration_set, pace, asking, unanswered }
+    }
+
+    /// Asks about the account, if it is time to.
+    async fn ask(&self) {
+        let _one = self.asking.lock().await;
+        if !self.pace.asks(uptime()) {
+            return;
+        }
+        let asked = tokio::time::timeout(ASKING, self.client.get_account().send()).await;
+        let why = match asked {
+            Ok(Ok(said)) => match account(&said) {
+                Some(account) => return self.pace.said(account, uptime()),
+                None => "it named no quota".to_owned(),
+            },
+            Ok(Err(error)) => crate::words::words_of(&error),
+            Err(_) => format!("no answer within {} seconds", ASKING.as_secs()),
+        };
+        let now = Instant::UNIX_EPOCH + TimeDelta::from_std(uptime()).unwrap_or_default();
+        if let Some(others) = self.unanswered.due(now) {
+            tracing::warn!(why, others, "SES did not say what the account may send");
+        }
     }
 }
 
@@ -48,6 +99,37 @@ impl Mailer for SesMailer {
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        let sent = self.request(mail).await;
+        match &sent {
+            Ok(_) | Err(MailError::Unknown(_)) => self.pace.left(),
+            Err(MailError::Held(hold, _)) => self.pace.refused(*hold, uptime()),
+            Err(MailError::NotNow(_) | MailError::Refused(_)) => {}
+        }
+        sent
+    }
+
+    async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+        let began = uptime();
+        self.ask().await;
+        let now = uptime();
+        match self.pace.turn(purpose, now, within.saturating_sub(now.saturating_sub(began))) {
+            Ok(wait) => {
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
+                Ok(wait)
+            }
+            Err(wait) => Err(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)),
+        }
+    }
+
+    fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
+        self.pace.held(purpose, uptime())
+    }
+}
+
+impl SesMailer {
+    async fn request(&self, mail: &Mail) -> Result<String, MailError> {
         let message = message(mail).map_err(|error| MailError::Refused(error.to_string()))?;
         let mut request = self
             .client
@@ -68,6 +150,21 @@ impl Mailer for SesMailer {
             Err(error) => Err(outcome(&error)),
         }
     }
+}
+
+/// What the account may send; nothing if SES did not say how fast.
+fn account(said: &GetAccountOutput) -> Option<Account> {
+    let quota = said.send_quota()?;
+    let rate = Some(quota.max_send_rate()).filter(|rate| *rate > 0.0)?;
+    let day = quota.max24_hour_send();
+    let shut = said.enforcement_status().is_some_and(|status| status == "SHUTDOWN");
+    Some(Account {
+        rate,
+        // -1 is without a limit.
+        quota: (day > 0.0).then_some(day),
+        sent: quota.sent_last24_hours().max(0.0),
+        sends: said.sending_enabled() && !shut,
+    })
 }
 
 fn message(mail: &Mail) -> Result<Message, BuildError> {
@@ -98,7 +195,11 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
                 .as_connector_error()
                 .is_none_or(|error| !crate::words::never_connected(error));
             let words = crate::words::words_of(error);
-            if connected { MailError::Unknown(words) } else { MailError::NotNow(words) }
+            if connected {
+                MailError::Unknown(words)
+            } else {
+                MailError::Held(Hold::Stopped, words)
+            }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             MailError::Unknown(crate::words::words_of(error))
@@ -114,21 +215,31 @@ fn answered(error: &SendEmailError, status: u16) -> MailError {
         error.code().unwrap_or("an error without a name"),
         error.message().unwrap_or("without a reason"),
     );
-    if error.is_too_many_requests_exception() || error.is_limit_exceeded_exception() {
-        return MailError::NotNow(words);
+    if let Some(hold) = Hold::meant_by(&words) {
+        return MailError::Held(hold, words);
+    }
+    if error.is_too_many_requests_exception() {
+        return MailError::Held(Hold::Rate, words);
+    }
+    if error.is_limit_exceeded_exception() {
+        return MailError::Held(Hold::Quota, words);
     }
     if error.is_sending_paused_exception()
         || error.is_account_suspended_exception()
         || error.is_mail_from_domain_not_verified_exception()
         || error.is_not_found_exception()
     {
-        return MailError::Stopped(words);
+        return MailError::Held(Hold::Stopped, words);
     }
     match (error.code(), status) {
-        (Some("ThrottlingException" | "Throttling" | "ServiceUnavailable"), _)
-        | (_, 429 | 500 | 503) => MailError::NotNow(words),
-        // It is no fault of the mail that nobody from here may send.
-        (_, 401 | 403) => MailError::Stopped(words),
+        (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
+            MailError::Held(Hold::Rate, words)
+        }
+        (_, 500) => MailError::NotNow(words),
+        // It is no fault of the mail that nobody from here may send, nor that nobody is there.
+        (Some("ServiceUnavailable"), _) | (_, 401 | 403 | 503) => {
+            MailError::Held(Hold::Stopped, words)
+        }
         (_, 400..=499) => MailError::Refused(words),
         (_, _) => MailError::Unknown(words),
     }

@@ -28,7 +28,7 @@ fn mail() -> Mail {
 
 async fn sent(answer: Answer) -> (Result<String, MailError>, Server) {
     let server = Server::answering([answer]).await;
-    let mailer = SesMailer::new(clients(&server.url).ses(), Some("set".to_owned()));
+    let mailer = SesMailer::new(clients(&server.url).ses(), Some("set".to_owned()), 10);
     (mailer.send(&mail()).await, server)
 }
 
@@ -65,31 +65,35 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
 
 #[tokio::test]
 async fn what_may_pass_is_not_now() {
-    for (status, kind) in [
-        (429, "TooManyRequestsException"),
-        (400, "LimitExceededException"),
-        (400, "ThrottlingException"),
-        (500, "InternalServiceErrorException"),
-        (503, "ServiceUnavailable"),
-    ] {
-        let (sent, server) = sent(Answer::error(status, kind, "for now")).await;
-        assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
-        assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
-    }
+    let (sent, server) = sent(Answer::error(500, "InternalServiceErrorException", "for now")).await;
+    assert!(matches!(sent, Err(MailError::NotNow(_))), "{sent:?}");
+    assert_eq!(server.asked().len(), 1, "a mail is asked for once");
 }
 
 #[tokio::test]
-async fn who_may_not_send_at_all_fails_no_mail() {
-    for (status, kind) in [
-        (400, "SendingPausedException"),
-        (400, "AccountSuspendedException"),
-        (400, "MailFromDomainNotVerifiedException"),
-        (404, "NotFoundException"),
-        (403, "AccessDeniedException"),
-        (401, "UnrecognizedClientException"),
+async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no_mail() {
+    const RATE: &str = "Maximum sending rate exceeded.";
+    const QUOTA: &str = "Daily message quota exceeded.";
+    for (status, kind, said, hold) in [
+        (429, "TooManyRequestsException", RATE, Hold::Rate),
+        (400, "ThrottlingException", RATE, Hold::Rate),
+        (400, "Throttling", RATE, Hold::Rate),
+        (400, "ThrottlingException", "Rate exceeded", Hold::Rate),
+        (429, "TooManyRequestsException", QUOTA, Hold::Quota),
+        (400, "ThrottlingException", QUOTA, Hold::Quota),
+        (400, "LimitExceededException", "for now", Hold::Quota),
+        (400, "SendingPausedException", "not from here", Hold::Stopped),
+        (400, "AccountSuspendedException", "not from here", Hold::Stopped),
+        (400, "MailFromDomainNotVerifiedException", "not from here", Hold::Stopped),
+        (404, "NotFoundException", "not from here", Hold::Stopped),
+        (403, "AccessDeniedException", "not from here", Hold::Stopped),
+        (401, "UnrecognizedClientException", "not from here", Hold::Stopped),
+        (503, "ServiceUnavailable", "not now", Hold::Stopped),
     ] {
-        let (sent, _) = sent(Answer::error(status, kind, "not from here")).await;
-        assert!(matches!(sent, Err(MailError::Stopped(_))), "{kind}: {sent:?}");
+        let (sent, server) = sent(Answer::error(status, kind, said)).await;
+        let Err(MailError::Held(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
+        assert_eq!(*held, hold, "{kind}: {said}");
+        assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
     }
 }
 
@@ -111,11 +115,69 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
 }
 
 #[tokio::test]
-async fn what_never_reached_ses_is_not_now() {
-    let mailer = SesMailer::new(clients(&nobody().await).ses(), None);
+async fn ses_that_is_not_reached_fails_no_mail() {
+    let mailer = SesMailer::new(clients(&nobody().await).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::NotNow(_))), "{sent:?}");
-    let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None);
+    assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
+    let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::NotNow(_))), "{sent:?}");
+    assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
+}
+
+const ACCOUNT: &str = r#"{
+    "EnforcementStatus": "HEALTHY", "ProductionAccessEnabled": true, "SendingEnabled": true,
+    "SendQuota": { "Max24HourSend": 100.0, "MaxSendRate": 5.0, "SentLast24Hours": 80.0 }
+}"#;
+
+async fn mailer_answered(account: Answer) -> (SesMailer, Server) {
+    let server = Server::answering([account, Answer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
+    (SesMailer::new(clients(&server.url).ses(), None, 1), server)
+}
+
+#[tokio::test]
+async fn what_the_account_may_send_is_asked_once_and_kept_to() {
+    let (mailer, server) = mailer_answered(Answer::json(200, ACCOUNT)).await;
+    let turns = futures_util::future::join_all(
+        (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
+    );
+    let turns = turns.await;
+    // Four a second: so many within the time, the first of them at once or a little later; the others have none.
+    let had = turns.iter().filter(|turn| turn.is_ok()).count();
+    assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
+    let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
+    assert!(asked.head.starts_with("GET /v2/email/account HTTP/1.1"), "{}", asked.head);
+    // Nine tenths of a hundred.
+    for _ in 0..10 {
+        assert_eq!(mailer.held(Purpose::Marketing), None);
+        mailer.send(&mail()).await.unwrap();
+    }
+    let held = mailer.held(Purpose::Marketing).map(|(hold, _)| hold);
+    assert_eq!((held, mailer.held(Purpose::Transactional)), (Some(Hold::Quota), None));
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_send_holds_all_mail() {
+    let paused = ACCOUNT.replace(r#""SendingEnabled": true"#, r#""SendingEnabled": false"#);
+    for account in [paused, ACCOUNT.replace("HEALTHY", "SHUTDOWN")] {
+        let (mailer, _) = mailer_answered(Answer::json(200, &account)).await;
+        assert_eq!(mailer.turn(Purpose::Transactional, Duration::ZERO).await, Ok(Duration::ZERO));
+        let held = mailer.held(Purpose::Transactional).map(|(hold, _)| hold);
+        assert_eq!(held, Some(Hold::Stopped), "{account}");
+    }
+}
+
+#[tokio::test]
+async fn mail_leaves_at_the_usual_rate_where_ses_does_not_say_what_the_account_may() {
+    for answer in [
+        Answer::error(403, "AccessDeniedException", "not authorized to perform ses:GetAccount"),
+        Answer::HangsUp,
+        Answer::json(200, "{}"),
+    ] {
+        let (mailer, _) = mailer_answered(answer).await;
+        for _ in 0..10 {
+            let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+            assert_eq!(turn, Ok(Duration::ZERO));
+        }
+        assert_eq!(mailer.held(Purpose::Marketing), None);
+    }
 }

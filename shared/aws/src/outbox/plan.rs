@@ -148,6 +148,7 @@ mod tests {
             contact: ContactId::new("c0123456789abcde").unwrap(),
             campaign: CampaignId::new("appointment-loop").unwrap(),
             event: Event::TimerDue { run: 2, step: 7, due },
+            purpose: None,
         })
     }
 

@@ -15,6 +15,9 @@ pub use reading::{Environment, Incomplete};
 use variables as names;
 pub use variables::{VARIABLES, Variable, read_by};
 
+/// How many batches of each mail queue are worked on at once where nobody has said it: as the template has it.
+const MAIL_CONCURRENCY: u32 = 10;
+
 /// The functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Function {
@@ -193,6 +196,8 @@ pub struct DeliverSettings {
     pub sender: Option<Sender>,
     /// The SES configuration set.
     pub configuration_set: Option<String>,
+    /// How many batches of each mail queue are worked on at once at most.
+    pub mail_concurrency: u32,
     /// Its own queues: transactional mail, marketing mail, webhooks.
     pub queues: [String; 3],
 }
@@ -359,12 +364,21 @@ impl Settings for DeliverSettings {
         let public_url = reading.needed(names::PUBLIC_URL);
         let sender = reading.parsed(names::SENDER, reading::sender);
         let configuration_set = reading.optional(names::CONFIGURATION_SET);
+        let mail_concurrency = reading.parsed(names::MAIL_CONCURRENCY, reading::at_once);
+        let mail_concurrency = mail_concurrency.unwrap_or(MAIL_CONCURRENCY);
         let transactional = reading.needed(names::TRANSACTIONAL_URL);
         let marketing = reading.needed(names::MARKETING_URL);
         let calls = reading.needed(names::CALLS_URL);
         let queues = [transactional?, marketing?, calls?];
         let public_url = public_url?.trim_end_matches('/').to_owned();
-        Some(Self { common: common?, public_url, sender, configuration_set, queues })
+        Some(Self {
+            common: common?,
+            public_url,
+            sender,
+            configuration_set,
+            mail_concurrency,
+            queues,
+        })
     }
 
     fn common(&self) -> &Common {

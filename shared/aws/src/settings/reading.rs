@@ -107,6 +107,13 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).map_err(|_| "write whole seconds, such as 300".to_owned())
 }
 
+/// A number of things at once.
+pub(super) fn at_once(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_000).contains(number));
+    number
+        .ok_or_else(|| format!("{text:?} is no whole number from 1 to 1000; write one, such as 10"))
+}
+
 /// `address`, or `Name <address>`.
 pub(super) fn sender(text: &str) -> Result<Sender, String> {
     let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {

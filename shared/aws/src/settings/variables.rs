@@ -39,6 +39,7 @@ pub(super) const ADMIN_KEY: &str = "DACAPO_ADMIN_KEY_SECRET_ARN";
 pub(super) const SENDER: &str = "DACAPO_SENDER";
 pub(super) const RESTART_DELAY: &str = "DACAPO_RESTART_DELAY_SECONDS";
 pub(super) const CONFIGURATION_SET: &str = "DACAPO_CONFIGURATION_SET";
+pub(super) const MAIL_CONCURRENCY: &str = "DACAPO_MAIL_CONCURRENCY";
 pub(super) const TIMERS_URL: &str = "DACAPO_TIMERS_QUEUE_URL";
 pub(super) const TIMERS_ARN: &str = "DACAPO_TIMERS_QUEUE_ARN";
 pub(super) const TRANSACTIONAL_URL: &str = "DACAPO_TRANSACTIONAL_QUEUE_URL";
@@ -85,6 +86,12 @@ pub const VARIABLES: &[Variable] = &[
          is published. 300 without it.",
     ),
     optional(CONFIGURATION_SET, &[Deliver], "The SES configuration set that mail is sent with."),
+    optional(
+        MAIL_CONCURRENCY,
+        &[Deliver],
+        "How many batches of each mail queue are worked on at once at most: each takes its share of the rate that SES allows. \
+         10 without it.",
+    ),
     needed(TIMERS_URL, &[Api, Effects, Timer, StopCampaign], "The queue of timers that are due."),
     needed(TIMERS_ARN, &[Api, Effects], "The same queue, as the target of schedules."),
     needed(TRANSACTIONAL_URL, &[Effects, Deliver], "The queue of transactional mail."),

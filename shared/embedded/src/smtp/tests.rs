@@ -139,7 +139,8 @@ async fn sent(at: At) -> (&'static str, String, Smtp, Scripted) {
     let (word, said) = match within.await.expect("it takes no longer than its bounds") {
         Ok(said) => ("sent", said),
         Err(MailError::NotNow(said)) => ("not now", said),
-        Err(MailError::Stopped(said)) => ("stopped", said),
+        Err(MailError::Held(Hold::Stopped, said)) => ("stopped", said),
+        Err(MailError::Held(Hold::Rate | Hold::Quota, said)) => ("held", said),
         Err(MailError::Refused(said)) => ("refused", said),
         Err(MailError::Unknown(said)) => ("unknown", said),
     };
@@ -178,6 +179,8 @@ async fn what_is_said_decides_what_becomes_of_the_mail() {
         (At::Says("MAIL", "530 5.7.0 who are you"), "stopped"),
         (At::Says("MAIL", "421 closing"), "stopped"),
         (At::Says("MAIL", "451 later"), "not now"),
+        (At::Says("MAIL", "454 Throttling failure: Maximum sending rate exceeded."), "held"),
+        (At::Says(".", "454 Throttling failure: Daily message quota exceeded."), "held"),
         (At::Says("MAIL", "553 not from there"), "refused"),
         (At::Says("RCPT", "450 greylisted"), "not now"),
         (At::Says("RCPT", "421 not for that domain now"), "not now"),
@@ -237,7 +240,9 @@ async fn without_starttls_no_password_is_said() {
     let server = Scripted::with(At::Nothing).await;
     let url = server.url.replace("?tls=none", "");
     let smtp = smtp(&url, &Stop::new()).await;
-    let Err(MailError::Stopped(said)) = smtp.send(&mail()).await else { panic!("it went") };
+    let Err(MailError::Held(Hold::Stopped, said)) = smtp.send(&mail()).await else {
+        panic!("it went")
+    };
     assert!(said.contains("STARTTLS") && said.contains("?tls=none"), "{said}");
     assert_eq!(server.taken.load(Ordering::SeqCst), 0);
 }
@@ -264,7 +269,7 @@ async fn who_stops_waits_for_no_silent_server_and_the_mail_stays() {
         tokio::time::sleep(SHORT).await;
         stop.end();
     });
-    assert!(matches!(sent, Err(MailError::Stopped(_))), "{sent:?}");
+    assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
     assert_eq!(smtp.trouble(), None, "the server was not at fault");
 }
 

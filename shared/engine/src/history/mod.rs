@@ -95,6 +95,9 @@ pub enum Cause {
     /// A message was about to leave, or was settled.
     #[serde(rename = "m")]
     Message,
+    /// A webhook was about to be called.
+    #[serde(rename = "l")]
+    Call,
     /// Another campaign asked for it.
     #[serde(rename = "o")]
     Campaign(CampaignId),
@@ -367,6 +370,13 @@ pub enum Happened {
     /// A webhook was called.
     #[serde(rename = "wh")]
     Called,
+    /// A webhook came to nothing: it was refused, given up, or could not be made.
+    #[serde(rename = "wf")]
+    CallFailed {
+        /// Why.
+        #[serde(rename = "y")]
+        reason: String,
+    },
     /// Tokens moved to another version (R50).
     #[serde(rename = "mi")]
     Migrated {

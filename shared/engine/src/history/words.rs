@@ -15,6 +15,7 @@ impl Cause {
             Self::Timer => "because the timer came due".to_owned(),
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
             Self::Message => "because the message was settled".to_owned(),
+            Self::Call => "because the webhook was due".to_owned(),
             Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
             Self::StatusIn(campaign) => {
                 format!("because the status in campaign {campaign} changed")
@@ -41,6 +42,7 @@ impl Cause {
             Self::Timer
             | Self::Recheck(_)
             | Self::Message
+            | Self::Call
             | Self::Campaign(_)
             | Self::StatusIn(_)
             | Self::Published(_)
@@ -148,6 +150,7 @@ impl Happened {
             Self::Commanded { .. } => "commanded",
             Self::StartIgnored { .. } => "start_ignored",
             Self::Called => "webhook",
+            Self::CallFailed { .. } => "webhook_failed",
             Self::Migrated { .. } => "migrated",
             Self::Resumed => "resumed",
             Self::LeftOut { .. } => "left_out",
@@ -223,6 +226,7 @@ impl Happened {
             },
             Self::StartIgnored { reason } => format!("not started: {reason}"),
             Self::Called => "webhook called".to_owned(),
+            Self::CallFailed { reason } => format!("webhook failed: {reason}"),
             Self::Migrated { version } => format!("moved to version {version}"),
             Self::Resumed => "goes on after the pause".to_owned(),
             Self::LeftOut { what } => {

@@ -1,4 +1,5 @@
-//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31).
+//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). What the mail service keeps waiting
+//! loses no try, and is released until later (`waiting`).
 
 use std::borrow::Cow;
 
@@ -20,19 +21,18 @@ use crate::enrollments::Came;
 use crate::error::Error;
 use crate::mail::{Mail, MessageName};
 use crate::messages::{MessageRecord, MessageStatus};
+use crate::metrics::Metric;
 use crate::platform::{Platform, item};
-use crate::ports::{MailError, Post};
+use crate::ports::{Hold, MailError, Post};
 use crate::seldom::without_addresses;
 use crate::table::{Condition, Key, Write};
+use crate::waiting;
 
 /// How long a claim holds: longer than a worker may take for a message.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
 
 /// How often a message is tried before it has failed.
 const ATTEMPTS: u32 = 12;
-
-/// How long a message waits at most when the mail service takes nothing at all.
-const LONGEST_STOP: TimeDelta = TimeDelta::minutes(15);
 
 impl Platform {
     /// What the ledger says before anything is decided: what was settled stays settled, and what another worker claimed
@@ -127,11 +127,21 @@ impl Platform {
             values: None,
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
             stops: before.as_ref().map_or(0, |before| before.stops),
+            held_since: before.as_ref().and_then(|before| before.held_since),
             lease: None,
             receipt: None,
             n: 0,
             w: String::new(),
         };
+        let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
+        if let Some((hold, reason)) = purpose.and_then(|purpose| self.ports.mailer.held(purpose)) {
+            self.warn_of(&MailError::Held(hold, reason.clone()));
+            // It was not rendered: what it was to say the last time stays.
+            if let Some(before) = &before {
+                (record.to, record.values) = (before.to.clone(), before.values.clone());
+            }
+            return self.put_off_untried(key, before.as_ref(), record, hold, reason).await;
+        }
         let mail =
             match self.compose(&loaded, &graph, (contact, latest), delivery, &mut record).await? {
                 Ok(mail) => mail,
@@ -184,14 +194,11 @@ impl Platform {
             Err(MailError::NotNow(reason)) => {
                 // Doubling from two seconds on: twelve tries take a good hour.
                 let wait = TimeDelta::seconds(1 << claimed.attempt.min(12));
-                return self.put_off(key, &claimed, next, reason, wait).await;
+                return self.put_off(key, Some(&claimed), next, reason, wait).await;
             }
-            Err(MailError::Stopped(reason)) => {
-                // The mail is as good as before: this was none of its tries.
-                next.attempt = claimed.attempt.saturating_sub(1);
-                next.stops = claimed.stops.saturating_add(1);
-                let wait = TimeDelta::seconds(15 << claimed.stops.min(6)).min(LONGEST_STOP);
-                return self.put_off(key, &claimed, next, reason, wait).await;
+            // The mail is as good as before.
+            Err(MailError::Held(hold, reason)) => {
+                return self.put_off_untried(key, Some(&claimed), next, hold, reason).await;
             }
         };
         next.status = MessageStatus::Settled(settled.0);
@@ -200,19 +207,46 @@ impl Platform {
         Ok(Attempt::Settled(settled.0, settled.1))
     }
 
-    /// It was definitely not sent, and is tried again after a while.
+    /// The service keeps it waiting: this was none of its tries. After days of that it has failed.
+    async fn put_off_untried(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        mut next: MessageRecord,
+        hold: Hold,
+        reason: String,
+    ) -> Result<Attempt, Error> {
+        let now = self.now();
+        let since = *next.held_since.get_or_insert(now);
+        next.attempt = next.attempt.saturating_sub(1);
+        next.stops = next.stops.saturating_add(1);
+        let Some(wait) = waiting::next(hold, now - since) else {
+            let days = waiting::LONGEST.num_days();
+            next.status = MessageStatus::Settled(Outcome::Failed);
+            next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
+            let won = self.first_to_settle(key, before, next, Vec::new()).await?;
+            return Ok(won.unwrap_or(Attempt::Lost));
+        };
+        let put_off = self.put_off(key, before, next, reason, wait).await?;
+        if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
+            Metric::MessagesHeld.tell(1);
+        }
+        Ok(put_off)
+    }
+
+    /// It was definitely not sent, and is looked at again after a while.
     async fn put_off(
         &self,
         key: &Key,
-        claimed: &MessageRecord,
+        before: Option<&MessageRecord>,
         next: MessageRecord,
         reason: String,
         wait: TimeDelta,
     ) -> Result<Attempt, Error> {
         let (until, status) = (self.now() + wait, MessageStatus::Released);
         let next = MessageRecord { status, reason: Some(reason), lease: Some(until), ..next };
-        self.write_message(key, Some(claimed), next, Vec::new()).await?;
-        Ok(Attempt::NotBefore(until))
+        let written = self.write_message(key, before, next, Vec::new()).await?;
+        Ok(written.map_or(Attempt::Lost, |_| Attempt::NotBefore(until)))
     }
 
     /// A line a minute, not a line for every mail: a server that is down fails all of them.

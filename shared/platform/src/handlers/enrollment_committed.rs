@@ -96,12 +96,11 @@ impl Platform {
         index: u32,
         effect: &Effect,
     ) -> Result<Option<Order>, Error> {
-        let wake = |event| {
-            Message::Wake(Wake {
-                contact: decision.contact.clone(),
-                campaign: decision.campaign.clone(),
-                event,
-            })
+        let wake = |event| Wake {
+            contact: decision.contact.clone(),
+            campaign: decision.campaign.clone(),
+            event,
+            purpose: None,
         };
         let name = |kind, run, step, due| {
             timer_name(&decision.contact, &decision.campaign, kind, run, step, due)
@@ -112,7 +111,7 @@ impl Platform {
             Effect::Schedule { run, step, due } => Some(Order::Schedule {
                 name: name("t", *run, *step, *due),
                 at: *due,
-                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }),
+                message: Message::Wake(wake(Event::TimerDue { run: *run, step: *step, due: *due })),
             }),
             Effect::Cancel { run, step, due } => {
                 Some(Order::Cancel { name: name("t", *run, *step, *due) })
@@ -120,7 +119,7 @@ impl Platform {
             Effect::Recheck { run, due } => Some(Order::Schedule {
                 name: name("k", *run, 0, *due),
                 at: *due,
-                message: wake(Event::RecheckDue { run: *run, due: *due }),
+                message: Message::Wake(wake(Event::RecheckDue { run: *run, due: *due })),
             }),
             Effect::Deliver { run, step, purpose } => Some(Order::Send {
                 queue: match purpose {
@@ -128,7 +127,10 @@ impl Platform {
                     Purpose::Marketing => Queue::Marketing,
                 },
                 at: self.now(),
-                message: wake(Event::DeliveryDue { run: *run, step: *step }),
+                message: Message::Wake(Wake {
+                    purpose: Some(*purpose),
+                    ..wake(Event::DeliveryDue { run: *run, step: *step })
+                }),
             }),
             Effect::RecordMessage { run, step, element, email, outcome, reason } => {
                 let record = MessageRecord {
@@ -147,6 +149,7 @@ impl Platform {
                     lease: None,
                     receipt: None,
                     stops: 0,
+                    held_since: None,
                     n: 1,
                     w: String::new(),
                 };
@@ -203,8 +206,8 @@ impl Platform {
             }
             Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(None),
             Err(Error::Behind) => {
-                let wake = Wake { contact: contact.clone(), campaign: campaign.clone(), event };
-                let message = Message::Wake(wake);
+                let (contact, campaign) = (contact.clone(), campaign.clone());
+                let message = Message::Wake(Wake { contact, campaign, event, purpose: None });
                 Ok(Some(Order::Send { queue: Queue::Timers, at: self.now(), message }))
             }
             Err(error) => Err(error),

@@ -41,18 +41,17 @@ pub enum Done {
 }
 
 impl Platform {
-    /// What was put into a queue is due. `attempt` is how often it was taken from there, this time included. A repeat
-    /// changes nothing.
+    /// What was put into a queue is due. A repeat changes nothing.
     ///
     /// Who works off some of the queues only has a handler of its own below, and is not weighed down by the others.
     ///
     /// # Errors
     ///
     /// What is worth another try, and what nobody can do.
-    pub async fn handle(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
+    pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Wake(wake) => self.woken(wake).await,
-            Message::Call(call) => self.call(call, attempt).await,
+            Message::Call(call) => self.call(call).await,
             Message::Sweep(_) | Message::Erase(_) => self.handle_many(message).await,
         }
     }
@@ -76,10 +75,10 @@ impl Platform {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_delivery(&self, message: &Message, attempt: u32) -> Result<Done, Error> {
+    pub async fn handle_delivery(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Wake(wake) => self.woken(wake).await,
-            Message::Call(call) => self.call(call, attempt).await,
+            Message::Call(call) => self.call(call).await,
             Message::Sweep(_) | Message::Erase(_) => Err(Error::Misdirected),
         }
     }

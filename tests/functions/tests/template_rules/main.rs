@@ -14,8 +14,11 @@ mod settings;
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use dacapo_aws::settings::{Function, read_by};
+use dacapo_platform::ports::Hold;
 use dacapo_platform::table::RESERVED;
+use dacapo_platform::waiting;
 use reading::{Template, list, referred};
 use serde_json::{Value, json};
 
@@ -142,6 +145,50 @@ fn redriven(template: &Template, queue: &str, timeout: i64) {
         redrive["maxReceiveCount"].as_i64().unwrap() >= RECEIVED_AT_LEAST,
         "{queue}: what waits for its instant is received often: raise maxReceiveCount"
     );
+}
+
+/// How often something is received that waits so long each time, given how long it has waited, until that is over.
+fn receives(until: TimeDelta, wait: impl Fn(TimeDelta) -> Option<TimeDelta>) -> i64 {
+    let (mut waited, mut received) = (TimeDelta::zero(), 0);
+    while waited < until {
+        received += 1;
+        let Some(wait) = wait(waited) else { break };
+        waited += wait;
+    }
+    received
+}
+
+/// The twelve tries of the ledger, and what else a message is received for: functions that were throttled or killed.
+const TRIES: i64 = 12;
+const SPARE: i64 = 30;
+
+#[test]
+fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_longer() {
+    let template = Template::read();
+    let for_turns = receives(waiting::LONGEST_FOR_TURN, |waited| {
+        Some(waiting::for_turn(TimeDelta::zero(), waited))
+    });
+    for hold in [Hold::Rate, Hold::Quota, Hold::Stopped] {
+        let for_service = receives(waiting::LONGEST, |waited| waiting::next(hold, waited));
+        let received = for_turns + for_service + TRIES + SPARE;
+        for queue in ["Transactional", "Marketing"] {
+            let properties = template.properties(queue);
+            let most = properties["RedrivePolicy"]["maxReceiveCount"].as_i64().unwrap();
+            assert!(
+                received <= most,
+                "{queue}: {for_turns} receives for turns, {for_service} for the service: raise maxReceiveCount, {most}"
+            );
+            let kept = properties["MessageRetentionPeriod"].as_i64().unwrap();
+            let longest = waiting::LONGEST_FOR_TURN + waiting::LONGEST + TimeDelta::days(1);
+            assert!(kept >= longest.num_seconds(), "{queue}: keep messages for {longest}");
+        }
+    }
+    // A message is never hidden for longer than SQS hides one, jitter included.
+    for waited in (0..200).map(TimeDelta::hours) {
+        let longest = waiting::for_turn(TimeDelta::days(9), waited)
+            .max(waiting::next(Hold::Quota, waited).unwrap_or_default());
+        assert!(longest * 5 / 4 < TimeDelta::hours(12));
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::reading::{Template, list, referred};
 use crate::{block, mappings};
 
 /// Actions for which AWS knows no narrower resource than all.
-const NO_NARROWER: [&str; 3] =
-    ["dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+const NO_NARROWER: [&str; 4] =
+    ["dynamodb:ListStreams", "ses:GetAccount", "xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
 /// The shared policies that a function's role may have: what docs/settings.md says of it.
 fn shared(function: Function) -> &'static [&'static str] {

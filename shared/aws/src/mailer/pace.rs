@@ -1,0 +1,427 @@
+//! How fast mail leaves by SES, and which mail goes first.
+//!
+//! The rate and the day's quota are those of the whole account, and the instances of a function share nothing. So each
+//! keeps to a share of its own: so many batches of a queue are worked on at once at most (`MailConcurrency`), and each
+//! instance sends as fast as the rate divided by that.
+//!
+//! | mail | leaves | where SES refuses it nevertheless |
+//! |---|---|---|
+//! | transactional | at the whole rate, a batch at once | it comes again in seconds |
+//! | marketing | at four fifths of the rate, evenly; until nine tenths of the day's quota are used | this instance slows down by half each time, and is back at its share after a minute and a half |
+//!
+//! Together they may ask for more than the rate: then marketing mail gives way, since it alone slows down. What SES says of
+//! the account ([`Account`]) holds for an hour, and is asked for earlier where something suggests that it changed, at most
+//! once a minute. Nothing here waits or reads a clock: `now` is the time since the process began.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_engine::hash::stable;
+use dacapo_platform::ports::Hold;
+
+/// Which part of the rate marketing mail takes.
+const MARKETING_RATE: f64 = 0.8;
+
+/// Which part of the day's quota marketing mail may be sent of.
+const MARKETING_QUOTA: f64 = 0.9;
+
+/// How many transactional mails an instance sends at once: a batch.
+const AT_ONCE: u32 = 10;
+
+/// By how much at most an instance is out of step with the others: rates are counted by the second.
+const STEP: Duration = Duration::from_secs(1);
+
+/// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it refuses is no try.
+const UNKNOWN_RATE: f64 = 14.0;
+
+/// How slow marketing mail gets at most, as a part of its share.
+const SLOWEST: f64 = 1.0 / 32.0;
+
+/// As what part of itself it leaves when SES has refused a mail because of the rate.
+const SLOWED: f64 = 0.5;
+
+/// How long marketing mail takes from a stop to its full share.
+const RECOVERS: Duration = Duration::from_secs(90);
+
+/// How long what SES says of the account holds.
+const HOLDS: Duration = Duration::from_secs(60 * 60);
+
+/// How long it holds where SES refused mail because of the rate.
+const DOUBTFUL: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is asked for at most. By so much more as follows from when an instance began, so that not all ask at once.
+const ASKED: Duration = Duration::from_secs(60);
+const SPREAD: Duration = Duration::from_secs(30);
+
+/// How long marketing mail waits when SES has refused mail because the day's quota is used up, and how long other mail does.
+const USED_UP: Duration = Duration::from_secs(10 * 60);
+const USED_UP_FOR_ALL: Duration = Duration::from_secs(60);
+
+/// What SES says of the account.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Account {
+    /// How many mails a second it may send.
+    pub rate: f64,
+    /// How many in 24 hours; nothing if there is no limit.
+    pub quota: Option<f64>,
+    /// How many it has sent in the last 24 hours.
+    pub sent: f64,
+    /// Whether it may send.
+    pub sends: bool,
+}
+
+/// How fast one instance sends. Shared by all that it does at once.
+#[derive(Debug)]
+pub struct Pace {
+    /// How many instances there are at most for each kind of mail.
+    instances: f64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    account: Option<Account>,
+    /// When SES said so.
+    said: Duration,
+    /// When it was asked last.
+    asked: Option<Duration>,
+    /// What tells this instance from others that began in the same second: from 0 to 1.
+    drawn: f64,
+    /// How many mails have left from here since SES said how many had left from the account.
+    sent: f64,
+    /// When the next mail of each kind may leave if the share is kept exactly.
+    transactional: Duration,
+    marketing: Duration,
+    /// As what part of its share marketing mail left when it was slowed down last, and when that was.
+    slowed: Option<(f64, Duration)>,
+    /// When SES refused mail because of the rate.
+    refused: Option<Duration>,
+    /// When it refused mail because the day's quota is used up, or because the account may not send.
+    used_up: Option<Duration>,
+    stopped: Option<Duration>,
+}
+
+impl Pace {
+    /// For so many instances at most for each kind of mail.
+    pub fn of(instances: u32) -> Self {
+        let state = State {
+            account: None,
+            said: Duration::ZERO,
+            asked: None,
+            drawn: 0.0,
+            sent: 0.0,
+            transactional: Duration::ZERO,
+            marketing: Duration::ZERO,
+            slowed: None,
+            refused: None,
+            used_up: None,
+            stopped: None,
+        };
+        Self { instances: f64::from(instances.max(1)), state: Mutex::new(state) }
+    }
+
+    /// How long a mail waits for its turn, which is its own from now on. `Err`: its turn comes later than `within`, so much
+    /// later than now, and it has none.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn turn(
+        &self,
+        purpose: Purpose,
+        now: Duration,
+        within: Duration,
+    ) -> Result<Duration, Duration> {
+        let mut state = self.state();
+        // What is held anyway takes nobody's turn.
+        if state.held(purpose, now, self.instances).is_some() {
+            return Ok(Duration::ZERO);
+        }
+        let rate = state.account.map_or(UNKNOWN_RATE, |account| account.rate);
+        let part = match purpose {
+            Purpose::Transactional => 1.0,
+            Purpose::Marketing => MARKETING_RATE * state.part_of_share(now),
+        };
+        // A rate that is no rate makes mail slow, not stand still.
+        let interval = Duration::from_secs_f64(self.instances / (rate * part).max(0.001));
+        // Instances that begin at the same time would go in step, and send all at once again and again.
+        let step = interval.min(STEP).mul_f64(state.drawn);
+        let (next, ahead) = match purpose {
+            Purpose::Transactional => (&mut state.transactional, interval * AT_ONCE),
+            Purpose::Marketing => (&mut state.marketing, Duration::ZERO),
+        };
+        let exact = if *next > now { *next } else { now + step };
+        let wait = exact.saturating_sub(ahead).saturating_sub(now);
+        if wait > within {
+            return Err(wait);
+        }
+        *next = exact + interval;
+        Ok(wait)
+    }
+
+    /// What keeps mail of this purpose from leaving.
+    pub fn held(&self, purpose: Purpose, now: Duration) -> Option<(Hold, String)> {
+        self.state().held(purpose, now, self.instances)
+    }
+
+    /// A mail has left.
+    pub fn left(&self) {
+        self.state().sent += 1.0;
+    }
+
+    /// SES has refused a mail for this reason.
+    pub fn refused(&self, hold: Hold, now: Duration) {
+        let mut state = self.state();
+        match hold {
+            Hold::Rate => {
+                let part = (state.part_of_share(now) * SLOWED).max(SLOWEST);
+                state.slowed = Some((part, now));
+                state.refused = Some(now);
+            }
+            Hold::Quota => state.used_up = Some(now),
+            Hold::Stopped => state.stopped = Some(now),
+        }
+    }
+
+    /// Whether SES is to be asked about the account now. Who is told so asks.
+    pub fn asks(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        let asks = state.is_in_doubt(now, self.instances)
+            && state.asked.is_none_or(|asked| now >= asked + ASKED + SPREAD.mul_f64(state.drawn));
+        if asks {
+            state.drawn = drawn(now);
+            state.asked = Some(now);
+        }
+        asks
+    }
+
+    /// SES has said this of the account.
+    pub fn said(&self, account: Account, now: Duration) {
+        let mut state = self.state();
+        state.account = Some(account);
+        state.said = now;
+        state.sent = 0.0;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number from 0 to 1 that follows from a time, and is another one a moment later.
+fn drawn(now: Duration) -> f64 {
+    let hash = stable(&[&now.as_nanos().to_string()]);
+    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+impl State {
+    fn part_of_share(&self, now: Duration) -> f64 {
+        self.slowed.map_or(1.0, |(part, at)| {
+            let recovered = now.saturating_sub(at).as_secs_f64() / RECOVERS.as_secs_f64();
+            (part + recovered).min(1.0)
+        })
+    }
+
+    /// About how many mails have left from the account in 24 hours: the other instances send about as many as this one.
+    fn estimated(&self, account: Account, instances: f64) -> f64 {
+        account.sent + self.sent * instances
+    }
+
+    fn kept_for_transactional(&self, instances: f64) -> Option<(f64, f64)> {
+        let account = self.account?;
+        let quota = account.quota?;
+        let estimated = self.estimated(account, instances);
+        (estimated >= quota * MARKETING_QUOTA).then_some((estimated, quota))
+    }
+
+    fn held(&self, purpose: Purpose, now: Duration, instances: f64) -> Option<(Hold, String)> {
+        if self.account.is_some_and(|account| !account.sends) {
+            let why = "SES takes no mail from this account: sending is paused or suspended";
+            return Some((Hold::Stopped, why.to_owned()));
+        }
+        let since_used_up = self.used_up.map(|at| now.saturating_sub(at));
+        let waits = match purpose {
+            Purpose::Transactional => USED_UP_FOR_ALL,
+            Purpose::Marketing => USED_UP,
+        };
+        if since_used_up.is_some_and(|since| since < waits) {
+            let why = "SES: the account has sent as many mails as it may in 24 hours";
+            return Some((Hold::Quota, why.to_owned()));
+        }
+        let (sent, quota) = match purpose {
+            Purpose::Transactional => None,
+            Purpose::Marketing => self.kept_for_transactional(instances),
+        }?;
+        let why = format!(
+            "SES: about {sent:.0} of the {quota:.0} mails are sent that the account may send in 24 hours; what is left is \
+             kept for transactional mail"
+        );
+        Some((Hold::Quota, why))
+    }
+
+    fn is_in_doubt(&self, now: Duration, instances: f64) -> bool {
+        let Some(account) = self.account else { return true };
+        let later = |at: Option<Duration>| at.is_some_and(|at| at >= self.said);
+        let age = now.saturating_sub(self.said);
+        age >= HOLDS
+            || (age >= DOUBTFUL && later(self.refused))
+            || !account.sends
+            || later(self.used_up)
+            || later(self.stopped)
+            || self.kept_for_transactional(instances).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Purpose::{Marketing, Transactional};
+
+    const USUAL: Account = Account { rate: 14.0, quota: Some(50_000.0), sent: 0.0, sends: true };
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// An instance of ten that has heard of its account at the beginning.
+    fn pace(account: Account) -> Pace {
+        let pace = Pace::of(10);
+        assert!(pace.asks(Duration::ZERO));
+        pace.said(account, Duration::ZERO);
+        pace
+    }
+
+    /// How many mails have their turn in a time in which each is asked for as soon as the one before has it.
+    fn turns(pace: &Pace, purpose: Purpose, from: f64, until: f64) -> usize {
+        let mut now = seconds(from);
+        let mut turns = 0;
+        while now < seconds(until) {
+            now += pace.turn(purpose, now, seconds(1_000.0)).unwrap();
+            turns += 1;
+        }
+        turns
+    }
+
+    #[test]
+    fn all_instances_together_send_marketing_mail_at_four_fifths_of_the_rate() {
+        assert_eq!(turns(&pace(USUAL), Marketing, 0.0, 1_000.0).div_ceil(10), 113);
+        assert_eq!(turns(&pace(Account { rate: 1.0, ..USUAL }), Marketing, 0.0, 1_000.0), 81);
+    }
+
+    #[test]
+    fn a_batch_of_transactional_mail_leaves_at_once_and_a_flood_at_the_rate() {
+        let pace = pace(USUAL);
+        for _ in 0..10 {
+            assert_eq!(
+                pace.turn(Transactional, Duration::ZERO, Duration::ZERO),
+                Ok(Duration::ZERO)
+            );
+        }
+        let more = turns(&pace, Transactional, 0.0, 100.0);
+        assert!((140..=142).contains(&more), "{more}");
+    }
+
+    #[test]
+    fn marketing_mail_does_not_wait_in_front_of_transactional_mail() {
+        let pace = pace(USUAL);
+        while pace.turn(Marketing, Duration::ZERO, seconds(20.0)).is_ok() {}
+        assert_eq!(pace.turn(Transactional, Duration::ZERO, Duration::ZERO), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn instances_that_begin_together_do_not_go_in_step() {
+        let waits = [1, 2, 3, 4].map(|millis| {
+            let (pace, now) = (Pace::of(10), Duration::from_millis(millis));
+            assert!(pace.asks(now));
+            pace.turn(Marketing, now, seconds(1.0)).unwrap().as_millis()
+        });
+        let mut others = waits.to_vec();
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!(others.len(), 4, "{waits:?}");
+    }
+
+    #[test]
+    fn what_comes_too_late_has_no_turn_and_takes_none_away() {
+        let pace = pace(Account { rate: 0.1, ..USUAL });
+        assert!(pace.turn(Marketing, Duration::ZERO, seconds(20.0)).unwrap() <= STEP);
+        let late = pace.turn(Marketing, Duration::ZERO, seconds(20.0));
+        assert!(late.unwrap_err() >= seconds(125.0) && late.unwrap_err() <= seconds(126.0));
+        assert_eq!(pace.turn(Marketing, Duration::ZERO, seconds(20.0)), late);
+    }
+
+    #[test]
+    fn marketing_mail_gives_way_where_the_rate_is_used_up_and_comes_back() {
+        let pace = pace(USUAL);
+        pace.refused(Hold::Rate, seconds(1.0));
+        // Half of its share: one every 1.8 seconds at first.
+        let marketing = turns(&pace, Marketing, 1.0, 8.0);
+        assert!((4..=5).contains(&marketing), "{marketing}");
+        let transactional = turns(&pace, Transactional, 1.0, 11.0);
+        assert!((25..=26).contains(&transactional), "{transactional}");
+        assert!((pace.state().part_of_share(seconds(23.5)) - 0.75).abs() < 1e-9);
+        assert!((pace.state().part_of_share(seconds(46.0)) - 1.0).abs() < 1e-9);
+        for _ in 0..50 {
+            pace.refused(Hold::Rate, seconds(200.0));
+        }
+        assert!((pace.state().part_of_share(seconds(200.0)) - SLOWEST).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_last_tenth_of_the_days_quota_is_kept_for_transactional_mail() {
+        let pace = pace(Account { sent: 44_000.0, ..USUAL });
+        for _ in 0..99 {
+            pace.left();
+        }
+        assert_eq!(pace.held(Marketing, seconds(90.0)), None);
+        pace.left();
+        let (hold, why) = pace.held(Marketing, seconds(90.0)).unwrap();
+        assert_eq!(hold, Hold::Quota);
+        assert!(why.contains("45000 of the 50000"), "{why}");
+        assert_eq!(pace.held(Transactional, seconds(90.0)), None);
+        // It may have been others who sent less: SES is asked, once a minute, and counts.
+        assert!(pace.asks(seconds(91.0)));
+        assert!(!pace.asks(seconds(92.0)));
+        pace.said(Account { sent: 44_200.0, ..USUAL }, seconds(91.0));
+        assert_eq!(pace.held(Marketing, seconds(92.0)), None);
+        let without = Account { quota: None, sent: 1e9, ..USUAL };
+        pace.said(without, seconds(93.0));
+        assert_eq!(pace.held(Marketing, seconds(94.0)), None);
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_and_an_account_that_may_not_send_hold_all_mail_for_a_while() {
+        let pace = pace(USUAL);
+        pace.refused(Hold::Quota, seconds(100.0));
+        let held = |purpose, at| pace.held(purpose, seconds(at)).map(|(hold, _)| hold);
+        assert_eq!(held(Transactional, 159.0), Some(Hold::Quota));
+        assert_eq!(held(Transactional, 160.0), None);
+        assert_eq!(held(Marketing, 699.0), Some(Hold::Quota));
+        assert_eq!(held(Marketing, 700.0), None);
+        assert!(pace.asks(seconds(101.0)));
+        pace.said(Account { sends: false, ..USUAL }, seconds(101.0));
+        assert_eq!(held(Transactional, 1_000.0), Some(Hold::Stopped));
+        // What is held takes no turn.
+        assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
+        assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
+        assert!(pace.asks(seconds(1_000.0)), "it may be allowed to again");
+    }
+
+    #[test]
+    fn what_ses_says_is_asked_for_once_an_hour_and_earlier_where_it_may_have_changed() {
+        let pace = pace(USUAL);
+        assert!(!pace.asks(seconds(3_599.0)));
+        assert!(pace.asks(seconds(3_600.0)));
+        // It did not answer.
+        assert!(!pace.asks(seconds(3_659.0)));
+        assert!(pace.asks(seconds(3_691.0)));
+        pace.said(USUAL, seconds(3_691.0));
+        pace.refused(Hold::Rate, seconds(3_700.0));
+        assert!(!pace.asks(seconds(3_800.0)));
+        assert!(pace.asks(seconds(4_000.0)));
+        pace.said(USUAL, seconds(4_000.0));
+        pace.refused(Hold::Stopped, seconds(4_001.0));
+        assert!(pace.asks(seconds(4_100.0)));
+    }
+}

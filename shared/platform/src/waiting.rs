@@ -1,0 +1,67 @@
+//! How long mail waits that cannot leave for now, whatever the mail: the service takes as many a second or a day as it may,
+//! or none at all. None of this is one of its tries.
+//!
+//! It waits an eighth of the time that it has waited, so that it is late by no more than that when mail goes on; two hours
+//! at most; and four days in all, after which it has failed. What a message is good for ends earlier where a date does (R34):
+//! that is looked at every time. A queue hands a message out a bounded number of times, and the waits are so long that four
+//! days of them stay far below it (`docs/decisions/0040-mail-is-paced.md`).
+
+use chrono::TimeDelta;
+
+use crate::ports::Hold;
+
+/// How long mail waits at most, all waits together.
+pub const LONGEST: TimeDelta = TimeDelta::days(4);
+
+/// How long it waits for its turn at most before it is sent out of turn.
+pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
+
+/// The longest single wait.
+const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
+
+/// The shortest wait for a turn that does not come soon.
+const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
+
+/// How long mail waits next that has been kept by the mail service for so long; `None`: long enough.
+pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
+    let least = match hold {
+        // A second has passed, and what others sent in it.
+        Hold::Rate => TimeDelta::seconds(2),
+        // SES advises up to ten minutes.
+        Hold::Quota => TimeDelta::minutes(10),
+        Hold::Stopped => TimeDelta::seconds(15),
+    };
+    (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
+}
+
+/// How long a message is out of its queue's sight whose turn comes after `turn` only, and which has been in the queue for so
+/// long.
+pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
+    turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_is_late_by_an_eighth_of_an_outage_and_waits_no_longer_than_four_days() {
+        let hours = TimeDelta::hours;
+        assert_eq!(next(Hold::Rate, TimeDelta::zero()), Some(TimeDelta::seconds(2)));
+        assert_eq!(next(Hold::Stopped, TimeDelta::zero()), Some(TimeDelta::seconds(15)));
+        assert_eq!(next(Hold::Quota, TimeDelta::zero()), Some(TimeDelta::minutes(10)));
+        assert_eq!(next(Hold::Stopped, hours(4)), Some(TimeDelta::minutes(30)));
+        assert_eq!(next(Hold::Quota, hours(60)), Some(hours(2)));
+        assert_eq!(next(Hold::Quota, hours(95)), Some(hours(2)));
+        assert_eq!(next(Hold::Rate, hours(96)), None);
+    }
+
+    #[test]
+    fn a_turn_is_not_asked_for_again_before_it_can_come() {
+        let seconds = TimeDelta::seconds;
+        assert_eq!(for_turn(seconds(1), TimeDelta::zero()), seconds(20));
+        assert_eq!(for_turn(seconds(90), TimeDelta::zero()), seconds(90));
+        assert_eq!(for_turn(seconds(90), TimeDelta::minutes(15)), TimeDelta::minutes(5));
+        assert_eq!(for_turn(TimeDelta::days(2), TimeDelta::zero()), TimeDelta::hours(2));
+    }
+}

@@ -1,0 +1,229 @@
+//! What the mail service keeps waiting is sent, or is told to have waited too long, and webhooks that fail are told: by the
+//! handlers that are deployed, on a real table.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use dacapo_aws::functions::queue::Queues;
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
+use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_functions_tests::events::{batch, failed, message};
+use dacapo_functions_tests::ses::Ses;
+use dacapo_platform::ports::{Call, Message, Queue};
+use serde_json::{Value, json};
+
+const NEWS: &str = r#"
+id: news
+sender: { address: sender@example.com }
+elements:
+  go: { type: start, when: { tag: Go }, next: mail }
+  mail: { type: email, email: mail, next: noted }
+  noted: { type: tag, add: [Went on] }
+emails:
+  mail: { purpose: marketing, subject: News, text: Hello }
+"#;
+
+const REMINDER: &str = r#"
+id: reminder
+sender: { address: sender@example.com }
+fields: { appointment: { type: datetime, label: Appointment } }
+elements:
+  go: { type: start, when: { tag: Booked }, next: hour_before }
+  hour_before: { type: date_timer, field: appointment, offset: -1 hour, next: mail }
+  mail: { type: email, email: mail }
+emails:
+  mail: { purpose: transactional, subject: Soon, text: Hello }
+"#;
+
+const HOOK: &str = r#"
+id: hook
+elements:
+  go: { type: start, when: { tag: Go }, next: tell }
+  tell: { type: webhook, url: "https://hooks.example/lead" }
+"#;
+
+async fn cloud(delivery: Delivery, documents: &[&str]) -> Cloud {
+    let cloud = Cloud::new(delivery).await;
+    for document in documents {
+        let id = document.lines().find_map(|line| line.strip_prefix("id: ")).unwrap();
+        let (status, answer) = cloud.call("PUT", &format!("/v1/campaigns/{id}"), document).await;
+        assert!(status < 300, "{answer}");
+        let publish = format!("/v1/campaigns/{id}/publish");
+        let (status, answer) = cloud.call("POST", &publish, "{}").await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    cloud
+}
+
+async fn post(cloud: &Cloud, body: Value) -> ContactId {
+    let (status, answer) = cloud.call("POST", "/v1/hooks/contact", &body.to_string()).await;
+    assert_eq!(status, 200, "{answer}");
+    ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap()
+}
+
+async fn go(cloud: &Cloud, email: &str) -> ContactId {
+    post(cloud, json!({ "email": email, "tags": ["Go"], "consent": "subscribed" })).await
+}
+
+async fn the_message(cloud: &Cloud, email: &str) -> Value {
+    let (_, answer) = cloud.call("GET", &format!("/v1/contacts/email:{email}/messages"), "").await;
+    answer["items"][0].clone()
+}
+
+async fn history(cloud: &Cloud, email: &str, kind: &str) -> Vec<String> {
+    let (_, answer) = cloud.call("GET", &format!("/v1/contacts/email:{email}/history"), "").await;
+    let lines = answer["items"].as_array().unwrap().iter();
+    let lines = lines.filter(|line| line["kind"] == kind);
+    lines.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3_600)
+}
+
+#[tokio::test]
+async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rate() {
+    let mut cloud = cloud(Delivery::Twice(7), &[NEWS]).await;
+    let begun = cloud.now();
+    let paused = Ses::BEGIN + Duration::from_secs(3);
+    cloud.outside.sends_by(Ses::of(5, None).paused(paused, paused + hours(8)));
+    for person in 0..40 {
+        go(&cloud, &format!("p{person}@example.com")).await;
+    }
+    cloud.advance(begun + TimeDelta::hours(4)).await;
+    let sent = cloud.outside.sent().len();
+    assert!((1..=13).contains(&sent), "four a second, for three seconds: {sent}");
+    let waits = (0..40).map(|person| format!("p{person}@example.com"));
+    let mut reasons = Vec::new();
+    for person in waits {
+        let message = the_message(&cloud, &person).await;
+        if message["status"] == "released" {
+            reasons.push(message["reason"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(reasons.len(), 40 - sent, "whoever asks sees that it waits, and why");
+    assert!(reasons.iter().any(|why| why.contains("paused or suspended")), "{reasons:?}");
+    cloud.advance(begun + TimeDelta::hours(12)).await;
+    let mut sent: Vec<String> = cloud.outside.sent().into_iter().map(|mail| mail.to).collect();
+    assert_eq!(sent.len(), 40);
+    sent.sort();
+    sent.dedup();
+    assert_eq!(sent.len(), 40, "each once");
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_for_days_costs_no_try() {
+    let mut cloud = cloud(Delivery::Once, &[NEWS]).await;
+    let begun = cloud.now();
+    cloud.outside.sends_by(Ses::of(14, Some(0)));
+    let contact = go(&cloud, "ann@example.com").await;
+    cloud.advance(begun + TimeDelta::hours(70)).await;
+    assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
+    let key = cloud.platform.keys.message(&contact, &CampaignId::new("news").unwrap(), 1, 1);
+    let record = cloud.platform.message(&key).await.unwrap().unwrap();
+    assert_eq!((record.attempt, record.held_since), (0, Some(begun)));
+    assert!(record.stops > 12, "{}", record.stops);
+    cloud.outside.sends_by(Ses::of(14, None));
+    cloud.advance(begun + TimeDelta::hours(73)).await;
+    assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "sent");
+    assert_eq!(cloud.outside.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn what_has_waited_for_four_days_has_failed_with_its_reason_and_the_contact_goes_on() {
+    let mut cloud = cloud(Delivery::Once, &[NEWS]).await;
+    let begun = cloud.now();
+    cloud.outside.sends_by(Ses::of(14, None).paused(Duration::ZERO, Ses::BEGIN * 10));
+    go(&cloud, "ann@example.com").await;
+    cloud.advance(begun + TimeDelta::hours(95)).await;
+    assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
+    cloud.advance(begun + TimeDelta::hours(99)).await;
+    let message = the_message(&cloud, "ann@example.com").await;
+    assert_eq!(message["status"], "failed");
+    let reason = message["reason"].as_str().unwrap();
+    assert!(reason.starts_with("given up after 4 days of waiting: SES takes no mail"), "{reason}");
+    assert_eq!(cloud.outside.sent().len(), 0);
+    assert_eq!(cloud.outside.waiting(Queue::Marketing), []);
+    assert_eq!(history(&cloud, "ann@example.com", "wrote").await, ["added tag Went on"]);
+}
+
+#[tokio::test]
+async fn r34_what_waits_for_the_mail_service_is_not_sent_after_its_date() {
+    let mut cloud = cloud(Delivery::Once, &[REMINDER]).await;
+    let begun = cloud.now();
+    let paused = Ses::BEGIN + hours(1);
+    cloud.outside.sends_by(Ses::of(14, None).paused(paused, paused + hours(6)));
+    for (email, after) in [("ann@example.com", 4), ("ben@example.com", 8)] {
+        let appointment = (begun + TimeDelta::hours(after)).to_rfc3339();
+        let fields = json!({ "appointment": appointment });
+        post(&cloud, json!({ "email": email, "tags": ["Booked"], "fields": fields })).await;
+    }
+    cloud.advance(begun + TimeDelta::hours(12)).await;
+    let message = the_message(&cloud, "ann@example.com").await;
+    assert_eq!(message["status"], "suppressed", "{message}");
+    assert!(message["reason"].as_str().unwrap().contains("too late"), "{message}");
+    assert_eq!(the_message(&cloud, "ben@example.com").await["status"], "sent");
+    assert_eq!(cloud.outside.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_fails_is_called_five_times_and_told_once_whatever_comes_twice() {
+    for delivery in [Delivery::Once, Delivery::Twice(3)] {
+        let mut cloud = cloud(delivery, &[HOOK]).await;
+        cloud.outside.answers(503);
+        go(&cloud, "ann@example.com").await;
+        cloud.advance(cloud.now() + TimeDelta::hours(1)).await;
+        assert_eq!(cloud.outside.called(), 5, "{delivery:?}");
+        let told = history(&cloud, "ann@example.com", "webhook_failed").await;
+        let expected =
+            "webhook failed: given up after 5 calls, the last time: it answered 503".to_owned();
+        assert_eq!(told, [expected], "{delivery:?}");
+        assert_eq!(cloud.outside.waiting(Queue::Calls), []);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_refused_is_called_once_and_told() {
+    let mut cloud = cloud(Delivery::Once, &[HOOK]).await;
+    cloud.outside.answers(404);
+    go(&cloud, "ann@example.com").await;
+    cloud.advance(cloud.now() + TimeDelta::hours(1)).await;
+    assert_eq!(cloud.outside.called(), 1);
+    let told = history(&cloud, "ann@example.com", "webhook_failed").await;
+    assert_eq!(told, ["webhook failed: it answered 404"]);
+    let (_, of_it) =
+        cloud.call("GET", "/v1/contacts/email:ann@example.com/history?campaign=hook", "").await;
+    let line = &of_it["items"][0];
+    assert_eq!((&line["element"], &line["run"]), (&json!("tell"), &json!(1)), "{of_it}");
+    assert_eq!(line["cause"], "because the webhook was due", "{of_it}");
+}
+
+/// A queue counts every hand-out, also those in which nothing was tried: a function that was throttled, a batch that took
+/// too long.
+#[tokio::test]
+async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
+    let mut cloud = cloud(Delivery::Once, &[HOOK]).await;
+    let contact = go(&cloud, "ann@example.com").await;
+    cloud.until_idle().await;
+    assert_eq!(cloud.outside.called(), 1);
+    cloud.outside.answers(503);
+    let call = Message::Call(Call {
+        contact,
+        campaign: CampaignId::new("hook").unwrap(),
+        run: 1,
+        step: 9,
+        version: 1,
+        element: ElementId::new("tell").unwrap(),
+    });
+    for (received, calls) in [(150, 2), (151, 2)] {
+        let event = batch(vec![message("m1", "calls", received, &call)]);
+        let (platform, hide) = (&cloud.platform, &*cloud.outside);
+        let queues = Queues { platform, hide, function: "deliver" };
+        assert_eq!(failed(&queues.deliveries(&event).await.unwrap()), ["m1"], "it comes again");
+        assert_eq!(cloud.outside.called(), calls, "it is too early for another call");
+        assert!(cloud.outside.hidden()[0].seconds >= 10);
+    }
+    assert_eq!(history(&cloud, "ann@example.com", "webhook_failed").await, [] as [String; 0]);
+}
