@@ -6,6 +6,7 @@
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
+//! | webhook call | `A#a#C#c` | `W#p#run#step` |
 //! | history | `A#a#C#c` | `H#instant#p#rev`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
@@ -115,6 +116,15 @@ impl Keys {
 
     /// How the sort keys of messages begin.
     pub const MESSAGES: &str = "M";
+
+    /// A call of a webhook.
+    pub fn call(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let sk = format!("{}{campaign}#{run:06}#{step:06}", Self::CALLS);
+        Key::new(self.contact_partition(contact), sk)
+    }
+
+    /// How the sort keys of webhook calls begin.
+    pub const CALLS: &str = "W#";
 
     /// What a decision left in the history. What fits into no one transaction has parts.
     pub fn history(
@@ -354,6 +364,7 @@ pub fn kind(key: &Key) -> &'static str {
         "KEY" => "idempotency",
         sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
+        sk if in_contact && sk.starts_with(Keys::CALLS) => "call",
         sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
         sk if in_contact && sk.starts_with('Q') => "undecided",
         sk if sk.starts_with("V#") => "version",

@@ -21,12 +21,27 @@ use crate::seldom::without_addresses;
 const ATTEMPTS: u32 = 5;
 
 impl Platform {
-    /// Calls a webhook. `attempt` is how often it was taken from the queue, this time included.
+    /// Calls a webhook, unless the ledger says that this is over. `attempt` is how often it was taken from the queue, this
+    /// time included.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn call(&self, call: &Call, attempt: u32) -> Result<Done, Error> {
+        if self.call_is_over(call).await? {
+            return Ok(Done::Yes);
+        }
+        let done = self.try_call(call, attempt).await?;
+        if done == Done::Yes
+            && let Err(error) = self.end_call(call).await
+        {
+            // It was made: to make it again for the note's sake would be worse.
+            tracing::warn!(%error, element = call.element.as_str(), "a webhook's end was not noted");
+        }
+        Ok(done)
+    }
+
+    async fn try_call(&self, call: &Call, attempt: u32) -> Result<Done, Error> {
         let loaded = self.catalog().await?;
         let graph = self.version(&call.campaign, call.version).await?;
         let Some(contact) = self.contact(&call.contact).await? else { return Ok(Done::Yes) };

@@ -96,40 +96,15 @@ impl Platform {
         index: u32,
         effect: &Effect,
     ) -> Result<Option<Order>, Error> {
-        let wake = |event| {
-            Message::Wake(Wake {
-                contact: decision.contact.clone(),
-                campaign: decision.campaign.clone(),
-                event,
-            })
-        };
-        let name = |kind, run, step, due| {
-            timer_name(&decision.contact, &decision.campaign, kind, run, step, due)
-        };
         let source =
             || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
         Ok(match effect {
-            Effect::Schedule { run, step, due } => Some(Order::Schedule {
-                name: name("t", *run, *step, *due),
-                at: *due,
-                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }),
-            }),
-            Effect::Cancel { run, step, due } => {
-                Some(Order::Cancel { name: name("t", *run, *step, *due) })
+            Effect::Schedule { .. }
+            | Effect::Cancel { .. }
+            | Effect::Recheck { .. }
+            | Effect::Deliver { .. } => {
+                self.order_of(&decision.contact, &decision.campaign, effect)
             }
-            Effect::Recheck { run, due } => Some(Order::Schedule {
-                name: name("k", *run, 0, *due),
-                at: *due,
-                message: wake(Event::RecheckDue { run: *run, due: *due }),
-            }),
-            Effect::Deliver { run, step, purpose } => Some(Order::Send {
-                queue: match purpose {
-                    Purpose::Transactional => Queue::Transactional,
-                    Purpose::Marketing => Queue::Marketing,
-                },
-                at: self.now(),
-                message: wake(Event::DeliveryDue { run: *run, step: *step }),
-            }),
             Effect::RecordMessage { run, step, element, email, outcome, reason } => {
                 let record = MessageRecord {
                     campaign: decision.campaign.clone(),
@@ -153,18 +128,17 @@ impl Platform {
                 self.record_message(&decision.contact, record).await?;
                 None
             }
-            Effect::Call { run, step, version, element } => Some(Order::Send {
-                queue: Queue::Calls,
-                at: self.now(),
-                message: Message::Call(Call {
+            Effect::Call { run, step, version, element } => {
+                let call = Call {
                     contact: decision.contact.clone(),
                     campaign: decision.campaign.clone(),
                     run: *run,
                     step: *step,
                     version: *version,
                     element: element.clone(),
-                }),
-            }),
+                };
+                self.note_call(&call).await?.then(|| self.call_order(call))
+            }
             Effect::Command { campaign, order, causality } => {
                 let event =
                     Event::Commanded { from: source(), order: *order, causality: *causality };
@@ -181,6 +155,52 @@ impl Platform {
                 orders
             }
         })
+    }
+
+    /// The order for an effect that is nothing but an order: timers and messages. It names what it is about, so that it may
+    /// be given again.
+    pub(crate) fn order_of(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        effect: &Effect,
+    ) -> Option<Order> {
+        let wake = |event| {
+            Message::Wake(Wake { contact: contact.clone(), campaign: campaign.clone(), event })
+        };
+        let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
+        match effect {
+            Effect::Schedule { run, step, due } => Some(Order::Schedule {
+                name: name("t", *run, *step, *due),
+                at: *due,
+                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }),
+            }),
+            Effect::Cancel { run, step, due } => {
+                Some(Order::Cancel { name: name("t", *run, *step, *due) })
+            }
+            Effect::Recheck { run, due } => Some(Order::Schedule {
+                name: name("k", *run, 0, *due),
+                at: *due,
+                message: wake(Event::RecheckDue { run: *run, due: *due }),
+            }),
+            Effect::Deliver { run, step, purpose } => Some(Order::Send {
+                queue: match purpose {
+                    Purpose::Transactional => Queue::Transactional,
+                    Purpose::Marketing => Queue::Marketing,
+                },
+                at: self.now(),
+                message: wake(Event::DeliveryDue { run: *run, step: *step }),
+            }),
+            Effect::RecordMessage { .. }
+            | Effect::Call { .. }
+            | Effect::Command { .. }
+            | Effect::StatusChanged { .. } => None,
+        }
+    }
+
+    /// The order to make a call.
+    pub(crate) fn call_order(&self, call: Call) -> Order {
+        Order::Send { queue: Queue::Calls, at: self.now(), message: Message::Call(call) }
     }
 
     /// Whether no campaign that asks for the status was published before the decision, or hardly before it.
