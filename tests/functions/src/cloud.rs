@@ -79,6 +79,7 @@ struct Held {
     schedules: BTreeMap<String, (Instant, Message)>,
     hidden: Vec<Hidden>,
     sent: Vec<Mail>,
+    called: Vec<String>,
     twice: bool,
     silent: bool,
     shut: bool,
@@ -100,6 +101,11 @@ impl Outside {
     /// The mail that was sent.
     pub fn sent(&self) -> Vec<Mail> {
         self.held().sent.clone()
+    }
+
+    /// The webhooks that were called: their `Idempotency-Key`.
+    pub fn called(&self) -> Vec<String> {
+        self.held().called.clone()
     }
 
     /// From now on the mail service takes mail without a word, or says so again.
@@ -175,7 +181,9 @@ impl Mailer for Outside {
 
 #[async_trait]
 impl Caller for Outside {
-    async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
+    async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
+        let key = request.headers.iter().find(|(name, _)| name == "Idempotency-Key");
+        self.held().called.extend(key.map(|(_, key)| key.clone()));
         Ok(200)
     }
 }
@@ -259,6 +267,20 @@ impl Cloud {
         }
         self.set(to);
         self.until_idle().await;
+    }
+
+    /// The table is all that is left: what queues and schedules held is gone, and what the stream has not brought.
+    pub async fn loses_all_but_the_table(&self) {
+        {
+            let mut held = self.outside.held();
+            held.waiting.clear();
+            held.schedules.clear();
+        }
+        let seq = self.store.last_change().expect("the feed");
+        for consumer in ["tag-change", "effects"] {
+            let read = Operation::Checkpoint { consumer: consumer.to_owned(), seq };
+            self.store.commit(vec![read]).await.expect("a checkpoint");
+        }
     }
 
     /// Now.
