@@ -3,10 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chrono::TimeDelta;
-use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_aws::functions::queue::{Hidden, Hide, Queues};
+use dacapo_aws::table::DynamoTable;
+use dacapo_aws_tests::emulator::Emulator;
+use dacapo_aws_tests::tables::create;
+use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::{CampaignId, FieldKey, Tag};
+use dacapo_functions_tests::cloud::{Cloud, Delivery, KEY};
+use dacapo_functions_tests::events::{batch, failed, http, message};
 use dacapo_platform::Instant;
-use dacapo_platform::ports::Queue;
+use dacapo_platform::api::{AdminKey, router};
+use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::error::Error;
+use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
+use dacapo_platform::ports::{Order, Queue, Unavailable};
+use dacapo_platform::table::Consistency;
+use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
 
 /// Mail, a webhook, a wait, a date timer, a restart whose triggers are parked; and a campaign that reads the status.
@@ -294,4 +312,89 @@ fn missing(all: &[String], some: &[String]) -> Vec<String> {
         }
     }
     more
+}
+
+/// On DynamoDB Local, with the handler of *stop-campaign*: what was ordered is ordered again from the table alone.
+#[tokio::test]
+async fn on_dynamodb_what_was_ordered_is_ordered_again() {
+    let emulator = Emulator::dynamodb_local().await;
+    let client = emulator.clients().dynamodb();
+    create(&client, "restored").await;
+    let bench = Bench::on(Arc::new(DynamoTable::new(client, "restored")));
+    let platform = &bench.platform;
+    let id = CampaignId::new("loop").unwrap();
+    platform
+        .change_catalog(|catalog| {
+            let field = FieldDefinition { kind: FieldType::Datetime, label: None };
+            catalog.declare(&FieldKey::new("appointment").unwrap(), field).unwrap();
+            Ok::<_, Error>(((), Vec::new()))
+        })
+        .await
+        .unwrap();
+    platform.put_draft(&id, LOOP).await.unwrap();
+    platform.publish(&id, Publish::default(), "test", alone).await.unwrap();
+    let by = Author::ApiKey("test".to_owned());
+    for person in PEOPLE {
+        let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
+        let none = &dacapo_platform::contacts::alone;
+        let written = platform.upsert(person, &patch, &by, none).await.unwrap();
+        let (contact, table) = (&written.contact.id, &platform.ports.table);
+        let key = platform.keys.contact(contact);
+        let new = table.get(&key, Consistency::Strong).await.unwrap();
+        platform.contact_changed(&ContactImage { old: None, new }).await.unwrap();
+        let key = platform.keys.enrollment(contact, &id);
+        let new = table.get(&key, Consistency::Strong).await.unwrap();
+        let image = EnrollmentImage { key, old: None, new };
+        platform.enrollments_committed(&[image]).await.unwrap();
+    }
+    let names = |orders: &[Order]| -> BTreeSet<String> {
+        let texts = orders.iter().filter_map(|order| match order {
+            Order::Send { queue: Queue::Sweeps, .. } => None,
+            Order::Send { queue, message, .. } => Some(format!("{queue:?} {message:?}")),
+            Order::Schedule { name, .. } => Some(name.clone()),
+            Order::Cancel { .. } => None,
+        });
+        texts.collect()
+    };
+    let ordered = names(&bench.outbox.take());
+    assert_eq!(ordered.len(), 2 * PEOPLE.len(), "a message and a call for each: {ordered:?}");
+
+    // All of it is lost.
+    let router = router(platform.clone(), Some(AdminKey::of(KEY)));
+    let headers = [("x-api-key", KEY), ("content-type", "application/json")];
+    let asked = http("POST", "/v1/mass-actions/reconcile", &headers, "{}");
+    let answer = dacapo_aws::functions::http::answer(&router, &asked).await.unwrap();
+    assert_eq!(answer["statusCode"], 202, "{answer}");
+    let mut again = BTreeSet::new();
+    let mut orders = bench.outbox.take();
+    while let Some(order) = orders.pop() {
+        again.extend(names(std::slice::from_ref(&order)));
+        let Order::Send { queue: Queue::Sweeps, at, message: turn } = order else { continue };
+        bench.clock.set(at.max(platform.now()));
+        // A turn that waits for its lists is hidden; then they show everything.
+        for attempt in 1.. {
+            let event = batch(vec![message("m", "stop", attempt, &turn)]);
+            let hide = Hiding::default();
+            let queues = Queues { platform, hide: &hide, function: "stop-campaign" };
+            let failed = failed(&queues.many(&event).await.unwrap());
+            if failed.is_empty() {
+                break;
+            }
+            assert!(attempt < 10, "{turn:?} never ends");
+            bench.clock.advance(150);
+        }
+        orders.extend(bench.outbox.take());
+    }
+    assert_eq!(again, ordered);
+}
+
+/// Notes nothing: the test waits by itself.
+#[derive(Default)]
+struct Hiding;
+
+#[async_trait::async_trait]
+impl Hide for Hiding {
+    async fn hide(&self, _: Vec<Hidden>) -> Result<(), Unavailable> {
+        Ok(())
+    }
 }

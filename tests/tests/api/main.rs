@@ -14,6 +14,7 @@ mod framework;
 mod hooks;
 mod input;
 mod mass_actions;
+mod reconciled;
 mod refusals;
 mod repeats;
 mod templates;
