@@ -1,20 +1,25 @@
 //! The ledger of webhook calls: written before a call is queued, so that the table alone knows what was queued and is not
 //! over.
 //!
-//! It promises less than the ledger of messages: a call is made again if a worker dies between the answer and its note, and
-//! carries the same `Idempotency-Key` then. But what is over is not made again, however late a repeat comes.
+//! It promises less than the ledger of messages: a call is made again if a worker dies at it, and carries the same
+//! `Idempotency-Key` then. But two workers never make it at once, and what is over is not made again, however late a repeat
+//! comes.
 
 use dacapo_engine::ids::{CampaignId, ElementId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
+use crate::handlers::Done;
 use crate::platform::{Platform, item, read};
 use crate::ports::Call;
 use crate::table::{Condition, Key, TableError, Write};
 
 /// How long a call stays in the ledger: longer than a queue or the change feed could bring it again.
 const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// How long a claim holds: longer than a worker may take for a call.
+const LEASE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
 /// A call in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +44,23 @@ pub(crate) struct CallRecord {
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub over: Option<Instant>,
+    /// Until when a worker is at it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub lease: Option<Instant>,
+    /// The number of writes.
+    pub n: u64,
+}
+
+/// Whether a call may be made now.
+pub(crate) enum MayCall {
+    /// Yes. With its record, if it is in the ledger: one that is not was queued before there was one.
+    Yes(Option<CallRecord>),
+    /// It is over, or another worker was faster.
+    No(Done),
 }
 
 impl CallRecord {
@@ -51,6 +73,8 @@ impl CallRecord {
             element: call.element.clone(),
             at,
             over: None,
+            lease: None,
+            n: 1,
         }
     }
 }
@@ -60,12 +84,21 @@ impl Platform {
         self.keys.call(&call.contact, &call.campaign, call.run, call.step)
     }
 
+    fn call_write(
+        &self,
+        call: &Call,
+        record: &CallRecord,
+        condition: Condition,
+    ) -> Result<Write, Error> {
+        let stored = item(self.call_key(call), record)?.rev(record.n);
+        Ok(Write::put(stored.expires(record.at + KEPT), condition))
+    }
+
     /// Notes that a call is to be queued. `false` if it is over already: this is a repeat, and nothing is to be done.
     pub(crate) async fn note_call(&self, call: &Call) -> Result<bool, Error> {
-        let now = self.now();
-        let record = CallRecord::of(call, now);
-        let write = item(self.call_key(call), &record)?.expires(now + KEPT);
-        match self.write(vec![Write::put(write, Condition::Absent)]).await {
+        let record = CallRecord::of(call, self.now());
+        let write = self.call_write(call, &record, Condition::Absent)?;
+        match self.write(vec![write]).await {
             Ok(()) => Ok(true),
             Err(TableError::Conflict { current: Some(current), .. }) => {
                 Ok(read::<CallRecord>(&current)?.over.is_none())
@@ -75,20 +108,55 @@ impl Platform {
         }
     }
 
-    /// Whether a call is over. One that is not in the ledger was queued before there was one.
-    pub(crate) async fn call_is_over(&self, call: &Call) -> Result<bool, Error> {
-        let stored = self.get(&self.call_key(call)).await?;
-        let record: Option<CallRecord> = stored.map(|item| read(&item)).transpose()?;
-        Ok(record.is_some_and(|record| record.over.is_some()))
+    /// Whether a call may be made now. Claims it, where a message may be with two workers at once.
+    pub(crate) async fn may_call(&self, call: &Call) -> Result<MayCall, Error> {
+        let Some(stored) = self.get(&self.call_key(call)).await? else {
+            return Ok(MayCall::Yes(None));
+        };
+        let record: CallRecord = read(&stored)?;
+        if record.over.is_some() {
+            return Ok(MayCall::No(Done::Yes));
+        }
+        if self.ports.outbox.hands_out_once() {
+            return Ok(MayCall::Yes(Some(record)));
+        }
+        let now = self.now();
+        if let Some(until) = record.lease.filter(|until| now < *until) {
+            return Ok(MayCall::No(Done::NotTried(until)));
+        }
+        let next = CallRecord { lease: Some(now + LEASE), ..record };
+        Ok(match self.next_call(call, next).await? {
+            Some(claimed) => MayCall::Yes(Some(claimed)),
+            None => MayCall::No(Done::Soon),
+        })
     }
 
-    /// Notes that a call is over. Of an erased contact nothing is noted.
-    pub(crate) async fn end_call(&self, call: &Call) -> Result<(), Error> {
-        let now = self.now();
-        let record = CallRecord { over: Some(now), ..CallRecord::of(call, now) };
-        let write = item(self.call_key(call), &record)?.expires(now + KEPT);
-        match self.write(vec![Write::put(write, Condition::Present)]).await {
-            Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
+    /// Notes how a call went: it is over, or it is tried again and nobody is at it.
+    pub(crate) async fn went_call(
+        &self,
+        call: &Call,
+        record: CallRecord,
+        over: bool,
+    ) -> Result<(), Error> {
+        if !over && record.lease.is_none() {
+            return Ok(());
+        }
+        let over = over.then(|| self.now());
+        self.next_call(call, CallRecord { over, lease: None, ..record }).await.map(drop)
+    }
+
+    /// Writes the next state of a record. Nothing if somebody else did, or the contact was erased.
+    async fn next_call(
+        &self,
+        call: &Call,
+        mut next: CallRecord,
+    ) -> Result<Option<CallRecord>, Error> {
+        let condition = Condition::Rev(next.n);
+        next.n += 1;
+        match self.write(vec![self.call_write(call, &next, condition)?]).await {
+            Ok(()) => Ok(Some(next)),
+            // It may be this very write, whose answer was lost: then the claim ends by itself.
+            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

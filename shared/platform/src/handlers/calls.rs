@@ -11,6 +11,7 @@ use dacapo_engine::template::{Budget, Escape, MergeValues};
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::call_ledger::MayCall;
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::ports::{Call, Request, Unavailable};
@@ -28,17 +29,19 @@ impl Platform {
     ///
     /// What the table answers.
     pub async fn call(&self, call: &Call, attempt: u32) -> Result<Done, Error> {
-        if self.call_is_over(call).await? {
-            return Ok(Done::Yes);
-        }
-        let done = self.try_call(call, attempt).await?;
-        if done == Done::Yes
-            && let Err(error) = self.end_call(call).await
+        let record = match self.may_call(call).await? {
+            MayCall::Yes(record) => record,
+            MayCall::No(done) => return Ok(done),
+        };
+        let done = self.try_call(call, attempt).await;
+        let over = matches!(done, Ok(Done::Yes));
+        if let Some(record) = record
+            && let Err(error) = self.went_call(call, record, over).await
         {
-            // It was made: to make it again for the note's sake would be worse.
-            tracing::warn!(%error, element = call.element.as_str(), "a webhook's end was not noted");
+            // To make it again for the note's sake would be worse; a claim ends by itself.
+            tracing::warn!(%error, element = call.element.as_str(), over, "a webhook is not noted");
         }
-        Ok(done)
+        done
     }
 
     async fn try_call(&self, call: &Call, attempt: u32) -> Result<Done, Error> {

@@ -48,6 +48,15 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
+        let orders = self.performed(images).await?;
+        if !orders.is_empty() {
+            self.ports.outbox.dispatch(orders).await?;
+        }
+        Ok(())
+    }
+
+    /// The same but for the orders that are left to be given.
+    pub(crate) async fn performed(&self, images: &[EnrollmentImage]) -> Result<Vec<Order>, Error> {
         let mut decisions = Vec::new();
         for image in images {
             let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
@@ -67,10 +76,7 @@ impl Platform {
                 orders.extend(self.perform(decision, index, effect).await?);
             }
         }
-        if !orders.is_empty() {
-            self.ports.outbox.dispatch(orders).await?;
-        }
-        Ok(())
+        Ok(orders)
     }
 
     /// A decision says on which day it counts. What was not decided but put right is counted on the account's day.

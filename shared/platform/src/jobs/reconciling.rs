@@ -34,7 +34,7 @@ use crate::handlers::{ContactImage, EnrollmentImage};
 use crate::keys::{ENROLLMENT, Keys, fed};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
-use crate::ports::{Call, Order};
+use crate::ports::{Call, Order, Queue};
 use crate::table::{Item, Query};
 
 /// How many contacts are looked at at once.
@@ -82,12 +82,12 @@ impl Platform {
         since: Option<Instant>,
         id: &ContactId,
     ) -> Result<Vec<Order>, Error> {
-        if let Some(since) = since {
-            self.bring_again(id, since).await?;
-        }
+        let mut orders = match since {
+            Some(since) => self.bring_again(id, since).await?,
+            None => Vec::new(),
+        };
         let Some(contact) = self.contact(id).await? else { return Ok(Vec::new()) };
         let loaded = self.catalog_for(contact.updated_at).await?;
-        let mut orders = Vec::new();
         let mut queued = BTreeSet::new();
         for (campaign, mut enrollment) in self.enrollments(id).await? {
             let timeline = loaded.campaigns.get(&campaign).map(|campaign| &campaign.timeline);
@@ -152,13 +152,20 @@ impl Platform {
     ) -> Result<Vec<Order>, Error> {
         let mut orders = Vec::new();
         for stored in self.items_of(id, Keys::CALLS).await? {
-            let CallRecord { campaign, run, step, version, element, at, over } = read(&stored)?;
-            if over.is_some() {
+            let record: CallRecord = read(&stored)?;
+            if record.over.is_some() {
                 continue;
             }
-            let call = Call { contact: id.clone(), campaign, run, step, version, element };
-            if sent_until.is_some_and(|until| at <= until) {
-                self.end_call(&call).await?;
+            let call = Call {
+                contact: id.clone(),
+                campaign: record.campaign.clone(),
+                run: record.run,
+                step: record.step,
+                version: record.version,
+                element: record.element.clone(),
+            };
+            if sent_until.is_some_and(|until| record.at <= until) {
+                self.went_call(&call, record, true).await?;
             } else {
                 orders.push(self.call_order(call));
             }
@@ -167,8 +174,8 @@ impl Platform {
     }
 
     /// What was written about a contact after `since` is handed to the handlers of the change feed as if it brought it
-    /// again: what was not brought before the restore never will be.
-    async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<(), Error> {
+    /// again: what was not brought before the restore never will be. Answers what else is to be ordered then.
+    async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<Vec<Order>, Error> {
         let mut images = Vec::new();
         let mut campaigns = Vec::new();
         for stored in self.items_of(id, ENROLLMENT).await? {
@@ -182,8 +189,13 @@ impl Platform {
                 images.push(EnrollmentImage { key, old, new: Some(stored) });
             }
         }
-        self.enrollments_committed(&images).await?;
-        let Some(stored) = self.get(&self.keys.contact(id)).await? else { return Ok(()) };
+        let mut orders = self.performed(&images).await?;
+        // Timers, messages and calls are ordered once, from what the table says now.
+        orders.retain(|order| match order {
+            Order::Send { queue: Queue::Timers, .. } => true,
+            Order::Send { .. } | Order::Schedule { .. } | Order::Cancel { .. } => false,
+        });
+        let Some(stored) = self.get(&self.keys.contact(id)).await? else { return Ok(orders) };
         let contact = read_contact(&stored)?;
         let before = contact.recent.first().map_or(contact.rev, |first| first.rev - 1);
         for (campaign, seen) in &campaigns {
@@ -196,7 +208,7 @@ impl Platform {
             let old = Item { rev: Some(before), ..stored.clone() };
             self.contact_changed(&ContactImage { old: Some(old), new: Some(stored) }).await?;
         }
-        Ok(())
+        Ok(orders)
     }
 
     /// Changes that the contact no longer carries will not come any more, nor will those of which a restore has kept the
