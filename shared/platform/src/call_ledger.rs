@@ -34,7 +34,7 @@ pub(crate) struct CallRecord {
     pub version: u32,
     /// The element.
     pub element: ElementId,
-    /// When it was queued.
+    /// When its contact came to it.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
     /// Since when nothing more is to be done: it was made, refused or given up.
@@ -94,12 +94,18 @@ impl Platform {
         Ok(Write::put(stored.expires(record.at + KEPT), condition))
     }
 
-    /// Notes that a call is to be queued. `false` if it is over already: this is a repeat, and nothing is to be done.
-    pub(crate) async fn note_call(&self, call: &Call) -> Result<bool, Error> {
-        let record = CallRecord::of(call, self.now());
+    /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is over: nothing is to be done.
+    pub(crate) async fn note_call(
+        &self,
+        call: &Call,
+        at: Instant,
+        over: bool,
+    ) -> Result<bool, Error> {
+        let over = over.then(|| self.now());
+        let record = CallRecord { over, ..CallRecord::of(call, at) };
         let write = self.call_write(call, &record, Condition::Absent)?;
         match self.write(vec![write]).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(over.is_none()),
             Err(TableError::Conflict { current: Some(current), .. }) => {
                 Ok(read::<CallRecord>(&current)?.over.is_none())
             }

@@ -257,8 +257,10 @@ async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_
     before.goes_on(Loss::None).await;
     before.cloud.advance(before.at(100)).await;
     let until_restore_point = before.sent();
+    let called_until_restore_point = before.cloud.outside.called();
     before.cloud.advance(before.at(stopped)).await;
     let until_stop = before.sent();
+    let called_until_stop = before.cloud.outside.called();
     let whole = before.ends().await;
 
     let mut story = Story::begins(Delivery::Once).await;
@@ -277,14 +279,21 @@ async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_
     assert_eq!(job["sent_until"], sent_until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     let restored = story.ends().await;
 
-    let lines = |all: &Value| -> Vec<String> {
-        let lines = all["sent"].as_array().unwrap().iter();
+    let list = |all: &Value, name: &str| -> Vec<String> {
+        let lines = all[name].as_array().unwrap().iter();
         lines.map(|line| line.as_str().unwrap().to_owned()).collect()
     };
     let mut expected = until_restore_point.clone();
-    expected.extend(missing(&lines(&whole), &until_stop));
+    expected.extend(missing(&list(&whole, "sent"), &until_stop));
     expected.sort();
-    assert_eq!(lines(&restored), expected, "sent until the restore point, and after the stop");
+    let sent = list(&restored, "sent");
+    assert_eq!(sent, expected, "sent until the restore point, and after the stop");
+    // Webhooks, too: their keys are of contacts whose ids are drawn the same way in both stories.
+    let mut expected = called_until_restore_point.clone();
+    expected.extend(missing(&list(&whole, "called"), &called_until_stop));
+    expected.sort();
+    assert_eq!(list(&restored, "called"), expected);
+    assert!(called_until_stop.len() > called_until_restore_point.len());
     let assumed = missing(&until_stop, &until_restore_point);
     assert!(!assumed.is_empty());
     let mut unknown = 0;

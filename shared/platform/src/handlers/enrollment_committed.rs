@@ -7,7 +7,8 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::history::{Happened, Record};
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
 
 use crate::Instant;
@@ -143,7 +144,11 @@ impl Platform {
                     version: *version,
                     element: element.clone(),
                 };
-                self.note_call(&call).await?.then(|| self.call_order(call))
+                // What was due before a restore, and may have been called then, is over.
+                let sent_until = self.catalog().await?.catalog.sent_until;
+                let at = called_at(&decision.stored, element).unwrap_or_else(|| self.now());
+                let over = sent_until.is_some_and(|until| at <= until);
+                self.note_call(&call, at, over).await?.then(|| self.call_order(call))
             }
             Effect::Command { campaign, order, causality } => {
                 let event =
@@ -236,6 +241,17 @@ impl Platform {
             Err(error) => Err(error),
         }
     }
+}
+
+/// When a decision came to a webhook, as its lines say it.
+fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
+    let left = stored.enrollment.left.iter().flat_map(|left| &left.records);
+    let mut records = left.chain(&stored.records).rev();
+    let calls = |record: &&Record| {
+        let mut lines = record.lines.iter();
+        lines.any(|line| line.what == Happened::Called && line.element.as_ref() == Some(element))
+    };
+    records.find(calls).map(|record| record.at)
 }
 
 /// How much of a contact's id a timer's name begins with: the second in which the contact was made.
