@@ -383,8 +383,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
         // A turn that waits for its lists is hidden; then they show everything.
         for attempt in 1.. {
             let event = batch(vec![message("m", "stop", attempt, &turn)]);
-            let hide = Hiding::default();
-            let queues = Queues { platform, hide: &hide, function: "stop-campaign" };
+            let queues = Queues { platform, hide: &Hiding, function: "stop-campaign" };
             let failed = failed(&queues.many(&event).await.unwrap());
             if failed.is_empty() {
                 break;
@@ -398,7 +397,6 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
 }
 
 /// Notes nothing: the test waits by itself.
-#[derive(Default)]
 struct Hiding;
 
 #[async_trait::async_trait]
