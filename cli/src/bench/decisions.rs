@@ -19,7 +19,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
 /// Decisions a second: an entry, a settled message, a timer, each a full decision with effects and history.
 pub(crate) fn measure() -> Value {
-    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned() };
+    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
     let mut world =
         World::new(account, Instant::from_timestamp_millis(1_796_112_000_000).unwrap_or_default());
     let source = reader::read(include_str!("../../../examples/appointment-loop.yaml"))

@@ -1,7 +1,7 @@
 //! The account, as far as decisions depend on it.
 
 use crate::contact::Contact;
-use crate::time::Zone;
+use crate::time::{Instant, Zone};
 
 /// The tenancy boundary's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,9 @@ pub struct Account {
     pub zone: Zone,
     /// The language of contacts that have none, as a BCP 47 tag.
     pub locale: String,
+    /// Set after a restore: what was due up to this instant is taken to have happened then, and its messages to have left
+    /// (R30). Whatever the restored table knows about it is older.
+    pub sent_until: Option<Instant>,
 }
 
 impl Account {

@@ -124,6 +124,13 @@ pub struct Catalog {
     /// The jobs that are not over, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenJob>,
+    /// What was due up to this instant is taken to have happened, and its messages to have left: the table was restored.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub sent_until: Option<Instant>,
     /// The job that is erasing the account, if one is: meanwhile nothing new is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_by: Option<u64>,
@@ -141,6 +148,7 @@ impl Catalog {
         Account {
             zone: self.settings.time_zone.parse().unwrap_or_default(),
             locale: self.settings.locale.clone(),
+            sent_until: self.sent_until,
         }
     }
 

@@ -6,7 +6,7 @@
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
-//! | webhook that failed | `A#a#C#c` | `W#p#run#step` |
+//! | webhook call | `A#a#C#c` | `W#p#run#step` |
 //! | history | `A#a#C#c` | `H#instant#p#rev`; of a webhook `H#instant#p#call.run.step`; what nothing followed from `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
@@ -42,9 +42,6 @@ pub const CONTACT: &str = "CONTACT";
 
 /// How the sort key of an enrollment begins: what the feed tells enrollments by.
 pub const ENROLLMENT: &str = "E#";
-
-/// How the sort keys of webhooks that failed begin.
-const WEBHOOKS: &str = "W#";
 
 /// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
@@ -120,11 +117,14 @@ impl Keys {
     /// How the sort keys of messages begin.
     pub const MESSAGES: &str = "M";
 
-    /// A webhook that failed at least once.
-    pub fn webhook(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
-        let sk = format!("{WEBHOOKS}{campaign}#{run:06}#{step:06}");
+    /// A call of a webhook.
+    pub fn call(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let sk = format!("{}{campaign}#{run:06}#{step:06}", Self::CALLS);
         Key::new(self.contact_partition(contact), sk)
     }
+
+    /// How the sort keys of webhook calls begin.
+    pub const CALLS: &str = "W#";
 
     /// What became of a webhook, in the history: it belongs to no decision.
     pub fn history_of_webhook(
@@ -378,8 +378,8 @@ pub fn kind(key: &Key) -> &'static str {
         "KEY" => "idempotency",
         sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
+        sk if in_contact && sk.starts_with(Keys::CALLS) => "call",
         sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
-        sk if in_contact && sk.starts_with(WEBHOOKS) => "webhook",
         sk if in_contact && sk.starts_with('Q') => "undecided",
         sk if sk.starts_with("V#") => "version",
         _ if key.pk.contains("#NO#") => "refusal",

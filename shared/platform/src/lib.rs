@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod aside;
+mod call_ledger;
 pub mod calling;
 pub mod campaigns;
 pub mod catalog;

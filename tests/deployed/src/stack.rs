@@ -55,6 +55,7 @@ impl Parameters {
 #[derive(Debug, Clone)]
 pub struct Stack {
     cloud: String,
+    name: String,
     architecture: String,
     outputs: BTreeMap<String, String>,
 }
@@ -67,16 +68,33 @@ impl Stack {
     /// What the SAM CLI said.
     pub fn first(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
         verify_senders(cloud)?;
-        Self::deploy(cloud, parameters)
+        Self::deploy(cloud, NAME, parameters, &[])
     }
 
-    fn deploy(cloud: &str, parameters: &Parameters) -> Result<Self, String> {
+    /// Deploys the template once more beside this stack, under another name, to go on with a table that is there already.
+    ///
+    /// # Errors
+    ///
+    /// What the SAM CLI said.
+    pub fn beside(&self, name: &str, table: &str, stream: &str) -> Result<Self, String> {
+        let parameters = Parameters::in_haste(self.architecture.clone(), "info");
+        let existing = [format!("ExistingTable={table}"), format!("ExistingStream={stream}")];
+        Self::deploy(&self.cloud, name, &parameters, &existing)
+    }
+
+    fn deploy(
+        cloud: &str,
+        name: &str,
+        parameters: &Parameters,
+        more: &[String],
+    ) -> Result<Self, String> {
         let mut deploy = sam(cloud);
-        deploy.args(documented()).args(parameters.overrides());
+        deploy.args(documented()).args(parameters.overrides()).args(more);
         deploy.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset"]);
+        deploy.args(["--stack-name", name]);
         said(deploy.output())?;
         let mut list = sam(cloud);
-        list.args(["list", "stack-outputs", "--stack-name", NAME, "--output", "json"]);
+        list.args(["list", "stack-outputs", "--stack-name", name, "--output", "json"]);
         let listed: Value =
             serde_json::from_str(&said(list.output())?).map_err(|error| error.to_string())?;
         let text = |output: &Value, name: &str| output[name].as_str().map(str::to_owned);
@@ -85,6 +103,7 @@ impl Stack {
             .filter_map(|output| Some((text(output, "OutputKey")?, text(output, "OutputValue")?)));
         Ok(Self {
             cloud: cloud.to_owned(),
+            name: name.to_owned(),
             architecture: parameters.architecture.clone(),
             outputs: outputs.collect(),
         })
@@ -96,7 +115,8 @@ impl Stack {
     ///
     /// What the SAM CLI said.
     pub fn deploy_again(&self, log: &'static str) -> Result<Self, String> {
-        Self::deploy(&self.cloud, &Parameters::in_haste(self.architecture.clone(), log))
+        let parameters = Parameters::in_haste(self.architecture.clone(), log);
+        Self::deploy(&self.cloud, &self.name, &parameters, &[])
     }
 
     /// Tells a command where everything is.
@@ -118,7 +138,8 @@ impl Stack {
             value.into_string().expect("text")
         };
         let outputs = serde_json::from_str(&told(OUTPUTS)).expect("what was deployed");
-        Self { cloud: told(CLOUD), architecture: told(ARCHITECTURE), outputs }
+        let name = NAME.to_owned();
+        Self { cloud: told(CLOUD), name, architecture: told(ARCHITECTURE), outputs }
     }
 
     /// For which processors its functions were built.
@@ -204,6 +225,41 @@ impl Stack {
             .filter(|one| one["Target"]["Input"].as_str().is_some_and(|it| it.contains(contact)))
             .filter_map(|one| Some(one["ScheduleExpression"].as_str()?.to_owned()))
             .collect()
+    }
+
+    /// From now on what is queued for `deliver` stays where it is.
+    ///
+    /// # Panics
+    ///
+    /// If the cloud does not do it.
+    pub fn sends_nothing_more(&self) {
+        let listed = self.aws("lambda", "list_event_source_mappings", &json!({}));
+        let mappings = listed["EventSourceMappings"].as_array().expect("mappings").iter();
+        let of_deliver = |it: &&Value| {
+            let function = it["FunctionArn"].as_str().unwrap_or_default();
+            function.contains(&format!("{}-DeliverFunction", self.name))
+        };
+        let mut disabled = 0;
+        for mapping in mappings.filter(of_deliver) {
+            let off = json!({ "UUID": mapping["UUID"], "Enabled": false });
+            let _ = self.aws("lambda", "update_event_source_mapping", &off);
+            disabled += 1;
+        }
+        assert_eq!(disabled, 3, "deliver takes from three queues: {listed}");
+    }
+
+    /// Takes away every timer of the stack.
+    ///
+    /// # Panics
+    ///
+    /// If the cloud does not do it.
+    pub fn loses_its_timers(&self) {
+        let group = json!({ "GroupName": self.name });
+        let listed = self.aws("scheduler", "list_schedules", &group);
+        for one in listed["Schedules"].as_array().expect("schedules") {
+            let this = json!({ "GroupName": self.name, "Name": one["Name"] });
+            let _ = self.aws("scheduler", "delete_schedule", &this);
+        }
     }
 }
 

@@ -83,15 +83,15 @@ struct Held {
     schedules: BTreeMap<String, (Instant, Message)>,
     hidden: Vec<Hidden>,
     sent: Vec<Mail>,
+    called: Vec<String>,
     twice: bool,
     silent: bool,
     shut: bool,
     clock: Option<Arc<Standing>>,
     /// A mail service with bounds, and the pace of the one instance that sends here.
     ses: Option<(Ses, Pace)>,
-    /// What webhooks are answered, if not 200, and how often one was called.
+    /// What webhooks are answered, if not 200.
     answer: Option<u16>,
-    called: usize,
 }
 
 impl Held {
@@ -118,6 +118,11 @@ impl Outside {
         self.inside().sent.clone()
     }
 
+    /// The webhooks that were called: their `Idempotency-Key`.
+    pub fn called(&self) -> Vec<String> {
+        self.inside().called.clone()
+    }
+
     /// From now on the mail service takes mail without a word, or says so again.
     pub fn is_silent(&self, silent: bool) {
         self.inside().silent = silent;
@@ -131,11 +136,6 @@ impl Outside {
     /// From now on webhooks are answered so.
     pub fn answers(&self, status: u16) {
         self.inside().answer = Some(status);
-    }
-
-    /// How often a webhook was called.
-    pub fn called(&self) -> usize {
-        self.inside().called
     }
 
     /// From now on no order is taken, or taken again.
@@ -236,9 +236,10 @@ impl Mailer for Outside {
 
 #[async_trait]
 impl Caller for Outside {
-    async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
+    async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
+        let key = request.headers.iter().find(|(name, _)| name == "Idempotency-Key");
         let mut held = self.inside();
-        held.called += 1;
+        held.called.extend(key.map(|(_, key)| key.clone()));
         Ok(held.answer.unwrap_or(200))
     }
 }
@@ -323,6 +324,20 @@ impl Cloud {
         }
         self.set(to.max(self.now()));
         self.until_idle().await;
+    }
+
+    /// The table is all that is left: what queues and schedules held is gone, and what the stream has not brought.
+    pub async fn loses_all_but_the_table(&self) {
+        {
+            let mut held = self.outside.inside();
+            held.waiting.clear();
+            held.schedules.clear();
+        }
+        let seq = self.store.last_change().expect("the feed");
+        for consumer in ["tag-change", "effects"] {
+            let read = Operation::Checkpoint { consumer: consumer.to_owned(), seq };
+            self.store.commit(vec![read]).await.expect("a checkpoint");
+        }
     }
 
     /// Now.

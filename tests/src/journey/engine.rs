@@ -34,7 +34,7 @@ impl Stage for EngineStage {
     }
 
     fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String> {
-        let account = Account { zone: script.zone, locale: "en".to_owned() };
+        let account = Account { zone: script.zone, locale: "en".to_owned(), sent_until: None };
         let mut world = World::new(account, at);
         for (key, kind) in &script.fields {
             world.declare(key.clone(), *kind);

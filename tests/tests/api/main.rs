@@ -15,6 +15,7 @@ mod framework;
 mod hooks;
 mod input;
 mod mass_actions;
+mod reconciled;
 mod refusals;
 mod repeats;
 mod templates;

@@ -94,6 +94,26 @@ impl Cloud {
         }
     }
 
+    /// What stands outside of the table is lost, once the feed has been read: queues, the turns of jobs in them, and timers.
+    pub(crate) async fn loses_queues_and_timers(&mut self) {
+        self.rough(false);
+        for _ in 0..MOST_WORK {
+            if self.store.feed_is_read("worker").unwrap() {
+                break;
+            }
+            self.read_feed().await;
+        }
+        self.bench.outbox.take();
+        self.queue.clear();
+        self.timers.clear();
+    }
+
+    /// The names of the timers that are set.
+    pub(crate) fn timers(&mut self) -> BTreeSet<String> {
+        self.collect();
+        self.timers.keys().cloned().collect()
+    }
+
     /// The queue and the timers as they were ordered.
     fn collect(&mut self) {
         for order in self.bench.outbox.take() {

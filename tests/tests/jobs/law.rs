@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::campaigns::{Publish, Resume, alone};
+use dacapo_platform::handlers::timer_name;
 use dacapo_platform::jobs::{JobStatus, Kind, Progress, Requested, Selection};
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -242,7 +243,72 @@ async fn told(seed: u64, cancels: bool) {
     }
 }
 
+/// Queues and timers are lost in the middle of everything; two jobs make them anew though writes fail and workers die.
+async fn lost(seed: u64) {
+    let mut story = Story::begin(seed, false).await;
+    for _ in 0..60 {
+        match story.cloud.dice.below(12) {
+            0..=4 => story.change().await,
+            5 => story.stop().await,
+            6 => story.cloud.pass(900).await,
+            _ => story.cloud.work().await,
+        }
+    }
+    story.cloud.loses_queues_and_timers().await;
+    story.cloud.rough(true);
+    let kind = Kind::Reconcile { restored_to: None, sent_until: None };
+    let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
+    let campaigns = Vec::new();
+    let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
+    let platform = story.cloud.bench.platform.clone();
+    let mut begun = Vec::new();
+    while begun.len() < 2 {
+        // Who asks is told of a failure, and asks again.
+        begun.extend(platform.begin_job(&requested, alone).await.ok().map(|job| job.seq));
+        for _ in 0..10 {
+            story.cloud.work().await;
+        }
+    }
+    for _ in 0..60 {
+        story.cloud.work().await;
+    }
+    story.cloud.rough(false);
+    platform.dispatch_pending().await.unwrap();
+    story.cloud.settle_jobs().await;
+    for seq in begun {
+        let progress = platform.progress(seq).await.unwrap().unwrap();
+        assert_eq!(progress.status, JobStatus::Completed, "{progress:?}");
+        assert_eq!(progress.counts.failed, 0, "{progress:?}");
+    }
+    nobody_is_stranded(&mut story.cloud).await;
+    // The jobs that were under way have ended too, with exact counts, and days later everybody has gone on.
+    story.cloud.pass(3 * 86_400).await;
+    story.end().await;
+    nobody_is_stranded(&mut story.cloud).await;
+}
+
+/// Whoever waits has a timer that is to come, and no message is left in no queue.
+async fn nobody_is_stranded(cloud: &mut Cloud) {
+    let (contacts, timers) = (cloud.contacts().await, cloud.timers());
+    let now = cloud.bench.platform.now();
+    for name in ["circle", "news"] {
+        let id = CampaignId::new(name).unwrap();
+        for (contact, enrollment) in enrolled(cloud, &contacts, &id).await {
+            for token in &enrollment.tokens {
+                let due = token.due().unwrap_or_else(|| panic!("{name} {contact}: {token:?}"));
+                assert!(due > now, "{name} {contact} at {now}: {token:?}");
+                let timer = timer_name(&contact, &id, "t", enrollment.run, token.step, due);
+                assert!(timers.contains(&timer), "{name} {contact}: {token:?}");
+            }
+        }
+    }
+}
+
 fn check(cancels: bool) {
+    check_told(|seed| told(seed, cancels));
+}
+
+fn check_told<F: Future<Output = ()>>(told: impl Fn(u64) -> F) {
     let given = Config::default();
     let rng_seed = match given.rng_seed {
         RngSeed::Random => RngSeed::Fixed(0xDA_CA_90),
@@ -252,7 +318,7 @@ fn check(cancels: bool) {
     let config = Config { cases, rng_seed, failure_persistence: None, ..given };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let told = |seed| {
-        runtime.block_on(told(seed, cancels));
+        runtime.block_on(told(seed));
         Ok(())
     };
     if let Err(error) = TestRunner::new(config).run(&any::<u64>(), told) {
@@ -268,4 +334,9 @@ fn r16_r53_jobs_count_exactly_what_they_did_and_the_counters_are_what_the_enroll
 #[test]
 fn r53_jobs_that_are_cancelled_leave_exact_counters() {
     check(true);
+}
+
+#[test]
+fn queues_and_timers_that_were_lost_are_made_anew_whatever_dies_meanwhile() {
+    check_told(lost);
 }

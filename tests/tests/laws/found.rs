@@ -15,7 +15,7 @@ use crate::stories::{by, campaign_id, contact_id, dawn};
 
 /// A world with one campaign, and Ann, who has done nothing yet.
 fn world(elements: &str) -> Drive {
-    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned() };
+    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
     let mut world = World::new(account, dawn());
     world.publish(document(elements), false, false);
     write(&mut world, &Patch { consent: Some(Consent::Unsubscribed), ..Patch::default() });

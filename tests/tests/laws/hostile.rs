@@ -212,7 +212,8 @@ fn r41_decide_never_panics_whatever_it_is_given() {
         let enrollment = (bytes.below(8) > 0).then(|| bytes.enrollment());
         let event = bytes.event(enrollment.as_ref());
         let statuses: Vec<_> = (0..2).map(|_| STATUSES.get(usize::from(bytes.below(7)))).collect();
-        let account = Account { zone: Zone::America__Santiago, locale: "en".to_owned() };
+        let account =
+            Account { zone: Zone::America__Santiago, locale: "en".to_owned(), sent_until: None };
         let situation = Situation {
             account: &account,
             campaign: &campaign,

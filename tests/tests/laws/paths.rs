@@ -18,7 +18,7 @@ fn id(campaign: &str) -> CampaignId {
 
 /// A world with these campaigns: the id and the elements of each.
 fn world(campaigns: &[(&str, &str)]) -> World {
-    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned() };
+    let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
     let mut world = World::new(account, dawn());
     for (id, elements) in campaigns {
         let text = format!(

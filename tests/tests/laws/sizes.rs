@@ -122,7 +122,8 @@ fn an_enrollment_of_the_examples_is_stored_in_a_kibibyte() {
     let largest = Cell::new(0);
     let acts = prop::collection::vec(any::<(u8, u8)>(), 1..30);
     check(600, &acts, |acts| {
-        let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned() };
+        let account =
+            Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
         let mut world = World::new(account, dawn());
         for document in &documents {
             world.publish(document.clone(), false, false);

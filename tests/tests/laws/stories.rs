@@ -179,7 +179,8 @@ pub(crate) fn patch(now: Instant, what: [u8; 4]) -> Patch {
 impl Story {
     /// The world as the story begins: two contacts, two campaigns.
     pub(crate) fn begin(&self) -> Drive {
-        let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned() };
+        let account =
+            Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
         let mut world = World::new(account, dawn());
         for name in CONTACTS {
             let mut patch = Patch::default();

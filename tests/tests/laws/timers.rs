@@ -1,6 +1,7 @@
 //! Laws of timers.
 
-use dacapo_engine::decide::{Effect, Event};
+use dacapo_engine::decide::{Effect, Event, outstanding};
+use dacapo_engine::enrollment::{MessageRest, Rest};
 use dacapo_engine::history::Happened;
 use dacapo_engine::simulation::{Observed, Work, World};
 
@@ -70,6 +71,48 @@ impl Watch for Timers {
                     .filter(|d| d.contact == key.0 && d.campaign == key.1 && d.event == event);
                 assert_eq!(live.count(), 1, "{key:?}: {token:?}");
             }
+        }
+        // What follows from the state alone is what is there: timers and queues that were lost can be made anew.
+        for (key, enrollment) in world.enrollments() {
+            let campaign = world.campaign(&key.1).expect("it was published");
+            let graph = &campaign.versions[&enrollment.version];
+            let effects = outstanding(enrollment, graph);
+            let waits_for = effects.iter().filter_map(|effect| match effect {
+                Effect::Schedule { run, step, due } => {
+                    Some(Event::TimerDue { run: *run, step: *step, due: *due })
+                }
+                Effect::Recheck { run, due } => Some(Event::RecheckDue { run: *run, due: *due }),
+                Effect::Deliver { .. } => None,
+                Effect::Cancel { .. }
+                | Effect::RecordMessage { .. }
+                | Effect::Call { .. }
+                | Effect::Command { .. }
+                | Effect::StatusChanged { .. } => panic!("nobody waits for {effect:?}"),
+            });
+            let is_later = |event: &Event| event.due().is_some_and(|due| due > world.now());
+            let mut waits_for: Vec<Event> = waits_for.filter(is_later).collect();
+            let its = world.timers().filter(|d| d.contact == key.0 && d.campaign == key.1);
+            let its = its.filter(|timer| timer.at > world.now());
+            // A parked trigger is forgotten without calling its recheck off.
+            let is_live = |event: &Event| match event {
+                Event::RecheckDue { run, due } => {
+                    let is_parked = enrollment.parked.is_some() && enrollment.run == *run;
+                    is_parked && enrollment.eligible_at == Some(*due)
+                }
+                _ => true,
+            };
+            let mut set: Vec<Event> =
+                its.map(|timer| timer.event.clone()).filter(is_live).collect();
+            let order = |event: &Event| (event.due(), event.visit());
+            waits_for.sort_by_key(order);
+            set.sort_by_key(order);
+            assert_eq!(waits_for, set, "{key:?}: {enrollment:?}");
+            let queued = effects.iter().filter(|one| matches!(one, Effect::Deliver { .. }));
+            let waiting = enrollment
+                .tokens
+                .iter()
+                .filter(|token| token.rest == Rest::Message(MessageRest::Queued));
+            assert_eq!(queued.count(), waiting.count(), "{key:?}: {enrollment:?}");
         }
         // What is set for later is waited for: what nobody waits for was cancelled.
         for timer in world.timers().filter(|timer| timer.at > world.now()) {

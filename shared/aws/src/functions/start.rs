@@ -163,7 +163,7 @@ pub fn timer(settings: &TimerSettings) -> Started {
 /// `stop-campaign`
 pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
     Parts { queues: vec![settings.stop.clone()], ..Parts::of(&settings.common) }
-        .with_outbox(&settings.outbox)
+        .with_timers(&settings.outbox)
         .started(Function::StopCampaign, &[Service::DynamoDb, Service::Sqs])
 }
 

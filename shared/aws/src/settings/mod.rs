@@ -179,7 +179,7 @@ pub struct TimerSettings {
 pub struct StopCampaignSettings {
     /// What every function reads.
     pub common: Common,
-    /// Queues.
+    /// Timers and queues.
     pub outbox: OutboxSettings,
     /// Its own queue.
     pub stop: String,
@@ -338,14 +338,17 @@ impl Settings for StopCampaignSettings {
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
         let timers = reading.needed(names::TIMERS_URL);
-        let stop = reading.needed(names::STOP_URL);
-        let (timers, stop) = (timers?, stop?);
+        let schedules = Schedules::read(reading);
+        let transactional = reading.needed(names::TRANSACTIONAL_URL);
+        let marketing = reading.needed(names::MARKETING_URL);
+        let calls = reading.needed(names::CALLS_URL);
+        let stop = reading.needed(names::STOP_URL)?;
         let outbox = OutboxSettings {
-            timers,
-            schedules: None,
-            transactional: None,
-            marketing: None,
-            calls: None,
+            timers: timers?,
+            schedules: Some(schedules?),
+            transactional: Some(transactional?),
+            marketing: Some(marketing?),
+            calls: Some(calls?),
             stop: Some(stop.clone()),
         };
         Some(Self { common: common?, outbox, stop })

@@ -179,6 +179,9 @@ impl Passage<'_> {
             return Err(Ignored::Early);
         }
         self.unless_paused()?;
+        if self.is_before_restore(due) {
+            self.now = due;
+        }
         self.cause = Cause::Timer;
         self.causality = self.going_on(&token, due).causality;
         self.come_due(&token, due, Lateness::Counts);

@@ -262,6 +262,9 @@ impl Passage<'_> {
             return Err(Ignored::Early);
         }
         self.unless_paused()?;
+        if self.is_before_restore(due) {
+            self.now = due;
+        }
         self.recheck();
         self.advance();
         Ok(())

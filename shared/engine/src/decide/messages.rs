@@ -11,6 +11,9 @@ use crate::statistics::{Counter, Outcome};
 use crate::template::MergeValues;
 use crate::time::{Instant, day_of, window_opening};
 
+/// Why a message is not sent that was due up to the instant which a restore was told.
+const BEFORE_RESTORE: &str = "it was due before the restore, and may have been sent then";
+
 /// What the last look before a message leaves comes to.
 pub(super) enum LastLook {
     /// It may leave.
@@ -127,6 +130,10 @@ impl Passage<'_> {
         if self.is_material() {
             return LastLook::OthersFirst;
         }
+        if self.is_before_restore(token.since) {
+            self.taken_as_sent(&token, element);
+            return LastLook::Decided;
+        }
         if let Some(reason) = self.reason_not_to_send(&token, element) {
             self.message_not_sent(&token);
             self.take(step);
@@ -149,6 +156,18 @@ impl Passage<'_> {
             element: token.element,
             email: element.email.clone(),
         })
+    }
+
+    /// It may have left before the restore, of which the restored ledger knows nothing: it is not sent, and the token goes
+    /// on from when it arrived, as it did then (R30).
+    fn taken_as_sent(&mut self, token: &Token, element: &SendEmail) {
+        self.now = token.since;
+        self.take(token.step);
+        self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
+        let going_on = self.going_on(token, token.since);
+        let moving = Moving { not_after: token.not_after, ..going_on };
+        self.send_on(element.next.as_ref(), moving);
+        self.advance();
     }
 
     fn reason_not_to_send(&self, token: &Token, element: &SendEmail) -> Option<&'static str> {

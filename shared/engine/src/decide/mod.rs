@@ -17,6 +17,7 @@
 //! | `milestones` | publishing, pause and resume (R50, R51) |
 //! | `writing` | what a campaign writes to the contact, and what it asked of others before (R3, R11, R42) |
 //! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
+//! | `outstanding` | what an enrollment at rest waits for from outside |
 //! | `quiet` | why nothing followed from a change (R60) |
 
 mod again;
@@ -26,6 +27,7 @@ mod entries;
 mod messages;
 mod milestones;
 mod moving;
+mod outstanding;
 mod passage;
 mod pausing;
 mod quiet;
@@ -43,6 +45,7 @@ use crate::history::{Order, Record};
 use crate::ids::{CampaignId, ElementId};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
+pub use outstanding::{outstanding, purpose};
 use passage::Passage;
 pub use quiet::{looked, nothing_changed};
 pub use writing::ContactWrite;

@@ -328,6 +328,11 @@ impl<'a> Passage<'a> {
         }
     }
 
+    /// Whether what was due at an instant is taken to have happened then: the table was restored to before it (R30).
+    pub(super) fn is_before_restore(&self, at: Instant) -> bool {
+        self.situation.account.sent_until.is_some_and(|until| at <= until)
+    }
+
     /// Whether a token rests at the element, and so has been counted there.
     pub(super) fn rests_at(&self, id: &ElementId) -> bool {
         self.next.tokens.iter().any(|token| token.element == *id)

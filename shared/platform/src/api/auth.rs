@@ -218,6 +218,9 @@ pub(super) async fn authenticated(api: &Api, request: &mut Request) -> Result<()
     Ok(())
 }
 
+/// Mass actions on the account as a whole.
+const OF_THE_ACCOUNT: [&str; 2] = ["mass-actions/erase-account", "mass-actions/reconcile"];
+
 /// The scope that a call needs; `None` for what is open to everybody.
 pub(super) fn needed(method: &Method, path: &str) -> Option<Scope> {
     let reads = method == Method::GET || method == Method::HEAD;
@@ -229,7 +232,7 @@ pub(super) fn needed(method: &Method, path: &str) -> Option<Scope> {
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
         "account" if !reads => Scope::Admin,
-        "mass-actions" if !reads && path == "mass-actions/erase-account" => Scope::Admin,
+        "mass-actions" if !reads && OF_THE_ACCOUNT.contains(&path) => Scope::Admin,
         _ if reads => Scope::Read,
         _ => Scope::Write,
     })
@@ -379,6 +382,7 @@ mod tests {
         assert_eq!(needed("DELETE", "/v1/keys/k"), "admin");
         assert_eq!(needed("POST", "/v1/mass-actions/stop-campaign"), "write");
         assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
+        assert_eq!(needed("POST", "/v1/mass-actions/reconcile"), "admin");
         assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
         assert_eq!(needed("GET", "/u/token"), "none");
         assert_eq!(needed("GET", "/v1/openapi.json"), "none");

@@ -14,19 +14,20 @@ use super::auth::Holder;
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
 use super::lists::{Page, Paging, listing_failed};
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
 use super::selecting::requested;
 use super::shapes::{
     CampaignSelection, ContactSelection, EnrollmentStatus, MassActionStatus, SelectedContacts,
 };
 use super::surface::{Surface, calls};
+use crate::Instant;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
 use crate::table::TableError;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, cancel, stop_campaign, release, erase_account)
+    calls!(on, list, get, cancel, stop_campaign, release, erase_account, reconcile)
 }
 
 /// What is to be stopped.
@@ -76,6 +77,21 @@ struct EraseAccount {
     /// The text that a call without it is answered with.
     #[serde(default)]
     confirm: String,
+}
+
+/// From which instants timers and queues are made anew. Without any, nothing was lost but those.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reconcile {
+    /// The instant to which the table was restored: what was written in the day before it is handed on once more.
+    #[schema(format = DateTime)]
+    #[serde(default)]
+    restored_to: Option<String>,
+    /// Messages that were due up to this instant are recorded as `unknown` and not sent: they may have been, after the instant
+    /// to which the table was restored. What follows them goes on as of then.
+    #[schema(format = DateTime)]
+    #[serde(default)]
+    sent_until: Option<String>,
 }
 
 /// A mass action that was taken.
@@ -147,16 +163,17 @@ impl Found {
 #[derive(Debug, Serialize, ToSchema)]
 struct MassAction {
     id: String,
-    /// `stop_campaign`, `release`, `enroll_existing`, `milestones` or `erase_account`.
+    /// `stop_campaign`, `release`, `enroll_existing`, `milestones`, `erase_account` or `reconcile`.
     kind: &'static str,
     /// `queued`, `running`, `completed`, `cancelled` or `failed`.
     #[schema(value_type = MassActionStatus)]
     status: &'static str,
-    /// How many pairs of contact and campaign it is about: an estimate until it has ended.
+    /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile` contacts: an estimate until
+    /// it has ended.
     total: u64,
     done: u64,
     failed: u64,
-    /// Pairs to which nothing was to be done: the contact was never in the campaign.
+    /// Those to which nothing was to be done: the contact was never in the campaign, or waits for nothing.
     skipped: u64,
     /// Ids of campaigns, or `"all"`.
     #[schema(value_type = CampaignSelection)]
@@ -166,6 +183,14 @@ struct MassAction {
     contacts: Value,
     reset_contacts: bool,
     reset_statistics: bool,
+    /// Of `reconcile`: the instant to which the table was restored.
+    #[schema(format = DateTime, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored_to: Option<String>,
+    /// Of `reconcile`: until when messages are taken to have been sent.
+    #[schema(format = DateTime, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_until: Option<String>,
     /// The name of the API key that asked.
     by: String,
     /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is not touched.
@@ -196,9 +221,19 @@ impl From<Progress> for MassAction {
             Kind::StopCampaign { reset_contacts, reset_statistics } => {
                 (reset_contacts, reset_statistics)
             }
-            Kind::Release | Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => {
-                (false, false)
-            }
+            Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount
+            | Kind::Reconcile { .. } => (false, false),
+        };
+        let (restored_to, sent_until) = match job.kind {
+            Kind::Reconcile { restored_to, sent_until } => (restored_to, sent_until),
+            Kind::StopCampaign { .. }
+            | Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount => (None, None),
         };
         let failures = failures.into_iter().map(|failure| FailureShape {
             contact_id: failure.contact.to_string(),
@@ -222,6 +257,8 @@ impl From<Progress> for MassAction {
             },
             reset_contacts,
             reset_statistics,
+            restored_to: restored_to.map(instant_text),
+            sent_until: sent_until.map(instant_text),
             as_of: instant_text(job.at),
             ended_at: job.ended_at.map(instant_text),
             reason: job.reason,
@@ -346,6 +383,69 @@ async fn erase_account(
         .await?;
     platform.dispatch_or_leave().await;
     Ok(answer(&job)?)
+}
+
+/// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a kept table. What is there
+/// already stays, and what was sent is not sent again; asked for twice, it changes nothing.
+#[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
+    responses((status = 202, body = Taken), (status = 422, body = Problem)))]
+async fn reconcile(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<Reconcile>,
+) -> Result<Answer, Problem> {
+    let now = api.platform.now();
+    let mut faults = Vec::new();
+    let restored_to = past("restored_to", sent.restored_to.as_deref(), now, &mut faults);
+    let sent_until = past("sent_until", sent.sent_until.as_deref(), now, &mut faults);
+    if let (Some(to), Some(until)) = (restored_to, sent_until)
+        && until < to
+    {
+        let message = format!(
+            "{} is before restored_to: of what was sent until then the table knows; leave it out, or name when sending stopped",
+            instant_text(until)
+        );
+        faults.push(Fault::new("sent_until", "order", message));
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let requested = Requested {
+        kind: Kind::Reconcile { restored_to, sent_until },
+        selection: Selection::Everybody,
+        named: Vec::new(),
+        campaigns: Vec::new(),
+        all: true,
+        by: holder.name().to_owned(),
+        estimate: api.platform.count_contacts().await?,
+    };
+    taken(&api, &once, requested, false).await
+}
+
+/// An instant that has passed, if one was sent.
+fn past(
+    path: &'static str,
+    sent: Option<&str>,
+    now: Instant,
+    faults: &mut Vec<Fault>,
+) -> Option<Instant> {
+    let sent = sent?;
+    let fault = match chrono::DateTime::parse_from_rfc3339(sent) {
+        Ok(at) if at <= now => return Some(at.to_utc()),
+        Ok(_) => {
+            let now = instant_text(now);
+            let message =
+                format!("{sent} is to come yet: it is {now}; nothing would be sent until then");
+            Fault::new(path, "future", message)
+        }
+        Err(_) => {
+            let message = format!("`{sent}` is no instant; write one such as 2026-12-01T08:00:00Z");
+            Fault::new(path, "instant", message)
+        }
+    };
+    faults.push(fault);
+    None
 }
 
 /// Opens the job, or looks at what it would do.

@@ -1,9 +1,8 @@
 //! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded number of times.
 //!
-//! A webhook that is answered at once leaves nothing behind. What fails is counted in the table, with the time before which
-//! it is not called again: how often a queue hands a message out says nothing about calls, since it also counts what was
-//! never tried. A call that was cut off is no try. Whatever comes to nothing is told: a line in the history, written once,
-//! together with the record that says so; a figure; a line in the log.
+//! Every call stands in the ledger of calls, with how often it failed and the time before which it is not made again. A call
+//! that was cut off is no failure. Whatever comes to nothing is told: a line in the history, written once, together with the
+//! record that says so; a figure; a line in the log.
 
 use std::sync::Arc;
 
@@ -15,48 +14,29 @@ use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::merge::merge_values;
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::template::{Budget, Escape, MergeValues};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Done;
 use super::recording::{KEPT, StoredHistory};
 use crate::Instant;
+use crate::call_ledger::{CallRecord, MayCall};
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::platform::{Platform, is_own, item, read};
+use crate::platform::{Platform, item};
 use crate::ports::{Call, Request, Unavailable};
 use crate::rendering::{Renderer, Unrendered};
 use crate::seldom::without_addresses;
-use crate::table::{Condition, TableError, Write};
+use crate::table::{Condition, Write};
 
 /// How often a webhook is tried.
 const ATTEMPTS: u32 = 5;
 
-/// How long the record of a webhook that failed is kept: longer than a queue keeps its message.
-const RECORD_KEPT: TimeDelta = TimeDelta::days(30);
-
-/// A webhook that has failed at least once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct FailedCall {
-    /// How often it was called.
-    attempt: u32,
-    /// What came of it the last time.
-    reason: String,
-    /// When it is called again; nothing if it never is.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
-    again: Option<Instant>,
-    /// The number of writes.
-    n: u64,
-    /// The identity of the last write.
-    w: String,
-}
-
-/// What a call came to that did not succeed.
-enum Failure {
+/// What a call came to.
+enum Outcome {
+    /// It was made, or is not to be made at all.
+    Over,
+    /// It was not tried: not before this instant.
+    NotTried(Instant),
     /// Another try may do better.
     Passing(String),
     /// It would be the same the next time.
@@ -64,28 +44,36 @@ enum Failure {
 }
 
 impl Platform {
-    /// Calls a webhook. A repeat calls it again only while it has not come to its end.
+    /// Calls a webhook, unless the ledger says that this is over, or that another worker is at it.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn call(&self, call: &Call) -> Result<Done, Error> {
-        let key = self.keys.webhook(&call.contact, &call.campaign, call.run, call.step);
-        let before: Option<FailedCall> =
-            self.get(&key).await?.map(|item| read(&item)).transpose()?;
-        match &before {
-            None => {}
-            Some(FailedCall { again: None, .. }) => return Ok(Done::Yes),
-            Some(FailedCall { again: Some(again), .. }) if self.now() < *again => {
-                return Ok(Done::NotBefore(*again));
-            }
-            Some(FailedCall { again: Some(_), .. }) => {}
+        let record = match self.may_call(call).await? {
+            MayCall::Yes(record) => *record,
+            MayCall::No(done) => return Ok(done),
+        };
+        let (over, done) = match self.try_call(call).await? {
+            Outcome::Over => (true, Done::Yes),
+            Outcome::NotTried(at) => (false, Done::NotTried(at)),
+            Outcome::Passing(reason) => return self.call_failed(call, record, reason, false).await,
+            Outcome::Lasting(reason) => return self.call_failed(call, record, reason, true).await,
+        };
+        if let Err(error) = self.went_call(call, record, over).await {
+            // To make it again for the note's sake would be worse; a claim ends by itself.
+            let (contact, element) = (call.contact.as_str(), call.element.as_str());
+            tracing::warn!(%error, contact, element, over, "a webhook is not noted");
         }
+        Ok(done)
+    }
+
+    async fn try_call(&self, call: &Call) -> Result<Outcome, Error> {
         let loaded = self.catalog().await?;
         let graph = self.version(&call.campaign, call.version).await?;
-        let Some(contact) = self.contact(&call.contact).await? else { return Ok(Done::Yes) };
+        let Some(contact) = self.contact(&call.contact).await? else { return Ok(Outcome::Over) };
         let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
-            return Ok(Done::Yes);
+            return Ok(Outcome::Over);
         };
         let values = merge_values(&loaded.account, &graph.document, &contact, call.run, None);
         let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
@@ -99,69 +87,62 @@ impl Platform {
             }
             made => made,
         };
-        let failure = match made {
+        let request = match made {
+            Ok(request) => request,
             Err(Unrendered { reason, .. }) => {
-                Failure::Lasting(format!("it could not be made: {reason}"))
-            }
-            Ok(request) => {
-                if let Some(at) = self.ports.caller.not_before(&request.url, self.now()) {
-                    return Ok(Done::NotTried(at));
-                }
-                match self.ports.caller.call(&request).await {
-                    Ok(status) if status < 400 => return Ok(Done::Yes),
-                    Ok(status @ (408 | 429 | 500..)) => {
-                        Failure::Passing(format!("it answered {status}"))
-                    }
-                    // What the endpoint calls our mistake will be one the next time too.
-                    Ok(status) => Failure::Lasting(format!("it answered {status}")),
-                    Err(Unavailable(why)) => Failure::Passing(without_addresses(&why)),
-                }
+                return Ok(Outcome::Lasting(format!("it could not be made: {reason}")));
             }
         };
-        self.call_failed(call, before, failure).await
+        if let Some(at) = self.ports.caller.not_before(&request.url, self.now()) {
+            return Ok(Outcome::NotTried(at));
+        }
+        Ok(match self.ports.caller.call(&request).await {
+            Ok(status) if status < 400 => Outcome::Over,
+            Ok(status @ (408 | 429 | 500..)) => Outcome::Passing(format!("it answered {status}")),
+            // What the endpoint calls our mistake will be one the next time too.
+            Ok(status) => Outcome::Lasting(format!("it answered {status}")),
+            Err(Unavailable(why)) => Outcome::Passing(without_addresses(&why)),
+        })
     }
 
     /// Counts a failure, once; if it is the last, it is told.
     async fn call_failed(
         &self,
         call: &Call,
-        before: Option<FailedCall>,
-        failure: Failure,
+        before: CallRecord,
+        reason: String,
+        lasting: bool,
     ) -> Result<Done, Error> {
         let now = self.now();
-        let attempt = before.as_ref().map_or(0, |before| before.attempt) + 1;
-        let (reason, again) = match failure {
-            Failure::Passing(reason) if attempt < ATTEMPTS => {
-                (reason, Some(now + TimeDelta::seconds(5 << attempt.min(8))))
-            }
-            Failure::Passing(reason) => {
-                (format!("given up after {attempt} calls, the last time: {reason}"), None)
-            }
-            Failure::Lasting(reason) => (reason, None),
+        let failures = before.failures + 1;
+        let again = (!lasting && failures < ATTEMPTS)
+            .then(|| now + TimeDelta::seconds(5 << failures.min(8)));
+        let reason = if lasting || again.is_some() {
+            reason
+        } else {
+            format!("given up after {failures} calls, the last time: {reason}")
         };
-        let n = before.as_ref().map_or(1, |before| before.n + 1);
-        let w = self.new_write_id();
-        let next = FailedCall { attempt, reason: reason.clone(), again, n, w };
-        let key = self.keys.webhook(&call.contact, &call.campaign, call.run, call.step);
-        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.n));
-        let record = item(key, &next)?.rev(n).expires(now + RECORD_KEPT);
-        let mut writes = vec![Write::put(record, condition)];
+        let mut together = Vec::new();
         if again.is_none() {
-            writes.push(self.line_of_failed_call(call, &reason, now)?);
+            together.push(self.line_of_failed_call(call, &reason, now)?);
         }
-        match self.write(writes).await {
-            Ok(()) => {}
-            Err(TableError::Conflict { which: 0, current })
-                if is_own(current.as_deref(), &next.w) => {}
+        let next = CallRecord {
+            failures,
+            reason: Some(reason.clone()),
+            again,
+            over: again.is_none().then_some(now),
+            lease: None,
+            ..before
+        };
+        if self.next_call(call, next, together).await?.is_none() {
             // The message was handed out twice, and somebody else has counted.
-            Err(TableError::Conflict { .. }) => return Ok(Done::Soon),
-            Err(error) => return Err(error.into()),
+            return Ok(Done::Soon);
         }
         let (contact, campaign) = (call.contact.as_str(), call.campaign.as_str());
         let element = call.element.as_str();
         let Some(again) = again else {
             Metric::WebhooksFailed.tell(1);
-            tracing::warn!(contact, campaign, element, attempt, reason, "webhook failed");
+            tracing::warn!(contact, campaign, element, failures, reason, "webhook failed");
             return Ok(Done::Yes);
         };
         if let Some(others) = self.warned.webhooks.due(now) {
@@ -169,7 +150,7 @@ impl Platform {
                 contact,
                 campaign,
                 element,
-                attempt,
+                failures,
                 reason,
                 others,
                 "webhook failed, tried again"

@@ -7,7 +7,8 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::history::{Happened, Record};
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
 
 use crate::Instant;
@@ -48,6 +49,15 @@ impl Platform {
     ///
     /// What is worth another try.
     pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
+        let orders = self.performed(images).await?;
+        if !orders.is_empty() {
+            self.ports.outbox.dispatch(orders).await?;
+        }
+        Ok(())
+    }
+
+    /// The same but for the orders that are left to be given.
+    pub(crate) async fn performed(&self, images: &[EnrollmentImage]) -> Result<Vec<Order>, Error> {
         let mut decisions = Vec::new();
         for image in images {
             let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
@@ -67,10 +77,7 @@ impl Platform {
                 orders.extend(self.perform(decision, index, effect).await?);
             }
         }
-        if !orders.is_empty() {
-            self.ports.outbox.dispatch(orders).await?;
-        }
-        Ok(())
+        Ok(orders)
     }
 
     /// A decision says on which day it counts. What was not decided but put right is counted on the account's day.
@@ -96,42 +103,15 @@ impl Platform {
         index: u32,
         effect: &Effect,
     ) -> Result<Option<Order>, Error> {
-        let wake = |event| Wake {
-            contact: decision.contact.clone(),
-            campaign: decision.campaign.clone(),
-            event,
-            purpose: None,
-        };
-        let name = |kind, run, step, due| {
-            timer_name(&decision.contact, &decision.campaign, kind, run, step, due)
-        };
         let source =
             || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
         Ok(match effect {
-            Effect::Schedule { run, step, due } => Some(Order::Schedule {
-                name: name("t", *run, *step, *due),
-                at: *due,
-                message: Message::Wake(wake(Event::TimerDue { run: *run, step: *step, due: *due })),
-            }),
-            Effect::Cancel { run, step, due } => {
-                Some(Order::Cancel { name: name("t", *run, *step, *due) })
+            Effect::Schedule { .. }
+            | Effect::Cancel { .. }
+            | Effect::Recheck { .. }
+            | Effect::Deliver { .. } => {
+                self.order_of(&decision.contact, &decision.campaign, effect)
             }
-            Effect::Recheck { run, due } => Some(Order::Schedule {
-                name: name("k", *run, 0, *due),
-                at: *due,
-                message: Message::Wake(wake(Event::RecheckDue { run: *run, due: *due })),
-            }),
-            Effect::Deliver { run, step, purpose } => Some(Order::Send {
-                queue: match purpose {
-                    Purpose::Transactional => Queue::Transactional,
-                    Purpose::Marketing => Queue::Marketing,
-                },
-                at: self.now(),
-                message: Message::Wake(Wake {
-                    purpose: Some(*purpose),
-                    ..wake(Event::DeliveryDue { run: *run, step: *step })
-                }),
-            }),
             Effect::RecordMessage { run, step, element, email, outcome, reason } => {
                 let record = MessageRecord {
                     campaign: decision.campaign.clone(),
@@ -156,18 +136,21 @@ impl Platform {
                 self.record_message(&decision.contact, record).await?;
                 None
             }
-            Effect::Call { run, step, version, element } => Some(Order::Send {
-                queue: Queue::Calls,
-                at: self.now(),
-                message: Message::Call(Call {
+            Effect::Call { run, step, version, element } => {
+                let call = Call {
                     contact: decision.contact.clone(),
                     campaign: decision.campaign.clone(),
                     run: *run,
                     step: *step,
                     version: *version,
                     element: element.clone(),
-                }),
-            }),
+                };
+                // What was due before a restore, and may have been called then, is over.
+                let sent_until = self.catalog().await?.catalog.sent_until;
+                let at = called_at(&decision.stored, element).unwrap_or_else(|| self.now());
+                let over = sent_until.is_some_and(|until| at <= until);
+                self.note_call(&call, at, over).await?.then(|| self.call_order(call))
+            }
             Effect::Command { campaign, order, causality } => {
                 let event =
                     Event::Commanded { from: source(), order: *order, causality: *causality };
@@ -184,6 +167,53 @@ impl Platform {
                 orders
             }
         })
+    }
+
+    /// The order for an effect that is nothing but an order: timers and messages. It names what it is about, so that it may
+    /// be given again.
+    pub(crate) fn order_of(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        effect: &Effect,
+    ) -> Option<Order> {
+        let wake = |event, purpose| {
+            let (contact, campaign) = (contact.clone(), campaign.clone());
+            Message::Wake(Wake { contact, campaign, event, purpose })
+        };
+        let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
+        match effect {
+            Effect::Schedule { run, step, due } => Some(Order::Schedule {
+                name: name("t", *run, *step, *due),
+                at: *due,
+                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }, None),
+            }),
+            Effect::Cancel { run, step, due } => {
+                Some(Order::Cancel { name: name("t", *run, *step, *due) })
+            }
+            Effect::Recheck { run, due } => Some(Order::Schedule {
+                name: name("k", *run, 0, *due),
+                at: *due,
+                message: wake(Event::RecheckDue { run: *run, due: *due }, None),
+            }),
+            Effect::Deliver { run, step, purpose } => Some(Order::Send {
+                queue: match purpose {
+                    Purpose::Transactional => Queue::Transactional,
+                    Purpose::Marketing => Queue::Marketing,
+                },
+                at: self.now(),
+                message: wake(Event::DeliveryDue { run: *run, step: *step }, Some(*purpose)),
+            }),
+            Effect::RecordMessage { .. }
+            | Effect::Call { .. }
+            | Effect::Command { .. }
+            | Effect::StatusChanged { .. } => None,
+        }
+    }
+
+    /// The order to make a call.
+    pub(crate) fn call_order(&self, call: Call) -> Order {
+        Order::Send { queue: Queue::Calls, at: self.now(), message: Message::Call(call) }
     }
 
     /// Whether no campaign that asks for the status was published before the decision, or hardly before it.
@@ -213,6 +243,17 @@ impl Platform {
             Err(error) => Err(error),
         }
     }
+}
+
+/// When a decision came to a webhook, as its lines say it.
+fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
+    let left = stored.enrollment.left.iter().flat_map(|left| &left.records);
+    let mut records = left.chain(&stored.records).rev();
+    let calls = |record: &&Record| {
+        let mut lines = record.lines.iter();
+        lines.any(|line| line.what == Happened::Called && line.element.as_ref() == Some(element))
+    };
+    records.find(calls).map(|record| record.at)
 }
 
 /// How much of a contact's id a timer's name begins with: the second in which the contact was made.

@@ -23,12 +23,14 @@
 //! | `selection` | how many there are; the dry run |
 //! | `looking` | progress, the list, cancelling |
 //! | `account` | what is erased after the contacts of an account |
+//! | `reconciling` | what a contact waits for from timers and queues is ordered again |
 
 mod account;
 mod looking;
 mod opening;
 mod outcomes;
 mod pages;
+mod reconciling;
 mod selection;
 mod turns;
 
@@ -64,6 +66,23 @@ pub enum Kind {
     Milestones,
     /// Everything about every contact is erased, and then all else in the account.
     EraseAccount,
+    /// Timers and queues are made anew from what the table says: after a restore, or in a new stack.
+    Reconcile {
+        /// The instant to which the table was restored, if it was.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "chrono::serde::ts_milliseconds_option"
+        )]
+        restored_to: Option<Instant>,
+        /// Until when messages are taken to have left.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "chrono::serde::ts_milliseconds_option"
+        )]
+        sent_until: Option<Instant>,
+    },
 }
 
 impl Kind {
@@ -75,6 +94,7 @@ impl Kind {
             Self::EnrollExisting => "enroll_existing",
             Self::Milestones => "milestones",
             Self::EraseAccount => "erase_account",
+            Self::Reconcile { .. } => "reconcile",
         }
     }
 }

@@ -41,11 +41,17 @@ pub struct OpenJob {
     /// Whether the queue has it.
     #[serde(default)]
     pub ordered: bool,
+    /// Whether it waits for no other job, and no other for it: it decides nothing that another job decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside_others: bool,
 }
 
 impl OpenJob {
     /// Whether the two may not be under way together.
     fn meets(&self, other: &Self) -> bool {
+        if self.beside_others || other.beside_others {
+            return false;
+        }
         self.campaigns.is_empty()
             || other.campaigns.is_empty()
             || self.campaigns.iter().any(|campaign| other.campaigns.contains(campaign))
@@ -78,7 +84,9 @@ impl Requested {
             kind,
             selection: match kind {
                 Kind::Milestones | Kind::StopCampaign { .. } | Kind::Release => Selection::Enrolled,
-                Kind::EnrollExisting | Kind::EraseAccount => Selection::Everybody,
+                Kind::EnrollExisting | Kind::EraseAccount | Kind::Reconcile { .. } => {
+                    Selection::Everybody
+                }
             },
             named: Vec::new(),
             campaigns: vec![campaign.clone()],
@@ -113,7 +121,9 @@ impl Platform {
     ) -> Result<Job, BeginError> {
         let job = self
             .change_catalog(|catalog| {
-                if catalog.open.len() >= MOST_OPEN {
+                // After a restore those that are open go on only when this one orders them.
+                let reconciles = matches!(requested.kind, Kind::Reconcile { .. });
+                if catalog.open.len() >= MOST_OPEN && !reconciles {
                     return Err(BeginError::TooMany);
                 }
                 let (job, mut writes) = self.open_job(catalog, requested)?;
@@ -147,7 +157,21 @@ impl Platform {
         }
         let every = job.kind == Kind::EraseAccount || job.campaigns.len() > MOST_NAMED;
         let campaigns = if every { Vec::new() } else { job.campaigns.clone() };
-        catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false });
+        let mut beside_others = false;
+        match job.kind {
+            Kind::Reconcile { sent_until, .. } => {
+                beside_others = true;
+                // Whether the queue still has the turns of earlier jobs is not known: they are ordered again.
+                catalog.open.iter_mut().for_each(|open| open.ordered = false);
+                catalog.sent_until = catalog.sent_until.max(sent_until);
+            }
+            Kind::StopCampaign { .. }
+            | Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount => {}
+        }
+        catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false, beside_others });
         let mut writes = vec![self.job_write(&job)?];
         writes.extend(pages);
         Ok((job, writes))
@@ -317,8 +341,11 @@ impl Platform {
                 }
                 Shown::Yes => {}
             },
-            Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
-            }
+            Kind::StopCampaign { .. }
+            | Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::Reconcile { .. } => {}
         }
         self.end_job(job.seq, JobStatus::Completed, None).await?;
         Ok(Done::Yes)

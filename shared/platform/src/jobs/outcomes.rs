@@ -9,6 +9,7 @@
 //! | enroll existing | it was let in | it did not enter |
 //! | milestones | it is up to date | it is gone |
 //! | erase account | it is erased | |
+//! | reconcile | something was ordered again | it waits for nothing |
 
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard};
@@ -56,7 +57,11 @@ impl Platform {
         contacts: &[ContactId],
     ) -> Result<Vec<Outcome>, Error> {
         let event = match (job.kind, campaign) {
-            (Kind::EraseAccount, _) | (_, None) => return self.erased(contacts).await,
+            (Kind::EraseAccount, _) => return self.erased(contacts).await,
+            (Kind::Reconcile { restored_to, .. }, _) => {
+                return self.reconciled(restored_to, contacts).await;
+            }
+            (_, None) => return Ok(Vec::new()),
             (Kind::StopCampaign { reset_contacts, reset_statistics }, Some(_)) => {
                 Event::MassStop { job: job.seq, name: job.id(), reset_contacts, reset_statistics }
             }
@@ -69,7 +74,10 @@ impl Platform {
         let platform = self.at_work();
         let as_of = match job.kind {
             Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
-            Kind::EnrollExisting | Kind::Milestones | Kind::EraseAccount => None,
+            Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount
+            | Kind::Reconcile { .. } => None,
         };
         let tag = match &job.selection {
             Selection::Tag(tag) => Some(tag),
@@ -162,7 +170,7 @@ fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outco
             let done = match job.kind {
                 Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting => applied,
                 Kind::Milestones => before.is_some(),
-                Kind::EraseAccount => false,
+                Kind::EraseAccount | Kind::Reconcile { .. } => false,
             };
             if done { Outcome::Done } else { Outcome::Skipped }
         }

@@ -34,7 +34,7 @@ pub(super) enum Next {
 /// The campaign that a number in a lane stands for; none for what concerns no campaign.
 pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
     match job.kind {
-        Kind::EraseAccount => None,
+        Kind::EraseAccount | Kind::Reconcile { .. } => None,
         Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
             job.campaigns.get(number as usize)
         }
@@ -58,7 +58,7 @@ impl Platform {
             lane.settled = named || (job.kind != Kind::EraseAccount && (sweep.shown || shows()));
         }
         let walks = match job.kind {
-            Kind::EraseAccount => 1,
+            Kind::EraseAccount | Kind::Reconcile { .. } => 1,
             Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
                 job.campaigns.len()
             }

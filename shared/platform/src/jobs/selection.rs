@@ -235,7 +235,10 @@ fn would_change(kind: Kind, enrollment: &Enrollment, now: Instant) -> bool {
     enrollment.created.is_none_or(|created| created <= now)
         && match kind {
             Kind::Release => enrollment.status == Status::Held,
-            Kind::StopCampaign { .. } | Kind::Milestones | Kind::EraseAccount => true,
+            Kind::StopCampaign { .. }
+            | Kind::Milestones
+            | Kind::EraseAccount
+            | Kind::Reconcile { .. } => true,
             Kind::EnrollExisting => enrollment.status == Status::Ready,
         }
 }

@@ -11,6 +11,7 @@ mod masses;
 mod poison;
 mod redeployed;
 mod restarted;
+mod restored;
 
 use std::fs::File;
 use std::path::Path;

@@ -19,7 +19,7 @@ fn shared(function: Function) -> &'static [&'static str] {
         Function::Api => &["UsesTable", "ReadsIndex", "SetsTimers", "ReadsAdminKey", "Traces"],
         Function::TagChange => &["UsesTable", "ReadsStream", "Traces"],
         Function::Effects => &["UsesTable", "ReadsStream", "SetsTimers", "Traces"],
-        Function::StopCampaign => &["UsesTable", "ReadsIndex", "Traces"],
+        Function::StopCampaign => &["UsesTable", "ReadsIndex", "SetsTimers", "Traces"],
         Function::Timer | Function::Deliver | Function::Feedback => &["UsesTable", "Traces"],
     }
 }

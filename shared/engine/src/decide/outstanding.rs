@@ -1,0 +1,44 @@
+//! What an enrollment at rest waits for from outside: the effects that have to be under way for it, and no others.
+//!
+//! It follows from the state alone, whichever decisions led there. So timers and queues that were lost can be made anew, and
+//! what is there already is the same under the same name.
+
+use super::Effect;
+use crate::campaign::format::{Element, Purpose};
+use crate::campaign::graph::Graph;
+use crate::enrollment::{Enrollment, MessageRest, Rest};
+use crate::ids::ElementId;
+
+/// The timers, the recheck and the messages that an enrollment waits for. `graph` is the version that its tokens are on.
+pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
+    let run = enrollment.run;
+    let mut effects = Vec::new();
+    for token in &enrollment.tokens {
+        let step = token.step;
+        effects.extend(token.due().map(|due| Effect::Schedule { run, step, due }));
+        match token.rest {
+            Rest::Message(MessageRest::Queued) => {
+                let purpose = purpose(graph, &token.element);
+                effects.push(Effect::Deliver { run, step, purpose });
+            }
+            Rest::Message(MessageRest::Window(_) | MessageRest::Settled)
+            | Rest::Wait(_)
+            | Rest::Date(_)
+            | Rest::Event
+            | Rest::Goal => {}
+        }
+    }
+    if let (Some(_), Some(due)) = (&enrollment.parked, enrollment.eligible_at) {
+        effects.push(Effect::Recheck { run, due });
+    }
+    effects
+}
+
+/// The purpose of an element's e-mail; marketing where that cannot be told.
+pub fn purpose(graph: &Graph, element: &ElementId) -> Purpose {
+    let email = match graph.element(element) {
+        Some((_, Element::Email(email))) => graph.document.emails.get(&email.email),
+        Some(_) | None => None,
+    };
+    email.map_or(Purpose::Marketing, |email| email.purpose)
+}

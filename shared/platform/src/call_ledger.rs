@@ -1,0 +1,192 @@
+//! The ledger of webhook calls: written before a call is queued, so that the table alone knows what was queued and is not
+//! over.
+//!
+//! It promises less than the ledger of messages: a call is made again if a worker dies at it, and carries the same
+//! `Idempotency-Key` then. But two workers never make it at once, and what is over is not made again, however late a repeat
+//! comes. Failures are counted here: how often a queue hands a message out says nothing about calls, since it also counts what
+//! was never tried.
+
+use dacapo_engine::ids::{CampaignId, ElementId};
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::error::Error;
+use crate::handlers::Done;
+use crate::platform::{Platform, item, read};
+use crate::ports::Call;
+use crate::table::{Condition, Key, TableError, Write};
+
+/// How long a call stays in the ledger: longer than a queue or the change feed could bring it again.
+const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// How long a claim holds: longer than a worker may take for a call.
+const LEASE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+
+/// A call in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CallRecord {
+    /// From which campaign.
+    pub campaign: CampaignId,
+    /// In which run.
+    pub run: u32,
+    /// At which step.
+    pub step: u32,
+    /// The version that the element belongs to.
+    pub version: u32,
+    /// The element.
+    pub element: ElementId,
+    /// When its contact came to it.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// Since when nothing more is to be done: it was made, refused or given up.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub over: Option<Instant>,
+    /// Until when a worker is at it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub lease: Option<Instant>,
+    /// How often it failed.
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
+    pub failures: u32,
+    /// What came of it when it failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Before when it is not made again.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub again: Option<Instant>,
+    /// The number of writes.
+    pub n: u64,
+}
+
+/// Whether a call may be made now.
+pub(crate) enum MayCall {
+    /// Yes. With its record; one that is not in the ledger yet was queued before there was one.
+    Yes(Box<CallRecord>),
+    /// It is over, or another worker was faster.
+    No(Done),
+}
+
+impl CallRecord {
+    fn of(call: &Call, at: Instant) -> Self {
+        Self {
+            campaign: call.campaign.clone(),
+            run: call.run,
+            step: call.step,
+            version: call.version,
+            element: call.element.clone(),
+            at,
+            over: None,
+            lease: None,
+            failures: 0,
+            reason: None,
+            again: None,
+            n: 1,
+        }
+    }
+}
+
+impl Platform {
+    fn call_key(&self, call: &Call) -> Key {
+        self.keys.call(&call.contact, &call.campaign, call.run, call.step)
+    }
+
+    fn call_write(
+        &self,
+        call: &Call,
+        record: &CallRecord,
+        condition: Condition,
+    ) -> Result<Write, Error> {
+        let stored = item(self.call_key(call), record)?.rev(record.n);
+        Ok(Write::put(stored.expires(record.at + KEPT), condition))
+    }
+
+    /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is over: nothing is to be done.
+    pub(crate) async fn note_call(
+        &self,
+        call: &Call,
+        at: Instant,
+        over: bool,
+    ) -> Result<bool, Error> {
+        let over = over.then(|| self.now());
+        let record = CallRecord { over, ..CallRecord::of(call, at) };
+        let write = self.call_write(call, &record, Condition::Absent)?;
+        match self.write(vec![write]).await {
+            Ok(()) => Ok(over.is_none()),
+            Err(TableError::Conflict { current: Some(current), .. }) => {
+                Ok(read::<CallRecord>(&current)?.over.is_none())
+            }
+            Err(TableError::Conflict { current: None, .. }) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a call may be made now. Claims it, where a message may be with two workers at once.
+    pub(crate) async fn may_call(&self, call: &Call) -> Result<MayCall, Error> {
+        let now = self.now();
+        let record = match self.get(&self.call_key(call)).await? {
+            Some(stored) => read(&stored)?,
+            None => CallRecord { n: 0, ..CallRecord::of(call, now) },
+        };
+        if record.over.is_some() {
+            return Ok(MayCall::No(Done::Yes));
+        }
+        if let Some(again) = record.again.filter(|again| now < *again) {
+            return Ok(MayCall::No(Done::NotBefore(again)));
+        }
+        if self.ports.outbox.hands_out_once() {
+            return Ok(MayCall::Yes(Box::new(record)));
+        }
+        if let Some(until) = record.lease.filter(|until| now < *until) {
+            return Ok(MayCall::No(Done::NotTried(until)));
+        }
+        let next = CallRecord { lease: Some(now + LEASE), ..record };
+        Ok(match self.next_call(call, next, Vec::new()).await? {
+            Some(claimed) => MayCall::Yes(Box::new(claimed)),
+            None => MayCall::No(Done::Soon),
+        })
+    }
+
+    /// Notes that a call is over, as it should be, or that it was not made and nobody is at it.
+    pub(crate) async fn went_call(
+        &self,
+        call: &Call,
+        record: CallRecord,
+        over: bool,
+    ) -> Result<(), Error> {
+        if !over && record.lease.is_none() {
+            return Ok(());
+        }
+        let over = over.then(|| self.now());
+        self.next_call(call, CallRecord { over, lease: None, ..record }, Vec::new()).await.map(drop)
+    }
+
+    /// Writes the next state of a record, and what belongs to it. Nothing if somebody else did, or the contact was erased.
+    pub(crate) async fn next_call(
+        &self,
+        call: &Call,
+        mut next: CallRecord,
+        together: Vec<Write>,
+    ) -> Result<Option<CallRecord>, Error> {
+        let condition = if next.n == 0 { Condition::Absent } else { Condition::Rev(next.n) };
+        next.n += 1;
+        let mut writes = vec![self.call_write(call, &next, condition)?];
+        writes.extend(together);
+        match self.write(writes).await {
+            Ok(()) => Ok(Some(next)),
+            // It may be this very write, whose answer was lost: then the claim ends by itself.
+            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

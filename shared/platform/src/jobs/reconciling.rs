@@ -1,0 +1,255 @@
+//! What contacts wait for from timers and queues is ordered again, from the table alone.
+//!
+//! Timers and queues stand outside of the table: after a restore, or in a new stack over a kept table, there are none. What
+//! has to be there follows from what the table holds:
+//!
+//! | in the table | is ordered |
+//! |---|---|
+//! | a token that rests until an instant | its timer |
+//! | a parked trigger | its recheck |
+//! | a token whose message is not settled, a message in the ledger that is not | the message: the ledger is asked before it leaves (R30) |
+//! | a webhook call that is not over | the call |
+//!
+//! Each has a name, or a record that says how far it is: ordered once more, it changes nothing. So a page may be taken again,
+//! and a job be asked for twice.
+//!
+//! A table that was restored has lost its change feed, too. What was written shortly before the instant is handed to the
+//! feed's handlers once more, which bear a repeat.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_engine::decide::{Effect, Event, outstanding, purpose};
+use dacapo_engine::ids::{CampaignId, ContactId};
+use futures_util::StreamExt as _;
+
+use super::outcomes::Outcome;
+use crate::Instant;
+use crate::call_ledger::CallRecord;
+use crate::contacts::read_contact;
+use crate::enrollments::{Came, StoredEnrollment};
+use crate::error::{Answer, Error};
+use crate::handlers::{ContactImage, EnrollmentImage};
+use crate::keys::{ENROLLMENT, Keys, fed};
+use crate::messages::{MessageRecord, MessageStatus};
+use crate::platform::{Platform, read};
+use crate::ports::{Call, Order, Queue};
+use crate::table::{Item, Query};
+
+/// How many contacts are looked at at once.
+const AT_ONCE: usize = 16;
+
+/// How long the change feed keeps what it has not brought.
+const FEED_KEEPS: TimeDelta = TimeDelta::hours(24);
+
+impl Platform {
+    /// Orders again what these contacts wait for.
+    pub(super) async fn reconciled(
+        &self,
+        restored_to: Option<Instant>,
+        contacts: &[ContactId],
+    ) -> Result<Vec<Outcome>, Error> {
+        // The catalog is read once a page.
+        let platform = self.at_work();
+        let since = restored_to.map(|at| at - FEED_KEEPS);
+        let each: Vec<_> = contacts.iter().map(|id| platform.reconciled_one(since, id)).collect();
+        let each = futures_util::stream::iter(each).buffered(AT_ONCE);
+        let each: Vec<_> = each.collect().await;
+        let (mut outcomes, mut orders) = (Vec::with_capacity(contacts.len()), Vec::new());
+        for found in each {
+            outcomes.push(match found {
+                Ok(waits_for) if waits_for.is_empty() => Outcome::Skipped,
+                Ok(waits_for) => {
+                    orders.extend(waits_for);
+                    Outcome::Done
+                }
+                Err(Error::Behind) => Outcome::Late,
+                Err(error) if error.answer() == Answer::Page => Outcome::Failed(error.to_string()),
+                Err(error) => return Err(error),
+            });
+        }
+        if !orders.is_empty() {
+            self.ports.outbox.dispatch(orders).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// What a contact waits for, as orders. What was written after `since`, and may not have come by the feed, is handed on
+    /// first.
+    async fn reconciled_one(
+        &self,
+        since: Option<Instant>,
+        id: &ContactId,
+    ) -> Result<Vec<Order>, Error> {
+        let mut orders = match since {
+            Some(since) => self.bring_again(id, since).await?,
+            None => Vec::new(),
+        };
+        let Some(contact) = self.contact(id).await? else { return Ok(Vec::new()) };
+        let loaded = self.catalog_for(contact.updated_at).await?;
+        let mut queued = BTreeSet::new();
+        for (campaign, mut enrollment) in self.enrollments(id).await? {
+            let timeline = loaded.campaigns.get(&campaign).map(|campaign| &campaign.timeline);
+            let is_behind = timeline.is_some_and(|now| enrollment.is_behind(now.count()));
+            if enrollment.seen < contact.rev || is_behind {
+                if let Came::Undecidable(why) = self.happen(id, &campaign, &Event::Changed).await? {
+                    self.hold_undecided(id, &campaign, &why).await?;
+                }
+                let Some(now) = self.state(id, &campaign).await? else { continue };
+                enrollment = now;
+            }
+            if enrollment.tokens.is_empty() && enrollment.parked.is_none() {
+                continue;
+            }
+            let graph = self.version(&campaign, enrollment.version).await?;
+            for effect in outstanding(&enrollment, &graph) {
+                if let Effect::Deliver { run, step, .. } = effect {
+                    queued.insert((campaign.clone(), run, step));
+                }
+                orders.extend(self.order_of(id, &campaign, &effect));
+            }
+        }
+        orders.extend(self.unsettled_messages(id, &queued).await?);
+        orders.extend(self.unsettled_calls(id, loaded.catalog.sent_until).await?);
+        Ok(orders)
+    }
+
+    /// Messages that were tried, or are being sent, and whose contact has left the step: somebody has to note what became
+    /// of them. Those that are `queued` have their order already.
+    async fn unsettled_messages(
+        &self,
+        id: &ContactId,
+        queued: &BTreeSet<(CampaignId, u32, u32)>,
+    ) -> Result<Vec<Order>, Error> {
+        let mut orders = Vec::new();
+        for stored in self.items_of(id, &format!("{}#", Keys::MESSAGES)).await? {
+            let record: MessageRecord = read(&stored)?;
+            let MessageRecord { campaign, run, step, version, ref element, status, .. } = record;
+            let is_open = match status {
+                MessageStatus::Claimed | MessageStatus::Released => true,
+                MessageStatus::Settled(_) => false,
+            };
+            let name = (campaign, run, step);
+            if !is_open || queued.contains(&name) {
+                continue;
+            }
+            let (campaign, ..) = name;
+            let purpose = match version {
+                0 => Purpose::Marketing,
+                version => purpose(&*self.version(&campaign, version).await?, element),
+            };
+            orders.extend(self.order_of(id, &campaign, &Effect::Deliver { run, step, purpose }));
+        }
+        Ok(orders)
+    }
+
+    /// Calls that were queued and are not over. Those that were queued until `sent_until` are taken to have been made.
+    async fn unsettled_calls(
+        &self,
+        id: &ContactId,
+        sent_until: Option<Instant>,
+    ) -> Result<Vec<Order>, Error> {
+        let mut orders = Vec::new();
+        for stored in self.items_of(id, Keys::CALLS).await? {
+            let record: CallRecord = read(&stored)?;
+            if record.over.is_some() {
+                continue;
+            }
+            let call = Call {
+                contact: id.clone(),
+                campaign: record.campaign.clone(),
+                run: record.run,
+                step: record.step,
+                version: record.version,
+                element: record.element.clone(),
+            };
+            if sent_until.is_some_and(|until| record.at <= until) {
+                self.went_call(&call, record, true).await?;
+            } else {
+                orders.push(self.call_order(call));
+            }
+        }
+        Ok(orders)
+    }
+
+    /// What was written about a contact after `since` is handed to the handlers of the change feed as if it brought it
+    /// again: what was not brought before the restore never will be. Answers what else is to be ordered then.
+    async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<Vec<Order>, Error> {
+        let mut images = Vec::new();
+        let mut campaigns = Vec::new();
+        for stored in self.items_of(id, ENROLLMENT).await? {
+            let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
+            let decided: StoredEnrollment = read(&stored)?;
+            campaigns.push((campaign, decided.enrollment.seen));
+            if last_decided(&decided).is_none_or(|at| at >= since) {
+                // What was before is lost; only a first decision is known to have had nothing before it.
+                let old = (decided.enrollment.rev > 1).then(|| stored.clone());
+                let key = stored.key.clone();
+                images.push(EnrollmentImage { key, old, new: Some(stored) });
+            }
+        }
+        let mut orders = self.performed(&images).await?;
+        // Timers, messages and calls are ordered once, from what the table says now.
+        orders.retain(|order| match order {
+            Order::Send { queue: Queue::Timers, .. } => true,
+            Order::Send { .. } | Order::Schedule { .. } | Order::Cancel { .. } => false,
+        });
+        let Some(stored) = self.get(&self.keys.contact(id)).await? else { return Ok(orders) };
+        let contact = read_contact(&stored)?;
+        let before = contact.recent.first().map_or(contact.rev, |first| first.rev - 1);
+        for (campaign, seen) in &campaigns {
+            let sees = (*seen).clamp(before, contact.rev);
+            if sees != *seen {
+                self.see_what_is_left(id, campaign, *seen, sees).await?;
+            }
+        }
+        if contact.updated_at >= since {
+            let old = Item { rev: Some(before), ..stored.clone() };
+            self.contact_changed(&ContactImage { old: Some(old), new: Some(stored) }).await?;
+        }
+        Ok(orders)
+    }
+
+    /// Changes that the contact no longer carries will not come any more, nor will those of which a restore has kept the
+    /// enrollment's half of a transaction only. An enrollment goes on with those that are there.
+    async fn see_what_is_left(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        seen: u64,
+        sees: u64,
+    ) -> Result<(), Error> {
+        self.rewrite(id, campaign, |before| {
+            let mut next = before?.enrollment.clone();
+            if next.seen != seen {
+                return None;
+            }
+            next.seen = sees;
+            next.rev += 1;
+            Some(StoredEnrollment::of(next))
+        })
+        .await
+    }
+
+    /// The items of a contact whose sort keys begin so.
+    async fn items_of(&self, id: &ContactId, prefix: &str) -> Result<Vec<Item>, Error> {
+        let partition = self.keys.contact_partition(id);
+        let (mut items, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = Query::of(&partition).prefix(prefix).after(cursor).strong();
+            let page = self.ports.table.query(query).await?;
+            items.extend(page.items);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+/// When the last decision was made, if it says so.
+fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
+    let left = stored.enrollment.left.iter().flat_map(|left| &left.records);
+    left.chain(&stored.records).map(|record| record.at).max()
+}
