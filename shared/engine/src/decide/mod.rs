@@ -19,11 +19,13 @@
 //! | `pausing` | what comes while the campaign is paused, and its answer on the resume (R51, R52) |
 //! | `outstanding` | what an enrollment at rest waits for from outside |
 //! | `quiet` | why nothing followed from a change (R60) |
+//! | `ignored` | why an event changes nothing |
 
 mod again;
 mod catching_up;
 mod dates;
 mod entries;
+mod ignored;
 mod messages;
 mod milestones;
 mod moving;
@@ -45,6 +47,7 @@ use crate::history::{Order, Record};
 use crate::ids::{CampaignId, ElementId};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
+pub use ignored::{Ignored, NotStarted};
 pub use outstanding::{outstanding, purpose};
 use passage::Passage;
 pub use quiet::{looked, nothing_changed};
@@ -379,66 +382,6 @@ pub enum Effect {
         #[serde(rename = "c")]
         causality: Causality,
     },
-}
-
-/// Why an event changes nothing. These are states of affairs, not errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ignored {
-    /// The change, or the event, has been applied already.
-    AlreadyApplied,
-    /// Nothing in the campaign is concerned.
-    NothingConcerned,
-    /// The contact was never in the campaign.
-    NeverEnrolled,
-    /// The campaign was not published.
-    NotPublished,
-    /// Tokens stand still; what came due waits for the resume (R51).
-    Paused,
-    /// The event belongs to an earlier run (R18).
-    StaleRun,
-    /// No token rests at that step any more (R18).
-    LeftStep,
-    /// The timer was set for another instant than the token waits for (R21).
-    Replanned,
-    /// It is too early: ask again at the due instant (R23).
-    Early,
-    /// There is no parked trigger, or it is rechecked at another instant.
-    NotParked,
-    /// The enrollment is not held.
-    NotHeld,
-    /// The enrollment waits in quarantine: nothing happens to it until it is released.
-    Quarantined,
-    /// Older changes of the contact have to be applied first and are no longer carried by it: wait for the feed.
-    Behind,
-    /// The campaign's version is not at hand.
-    NoVersion,
-    /// Who asked for a start asked in vain (R52).
-    NotStarted(NotStarted),
-}
-
-/// Why a start that was asked for does not happen (R52).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NotStarted {
-    /// The contact is stopped.
-    Stopped,
-    /// The contact is held.
-    Held,
-    /// There is nothing to enter at.
-    NoStart,
-    /// The run has used the first start.
-    Used,
-}
-
-impl NotStarted {
-    /// In words, as history has them.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Stopped => "the contact is stopped in this campaign",
-            Self::Held => "the contact is held in this campaign",
-            Self::NoStart => "the campaign has no start",
-            Self::Used => "this run has used the first start",
-        }
-    }
 }
 
 /// Decides.
