@@ -76,7 +76,7 @@ impl Platform {
             self.sweep_erased(id).await?;
             let message = Message::Erase(id.clone());
             let order = Order::Send { queue: Queue::Sweeps, at: self.now(), message };
-            self.ports.outbox.dispatch(vec![order]).await?;
+            self.order(vec![order]).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
@@ -111,7 +111,7 @@ impl Platform {
     async fn order_last_sweep(&self, id: &ContactId) -> Result<(), Error> {
         let name = format!("erase-{id}");
         let (at, message) = (self.now() + LAST_SWEEP, Message::Erase(id.clone()));
-        Ok(self.ports.outbox.dispatch(vec![Order::Schedule { name, at, message }]).await?)
+        self.order(vec![Order::Schedule { name, at, message }]).await
     }
 
     /// The lists by tag name the contact only by its id; they follow by the feed too.

@@ -128,7 +128,7 @@ pub enum Message {
     Call(Call),
     /// For [`Queue::Sweeps`].
     Sweep(Sweep),
-    /// For [`Queue::Sweeps`]: the erasure of what was written meanwhile about a contact.
+    /// For [`Queue::Sweeps`] and [`Queue::Timers`]: the erasure of what was written meanwhile about a contact.
     Erase(ContactId),
 }
 
@@ -172,6 +172,22 @@ impl Queue {
             Self::Marketing => "marketing",
             Self::Calls => "calls",
             Self::Sweeps => "sweeps",
+        }
+    }
+
+    /// Whether whoever works this queue off knows what to do with a message. Orders are held to it when they are given, and
+    /// the handlers of the queues refuse the rest.
+    pub fn takes(self, message: &Message) -> bool {
+        match (self, message) {
+            (Self::Timers, Message::Wake(wake)) => !wake.is_delivery(),
+            (Self::Transactional | Self::Marketing, Message::Wake(wake)) => wake.is_delivery(),
+            (Self::Calls, Message::Call(_)) | (Self::Sweeps, Message::Sweep(_)) => true,
+            // A timer brings the last sweep of an erasure.
+            (Self::Timers | Self::Sweeps, Message::Erase(_)) => true,
+            (
+                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
+                Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_),
+            ) => false,
         }
     }
 }

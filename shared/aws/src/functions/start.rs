@@ -86,21 +86,12 @@ impl<'a> Parts<'a> {
         self
     }
 
-    /// With queues.
-    fn with_outbox(mut self, settings: &OutboxSettings) -> Self {
-        self.outbox = Arc::new(self.sending(settings));
-        self
-    }
-
     /// With queues and timers.
-    fn with_timers(mut self, settings: &OutboxSettings) -> Self {
-        let scheduler = self.clients.scheduler();
-        self.outbox = Arc::new(self.sending(settings).setting_timers(scheduler));
+    fn with_outbox(mut self, settings: &OutboxSettings) -> Self {
+        let (sqs, scheduler) = (self.clients.sqs(), self.clients.scheduler());
+        let outbox = AwsOutbox::new(sqs, scheduler, settings.clone(), Arc::clone(&self.clock));
+        self.outbox = Arc::new(outbox);
         self
-    }
-
-    fn sending(&self, settings: &OutboxSettings) -> AwsOutbox {
-        AwsOutbox::new(self.clients.sqs(), settings.clone(), Arc::clone(&self.clock))
     }
 
     fn started(self, function: Function, services: &'static [Service]) -> Started {
@@ -150,7 +141,7 @@ pub fn tag_change(settings: &TagChangeSettings) -> Started {
 /// `effects`
 pub fn effects(settings: &EffectsSettings) -> Started {
     Parts::of(&settings.common)
-        .with_timers(&settings.outbox)
+        .with_outbox(&settings.outbox)
         .started(Function::Effects, &[Service::DynamoDb, Service::Scheduler, Service::Sqs])
 }
 
@@ -163,7 +154,7 @@ pub fn timer(settings: &TimerSettings) -> Started {
 /// `stop-campaign`
 pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
     Parts { queues: vec![settings.stop.clone()], ..Parts::of(&settings.common) }
-        .with_timers(&settings.outbox)
+        .with_outbox(&settings.outbox)
         .started(Function::StopCampaign, &[Service::DynamoDb, Service::Sqs])
 }
 

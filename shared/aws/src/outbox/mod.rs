@@ -22,7 +22,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::clients::Later;
 use crate::settings::OutboxSettings;
 use plan::{NewSchedule, Outgoing, Plan};
-use timers::{SchedulerTimers, SetTimers};
+use timers::SchedulerTimers;
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -32,8 +32,7 @@ const OFFERS: usize = 3;
 
 /// Timers and queues.
 pub struct AwsOutbox {
-    /// For who sets some.
-    timers: Option<Box<dyn SetTimers>>,
+    timers: SchedulerTimers,
     sqs: Later<aws_sdk_sqs::Client>,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
@@ -47,28 +46,22 @@ enum Deed<'a> {
 }
 
 impl AwsOutbox {
-    /// The queues that the settings name.
+    /// The queues and timers that the settings name. Whoever has queues has timers too: what is ordered for later is put
+    /// into a queue by the Scheduler.
     pub fn new(
         sqs: Later<aws_sdk_sqs::Client>,
+        scheduler: Later<aws_sdk_scheduler::Client>,
         settings: OutboxSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { timers: None, sqs, settings, clock }
-    }
-
-    /// And the timers that they name.
-    #[must_use]
-    pub fn setting_timers(mut self, client: Later<aws_sdk_scheduler::Client>) -> Self {
-        if let Some(schedules) = self.settings.schedules.clone() {
-            self.timers = Some(Box::new(SchedulerTimers { client, schedules }));
-        }
-        self
+        let schedules = settings.schedules.clone();
+        Self { timers: SchedulerTimers { client: scheduler, schedules }, sqs, settings, clock }
     }
 
     async fn perform(&self, deed: Deed<'_>) -> Result<(), Unavailable> {
         match deed {
-            Deed::Schedule(schedule) => self.timers()?.set(schedule).await,
-            Deed::Cancel(name) => self.timers()?.cancel(name).await,
+            Deed::Schedule(schedule) => self.timers.set(schedule).await,
+            Deed::Cancel(name) => self.timers.cancel(name).await,
             Deed::Send(queue, batch) => self.send(queue, batch).await,
         }
     }
@@ -100,11 +93,6 @@ impl AwsOutbox {
             open = refused.iter().filter_map(|entry| entry.id().parse().ok()).collect();
         }
         Err(Unavailable(format!("the queue {} refused messages: {why}", queue.name())))
-    }
-
-    fn timers(&self) -> Result<&dyn SetTimers, Unavailable> {
-        let none = || Unavailable("this function sets no timers".to_owned());
-        self.timers.as_deref().ok_or_else(none)
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Unavailable> {

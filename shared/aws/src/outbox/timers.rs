@@ -1,11 +1,10 @@
-//! Timers as schedules. Who sets none holds nothing of this.
+//! Timers as schedules.
 //!
 //! The name is a schedule's identity. Each request has a client token of its own, which the SDK draws: one that followed from
 //! the name and the time would come again when an appointment is moved away and back, and a service that remembers it may
 //! answer without making anything (EventBridge Scheduler API Reference, `CreateSchedule`, `ClientToken`:
 //! <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 
-use async_trait::async_trait;
 use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
 use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
 use aws_sdk_scheduler::types::{
@@ -21,25 +20,15 @@ use crate::settings::Schedules;
 /// How often a schedule is made or brought up to date, while others make and delete it.
 const TRIES: usize = 3;
 
-/// Sets timers.
-#[async_trait]
-pub(super) trait SetTimers: Send + Sync {
-    /// Sets one, or brings the one of that name up to date.
-    async fn set(&self, schedule: &NewSchedule) -> Result<(), Unavailable>;
-
-    /// Calls one off; nothing is wrong if there is none.
-    async fn cancel(&self, name: &str) -> Result<(), Unavailable>;
-}
-
 /// Timers on EventBridge Scheduler.
 pub(super) struct SchedulerTimers {
     pub(super) client: Later<aws_sdk_scheduler::Client>,
     pub(super) schedules: Schedules,
 }
 
-#[async_trait]
-impl SetTimers for SchedulerTimers {
-    async fn set(&self, schedule: &NewSchedule) -> Result<(), Unavailable> {
+impl SchedulerTimers {
+    /// Sets one, or brings the one of that name up to date.
+    pub(super) async fn set(&self, schedule: &NewSchedule) -> Result<(), Unavailable> {
         for _ in 0..TRIES {
             if self.create(schedule).await? || self.update(schedule).await? {
                 return Ok(());
@@ -48,7 +37,8 @@ impl SetTimers for SchedulerTimers {
         Err(Unavailable("others make and delete the same timer".to_owned()))
     }
 
-    async fn cancel(&self, name: &str) -> Result<(), Unavailable> {
+    /// Calls one off; nothing is wrong if there is none.
+    pub(super) async fn cancel(&self, name: &str) -> Result<(), Unavailable> {
         let group = &self.schedules.group;
         let deleted = self.client.delete_schedule().name(name).group_name(group).send().await;
         match deleted.map_err(aws_sdk_scheduler::error::SdkError::into_service_error) {
@@ -57,9 +47,7 @@ impl SetTimers for SchedulerTimers {
             Err(error) => Err(failed("a timer was not cancelled", &error)),
         }
     }
-}
 
-impl SchedulerTimers {
     /// `false` if there is one of that name.
     async fn create(&self, schedule: &NewSchedule) -> Result<bool, Unavailable> {
         let made = self

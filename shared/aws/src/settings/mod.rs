@@ -107,8 +107,8 @@ pub struct Common {
 pub struct OutboxSettings {
     /// The queue of timers that are due.
     pub timers: String,
-    /// How timers are set, for who sets some.
-    pub schedules: Option<Schedules>,
+    /// How timers are set.
+    pub schedules: Schedules,
     /// The queue of transactional mail.
     pub transactional: Option<String>,
     /// The queue of marketing mail.
@@ -278,7 +278,7 @@ impl Settings for ApiSettings {
         let schedules = Schedules::read(reading);
         let outbox = OutboxSettings {
             timers: timers?,
-            schedules: Some(schedules?),
+            schedules: schedules?,
             transactional: None,
             marketing: None,
             calls: None,
@@ -304,7 +304,7 @@ impl Settings for EffectsSettings {
         let calls = reading.needed(names::CALLS_URL);
         let outbox = OutboxSettings {
             timers: timers?,
-            schedules: Some(schedules?),
+            schedules: schedules?,
             transactional: Some(transactional?),
             marketing: Some(marketing?),
             calls: Some(calls?),
@@ -345,7 +345,7 @@ impl Settings for StopCampaignSettings {
         let stop = reading.needed(names::STOP_URL)?;
         let outbox = OutboxSettings {
             timers: timers?,
-            schedules: Some(schedules?),
+            schedules: schedules?,
             transactional: Some(transactional?),
             marketing: Some(marketing?),
             calls: Some(calls?),

@@ -51,7 +51,7 @@ impl Platform {
     pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
         let orders = self.performed(images).await?;
         if !orders.is_empty() {
-            self.ports.outbox.dispatch(orders).await?;
+            self.order(orders).await?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ mod woken;
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::Platform;
-use crate::ports::Message;
+use crate::ports::{Message, Order, Queue};
 
 pub use contact_changed::ContactImage;
 pub(crate) use contact_changed::{KnownTags, StoredTag};
@@ -64,9 +64,8 @@ impl Platform {
     pub async fn handle_timer(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
-            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => {
-                Err(Error::Misdirected)
-            }
+            Message::Erase(contact) => self.sweep_erased(contact).await,
+            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) => Err(Error::Misdirected),
         }
     }
 
@@ -77,9 +76,9 @@ impl Platform {
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_delivery(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) => self.woken(wake).await,
+            Message::Wake(wake) if wake.is_delivery() => self.woken(wake).await,
             Message::Call(call) => self.call(call).await,
-            Message::Sweep(_) | Message::Erase(_) => Err(Error::Misdirected),
+            Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) => Err(Error::Misdirected),
         }
     }
 
@@ -94,5 +93,22 @@ impl Platform {
             Message::Erase(contact) => self.sweep_erased(contact).await,
             Message::Wake(_) | Message::Call(_) => Err(Error::Misdirected),
         }
+    }
+
+    /// Gives orders. Nobody orders what nobody takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misdirected`]; what the outbox answers.
+    pub(crate) async fn order(&self, orders: Vec<Order>) -> Result<(), Error> {
+        let is_taken = |order: &Order| match order {
+            Order::Schedule { message, .. } => Queue::Timers.takes(message),
+            Order::Send { queue, message, .. } => queue.takes(message),
+            Order::Cancel { .. } => true,
+        };
+        if !orders.iter().all(is_taken) {
+            return Err(Error::Misdirected);
+        }
+        Ok(self.ports.outbox.dispatch(orders).await?)
     }
 }

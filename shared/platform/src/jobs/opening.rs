@@ -265,7 +265,7 @@ impl Platform {
             }
         }
         if !orders.is_empty() {
-            self.ports.outbox.dispatch(orders).await?;
+            self.order(orders).await?;
         }
         self.change_catalog(|catalog| {
             catalog.open.retain(|job| !over.contains(&job.seq));

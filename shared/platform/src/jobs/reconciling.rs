@@ -70,7 +70,7 @@ impl Platform {
             });
         }
         if !orders.is_empty() {
-            self.ports.outbox.dispatch(orders).await?;
+            self.order(orders).await?;
         }
         Ok(outcomes)
     }

@@ -157,7 +157,7 @@ impl Turn<'_> {
     async fn go_on(&self, next: &mut Lane, at: Instant) -> Result<Done, Error> {
         next.turn = self.sweep.turn + 1;
         let sweep = Sweep { turn: next.turn, ..self.sweep.clone() };
-        self.platform.ports.outbox.dispatch(vec![self.platform.turn_order(sweep, at)]).await?;
+        self.platform.order(vec![self.platform.turn_order(sweep, at)]).await?;
         Ok(Done::Yes)
     }
 

@@ -1,0 +1,92 @@
+//! What a function may order, and what takes it: one table says it (`Queue::takes`), orders are held to it when they are
+//! given, and every handler refuses the rest.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use chrono::TimeDelta;
+use dacapo_engine::decide::Event;
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
+use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_platform::error::Error;
+use dacapo_platform::ports::{Call, Message, Queue, Sweep, Wake};
+use dacapo_platform::table::Query;
+use serde_json::json;
+
+/// One of each.
+fn messages(cloud: &Cloud) -> Vec<Message> {
+    let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
+    let wake = |event| {
+        let (contact, campaign) = (contact.clone(), campaign.clone());
+        Message::Wake(Wake { contact, campaign, event, purpose: None })
+    };
+    let call = Call {
+        contact: contact.clone(),
+        campaign: campaign.clone(),
+        run: 1,
+        step: 1,
+        version: 1,
+        element: ElementId::new("hook").unwrap(),
+    };
+    vec![
+        wake(Event::TimerDue { run: 1, step: 1, due: cloud.now() }),
+        wake(Event::RecheckDue { run: 1, due: cloud.now() }),
+        wake(Event::DeliveryDue { run: 1, step: 1 }),
+        Message::Call(call),
+        Message::Sweep(Sweep { job: 1, lane: 0, turn: 0, shown: false }),
+        Message::Erase(contact),
+    ]
+}
+
+#[tokio::test]
+async fn each_handler_takes_what_its_queue_takes_and_refuses_the_rest() {
+    let cloud = Cloud::new(Delivery::Once).await;
+    let platform = &cloud.platform;
+    for message in messages(&cloud) {
+        for queue in Queue::ALL {
+            let done = match queue {
+                Queue::Timers => platform.handle_timer(&message).await,
+                Queue::Transactional | Queue::Marketing | Queue::Calls => {
+                    platform.handle_delivery(&message).await
+                }
+                Queue::Sweeps => platform.handle_many(&message).await,
+            };
+            let refused = matches!(done, Err(Error::Misdirected));
+            // `deliver` works three queues off with one handler.
+            let of_deliver = [Queue::Transactional, Queue::Marketing, Queue::Calls];
+            let takes = match of_deliver.contains(&queue) {
+                true => of_deliver.iter().any(|queue| queue.takes(&message)),
+                false => queue.takes(&message),
+            };
+            assert_eq!(refused, !takes, "{queue:?} {message:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
+    let mut cloud = Cloud::new(Delivery::Once).await;
+    let body = json!({ "email": "ann@example.com", "tags": ["Lead"] }).to_string();
+    let (_, posted) = cloud.call("POST", "/v1/hooks/contact", &body).await;
+    let contact = ContactId::new(posted["contact_id"].as_str().unwrap()).unwrap();
+    cloud.until_idle().await;
+    let (status, answer) = cloud.call("DELETE", "/v1/contacts/email:ann@example.com", "").await;
+    assert_eq!(status, 204, "{answer}");
+    assert_eq!(cloud.outside.scheduled(), [Message::Erase(contact.clone())]);
+    cloud.until_idle().await;
+    // A worker that was late writes something about her once more.
+    let late =
+        cloud.platform.keys.history(&contact, cloud.now(), &CampaignId::new("p").unwrap(), 1, 0);
+    let body = dacapo_platform::table::Body::of(&json!({})).unwrap();
+    let item = dacapo_platform::table::Item::new(late, body);
+    let write = dacapo_platform::table::Write::put(item, dacapo_platform::table::Condition::Always);
+    cloud.platform.ports.table.write(vec![write], None).await.unwrap();
+    cloud.advance(cloud.now() + TimeDelta::hours(26)).await;
+    assert_eq!(cloud.outside.scheduled(), []);
+    let partition = cloud.platform.keys.tombstone(&contact).pk;
+    let left = cloud.platform.ports.table.query(Query::of(&partition).strong()).await.unwrap();
+    let left: Vec<&str> = left.items.iter().map(|item| item.key.sk.as_str()).collect();
+    assert_eq!(left, ["ERASED"], "nothing but the tombstone");
+    let aside = cloud.platform.keys.put_aside("x").pk;
+    let aside = cloud.platform.ports.table.query(Query::of(&aside).strong()).await.unwrap();
+    assert!(aside.items.is_empty(), "{:?}", aside.items);
+}
