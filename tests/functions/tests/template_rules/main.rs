@@ -10,6 +10,7 @@ mod costs;
 mod names;
 mod privileges;
 mod reading;
+mod references;
 mod settings;
 
 use std::collections::BTreeSet;
