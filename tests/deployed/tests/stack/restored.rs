@@ -34,7 +34,7 @@ const IN_THE_END: Patience = Patience::seconds(420);
 
 #[test]
 fn a_restored_table_goes_on_in_a_second_stack_once() {
-    let _beside_others = beside_others();
+    let beside_others = beside_others();
     let cloud = Cloud::start();
     let architecture = Stack::told().architecture().to_owned();
     let first = Stack::first(&cloud.url, &Parameters::in_haste(architecture, "info")).unwrap();
@@ -86,6 +86,8 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
         let schedules = second.schedules_of(&ben);
         if schedules.len() == 1 { Ok(()) } else { Err(format!("{schedules:?}")) }
     });
+    // From here on nothing but time passes: whoever has to be alone need not wait for that.
+    drop(beside_others);
     awaited(&second, ANN, IN_THE_END, &["Hello", "Reminder"]);
     // Whatever came twice has come by now.
     std::thread::sleep(std::time::Duration::from_secs(15));
