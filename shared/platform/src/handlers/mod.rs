@@ -56,7 +56,7 @@ impl Platform {
         }
     }
 
-    /// The same for [`Queue::Timers`](crate::ports::Queue::Timers).
+    /// The same for [`Queue::Timers`].
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Platform {
         }
     }
 
-    /// The same for [`Queue::Sweeps`](crate::ports::Queue::Sweeps).
+    /// The same for [`Queue::Sweeps`].
     ///
     /// # Errors
     ///
