@@ -96,7 +96,6 @@ pub struct MessageRecord {
     pub w: String,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 impl Platform {
     /// A message's record.
     ///

@@ -9,7 +9,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
 use dacapo_platform::ports::{Call, Message, Queue, Sweep, Wake};
-use dacapo_platform::table::Query;
+use dacapo_platform::table::{Body, Condition, Item, Query, Write};
 use serde_json::json;
 
 /// One of each.
@@ -53,9 +53,10 @@ async fn each_handler_takes_what_its_queue_takes_and_refuses_the_rest() {
             let refused = matches!(done, Err(Error::Misdirected));
             // `deliver` works three queues off with one handler.
             let of_deliver = [Queue::Transactional, Queue::Marketing, Queue::Calls];
-            let takes = match of_deliver.contains(&queue) {
-                true => of_deliver.iter().any(|queue| queue.takes(&message)),
-                false => queue.takes(&message),
+            let takes = if of_deliver.contains(&queue) {
+                of_deliver.iter().any(|queue| queue.takes(&message))
+            } else {
+                queue.takes(&message)
             };
             assert_eq!(refused, !takes, "{queue:?} {message:?}");
         }
@@ -76,9 +77,9 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     // A worker that was late writes something about her once more.
     let late =
         cloud.platform.keys.history(&contact, cloud.now(), &CampaignId::new("p").unwrap(), 1, 0);
-    let body = dacapo_platform::table::Body::of(&json!({})).unwrap();
-    let item = dacapo_platform::table::Item::new(late, body);
-    let write = dacapo_platform::table::Write::put(item, dacapo_platform::table::Condition::Always);
+    let body = Body::of(&json!({})).unwrap();
+    let item = Item::new(late, body);
+    let write = Write::put(item, Condition::Always);
     cloud.platform.ports.table.write(vec![write], None).await.unwrap();
     cloud.advance(cloud.now() + TimeDelta::hours(26)).await;
     assert_eq!(cloud.outside.scheduled(), []);

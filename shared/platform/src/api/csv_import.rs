@@ -114,7 +114,6 @@ struct Imported {
     warnings: Vec<RefusedRow>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
 /// A row with which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 struct RefusedRow {

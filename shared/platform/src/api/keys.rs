@@ -96,7 +96,7 @@ async fn create(
     let platform = &api.platform;
     let key = match once.unkept() {
         // A repeat must get the same key, which is kept nowhere: it follows from the account's secret.
-        Some(seed) => derived_key(&secret(&api).await?, seed),
+        Some(seed) => derived_key(&api.platform.secret().await?, seed),
         None => format!("{PREFIX}{}", platform.ports.chance.text(LENGTH)),
     };
     let hash = sha256(&key);
@@ -119,19 +119,6 @@ async fn create(
     };
     let answer = NewKey { shape: KeyShape::of(&hash, &stored), key };
     Answer::new(StatusCode::CREATED, &answer)
-}
-
-/// The account's secret, made if need be.
-async fn secret(api: &Api) -> Result<String, Problem> {
-    let platform = &api.platform;
-    platform
-        .change_catalog(|catalog| {
-            if catalog.secret.is_empty() {
-                catalog.secret = platform.ports.chance.text(LENGTH);
-            }
-            Ok::<_, Problem>((catalog.secret.clone(), Vec::new()))
-        })
-        .await
 }
 
 /// The key that follows from a seed, for whoever has the secret.
