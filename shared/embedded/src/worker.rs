@@ -263,7 +263,7 @@ impl Work {
             let work = Arc::clone(self);
             async move {
                 for image in images {
-                    match work.platform.contact_changed(&image).await {
+                    match Box::pin(work.platform.contact_changed(&image)).await {
                         Err(error) if error.answer() == Answer::Page => {
                             tracing::error!(%error, "a change that nobody can read was put aside");
                             work.put_aside(image.new.map(|item| item.body)).await?;
@@ -277,7 +277,7 @@ impl Work {
         let performed = side_by_side(enrollments.into_values().map(|images| {
             let work = Arc::clone(self);
             async move {
-                match work.platform.enrollments_committed(&images).await {
+                match Box::pin(work.platform.enrollments_committed(&images)).await {
                     Err(error) if error.answer() == Answer::Page => work.one_by_one(images).await,
                     other => other,
                 }
@@ -428,7 +428,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message) -> Result<Done, Error> {
-        match self.platform.handle(message).await {
+        match Box::pin(self.platform.handle(message)).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
                 self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;

@@ -14,10 +14,6 @@ const VERSION: &str = "2";
 /// Stands in the header of every store, so that what else may be in a file of its name is told from it: "daCa".
 pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"daCa");
 
-/// The name under which it is noted that the store has overwritten what was deleted from its beginning, or since it was
-/// rebuilt.
-const OVERWRITES: &str = "overwrites";
-
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -83,8 +79,9 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", 256 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // What is deleted or overwritten is not left behind in pages that are free, or free in part.
-    connection.pragma_update(None, "secure_delete", "ON")?;
+    // What is deleted or overwritten is not left behind in pages that go on being used. `ON` would write pages that become
+    // free once more, a fifth of all that is written; those go when the file is rebuilt (`scrub`).
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =
         transaction.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")?.exists([])?;
@@ -106,17 +103,7 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
                 .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])?;
         }
     }
-    let is_clean = rows::meta(&transaction, OVERWRITES)?.is_some();
-    if !is_clean {
-        transaction.execute("INSERT INTO meta (name, value) VALUES (?1, '1')", [OVERWRITES])?;
-    }
     transaction.commit()?;
-    if is_store && !is_clean {
-        tracing::info!("the store is rebuilt once: versions before left in it what was deleted");
-        if let Err(error) = super::scrub::rebuild(&connection) {
-            tracing::warn!(%error, "the store was not rebuilt; the next erasure does it");
-        }
-    }
     // From here on the log is flushed by who waits for it, and by whoever carries it over into the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)

@@ -3,8 +3,8 @@
 //! | where it could be | what is done |
 //! |---|---|
 //! | the feed, which tells of every change with what was there before | trimmed up to what every consumer is done with |
-//! | a row's place, a free page | overwritten with zeros when it is deleted (`secure_delete`) |
-//! | a gap in a page, from which SQLite has moved a row to another page | the file is rebuilt (`VACUUM`) |
+//! | a row's place in a page that is used | overwritten with zeros when it is deleted (`secure_delete = FAST`) |
+//! | a free page; a gap in a page, from which SQLite has moved a row to another page | the file is rebuilt (`VACUUM`) |
 //! | the log | carried over and cut to nothing |
 //!
 //! Rebuilding takes about a second for 50 MB, during which nobody writes. So a file of up to [`SMALL`] is rebuilt at
@@ -92,7 +92,7 @@ fn is_due(connection: &Connection, now: Instant) -> rusqlite::Result<bool> {
 }
 
 /// Writes the whole file anew, without gaps.
-pub(super) fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
+fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
     // A large copy has no place in memory.
     connection.pragma_update(None, "temp_store", "FILE")?;
     let rebuilt = connection.execute_batch("VACUUM");

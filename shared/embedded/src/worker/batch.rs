@@ -98,7 +98,8 @@ impl Drop for AtWork<'_> {
     }
 }
 
-/// Lets contacts go side by side, over all cores. The first failure is answered when all are through.
+/// Lets contacts go side by side, over all cores. The first failure is answered when all are through. A task is copied
+/// several times before and after it runs: what is large is put into a box where it is begun.
 pub(super) async fn side_by_side<F>(contacts: impl Iterator<Item = F>) -> Result<(), Error>
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,

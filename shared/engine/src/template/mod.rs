@@ -7,6 +7,7 @@
 
 mod bounds;
 mod budget;
+mod compiled;
 mod dates;
 mod filters;
 mod guards;
@@ -151,10 +152,10 @@ fn rendered(
     if source.len() > budget.source() {
         return Err(RenderError::SourceTooLong(budget.source()));
     }
-    bounds::check(source).map_err(RenderError::Invalid)?;
     let environment = environment(budget);
     let invalid = |error: &minijinja::Error| RenderError::Invalid(problem(error, source));
-    let template = environment.template_from_str(source).map_err(|error| invalid(&error))?;
+    let kept = compiled::of(source).map_err(RenderError::Invalid)?;
+    let template = kept.get_template(compiled::NAME).map_err(|error| invalid(&error))?;
     let compiled = machinery::get_compiled_template(&template);
     let instructions = guards::guarded(&compiled.instructions);
     let blocks = BTreeMap::new();

@@ -1,0 +1,90 @@
+//! Compiled templates, kept by their text: the same few are rendered for every contact.
+//!
+//! Each thread keeps its own, so that nobody waits. It promises that what it answers is within the bounds of
+//! [`super::bounds`], and that what it keeps is bounded: so many bytes of templates, of which the compiled form takes some
+//! ten times as much. When that is full it begins anew.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use minijinja::Environment;
+
+use super::{TemplateProblem, bounds, problem};
+
+/// The longest template that is kept, in bytes.
+const LONGEST_KEPT: usize = 16 * 1024;
+
+/// How many bytes of templates a thread keeps.
+const MOST_KEPT: usize = 256 * 1024;
+
+/// What a compiled template is called within its environment; no other is in it.
+pub(super) const NAME: &str = "<string>";
+
+/// Templates, each in an environment of its own that is asked for nothing but its instructions.
+#[derive(Default)]
+struct Kept {
+    bytes: usize,
+    by_source: HashMap<String, Rc<Environment<'static>>>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// An environment with this template in it, as [`NAME`].
+pub(super) fn of(source: &str) -> Result<Rc<Environment<'static>>, TemplateProblem> {
+    if let Some(known) = KEPT.with_borrow(|kept| kept.by_source.get(source).map(Rc::clone)) {
+        return Ok(known);
+    }
+    bounds::check(source)?;
+    let mut environment = Environment::empty();
+    environment
+        .add_template_owned(NAME, source.to_owned())
+        .map_err(|error| problem(&error, source))?;
+    let compiled = Rc::new(environment);
+    if source.len() <= LONGEST_KEPT {
+        KEPT.with_borrow_mut(|kept| kept.keep(source, &compiled));
+    }
+    Ok(compiled)
+}
+
+impl Kept {
+    fn keep(&mut self, source: &str, compiled: &Rc<Environment<'static>>) {
+        if self.bytes + source.len() > MOST_KEPT {
+            *self = Self::default();
+        }
+        if self.by_source.insert(source.to_owned(), Rc::clone(compiled)).is_none() {
+            self.bytes += source.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut kept = Kept::default();
+        let compiled = Rc::new(Environment::empty());
+        let longest = "x".repeat(LONGEST_KEPT - 8);
+        for n in 0..200 {
+            kept.keep(&format!("{n:08}{longest}"), &compiled);
+            assert!(kept.bytes <= MOST_KEPT);
+            assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_KEPT);
+        }
+        kept.keep(&format!("{:08}{longest}", 199), &compiled);
+        assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_KEPT, "counted twice");
+    }
+
+    #[test]
+    fn a_template_is_compiled_once_and_a_wrong_one_is_not_kept() {
+        let once = of("compiled once: {{ contact.first_name }}").unwrap();
+        let again = of("compiled once: {{ contact.first_name }}").unwrap();
+        assert!(Rc::ptr_eq(&once, &again));
+        let wrong = "kept wrong: {{ contact. }}";
+        assert!(of(wrong).is_err() && of(wrong).is_err());
+        assert!(KEPT.with_borrow(|kept| !kept.by_source.contains_key(wrong)));
+    }
+}
