@@ -35,13 +35,15 @@ pub enum Metric {
     Undecided,
     /// What nobody could read, and was put aside.
     PutAside,
+    /// Reads and writes that the table put off, after all tries.
+    Throttled,
     /// How many writes of campaigns led to a write (R42).
     CausalDepth,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
@@ -55,6 +57,7 @@ impl Metric {
         Self::Held,
         Self::Undecided,
         Self::PutAside,
+        Self::Throttled,
         Self::CausalDepth,
     ];
 
@@ -74,6 +77,7 @@ impl Metric {
             Self::Held => "held",
             Self::Undecided => "undecided",
             Self::PutAside => "put_aside",
+            Self::Throttled => "throttled",
             Self::CausalDepth => "causal_depth",
         }
     }

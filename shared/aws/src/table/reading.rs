@@ -11,7 +11,7 @@ use dacapo_platform::table::{
 };
 
 use super::attributes::{self, Attributes, INDEX_PK, INDEX_SK, PK, SK, of_key, text, to_item};
-use super::failure::{of_read, of_unreadable};
+use super::failure::{of_read, of_unreadable, throttled};
 use super::units::Verb;
 use super::{DynamoTable, INDEX};
 
@@ -96,7 +96,7 @@ impl DynamoTable {
                 return Ok(found);
             }
         }
-        Err(TableError::Throttled)
+        Err(throttled())
     }
 
     pub(super) async fn page(&self, query: &Query<'_>) -> Result<Page<Item>, TableError> {

@@ -16,7 +16,7 @@ use dacapo_platform::table::{Condition, Consistency, Item, Key, TableError, Writ
 
 use super::DynamoTable;
 use super::attributes::{Attributes, INDEX_PK, INDEX_SK, of_item, of_key, text, to_item};
-use super::failure::{Lost, of_unreadable, of_write};
+use super::failure::{Lost, of_unreadable, of_write, throttled};
 
 /// Condition that failed: the item as it stands comes with the answer.
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -283,7 +283,7 @@ fn of_cancelled(cancelled: &TransactionCanceledException) -> TableError {
         return TableError::Invalid(invalid.message().unwrap_or("no reason was given").to_owned());
     }
     if code("ThrottlingError").or(code("ProvisionedThroughputExceeded")).is_some() {
-        return TableError::Throttled;
+        return throttled();
     }
     if code("TransactionConflict").is_some() {
         return TableError::Contended;

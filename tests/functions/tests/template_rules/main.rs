@@ -269,6 +269,10 @@ fn what_comes_in_masses_is_bounded_by_parameters() {
     let routes = &template.properties("Stage")["DefaultRouteSettings"];
     assert_eq!(referred(&routes["ThrottlingRateLimit"]), Some("RequestRate"));
     assert_eq!(referred(&routes["ThrottlingBurstLimit"]), Some("RequestBurst"));
+    let own = &template.properties("Stage")["RouteSettings"];
+    let unsubscribing = template.properties("UnsubscribeRoute")["RouteKey"].as_str().unwrap();
+    assert_eq!(own[unsubscribing], *routes, "a flood of posts takes no unsubscription away");
+    assert_eq!(template.0["Resources"]["Stage"]["DependsOn"], "UnsubscribeRoute");
     for (function, parameter) in
         [(Function::Webhook, "WebhookReserved"), (Function::Api, "ApiReserved")]
     {
@@ -276,6 +280,17 @@ fn what_comes_in_masses_is_bounded_by_parameters() {
         assert_eq!(referred(&block["ReservedConcurrentExecutions"]), Some(parameter));
         assert_eq!(template.0["Parameters"][parameter]["Default"], 0, "a small account has none");
     }
+}
+
+#[test]
+fn a_drill_sends_nothing() {
+    let template = Template::read();
+    let mappings = template.resources("AWS::Lambda::EventSourceMapping").into_iter();
+    for (name, mapping) in mappings {
+        let sends = referred(&mapping["FunctionName"]) == Some("DeliverFunction");
+        assert_eq!(referred(&mapping["Enabled"]), sends.then_some("Sending"), "{name}");
+    }
+    assert_eq!(template.0["Parameters"]["Sending"]["Default"], "true");
 }
 
 #[test]

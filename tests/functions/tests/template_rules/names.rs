@@ -19,8 +19,9 @@ const LONGEST_FUNCTION: usize = 64;
 const BEHIND: usize = 13;
 
 /// Where a name of the template's own stands, and how long it may be.
-const LIMITS: [(&str, usize); 5] = [
+const LIMITS: [(&str, usize); 6] = [
     ("HttpApi/Name", 128),
+    ("HttpApiLogs/LogGroupName", 512),
     ("Schedules/Name", 64),
     ("Overview/DashboardName", 255),
     ("Sampling/SamplingRule/RuleName", 32),
