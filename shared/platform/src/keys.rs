@@ -117,6 +117,9 @@ impl Keys {
     /// How the sort keys of messages begin.
     pub const MESSAGES: &str = "M";
 
+    /// The sort key behind the last message's.
+    pub(crate) const BEHIND_MESSAGES: &str = "M$";
+
     /// A call of a webhook.
     pub fn call(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
         let sk = format!("{}{campaign}#{run:06}#{step:06}", Self::CALLS);

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use dacapo_aws::settings::Function;
 use dacapo_aws::table::DynamoTable;
 use dacapo_engine::ids::{AccountId, ContactId};
-use dacapo_functions_tests::measure;
 use dacapo_functions_tests::rie::{Rie, bootstrap};
-use dacapo_functions_tests::samples::{Sample, all, campaign};
+use dacapo_functions_tests::samples::{KEY, Sample, all, campaign};
 use dacapo_functions_tests::stack::{GROUP, Stack};
+use dacapo_functions_tests::{events, measure};
+use dacapo_platform::api::LARGEST_ANSWER;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::table::{Consistency, Query, Table as _};
 use serde_json::{Value, json};
@@ -169,6 +171,69 @@ async fn every_function_does_with_its_samples_what_it_is_for() {
     assert_eq!(bounced.contact().await["suppressed"], "bounced", "{}", bounced.log);
 
     assert_eq!(open, [] as [&str; 0], "samples that nobody has played");
+}
+
+/// How many fields of quotation marks a contact can have: they are twice as long where they are stored.
+const FIELDS: usize = 47;
+
+#[tokio::test]
+async fn pages_of_contacts_full_of_quotes_are_handed_over_and_lead_to_everybody_once() {
+    let stack = Stack::start().await;
+    stack.table("quotes", &[]).await;
+    let settings = stack.settings(Function::Api, "quotes").await;
+    let settings: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let rie = Rie::start("api", &settings).await;
+    let call = async |method: &str, path: &str, body: &str| {
+        let headers = [("x-api-key", KEY), ("content-type", "application/json")];
+        let answer = rie.answer(&events::http(method, path, &headers, body).to_string()).await;
+        assert!(answer.len() <= LARGEST_ANSWER, "{method} {path}: {}", answer.len());
+        // In the place of an answer that is too long the emulator gives an error without a status.
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let status = answer["statusCode"].as_u64();
+        assert!(status.is_some_and(|status| status < 300), "{method} {path}: {}", rie.log());
+        answer
+    };
+    for n in 0..FIELDS {
+        call("PUT", &format!("/v1/fields/f{n}"), "{\"type\":\"text\"}").await;
+    }
+    let quotes = format!("x{}x", "\"".repeat(4_094));
+    let fields: Value = (0..FIELDS).map(|n| (format!("f{n}"), json!(quotes))).collect();
+    let mut posted = BTreeSet::new();
+    for n in 0..12 {
+        let body = json!({ "email": format!("p{n}@example.com"), "fields": fields }).to_string();
+        let made = call("POST", "/v1/contacts", &body).await;
+        let made: Value = serde_json::from_str(made["body"].as_str().unwrap()).unwrap();
+        posted.insert(made["id"].as_str().unwrap().to_owned());
+    }
+    let (mut listed, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = call("GET", &format!("/v1/contacts?limit=200{cursor}"), "").await;
+        let page: Value = serde_json::from_str(page["body"].as_str().unwrap()).unwrap();
+        for contact in page["items"].as_array().unwrap() {
+            assert_eq!(contact["fields"], fields);
+            listed.push(contact["id"].as_str().unwrap().to_owned());
+        }
+        pages += 1;
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, Vec::from_iter(posted.clone()), "everybody once, in {pages} pages");
+    assert!(pages > 1, "together they are 9 MB");
+    let (mut rows, mut parts, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let part = call("GET", &format!("/v1/contacts/export?limit=10000{cursor}"), "").await;
+        let mut file = csv::Reader::from_reader(part["body"].as_str().unwrap().as_bytes());
+        for row in file.records().map(Result::unwrap) {
+            assert_eq!(row.iter().filter(|cell| *cell == quotes).count(), FIELDS);
+            rows.push(row[0].to_owned());
+        }
+        parts += 1;
+        let Some(next) = part["headers"]["dacapo-next-cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(rows, Vec::from_iter(posted), "everybody once, in {parts} parts");
+    assert!(parts > 1, "together they are 9 MB");
 }
 
 #[tokio::test]

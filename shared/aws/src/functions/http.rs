@@ -1,18 +1,21 @@
 //! HTTP by API Gateway: an HTTP API's event (payload 2.0) becomes a request to the router, and its answer an answer.
+//!
+//! An answer that Lambda would not hand over never leaves: API Gateway would answer 502 in its place, and nobody would know
+//! why. The API ends its pages before that ([`LARGEST_ANSWER`]); if it did not, a problem is answered that says so.
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dacapo_platform::api::{InOnePiece, LARGEST_ANSWER, Problem, carried};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use super::Failure;
-
-/// The largest answer that Lambda hands over, in bytes.
-const LARGEST: usize = 6 * 1024 * 1024;
 
 /// A call.
 #[derive(Debug, Deserialize)]
@@ -78,7 +81,7 @@ fn request(call: Call) -> Result<Request<Body>, String> {
         Some(body) => body.into_bytes(),
         None => Vec::new(),
     };
-    let mut request = Request::builder().method(method).uri(uri);
+    let mut request = Request::builder().method(method).uri(uri).extension(InOnePiece);
     if let Some(headers) = request.headers_mut() {
         for (name, value) in &call.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -117,9 +120,35 @@ fn in_uri(text: &str, neither: &[u8]) -> String {
     written
 }
 
+/// The answer as the gateway wants it; in the place of one that Lambda would not hand over, a problem that says so.
 async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
+    let bytes = match written(response).await? {
+        Written::Answer(answer) => return Ok(answer),
+        Written::TooLong(bytes) => bytes,
+    };
+    tracing::error!(answer.bytes = bytes, bound.bytes = LARGEST_ANSWER, "an answer is too long");
+    match written(Problem::too_long().into_response()).await? {
+        Written::Answer(answer) => Ok(answer),
+        Written::TooLong(_) => Err(Failure("an answer is too long to say so".to_owned())),
+    }
+}
+
+/// What came of writing an answer.
+enum Written {
+    Answer(Value),
+    /// It has so many bytes, or more.
+    TooLong(usize),
+}
+
+async fn written(response: Response<Body>) -> Result<Written, Failure> {
     let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, LARGEST).await.map_err(|error| Failure(error.to_string()))?;
+    let bytes = match Limited::new(body, LARGEST_ANSWER).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Ok(Written::TooLong(LARGEST_ANSWER));
+        }
+        Err(error) => return Err(Failure(error.to_string())),
+    };
     let mut headers = Map::new();
     let mut cookies = Vec::new();
     for name in parts.headers.keys() {
@@ -138,13 +167,18 @@ async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
     let mut answer = json!({
         "statusCode": parts.status.as_u16(),
         "headers": headers,
-        "body": body,
+        "body": "",
         "isBase64Encoded": encoded,
     });
     if !cookies.is_empty() {
         answer["cookies"] = cookies.into();
     }
-    Ok(answer)
+    let long = answer.to_string().len() + carried(body.as_bytes());
+    if long > LARGEST_ANSWER {
+        return Ok(Written::TooLong(long));
+    }
+    answer["body"] = body.into();
+    Ok(Written::Answer(answer))
 }
 
 #[cfg(test)]

@@ -147,13 +147,13 @@ pub fn effects(settings: &EffectsSettings) -> Started {
 
 /// `timer`
 pub fn timer(settings: &TimerSettings) -> Started {
-    Parts { queues: vec![settings.timers.clone()], ..Parts::of(&settings.common) }
+    Parts { queues: settings.queues.clone(), ..Parts::of(&settings.common) }
         .started(Function::Timer, &[Service::DynamoDb, Service::Sqs])
 }
 
 /// `stop-campaign`
 pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
-    Parts { queues: vec![settings.stop.clone()], ..Parts::of(&settings.common) }
+    Parts { queues: settings.queues.clone(), ..Parts::of(&settings.common) }
         .with_outbox(&settings.outbox)
         .started(Function::StopCampaign, &[Service::DynamoDb, Service::Sqs])
 }
@@ -171,7 +171,7 @@ pub fn deliver(settings: &DeliverSettings) -> Started {
     Parts {
         mailer: Arc::new(mailer),
         caller: Arc::new(caller),
-        queues: settings.queues.to_vec(),
+        queues: settings.queues.clone(),
         public_url: settings.public_url.clone(),
         defaults: Defaults { sender: settings.sender.clone(), restart_delay: None },
         ..parts

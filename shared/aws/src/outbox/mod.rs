@@ -46,8 +46,7 @@ enum Deed<'a> {
 }
 
 impl AwsOutbox {
-    /// The queues and timers that the settings name. Whoever has queues has timers too: what is ordered for later is put
-    /// into a queue by the Scheduler.
+    /// The queues and timers that the settings name: those of [`Function::orders`](crate::settings::Function::orders).
     pub fn new(
         sqs: Later<aws_sdk_sqs::Client>,
         scheduler: Later<aws_sdk_scheduler::Client>,
@@ -96,16 +95,11 @@ impl AwsOutbox {
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Unavailable> {
-        let url = match queue {
-            Queue::Timers => Some(&self.settings.timers),
-            Queue::Transactional => self.settings.transactional.as_ref(),
-            Queue::Marketing => self.settings.marketing.as_ref(),
-            Queue::Calls => self.settings.calls.as_ref(),
-            Queue::Sweeps => self.settings.stop.as_ref(),
-        };
-        let none =
-            || Unavailable(format!("this function sends nothing to the queue {}", queue.name()));
-        url.map(String::as_str).ok_or_else(none)
+        let mut queues = self.settings.queues.iter();
+        let found = queues.find(|(one, _)| *one == queue).map(|(_, url)| url.as_str());
+        found.ok_or_else(|| {
+            Unavailable(format!("this function sends nothing to the queue {}", queue.name()))
+        })
     }
 }
 

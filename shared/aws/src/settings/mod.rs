@@ -1,71 +1,26 @@
 //! What the functions are told: the one place of the AWS side that reads the environment.
 //!
-//! A function reads only what it uses. What is missing or wrong is said in one message, all of it.
+//! A function reads only what it uses: of queues and timers, what [`Function`] says that it orders and works off. What is
+//! missing or wrong is said in one message, all of it.
 //! [`VARIABLES`] has every name with what it is for; `docs/settings.md` shows it to people.
 
+mod functions;
 mod reading;
 mod variables;
 
 use std::time::Duration;
 
 use dacapo_engine::campaign::format::Sender;
+use dacapo_platform::ports::Queue;
 
+pub use functions::Function;
 use reading::Reading;
 pub use reading::{Environment, Incomplete};
 use variables as names;
-pub use variables::{VARIABLES, Variable, read_by};
+pub use variables::{VARIABLES, Variable, read_by, url_of};
 
 /// How many batches of each mail queue are worked on at once where nobody has said it: as the template has it.
 const MAIL_CONCURRENCY: u32 = 10;
-
-/// The functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Function {
-    /// Takes posts from outside.
-    Webhook,
-    /// Answers the rest of the API.
-    Api,
-    /// Decides what follows from changes of contacts.
-    TagChange,
-    /// Performs what was decided.
-    Effects,
-    /// Wakes enrollments whose timers are due.
-    Timer,
-    /// Works on many contacts, page by page.
-    StopCampaign,
-    /// Sends mail and calls webhooks.
-    Deliver,
-    /// Hears from the mail service.
-    Feedback,
-}
-
-impl Function {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Webhook,
-        Self::Api,
-        Self::TagChange,
-        Self::Effects,
-        Self::Timer,
-        Self::StopCampaign,
-        Self::Deliver,
-        Self::Feedback,
-    ];
-
-    /// Its name: that of its folder, its bootstrap and its block in the template.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Api => "api",
-            Self::TagChange => "tag-change",
-            Self::Effects => "effects",
-            Self::Timer => "timer",
-            Self::StopCampaign => "stop-campaign",
-            Self::Deliver => "deliver",
-            Self::Feedback => "feedback",
-        }
-    }
-}
 
 /// How AWS is reached. In Lambda the credentials are those of the function's role; an instance does not outlive them.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,21 +57,13 @@ pub struct Common {
     pub access: Access,
 }
 
-/// What an outbox reads. A queue that a function never sends to has no URL there.
+/// What an outbox reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxSettings {
-    /// The queue of timers that are due.
-    pub timers: String,
+    /// The queues that the function sends to, and their URLs.
+    pub queues: Vec<(Queue, String)>,
     /// How timers are set.
     pub schedules: Schedules,
-    /// The queue of transactional mail.
-    pub transactional: Option<String>,
-    /// The queue of marketing mail.
-    pub marketing: Option<String>,
-    /// The queue of webhooks to call.
-    pub calls: Option<String>,
-    /// The queue of work on many contacts.
-    pub stop: Option<String>,
 }
 
 /// How timers are set.
@@ -170,8 +117,8 @@ pub struct EffectsSettings {
 pub struct TimerSettings {
     /// What every function reads.
     pub common: Common,
-    /// Its own queue.
-    pub timers: String,
+    /// The URLs of the queues that it works off.
+    pub queues: Vec<String>,
 }
 
 /// What `stop-campaign` reads.
@@ -181,8 +128,8 @@ pub struct StopCampaignSettings {
     pub common: Common,
     /// Timers and queues.
     pub outbox: OutboxSettings,
-    /// Its own queue.
-    pub stop: String,
+    /// The URLs of the queues that it works off.
+    pub queues: Vec<String>,
 }
 
 /// What `deliver` reads.
@@ -198,8 +145,8 @@ pub struct DeliverSettings {
     pub configuration_set: Option<String>,
     /// How many batches of each mail queue are worked on at once at most.
     pub mail_concurrency: u32,
-    /// Its own queues: transactional mail, marketing mail, webhooks.
-    pub queues: [String; 3],
+    /// The URLs of the queues that it works off.
+    pub queues: Vec<String>,
 }
 
 /// Settings of a function.
@@ -251,6 +198,24 @@ impl Schedules {
     }
 }
 
+impl OutboxSettings {
+    fn read(reading: &mut Reading<'_>, function: Function) -> Option<Self> {
+        let queues =
+            function.orders().iter().map(|queue| Some((*queue, reading.needed(url_of(*queue))?)));
+        // All that is missing is noted, so nobody stops at the first.
+        let queues: Vec<Option<(Queue, String)>> = queues.collect();
+        let schedules = Schedules::read(reading);
+        Some(Self { queues: queues.into_iter().collect::<Option<_>>()?, schedules: schedules? })
+    }
+}
+
+/// The URLs of the queues that a function works off.
+fn worked_off(reading: &mut Reading<'_>, function: Function) -> Option<Vec<String>> {
+    let urls = function.works_off().iter().map(|queue| reading.needed(url_of(*queue)));
+    let urls: Vec<Option<String>> = urls.collect();
+    urls.into_iter().collect()
+}
+
 impl Settings for WebhookSettings {
     const FUNCTION: Function = Function::Webhook;
 
@@ -273,18 +238,8 @@ impl Settings for ApiSettings {
         let admin_key = reading.optional(names::ADMIN_KEY);
         let sender = reading.parsed(names::SENDER, reading::sender);
         let restart_delay = reading.parsed(names::RESTART_DELAY, reading::seconds);
-        let timers = reading.needed(names::TIMERS_URL);
-        let stop = reading.needed(names::STOP_URL);
-        let schedules = Schedules::read(reading);
-        let outbox = OutboxSettings {
-            timers: timers?,
-            schedules: schedules?,
-            transactional: None,
-            marketing: None,
-            calls: None,
-            stop: Some(stop?),
-        };
-        Some(Self { common: common?, admin_key, sender, restart_delay, outbox })
+        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
+        Some(Self { common: common?, admin_key, sender, restart_delay, outbox: outbox? })
     }
 
     fn common(&self) -> &Common {
@@ -297,20 +252,8 @@ impl Settings for EffectsSettings {
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
-        let timers = reading.needed(names::TIMERS_URL);
-        let schedules = Schedules::read(reading);
-        let transactional = reading.needed(names::TRANSACTIONAL_URL);
-        let marketing = reading.needed(names::MARKETING_URL);
-        let calls = reading.needed(names::CALLS_URL);
-        let outbox = OutboxSettings {
-            timers: timers?,
-            schedules: schedules?,
-            transactional: Some(transactional?),
-            marketing: Some(marketing?),
-            calls: Some(calls?),
-            stop: None,
-        };
-        Some(Self { common: common?, outbox })
+        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
+        Some(Self { common: common?, outbox: outbox? })
     }
 
     fn common(&self) -> &Common {
@@ -323,8 +266,8 @@ impl Settings for TimerSettings {
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
-        let timers = reading.needed(names::TIMERS_URL);
-        Some(Self { common: common?, timers: timers? })
+        let queues = worked_off(reading, Self::FUNCTION);
+        Some(Self { common: common?, queues: queues? })
     }
 
     fn common(&self) -> &Common {
@@ -337,21 +280,9 @@ impl Settings for StopCampaignSettings {
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
-        let timers = reading.needed(names::TIMERS_URL);
-        let schedules = Schedules::read(reading);
-        let transactional = reading.needed(names::TRANSACTIONAL_URL);
-        let marketing = reading.needed(names::MARKETING_URL);
-        let calls = reading.needed(names::CALLS_URL);
-        let stop = reading.needed(names::STOP_URL)?;
-        let outbox = OutboxSettings {
-            timers: timers?,
-            schedules: schedules?,
-            transactional: Some(transactional?),
-            marketing: Some(marketing?),
-            calls: Some(calls?),
-            stop: Some(stop.clone()),
-        };
-        Some(Self { common: common?, outbox, stop })
+        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
+        let queues = worked_off(reading, Self::FUNCTION);
+        Some(Self { common: common?, outbox: outbox?, queues: queues? })
     }
 
     fn common(&self) -> &Common {
@@ -369,10 +300,7 @@ impl Settings for DeliverSettings {
         let configuration_set = reading.optional(names::CONFIGURATION_SET);
         let mail_concurrency = reading.parsed(names::MAIL_CONCURRENCY, reading::at_once);
         let mail_concurrency = mail_concurrency.unwrap_or(MAIL_CONCURRENCY);
-        let transactional = reading.needed(names::TRANSACTIONAL_URL);
-        let marketing = reading.needed(names::MARKETING_URL);
-        let calls = reading.needed(names::CALLS_URL);
-        let queues = [transactional?, marketing?, calls?];
+        let queues = worked_off(reading, Self::FUNCTION);
         let public_url = public_url?.trim_end_matches('/').to_owned();
         Some(Self {
             common: common?,
@@ -380,7 +308,7 @@ impl Settings for DeliverSettings {
             sender,
             configuration_set,
             mail_concurrency,
-            queues,
+            queues: queues?,
         })
     }
 

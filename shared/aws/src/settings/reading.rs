@@ -70,7 +70,8 @@ impl<'a> Reading<'a> {
     /// A value that must be there.
     pub(super) fn needed(&mut self, name: &'static str) -> Option<String> {
         let value = self.optional(name);
-        if value.is_none() {
+        // Who sends to its own queue asks for it twice.
+        if value.is_none() && !self.missing.contains(&name) {
             self.missing.push(name);
         }
         value

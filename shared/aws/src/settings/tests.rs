@@ -91,11 +91,14 @@ fn every_function_reads_just_what_the_table_says() {
 /// The table of `docs/settings.md`.
 fn shown() -> String {
     let mut shown = String::from("| variable | read by | is |\n|---|---|---|\n");
-    for Variable { name, about, optional, read_by } in VARIABLES {
+    for Variable { name, about, optional, is_read_by } in VARIABLES {
+        let readers = Function::ALL.into_iter().filter(|function| is_read_by(*function));
         let readers: Vec<String> =
-            read_by.iter().map(|function| format!("`{}`", function.name())).collect();
-        let readers =
-            if read_by.len() == 8 { "every function".to_owned() } else { readers.join(", ") };
+            readers.map(|function| format!("`{}`", function.name())).collect();
+        let readers = match readers.len() {
+            all if all == Function::ALL.len() => "every function".to_owned(),
+            _ => readers.join(", "),
+        };
         let optional = if *optional { " *Optional.*" } else { "" };
         shown += &format!("| `{name}` | {readers} | {about}{optional} |\n");
     }
@@ -107,4 +110,28 @@ fn people_see_the_same_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
     let document = std::fs::read_to_string(path).unwrap();
     assert!(document.contains(&shown()), "docs/settings.md is to say:\n\n{}", shown());
+}
+
+#[test]
+fn whoever_orders_anything_sets_timers() {
+    for function in Function::ALL {
+        // What is ordered for later is put into a queue by the Scheduler: an outbox has both.
+        assert_eq!(function.sets_timers(), !function.orders().is_empty(), "{}", function.name());
+    }
+}
+
+#[test]
+fn every_queue_is_worked_off_by_one_function() {
+    for queue in Queue::ALL {
+        let mut workers =
+            Function::ALL.into_iter().filter(|function| function.works_off().contains(&queue));
+        assert!(workers.next().is_some() && workers.next().is_none(), "{}", queue.name());
+    }
+}
+
+#[test]
+fn a_queue_that_is_missing_is_said_once() {
+    let wrong = StopCampaignSettings::from_environment(&Environment::of(COMMON)).unwrap_err();
+    let stop = wrong.missing.iter().filter(|name| **name == "DACAPO_STOP_QUEUE_URL");
+    assert_eq!(stop.count(), 1, "it sends to its own queue, and works it off: {wrong}");
 }

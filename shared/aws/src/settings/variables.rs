@@ -1,10 +1,12 @@
 //! The variables: their names, what each is for, and which functions read it. `docs/settings.md` shows the same table, and
 //! a test compares the two.
 
+use dacapo_platform::ports::Queue;
+
 use super::Function;
 
 /// A setting in the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
@@ -12,24 +14,23 @@ pub struct Variable {
     pub about: &'static str,
     /// Whether a function that reads it does without.
     pub optional: bool,
-    /// The functions that read it.
-    pub read_by: &'static [Function],
+    /// Whether a function reads it. Of what has to do with timers and queues, [`Function::orders`] and
+    /// [`Function::works_off`] say it.
+    pub is_read_by: fn(Function) -> bool,
 }
 
-use Function::{Api, Deliver, Effects, StopCampaign, Timer, Webhook};
+use Function::{Api, Deliver, Webhook};
 
-const EVERYONE: &[Function] = &Function::ALL;
+type IsReadBy = fn(Function) -> bool;
 
-const fn needed(name: &'static str, read_by: &'static [Function], about: &'static str) -> Variable {
-    Variable { name, about, optional: false, read_by }
+const EVERYONE: IsReadBy = |_| true;
+
+const fn needed(name: &'static str, is_read_by: IsReadBy, about: &'static str) -> Variable {
+    Variable { name, about, optional: false, is_read_by }
 }
 
-const fn optional(
-    name: &'static str,
-    read_by: &'static [Function],
-    about: &'static str,
-) -> Variable {
-    Variable { name, about, optional: true, read_by }
+const fn optional(name: &'static str, is_read_by: IsReadBy, about: &'static str) -> Variable {
+    Variable { name, about, optional: true, is_read_by }
 }
 
 pub(super) const TABLE: &str = "DACAPO_TABLE";
@@ -55,6 +56,17 @@ pub(super) const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 pub(super) const SESSION: &str = "AWS_SESSION_TOKEN";
 pub(super) const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
+/// The variable that says where a queue is.
+pub fn url_of(queue: Queue) -> &'static str {
+    match queue {
+        Queue::Timers => TIMERS_URL,
+        Queue::Transactional => TRANSACTIONAL_URL,
+        Queue::Marketing => MARKETING_URL,
+        Queue::Calls => CALLS_URL,
+        Queue::Sweeps => STOP_URL,
+    }
+}
+
 /// All of them.
 pub const VARIABLES: &[Variable] = &[
     needed(TABLE, EVERYONE, "The table's name."),
@@ -65,60 +77,68 @@ pub const VARIABLES: &[Variable] = &[
     ),
     needed(
         PUBLIC_URL,
-        &[Deliver],
+        |function| function == Deliver,
         "Where the API is reached from outside, without a slash at the end: unsubscribe links begin with it.",
     ),
     optional(
         ADMIN_KEY,
-        &[Webhook, Api],
+        |function| matches!(function, Webhook | Api),
         "The ARN of the Secrets Manager secret that holds the admin key. It is read when a key is presented that is not \
          in the table. Without it there is no admin key.",
     ),
     optional(
         SENDER,
-        &[Api, Deliver],
+        |function| matches!(function, Api | Deliver),
         "Who mail comes from where neither the campaign nor the account says: `address`, or `Name <address>`.",
     ),
     optional(
         RESTART_DELAY,
-        &[Api],
+        |function| function == Api,
         "How long after a restart no start fires, in seconds, for campaigns that do not say. It is fixed when a version \
          is published. 300 without it.",
     ),
-    optional(CONFIGURATION_SET, &[Deliver], "The SES configuration set that mail is sent with."),
+    optional(
+        CONFIGURATION_SET,
+        |function| function == Deliver,
+        "The SES configuration set that mail is sent with.",
+    ),
     optional(
         MAIL_CONCURRENCY,
-        &[Deliver],
+        |function| function == Deliver,
         "How many batches of each mail queue are worked on at once at most: each takes its share of the rate that SES allows. \
          10 without it.",
     ),
-    needed(TIMERS_URL, &[Api, Effects, Timer, StopCampaign], "The queue of timers that are due."),
     needed(
-        TIMERS_ARN,
-        &[Api, Effects, StopCampaign],
-        "The same queue, as the target of schedules.",
+        TIMERS_URL,
+        |function| function.knows(Queue::Timers),
+        "The queue of timers that are due.",
     ),
+    needed(TIMERS_ARN, Function::sets_timers, "The same queue, as the target of schedules."),
     needed(
         TRANSACTIONAL_URL,
-        &[Effects, StopCampaign, Deliver],
+        |function| function.knows(Queue::Transactional),
         "The queue of transactional mail.",
     ),
-    needed(MARKETING_URL, &[Effects, StopCampaign, Deliver], "The queue of marketing mail."),
-    needed(CALLS_URL, &[Effects, StopCampaign, Deliver], "The queue of webhooks to call."),
-    needed(STOP_URL, &[Api, StopCampaign], "The queue of work on many contacts."),
     needed(
-        SCHEDULE_GROUP,
-        &[Api, Effects, StopCampaign],
-        "The schedule group that timers are made in.",
+        MARKETING_URL,
+        |function| function.knows(Queue::Marketing),
+        "The queue of marketing mail.",
     ),
+    needed(CALLS_URL, |function| function.knows(Queue::Calls), "The queue of webhooks to call."),
+    needed(
+        STOP_URL,
+        |function| function.knows(Queue::Sweeps),
+        "The queue of work on many contacts.",
+    ),
+    needed(SCHEDULE_GROUP, Function::sets_timers, "The schedule group that timers are made in."),
     needed(
         SCHEDULE_ROLE,
-        &[Api, Effects, StopCampaign],
+        Function::sets_timers,
         "The role by which the Scheduler sends to the timers queue.",
     ),
     needed(
         SCHEDULE_DEAD,
-        &[Api, Effects, StopCampaign],
+        Function::sets_timers,
         "The queue for timers that the Scheduler could not hand over.",
     ),
     needed(REGION, EVERYONE, "The Region. Lambda sets it."),
@@ -134,5 +154,5 @@ pub const VARIABLES: &[Variable] = &[
 
 /// The names that a function reads.
 pub fn read_by(function: Function) -> impl Iterator<Item = &'static Variable> {
-    VARIABLES.iter().filter(move |variable| variable.read_by.contains(&function))
+    VARIABLES.iter().filter(move |variable| (variable.is_read_by)(function))
 }

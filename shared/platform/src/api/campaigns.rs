@@ -18,15 +18,16 @@ use super::charset;
 use super::describing::CampaignDocument;
 use super::extract::{Path, Query, json, whole};
 use super::idempotency::{Answer, Once};
-use super::lists::{Page, Paging, foreign_cursor};
+use super::lists::{Listed, Page, Paging, filled};
 use super::openapi::open_document;
 use super::problem::{Fault, Problem};
+use super::room::{Room, place, sentence};
 use super::shapes::CampaignStatus;
 use super::surface::{Surface, calls};
-use crate::campaigns::{CampaignError, LONGEST_DRAFT, Listed, Publish, Resume};
+use crate::campaigns::{CampaignError, LONGEST_DRAFT, Publish, Resume};
 use crate::contact_json::instant_json;
 use crate::error::Error;
-use crate::table::{Cursor, Unwritable};
+use crate::table::Unwritable;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, list, get, put, delete, validate, publish, pause, resume, document_schema)
@@ -51,8 +52,8 @@ struct CampaignItem {
     draft: bool,
 }
 
-impl From<Listed> for CampaignItem {
-    fn from(listed: Listed) -> Self {
+impl From<crate::campaigns::Listed> for CampaignItem {
+    fn from(listed: crate::campaigns::Listed) -> Self {
         Self {
             status: listed.state.word(),
             version: listed.state.version(),
@@ -70,24 +71,13 @@ impl From<Listed> for CampaignItem {
 async fn list(
     State(api): State<Api>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<CampaignItem>>, Problem> {
-    let limit = paging.limit()?;
-    let after = match paging.cursor() {
-        Some(cursor) => {
-            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
-            Some(after)
-        }
-        None => None,
-    };
+) -> Result<Listed<CampaignItem>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let all = api.platform.campaigns().await?;
     let begins =
         after.map_or(0, |after| all.partition_point(|each| each.id.as_str() <= after.as_str()));
-    let more = all.len() > begins + limit;
-    let items: Vec<CampaignItem> =
-        all.into_iter().skip(begins).take(limit).map(CampaignItem::from).collect();
-    let last = items.last().filter(|_| more);
-    let next_cursor = last.map(|last| Cursor::at(&[LISTED, last.id.as_str()]));
-    Ok(axum::Json(Page { items, next_cursor }))
+    let items = all.into_iter().skip(begins);
+    filled(limit, LISTED, items.map(|each| (each.id.to_string(), CampaignItem::from(each))))
 }
 
 /// What a cursor of the list begins with.
@@ -139,7 +129,13 @@ async fn get(
             ([(header::CONTENT_TYPE, "application/yaml")], written.source).into_response()
         }
         Format::Json => {
-            ([(header::CONTENT_TYPE, "application/json")], as_json(written.source)?).into_response()
+            let text = as_json(written.source)?;
+            let mut room = Room::WHOLE;
+            if !room.holds(text.as_bytes()) {
+                let message = "as JSON the document is longer than an answer may be; take it as it was written: `yaml`";
+                return Err(Problem::invalid_at("format", "too_large", message));
+            }
+            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
         }
     })
 }
@@ -166,14 +162,17 @@ struct Finding {
     /// What kind of thing, stable.
     code: &'static str,
     /// Where in the document, dotted; empty for the whole.
+    #[serde(serialize_with = "place")]
     path: String,
     /// The line in the text, from 1.
     line: Option<u32>,
     /// The column in the line, from 1.
     column: Option<u32>,
     /// What is wrong.
+    #[serde(serialize_with = "sentence")]
     message: String,
     /// What to do about it.
+    #[serde(serialize_with = "sentence")]
     remedy: String,
 }
 
@@ -188,13 +187,21 @@ impl From<dacapo_engine::problem::Problem> for Finding {
 /// What is wrong or odd with a document.
 #[derive(Debug, Serialize, ToSchema)]
 struct Findings {
-    /// In order of place.
+    /// In order of place: several hundred at most.
     problems: Vec<Finding>,
 }
 
 impl Findings {
-    fn of(problems: Vec<dacapo_engine::problem::Problem>) -> Self {
-        Self { problems: problems.into_iter().map(Finding::from).collect() }
+    /// As many as an answer holds.
+    fn of(all: Vec<dacapo_engine::problem::Problem>) -> Result<Self, Error> {
+        let (mut room, mut problems) = (Room::WHOLE, Vec::new());
+        for finding in all.into_iter().map(Finding::from) {
+            if !room.holds_item(&finding)? {
+                break;
+            }
+            problems.push(finding);
+        }
+        Ok(Self { problems })
     }
 }
 
@@ -223,7 +230,7 @@ async fn put(
 ) -> Result<Answer, Problem> {
     let saved = api.platform.put_draft(&id, &text).await?;
     let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
-    Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems) })
+    Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems)? })
 }
 
 /// Deletes a campaign. A published one must have no active contacts; its versions, history and messages stay.
@@ -248,7 +255,7 @@ async fn validate(
         "" => api.platform.draft(&id).await?.source,
         _ => text,
     };
-    Answer::ok(&Findings::of(api.platform.validate_campaign(&id, &text).await?))
+    Answer::ok(&Findings::of(api.platform.validate_campaign(&id, &text).await?)?)
 }
 
 /// How to publish.

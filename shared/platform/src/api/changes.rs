@@ -5,7 +5,7 @@ use dacapo_engine::ids::Tag;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::Fault;
+use super::problem::{Fault, first_faults};
 use crate::contact_json::ContactShape;
 
 /// What was changed; all lists are empty if nothing was.
@@ -46,8 +46,8 @@ pub struct ChangedContact {
 /// What has to be told about what was written.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Warnings {
-    /// What may not be what was meant.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What may not be what was meant: the first hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "first_faults")]
     pub(super) warnings: Vec<Fault>,
 }
 

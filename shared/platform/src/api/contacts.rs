@@ -16,7 +16,7 @@ use super::auth::Holder;
 use super::changes::{Changed, ChangedContact, WarnedContact, Warnings};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
-use super::lists::{Page, Paging};
+use super::lists::{Filling, Listed, Page, Paging};
 use super::members::Members;
 use super::people::Wanted;
 use super::problem::{Fault, Problem};
@@ -142,11 +142,12 @@ async fn list(
     State(api): State<Api>,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<ContactShape>>, Problem> {
-    let wanted = which.wanted()?;
-    let page = api.platform.people(&wanted, paging.limit()?, paging.cursor()).await?;
-    let items = page.items.iter().map(ContactShape::from).collect();
-    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
+) -> Result<Listed<ContactShape>, Problem> {
+    let (wanted, limit) = (which.wanted()?, paging.limit()?);
+    let mut page = Filling::of(limit);
+    let mut put = |contact: &Contact| Ok(page.put(&ContactShape::from(contact))?);
+    let next = api.platform.people(&wanted, limit, paging.cursor(), &mut put).await?;
+    Ok(page.until(next.as_ref())?)
 }
 
 /// Creates a contact; 409 if the address belongs to one.

@@ -1,10 +1,11 @@
 //! Contacts as CSV: written page by page, however many there are. An import reads it back.
 //!
-//! A Lambda answers at once and with 6 MB at most, so a file can be had in parts: `limit` rows, and in a header where the
-//! next part begins.
+//! What carries the call may take an answer in one piece only, and of a bounded length (`room`). So a file can be had in
+//! parts: up to `limit` rows, as many as an answer holds, and in a header where the next part begins. All at once it is had
+//! whole or not at all: nobody is to take a part for the file.
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::contact::Contact;
@@ -20,6 +21,7 @@ use super::extract::Query;
 use super::lists::foreign_cursor;
 use super::people::Wanted;
 use super::problem::Problem;
+use super::room::{InOnePiece, Room};
 use super::surface::{Surface, calls};
 use super::tag_lists;
 use crate::contact_json::{instant_text, suppression_word};
@@ -64,7 +66,7 @@ const MOST: usize = 10_000;
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Part {
-    /// How many contacts, 1 to 10,000.
+    /// How many contacts at most, 1 to 10,000. A part ends before that where an answer holds no more.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
     limit: Option<String>,
     /// The header `Dacapo-Next-Cursor` of the part before.
@@ -88,12 +90,14 @@ impl Part {
     }
 }
 
-/// Exports contacts as CSV, in order of id, with a column for every field of the account: all of them, or `limit` of them,
-/// and then `Dacapo-Next-Cursor` tells where the next part begins, if there is one. Every part has the row of headings.
+/// Exports contacts as CSV, in order of id, with a column for every field of the account: all of them, or `limit` of them
+/// at most, and then `Dacapo-Next-Cursor` tells where the next part begins, if there is one. Every part has the row of
+/// headings. 422 for all of them where an answer does not hold them: then there is nothing but parts.
 #[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
 async fn export(
     State(api): State<Api>,
+    in_one_piece: Option<Extension<InOnePiece>>,
     Query(which): Query<Which>,
     Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
@@ -101,23 +105,25 @@ async fn export(
     let (limit, cursor) = (part.limit()?, part.cursor()?);
     let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
     let export = Export { api, wanted, fields };
-    let head =
-        written(|csv| csv.write_record(export.columns().map(|cell| guarded(cell).into_owned())))?;
-    if let Some(limit) = limit {
-        return export.part(head, limit, cursor).await;
+    if limit.is_none() && in_one_piece.is_none() {
+        return Ok(export.whole(cursor));
     }
-    let begin = (export, Next::Head(head));
-    let pages = futures_util::stream::try_unfold(begin, |(export, next)| async move {
-        let cursor = match next {
-            Next::Head(head) => return Ok(Some((head, (export, Next::From(None))))),
-            Next::From(cursor) => cursor,
-            Next::Nothing => return Ok(None),
-        };
-        let (text, next) =
-            export.page(AT_ONCE, cursor).await.map_err(|problem| broken_off(&problem))?;
-        Ok::<_, std::io::Error>(Some((text, (export, next))))
-    });
-    Ok((HEADERS, Body::from_stream(pages)).into_response())
+    let limit_of_rows = limit.unwrap_or(usize::MAX);
+    let (text, next) = export.written(Rows::default(), true, limit_of_rows, cursor).await?;
+    let mut response = (HEADERS, text).into_response();
+    if let Some(next) = next {
+        if limit.is_none() {
+            let message = format!(
+                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next part \
+                 `cursor` with the header Dacapo-Next-Cursor of the part before"
+            );
+            return Err(Problem::invalid_at("limit", "too_large", message));
+        }
+        if let Ok(next) = next.to_string().parse() {
+            response.headers_mut().insert(NEXT_CURSOR, next);
+        }
+    }
+    Ok(response)
 }
 
 struct Export {
@@ -126,10 +132,10 @@ struct Export {
     fields: Vec<FieldKey>,
 }
 
-/// What is written next.
+/// What is written next of a file that is sent while it is written.
 enum Next {
-    Head(Bytes),
-    From(Option<Cursor>),
+    Head(Option<Cursor>),
+    From(Cursor),
     Nothing,
 }
 
@@ -139,43 +145,49 @@ impl Export {
         COLUMNS.into_iter().chain(fields).chain(LAST)
     }
 
-    /// So many rows, in memory.
-    async fn part(
-        &self,
-        head: Bytes,
-        limit: usize,
-        mut cursor: Option<Cursor>,
-    ) -> Result<Response, Problem> {
-        let (mut text, mut rest) = (head.to_vec(), limit);
-        while rest > 0 {
-            let rows = rest.min(AT_ONCE);
-            let (more, next) = self.page(rows, cursor).await?;
-            text.extend_from_slice(&more);
-            rest -= rows;
-            cursor = match next {
-                Next::From(cursor) => cursor,
-                Next::Head(_) | Next::Nothing => None,
+    /// All rows, sent while they are written.
+    fn whole(self, cursor: Option<Cursor>) -> Response {
+        let begin = (self, Next::Head(cursor));
+        let pages = futures_util::stream::try_unfold(begin, |(export, next)| async move {
+            let (head, cursor) = match next {
+                Next::Head(cursor) => (true, cursor),
+                Next::From(cursor) => (false, Some(cursor)),
+                Next::Nothing => return Ok(None),
             };
-            if cursor.is_none() {
-                break;
-            }
-        }
-        let mut response = (HEADERS, text).into_response();
-        if let Some(cursor) = cursor.and_then(|cursor| cursor.to_string().parse().ok()) {
-            response.headers_mut().insert(NEXT_CURSOR, cursor);
-        }
-        Ok(response)
+            let rows = Rows { room: None, ..Rows::default() };
+            let (text, next) = export
+                .written(rows, head, AT_ONCE, cursor)
+                .await
+                .map_err(|problem| broken_off(&problem))?;
+            Ok::<_, std::io::Error>(Some((text, (export, next.map_or(Next::Nothing, Next::From)))))
+        });
+        (HEADERS, Body::from_stream(pages)).into_response()
     }
 
-    async fn page(&self, rows: usize, cursor: Option<Cursor>) -> Result<(Bytes, Next), Problem> {
-        let page = self.api.platform.people(&self.wanted, rows, cursor).await?;
-        let text = written(|csv| {
-            page.items.iter().try_for_each(|contact| {
-                csv.write_record(self.row(contact).iter().map(|cell| guarded(cell).into_owned()))
-            })
-        })?;
-        let next = page.cursor.map_or(Next::Nothing, |cursor| Next::From(Some(cursor)));
-        Ok((text, next))
+    /// Up to so many rows, in memory, below the headings or without; and where the next ones begin, if there are more.
+    async fn written(
+        &self,
+        mut rows: Rows,
+        head: bool,
+        limit: usize,
+        mut cursor: Option<Cursor>,
+    ) -> Result<(Bytes, Option<Cursor>), Problem> {
+        if head {
+            rows.put(self.columns())?;
+        }
+        let (mut left, mut full) = (limit, false);
+        loop {
+            let few = left;
+            let mut put = |contact: &Contact| {
+                full = left == 0 || !rows.put(self.row(contact).iter().map(String::as_str))?;
+                left = left.saturating_sub(1);
+                Ok(!full)
+            };
+            cursor = self.api.platform.people(&self.wanted, few, cursor, &mut put).await?;
+            if full || cursor.is_none() {
+                return Ok((rows.done()?, cursor));
+            }
+        }
     }
 
     fn row(&self, contact: &Contact) -> Vec<String> {
@@ -199,14 +211,52 @@ impl Export {
     }
 }
 
-/// What is written into memory.
-fn written(
-    write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), csv::Error>,
-) -> Result<Bytes, Problem> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    let failed = |why: String| Problem::not_now(format!("the file could not be written: {why}"));
-    write(&mut csv).map_err(|error| failed(error.to_string()))?;
-    csv.into_inner().map(Bytes::from).map_err(|error| failed(error.to_string()))
+/// Rows in memory.
+struct Rows {
+    csv: csv::Writer<Vec<u8>>,
+    /// How much of the answer is left; `None` for an answer without a bound.
+    room: Option<Room>,
+    rows: usize,
+    /// Where the last row that has a place ends.
+    end: usize,
+}
+
+impl Default for Rows {
+    /// Those of one answer.
+    fn default() -> Self {
+        let csv = csv::Writer::from_writer(Vec::new());
+        Self { csv, room: Some(Room::WHOLE), rows: 0, end: 0 }
+    }
+}
+
+impl Rows {
+    /// Puts a row below the others; `false` if the answer has no place for it. The headings and the row below always have
+    /// one: an answer without any row would lead nowhere.
+    fn put<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<bool, Problem> {
+        self.csv
+            .write_record(cells.map(|cell| guarded(cell).into_owned()))
+            .and_then(|()| Ok(self.csv.flush()?))
+            .map_err(|error| unwritten(&error))?;
+        let written = self.csv.get_ref();
+        let holds = self.room.as_mut().is_none_or(|room| room.holds(&written[self.end..]));
+        if !holds && self.rows > 1 {
+            return Ok(false);
+        }
+        self.end = written.len();
+        self.rows += 1;
+        Ok(true)
+    }
+
+    fn done(self) -> Result<Bytes, Problem> {
+        let mut text =
+            self.csv.into_inner().map_err(|error| unwritten(&error.into_error().into()))?;
+        text.truncate(self.end);
+        Ok(Bytes::from(text))
+    }
+}
+
+fn unwritten(error: &csv::Error) -> Problem {
+    Problem::not_now(format!("the file could not be written: {error}"))
 }
 
 /// The reader has half of it already: the connection breaks off.

@@ -39,6 +39,7 @@ use super::idempotency::{LONGEST_KEY, REPLAYED};
 use super::problem::{Fault, Problem};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
+use super::room::shortened;
 use super::skipping;
 use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
@@ -66,6 +67,13 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// How many rows of which values were left out are told, and how many with something doubtful; what was left out is in the
 /// history of the contacts.
 const MOST_TOLD: usize = 200;
+
+/// How many things are told about all rows; of the rows behind them, one thing each. All of it has to fit into an answer,
+/// and into the item that notes how far the import is.
+const MOST_FAULTS: usize = 500;
+
+/// The longest sentence that is told about a row, in characters.
+const LONGEST_SENTENCE: usize = 300;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, import)
@@ -101,7 +109,7 @@ struct Imported {
     refused: u64,
     /// Whether the file was read to its end. It is not if more than 500 rows were refused.
     complete: bool,
-    /// What is wrong, by line.
+    /// What is wrong, by line; after 500 things the first of each line.
     errors: Vec<RefusedRow>,
     /// How many rows were taken without values that could not be read: only with `invalid=skip`.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
@@ -119,11 +127,22 @@ struct Imported {
 struct RefusedRow {
     /// The line on which it begins, from 1.
     line: u64,
-    /// All that is wrong with it.
+    /// What is wrong with it: all of it, unless very much is wrong with the file.
     errors: Vec<Fault>,
 }
 
 impl Imported {
+    /// A row as it is told: with all that is wrong with it, as long as few things were told before.
+    fn told(&self, line: u64, mut errors: Vec<Fault>) -> RefusedRow {
+        let rows = self.errors.iter().chain(&self.skipped).chain(&self.warnings);
+        let told: usize = rows.map(|row| row.errors.len()).sum();
+        errors.truncate(MOST_FAULTS.saturating_sub(told).max(1));
+        for fault in &mut errors {
+            fault.message = shortened(&fault.message, LONGEST_SENTENCE).into_owned();
+        }
+        RefusedRow { line, errors }
+    }
+
     /// The same without what the rows said.
     fn without_words(&self) -> Self {
         let mut kept = self.clone();
@@ -338,7 +357,7 @@ impl Import<'_> {
                 Came::Unchanged(told) => (&mut self.now.unchanged, told),
                 Came::Refused(errors) => {
                     self.now.refused += 1;
-                    self.now.errors.push(RefusedRow { line, errors });
+                    self.now.errors.push(self.now.told(line, errors));
                     continue;
                 }
             };
@@ -346,11 +365,11 @@ impl Import<'_> {
             if !skipped.is_empty() {
                 self.now.skipped_rows += 1;
                 if self.now.skipped.len() < MOST_TOLD {
-                    self.now.skipped.push(RefusedRow { line, errors: skipped });
+                    self.now.skipped.push(self.now.told(line, skipped));
                 }
             }
             if !doubtful.is_empty() && self.now.warnings.len() < MOST_TOLD {
-                self.now.warnings.push(RefusedRow { line, errors: doubtful });
+                self.now.warnings.push(self.now.told(line, doubtful));
             }
         }
         Ok(())

@@ -12,12 +12,11 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::{Json, Path, Query};
-use super::lists::{Page, Paging, foreign_cursor};
+use super::lists::{Listed, Page, Paging, filled};
 use super::problem::Problem;
 use super::shapes::FieldTypeWord;
 use super::surface::{Surface, calls};
 use crate::campaigns::FieldDeleted;
-use crate::table::Cursor;
 
 /// The longest label, in bytes.
 const LONGEST_LABEL: usize = 256;
@@ -70,26 +69,16 @@ struct WrittenField {
 async fn list(
     State(api): State<Api>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<FieldShape>>, Problem> {
-    let limit = paging.limit()?;
-    let after = match paging.cursor() {
-        Some(cursor) => {
-            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
-            Some(after)
-        }
-        None => None,
-    };
+) -> Result<Listed<FieldShape>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let loaded = api.platform.catalog().await?;
-    let mut fields = loaded
+    let fields = loaded
         .catalog
         .fields
         .iter()
         .filter(|(key, _)| after.as_ref().is_none_or(|after| key.as_str() > after.as_str()));
-    let items: Vec<FieldShape> =
-        fields.by_ref().take(limit).map(|(key, field)| FieldShape::of(key, field)).collect();
-    let last = items.last().filter(|_| fields.next().is_some());
-    let next_cursor = last.map(|last| Cursor::at(&[LISTED, &last.key]));
-    Ok(axum::Json(Page { items, next_cursor }))
+    let fields = fields.map(|(key, field)| (key.to_string(), FieldShape::of(key, field)));
+    filled(limit, LISTED, fields)
 }
 
 /// A custom field.

@@ -21,7 +21,7 @@ use super::extract::{Query, is_json, json, media_type, whole};
 use super::idempotency::{Answer, Once};
 use super::members::Members;
 use super::names::{self, Meaning};
-use super::problem::{Fault, Problem};
+use super::problem::{Fault, Problem, first_faults};
 use super::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
 use super::resubscribing::Resubscribing;
 use super::shapes::{ConsentWord, SentList, WrittenFieldJson};
@@ -83,11 +83,11 @@ struct PostAnswer {
     /// The number of changes of the contact so far.
     rev: u64,
     changed: Changed,
-    /// What was written otherwise than it was sent, or may not be what was meant.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What was written otherwise than it was sent, or may not be what was meant: the first hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "first_faults")]
     warnings: Vec<Fault>,
-    /// What was left out because it could not be read: only with `invalid=skip`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What was left out because it could not be read: only with `invalid=skip`, and the first hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "first_faults")]
     skipped: Vec<Fault>,
 }
 

@@ -26,12 +26,13 @@ use super::Api;
 use super::auth::Holder;
 use super::extract::whole;
 use super::problem::Problem;
+use super::room::json_text;
 use super::surface::Handler;
 use crate::Instant;
 use crate::contact_json::ContactShape;
 use crate::error::Error;
 use crate::platform::{Platform, item, read};
-use crate::table::{Condition, Key, TableError, Unwritable, Write};
+use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::keyed;
 
 /// How long an answer is kept.
@@ -113,10 +114,6 @@ impl IntoResponse for Answer {
         let kind = [(header::CONTENT_TYPE, "application/json")];
         (self.status, kind, self.text).into_response()
     }
-}
-
-fn json_text<T: Serialize>(body: &T) -> Result<String, Error> {
-    Ok(serde_json::to_string(body).map_err(|error| Unwritable::Json(error.to_string()))?)
 }
 
 /// The members of two objects in one.

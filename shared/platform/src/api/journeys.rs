@@ -1,4 +1,4 @@
-//! Where a contact is in the campaigns, how it came there, and what it was sent (R60, R61).
+//! Where a contact is in the campaigns, and how it came there (R60, R61).
 
 use axum::extract::State;
 use dacapo_engine::enrollment::{Enrollment, Guard};
@@ -12,9 +12,9 @@ use super::auth::Holder;
 use super::contacts::contact_named;
 use super::extract::{Path, Query};
 use super::idempotency::Answer;
-use super::lists::{Page, Paging, foreign_cursor, listing_failed};
+use super::lists::{Filling, Listed, Page, Paging, filled, foreign_cursor, listing_failed};
 use super::problem::Problem;
-use super::shapes::{EnrollmentStatus, MessageStatusWord};
+use super::shapes::EnrollmentStatus;
 use super::surface::{Surface, calls};
 use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
@@ -22,12 +22,11 @@ use crate::enrollments::{Came, instant_of_left};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, StoredTrace, in_campaign, was_not_held};
 use crate::keys::{Keys, is_trace};
-use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, read};
+use crate::platform::read;
 use crate::table::Cursor;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, history, enrollments, release, messages)
+    calls!(on, history, enrollments, release)
 }
 
 /// A line of history.
@@ -80,7 +79,7 @@ async fn history(
     Path(id): Path<String>,
     Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<HistoryLine>>, Problem> {
+) -> Result<Listed<HistoryLine>, Problem> {
     let limit = paging.limit()?;
     let wanted = which.campaign.as_deref().map(CampaignId::new).transpose();
     let wanted = wanted.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
@@ -96,7 +95,7 @@ async fn history(
     let contact = contact_named(&api, &id).await?;
     let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
-    let mut lines = Lines { from, limit, wanted, reader, shown: Vec::new() };
+    let mut lines = Lines { from, wanted, reader, page: Filling::of(limit) };
     let mut left = left_to_record(&api, &contact.id).await?;
     let (mut cursor, mut looked_at) = (None, 0);
     loop {
@@ -110,22 +109,22 @@ async fn history(
         for stored in &page.items {
             while left.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
                 let Some((sk, (campaign, records))) = left.pop() else { break };
-                if let Some(next) = lines.show(&sk, &campaign, &records) {
-                    return Ok(axum::Json(lines.until(Some(next))));
+                if let Some(next) = lines.show(&sk, &campaign, &records)? {
+                    return Ok(lines.page.until(Some(&next))?);
                 }
             }
             // It has been recorded meanwhile.
             left.retain(|(sk, _)| *sk != stored.key.sk);
             if is_trace(&stored.key) {
                 let StoredTrace { trace, .. } = read(stored)?;
-                if let Some(next) = lines.show_trace(&stored.key.sk, &trace) {
-                    return Ok(axum::Json(lines.until(Some(next))));
+                if let Some(next) = lines.show_trace(&stored.key.sk, &trace)? {
+                    return Ok(lines.page.until(Some(&next))?);
                 }
                 continue;
             }
             let StoredHistory { campaign, records, .. } = read(stored)?;
-            if let Some(next) = lines.show(&stored.key.sk, &campaign, &records) {
-                return Ok(axum::Json(lines.until(Some(next))));
+            if let Some(next) = lines.show(&stored.key.sk, &campaign, &records)? {
+                return Ok(lines.page.until(Some(&next))?);
             }
         }
         cursor = page.cursor;
@@ -135,15 +134,15 @@ async fn history(
         looked_at += page.items.len();
         if let Some(last) = page.items.last().filter(|_| looked_at >= LOOKED_AT) {
             let next = Cursor::at(&[HISTORY, &last.key.sk, &ALL_LINES.to_string()]);
-            return Ok(axum::Json(lines.until(Some(next))));
+            return Ok(lines.page.until(Some(&next))?);
         }
     }
     while let Some((sk, (campaign, records))) = left.pop() {
-        if let Some(next) = lines.show(&sk, &campaign, &records) {
-            return Ok(axum::Json(lines.until(Some(next))));
+        if let Some(next) = lines.show(&sk, &campaign, &records)? {
+            return Ok(lines.page.until(Some(&next))?);
         }
     }
-    Ok(axum::Json(lines.until(None)))
+    Ok(lines.page.until(None)?)
 }
 
 /// Where something stands in the history, in which campaign it happened, and what.
@@ -169,22 +168,26 @@ async fn left_to_record(api: &Api, contact: &ContactId) -> Result<Vec<LeftToReco
 struct Lines {
     /// The place of the first, and how many of its lines were shown.
     from: Option<(String, usize)>,
-    limit: usize,
     /// The only campaign of which something is shown.
     wanted: Option<CampaignId>,
     reader: Reader,
-    shown: Vec<HistoryLine>,
+    page: Filling<HistoryLine>,
 }
 
 impl Lines {
     /// Shows what a decision left, newest first. Answers where the next page begins if this one is full.
-    fn show(&mut self, sk: &str, campaign: &CampaignId, records: &[Record]) -> Option<Cursor> {
+    fn show(
+        &mut self,
+        sk: &str,
+        campaign: &CampaignId,
+        records: &[Record],
+    ) -> Result<Option<Cursor>, Error> {
         if self.wanted.as_ref().is_some_and(|wanted| wanted != campaign) {
-            return None;
+            return Ok(None);
         }
         let skipped = match &self.from {
             // It was on a page before.
-            Some((from, _)) if sk > from.as_str() => return None,
+            Some((from, _)) if sk > from.as_str() => return Ok(None),
             Some((from, shown)) if sk == from => *shown,
             Some(_) | None => 0,
         };
@@ -193,10 +196,7 @@ impl Lines {
             .rev()
             .flat_map(|record| record.lines.iter().rev().map(move |line| (record, line)));
         for (nth, (record, line)) in newest_first.enumerate().skip(skipped) {
-            if self.shown.len() == self.limit {
-                return Some(Cursor::at(&[HISTORY, sk, &nth.to_string()]));
-            }
-            self.shown.push(HistoryLine {
+            let line = HistoryLine {
                 at: instant_text(record.at),
                 campaign: in_campaign(campaign).cloned(),
                 run: in_campaign(campaign).map(|_| line.run),
@@ -205,25 +205,27 @@ impl Lines {
                 time_zone: self.reader.zone.name(),
                 cause: record.because.words(),
                 element: line.element.as_ref().map(ToString::to_string),
-            });
+            };
+            if !self.page.put(&line)? {
+                return Ok(Some(Cursor::at(&[HISTORY, sk, &nth.to_string()])));
+            }
         }
-        None
+        Ok(None)
     }
 
     /// Shows what nothing followed from. Answers where the next page begins if this one is full.
-    fn show_trace(&mut self, sk: &str, trace: &Trace) -> Option<Cursor> {
+    fn show_trace(&mut self, sk: &str, trace: &Trace) -> Result<Option<Cursor>, Error> {
         let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
         if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
-            return None;
+            return Ok(None);
         }
         match &self.from {
-            Some((from, shown)) if sk > from.as_str() || (sk == from && *shown > 0) => return None,
+            Some((from, shown)) if sk > from.as_str() || (sk == from && *shown > 0) => {
+                return Ok(None);
+            }
             Some(_) | None => {}
         }
-        if self.shown.len() == self.limit {
-            return Some(Cursor::at(&[HISTORY, sk, "0"]));
-        }
-        self.shown.push(HistoryLine {
+        let line = HistoryLine {
             at: instant_text(trace.at),
             campaign: trace.campaign().cloned(),
             run: trace.run(),
@@ -232,12 +234,9 @@ impl Lines {
             time_zone: self.reader.zone.name(),
             cause: trace.because.words(),
             element: trace.element().map(ToString::to_string),
-        });
-        None
-    }
-
-    fn until(self, next_cursor: Option<Cursor>) -> Page<HistoryLine> {
-        Page { items: self.shown, next_cursor }
+        };
+        let is_on_it = self.page.put(&line)?;
+        Ok((!is_on_it).then(|| Cursor::at(&[HISTORY, sk, "0"])))
     }
 }
 
@@ -325,29 +324,19 @@ async fn enrollments(
     State(api): State<Api>,
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<EnrollmentShape>>, Problem> {
-    let limit = paging.limit()?;
-    let after = match paging.cursor() {
-        Some(cursor) => {
-            let [_, after] = cursor.parts::<2>(ENROLLED).map_err(|_| foreign_cursor())?;
-            Some(after)
-        }
-        None => None,
-    };
+) -> Result<Listed<EnrollmentShape>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(ENROLLED)?);
     let contact = contact_named(&api, &id).await?;
     let loaded = api.platform.catalog().await?;
     let all = api.platform.enrollments(&contact.id).await?;
-    let mut all = all.into_iter().filter(|(campaign, _)| {
+    let all = all.into_iter().filter(|(campaign, _)| {
         after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
     });
-    let items: Vec<_> = all
-        .by_ref()
-        .take(limit)
-        .map(|(campaign, enrollment)| EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
-        .collect();
-    let last = items.last().filter(|_| all.next().is_some());
-    let next_cursor = last.map(|last| Cursor::at(&[ENROLLED, last.campaign.as_str()]));
-    Ok(axum::Json(Page { items, next_cursor }))
+    let shapes = all.map(|(campaign, enrollment)| {
+        let place = campaign.to_string();
+        (place, EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
+    });
+    filled(limit, ENROLLED, shapes)
 }
 
 /// Lifts `held` (R40): the contact is `ready` again.
@@ -376,100 +365,4 @@ async fn release(
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
     let loaded = api.platform.catalog().await?;
     Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
-}
-
-/// A message.
-#[derive(Debug, Serialize, ToSchema)]
-struct MessageShape {
-    #[schema(value_type = String)]
-    campaign: CampaignId,
-    run: u32,
-    element: String,
-    /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
-    #[schema(value_type = MessageStatusWord)]
-    status: &'static str,
-    /// Why it was not sent.
-    reason: Option<String>,
-    /// `null` if it never came to rendering; so for the bodies.
-    subject: Option<String>,
-    /// The address.
-    to: Option<String>,
-    /// When the status was reached.
-    #[schema(format = DateTime)]
-    at: String,
-    /// `null` too where the e-mail has only HTML; the text that left with it was made from that.
-    body_text: Option<String>,
-    body_html: Option<String>,
-}
-
-/// The contact's messages by campaign, each campaign's in order of run and step. What they said is rendered again from
-/// the version they came from, which never changes.
-#[utoipa::path(get, path = "/v1/contacts/{id}/messages", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
-    responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
-async fn messages(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<MessageShape>>, Problem> {
-    let contact = contact_named(&api, &id).await?;
-    let partition = api.platform.keys.contact_partition(&contact.id);
-    let query = crate::table::Query::of(&partition)
-        .prefix(Keys::MESSAGES)
-        .limit(paging.limit()?)
-        .after(paging.cursor())
-        .strong();
-    let page = api.platform.ports.table.query(query).await.map_err(listing_failed)?;
-    let mut items = Vec::new();
-    for stored in &page.items {
-        items.push(message(&api.platform, read(stored)?).await?);
-    }
-    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
-}
-
-/// A message as programs outside read it.
-///
-/// # Errors
-///
-/// What the table answers.
-pub async fn message_json(
-    platform: &Platform,
-    record: MessageRecord,
-) -> Result<serde_json::Value, Error> {
-    let shape = message(platform, record).await?;
-    Ok(serde_json::to_value(shape).unwrap_or_default())
-}
-
-async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageShape, Error> {
-    let said = match &record.values {
-        Some(values) => {
-            let version = platform.version(&record.campaign, record.version).await?;
-            let email = version.document.emails.get(&record.email);
-            match email {
-                Some(email) => platform.rendered(email, values, false).await.ok(),
-                None => None,
-            }
-        }
-        None => None,
-    };
-    let (subject, text, html) = match said {
-        Some((said, _)) => (Some(said.subject), said.text, said.html),
-        None => (None, None, None),
-    };
-    Ok(MessageShape {
-        campaign: record.campaign,
-        run: record.run,
-        element: record.element.to_string(),
-        status: match record.status {
-            MessageStatus::Claimed => "claimed",
-            MessageStatus::Released => "released",
-            MessageStatus::Settled(outcome) => outcome.word(),
-        },
-        reason: record.reason,
-        subject,
-        to: record.to,
-        at: instant_text(record.at),
-        body_text: text,
-        body_html: html,
-    })
 }

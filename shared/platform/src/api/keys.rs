@@ -9,14 +9,14 @@ use super::Api;
 use super::auth::{Scope, StoredKey};
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
-use super::lists::{Page, Paging, listing_failed};
+use super::lists::{Filling, Listed, Page, Paging, listing_failed};
 use super::problem::Problem;
 use super::surface::{Surface, calls};
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
 use crate::platform::{item, read};
-use crate::table::{Condition, Consistency, Key, TableError, Write};
+use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// How a key begins, so that it is recognised where it does not belong.
@@ -24,6 +24,9 @@ const PREFIX: &str = "dk_";
 
 /// How many letters and digits follow: 200 bits.
 const LENGTH: usize = 40;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "keys";
 
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -137,20 +140,31 @@ fn derived_key(secret: &str, seed: &str) -> String {
 async fn list(
     State(api): State<Api>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<KeyShape>>, Problem> {
+) -> Result<Listed<KeyShape>, Problem> {
     let platform = &api.platform;
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let partition = platform.keys.api_keys_listed();
-    let query = crate::table::Query::of(&partition).limit(paging.limit()?).after(paging.cursor());
-    let page = platform.ports.table.query_index(query).await.map_err(listing_failed)?;
-    let keys: Vec<Key> = page.items.iter().map(|(_, key)| key.clone()).collect();
-    let stored = platform.ports.table.get_many(&keys, Consistency::Strong).await;
-    let mut items = Vec::new();
-    for ((listed, _), stored) in page.items.iter().zip(stored.map_err(Error::from)?) {
-        if let Some(stored) = stored {
-            items.push(KeyShape::of(&listed.sk, &read(&stored)?));
-        }
+    // The one that the page before ended with is passed over.
+    let mut query = crate::table::Query::of(&partition).limit(limit + 1);
+    if let Some(after) = &after {
+        query.range = Range::From(after);
     }
-    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
+    let found = platform.ports.table.query_index(query).await.map_err(listing_failed)?;
+    let listed = found.items.into_iter().filter(|(listed, _)| Some(&listed.sk) != after.as_ref());
+    let (listed, keys): (Vec<Key>, Vec<Key>) = listed.unzip();
+    let stored = platform.ports.table.get_many(&keys, Consistency::Strong).await;
+    let (mut page, mut last, mut more) = (Filling::of(limit), after, found.cursor.is_some());
+    for (listed, stored) in listed.into_iter().zip(stored.map_err(Error::from)?) {
+        if let Some(stored) = stored
+            && !page.put(&KeyShape::of(&listed.sk, &read(&stored)?))?
+        {
+            more = true;
+            break;
+        }
+        last = Some(listed.sk);
+    }
+    let next = last.filter(|_| more).map(|last| Cursor::at(&[LISTED, &last]));
+    Ok(page.until(next.as_ref())?)
 }
 
 /// Deletes a key: from now on it opens nothing.

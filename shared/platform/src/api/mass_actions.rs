@@ -13,7 +13,7 @@ use super::Api;
 use super::auth::Holder;
 use super::extract::{Json, Path, Query};
 use super::idempotency::{Answer, Once};
-use super::lists::{Page, Paging, listing_failed};
+use super::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use super::problem::{Fault, Problem};
 use super::selecting::requested;
 use super::shapes::{
@@ -22,9 +22,11 @@ use super::shapes::{
 use super::surface::{Surface, calls};
 use crate::Instant;
 use crate::contact_json::instant_text;
-use crate::error::Error;
 use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
-use crate::table::TableError;
+use crate::table::Cursor;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "mass-actions";
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, list, get, cancel, stop_campaign, release, erase_account, reconcile)
@@ -275,14 +277,21 @@ impl From<Progress> for MassAction {
 async fn list(
     State(api): State<Api>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<MassAction>>, Problem> {
-    let page = api.platform.jobs(paging.limit()?, paging.cursor()).await;
-    let page = page.map_err(|error| match error {
-        Error::Table(error @ TableError::Invalid(_)) => listing_failed(error),
-        error => error.into(),
-    })?;
-    let items = page.items.into_iter().map(MassAction::from).collect();
-    Ok(axum::Json(Page { items, next_cursor: page.cursor }))
+) -> Result<Listed<MassAction>, Problem> {
+    let (limit, before) = (paging.limit()?, paging.after(LISTED)?);
+    let before = before.map(|seq| seq.parse()).transpose().map_err(|_| foreign_cursor())?;
+    let (jobs, mut next) = api.platform.jobs(limit, before).await?;
+    let (mut page, mut last) = (Filling::of(limit), None);
+    for progress in jobs {
+        let seq = progress.job.seq;
+        if !page.put(&MassAction::from(progress))? {
+            next = last;
+            break;
+        }
+        last = Some(seq);
+    }
+    let next = next.map(|seq| Cursor::at(&[LISTED, &seq.to_string()]));
+    Ok(page.until(next.as_ref())?)
 }
 
 fn missing() -> Problem {

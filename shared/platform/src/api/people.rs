@@ -2,7 +2,7 @@
 //!
 //! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of the ids and pages
 //! never overlap, however much is written meanwhile. The lists are eventual and say only who may be meant: everybody
-//! is read afresh.
+//! is read afresh. Whoever asks is handed one contact after the other, and says where its page ends.
 
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
@@ -16,7 +16,7 @@ use crate::enrollments::State;
 use crate::error::Error;
 use crate::keys::SHARDS;
 use crate::platform::{Platform, read};
-use crate::table::{Consistency, Cursor, Item, Page, Query, Range};
+use crate::table::{Consistency, Cursor, Item, Query, Range};
 
 /// How many contacts a call looks at before it answers with what it has.
 const LOOKED_AT: usize = 1_000;
@@ -60,13 +60,16 @@ impl Wanted {
 }
 
 impl Platform {
-    /// A page of contacts, in order of id.
+    /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to fit. Where the next page
+    /// begins is answered, if there may be one: perhaps before the page was full, where few of those who were looked at are
+    /// wanted.
     pub(super) async fn people(
         &self,
         wanted: &Wanted,
-        limit: usize,
+        few: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<Contact>, Problem> {
+        put: &mut (dyn FnMut(&Contact) -> Result<bool, Problem> + Send),
+    ) -> Result<Option<Cursor>, Problem> {
         let mut after = match cursor {
             Some(cursor) => {
                 let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
@@ -74,32 +77,29 @@ impl Platform {
             }
             None => None,
         };
-        let mut items = Vec::new();
         let mut looked_at = 0;
         loop {
             // One more than fits tells whether there is a next page.
-            let ids = self.listed(wanted, after.as_deref(), AT_ONCE.min(limit + 1)).await?;
+            let ids =
+                self.listed(wanted, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
             if ids.is_empty() {
-                return Ok(Page { items, cursor: None });
+                return Ok(None);
             }
             let keys: Vec<_> = ids.iter().map(|id| self.keys.contact(id)).collect();
             let stored = self.ports.table.get_many(&keys, Consistency::Strong).await;
             let stand = self.that_stand(wanted, &ids).await?;
             for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
                 let contact = stored.map(|item| read_contact(&item)).transpose()?;
-                if let Some(contact) = contact.filter(|contact| stands && wanted.is(contact)) {
-                    if items.len() == limit {
-                        let cursor = after.map(|after| Cursor::at(&[LISTED, &after]));
-                        return Ok(Page { items, cursor });
-                    }
-                    items.push(contact);
+                if let Some(contact) = contact.filter(|contact| stands && wanted.is(contact))
+                    && !put(&contact)?
+                {
+                    return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
                 }
                 after = Some(id.to_string());
             }
             looked_at += ids.len();
             if looked_at >= LOOKED_AT {
-                let cursor = after.map(|after| Cursor::at(&[LISTED, &after]));
-                return Ok(Page { items, cursor });
+                return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
             }
         }
     }

@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::room::{LARGEST_ANSWER, maybe_sentence, place, sentence};
 use crate::contacts::WriteError;
 use crate::error::{Answer, Error};
 use crate::table::TableError;
@@ -33,6 +34,7 @@ pub struct Problem {
     /// The HTTP status.
     status: u16,
     /// What is wrong this time, and what would be right.
+    #[serde(serialize_with = "sentence")]
     detail: String,
     /// Every single thing that is wrong with what was sent.
     errors: Vec<Fault>,
@@ -48,10 +50,12 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Where: names and indices joined by dots; empty for the whole.
+    #[serde(serialize_with = "place")]
     pub path: String,
     /// What kind of thing, stable.
     pub code: String,
     /// What is wrong and what would be right.
+    #[serde(serialize_with = "sentence")]
     pub message: String,
     /// The line in a text, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,12 +64,20 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
     /// What to do about it, where the message does not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "maybe_sentence")]
     pub remedy: Option<String>,
 }
 
 /// How many faults an answer tells.
 const MOST_FAULTS: usize = 100;
+
+/// Serializes the first of many faults.
+pub(super) fn first_faults<S: Serializer>(
+    faults: &[Fault],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(faults.iter().take(MOST_FAULTS))
+}
 
 impl Fault {
     /// A fault.
@@ -185,6 +197,15 @@ impl Problem {
         Self { retry_after: Some(RETRY_AFTER), ..problem }
     }
 
+    /// 500: an answer that nothing hands over. Lists and files end before they are so long, so it is a defect.
+    pub fn too_long() -> Self {
+        let detail = format!(
+            "the answer has more than the {LARGEST_ANSWER} bytes that are handed over; this is a defect of ours, and was \
+             noted; ask for less at once, such as with a smaller `limit`"
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "defect", "It failed", detail)
+    }
+
     /// 408: the request came too slowly.
     pub fn too_slow(detail: impl Into<String>) -> Self {
         let title = "The request came too slowly";
@@ -265,7 +286,7 @@ impl IntoResponse for Problem {
     }
 }
 
-fn urn<S: serde::Serializer>(kind: &str, serializer: S) -> Result<S::Ok, S::Error> {
+fn urn<S: Serializer>(kind: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("urn:dacapo:problem:{kind}"))
 }
 

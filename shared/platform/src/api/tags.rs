@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::Query;
-use super::lists::{Page, Paging, foreign_cursor};
+use super::lists::{Filling, Listed, Page, Paging};
 use super::problem::Problem;
 use super::surface::{Surface, calls};
 use crate::error::Error;
@@ -38,26 +38,25 @@ struct TagShape {
 async fn list(
     State(api): State<Api>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<Page<TagShape>>, Problem> {
-    let limit = paging.limit()?;
-    let after = match paging.cursor() {
-        Some(cursor) => {
-            let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
-            Some(after)
-        }
-        None => None,
-    };
+) -> Result<Listed<TagShape>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let tags = api.platform.all_tags().await?;
     let begins =
         after.map_or(0, |after| tags.partition_point(|tag| tag.folded() <= after.as_str()));
-    let shown = &tags[begins..tags.len().min(begins + limit)];
-    let mut items = Vec::new();
-    for tag in shown {
-        items.push(TagShape { tag: tag.to_string(), count: api.platform.count_tagged(tag).await? });
+    let (mut page, mut last): (_, Option<&Tag>) = (Filling::of(limit), None);
+    for tag in &tags[begins..] {
+        // Counting takes a while.
+        let is_on_it = !page.is_full() && {
+            let count = api.platform.count_tagged(tag).await?;
+            page.put(&TagShape { tag: tag.to_string(), count })?
+        };
+        if !is_on_it {
+            let next = last.map(|last| Cursor::at(&[LISTED, last.folded()]));
+            return Ok(page.until(next.as_ref())?);
+        }
+        last = Some(tag);
     }
-    let last = shown.last().filter(|_| begins + shown.len() < tags.len());
-    let next_cursor = last.map(|last| Cursor::at(&[LISTED, last.folded()]));
-    Ok(axum::Json(Page { items, next_cursor }))
+    Ok(page.until(None)?)
 }
 
 impl Platform {

@@ -4,7 +4,7 @@ use super::opening::sum;
 use super::{Counts, Failure, Job, JobStatus, Kind, Lane};
 use crate::error::Error;
 use crate::platform::{Platform, read};
-use crate::table::{Consistency, Cursor, Key, Page, Query};
+use crate::table::{Consistency, Key, Query};
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,19 +72,33 @@ impl Platform {
         Ok(Some(Progress::of(job, &lanes)))
     }
 
-    /// The jobs, newest first.
+    /// The newest jobs, newest first: of all of them, or of those that were asked for before this one; and, if there are
+    /// more, before which the next ones were.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn jobs(
         &self,
-        limit: usize,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<Progress>, Error> {
+        most: usize,
+        before: Option<u64>,
+    ) -> Result<(Vec<Progress>, Option<u64>), Error> {
         let partition = self.keys.jobs_listed();
-        let query = Query::of(&partition).descending().limit(limit).after(cursor);
+        let query = Query::of(&partition).descending().limit(most);
+        let bounds = match before {
+            None => None,
+            Some(before) => match before.checked_sub(1) {
+                Some(last) => Some([0, last].map(|seq| self.keys.job_listed(seq).sk)),
+                None => return Ok((Vec::new(), None)),
+            },
+        };
+        let query = match &bounds {
+            Some([first, last]) => query.between(first, last),
+            None => query,
+        };
         let page = self.ports.table.query_index(query).await?;
+        let last = page.items.last().filter(|_| page.cursor.is_some());
+        let next = last.and_then(|(listed, _)| listed.sk.parse().ok());
         let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
         let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
         let mut items = Vec::new();
@@ -93,7 +107,7 @@ impl Platform {
             let lanes = self.lanes(&job).await?;
             items.push(Progress::of(job, &lanes));
         }
-        Ok(Page { items, cursor: page.cursor })
+        Ok((items, next))
     }
 
     /// Cancels a job. What was done stays done; a page that is under way is done and counted. Cancelling again changes

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use dacapo_aws::settings::Function;
+use dacapo_aws::settings::{Function, url_of};
+use dacapo_platform::ports::Queue;
 use serde_json::Value;
 
 use crate::reading::{Template, list, referred};
@@ -13,15 +14,30 @@ const NO_NARROWER: [&str; 4] =
     ["dynamodb:ListStreams", "ses:GetAccount", "xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
 /// The shared policies that a function's role may have: what docs/settings.md says of it.
-fn shared(function: Function) -> &'static [&'static str] {
-    match function {
-        Function::Webhook => &["UsesTable", "ReadsIndex", "ReadsAdminKey", "Traces"],
-        Function::Api => &["UsesTable", "ReadsIndex", "SetsTimers", "ReadsAdminKey", "Traces"],
-        Function::TagChange => &["UsesTable", "ReadsStream", "Traces"],
-        Function::Effects => &["UsesTable", "ReadsStream", "SetsTimers", "Traces"],
-        Function::StopCampaign => &["UsesTable", "ReadsIndex", "SetsTimers", "Traces"],
-        Function::Timer | Function::Deliver | Function::Feedback => &["UsesTable", "Traces"],
+fn shared(function: Function) -> BTreeSet<&'static str> {
+    let more: &[&str] = match function {
+        Function::Webhook | Function::Api => &["ReadsIndex", "ReadsAdminKey"],
+        Function::TagChange | Function::Effects => &["ReadsStream"],
+        Function::StopCampaign => &["ReadsIndex"],
+        Function::Timer | Function::Deliver | Function::Feedback => &[],
+    };
+    let timers = function.sets_timers().then_some("SetsTimers");
+    more.iter().copied().chain(["UsesTable", "Traces"]).chain(timers).collect()
+}
+
+/// The name of a queue in the template.
+fn queue(queue: Queue) -> &'static str {
+    match queue {
+        Queue::Timers => "Timers",
+        Queue::Transactional => "Transactional",
+        Queue::Marketing => "Marketing",
+        Queue::Calls => "Calls",
+        Queue::Sweeps => "Stop",
     }
+}
+
+fn names_of(queues: &[Queue]) -> BTreeSet<&'static str> {
+    queues.iter().map(|one| queue(*one)).collect()
 }
 
 /// A statement of a policy: what may be done to what.
@@ -86,38 +102,30 @@ fn a_function_has_a_role_of_its_own_with_what_it_needs() {
         let role = template.properties(role);
         let has: BTreeSet<&str> =
             list(&role["ManagedPolicyArns"]).into_iter().filter_map(referred).collect();
-        let may = shared(function).iter().copied().collect();
-        assert_eq!(has, may, "{name}: docs/settings.md says what it may do");
+        assert_eq!(has, shared(function), "{name}: docs/settings.md says what it may do");
         let own = own(name, role);
 
-        // It sends to the queues whose addresses it is told, and takes from those that feed it.
-        let told = properties["Environment"]["Variables"].as_object().into_iter().flatten();
-        let told = told.filter(|(name, _)| name.ends_with("_QUEUE_URL"));
-        let told: BTreeSet<&str> = told.filter_map(|(_, value)| referred(value)).collect();
+        // It is told where the queues are that it sends to or works off, each by its own name.
+        let told = &properties["Environment"]["Variables"];
+        for one in Queue::ALL {
+            let known = function.knows(one).then(|| queue(one));
+            assert_eq!(referred(&told[url_of(one)]), known, "{name}: {}", url_of(one));
+        }
+        // It sends to those that it has orders for, and where what it cannot do is kept; it takes from those that it works off.
+        let failures = &properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
+        let mut sends = names_of(function.orders());
+        sends.extend(referred(&failures["Destination"]));
+        let works_off = names_of(function.works_off());
         let fed: BTreeSet<&str> = mappings(&template, name)
             .iter()
             .filter_map(|(_, mapping)| referred(&mapping["EventSourceArn"]))
             .filter(|source| *source != "Table")
             .collect();
-        let failures = &properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
-        let failures = referred(&failures["Destination"]);
-        // Who changes the visibility of its own queue is told its address for that.
-        let sends: BTreeSet<&str> = match function {
-            Function::StopCampaign => told.clone(),
-            Function::Webhook
-            | Function::Api
-            | Function::TagChange
-            | Function::Effects
-            | Function::Timer
-            | Function::Deliver
-            | Function::Feedback => told.difference(&fed).copied().chain(failures).collect(),
-        };
+        assert_eq!(fed, works_off, "{name}: a mapping for each queue that it works off");
         assert_eq!(resources_of(&own, "sqs:SendMessage"), sends, "{name}: queues it may send to");
-        assert_eq!(
-            resources_of(&own, "sqs:ReceiveMessage"),
-            fed,
-            "{name}: queues it may take from"
-        );
+        for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"] {
+            assert_eq!(resources_of(&own, action), works_off, "{name}: {action}");
+        }
 
         // And it writes to one log group, which is its own.
         let group = referred(&properties["LoggingConfig"]["LogGroup"]).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_aws::settings::Function;
+use dacapo_platform::ports::Queue;
 
 use crate::block;
 use crate::reading::{Template, page};
@@ -49,5 +50,40 @@ fn the_page_says_of_every_function_what_calls_it_and_what_it_may_do() {
     for function in Function::ALL {
         let row = format!("\n| `{}` | ", function.name());
         assert!(page.contains(&row), "docs/settings.md has no row of {}", function.name());
+    }
+}
+
+/// What stands in italics behind these words, up to the end of the sentence: queues, by the names that the page gives them.
+fn queues_behind(cell: &str, words: &str) -> BTreeSet<String> {
+    let behind = cell.split_once(words).map_or("", |(_, behind)| behind);
+    let sentence = behind.split(';').next().unwrap_or_default();
+    sentence.split('*').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn called(queues: &[Queue]) -> BTreeSet<String> {
+    let name = |queue: &Queue| match queue {
+        Queue::Sweeps => "stop".to_owned(),
+        Queue::Timers | Queue::Transactional | Queue::Marketing | Queue::Calls => {
+            queue.name().to_owned()
+        }
+    };
+    queues.iter().map(name).collect()
+}
+
+#[test]
+fn the_page_says_of_every_function_what_it_orders_and_works_off() {
+    let page = page("docs/settings.md");
+    for function in Function::ALL {
+        let begins = format!("| `{}` | ", function.name());
+        let row = page.lines().find(|line| line.starts_with(&begins));
+        let cells: Vec<&str> = row.unwrap().split('|').map(str::trim).collect();
+        let (by, may) = (cells[2], cells[4]);
+        let name = function.name();
+        let works_off = called(function.works_off());
+        assert_eq!(queues_behind(by, ""), works_off, "{name} is called by");
+        assert_eq!(queues_behind(may, "change visibility on"), works_off, "{name} may take from");
+        assert_eq!(queues_behind(may, "send to"), called(function.orders()), "{name} may send to");
+        let timers = may.contains("Scheduler: create, update, delete");
+        assert_eq!(timers, function.sets_timers(), "{name} may set timers");
     }
 }

@@ -1,6 +1,6 @@
 //! Calls as API Gateway hands them over, and answers as it takes them.
 
-use axum::extract::Path;
+use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, Uri};
 use axum::response::AppendHeaders;
 use axum::routing::{any, get};
@@ -32,6 +32,13 @@ fn mirror() -> Router {
     Router::new()
         .route("/v1/contacts/{id}", get(|Path(id): Path<String>| async move { id }))
         .route("/bytes", get(|| async { vec![0xff_u8, 0x00] }))
+        .route("/letters/{n}", get(|Path(n): Path<usize>| async move { "a".repeat(n) }))
+        .route("/quotes/{n}", get(|Path(n): Path<usize>| async move { "\"".repeat(n) }))
+        .route("/ones/{n}", get(|Path(n): Path<usize>| async move { vec![0xff_u8; n] }))
+        .route(
+            "/pieces",
+            get(|piece: Option<Extension<InOnePiece>>| async move { piece.is_some().to_string() }),
+        )
         .route("/cookies", get(|| async { AppendHeaders(COOKIES) }))
         .fallback(any(heard))
 }
@@ -100,4 +107,34 @@ async fn bytes_and_cookies_go_back_as_the_gateway_wants_them() {
 #[tokio::test]
 async fn what_is_no_call_fails() {
     assert!(answer(&mirror(), &json!({ "Records": [] })).await.is_err());
+}
+
+#[tokio::test]
+async fn what_lambda_would_not_hand_over_is_a_problem_that_says_so() {
+    // As Lambda gets it: in a string of JSON, bytes as base64.
+    for (path, fits) in [
+        ("/letters/5999000", true),
+        ("/letters/6000000", false),
+        ("/letters/20000000", false),
+        ("/quotes/2999000", true),
+        ("/quotes/3000000", false),
+        ("/ones/4499000", true),
+        ("/ones/4500000", false),
+    ] {
+        let answer = answer(&mirror(), &event("GET", path)).await.unwrap();
+        let bytes = serde_json::to_vec(&answer).unwrap().len();
+        assert!(bytes <= LARGEST_ANSWER, "{path}: {bytes}");
+        assert_eq!(answer["statusCode"], if fits { 200 } else { 500 }, "{path}");
+        if !fits {
+            let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!(problem["type"], "urn:dacapo:problem:defect");
+            assert!(problem["detail"].as_str().unwrap().contains("6000000 bytes"), "{problem}");
+            assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_api_is_told_that_its_answer_goes_in_one_piece() {
+    assert_eq!(body_of(event("GET", "/pieces")).await, "true");
 }
