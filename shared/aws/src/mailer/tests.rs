@@ -65,9 +65,15 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
 
 #[tokio::test]
 async fn what_may_pass_is_not_now() {
-    let (sent, server) = sent(Answer::error(500, "InternalServiceErrorException", "for now")).await;
-    assert!(matches!(sent, Err(MailError::NotNow(_))), "{sent:?}");
-    assert_eq!(server.asked().len(), 1, "a mail is asked for once");
+    for (status, kind) in [
+        (500, "InternalServiceErrorException"),
+        (408, "RequestTimeoutException"),
+        (400, "RequestAbortedException"),
+    ] {
+        let (sent, server) = sent(Answer::error(status, kind, "for now")).await;
+        assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
+        assert_eq!(server.asked().len(), 1, "a mail is asked for once");
+    }
 }
 
 #[tokio::test]
@@ -88,6 +94,8 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
         (404, "NotFoundException", "not from here", Hold::Stopped),
         (403, "AccessDeniedException", "not from here", Hold::Stopped),
         (401, "UnrecognizedClientException", "not from here", Hold::Stopped),
+        (400, "AccessDeniedException", "not from here", Hold::Stopped),
+        (400, "RequestExpired", "not from here", Hold::Stopped),
         (503, "ServiceUnavailable", "not now", Hold::Stopped),
     ] {
         let (sent, server) = sent(Answer::error(status, kind, said)).await;
@@ -102,6 +110,33 @@ async fn what_is_wrong_with_the_mail_is_refused() {
     for kind in ["MessageRejected", "BadRequestException", "SomethingNewException"] {
         let (sent, _) = sent(Answer::error(400, kind, "no")).await;
         assert!(matches!(sent, Err(MailError::Refused(_))), "{kind}: {sent:?}");
+    }
+}
+
+/// As SES answers it: the sender's identity is not verified, or, in the sandbox, the recipient's.
+#[tokio::test]
+async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox_is_told() {
+    let answered = async |identities: &str| {
+        let said = format!(
+            "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"
+        );
+        sent(Answer::error(400, "MessageRejected", &said)).await.0
+    };
+    for sender in [
+        "jo@example.com",
+        "JO@EXAMPLE.COM",
+        "=?UTF-8?B?SsO2cmc=?= <jo@example.com>, jo@example.com",
+        "ann@example.com, jo@example.com",
+        "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
+    ] {
+        let sent = answered(sender).await;
+        let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sender}: {sent:?}") };
+        assert!(why.contains("verify") && why.contains("jo@example.com"), "{why}");
+    }
+    for recipient in ["ann@example.com", "Ann@Example.com"] {
+        let sent = answered(recipient).await;
+        let Err(MailError::Refused(why)) = &sent else { panic!("{recipient}: {sent:?}") };
+        assert!(why.contains("sandbox") && why.contains("production access"), "{why}");
     }
 }
 
