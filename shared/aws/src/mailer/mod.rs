@@ -207,18 +207,15 @@ const NOBODY_MAY: &[&str] = &[
 /// What an error means for the mail.
 fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailError {
     match error {
-        SdkError::ConstructionFailure(_) => MailError::Refused(crate::words::words_of(error)),
+        // Whatever a mail says can be said in JSON: it is the address of SES, or the credentials.
+        SdkError::ConstructionFailure(_) => {
+            MailError::Held(Hold::Stopped, crate::words::words_of(error))
+        }
         SdkError::DispatchFailure(failure) => {
-            // Without a connection nothing was said.
-            let connected = failure
-                .as_connector_error()
-                .is_none_or(|error| !crate::words::never_connected(error));
+            let heard =
+                failure.as_connector_error().is_none_or(|error| !crate::words::never_heard(error));
             let words = crate::words::words_of(error);
-            if connected {
-                MailError::Unknown(words)
-            } else {
-                MailError::Held(Hold::Stopped, words)
-            }
+            if heard { MailError::Unknown(words) } else { MailError::Held(Hold::Stopped, words) }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             MailError::Unknown(crate::words::words_of(error))

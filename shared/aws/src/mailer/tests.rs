@@ -4,9 +4,10 @@ use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::mail::MessageName;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::*;
-use crate::testing::{Answer, Server, clients, nobody};
+use crate::testing::{Answer, Server, Then, clients, nobody};
 
 fn mail() -> Mail {
     Mail {
@@ -147,6 +148,37 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
         assert!(matches!(sent, Err(MailError::Unknown(_))), "{answer:?}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "{answer:?}");
     }
+}
+
+/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking a function will result in a
+/// connection error" (*Best practices for working with AWS Lambda functions*).
+#[tokio::test]
+async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before() {
+    for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
+        let taken = Answer::json(200, r#"{"MessageId":"m-1"}"#);
+        let server = Server::answering_then([Answer::json(200, ACCOUNT), taken], then).await;
+        let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
+        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+        assert_eq!(
+            (turn, mailer.pace.held(Purpose::Marketing, uptime())),
+            (Ok(Duration::ZERO), None)
+        );
+        for _ in 0..3 {
+            let sent = tokio::time::timeout(ASKING, mailer.send(&mail())).await;
+            assert_eq!(sent, Ok(Ok("m-1".to_owned())), "{then:?}");
+        }
+        assert_eq!(server.asked().len(), 1 + 3, "{then:?}: once each");
+    }
+}
+
+#[tokio::test]
+async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
+    let mailer = SesMailer::new(clients(&url).ses(), None, 10);
+    let sent = mailer.send(&mail()).await;
+    let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sent:?}") };
+    assert!(why.contains("no connection within 5 seconds"), "{why}");
 }
 
 #[tokio::test]
