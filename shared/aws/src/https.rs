@@ -5,6 +5,12 @@
 //!
 //! Whom a client may not call is decided where a name becomes addresses, so that the address which was looked at is the one
 //! that is connected to: a name that leads elsewhere the second time changes nothing.
+//!
+//! A connection that is kept for the next request may have died meanwhile without a word: "Lambda purges idle connections over
+//! time" (*Best practices for working with AWS Lambda functions*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>). Then nobody can tell whether the request was heard. So
+//! connections are kept only for requests that may be made twice ([`Https::new`]); whatever may not has one of its own
+//! ([`Https::fresh`]), which begins with a short handshake after the first: TLS sessions are resumed.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -17,22 +23,27 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
+use axum::http::Uri;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
-use tower::Service;
+use tower::{BoxError, Service};
 
-use crate::words::{chain, never_connected};
+use crate::words::{chain, never_heard};
 
-/// How long connecting may take, without what TLS needs after it.
+/// How long connecting to an address may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Connections to any host, kept while they are good. Clones share them.
+/// How long it may take until there is a connection: the name's addresses, connecting to them, TLS. What takes longer was
+/// not heard by anybody, which cannot be said of a request that is given up later.
+const CONNECTED: Duration = Duration::from_secs(5);
+
+/// Connections to any host. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Https(Client<HttpsConnector<HttpConnector<Names>>, SdkBody>);
+pub(crate) struct Https(Client<Bounded<HttpsConnector<HttpConnector<Names>>>, SdkBody>);
 
 /// Whom the system trusts.
 ///
@@ -48,25 +59,61 @@ pub(crate) fn trusting() -> ClientConfig {
 }
 
 impl Https {
-    /// Calls whomever it is told to. Connects to nobody yet.
+    /// Calls whomever it is told to, and keeps connections while they seem good. Connects to nobody yet.
     pub(crate) fn new(trusting: ClientConfig) -> Self {
-        Self::of(trusting, Names { forbidden: |_| false })
+        Self::of(trusting, Names { forbidden: |_| false }, usize::MAX)
     }
 
-    /// Calls nobody at an address that is forbidden, whatever name leads there. A host that is written as an address is for
-    /// the caller to look at: it is no name.
+    /// The same, with a connection for every request: for what must not be done twice.
+    pub(crate) fn fresh(trusting: ClientConfig) -> Self {
+        Self::of(trusting, Names { forbidden: |_| false }, 0)
+    }
+
+    /// With a connection for every request. Calls nobody at an address that is forbidden, whatever name leads there. A host
+    /// that is written as an address is for the caller to look at: it is no name.
     pub(crate) fn but(trusting: ClientConfig, forbidden: fn(IpAddr) -> bool) -> Self {
-        Self::of(trusting, Names { forbidden })
+        Self::of(trusting, Names { forbidden }, 0)
     }
 
-    fn of(trusting: ClientConfig, names: Names) -> Self {
+    fn of(trusting: ClientConfig, names: Names, kept: usize) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let tls = HttpsConnectorBuilder::new().with_tls_config(trusting);
         let tls = tls.https_or_http().enable_http1().wrap_connector(tcp);
-        Self(Client::builder(TokioExecutor::new()).build(tls))
+        let mut client = Client::builder(TokioExecutor::new());
+        Self(client.pool_max_idle_per_host(kept).build(Bounded(tls)))
+    }
+}
+
+/// Connects within a time.
+#[derive(Debug, Clone)]
+struct Bounded<C>(C);
+
+impl<C> Service<Uri> for Bounded<C>
+where
+    C: Service<Uri, Future: Send + 'static, Error: Into<BoxError>>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move {
+            match tokio::time::timeout(CONNECTED, connecting).await {
+                Ok(connected) => connected.map_err(Into::into),
+                Err(_) => {
+                    let why = format!("no connection within {} seconds", CONNECTED.as_secs());
+                    Err(std::io::Error::new(std::io::ErrorKind::TimedOut, why).into())
+                }
+            }
+        })
     }
 }
 
@@ -120,10 +167,7 @@ fn told(error: hyper_util::client::legacy::Error) -> ConnectorError {
     let io = chain(&error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
     if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
         ConnectorError::timeout(error.into())
-    } else if io.is_some()
-        || never_connected(&error)
-        || hyper.is_some_and(|hyper| hyper.is_closed() || hyper.is_canceled())
-    {
+    } else if io.is_some() || never_heard(&error) {
         ConnectorError::io(error.into())
     } else if hyper.is_some_and(hyper::Error::is_incomplete_message) {
         ConnectorError::other(error.into(), Some(ErrorKind::TransientError))

@@ -29,6 +29,19 @@ impl Answer {
     }
 }
 
+/// What becomes of a connection that was answered on once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It serves what comes next.
+    Serves,
+    /// It is closed.
+    Closes,
+    /// It is gone: whoever writes to it is told so by a reset.
+    Resets,
+    /// It is gone, and nobody is told: what is written to it is heard by nobody.
+    IsDeaf,
+}
+
 /// A request: its head and its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -45,6 +58,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::answering_then(answers, Then::Serves).await
+    }
+
+    pub(crate) async fn answering_then(
+        answers: impl IntoIterator<Item = Answer>,
+        then: Then,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -53,7 +73,8 @@ impl Server {
         let remembers = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, Arc::clone(&answers), Arc::clone(&remembers)));
+                let (answers, remembers) = (Arc::clone(&answers), Arc::clone(&remembers));
+                tokio::spawn(connection(stream, answers, remembers, then));
             }
         });
         Self { url, asked }
@@ -68,6 +89,7 @@ async fn connection(
     mut stream: TcpStream,
     answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    then: Then,
 ) {
     let mut heard = Vec::new();
     while let Some(request) = request(&mut stream, &mut heard).await {
@@ -82,6 +104,16 @@ async fn connection(
             format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
+        }
+        match then {
+            Then::Serves => {}
+            Then::Closes => return,
+            Then::Resets => {
+                let _ = stream.readable().await;
+                let _ = stream.set_zero_linger();
+                return;
+            }
+            Then::IsDeaf => std::future::pending().await,
         }
     }
 }

@@ -16,10 +16,13 @@ pub(crate) fn words_of(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// Whether a request failed before there was a connection: nobody can have heard it.
-pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
+/// Whether nobody can have heard a request: there was no connection, or it ended before the first byte of the request was
+/// written. hyper then hands the request back (`canceled`), or never takes it (`closed`).
+pub(crate) fn never_heard(error: &(dyn Error + 'static)) -> bool {
     let client = chain(error).find_map(|cause| cause.downcast_ref::<legacy::Error>());
+    let hyper = chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
     client.is_some_and(legacy::Error::is_connect)
+        || hyper.is_some_and(|hyper| hyper.is_canceled() || hyper.is_closed())
 }
 
 /// An error, and what led to it.
@@ -36,15 +39,33 @@ pub(crate) fn chain<'a>(
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
     use crate::testing::{Answer, Server, clients, nobody};
 
     #[tokio::test]
-    async fn a_request_that_never_connected_is_told_from_one_that_was_lost() {
+    async fn a_request_that_nobody_heard_is_told_from_one_that_was_lost() {
         let refused = clients(&nobody().await).ses().get_account().send().await.unwrap_err();
-        assert!(never_connected(&refused), "{}", words_of(&refused));
+        assert!(never_heard(&refused), "{}", words_of(&refused));
         let server = Server::answering([Answer::HangsUp]).await;
         let lost = clients(&server.url).ses().get_account().send().await.unwrap_err();
-        assert!(!never_connected(&lost), "{}", words_of(&lost));
+        assert!(!never_heard(&lost), "{}", words_of(&lost));
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_connection_ended_before_it_was_written_was_heard_by_nobody() {
+        let (here, _there) = tokio::io::duplex(1024);
+        let io = hyper_util::rt::TokioIo::new(here);
+        let opened = hyper::client::conn::http1::handshake::<_, SdkBody>(io).await;
+        let (mut sender, connection) = opened.unwrap();
+        let request = axum::http::Request::post("/").body(SdkBody::empty()).unwrap();
+        let sending = sender.send_request(request);
+        drop(connection);
+        let canceled = sending.await.unwrap_err();
+        assert!(never_heard(&canceled), "{}", words_of(&canceled));
+        let request = axum::http::Request::post("/").body(SdkBody::empty()).unwrap();
+        let closed = sender.send_request(request).await.unwrap_err();
+        assert!(never_heard(&closed), "{}", words_of(&closed));
     }
 }

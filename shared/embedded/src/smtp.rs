@@ -5,7 +5,8 @@
 //! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421 to MAIL, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
 //! | 454 with what SES says when the rate or the day's quota is used up | held: it waits, and has lost no try |
 //! | MAIL, RCPT or DATA with 4xx otherwise; no answer to RCPT or DATA, or 421; the end of the mail with 4xx | not now |
-//! | MAIL, RCPT, DATA or the end of the mail with 5xx | refused |
+//! | 5xx with what SES says of a sender that it has not verified | held: it waits, and whatever has another sender leaves |
+//! | MAIL, RCPT, DATA or the end of the mail with 5xx otherwise | refused |
 //! | anything else once the mail itself was begun | unknown: the server may have taken it |
 //!
 //! Every step has a bound and the whole has one: [`Bounds`]. While the service is stopped, one mail at a time looks whether
@@ -24,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{Hold, MailError, Mailer, Post, Trouble};
+use dacapo_platform::unverified::unverified;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -183,7 +185,8 @@ impl Mailer for Smtp {
                 Some(hold) => MailError::Held(hold, reason),
                 None => MailError::NotNow(reason),
             },
-            Failed::Refused(reason) => MailError::Refused(reason),
+            Failed::Refused(reason) => unverified(&reason, &mail.from.address, &mail.to)
+                .unwrap_or(MailError::Refused(reason)),
             Failed::Unknown(reason) => MailError::Unknown(reason),
         })
     }

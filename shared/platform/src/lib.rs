@@ -28,6 +28,7 @@ mod rendering;
 pub mod seldom;
 pub mod table;
 pub mod unsubscribe;
+pub mod unverified;
 pub mod waiting;
 
 pub use dacapo_engine::time::Instant;

@@ -306,7 +306,8 @@ pub enum Hold {
     Rate,
     /// As many were sent in 24 hours as may be, or what is left of them is kept for other mail.
     Quota,
-    /// The service is not reached, or takes none from here: wrong credentials, a paused or suspended account.
+    /// The service is not reached, or takes none from here: wrong credentials, a paused or suspended account, a sender that it has
+    /// not verified.
     Stopped,
 }
 

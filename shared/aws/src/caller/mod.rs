@@ -83,7 +83,7 @@ impl HttpsCaller {
     }
 
     fn connector(&self) -> SharedHttpConnector {
-        if self.at_home { self.http.connector() } else { self.http.connector_but(is_own) }
+        if self.at_home { self.http.fresh_connector() } else { self.http.connector_but(is_own) }
     }
 }
 

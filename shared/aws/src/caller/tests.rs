@@ -3,7 +3,7 @@
 use dacapo_engine::campaign::format::Method;
 
 use super::*;
-use crate::testing::{Answer, Server, clients, nobody};
+use crate::testing::{Answer, Server, Then, clients, nobody};
 
 /// One that calls what is on the internet. The address of the cloud is of no account to it.
 fn caller() -> HttpsCaller {
@@ -29,6 +29,19 @@ async fn a_webhook_is_called_with_its_headers_and_body() {
     assert!(asked.head.starts_with("POST /hook?x=1 HTTP/1.1"), "{}", asked.head);
     assert!(asked.head.to_lowercase().contains("idempotency-key: c1.p.1.2"), "{}", asked.head);
     assert_eq!(asked.body, "{\"a\":1}");
+}
+
+#[tokio::test]
+async fn a_webhook_is_called_once_whatever_became_of_the_connection_of_the_one_before() {
+    for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
+        let server = Server::answering_then([Answer::json(202, "")], then).await;
+        let (caller, request) = (caller().at_home(), request(&server.url, Method::Post));
+        for _ in 0..3 {
+            let called = tokio::time::timeout(Duration::from_secs(2), caller.call(&request)).await;
+            assert_eq!(called, Ok(Ok(202)), "{then:?}");
+        }
+        assert_eq!(server.asked().len(), 3, "{then:?}: once each");
+    }
 }
 
 #[tokio::test]

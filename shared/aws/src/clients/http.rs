@@ -1,8 +1,8 @@
-//! The one HTTP client for every service, and one beside it for webhooks, which may not call everybody. Both read the system's
-//! certificates together, once.
+//! The HTTP clients: one for every service, one that keeps no connection for mail, and one of that kind for webhooks, which may
+//! not call everybody. They read the system's certificates together, once.
 //!
-//! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here is one,
-//! made when it is first asked for: making it reads the system's certificates.
+//! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here each is made
+//! when it is first asked for: making the first reads the system's certificates.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 /// How long warming may take, whatever happens.
 const WARM: Duration = Duration::from_secs(2);
 
-/// The HTTP client. Clones share its connections.
+/// The HTTP clients. Clones share their connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Http(Arc<Made>);
 
@@ -28,6 +28,7 @@ pub(crate) struct Http(Arc<Made>);
 struct Made {
     trusting: OnceLock<ClientConfig>,
     services: OnceLock<SharedHttpConnector>,
+    fresh: OnceLock<SharedHttpConnector>,
     others: OnceLock<SharedHttpConnector>,
 }
 
@@ -36,6 +37,12 @@ impl Http {
     pub(super) fn client(&self) -> SharedHttpClient {
         let http = self.clone();
         http_client_fn(move |_, _| http.connector())
+    }
+
+    /// The client for an SDK whose requests may not be made twice.
+    pub(super) fn fresh_client(&self) -> SharedHttpClient {
+        let http = self.clone();
+        http_client_fn(move |_, _| http.fresh_connector())
     }
 
     /// Connects to the host of an address, by a request that means nothing to anybody: it is not signed, and
@@ -56,12 +63,18 @@ impl Http {
     }
 
     /// What makes the connections.
-    pub(crate) fn connector(&self) -> SharedHttpConnector {
+    fn connector(&self) -> SharedHttpConnector {
         let made = || SharedHttpConnector::new(Https::new(self.trusting()));
         self.0.services.get_or_init(made).clone()
     }
 
-    /// What makes connections to whomever others name, but to nobody at an address that is forbidden.
+    /// What makes a connection for each request.
+    pub(crate) fn fresh_connector(&self) -> SharedHttpConnector {
+        let made = || SharedHttpConnector::new(Https::fresh(self.trusting()));
+        self.0.fresh.get_or_init(made).clone()
+    }
+
+    /// What makes one to whomever others name, but to nobody at an address that is forbidden.
     pub(crate) fn connector_but(&self, forbidden: fn(IpAddr) -> bool) -> SharedHttpConnector {
         let made = || SharedHttpConnector::new(Https::but(self.trusting(), forbidden));
         self.0.others.get_or_init(made).clone()

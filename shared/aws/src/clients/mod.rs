@@ -1,8 +1,8 @@
 //! The clients of the SDK, made by hand: nothing is looked up, nothing is guessed.
 //!
 //! Whoever reads the environment hands in a [`Connection`] of values. [`Clients`] makes a client of every service
-//! from it; all of them share one HTTP client, one pool of connections and one TLS stack (rustls with ring, as
-//! everywhere in Dacapo).
+//! from it; all of them share one TLS stack (rustls with ring, as everywhere in Dacapo), and all but that of SES one HTTP client
+//! and one pool of connections.
 //!
 //! ```ignore
 //! let clients = Clients::new(&Connection { region, endpoint, credentials });
@@ -19,6 +19,7 @@
 //! - An attempt at a request ends after a time, and so does the request with all its attempts. The SDK tries again
 //!   what was throttled or failed on the way, with growing pauses; but mail is attempted once, because
 //!   what was lost may have been sent, and only the ledger of messages knows what to do then.
+//! - So that nothing is lost on a connection that died while it was idle, each request to SES has one of its own.
 //! - Credentials are not shown by `Debug`.
 
 pub(crate) mod http;
@@ -79,7 +80,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The services that connections are warmed to.
+/// The services that connections are warmed to. SES is none of them: a connection to it is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// The table.
@@ -88,8 +89,6 @@ pub enum Service {
     Scheduler,
     /// Queues.
     Sqs,
-    /// Mail.
-    Ses,
 }
 
 impl Service {
@@ -99,7 +98,6 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Scheduler => "scheduler",
             Self::Sqs => "sqs",
-            Self::Ses => "email",
         }
     }
 }
@@ -166,12 +164,14 @@ impl Clients {
         Later::new(move || aws_sdk_sqs::Client::new(&config))
     }
 
-    /// A client of SES. It never attempts anything twice: what was lost may have been sent.
+    /// A client of SES. It never attempts anything twice: what was lost may have been sent. Nor does it send anything on a
+    /// connection that was idle.
     #[must_use]
     pub fn ses(&self) -> Later<aws_sdk_sesv2::Client> {
-        let config = self.config.clone();
+        let (config, http) = (self.config.clone(), self.http.clone());
         Later::new(move || {
             let config = aws_sdk_sesv2::config::Builder::from(&config)
+                .http_client(http.fresh_client())
                 .retry_config(RetryConfig::disabled())
                 .timeout_config(timeouts(MAIL, MAIL))
                 .build();
@@ -234,7 +234,8 @@ mod tests {
     #[test]
     fn every_service_has_its_address() {
         let clients = Clients::new(&connection(None));
-        assert_eq!(clients.address_of(Service::Ses), "https://email.eu-central-1.amazonaws.com/");
+        let of_table = clients.address_of(Service::DynamoDb);
+        assert_eq!(of_table, "https://dynamodb.eu-central-1.amazonaws.com/");
         let clients = Clients::new(&connection(Some("http://127.0.0.1:1")));
         assert_eq!(clients.address_of(Service::Sqs), "http://127.0.0.1:1");
     }

@@ -176,7 +176,7 @@ pub fn deliver(settings: &DeliverSettings) -> Started {
         defaults: Defaults { sender: settings.sender.clone(), restart_delay: None },
         ..parts
     }
-    .started(Function::Deliver, &[Service::DynamoDb, Service::Ses])
+    .started(Function::Deliver, &[Service::DynamoDb])
 }
 
 /// `feedback`

@@ -6,15 +6,15 @@
 //! | SES | is |
 //! |---|---|
 //! | says that the rate is used up, or throttles; that the day's quota is used up | held: mail waits, without losing a try |
-//! | is paused or suspended, is not set up, lets nobody in with these credentials, is not reached, is not available (503) | held: stopped |
-//! | fails with 500 | not now: worth another try |
-//! | says what is wrong with the mail | refused |
+//! | is paused or suspended, is not set up, has not verified the sender, lets nobody in with these credentials, is not reached, is not available (503) | held: stopped |
+//! | fails with 500, did not get the request whole in time | not now: worth another try |
+//! | says what is wrong with the mail; is in the sandbox and has not verified the recipient | refused |
 //! | no answer, or one from somebody between | unknown |
 //!
-//! What the errors are called is on AWS's pages *SendEmail* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>)
-//! and *Errors related to the sending quotas for your Amazon SES account*
-//! (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). How fast mail leaves, so that SES need not say
-//! so, is [`pace`].
+//! What the errors are called is on AWS's pages *SendEmail* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>),
+//! *Common Errors* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>) and *Errors related to the sending
+//! quotas for your Amazon SES account* (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Who is not
+//! verified is read from its words ([`unverified`]). How fast mail leaves, so that SES need not say so, is [`pace`].
 
 mod naming;
 pub mod pace;
@@ -36,6 +36,7 @@ use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{Hold, MailError, Mailer, Post};
 use dacapo_platform::seldom::Seldom;
+use dacapo_platform::unverified::unverified;
 
 use crate::clients::Later;
 use crate::clock::uptime;
@@ -147,7 +148,7 @@ impl SesMailer {
         }
         match request.send().await {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
-            Err(error) => Err(outcome(&error)),
+            Err(error) => Err(outcome(&error, mail)),
         }
     }
 }
@@ -185,31 +186,48 @@ fn message(mail: &Mail) -> Result<Message, BuildError> {
     Ok(message.build())
 }
 
+/// What is said of whoever asks, whatever is asked for. Services say it with 400, 401 or 403.
+const NOBODY_MAY: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "ServiceUnavailable",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
 /// What an error means for the mail.
-fn outcome(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
+fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailError {
     match error {
-        SdkError::ConstructionFailure(_) => MailError::Refused(crate::words::words_of(error)),
+        // Whatever a mail says can be said in JSON: it is the address of SES, or the credentials.
+        SdkError::ConstructionFailure(_) => {
+            MailError::Held(Hold::Stopped, crate::words::words_of(error))
+        }
         SdkError::DispatchFailure(failure) => {
-            // Without a connection nothing was said.
-            let connected = failure
-                .as_connector_error()
-                .is_none_or(|error| !crate::words::never_connected(error));
+            let heard =
+                failure.as_connector_error().is_none_or(|error| !crate::words::never_heard(error));
             let words = crate::words::words_of(error);
-            if connected {
-                MailError::Unknown(words)
-            } else {
-                MailError::Held(Hold::Stopped, words)
-            }
+            if heard { MailError::Unknown(words) } else { MailError::Held(Hold::Stopped, words) }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             MailError::Unknown(crate::words::words_of(error))
         }
-        SdkError::ServiceError(answer) => answered(answer.err(), answer.raw().status().as_u16()),
+        SdkError::ServiceError(answer) => {
+            answered(answer.err(), answer.raw().status().as_u16(), mail)
+        }
         _ => MailError::Unknown(crate::words::words_of(error)),
     }
 }
 
-fn answered(error: &SendEmailError, status: u16) -> MailError {
+fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
     let words = format!(
         "{}: {}",
         error.code().unwrap_or("an error without a name"),
@@ -217,6 +235,9 @@ fn answered(error: &SendEmailError, status: u16) -> MailError {
     );
     if let Some(hold) = Hold::meant_by(&words) {
         return MailError::Held(hold, words);
+    }
+    if let Some(error) = unverified(&words, &mail.from.address, &mail.to) {
+        return error;
     }
     if error.is_too_many_requests_exception() {
         return MailError::Held(Hold::Rate, words);
@@ -235,11 +256,11 @@ fn answered(error: &SendEmailError, status: u16) -> MailError {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
             MailError::Held(Hold::Rate, words)
         }
-        (_, 500) => MailError::NotNow(words),
+        // It was not read to its end.
+        (Some("RequestAbortedException"), _) | (_, 408 | 500) => MailError::NotNow(words),
         // It is no fault of the mail that nobody from here may send, nor that nobody is there.
-        (Some("ServiceUnavailable"), _) | (_, 401 | 403 | 503) => {
-            MailError::Held(Hold::Stopped, words)
-        }
+        (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::Held(Hold::Stopped, words),
+        (_, 401 | 403 | 503) => MailError::Held(Hold::Stopped, words),
         (_, 400..=499) => MailError::Refused(words),
         (_, _) => MailError::Unknown(words),
     }

@@ -4,9 +4,10 @@ use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::mail::MessageName;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::*;
-use crate::testing::{Answer, Server, clients, nobody};
+use crate::testing::{Answer, Server, Then, clients, nobody};
 
 fn mail() -> Mail {
     Mail {
@@ -65,9 +66,15 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
 
 #[tokio::test]
 async fn what_may_pass_is_not_now() {
-    let (sent, server) = sent(Answer::error(500, "InternalServiceErrorException", "for now")).await;
-    assert!(matches!(sent, Err(MailError::NotNow(_))), "{sent:?}");
-    assert_eq!(server.asked().len(), 1, "a mail is asked for once");
+    for (status, kind) in [
+        (500, "InternalServiceErrorException"),
+        (408, "RequestTimeoutException"),
+        (400, "RequestAbortedException"),
+    ] {
+        let (sent, server) = sent(Answer::error(status, kind, "for now")).await;
+        assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
+        assert_eq!(server.asked().len(), 1, "a mail is asked for once");
+    }
 }
 
 #[tokio::test]
@@ -88,6 +95,8 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
         (404, "NotFoundException", "not from here", Hold::Stopped),
         (403, "AccessDeniedException", "not from here", Hold::Stopped),
         (401, "UnrecognizedClientException", "not from here", Hold::Stopped),
+        (400, "AccessDeniedException", "not from here", Hold::Stopped),
+        (400, "RequestExpired", "not from here", Hold::Stopped),
         (503, "ServiceUnavailable", "not now", Hold::Stopped),
     ] {
         let (sent, server) = sent(Answer::error(status, kind, said)).await;
@@ -105,6 +114,33 @@ async fn what_is_wrong_with_the_mail_is_refused() {
     }
 }
 
+/// As SES answers it: the sender's identity is not verified, or, in the sandbox, the recipient's.
+#[tokio::test]
+async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox_is_told() {
+    let answered = async |identities: &str| {
+        let said = format!(
+            "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"
+        );
+        sent(Answer::error(400, "MessageRejected", &said)).await.0
+    };
+    for sender in [
+        "jo@example.com",
+        "JO@EXAMPLE.COM",
+        "=?UTF-8?B?SsO2cmc=?= <jo@example.com>, jo@example.com",
+        "ann@example.com, jo@example.com",
+        "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
+    ] {
+        let sent = answered(sender).await;
+        let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sender}: {sent:?}") };
+        assert!(why.contains("verify") && why.contains("jo@example.com"), "{why}");
+    }
+    for recipient in ["ann@example.com", "Ann@Example.com"] {
+        let sent = answered(recipient).await;
+        let Err(MailError::Refused(why)) = &sent else { panic!("{recipient}: {sent:?}") };
+        assert!(why.contains("sandbox") && why.contains("production access"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_twice() {
     for answer in [Answer::HangsUp, Answer::error(504, "X", "timed out"), Answer::json(200, "{")] {
@@ -112,6 +148,37 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
         assert!(matches!(sent, Err(MailError::Unknown(_))), "{answer:?}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "{answer:?}");
     }
+}
+
+/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking a function will result in a
+/// connection error" (*Best practices for working with AWS Lambda functions*).
+#[tokio::test]
+async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before() {
+    for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
+        let taken = Answer::json(200, r#"{"MessageId":"m-1"}"#);
+        let server = Server::answering_then([Answer::json(200, ACCOUNT), taken], then).await;
+        let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
+        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+        assert_eq!(
+            (turn, mailer.pace.held(Purpose::Marketing, uptime())),
+            (Ok(Duration::ZERO), None)
+        );
+        for _ in 0..3 {
+            let sent = tokio::time::timeout(ASKING, mailer.send(&mail())).await;
+            assert_eq!(sent, Ok(Ok("m-1".to_owned())), "{then:?}");
+        }
+        assert_eq!(server.asked().len(), 1 + 3, "{then:?}: once each");
+    }
+}
+
+#[tokio::test]
+async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
+    let mailer = SesMailer::new(clients(&url).ses(), None, 10);
+    let sent = mailer.send(&mail()).await;
+    let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sent:?}") };
+    assert!(why.contains("no connection within 5 seconds"), "{why}");
 }
 
 #[tokio::test]

@@ -166,6 +166,12 @@ async fn a_server_that_is_silent_or_gone_holds_up_nobody_and_loses_no_mail() {
     }
 }
 
+/// As SES says it of the sender, and of the recipient where its account is in the sandbox.
+const UNVERIFIED_SENDER: &str = "554 Message rejected: Email address is not verified. The following identities failed the check \
+    in region EU-CENTRAL-1: a@example.com";
+const UNVERIFIED_RECIPIENT: &str = "554 Message rejected: Email address is not verified. The following identities failed the \
+    check in region EU-CENTRAL-1: ann@example.com";
+
 #[tokio::test]
 async fn what_is_said_decides_what_becomes_of_the_mail() {
     for (at, expected) in [
@@ -189,6 +195,8 @@ async fn what_is_said_decides_what_becomes_of_the_mail() {
         (At::Says("DATA", "554 no"), "refused"),
         (At::Says(".", "452 full"), "not now"),
         (At::Says(".", "554 spam"), "refused"),
+        (At::Says(".", UNVERIFIED_SENDER), "stopped"),
+        (At::Says(".", UNVERIFIED_RECIPIENT), "refused"),
         (At::Says(".", "hello"), "unknown"),
         (At::Nothing, "sent"),
     ] {
@@ -231,8 +239,10 @@ async fn mail_is_tried_more_and_more_seldom_and_goes_on_when_the_server_works() 
 
 #[tokio::test]
 async fn a_refusal_of_one_mail_stops_no_other() {
-    let (_, _, smtp, _) = sent(At::Says("RCPT", "550 nobody")).await;
-    assert_eq!(smtp.trouble(), None);
+    for said in [At::Says("RCPT", "550 nobody"), At::Says(".", UNVERIFIED_SENDER)] {
+        let (_, _, smtp, _) = sent(said).await;
+        assert_eq!(smtp.trouble(), None, "{said:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,153 @@
+//! Whom SES has not verified, from what it says: through its API (400, `MessageRejected`) and by SMTP (554) in the same words.
+//!
+//! > Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: …
+//!
+//! Behind the colon stand addresses, domains or ARNs, as far as there is room: an ellipsis stands for the rest (*Amazon SES email
+//! sending errors*, <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting a 554 or 400
+//! "Message rejected" error*, <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). A sender that is not
+//! verified is no fault of a mail: it would be the same for all others. That a recipient has to be is the sandbox (*Request
+//! production access*, <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
+
+use crate::ports::{Hold, MailError};
+
+/// Whom SES has not verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unverified {
+    /// Who mail comes from; or nobody can tell who it is.
+    Sender,
+    /// Who it goes to, and nobody else.
+    Recipient,
+}
+
+/// What it means for a mail if SES has not verified somebody; `None` if it says something else. `from` and `to` are the
+/// addresses of the mail.
+pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
+    Some(match told_by(said, from, to)? {
+        Unverified::Sender => MailError::Held(
+            Hold::Stopped,
+            format!(
+                "SES does not know the sender {from}; verify the address or its domain in SES, in the Region that is named: {said}"
+            ),
+        ),
+        Unverified::Recipient => MailError::Refused(format!(
+            "SES is in the sandbox, where it sends to verified addresses only; request production access for the account, or \
+             verify the recipient: {said}"
+        )),
+    })
+}
+
+fn told_by(said: &str, from: &str, to: &str) -> Option<Unverified> {
+    const NOT_VERIFIED: &str = "is not verified";
+    // In ASCII capitals are as long as small letters.
+    let at = said.to_ascii_lowercase().find(NOT_VERIFIED)?;
+    let named = said[at + NOT_VERIFIED.len()..].trim_end();
+    let names = |address: &str| identities(named).any(|identity| is_of(identity, address));
+    let complete = !named.ends_with('…') && !named.ends_with("...");
+    Some(if names(to) && !names(from) && complete {
+        Unverified::Recipient
+    } else {
+        Unverified::Sender
+    })
+}
+
+/// What may be an identity: words without what stands around them, of ARNs the end.
+fn identities(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| c.is_whitespace() || ",;<>()[]\"'`".contains(c));
+    words.map(|word| {
+        let word = word.trim_matches(['.', '…', ':']);
+        word.split_once(":identity/").map_or(word, |(_, identity)| identity)
+    })
+}
+
+/// Whether it is an address's identity: itself, its domain, or one above.
+fn is_of(identity: &str, address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let mut domains = std::iter::successors(Some(domain), |domain| Some(domain.split_once('.')?.1));
+    !identity.is_empty()
+        && (identity.eq_ignore_ascii_case(address)
+            || domains.any(|domain| identity.eq_ignore_ascii_case(domain)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: &str = "jo@mail.example.com";
+    const TO: &str = "ann@example.org";
+
+    fn failed(identities: &str) -> Option<Unverified> {
+        let said = format!(
+            "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"
+        );
+        told_by(&said, FROM, TO)
+    }
+
+    #[test]
+    fn a_sender_is_told_from_a_recipient_however_it_is_written() {
+        for sender in [
+            "jo@mail.example.com",
+            "JO@Mail.Example.COM",
+            "Jo <jo@mail.example.com>, jo@mail.example.com",
+            "\"Other, Jo\" <jo@mail.example.com>",
+            "mail.example.com",
+            "Example.com",
+            "arn:aws:ses:eu-central-1:123456789012:identity/mail.example.com",
+            "arn:aws:ses:eu-central-1:123456789012:identity/Jo@mail.example.com.",
+            "ann@example.org, jo@mail.example.com",
+            "jo@mail.example.com, ann@example.org",
+            "jo@mail.example.com...",
+        ] {
+            assert_eq!(failed(sender), Some(Unverified::Sender), "{sender}");
+        }
+        for recipient in [
+            "ann@example.org",
+            "ANN@EXAMPLE.ORG",
+            "<ann@example.org>",
+            "example.org",
+            "arn:aws:ses:eu-central-1:123456789012:identity/ann@example.org",
+            "ann@example.org, other@example.org",
+        ] {
+            assert_eq!(failed(recipient), Some(Unverified::Recipient), "{recipient}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_failed_for_what_the_words_leave_open() {
+        for open in ["ann@example.org, ...", "ann@example.org…", "somebody@example.net", ""] {
+            assert_eq!(failed(open), Some(Unverified::Sender), "{open:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_no_part_of_another() {
+        let told = |named: &str, from: &str, to: &str| {
+            told_by(&format!("Email address is not verified: {named}"), from, to)
+        };
+        let (from, to) = ("jo@example.com", "banjo@example.com");
+        assert_eq!(told(to, from, to), Some(Unverified::Recipient));
+        assert_eq!(told("banjo@example.com.au", from, to), Some(Unverified::Sender));
+        assert_eq!(told(from, from, from), Some(Unverified::Sender), "who writes to themselves");
+    }
+
+    #[test]
+    fn whoever_says_something_else_is_not_meant() {
+        for said in ["Address is on the suppression list", "MessageRejected: it holds a virus"] {
+            assert_eq!(told_by(said, FROM, TO), None, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_done_is_said() {
+        let said = "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: ";
+        let Some(MailError::Held(Hold::Stopped, why)) =
+            unverified(&format!("{said}{FROM}"), FROM, TO)
+        else {
+            panic!("a sender")
+        };
+        assert!(why.contains(FROM) && why.contains("verify") && why.contains("EU-CENTRAL-1"));
+        let Some(MailError::Refused(why)) = unverified(&format!("{said}{TO}"), FROM, TO) else {
+            panic!("a recipient")
+        };
+        assert!(why.contains("sandbox") && why.contains("production access") && why.contains(said));
+    }
+}
