@@ -13,5 +13,5 @@ async fn main() -> Result<(), Stopped> {
     started.warm().await;
     let hide = SqsHide::of(&started);
     let queues = Queues::of(&started, &hide);
-    running.serve(async |event| queues.deliveries(event).await).await
+    running.serve_until(async |event, until| queues.deliveries(event, until).await).await
 }

@@ -458,7 +458,7 @@ impl Cloud {
         let answer = match queue {
             Queue::Timers => of("timer").timers(&event).await,
             Queue::Transactional | Queue::Marketing | Queue::Calls => {
-                of("deliver").deliveries(&event).await
+                of("deliver").deliveries(&event, None).await
             }
             Queue::Sweeps => of("stop-campaign").many(&event).await,
         };

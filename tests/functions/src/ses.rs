@@ -18,6 +18,8 @@ pub struct Ses {
     second: VecDeque<Duration>,
     day: VecDeque<(Duration, u32)>,
     paused: Option<(Duration, Duration)>,
+    /// When it last said something of the account to somebody who asked.
+    said: Option<Duration>,
     /// How many mails it has refused.
     pub refused: usize,
 }
@@ -29,7 +31,7 @@ impl Ses {
     /// A service that takes so many mails a second and so many in 24 hours.
     pub fn of(rate: u32, quota: Option<u32>) -> Self {
         let (second, day) = (VecDeque::new(), VecDeque::new());
-        Self { rate, quota, second, day, paused: None, refused: 0 }
+        Self { rate, quota, second, day, paused: None, said: None, refused: 0 }
     }
 
     /// So many mails left at an instant before.
@@ -89,6 +91,15 @@ impl Ses {
             Some(_) | None => self.day.push_back((now, 1)),
         }
         Ok(())
+    }
+
+    /// Somebody asks what the account may send. It answers once a second, whoever asks; `None` to the others.
+    pub fn asked(&mut self, now: Duration) -> Option<Account> {
+        if self.said.is_some_and(|said| now < said + Duration::from_secs(1)) {
+            return None;
+        }
+        self.said = Some(now);
+        Some(self.account(now))
     }
 
     /// What it says of the account.

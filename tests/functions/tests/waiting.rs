@@ -221,7 +221,11 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
         let event = batch(vec![message("m1", "calls", received, &call)]);
         let (platform, hide) = (&cloud.platform, &*cloud.outside);
         let queues = Queues { platform, hide, function: "deliver" };
-        assert_eq!(failed(&queues.deliveries(&event).await.unwrap()), ["m1"], "it comes again");
+        assert_eq!(
+            failed(&queues.deliveries(&event, None).await.unwrap()),
+            ["m1"],
+            "it comes again"
+        );
         assert_eq!(cloud.outside.called().len(), calls, "it is too early for another call");
         assert!(cloud.outside.hidden()[0].seconds >= 10);
     }

@@ -22,7 +22,7 @@ use crate::https::OWN;
 use place::is_own;
 
 /// How long a webhook may take, redirections included.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Calls webhooks.
 pub struct HttpsCaller {

@@ -50,7 +50,7 @@ const REQUEST: Duration = Duration::from_secs(15);
 const ATTEMPTS: u32 = 4;
 
 /// How long SES may take over a mail. A claim in the ledger of messages holds for longer.
-const MAIL: Duration = Duration::from_secs(30);
+pub(crate) const MAIL: Duration = Duration::from_secs(30);
 
 /// Where AWS is reached, and as whom.
 #[derive(Debug, Clone)]

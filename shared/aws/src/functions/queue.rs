@@ -7,6 +7,13 @@
 //! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before anything is read about it:
 //! what is under way then keeps the rest in the queue, where waiting costs nothing and is received no more often. What has no
 //! turn soon is hidden.
+//!
+//! A batch ends before its function is ended, however long others take to answer: what may take longer than is left is not
+//! begun, but comes again in a moment. That is no try of it. Otherwise Lambda would end the function in the middle (*Configure
+//! Lambda function timeout*, <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>), the whole batch would come
+//! again (*Handling errors for an SQS event source in Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>), and of mail that was under way nobody would know
+//! whether it left.
 
 mod hiding;
 
@@ -26,14 +33,19 @@ use serde_json::Value;
 
 use super::start::Started;
 use super::{Failure, Outcome, answer, outcome, put_aside, records};
+use crate::caller::TIMEOUT;
+use crate::clients::MAIL;
 pub use hiding::{Hidden, Hide, SqsHide};
 
-/// How long something is hidden that has to come after what the stream is about to bring: at least, and at most so much
-/// longer.
+/// How long something is hidden that has to come after what the stream is about to bring, or for which there was no time: at
+/// least, and at most so much longer.
 const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
-/// How long mail waits for its turn, counted from when its batch came: what then remains of the function's time is enough
-/// to send it.
+/// How long a mail may take from when it is begun, what is read and written around it included; and how long a call.
+const MAIL_TAKES: TimeDelta = takes(MAIL, 5);
+const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
+
+/// How long mail waits for its turn at most, counted from when its batch came, and as long as there is time to send it.
 const PATIENCE: TimeDelta = TimeDelta::seconds(20);
 
 /// The longest time that a message is hidden after it failed.
@@ -81,6 +93,22 @@ enum Fate {
     Gone,
     /// It comes again; how it is hidden until then, unless the queue's own time will do.
     Stays(Option<Hidden>),
+    /// The same, and it was not begun, since there was no time for it.
+    Late(Hidden),
+}
+
+/// When a batch came, and until when it has to be answered, if that is known.
+#[derive(Clone, Copy)]
+struct Times {
+    came: Instant,
+    until: Option<Instant>,
+}
+
+impl Times {
+    /// How long may be waited before something is begun that takes so long; less than nothing if it is too late for it.
+    fn left_before(self, takes: TimeDelta, now: Instant) -> TimeDelta {
+        self.until.map_or(TimeDelta::MAX, |until| until - now - takes)
+    }
 }
 
 impl<'a> Queues<'a> {
@@ -97,18 +125,22 @@ impl<'a> Queues<'a> {
     pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
         let handler =
             async |platform: &Platform, message: &Message| platform.handle_timer(message).await;
-        self.work(event, &handler).await
+        self.work(event, None, &handler).await
     }
 
-    /// Works a batch of mail or webhooks off.
+    /// Works a batch of mail or webhooks off, until an instant at which the function is ended, if one is known.
     ///
     /// # Errors
     ///
     /// If the event is no batch of a queue.
-    pub async fn deliveries(&self, event: &Value) -> Result<Value, Failure> {
+    pub async fn deliveries(
+        &self,
+        event: &Value,
+        until: Option<Instant>,
+    ) -> Result<Value, Failure> {
         let handler =
             async |platform: &Platform, message: &Message| platform.handle_delivery(message).await;
-        self.work(event, &handler).await
+        self.work(event, until, &handler).await
     }
 
     /// Works on many contacts; also what a rule tells every few minutes: that what was committed but not ordered is to be.
@@ -123,11 +155,17 @@ impl<'a> Queues<'a> {
         }
         let handler =
             async |platform: &Platform, message: &Message| platform.handle_many(message).await;
-        self.work(event, &handler).await
+        self.work(event, None, &handler).await
     }
 
-    async fn work(&self, event: &Value, handler: &impl Handler) -> Result<Value, Failure> {
+    async fn work(
+        &self,
+        event: &Value,
+        until: Option<Instant>,
+        handler: &impl Handler,
+    ) -> Result<Value, Failure> {
         let now = self.platform.now();
+        let times = Times { came: now, until };
         let mut early = Vec::new();
         let mut lanes: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
         let mut stay = Vec::new();
@@ -145,24 +183,37 @@ impl<'a> Queues<'a> {
                 }
             }
         }
-        let worked = self.worked(lanes.into_values().collect(), now, handler);
+        let worked = self.worked(lanes.into_values().collect(), times, handler);
         let ((), worked) = join(self.hide(early), worked).await;
-        let mut hidden = Vec::new();
+        let (mut hidden, mut late) = (Vec::new(), 0);
         for (id, fate) in worked? {
-            if let Fate::Stays(hide) = fate {
-                stay.push(id);
-                hidden.extend(hide);
+            match fate {
+                Fate::Gone => continue,
+                Fate::Stays(hide) => hidden.extend(hide),
+                Fate::Late(hide) => {
+                    late += 1;
+                    hidden.push(hide);
+                }
             }
+            stay.push(id);
+        }
+        if late > 0 {
+            tracing::warn!(
+                function = self.function,
+                messages = late,
+                "no time is left; messages come again"
+            );
         }
         self.hide(hidden).await;
         Ok(answer(stay))
     }
 
-    /// Works messages off that came at an instant, each list in order, the lists side by side.
+    /// Works messages off, each list in order, the lists side by side. The first of each is begun however little time there
+    /// is: a function that has less than one message may take would never begin any.
     async fn worked(
         &self,
         lists: Vec<Vec<Received<'_>>>,
-        came: Instant,
+        times: Times,
         handler: &impl Handler,
     ) -> Result<Vec<(String, Fate)>, Failure> {
         if lists.is_empty() {
@@ -170,9 +221,14 @@ impl<'a> Queues<'a> {
         }
         let platform = &self.platform.at_work();
         let worked = join_all(lists.into_iter().map(|messages| async move {
-            let mut fates = Vec::new();
+            let (mut fates, mut late) = (Vec::new(), false);
             for received in messages {
-                let fate = self.one(platform, &received, came, handler).await;
+                late |= !fates.is_empty() && self.is_late(&received, times);
+                let fate = if late {
+                    Fate::Late(received.hidden(self.soon()))
+                } else {
+                    self.one(platform, &received, times, handler).await
+                };
                 fates.push((received.id, fate));
             }
             fates
@@ -184,7 +240,7 @@ impl<'a> Queues<'a> {
         &self,
         platform: &Platform,
         received: &Received<'_>,
-        came: Instant,
+        times: Times,
         handler: &impl Handler,
     ) -> Fate {
         let message = match &received.message {
@@ -193,7 +249,7 @@ impl<'a> Queues<'a> {
         };
         let now = || self.platform.now();
         let later;
-        let platform = match self.turn(message, received, came).await {
+        let platform = match self.turn(message, received, times).await {
             Turn::Now => platform,
             // What was read before it waited may have changed.
             Turn::Waited => {
@@ -206,10 +262,7 @@ impl<'a> Queues<'a> {
         };
         match outcome(handler(platform, message)).await {
             Outcome::Done(Done::Yes) => Fate::Gone,
-            Outcome::Done(Done::Soon) => {
-                let (least, more) = SOON;
-                Fate::Stays(Some(received.hidden(least + self.part_of(more))))
-            }
+            Outcome::Done(Done::Soon) => Fate::Stays(Some(received.hidden(self.soon()))),
             Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // What waits for the same thing should not all come back in the same second.
                 let wait = at - now();
@@ -230,15 +283,22 @@ impl<'a> Queues<'a> {
         }
     }
 
+    /// Whether less time is left than a message may take.
+    fn is_late(&self, received: &Received<'_>, times: Times) -> bool {
+        let takes = received.message.as_ref().map_or(TimeDelta::zero(), longest);
+        times.left_before(takes, self.platform.now()) < TimeDelta::zero()
+    }
+
     /// Waits for the turn of a message, if it is one that leaves by mail.
-    async fn turn(&self, message: &Message, received: &Received<'_>, came: Instant) -> Turn {
+    async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> Turn {
         let Some(purpose) = purpose(message) else { return Turn::Now };
         let now = self.platform.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         if waited >= waiting::LONGEST_FOR_TURN {
             return Turn::Now;
         }
-        let within = (PATIENCE - (now - came)).to_std().unwrap_or_default();
+        let within = (PATIENCE - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
+        let within = within.to_std().unwrap_or_default();
         match self.platform.ports.mailer.turn(purpose, within).await {
             Ok(Duration::ZERO) => Turn::Now,
             Ok(_) => Turn::Waited,
@@ -266,6 +326,12 @@ impl<'a> Queues<'a> {
         }
     }
 
+    /// How long something is hidden that comes again in a moment.
+    fn soon(&self) -> TimeDelta {
+        let (least, more) = SOON;
+        least + self.part_of(more)
+    }
+
     /// By chance, some of a span.
     fn part_of(&self, span: TimeDelta) -> TimeDelta {
         let mut drawn = [0; 2];
@@ -280,6 +346,19 @@ fn due(message: &Message) -> Option<Instant> {
         Message::Wake(wake) => wake.event.due(),
         Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
     }
+}
+
+/// How long a message may take of which others decide how long it takes.
+fn longest(message: &Message) -> TimeDelta {
+    match message {
+        Message::Wake(wake) if wake.is_delivery() => MAIL_TAKES,
+        Message::Call(_) => CALL_TAKES,
+        Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) => TimeDelta::zero(),
+    }
+}
+
+const fn takes(outside: Duration, table: i64) -> TimeDelta {
+    TimeDelta::seconds(outside.as_secs().cast_signed() + table)
 }
 
 /// What a message that leaves by mail is for. What was queued before queues said so goes first.

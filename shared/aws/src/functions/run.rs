@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use dacapo_platform::Instant;
 use dacapo_platform::ports::Clock as _;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
@@ -17,6 +19,9 @@ use crate::settings::{Incomplete, Settings};
 /// stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL ("Understanding the Lambda execution environment lifecycle",
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const BEING_ENDED: Duration = Duration::from_secs(1);
+
+/// The longest that a function may take ("Lambda quotas", <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const LONGEST: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a function does not run. It is shown as a line of the log.
 pub struct Stopped(String);
@@ -63,11 +68,24 @@ impl Running {
         self,
         handler: impl AsyncFn(&Value) -> Result<Value, Failure>,
     ) -> Result<(), Stopped> {
+        self.serve_until(async |event: &Value, _| handler(event).await).await
+    }
+
+    /// The same, and tells with each event until when it has to be answered; nothing if that is not known.
+    ///
+    /// # Errors
+    ///
+    /// See [`serve`](Self::serve).
+    pub async fn serve_until(
+        self,
+        handler: impl AsyncFn(&Value, Option<Instant>) -> Result<Value, Failure>,
+    ) -> Result<(), Stopped> {
         let (handler, figures, clock) = (&handler, &self.figures, &self.clock);
         let handled = service_fn(|event: LambdaEvent<Value>| {
             let span = tracing::error_span!("invocation", request.id = event.context.request_id);
             let answered = async move {
-                let answer = handler(&event.payload).await;
+                let until = ends(event.context.deadline, clock.now());
+                let answer = handler(&event.payload, until).await;
                 if let Err(error) = &answer {
                     tracing::warn!(%error, "the event comes again");
                 }
@@ -81,5 +99,32 @@ impl Running {
             tokio::time::sleep(BEING_ENDED).await;
         }
         ended.map_err(|error| Stopped(error.to_string()))
+    }
+}
+
+/// When an invocation ends, from what Lambda says, in milliseconds since 1970 (`Lambda-Runtime-Deadline-Ms`, *Using the Lambda
+/// runtime API for custom runtimes*, <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). What is over already, or
+/// further away than any function may take, is of another clock than ours, as an emulator's may be: it says nothing.
+fn ends(deadline: u64, now: Instant) -> Option<Instant> {
+    let ends = Instant::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
+    let left = ends - now;
+    (left > TimeDelta::zero() && left <= LONGEST).then_some(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_ends_when_lambda_says_so_and_no_other_clock_is_believed() {
+        let now = Instant::from_timestamp_millis(1_800_000_000_000).unwrap();
+        let at =
+            |seconds: i64| ends((now + TimeDelta::seconds(seconds)).timestamp_millis() as u64, now);
+        assert_eq!(at(60), Some(now + TimeDelta::seconds(60)));
+        assert_eq!(at(900), Some(now + TimeDelta::minutes(15)));
+        for other in [-1, 0, 901] {
+            assert_eq!(at(other), None, "{other}");
+        }
+        assert_eq!((ends(0, now), ends(u64::MAX, now)), (None, None));
     }
 }

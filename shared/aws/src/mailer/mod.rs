@@ -16,6 +16,7 @@
 //! quotas for your Amazon SES account* (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Who is not
 //! verified is read from its words ([`unverified`]). How fast mail leaves, so that SES need not say so, is [`pace`].
 
+mod asking;
 mod naming;
 pub mod pace;
 
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
+use aws_sdk_sesv2::operation::get_account::{GetAccountError, GetAccountOutput};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{
     Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag,
@@ -56,6 +57,7 @@ pub struct SesMailer {
     /// One asks about the account, and the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
     unanswered: Seldom,
+    delayed: Seldom,
 }
 
 impl SesMailer {
@@ -66,9 +68,14 @@ impl SesMailer {
         configuration_set: Option<String>,
         instances: u32,
     ) -> Self {
-        let (pace, asking, unanswered) =
-            (Pace::of(instances), Default::default(), Seldom::default());
-        Self { client, configuration_set, pace, asking, unanswered }
+        Self {
+            client,
+            configuration_set,
+            pace: Pace::of(instances),
+            asking: tokio::sync::Mutex::default(),
+            unanswered: Seldom::default(),
+            delayed: Seldom::default(),
+        }
     }
 
     /// Asks about the account, if it is time to.
@@ -78,16 +85,20 @@ impl SesMailer {
             return;
         }
         let asked = tokio::time::timeout(ASKING, self.client.get_account().send()).await;
-        let why = match asked {
+        let (passes, why) = match asked {
             Ok(Ok(said)) => match account(&said) {
                 Some(account) => return self.pace.said(account, uptime()),
-                None => "it named no quota".to_owned(),
+                None => (false, "it named no quota".to_owned()),
             },
-            Ok(Err(error)) => crate::words::words_of(&error),
-            Err(_) => format!("no answer within {} seconds", ASKING.as_secs()),
+            Ok(Err(error)) => (passes(&error), crate::words::words_of(&error)),
+            Err(_) => (true, format!("no answer within {} seconds", ASKING.as_secs())),
         };
         let now = Instant::UNIX_EPOCH + TimeDelta::from_std(uptime()).unwrap_or_default();
-        if let Some(others) = self.unanswered.due(now) {
+        if passes && self.pace.not_said(uptime()) {
+            if let Some(others) = self.delayed.due(now) {
+                tracing::info!(why, others, "SES is asked again what the account may send");
+            }
+        } else if let Some(others) = self.unanswered.due(now) {
             tracing::warn!(why, others, "SES did not say what the account may send");
         }
     }
@@ -110,17 +121,28 @@ impl Mailer for SesMailer {
     }
 
     async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
-        let began = uptime();
-        self.ask().await;
-        let now = uptime();
-        match self.pace.turn(purpose, now, within.saturating_sub(now.saturating_sub(began))) {
-            Ok(wait) => {
-                if !wait.is_zero() {
-                    tokio::time::sleep(wait).await;
-                }
-                Ok(wait)
+        let (began, mut waited) = (uptime(), Duration::ZERO);
+        loop {
+            self.ask().await;
+            let now = uptime();
+            let left = within.saturating_sub(now.saturating_sub(began));
+            let guesses = self.pace.guesses_for(now).filter(|guesses| *guesses < left);
+            let (wait, is_turn) =
+                match (self.pace.turn(purpose, now, guesses.unwrap_or(left)), guesses) {
+                    (Ok(wait), _) => (wait, true),
+                    // By then SES may have said how fast mail leaves.
+                    (Err(_), Some(guesses)) => (guesses, false),
+                    (Err(wait), None) => {
+                        return Err(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
+                    }
+                };
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
             }
-            Err(wait) => Err(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)),
+            waited += wait;
+            if is_turn {
+                return Ok(waited);
+            }
         }
     }
 
@@ -150,6 +172,20 @@ impl SesMailer {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
             Err(error) => Err(outcome(&error, mail)),
         }
+    }
+}
+
+/// Whether SES may say in a moment what it did not say now: too many asked, or it was not heard.
+fn passes(error: &SdkError<GetAccountError, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(answer) => {
+            let throttled = answer.err().is_too_many_requests_exception()
+                || matches!(answer.err().code(), Some("ThrottlingException" | "Throttling"));
+            throttled || matches!(answer.raw().status().as_u16(), 429 | 500..)
+        }
+        // Including those that the SDK will know one day.
+        _ => true,
     }
 }
 

@@ -11,14 +11,16 @@
 //!
 //! Together they may ask for more than the rate: then marketing mail gives way, since it alone slows down. What SES says of
 //! the account ([`Account`]) holds for an hour, and is asked for earlier where something suggests that it changed, at most
-//! once a minute. Nothing here waits or reads a clock: `now` is the time since the process began.
+//! once a minute. Until it has said so the rate is guessed, and it is asked every few seconds ([`super::asking`]). Nothing here
+//! waits or reads a clock: `now` is the time since the process began.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::hash::stable;
 use dacapo_platform::ports::Hold;
+
+use super::asking::Asking;
 
 /// Which part of the rate marketing mail takes.
 const MARKETING_RATE: f64 = 0.8;
@@ -35,6 +37,9 @@ const STEP: Duration = Duration::from_secs(1);
 /// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it refuses is no try.
 const UNKNOWN_RATE: f64 = 14.0;
 
+/// The least rate that is reckoned with.
+const LEAST_RATE: f64 = 0.001;
+
 /// How slow marketing mail gets at most, as a part of its share.
 const SLOWEST: f64 = 1.0 / 32.0;
 
@@ -49,10 +54,6 @@ const HOLDS: Duration = Duration::from_secs(60 * 60);
 
 /// How long it holds where SES refused mail because of the rate.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 60);
-
-/// How often it is asked for at most. By so much more as follows from when an instance began, so that not all ask at once.
-const ASKED: Duration = Duration::from_secs(60);
-const SPREAD: Duration = Duration::from_secs(30);
 
 /// How long marketing mail waits when SES has refused mail because the day's quota is used up, and how long other mail does.
 const USED_UP: Duration = Duration::from_secs(10 * 60);
@@ -84,10 +85,7 @@ struct State {
     account: Option<Account>,
     /// When SES said so.
     said: Duration,
-    /// When it was asked last.
-    asked: Option<Duration>,
-    /// What tells this instance from others that began in the same second: from 0 to 1.
-    drawn: f64,
+    asking: Asking,
     /// How many mails have left from here since SES said how many had left from the account.
     sent: f64,
     /// When the next mail of each kind may leave if the share is kept exactly.
@@ -108,8 +106,7 @@ impl Pace {
         let state = State {
             account: None,
             said: Duration::ZERO,
-            asked: None,
-            drawn: 0.0,
+            asking: Asking::default(),
             sent: 0.0,
             transactional: Duration::ZERO,
             marketing: Duration::ZERO,
@@ -138,15 +135,15 @@ impl Pace {
         if state.held(purpose, now, self.instances).is_some() {
             return Ok(Duration::ZERO);
         }
-        let rate = state.account.map_or(UNKNOWN_RATE, |account| account.rate);
+        let rate = state.rate();
         let part = match purpose {
             Purpose::Transactional => 1.0,
             Purpose::Marketing => MARKETING_RATE * state.part_of_share(now),
         };
         // A rate that is no rate makes mail slow, not stand still.
-        let interval = Duration::from_secs_f64(self.instances / (rate * part).max(0.001));
+        let interval = Duration::from_secs_f64(self.instances / (rate * part).max(LEAST_RATE));
         // Instances that begin at the same time would go in step, and send all at once again and again.
-        let step = interval.min(STEP).mul_f64(state.drawn);
+        let step = interval.min(STEP).mul_f64(state.asking.drawn());
         let (next, ahead) = match purpose {
             Purpose::Transactional => (&mut state.transactional, interval * AT_ONCE),
             Purpose::Marketing => (&mut state.marketing, Duration::ZERO),
@@ -187,18 +184,33 @@ impl Pace {
     /// Whether SES is to be asked about the account now. Who is told so asks.
     pub fn asks(&self, now: Duration) -> bool {
         let mut state = self.state();
-        let asks = state.is_in_doubt(now, self.instances)
-            && state.asked.is_none_or(|asked| now >= asked + ASKED + SPREAD.mul_f64(state.drawn));
+        let asks = state.is_in_doubt(now, self.instances) && state.asking.is_in(now).is_zero();
         if asks {
-            state.drawn = drawn(now);
-            state.asked = Some(now);
+            state.asking.asks(now);
         }
         asks
     }
 
-    /// SES has said this of the account.
+    /// How long until SES is asked again, as long as nothing is known of the account: turns are guessed meanwhile, and none
+    /// is waited for beyond that.
+    pub fn guesses_for(&self, now: Duration) -> Option<Duration> {
+        let state = self.state();
+        state.account.is_none().then(|| state.asking.is_in(now))
+    }
+
+    /// SES was asked and did not say it, but may in a moment. Whether it is asked again in a few seconds.
+    pub fn not_said(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        state.account.is_none() && state.asking.asks_again(now)
+    }
+
+    /// SES has said this of the account. Whoever comes next waits as long as if that had been known before.
     pub fn said(&self, account: Account, now: Duration) {
         let mut state = self.state();
+        let slower = (state.rate() / account.rate.max(LEAST_RATE)).min(1.0 / LEAST_RATE);
+        let moved = |next: Duration| now + next.saturating_sub(now).mul_f64(slower);
+        (state.transactional, state.marketing) =
+            (moved(state.transactional), moved(state.marketing));
         state.account = Some(account);
         state.said = now;
         state.sent = 0.0;
@@ -209,13 +221,12 @@ impl Pace {
     }
 }
 
-/// A number from 0 to 1 that follows from a time, and is another one a moment later.
-fn drawn(now: Duration) -> f64 {
-    let hash = stable(&[&now.as_nanos().to_string()]);
-    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
-}
-
 impl State {
+    /// How many mails a second the account may send, as far as that is known.
+    fn rate(&self) -> f64 {
+        self.account.map_or(UNKNOWN_RATE, |account| account.rate)
+    }
+
     fn part_of_share(&self, now: Duration) -> f64 {
         self.slowed.map_or(1.0, |(part, at)| {
             let recovered = now.saturating_sub(at).as_secs_f64() / RECOVERS.as_secs_f64();
@@ -406,6 +417,38 @@ mod tests {
         assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert!(pace.asks(seconds(1_000.0)), "it may be allowed to again");
+    }
+
+    #[test]
+    fn while_the_rate_is_guessed_ses_is_asked_again_in_seconds_and_turns_follow_what_it_says() {
+        for rate in [280.0, 1.0] {
+            let pace = Pace::of(10);
+            assert!(pace.asks(Duration::ZERO));
+            assert!(pace.not_said(Duration::ZERO));
+            let again = pace.guesses_for(Duration::ZERO).unwrap();
+            assert!((seconds(1.0)..=seconds(5.0)).contains(&again), "{again:?}");
+            while pace.turn(Marketing, Duration::ZERO, again).is_ok() {}
+            assert!(!pace.asks(again - Duration::from_millis(1)));
+            assert!(pace.asks(again));
+            pace.said(Account { rate, ..USUAL }, again);
+            assert_eq!(pace.guesses_for(again), None);
+            let interval = seconds(10.0 / (rate * MARKETING_RATE));
+            let next = pace.turn(Marketing, again, seconds(100.0)).unwrap();
+            assert!(next <= interval.max(STEP), "{rate} a second: the next in {next:?}");
+            let more =
+                turns(&pace, Marketing, again.as_secs_f64() + 10.0, again.as_secs_f64() + 110.0);
+            let expected = (rate * MARKETING_RATE * 10.0) as usize;
+            assert!(more.abs_diff(expected) <= 10, "{more} of {expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_account_will_do_for_another_minute() {
+        let pace = pace(USUAL);
+        assert!(pace.asks(seconds(3_600.0)));
+        assert!(!pace.not_said(seconds(3_600.0)), "it is known, as it was an hour ago");
+        assert_eq!(pace.guesses_for(seconds(3_600.0)), None);
+        assert!(!pace.asks(seconds(3_659.0)));
     }
 
     #[test]

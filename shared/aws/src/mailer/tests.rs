@@ -189,6 +189,8 @@ async fn ses_that_is_not_reached_fails_no_mail() {
     let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None, 10);
     let sent = mailer.send(&mail()).await;
     assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
+    let unmade = outcome(&SdkError::construction_failure("no credentials"), &mail());
+    assert!(matches!(unmade, MailError::Held(Hold::Stopped, _)), "{unmade:?}");
 }
 
 const ACCOUNT: &str = r#"{
@@ -220,6 +222,44 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
     }
     let held = mailer.held(Purpose::Marketing).map(|(hold, _)| hold);
     assert_eq!((held, mailer.held(Purpose::Transactional)), (Some(Hold::Quota), None));
+}
+
+/// SES answers this once a second for the whole account, and refuses it to all others.
+#[tokio::test]
+async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_at_the_rate() {
+    for refused in [
+        Answer::error(429, "TooManyRequestsException", "Rate exceeded"),
+        Answer::error(400, "ThrottlingException", "Rate exceeded"),
+        Answer::error(503, "ServiceUnavailable", "not now"),
+        Answer::HangsUp,
+    ] {
+        let fast = ACCOUNT.replace(r#""MaxSendRate": 5.0"#, r#""MaxSendRate": 280.0"#);
+        let server = Server::answering([refused.clone(), Answer::json(200, &fast)]).await;
+        let mailer = SesMailer::new(clients(&server.url).ses(), None, 30);
+        let began = uptime();
+        // At the rate that is guessed the last has its turn after 27 seconds, and at that of the account after one.
+        let turns = (0..10).map(|_| mailer.turn(Purpose::Marketing, Duration::from_secs(20)));
+        let turns = futures_util::future::join_all(turns).await;
+        assert!(turns.iter().all(Result::is_ok), "{refused:?}: {turns:?}");
+        let took = uptime() - began;
+        assert!(took < Duration::from_secs(10), "{refused:?}: {took:?}");
+        assert_eq!(server.asked().len(), 2, "{refused:?}: one asks for all");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_not_answered_and_leaves_ses_alone() {
+    for refused in [
+        Answer::error(403, "AccessDeniedException", "not authorized to perform ses:GetAccount"),
+        Answer::json(200, "{}"),
+    ] {
+        let (mailer, server) = mailer_answered(refused).await;
+        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+        assert_eq!(turn, Ok(Duration::ZERO));
+        let again = mailer.pace.guesses_for(uptime()).unwrap();
+        assert!(again > Duration::from_secs(50), "{again:?}");
+        assert_eq!(server.asked().len(), 1);
+    }
 }
 
 #[tokio::test]
