@@ -146,7 +146,8 @@ fn kept(metric: Metric) -> Kept {
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
-        | Metric::PutAside => Kept::Sum,
+        | Metric::PutAside
+        | Metric::TimersPending => Kept::Sum,
     }
 }
 
@@ -158,7 +159,8 @@ fn troubles(metric: Metric, value: i64) -> i64 {
         | Metric::WebhooksFailed
         | Metric::Held
         | Metric::Undecided
-        | Metric::PutAside => value,
+        | Metric::PutAside
+        | Metric::TimersPending => value,
         Metric::TimerLateness => i64::from(value > IN_TIME),
         Metric::CausalDepth => i64::from(value > SHALLOW),
         Metric::Messages(Outcome::Sent | Outcome::Suppressed)
@@ -284,11 +286,12 @@ mod tests {
             Metric::Held.tell(1);
             Metric::Undecided.tell(1);
             Metric::PutAside.tell(2);
+            Metric::TimersPending.tell(1);
             // R23, and half of R42: as late and as deep as may be is no trouble.
             [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
             [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
         });
-        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(7)]);
+        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(8)]);
     }
 
     #[test]

@@ -33,15 +33,17 @@ pub enum Metric {
     Held,
     /// Changes that could not be decided by a defect of ours.
     Undecided,
-    /// What nobody could read, and was put aside.
+    /// What nobody could read or do, and was put aside.
     PutAside,
+    /// Timers that wait to be set, and were not taken once more.
+    TimersPending,
     /// How many writes of campaigns led to a write (R42).
     CausalDepth,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
@@ -55,6 +57,7 @@ impl Metric {
         Self::Held,
         Self::Undecided,
         Self::PutAside,
+        Self::TimersPending,
         Self::CausalDepth,
     ];
 
@@ -74,6 +77,7 @@ impl Metric {
             Self::Held => "held",
             Self::Undecided => "undecided",
             Self::PutAside => "put_aside",
+            Self::TimersPending => "timers_pending",
             Self::CausalDepth => "causal_depth",
         }
     }

@@ -115,8 +115,8 @@ pub struct OutboxSettings {
     pub marketing: Option<String>,
     /// The queue of webhooks to call.
     pub calls: Option<String>,
-    /// The queue of work on many contacts.
-    pub stop: Option<String>,
+    /// The queue of work on many contacts, and of timers that are still to be set.
+    pub stop: String,
 }
 
 /// How timers are set.
@@ -282,7 +282,7 @@ impl Settings for ApiSettings {
             transactional: None,
             marketing: None,
             calls: None,
-            stop: Some(stop?),
+            stop: stop?,
         };
         Some(Self { common: common?, admin_key, sender, restart_delay, outbox })
     }
@@ -302,13 +302,14 @@ impl Settings for EffectsSettings {
         let transactional = reading.needed(names::TRANSACTIONAL_URL);
         let marketing = reading.needed(names::MARKETING_URL);
         let calls = reading.needed(names::CALLS_URL);
+        let stop = reading.needed(names::STOP_URL);
         let outbox = OutboxSettings {
             timers: timers?,
             schedules: schedules?,
             transactional: Some(transactional?),
             marketing: Some(marketing?),
             calls: Some(calls?),
-            stop: None,
+            stop: stop?,
         };
         Some(Self { common: common?, outbox })
     }
@@ -349,7 +350,7 @@ impl Settings for StopCampaignSettings {
             transactional: Some(transactional?),
             marketing: Some(marketing?),
             calls: Some(calls?),
-            stop: Some(stop.clone()),
+            stop: stop.clone(),
         };
         Some(Self { common: common?, outbox, stop })
     }

@@ -105,7 +105,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     needed(MARKETING_URL, &[Effects, StopCampaign, Deliver], "The queue of marketing mail."),
     needed(CALLS_URL, &[Effects, StopCampaign, Deliver], "The queue of webhooks to call."),
-    needed(STOP_URL, &[Api, StopCampaign], "The queue of work on many contacts."),
+    needed(
+        STOP_URL,
+        &[Api, Effects, StopCampaign],
+        "The queue of work on many contacts, and of timers that are still to be set.",
+    ),
     needed(
         SCHEDULE_GROUP,
         &[Api, Effects, StopCampaign],
