@@ -12,8 +12,8 @@ use dacapo_platform::handlers::Done;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{
-    Caller, Chance, Clock, MailError, Mailer, Message, Order, Outbox, Post, Request, Sweep,
-    Unavailable,
+    Caller, Chance, Clock, Declined, MailError, Mailer, Message, NotTaken, Order, Outbox, Post,
+    Request, Sweep, Unavailable,
 };
 use dacapo_platform::table::Table;
 
@@ -131,6 +131,10 @@ impl Chance for InOrder {
 pub struct Remembered {
     orders: Mutex<Vec<Order>>,
     shut: AtomicBool,
+    refuses: Mutex<Option<String>>,
+    /// Of so many timers one is not taken for now; all are taken if it is 0.
+    leaves: AtomicU64,
+    timers: AtomicU64,
 }
 
 impl Remembered {
@@ -143,16 +147,43 @@ impl Remembered {
     pub fn shut(&self, shut: bool) {
         self.shut.store(shut, Ordering::SeqCst);
     }
+
+    /// From now on one in so many timers is not taken for now; with 0 all are taken again.
+    pub fn leaves_timers(&self, every: u64) {
+        self.leaves.store(every, Ordering::SeqCst);
+    }
+
+    fn leaves(&self, order: &Order) -> bool {
+        let every = self.leaves.load(Ordering::SeqCst);
+        let is_timer = matches!(order, Order::Schedule { .. });
+        is_timer && every > 0 && self.timers.fetch_add(1, Ordering::SeqCst).is_multiple_of(every)
+    }
+
+    /// From now on it refuses orders for good in whose words this stands.
+    pub fn refuse(&self, words: &str) {
+        *self.refuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+    }
 }
 
 #[async_trait]
 impl Outbox for Remembered {
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
-        if self.shut.load(Ordering::SeqCst) {
-            return Err(Unavailable("the outbox is shut".to_owned()));
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut not_taken = Vec::new();
+        for order in orders {
+            let is_refused =
+                refuses.as_ref().is_some_and(|words| order.to_string().contains(words));
+            let why = if self.shut.load(Ordering::SeqCst) || self.leaves(&order) {
+                Declined::ForNow("the outbox is shut".to_owned())
+            } else if is_refused {
+                Declined::ForGood("the outbox refuses it".to_owned())
+            } else {
+                self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+                continue;
+            };
+            not_taken.push(NotTaken { order, why });
         }
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
-        Ok(())
+        not_taken
     }
 }
 

@@ -10,5 +10,6 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::effects(&settings);
     started.warm().await;
-    running.serve(async |event| stream::effects(&started.platform, event).await).await
+    let effects = stream::Effects::of(&started.platform);
+    running.serve(async |event| effects.perform(event).await).await
 }

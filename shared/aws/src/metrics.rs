@@ -147,6 +147,7 @@ fn kept(metric: Metric) -> Kept {
         | Metric::Held
         | Metric::Undecided
         | Metric::PutAside
+        | Metric::TimersPending
         | Metric::Throttled => Kept::Sum,
     }
 }
@@ -160,6 +161,7 @@ fn troubles(metric: Metric, value: i64) -> i64 {
         | Metric::Held
         | Metric::Undecided
         | Metric::PutAside
+        | Metric::TimersPending
         | Metric::Throttled => value,
         Metric::TimerLateness => i64::from(value > IN_TIME),
         Metric::CausalDepth => i64::from(value > SHALLOW),
@@ -287,11 +289,12 @@ mod tests {
             Metric::Undecided.tell(1);
             Metric::PutAside.tell(2);
             Metric::Throttled.tell(1);
+            Metric::TimersPending.tell(1);
             // R23, and half of R42: as late and as deep as may be is no trouble.
             [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
             [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
         });
-        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(8)]);
+        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(9)]);
     }
 
     #[test]

@@ -22,10 +22,11 @@ impl Answer {
         Self::Says(status, "content-type: application/json\r\n".to_owned(), body.to_owned())
     }
 
-    /// An error as the JSON protocols tell it.
+    /// An error as the JSON protocols tell it. Services spell the name of its message in either way.
     pub(crate) fn error(status: u16, kind: &str, message: &str) -> Self {
         let headers = format!("content-type: application/json\r\nx-amzn-errortype: {kind}\r\n");
-        Self::Says(status, headers, serde_json::json!({ "message": message }).to_string())
+        let said = serde_json::json!({ "message": message, "Message": message });
+        Self::Says(status, headers, said.to_string())
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_platform::Instant;
+use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    BusyWork, Chance, LISTS_FOLLOW, MailError, Mailer, Message, Order, Outbox, Post, Shown,
-    Unavailable,
+    BusyWork, Chance, Declined, LISTS_FOLLOW, MailError, Mailer, Message, NotTaken, Order, Outbox,
+    Post, Shown,
 };
 use dacapo_platform::table::Body;
 
@@ -49,28 +50,29 @@ pub(crate) struct StoreOutbox(pub(crate) Arc<SqliteStore>);
 
 #[async_trait]
 impl Outbox for StoreOutbox {
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
-        let unavailable = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
-        let operations = orders
-            .into_iter()
-            .map(|order| {
-                Ok(match order {
-                    Order::Schedule { name, at, message } => Operation::Schedule(Timer {
-                        name,
-                        due: at,
-                        sort: sort(&message),
-                        body: Body::of(&message).map_err(|error| unavailable(&error))?,
-                    }),
-                    Order::Cancel { name } => Operation::Cancel(name),
-                    Order::Send { queue, at, message } => Operation::Send {
-                        queue: queue.name().to_owned(),
-                        visible_at: at,
-                        body: Body::of(&message).map_err(|error| unavailable(&error))?,
-                    },
-                })
-            })
-            .collect::<Result<Vec<_>, Unavailable>>()?;
-        self.0.commit(operations).await.map_err(|error| unavailable(&error))
+    /// What cannot be stored is refused for good; all else is one commit.
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let (mut operations, mut given, mut not_taken) = (Vec::new(), Vec::new(), Vec::new());
+        for order in orders {
+            match operation(&order) {
+                Ok(operation) => {
+                    operations.push(operation);
+                    given.push(order);
+                }
+                Err(why) => not_taken.push(NotTaken { order, why: Declined::ForGood(why) }),
+            }
+        }
+        if !operations.is_empty()
+            && let Err(error) = self.0.commit(operations).await
+        {
+            let words = error.to_string();
+            let why = match Error::from(error).answer() {
+                Answer::Retry => Declined::ForNow(words),
+                Answer::Page => Declined::ForGood(words),
+            };
+            not_taken.extend(given.into_iter().map(|order| NotTaken { order, why: why.clone() }));
+        }
+        not_taken
     }
 
     /// Lists are written by the worker as it reads the feed, and show at once what is written.
@@ -83,6 +85,25 @@ impl Outbox for StoreOutbox {
     fn hands_out_once(&self) -> bool {
         true
     }
+}
+
+/// What carries an order out.
+fn operation(order: &Order) -> Result<Operation, String> {
+    let body = |message: &Message| Body::of(message).map_err(|error| error.to_string());
+    Ok(match order {
+        Order::Schedule { name, at, message } => Operation::Schedule(Timer {
+            name: name.clone(),
+            due: *at,
+            sort: sort(message),
+            body: body(message)?,
+        }),
+        Order::Cancel { name } => Operation::Cancel(name.clone()),
+        Order::Send { queue, at, message } => Operation::Send {
+            queue: queue.name().to_owned(),
+            visible_at: *at,
+            body: body(message)?,
+        },
+    })
 }
 
 /// What is due at the same instant goes by contact, campaign, visit.

@@ -266,7 +266,8 @@ impl Work {
                     match Box::pin(work.platform.contact_changed(&image)).await {
                         Err(error) if error.answer() == Answer::Page => {
                             tracing::error!(%error, "a change that nobody can read was put aside");
-                            work.put_aside(image.new.map(|item| item.body)).await?;
+                            let why = error.to_string();
+                            work.put_aside(image.new.map(|item| item.body), &why).await?;
                         }
                         other => other?,
                     }
@@ -296,7 +297,8 @@ impl Work {
             match self.platform.enrollments_committed(std::slice::from_ref(&image)).await {
                 Err(error) if error.answer() == Answer::Page => {
                     tracing::error!(%error, "a decision that nobody can perform was put aside");
-                    self.put_aside(image.new.map(|item| item.body)).await?;
+                    let why = error.to_string();
+                    self.put_aside(image.new.map(|item| item.body), &why).await?;
                 }
                 other => other?,
             }
@@ -421,7 +423,7 @@ impl Work {
             Ok(message) => self.handle(&message).await,
             Err(error) => {
                 tracing::error!(%error, "a message that nobody can read was put aside");
-                self.put_aside(Some(body.clone())).await?;
+                self.put_aside(Some(body.clone()), &error.to_string()).await?;
                 Ok(Done::Yes)
             }
         }
@@ -431,7 +433,8 @@ impl Work {
         match Box::pin(self.platform.handle(message)).await {
             Err(error) if error.answer() == Answer::Page => {
                 tracing::error!(%error, "a message that nobody can handle was put aside");
-                self.put_aside(dacapo_platform::table::Body::of(message).ok()).await?;
+                let body = dacapo_platform::table::Body::of(message).ok();
+                self.put_aside(body, &error.to_string()).await?;
                 Ok(Done::Yes)
             }
             Ok(Done::Yes) if matches!(message, Message::Erase(_)) => {
@@ -446,10 +449,13 @@ impl Work {
     }
 
     /// Keeps what nobody can do anything with, for a person to look at; where an erasure finds it.
-    async fn put_aside(&self, body: Option<dacapo_platform::table::Body>) -> Result<(), Error> {
+    async fn put_aside(
+        &self,
+        body: Option<dacapo_platform::table::Body>,
+        why: &str,
+    ) -> Result<(), Error> {
         let Some(body) = body else { return Ok(()) };
         let name = format!("{CONSUMER}/{}", dacapo_platform::keys::sha256(body.as_str()));
-        let why = "it could not be read or done; the log says why";
         self.platform.put_aside(&name, CONSUMER, why, body.as_str()).await
     }
 

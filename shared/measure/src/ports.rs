@@ -9,7 +9,7 @@ use dacapo_engine::hash::stable;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Chance, Clock, MailError, Mailer, Order, Outbox, Post, Request, Unavailable,
+    Caller, Chance, Clock, MailError, Mailer, NotTaken, Order, Outbox, Post, Request, Unavailable,
 };
 
 /// Milliseconds. Every look takes one, so that nothing happens at the same instant.
@@ -45,9 +45,9 @@ impl Ordered {
 
 #[async_trait]
 impl Outbox for Ordered {
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
-        Ok(())
+        Vec::new()
     }
 }
 

@@ -18,6 +18,9 @@ pub enum Error {
     /// A port that does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// An order that a port refused for good.
+    #[error("{0}")]
+    Refused(String),
     /// Others wrote to the same item again and again.
     #[error("others were faster {0} times; try again")]
     Contended(u32),
@@ -32,7 +35,7 @@ pub enum Error {
     NoVersion(dacapo_engine::ids::CampaignId, u32),
 }
 
-/// What the caller does with a failure. There are only these three answers.
+/// What the caller does with a failure. There are only these two answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Try again, it may pass.
@@ -59,8 +62,17 @@ impl Error {
             Self::Table(TableError::TooLarge { .. } | TableError::Invalid(_))
             | Self::Unreadable(_)
             | Self::Unwritable(_)
+            | Self::Refused(_)
             | Self::Misdirected
             | Self::NoVersion(..) => Answer::Page,
+        }
+    }
+    /// Of two failures the one to answer: what may pass comes first, since only the next try shows what remains.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self.answer(), other.answer()) {
+            (Answer::Page, Answer::Retry) => other,
+            (Answer::Page | Answer::Retry, Answer::Page) | (Answer::Retry, Answer::Retry) => self,
         }
     }
 }

@@ -33,17 +33,19 @@ pub enum Metric {
     Held,
     /// Changes that could not be decided by a defect of ours.
     Undecided,
-    /// What nobody could read, and was put aside.
+    /// What nobody could read or do, and was put aside.
     PutAside,
     /// Reads and writes that the table put off, after all tries.
     Throttled,
+    /// Timers that wait to be set, and were not taken once more.
+    TimersPending,
     /// How many writes of campaigns led to a write (R42).
     CausalDepth,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
@@ -58,6 +60,7 @@ impl Metric {
         Self::Undecided,
         Self::PutAside,
         Self::Throttled,
+        Self::TimersPending,
         Self::CausalDepth,
     ];
 
@@ -78,6 +81,7 @@ impl Metric {
             Self::Undecided => "undecided",
             Self::PutAside => "put_aside",
             Self::Throttled => "throttled",
+            Self::TimersPending => "timers_pending",
             Self::CausalDepth => "causal_depth",
         }
     }

@@ -130,6 +130,22 @@ pub enum Message {
     Sweep(Sweep),
     /// For [`Queue::Sweeps`] and [`Queue::Timers`]: the erasure of what was written meanwhile about a contact.
     Erase(ContactId),
+    /// For [`Queue::Sweeps`]: a timer that is still to be set.
+    Timer(PendingTimer),
+}
+
+/// A timer that whoever sets timers did not take for the moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingTimer {
+    /// Its name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// When it is due.
+    #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// What it puts into [`Queue::Timers`] then.
+    #[serde(rename = "m")]
+    pub message: Box<Message>,
 }
 
 impl Message {
@@ -140,6 +156,18 @@ impl Message {
             Self::Call(call) => Some(call.contact.to_string()),
             Self::Erase(contact) => Some(contact.to_string()),
             Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
+            Self::Timer(timer) => timer.message.lane(),
+        }
+    }
+
+    /// The contact and the campaign that it is about, if it is about one.
+    pub fn about(&self) -> (Option<&ContactId>, Option<&CampaignId>) {
+        match self {
+            Self::Wake(wake) => (Some(&wake.contact), Some(&wake.campaign)),
+            Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
+            Self::Erase(contact) => (Some(contact), None),
+            Self::Sweep(_) => (None, None),
+            Self::Timer(timer) => timer.message.about(),
         }
     }
 }
@@ -155,7 +183,7 @@ pub enum Queue {
     Marketing,
     /// Webhooks.
     Calls,
-    /// Work on many contacts.
+    /// Work on many contacts, and timers that are still to be set.
     Sweeps,
 }
 
@@ -184,9 +212,14 @@ impl Queue {
             (Self::Calls, Message::Call(_)) | (Self::Sweeps, Message::Sweep(_)) => true,
             // A timer brings the last sweep of an erasure.
             (Self::Timers | Self::Sweeps, Message::Erase(_)) => true,
+            (Self::Sweeps, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
-                Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_),
+                Message::Wake(_)
+                | Message::Call(_)
+                | Message::Sweep(_)
+                | Message::Erase(_)
+                | Message::Timer(_),
             ) => false,
         }
     }
@@ -213,18 +246,60 @@ pub enum Order {
     Send {
         /// The queue.
         queue: Queue,
-        /// Not before this instant.
+        /// Not before this instant, which is at most [`LONGEST_DELAY`] away.
         at: Instant,
         /// The message.
         message: Message,
     },
 }
 
+/// How long a queue holds a message back at most, where it is put into it.
+pub const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
+
+/// An order in words, without a personal word in it: for logs, and for whoever has to look after it.
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = match self {
+            Self::Schedule { name, at, message } => {
+                write!(f, "the timer {name}, due {at:?}")?;
+                message
+            }
+            Self::Cancel { name } => return write!(f, "that the timer {name} is called off"),
+            Self::Send { queue, message, .. } => {
+                write!(f, "a message for the queue {}", queue.name())?;
+                message
+            }
+        };
+        let (contact, campaign) = message.about();
+        contact.map_or(Ok(()), |contact| write!(f, ", of contact {contact}"))?;
+        campaign.map_or(Ok(()), |campaign| write!(f, " in campaign {campaign}"))
+    }
+}
+
+/// Why an order was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declined {
+    /// For now: it is worth another try.
+    ForNow(String),
+    /// For good: it would be refused every time.
+    ForGood(String),
+}
+
+/// An order that was not taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotTaken {
+    /// The order.
+    pub order: Order,
+    /// Why.
+    pub why: Declined,
+}
+
 /// Timers and queues.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Takes the orders; once it answers they are not lost.
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable>;
+    /// Takes the orders, and answers those that it has not taken: none of the others is lost. What goes into queues waits
+    /// for no timer, and all of it together takes seconds, whatever does not answer.
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken>;
 
     /// Whether lists, which follow what is written, show by now everything that was written until an instant.
     fn lists_show(&self, until: Instant, now: Instant) -> Shown {

@@ -23,8 +23,8 @@ use dacapo_platform::keys::is_fed;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{
-    Caller, Clock as _, Hold, MailError, Mailer, Message, Order, Outbox, Post, Queue, Request,
-    Unavailable,
+    Caller, Clock as _, Declined, Hold, MailError, Mailer, Message, NotTaken, Order, Outbox, Post,
+    Queue, Request, Unavailable,
 };
 use dacapo_tests::ports::{InOrder, Standing};
 use serde_json::Value;
@@ -163,10 +163,11 @@ impl Outside {
 
 #[async_trait]
 impl Outbox for Outside {
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let mut held = self.inside();
         if held.shut {
-            return Err(Unavailable("nothing is taken".to_owned()));
+            let why = Declined::ForNow("nothing is taken".to_owned());
+            return orders.into_iter().map(|order| NotTaken { order, why: why.clone() }).collect();
         }
         for order in orders {
             match order {
@@ -184,7 +185,7 @@ impl Outbox for Outside {
                 Order::Send { queue, at, message } => held.put(queue, message, at),
             }
         }
-        Ok(())
+        Vec::new()
     }
 }
 
@@ -425,7 +426,7 @@ impl Cloud {
             let event = events::batch(records.collect());
             let answer = match consumer {
                 "tag-change" => stream::tag_change(&self.platform, &event).await,
-                _ => stream::effects(&self.platform, &event).await,
+                _ => stream::Effects::of(&self.platform).perform(&event).await,
             };
             let failed = events::failed(&answer.expect("a batch"));
             assert_eq!(failed, [] as [String; 0], "{consumer} failed");

@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod dice;
+pub mod edge;
 pub mod events;
 pub mod local;
 pub mod measure;

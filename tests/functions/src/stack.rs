@@ -27,7 +27,7 @@ pub struct Stack {
     pub clients: Clients,
     endpoint: String,
     secret: String,
-    _emulator: Emulator,
+    emulator: Emulator,
 }
 
 impl Stack {
@@ -52,7 +52,12 @@ impl Stack {
         let secrets = clients.secrets();
         let secret = secrets.create_secret().name("admin-key").secret_string(KEY).send().await;
         let secret = secret.expect("a secret").arn.expect("its ARN");
-        Self { clients, endpoint, secret, _emulator: emulator }
+        Self { clients, endpoint, secret, emulator }
+    }
+
+    /// The port at which it listens.
+    pub fn port(&self) -> u16 {
+        self.emulator.port()
     }
 
     /// A table with these items.

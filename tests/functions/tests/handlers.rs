@@ -154,7 +154,7 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
         Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
     let event =
         batch(vec![record(2, &other, None, Some(&broken)), record(3, &key, None, Some(&decided))]);
-    let answer = stream::effects(&cloud.platform, &event).await.unwrap();
+    let answer = stream::Effects::of(&cloud.platform).perform(&event).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
     assert_eq!(aside(&cloud).await.len(), 1);
     let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
@@ -165,7 +165,8 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
 async fn what_is_no_batch_fails() {
     let cloud = cloud().await;
     assert!(stream::tag_change(&cloud.platform, &json!({})).await.is_err());
-    assert!(stream::effects(&cloud.platform, &json!({ "Records": 7 })).await.is_err());
+    let effects = stream::Effects::of(&cloud.platform);
+    assert!(effects.perform(&json!({ "Records": 7 })).await.is_err());
 }
 
 /// What SES says of the first message of a contact.

@@ -8,7 +8,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Call, Message, Queue, Sweep, Wake};
+use dacapo_platform::ports::{Call, Message, PendingTimer, Queue, Sweep, Wake};
 use dacapo_platform::table::{Body, Condition, Item, Query, Write};
 use serde_json::json;
 
@@ -27,13 +27,15 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         version: 1,
         element: ElementId::new("hook").unwrap(),
     };
+    let due = Box::new(wake(Event::TimerDue { run: 1, step: 1, due: cloud.now() }));
     vec![
-        wake(Event::TimerDue { run: 1, step: 1, due: cloud.now() }),
+        Message::clone(&due),
         wake(Event::RecheckDue { run: 1, due: cloud.now() }),
         wake(Event::DeliveryDue { run: 1, step: 1 }),
         Message::Call(call),
         Message::Sweep(Sweep { job: 1, lane: 0, turn: 0, shown: false }),
         Message::Erase(contact),
+        Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
     ]
 }
 

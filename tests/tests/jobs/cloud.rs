@@ -44,9 +44,10 @@ impl Cloud {
         Self { bench, store, dice, table, feed, queue: Vec::new(), timers: BTreeMap::new() }
     }
 
-    /// From now on writes fail now and then, or no longer.
+    /// From now on writes fail now and then, and timers are not taken; or no longer.
     pub(crate) fn rough(&self, rough: bool) {
         self.table.fails(if rough { 12 } else { 0 });
+        self.bench.outbox.leaves_timers(if rough { 3 } else { 0 });
     }
 
     /// Something is worked off; a call may fail, a worker may die, a message may come again.
@@ -207,6 +208,7 @@ impl Cloud {
             Message::Call(call) => platform.call(call).await,
             Message::Sweep(sweep) => platform.sweep(sweep).await,
             Message::Erase(contact) => platform.sweep_erased(contact).await,
+            Message::Timer(_) => platform.handle_many(&message).await,
         };
         self.table.dies_after(None);
         let now = self.bench.platform.now();

@@ -7,3 +7,4 @@ mod cloud;
 mod counts;
 mod faulty;
 mod law;
+mod refused;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, MailError, Mailer, Order, Outbox, Post, Request, Unavailable,
+    Caller, Declined, MailError, Mailer, NotTaken, Order, Outbox, Post, Request, Unavailable,
 };
 
 /// No timers, no queues, no mail, no webhooks.
@@ -11,8 +11,9 @@ pub struct Absent;
 
 #[async_trait]
 impl Outbox for Absent {
-    async fn dispatch(&self, _: Vec<Order>) -> Result<(), Unavailable> {
-        Err(Unavailable("this function has neither timers nor queues".to_owned()))
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let why = Declined::ForNow("this function has neither timers nor queues".to_owned());
+        orders.into_iter().map(|order| NotTaken { order, why: why.clone() }).collect()
     }
 }
 

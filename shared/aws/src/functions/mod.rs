@@ -4,12 +4,12 @@
 //! |---|---|---|---|
 //! | `webhook`, `api` | API Gateway | [`http`] | HTTP |
 //! | `tag-change` | the stream, contact items | [`stream::tag_change`] | failed records |
-//! | `effects` | the stream, enrollment items | [`stream::effects`] | failed records |
+//! | `effects` | the stream, enrollment items | [`stream::Effects`] | failed records |
 //! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
-//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What nobody can read, or what
-//! panics, is put aside in the table as it came: it keeps nobody waiting, and is not lost. Whatever kills the process is
+//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What nobody can read, what
+//! panics, and what a service refuses for good is put aside in the table as it came: it keeps nobody waiting, and is not lost. Whatever kills the process is
 //! left to the mapping's destination for failures.
 
 pub mod absent;

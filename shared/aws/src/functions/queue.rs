@@ -276,7 +276,7 @@ impl<'a> Queues<'a> {
                 let (id, attempt) = (received.id.as_str(), received.attempt);
                 tracing::warn!(%error, function = self.function, message.id = id, message.attempt = attempt,
                     "a message comes again");
-                let pause = TimeDelta::seconds(1 << attempt.min(9)).min(LONGEST_PAUSE);
+                let pause = pause(attempt);
                 Fate::Stays(Some(received.hidden(pause + self.part_of(pause))))
             }
             Outcome::Never(why) => self.aside(received, &why).await,
@@ -340,11 +340,16 @@ impl<'a> Queues<'a> {
     }
 }
 
+/// How long a message is hidden at least after it failed for so many times; at most for twice as long.
+pub fn pause(attempt: u32) -> TimeDelta {
+    TimeDelta::seconds(1 << attempt.min(9)).min(LONGEST_PAUSE)
+}
+
 /// The instant before which a message has no effect.
 fn due(message: &Message) -> Option<Instant> {
     match message {
         Message::Wake(wake) => wake.event.due(),
-        Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
+        Message::Call(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => None,
     }
 }
 
@@ -353,7 +358,9 @@ fn longest(message: &Message) -> TimeDelta {
     match message {
         Message::Wake(wake) if wake.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
-        Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) => TimeDelta::zero(),
+        Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
+            TimeDelta::zero()
+        }
     }
 }
 
@@ -367,7 +374,11 @@ fn purpose(message: &Message) -> Option<Purpose> {
         Message::Wake(wake) if wake.is_delivery() => {
             Some(wake.purpose.unwrap_or(Purpose::Transactional))
         }
-        Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
+        Message::Wake(_)
+        | Message::Call(_)
+        | Message::Sweep(_)
+        | Message::Erase(_)
+        | Message::Timer(_) => None,
     }
 }
 

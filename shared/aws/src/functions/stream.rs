@@ -1,13 +1,21 @@
 //! The table's stream: contact items for `tag-change`, enrollment items for `effects`.
 //!
-//! The records of one contact go in order, those of different contacts side by side. The answer names the records that
-//! have to come again; the mapping goes on from the first of them.
+//! The records of one contact go in order, those of different contacts side by side or one after the other: one that fails
+//! keeps back what is behind it of the same contact, and nobody else. The answer names the records that have to come again.
+//!
+//! Lambda goes on from the lowest of them, with everything behind it, and brings nothing new of that part of the shard until
+//! they are done (*Configuring partial batch response with DynamoDB and Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). So what has been done comes again,
+//! as long as one fails. It changes nothing, and `effects` remembers it.
 
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::Platform;
@@ -19,6 +27,12 @@ use record::{Change, Record};
 
 const TAG_CHANGE: &str = "tag-change";
 const EFFECTS: &str = "effects";
+
+/// How long `effects` works on a batch: less than the function may take, after which nothing of it would count.
+pub const PATIENCE: Duration = Duration::from_secs(25);
+
+/// How many records are remembered as done. A batch has a hundred.
+const REMEMBERED: usize = 1_000;
 
 /// Contacts changed: every campaign that is concerned decides.
 ///
@@ -33,7 +47,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
         contacts.entry(record.lane()).or_default().push(record);
     }
     let failed = join_all(contacts.into_values().map(|records| {
-        in_order(platform, TAG_CHANGE, records, async |change: Change| {
+        in_order(platform, records, async |change: Change| {
             let is_contact = fed(&change.key).is_some_and(|(_, campaign)| campaign.is_none());
             if !is_contact {
                 return Ok(());
@@ -46,75 +60,156 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
     Ok(answer(failed.into_iter().flatten()))
 }
 
-/// Decisions were committed: what they asked for is performed.
-///
-/// # Errors
-///
-/// If it is no batch of a stream.
-pub async fn effects(platform: &Platform, event: &Value) -> Result<Value, Failure> {
-    let records = read(event)?;
-    let platform = &platform.at_work();
-    let images: Vec<EnrollmentImage> =
-        records.iter().filter_map(|record| image(record.change.as_ref().ok()?)).collect();
-    // All at once is cheapest; if one of them cannot be performed, each is for itself.
-    let readable = records.iter().all(|record| record.change.is_ok());
-    let why = if readable {
-        match outcome(platform.enrollments_committed(&images)).await {
-            Outcome::Done(()) => return Ok(answer([])),
-            Outcome::Again(error) => {
-                tracing::warn!(%error, batch.records = records.len(), "effects come again");
-                return Ok(answer(records.iter().filter_map(|record| record.id.clone())));
-            }
-            Outcome::Never(why) => why,
-        }
-    } else {
-        "a record cannot be read".to_owned()
-    };
-    tracing::warn!(why, batch.records = records.len(), "effects are performed one by one");
-    let failed =
-        in_order(platform, EFFECTS, records, async |change: Change| match image(&change) {
-            Some(image) => platform.enrollments_committed(std::slice::from_ref(&image)).await,
-            None => Ok(()),
-        })
-        .await;
-    Ok(answer(failed))
-}
-
-/// Works records off in order, up to the first that has to come again. Answers that one and all behind it.
+/// Works the records of a contact off in order, up to the first that has to come again. Answers that one and all behind it.
 async fn in_order<F>(
     platform: &Platform,
-    by: &str,
     records: Vec<Record<'_>>,
     work: impl Fn(Change) -> F,
 ) -> Vec<String>
 where
-    F: Future<Output = Result<(), dacapo_platform::error::Error>>,
+    F: Future<Output = Result<(), Error>>,
 {
     let mut records = records.into_iter();
     for record in records.by_ref() {
-        let why = match record.change {
-            Ok(change) => match outcome(work(change)).await {
-                Outcome::Done(()) => continue,
-                Outcome::Again(error) => {
-                    tracing::warn!(%error, function = by, "a record comes again");
-                    None
-                }
-                Outcome::Never(why) => Some(why),
-            },
-            Err(why) => Some(why),
-        };
-        // A record without a number cannot be answered as failed.
-        let name = format!("{by}/{}", record.id.as_deref().unwrap_or("unnumbered"));
-        let kept = match &why {
-            Some(why) => put_aside(platform, &name, by, why, record.raw).await,
-            None => false,
-        };
-        if !kept {
-            let behind = records.filter_map(|record| record.id);
-            return record.id.into_iter().chain(behind).collect();
+        if worked(platform, TAG_CHANGE, &record, &work).await == Worked::ComesAgain {
+            return std::iter::once(record).chain(records).map(Record::number).collect();
         }
     }
     Vec::new()
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    Done,
+    /// Nobody can do it; a person may hand it in again.
+    PutAside,
+    ComesAgain,
+}
+
+/// Works one record off, or puts it aside if nobody can.
+async fn worked<F>(
+    platform: &Platform,
+    by: &str,
+    record: &Record<'_>,
+    work: impl Fn(Change) -> F,
+) -> Worked
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let why = match &record.change {
+        Ok(change) => match outcome(work(change.clone())).await {
+            Outcome::Done(()) => return Worked::Done,
+            Outcome::Again(error) => {
+                let whose = fed(&change.key);
+                let contact = whose.as_ref().map(|(contact, _)| contact.as_str());
+                let campaign = whose.as_ref().and_then(|(_, campaign)| campaign.as_ref());
+                let campaign = campaign.map(|campaign| campaign.as_str());
+                tracing::warn!(%error, function = by, contact, campaign, "a record comes again");
+                return Worked::ComesAgain;
+            }
+            Outcome::Never(why) => why,
+        },
+        Err(why) => why.clone(),
+    };
+    let name = format!("{by}/{}", record.id.as_deref().unwrap_or("unnumbered"));
+    match put_aside(platform, &name, by, &why, record.raw).await {
+        true => Worked::PutAside,
+        false => Worked::ComesAgain,
+    }
+}
+
+/// Decisions were committed: what they asked for is performed.
+pub struct Effects<'a> {
+    platform: &'a Platform,
+    /// Records that are done and come again, with one before them that is not. What was put aside is not among them: it may be
+    /// handed in.
+    done: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Effects<'a> {
+    /// Those of a function, as long as its process runs.
+    pub fn of(platform: &'a Platform) -> Self {
+        Self { platform, done: Mutex::default() }
+    }
+
+    /// Works a batch off: all at once, which is cheapest; if any of it fails, each record for itself.
+    ///
+    /// # Errors
+    ///
+    /// If it is no batch of a stream.
+    pub async fn perform(&self, event: &Value) -> Result<Value, Failure> {
+        let records = read(event)?;
+        let mut came = self.known(&records);
+        let in_time = tokio::time::timeout(PATIENCE, self.work(&records, &mut came)).await;
+        if in_time.is_err() {
+            tracing::warn!(batch.records = records.len(), "effects took too long and come again");
+        }
+        self.remember(&records, &came);
+        let again = records.into_iter().zip(came).filter(|(_, came)| *came == Worked::ComesAgain);
+        Ok(answer(again.map(|(record, _)| record.number())))
+    }
+
+    /// Works off what is not done yet, and notes what became of it.
+    async fn work(&self, records: &[Record<'_>], came: &mut [Worked]) {
+        let platform = &self.platform.at_work();
+        let mut open: Vec<(&Record<'_>, &mut Worked)> =
+            records.iter().zip(came).filter(|(_, came)| **came == Worked::ComesAgain).collect();
+        let images: Result<Vec<_>, _> =
+            open.iter().map(|(record, _)| record.change.as_ref().map(image)).collect();
+        let why = match images {
+            Ok(images) => {
+                let images: Vec<EnrollmentImage> = images.into_iter().flatten().collect();
+                match outcome(platform.enrollments_committed(&images)).await {
+                    Outcome::Done(()) => {
+                        open.into_iter().for_each(|(_, came)| *came = Worked::Done);
+                        return;
+                    }
+                    Outcome::Again(error) => error.to_string(),
+                    Outcome::Never(why) => why,
+                }
+            }
+            Err(why) => format!("a record cannot be read: {why}"),
+        };
+        tracing::warn!(why, batch.records = open.len(), "effects are performed one by one");
+        // What is behind a record that has to come again, of the same contact, must not overtake it.
+        let mut held = BTreeSet::new();
+        for (record, came) in &mut open {
+            if held.contains(&record.lane()) {
+                continue;
+            }
+            let work = async |change: Change| match image(&change) {
+                Some(image) => platform.enrollments_committed(std::slice::from_ref(&image)).await,
+                None => Ok(()),
+            };
+            **came = worked(platform, EFFECTS, record, work).await;
+            if **came == Worked::ComesAgain {
+                held.insert(record.lane());
+            }
+        }
+    }
+
+    /// Which of them are done already.
+    fn known(&self, records: &[Record<'_>]) -> Vec<Worked> {
+        let known = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_done = |record: &Record<'_>| record.name().is_some_and(|name| known.contains(&name));
+        let came = |done| if done { Worked::Done } else { Worked::ComesAgain };
+        records.iter().map(|record| came(is_done(record))).collect()
+    }
+
+    /// Remembers those that are done and come again: behind the first that is not.
+    fn remember(&self, records: &[Record<'_>], came: &[Worked]) {
+        let mut known = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in records.iter().filter_map(Record::name) {
+            known.remove(&name);
+        }
+        if known.len() > REMEMBERED {
+            known.clear();
+        }
+        let come = records.iter().zip(came).skip_while(|(_, came)| **came != Worked::ComesAgain);
+        let done = come.filter(|(_, came)| **came == Worked::Done);
+        known.extend(done.filter_map(|(record, _)| record.name()));
+    }
 }
 
 fn read(event: &Value) -> Result<Vec<Record<'_>>, Failure> {

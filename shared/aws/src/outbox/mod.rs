@@ -5,30 +5,42 @@
 //! instant itself. What is due within two minutes goes straight to the queue.
 //!
 //! Everything may be done again: a schedule that is there already is brought up to date, one that is gone needs no
-//! deletion, and a message that comes twice changes nothing. What is not taken is an error, and the caller does all
-//! of it again.
+//! deletion, and a message that comes twice changes nothing.
+//!
+//! The two are different services, and neither waits for the other: queues and timers are served side by side, each within a
+//! time. What is not taken is answered, with whether it is worth another try.
 
 mod plan;
 mod timers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use dacapo_platform::ports::{Clock, Order, Outbox, Queue, Unavailable};
-use futures_util::future::{BoxFuture, FutureExt as _};
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use dacapo_platform::ports::{Clock, Declined, NotTaken, Order, Outbox, Queue};
+use futures_util::future::{FutureExt as _, join};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::clients::Later;
 use crate::settings::OutboxSettings;
-use plan::{NewSchedule, Outgoing, Plan};
+use plan::{Outgoing, Plan};
 use timers::SchedulerTimers;
 
-/// How many requests are under way at once.
+/// How many requests are under way at once, to each of the two.
 const AT_ONCE: usize = 16;
 
 /// How often what a queue has not taken of a batch is offered again.
 const OFFERS: usize = 3;
+
+/// How long a batch may take, with all that is offered again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Refusals that are told as faults of the sender and pass nevertheless, or are mended by whoever runs the stack: what their
+/// codes hold.
+const PASSING: [&str; 5] = ["Throttl", "OverLimit", "AccessDenied", "Kms", "NonExistentQueue"];
 
 /// Timers and queues.
 pub struct AwsOutbox {
@@ -36,13 +48,6 @@ pub struct AwsOutbox {
     sqs: Later<aws_sdk_sqs::Client>,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
-}
-
-/// One thing to do.
-enum Deed<'a> {
-    Schedule(&'a NewSchedule),
-    Cancel(&'a str),
-    Send(Queue, &'a [Outgoing]),
 }
 
 impl AwsOutbox {
@@ -53,76 +58,117 @@ impl AwsOutbox {
         settings: OutboxSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let schedules = settings.schedules.clone();
-        Self { timers: SchedulerTimers { client: scheduler, schedules }, sqs, settings, clock }
+        let timers = SchedulerTimers::new(scheduler, settings.schedules.clone());
+        Self { timers, sqs, settings, clock }
     }
 
-    async fn perform(&self, deed: Deed<'_>) -> Result<(), Unavailable> {
-        match deed {
-            Deed::Schedule(schedule) => self.timers.set(schedule).await,
-            Deed::Cancel(name) => self.timers.cancel(name).await,
-            Deed::Send(queue, batch) => self.send(queue, batch).await,
-        }
+    /// Sends batches. Answers what was not taken.
+    async fn send_all(&self, batches: Vec<(Queue, Vec<Outgoing>)>) -> Vec<NotTaken> {
+        let each: Vec<_> =
+            batches.into_iter().map(|(queue, batch)| self.send(queue, batch).boxed()).collect();
+        let sent: Vec<Vec<NotTaken>> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+        sent.into_iter().flatten().collect()
     }
 
-    /// Sends a batch; what of it the queue did not take is offered again.
-    async fn send(&self, queue: Queue, batch: &[Outgoing]) -> Result<(), Unavailable> {
+    async fn send(&self, queue: Queue, batch: Vec<Outgoing>) -> Vec<NotTaken> {
+        let mut answers = vec![None; batch.len()];
+        let offered = tokio::time::timeout(PATIENCE, self.offer(queue, &batch, &mut answers));
+        let others = match offered.await {
+            Ok(offered) => offered,
+            Err(_) => Err(Declined::ForNow(format!("no answer within {PATIENCE:?}"))),
+        };
+        let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(|| others.clone()));
+        let answered = batch.into_iter().zip(answers);
+        answered
+            .filter_map(|(one, answer)| Some(NotTaken { order: one.order, why: answer.err()? }))
+            .collect()
+    }
+
+    /// Offers a batch, and again what of it was not taken. Notes what is answered of each message; what is answered here holds
+    /// of the others.
+    async fn offer(
+        &self,
+        queue: Queue,
+        batch: &[Outgoing],
+        answers: &mut [Option<Result<(), Declined>>],
+    ) -> Result<(), Declined> {
         let url = self.url(queue)?;
-        let mut open: Vec<usize> = (0..batch.len()).collect();
         let mut why = String::new();
         for _ in 0..OFFERS {
             let mut request = self.sqs.send_message_batch().queue_url(url);
-            for index in &open {
+            let open = (0..).zip(batch).filter(|(at, _): &(usize, _)| answers[*at].is_none());
+            for (at, one) in open {
                 let entry = SendMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .message_body(&batch[*index].body)
-                    .delay_seconds(batch[*index].delay)
+                    .id(at.to_string())
+                    .message_body(&one.body)
+                    .delay_seconds(one.delay)
                     .build();
-                request = request.entries(entry.map_err(|error| failed("no message", &error))?);
+                let entry = entry.map_err(|error| Declined::ForGood(said("no message", &error)))?;
+                request = request.entries(entry);
             }
-            let sent = request
-                .send()
-                .await
-                .map_err(|error| failed("a queue took no messages", &error.into_service_error()))?;
-            let refused = sent.failed();
-            if refused.is_empty() {
+            let sent = request.send().await;
+            let sent = sent.map_err(|error| of_a_batch(&error.into_service_error()))?;
+            let taken = sent.successful().iter().map(|entry| (entry.id(), Ok(())));
+            let refused = sent.failed().iter().filter(|entry| is_for_good(entry));
+            let refused = refused.map(|entry| (entry.id(), Err(Declined::ForGood(told(entry)))));
+            for (id, answer) in taken.chain(refused) {
+                let place = id.parse().ok().and_then(|at: usize| answers.get_mut(at));
+                place.map(|place| place.replace(answer));
+            }
+            if answers.iter().all(Option::is_some) {
                 return Ok(());
             }
-            why = refused.first().map(|entry| entry.code().to_owned()).unwrap_or_default();
-            open = refused.iter().filter_map(|entry| entry.id().parse().ok()).collect();
+            why = sent.failed().first().map(told).unwrap_or_default();
         }
-        Err(Unavailable(format!("the queue {} refused messages: {why}", queue.name())))
+        Err(Declined::ForNow(format!("offered {OFFERS} times: {why}")))
     }
 
-    fn url(&self, queue: Queue) -> Result<&str, Unavailable> {
+    fn url(&self, queue: Queue) -> Result<&str, Declined> {
         let mut queues = self.settings.queues.iter();
         let found = queues.find(|(one, _)| *one == queue).map(|(_, url)| url.as_str());
-        found.ok_or_else(|| {
-            Unavailable(format!("this function sends nothing to the queue {}", queue.name()))
-        })
+        found
+            .ok_or_else(|| Declined::ForNow("this function sends nothing to that queue".to_owned()))
     }
 }
 
 #[async_trait]
 impl Outbox for AwsOutbox {
-    async fn dispatch(&self, orders: Vec<Order>) -> Result<(), Unavailable> {
-        let plan = Plan::of(orders, self.clock.now())?;
-        let schedules = plan.schedules.iter().map(Deed::Schedule);
-        let cancels = plan.cancels.iter().map(|name| Deed::Cancel(name));
-        let sends = plan.batches.iter().map(|(queue, batch)| Deed::Send(*queue, batch));
-        let deeds: Vec<BoxFuture<'_, _>> =
-            schedules.chain(cancels).chain(sends).map(|deed| self.perform(deed).boxed()).collect();
-        // All are tried, so that one that fails keeps as little as possible from being done.
-        let mut under_way = stream::iter(deeds).buffer_unordered(AT_ONCE);
-        let mut answer = Ok(());
-        while let Some(done) = under_way.next().await {
-            answer = answer.and(done);
-        }
-        answer
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let plan = Plan::of(orders, self.clock.now());
+        let timers = self.timers.carry_out(&plan.schedules, &plan.cancels, &*self.clock);
+        let (sent, set) = join(self.send_all(plan.batches), timers).await;
+        [plan.not_taken, sent, set].into_iter().flatten().collect()
+    }
+}
+
+/// Whether a message of a batch would be refused every time (Amazon SQS API Reference, `BatchResultErrorEntry`, `SenderFault`:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_BatchResultErrorEntry.html>).
+fn is_for_good(entry: &BatchResultErrorEntry) -> bool {
+    entry.sender_fault() && !PASSING.iter().any(|passing| entry.code().contains(passing))
+}
+
+fn told(entry: &BatchResultErrorEntry) -> String {
+    match entry.message() {
+        Some(message) => format!("{}: {message}", entry.code()),
+        None => entry.code().to_owned(),
+    }
+}
+
+/// What it means that none of a batch was taken (Amazon SQS API Reference, `SendMessageBatch`, *Errors*:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>): what is wrong with the
+/// messages does not pass.
+fn of_a_batch(error: &SendMessageBatchError) -> Declined {
+    let words = said("none of a batch was taken", error);
+    match error.code() {
+        Some("BatchRequestTooLong" | "InvalidMessageContents") => Declined::ForGood(words),
+        _ => Declined::ForNow(words),
     }
 }
 
 /// A service's own words for it, without what was sent.
-fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> Unavailable {
-    Unavailable(format!("{what}: {}", crate::words::words_of(error)))
+fn said(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    format!("{what}: {}", crate::words::words_of(error))
 }
+
+#[cfg(test)]
+mod tests;

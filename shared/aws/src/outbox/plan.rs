@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
-use dacapo_platform::ports::{Message, Order, Queue, Unavailable};
+use dacapo_platform::ports::{Declined, LONGEST_DELAY, Message, NotTaken, Order, Queue};
 
 /// What is due so soon goes straight to the queue: the Scheduler keeps minutes only.
 const SOON: TimeDelta = TimeDelta::minutes(2);
 
 /// How much earlier other schedules are set. Who takes the message waits for the instant itself.
 const EARLY: TimeDelta = TimeDelta::minutes(1);
-
-/// The longest delay that SQS knows.
-const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
 
 /// How many messages SQS takes at once.
 const MOST_A_BATCH: usize = 10;
@@ -23,8 +20,10 @@ const MOST_A_BATCH: usize = 10;
 const LARGEST_BATCH: usize = 256 * 1024;
 
 /// A schedule to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct NewSchedule {
+    /// What it is made for.
+    pub(super) order: Order,
     pub(super) name: String,
     /// `at(…)`, in UTC.
     pub(super) expression: String,
@@ -33,81 +32,104 @@ pub(super) struct NewSchedule {
 }
 
 /// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outgoing {
+    /// What it is sent for.
+    pub(super) order: Order,
     pub(super) body: String,
     /// In seconds.
     pub(super) delay: i32,
 }
 
 /// All that is to be done.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Plan {
     pub(super) schedules: Vec<NewSchedule>,
     /// Names.
     pub(super) cancels: Vec<String>,
     pub(super) batches: Vec<(Queue, Vec<Outgoing>)>,
+    /// What cannot be done at all, or not yet.
+    pub(super) not_taken: Vec<NotTaken>,
 }
 
 impl Plan {
     /// The plan for these orders at an instant.
-    pub(super) fn of(orders: Vec<Order>, now: Instant) -> Result<Self, Unavailable> {
+    pub(super) fn of(orders: Vec<Order>, now: Instant) -> Self {
         let mut plan = Self::default();
         let mut sends: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
         // Of orders about one name the last one counts: they are carried out side by side.
-        let mut last: BTreeMap<String, Option<(Instant, Message)>> = BTreeMap::new();
+        let mut last: BTreeMap<String, Order> = BTreeMap::new();
+        let mut messages = Vec::new();
         for order in orders {
-            match order {
-                Order::Schedule { name, at, message } => {
-                    last.insert(name, Some((at, message)));
+            match &order {
+                Order::Schedule { name, .. } | Order::Cancel { name } => {
+                    last.insert(name.clone(), order);
                 }
-                Order::Cancel { name } => {
-                    last.insert(name, None);
-                }
-                Order::Send { queue, at, message } => {
-                    sends.entry(queue).or_default().push(outgoing(&message, at, now)?);
-                }
+                Order::Send { .. } => messages.push(order),
             }
         }
-        for (name, order) in last {
-            match order {
-                Some((at, message)) if at - now > SOON => {
-                    plan.schedules.push(schedule(name, at - EARLY, &message)?);
+        for order in messages.into_iter().chain(last.into_values()) {
+            let planned = match &order {
+                Order::Cancel { name } => {
+                    plan.cancels.push(name.clone());
+                    continue;
                 }
-                Some((at, message)) => {
-                    sends.entry(Queue::Timers).or_default().push(outgoing(&message, at, now)?);
+                Order::Schedule { name, at, message } if *at - now > SOON => {
+                    schedule(&order, name, *at - EARLY, message)
+                        .map(|schedule| plan.schedules.push(schedule))
                 }
-                None => plan.cancels.push(name),
+                Order::Schedule { at, message, .. } => outgoing(&order, message, *at, now)
+                    .map(|outgoing| sends.entry(Queue::Timers).or_default().push(outgoing)),
+                Order::Send { queue, at, message } => outgoing(&order, message, *at, now)
+                    .map(|outgoing| sends.entry(*queue).or_default().push(outgoing)),
+            };
+            if let Err(why) = planned {
+                plan.not_taken.push(NotTaken { order, why });
             }
         }
         for (queue, outgoing) in sends {
             plan.batches.extend(batches(outgoing).map(|batch| (queue, batch)));
         }
-        Ok(plan)
+        plan
     }
 }
 
-fn schedule(name: String, at: Instant, message: &Message) -> Result<NewSchedule, Unavailable> {
-    let input = text(message)?;
+fn schedule(
+    order: &Order,
+    name: &str,
+    at: Instant,
+    message: &Message,
+) -> Result<NewSchedule, Declined> {
+    let (order, name, input) = (order.clone(), name.to_owned(), text(message)?);
     let expression = format!("at({})", at.format("%Y-%m-%dT%H:%M:%S"));
-    Ok(NewSchedule { name, expression, input })
+    Ok(NewSchedule { order, name, expression, input })
 }
 
-fn outgoing(message: &Message, at: Instant, now: Instant) -> Result<Outgoing, Unavailable> {
+fn outgoing(
+    order: &Order,
+    message: &Message,
+    at: Instant,
+    now: Instant,
+) -> Result<Outgoing, Declined> {
     let wait = (at - now).max(TimeDelta::zero());
     if wait > LONGEST_DELAY {
         let minutes = LONGEST_DELAY.num_minutes();
-        return Err(Unavailable(format!("a queue holds a message back for {minutes} minutes")));
+        return Err(Declined::ForNow(format!(
+            "a queue holds a message back for {minutes} minutes"
+        )));
     }
     // A second that has begun is waited for: never early.
     let seconds = (wait + TimeDelta::milliseconds(999)).num_seconds();
-    Ok(Outgoing { body: text(message)?, delay: i32::try_from(seconds).unwrap_or(0) })
+    let (order, body) = (order.clone(), text(message)?);
+    Ok(Outgoing { order, body, delay: i32::try_from(seconds).unwrap_or(0) })
 }
 
-fn text(message: &Message) -> Result<String, Unavailable> {
-    let text = serde_json::to_string(message).map_err(|error| Unavailable(error.to_string()))?;
+fn text(message: &Message) -> Result<String, Declined> {
+    let text = serde_json::to_string(message).map_err(|e| Declined::ForGood(e.to_string()))?;
     if text.len() > LARGEST_BATCH {
-        return Err(Unavailable(format!("a message of {} bytes fits nowhere", text.len())));
+        let (bytes, most) = (text.len(), LARGEST_BATCH);
+        let why = format!("its message has {bytes} bytes, and {most} is the most that fits");
+        return Err(Declined::ForGood(why));
     }
     Ok(text)
 }
@@ -135,7 +157,7 @@ mod tests {
     use dacapo_engine::decide::Event;
     use dacapo_engine::ids::{CampaignId, ContactId};
     use dacapo_platform::handlers::timer_name;
-    use dacapo_platform::ports::Wake;
+    use dacapo_platform::ports::{PendingTimer, Wake};
 
     use super::*;
 
@@ -170,10 +192,12 @@ mod tests {
 
     #[test]
     fn a_schedule_is_set_a_minute_early_and_named_like_its_timer() {
-        let plan = Plan::of(vec![order("t-1", at(3_600_500))], at(0)).unwrap();
+        let timer = order("t-1", at(3_600_500));
+        let plan = Plan::of(vec![timer.clone()], at(0));
         assert_eq!(
             plan.schedules,
             [NewSchedule {
+                order: timer,
                 name: "t-1".to_owned(),
                 expression: "at(2026-12-01T12:59:00)".to_owned(),
                 input: r#"{"wake":{"c":"c0123456789abcde","p":"appointment-loop","e":{"TimerDue":{"run":2,"step":7,"due":"2026-12-01T13:00:00.500Z"}}}}"#.to_owned(),
@@ -185,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_due_within_two_minutes_goes_straight_to_the_queue() {
         let orders = vec![order("t-1", at(120_000)), order("t-2", at(1)), order("t-3", at(-5_000))];
-        let plan = Plan::of(orders, at(0)).unwrap();
+        let plan = Plan::of(orders, at(0));
         assert_eq!(plan.schedules, []);
         let [(Queue::Timers, batch)] = &plan.batches[..] else { panic!("{plan:?}") };
         assert_eq!(batch.iter().map(|one| one.delay).collect::<Vec<_>>(), [120, 1, 0]);
@@ -200,23 +224,47 @@ mod tests {
             order("t-2", at(600_000)),
             cancel("t-2"),
         ];
-        let plan = Plan::of(orders, at(0)).unwrap();
+        let plan = Plan::of(orders, at(0));
         assert_eq!(plan.schedules.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["t-1"]);
         assert_eq!(plan.cancels, ["t-2"]);
     }
 
     #[test]
     fn a_batch_holds_ten_messages_and_as_many_bytes_as_fit() {
-        let one = |size: usize| Outgoing { body: "x".repeat(size), delay: 0 };
+        let one =
+            |size: usize| Outgoing { order: order("t-1", at(0)), body: "x".repeat(size), delay: 0 };
         let sizes = |bodies: Vec<Outgoing>| batches(bodies).map(|b| b.len()).collect::<Vec<_>>();
         assert_eq!(sizes((0..23).map(|_| one(10)).collect()), [10, 10, 3]);
         assert_eq!(sizes(vec![one(200_000), one(62_144), one(1)]), [2, 1]);
     }
 
     #[test]
-    fn what_no_queue_can_hold_is_refused() {
+    fn what_no_queue_holds_back_for_so_long_is_not_taken_yet_and_the_rest_is_planned() {
         let send = |at| Order::Send { queue: Queue::Sweeps, at, message: wake(at) };
-        assert!(Plan::of(vec![send(at(900_000))], at(0)).is_ok());
-        assert!(Plan::of(vec![send(at(900_001))], at(0)).is_err());
+        assert_eq!(Plan::of(vec![send(at(900_000))], at(0)).not_taken, []);
+        let plan = Plan::of(vec![send(at(900_001)), send(at(0))], at(0));
+        let [NotTaken { order, why: Declined::ForNow(_) }] = &plan.not_taken[..] else {
+            panic!("{plan:?}")
+        };
+        assert_eq!(*order, send(at(900_001)));
+        assert_eq!(plan.batches.len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_fits_nowhere_is_refused_for_good_and_the_rest_is_planned() {
+        let contact = ContactId::new("c1").unwrap();
+        let pending = |name: String| {
+            let message = Box::new(Message::Erase(contact.clone()));
+            let message = Message::Timer(PendingTimer { name, at: at(0), message });
+            Order::Send { queue: Queue::Sweeps, at: at(0), message }
+        };
+        let large = pending("x".repeat(256 * 1024));
+        let plan = Plan::of(vec![large.clone(), pending("t-1".to_owned())], at(0));
+        let [NotTaken { order, why: Declined::ForGood(why) }] = &plan.not_taken[..] else {
+            panic!("{plan:?}")
+        };
+        assert_eq!(*order, large);
+        assert!(why.contains("262144 is the most"), "{why}");
+        assert_eq!(plan.batches.len(), 1);
     }
 }

@@ -59,8 +59,9 @@ impl Function {
         use Queue::{Calls, Marketing, Sweeps, Timers, Transactional};
         match self {
             Self::Api => &[Timers, Sweeps],
-            Self::Effects => &[Timers, Transactional, Marketing, Calls],
-            Self::StopCampaign => &[Timers, Transactional, Marketing, Calls, Sweeps],
+            Self::Effects | Self::StopCampaign => {
+                &[Timers, Transactional, Marketing, Calls, Sweeps]
+            }
             Self::Webhook | Self::TagChange | Self::Timer | Self::Deliver | Self::Feedback => &[],
         }
     }

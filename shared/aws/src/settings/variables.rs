@@ -128,7 +128,7 @@ pub const VARIABLES: &[Variable] = &[
     needed(
         STOP_URL,
         |function| function.knows(Queue::Sweeps),
-        "The queue of work on many contacts.",
+        "The queue of work on many contacts, and of timers that are still to be set.",
     ),
     needed(SCHEDULE_GROUP, Function::sets_timers, "The schedule group that timers are made in."),
     needed(

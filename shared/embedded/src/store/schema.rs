@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{StoreError, rows};
+use super::StoreError;
 
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "2";

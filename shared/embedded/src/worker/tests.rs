@@ -1,11 +1,16 @@
 //! What a worker takes from its queues. Whole courses of events are played in `tests/`.
 
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_platform::campaigns::alone;
+use dacapo_platform::aside::Aside;
+use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
 use dacapo_platform::keys::Keys;
-use dacapo_platform::ports::{Order, Sweep};
-use dacapo_platform::table::{Body, Condition, Item, Write};
+use dacapo_platform::ports::{Declined, NotTaken, Order, Outbox, Sweep};
+use dacapo_platform::table::{Body, Condition, Item, Query, Write};
 
 use super::*;
 use crate::clock::ClockKind;
@@ -13,6 +18,11 @@ use crate::{Embedded, Options};
 
 /// A worker that works when it is told.
 async fn worker() -> Worker {
+    worker_with(|outbox| outbox).await
+}
+
+/// The same, whose orders go this way.
+async fn worker_with(outbox: impl FnOnce(Arc<dyn Outbox>) -> Arc<dyn Outbox>) -> Worker {
     let embedded = Embedded::start(Options {
         directory: None,
         clock: ClockKind::Standing(Instant::UNIX_EPOCH),
@@ -23,7 +33,8 @@ async fn worker() -> Worker {
         local: true,
     });
     let embedded = embedded.await.unwrap();
-    let (platform, store) = (embedded.platform.clone(), Arc::clone(&embedded.store));
+    let (mut platform, store) = (embedded.platform.clone(), Arc::clone(&embedded.store));
+    platform.ports.outbox = outbox(platform.ports.outbox);
     let clock = Arc::clone(&embedded.clock);
     embedded.stop().await;
     let stopping = crate::stopping::Stop::new().listener();
@@ -55,7 +66,7 @@ async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     // Of a job that is gone: the turn has nothing to do but to be taken.
     let turn = Message::Sweep(Sweep { job: 7, lane: 0, turn: 0, shown: false });
     let order = Order::Send { queue: Queue::Sweeps, at: worker.work.clock.now(), message: turn };
-    platform.ports.outbox.dispatch(vec![order]).await.unwrap();
+    assert_eq!(platform.ports.outbox.dispatch(vec![order]).await, []);
     assert!(!worker.work.queues(false).await.unwrap());
     assert_eq!(store.queue_len(Queue::Sweeps.name()).unwrap(), 1);
 
@@ -95,4 +106,62 @@ async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_els
     assert_eq!(worked_off(&worker.work, second).await, JobStatus::Running);
     pass_over(store).await;
     assert_eq!(worked_off(&worker.work, second).await, JobStatus::Completed);
+}
+
+/// What refuses the orders about a contact for good.
+struct Refusing {
+    outbox: Arc<dyn Outbox>,
+    contact: Arc<OnceLock<ContactId>>,
+}
+
+#[async_trait]
+impl Outbox for Refusing {
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let is_refused = |order: &Order| {
+            let contact = self.contact.get().map(ContactId::as_str);
+            contact.is_some_and(|contact| order.to_string().contains(contact))
+        };
+        let (refused, taken) = orders.into_iter().partition(is_refused);
+        let mut not_taken = self.outbox.dispatch(taken).await;
+        let refused: Vec<Order> = refused;
+        let why = || Declined::ForGood("it fits nowhere".to_owned());
+        not_taken.extend(refused.into_iter().map(|order| NotTaken { order, why: why() }));
+        not_taken
+    }
+}
+
+const HELLO: &str = r#"
+id: hello
+sender: { address: sender@example.com }
+elements:
+  go: { type: start, when: { tag: Go }, next: mail }
+  mail: { type: email, email: mail }
+emails:
+  mail: { purpose: transactional, subject: Hello, text: Hello }
+"#;
+
+#[tokio::test]
+async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_nobody() {
+    let refused = Arc::new(OnceLock::new());
+    let contact = Arc::clone(&refused);
+    let worker = worker_with(|outbox| Arc::new(Refusing { outbox, contact })).await;
+    let Work { platform, store, .. } = &*worker.work;
+    let id = CampaignId::new("hello").unwrap();
+    platform.put_draft(&id, HELLO).await.unwrap();
+    platform.publish(&id, Publish::default(), "test", alone).await.unwrap();
+    for person in ["ann@example.com", "ben@example.com"] {
+        let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
+        let by = Author::ApiKey("test".to_owned());
+        let none = &dacapo_platform::contacts::alone;
+        let written = platform.upsert(person, &patch, &by, none).await.unwrap();
+        refused.get_or_init(|| written.contact.id.clone());
+    }
+    while worker.work.feed().await.unwrap() {}
+    assert_eq!(store.queue_len(Queue::Transactional.name()).unwrap(), 1, "ben's goes on");
+    let aside = platform.keys.all_put_aside();
+    let aside = platform.ports.table.query(Query::of(&aside).strong()).await.unwrap().items;
+    let [letter] = &aside[..] else { panic!("{aside:?}") };
+    let letter: Aside = letter.body.read().unwrap();
+    let whose = format!("of contact {} in campaign hello", refused.get().unwrap());
+    assert!(letter.why.contains(&whose) && letter.why.contains("it fits nowhere"), "{letter:?}");
 }

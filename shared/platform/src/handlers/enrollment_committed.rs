@@ -1,6 +1,9 @@
 //! The change feed, enrollment items: what decisions asked for is performed.
 //!
-//! History and statistics come first (`recording`); every other effect bears a repeat by its name.
+//! History and statistics come first (`recording`); every other effect bears a repeat by its name. An effect that fails keeps
+//! back what has to come after it, of the same contact, and nothing else.
+
+use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
@@ -42,22 +45,38 @@ pub(super) struct Committed {
     pub(super) before: Option<Enrollment>,
 }
 
+/// What came of the effects of decisions.
+#[derive(Default)]
+pub(crate) struct Performed {
+    /// The orders that are left to be given.
+    pub(crate) orders: Vec<Order>,
+    /// Why some of the effects could not be performed.
+    pub(crate) failed: Option<Error>,
+}
+
 impl Platform {
     /// Performs what the decisions of a batch asked for. A repeat changes nothing.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// What is worth another try, and what nobody can do. Of a decision that was recorded everything else has been done then, but
+    /// for what others are told behind it. Of a batch it is not said whose effects failed.
     pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
-        let orders = self.performed(images).await?;
-        if !orders.is_empty() {
-            self.order(orders).await?;
+        let Performed { orders, failed } = self.performed(images).await?;
+        let ordered = if orders.is_empty() { Ok(()) } else { self.order(orders).await };
+        match (failed, ordered) {
+            (None, ordered) => ordered,
+            (Some(failed), Ok(())) => Err(failed),
+            (Some(failed), Err(error)) => Err(failed.or(error)),
         }
-        Ok(())
     }
 
     /// The same but for the orders that are left to be given.
-    pub(crate) async fn performed(&self, images: &[EnrollmentImage]) -> Result<Vec<Order>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// If nothing was performed: a decision cannot be read, or recorded.
+    pub(crate) async fn performed(&self, images: &[EnrollmentImage]) -> Result<Performed, Error> {
         let mut decisions = Vec::new();
         for image in images {
             let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
@@ -71,13 +90,32 @@ impl Platform {
         }
         self.settle_days(&mut decisions).await?;
         self.record(&decisions).await?;
-        let mut orders = Vec::new();
+        let mut performed = Performed::default();
+        let mut failed = BTreeSet::new();
         for decision in &decisions {
+            if failed.contains(&decision.contact) {
+                continue;
+            }
+            let mut tells = true;
             for (index, effect) in (0..).zip(&decision.stored.effects) {
-                orders.extend(self.perform(decision, index, effect).await?);
+                // What others are told reaches them in the order of the path (R11).
+                if tells_others(effect) && !tells {
+                    continue;
+                }
+                match self.perform(decision, index, effect).await {
+                    Ok(order) => performed.orders.extend(order),
+                    Err(error) => {
+                        tells &= !tells_others(effect);
+                        failed.insert(&decision.contact);
+                        performed.failed = Some(match performed.failed.take() {
+                            Some(first) => first.or(error),
+                            None => error,
+                        });
+                    }
+                }
             }
         }
-        Ok(orders)
+        Ok(performed)
     }
 
     /// A decision says on which day it counts. What was not decided but put right is counted on the account's day.
@@ -242,6 +280,19 @@ impl Platform {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether an effect tells other campaigns something.
+fn tells_others(effect: &Effect) -> bool {
+    match effect {
+        Effect::Command { .. } | Effect::StatusChanged { .. } => true,
+        Effect::Schedule { .. }
+        | Effect::Cancel { .. }
+        | Effect::Recheck { .. }
+        | Effect::Deliver { .. }
+        | Effect::RecordMessage { .. }
+        | Effect::Call { .. } => false,
     }
 }
 

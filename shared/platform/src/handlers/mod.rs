@@ -8,6 +8,7 @@ mod contact_changed;
 mod delivery;
 mod enrollment_committed;
 mod feedback;
+mod ordering;
 mod quarantine;
 mod recording;
 mod trace;
@@ -16,10 +17,11 @@ mod woken;
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::Platform;
-use crate::ports::{Message, Order, Queue};
+use crate::ports::Message;
 
 pub use contact_changed::ContactImage;
 pub(crate) use contact_changed::{KnownTags, StoredTag};
+pub(crate) use enrollment_committed::Performed;
 pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
@@ -52,11 +54,13 @@ impl Platform {
         match message {
             Message::Wake(wake) => self.woken(wake).await,
             Message::Call(call) => self.call(call).await,
-            Message::Sweep(_) | Message::Erase(_) => self.handle_many(message).await,
+            Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
+                self.handle_many(message).await
+            }
         }
     }
 
-    /// The same for [`Queue::Timers`].
+    /// The same for [`Queue::Timers`](crate::ports::Queue::Timers).
     ///
     /// # Errors
     ///
@@ -65,7 +69,9 @@ impl Platform {
         match message {
             Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
             Message::Erase(contact) => self.sweep_erased(contact).await,
-            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) => Err(Error::Misdirected),
+            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Timer(_) => {
+                Err(Error::Misdirected)
+            }
         }
     }
 
@@ -78,11 +84,13 @@ impl Platform {
         match message {
             Message::Wake(wake) if wake.is_delivery() => self.woken(wake).await,
             Message::Call(call) => self.call(call).await,
-            Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) => Err(Error::Misdirected),
+            Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
+                Err(Error::Misdirected)
+            }
         }
     }
 
-    /// The same for [`Queue::Sweeps`].
+    /// The same for [`Queue::Sweeps`](crate::ports::Queue::Sweeps).
     ///
     /// # Errors
     ///
@@ -91,24 +99,8 @@ impl Platform {
         match message {
             Message::Sweep(sweep) => self.sweep(sweep).await,
             Message::Erase(contact) => self.sweep_erased(contact).await,
+            Message::Timer(timer) => self.set_pending(timer).await,
             Message::Wake(_) | Message::Call(_) => Err(Error::Misdirected),
         }
-    }
-
-    /// Gives orders. Nobody orders what nobody takes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misdirected`]; what the outbox answers.
-    pub(crate) async fn order(&self, orders: Vec<Order>) -> Result<(), Error> {
-        let is_taken = |order: &Order| match order {
-            Order::Schedule { message, .. } => Queue::Timers.takes(message),
-            Order::Send { queue, message, .. } => queue.takes(message),
-            Order::Cancel { .. } => true,
-        };
-        if !orders.iter().all(is_taken) {
-            return Err(Error::Misdirected);
-        }
-        Ok(self.ports.outbox.dispatch(orders).await?)
     }
 }

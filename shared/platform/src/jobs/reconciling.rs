@@ -30,7 +30,7 @@ use crate::call_ledger::CallRecord;
 use crate::contacts::read_contact;
 use crate::enrollments::{Came, StoredEnrollment};
 use crate::error::{Answer, Error};
-use crate::handlers::{ContactImage, EnrollmentImage};
+use crate::handlers::{ContactImage, EnrollmentImage, Performed};
 use crate::keys::{ENROLLMENT, Keys, fed};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
@@ -58,21 +58,37 @@ impl Platform {
         let each: Vec<_> = each.collect().await;
         let (mut outcomes, mut orders) = (Vec::with_capacity(contacts.len()), Vec::new());
         for found in each {
+            let mut waits_for = Vec::new();
             outcomes.push(match found {
-                Ok(waits_for) if waits_for.is_empty() => Outcome::Skipped,
-                Ok(waits_for) => {
-                    orders.extend(waits_for);
+                Ok(found) if found.is_empty() => Outcome::Skipped,
+                Ok(found) => {
+                    waits_for = found;
                     Outcome::Done
                 }
                 Err(Error::Behind) => Outcome::Late,
                 Err(error) if error.answer() == Answer::Page => Outcome::Failed(error.to_string()),
                 Err(error) => return Err(error),
             });
+            orders.push(waits_for);
         }
-        if !orders.is_empty() {
-            self.order(orders).await?;
+        match self.order_any(orders.concat()).await {
+            Err(error) if error.answer() == Answer::Page => {}
+            ordered => return ordered.map(|()| outcomes),
+        }
+        // Somebody's order is refused for good; whose is known when each is given for itself.
+        for (outcome, orders) in outcomes.iter_mut().zip(orders) {
+            match self.order_any(orders).await {
+                Err(error) if error.answer() == Answer::Page => {
+                    *outcome = Outcome::Failed(error.to_string());
+                }
+                ordered => ordered?,
+            }
         }
         Ok(outcomes)
+    }
+
+    async fn order_any(&self, orders: Vec<Order>) -> Result<(), Error> {
+        if orders.is_empty() { Ok(()) } else { self.order(orders).await }
     }
 
     /// What a contact waits for, as orders. What was written after `since`, and may not have come by the feed, is handed on
@@ -189,7 +205,8 @@ impl Platform {
                 images.push(EnrollmentImage { key, old, new: Some(stored) });
             }
         }
-        let mut orders = self.performed(&images).await?;
+        let Performed { mut orders, failed } = self.performed(&images).await?;
+        failed.map_or(Ok(()), Err)?;
         // Timers, messages and calls are ordered once, from what the table says now.
         orders.retain(|order| match order {
             Order::Send { queue: Queue::Timers, .. } => true,

@@ -16,8 +16,10 @@ mod settings;
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use dacapo_aws::functions::queue::pause;
+use dacapo_aws::functions::stream::PATIENCE;
 use dacapo_aws::settings::{Function, read_by};
-use dacapo_platform::ports::Hold;
+use dacapo_platform::ports::{Hold, LONGEST_DELAY};
 use dacapo_platform::table::RESERVED;
 use dacapo_platform::waiting;
 use reading::{Template, list, referred};
@@ -190,6 +192,28 @@ fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_lon
             .max(waiting::next(Hold::Quota, waited).unwrap_or_default());
         assert!(longest * 5 / 4 < TimeDelta::hours(12));
     }
+}
+
+#[test]
+fn a_timer_that_is_not_taken_is_tried_for_most_of_a_day_and_comes_in_time_without_the_scheduler() {
+    let template = Template::read();
+    let queue = template.properties("Stop");
+    let most = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+    let most = u32::try_from(most).unwrap();
+    let tried: TimeDelta = (1..=most).map(pause).sum();
+    assert!(tried >= TimeDelta::hours(16), "{tried}: docs/operations.md says 16 hours at least");
+    // It comes back before it is due, and soon enough for the queue of timers to hold it back until then.
+    let hidden = TimeDelta::seconds(queue["VisibilityTimeout"].as_i64().unwrap());
+    let longest = hidden.max(pause(most) * 2);
+    assert!(longest < LONGEST_DELAY, "{longest}: hide what waits in `Stop` for less");
+}
+
+#[test]
+fn effects_answers_before_its_time_is_over() {
+    let template = Template::read();
+    let most = timeout(&template, block(&template, Function::Effects).1);
+    let works = i64::try_from(PATIENCE.as_secs()).unwrap();
+    assert!(works + 3 <= most, "it works for {works} seconds, and may take {most}");
 }
 
 #[test]

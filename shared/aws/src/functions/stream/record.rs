@@ -29,6 +29,16 @@ impl<'a> Record<'a> {
         Self { id: number.map(str::to_owned), raw, change: change(raw) }
     }
 
+    /// How it is answered as failed. One without a number fails with its whole batch: that is what an empty one means.
+    pub(super) fn number(self) -> String {
+        self.id.unwrap_or_default()
+    }
+
+    /// What tells it from all others, if it has a number: shards have numbers of their own.
+    pub(super) fn name(&self) -> Option<String> {
+        self.id.as_ref().map(|id| format!("{}/{id}", self.lane()))
+    }
+
     /// What has to go in order: everything about one contact.
     pub(super) fn lane(&self) -> String {
         let pk = self.raw.pointer("/dynamodb/Keys/PK/S").and_then(Value::as_str);

@@ -1,0 +1,151 @@
+//! Orders are given to timers and queues, and what is not taken keeps nobody else waiting.
+//!
+//! | not taken | for now | for good |
+//! |---|---|---|
+//! | a message for a queue | whoever gives the order tries again | no repeat mends it: it is for a person |
+//! | a timer | it waits in a queue until it is set: timers and queues are different services, and what is behind it goes on | the same |
+//! | that a timer is called off | nothing: no rule relies on it, and what the timer brings is ignored | nothing |
+//!
+//! A timer may be set late, again, and in any order with others: its name says what it is about, and whoever it wakes is
+//! asked whether it still waits for it.
+
+use chrono::TimeDelta;
+
+use super::Done;
+use crate::Instant;
+use crate::error::Error;
+use crate::metrics::Metric;
+use crate::platform::Platform;
+use crate::ports::{
+    Declined, LONGEST_DELAY, Message, NotTaken, Order, PendingTimer, Queue, Unavailable,
+};
+
+/// After how long a timer that was not taken is tried again for the first time.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
+
+impl Platform {
+    /// Gives orders. Nobody orders what nobody takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misdirected`]; [`Error::Unavailable`] and [`Error::Refused`] for messages that were not taken, and timers that
+    /// no queue took either. All others have been carried out then.
+    pub(crate) async fn order(&self, orders: Vec<Order>) -> Result<(), Error> {
+        let is_taken = |order: &Order| match order {
+            Order::Schedule { message, .. } => Queue::Timers.takes(message),
+            Order::Send { queue, message, .. } => queue.takes(message),
+            Order::Cancel { .. } => true,
+        };
+        if !orders.iter().all(is_taken) {
+            return Err(Error::Misdirected);
+        }
+        let mut failed = Failed::default();
+        let (mut pending, mut uncancelled) = (Vec::new(), Vec::new());
+        for NotTaken { order, why } in self.ports.outbox.dispatch(orders).await {
+            match (order, why) {
+                (Order::Cancel { name }, Declined::ForNow(why) | Declined::ForGood(why)) => {
+                    uncancelled.push((name, why));
+                }
+                (Order::Schedule { name, at, message }, Declined::ForNow(why)) => {
+                    pending.push((PendingTimer { name, at, message: Box::new(message) }, why));
+                }
+                (order, why) => failed.note(&order, why),
+            }
+        }
+        if let Some((timer, why)) = uncancelled.first() {
+            let timers = uncancelled.len();
+            tracing::warn!(timers, timer, why, "timers were not called off; they will be ignored");
+        }
+        self.leave_pending(pending, &mut failed).await;
+        failed.answer()
+    }
+
+    /// Puts timers that were not taken into a queue.
+    async fn leave_pending(&self, pending: Vec<(PendingTimer, String)>, failed: &mut Failed) {
+        let Some((first, why)) = pending.first() else { return };
+        let (contact, campaign) = first.message.about();
+        tracing::warn!(
+            timers = pending.len(),
+            timer = first.name,
+            contact = contact.map(|contact| contact.as_str()),
+            campaign = campaign.map(|campaign| campaign.as_str()),
+            why,
+            "timers wait to be set"
+        );
+        let now = self.now();
+        let orders = pending.into_iter().map(|(timer, _)| queued(timer, now)).collect();
+        for NotTaken { order, why } in self.ports.outbox.dispatch(orders).await {
+            failed.note(&order, why);
+        }
+    }
+
+    /// Sets a timer that waited for it. What is due soon goes without whoever sets timers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] as long as it is not taken; [`Error::Refused`] if it never will be.
+    pub(super) async fn set_pending(&self, timer: &PendingTimer) -> Result<Done, Error> {
+        let PendingTimer { name, at, message } = timer.clone();
+        let order = Order::Schedule { name, at, message: *message };
+        let Some(NotTaken { order, why }) = self.ports.outbox.dispatch(vec![order]).await.pop()
+        else {
+            return Ok(Done::Yes);
+        };
+        let mut failed = Failed::default();
+        match why {
+            Declined::ForNow(_) if timer.at - self.now() <= LONGEST_DELAY => {
+                self.order(vec![queued(timer.clone(), self.now())]).await?;
+            }
+            Declined::ForNow(_) => {
+                Metric::TimersPending.tell(1);
+                failed.note(&order, why);
+            }
+            Declined::ForGood(_) => failed.note(&order, why),
+        }
+        failed.answer().map(|()| Done::Yes)
+    }
+}
+
+/// The order that leaves a timer to a queue: to that of timers, if it can hold it back until then.
+fn queued(timer: PendingTimer, now: Instant) -> Order {
+    if timer.at - now <= LONGEST_DELAY {
+        Order::Send { queue: Queue::Timers, at: timer.at, message: *timer.message }
+    } else {
+        let message = Message::Timer(timer);
+        Order::Send { queue: Queue::Sweeps, at: now + FIRST_PAUSE, message }
+    }
+}
+
+/// What was not taken.
+#[derive(Default)]
+struct Failed {
+    first: Option<Error>,
+    others: usize,
+}
+
+impl Failed {
+    fn note(&mut self, order: &Order, why: Declined) {
+        let error = match why {
+            Declined::ForNow(why) => Unavailable(format!("{order}, was not taken: {why}")).into(),
+            Declined::ForGood(why) => Error::Refused(format!("{order}, was refused: {why}")),
+        };
+        self.first = Some(match self.first.take() {
+            Some(first) => {
+                self.others += 1;
+                first.or(error)
+            }
+            None => error,
+        });
+    }
+
+    fn answer(self) -> Result<(), Error> {
+        match (self.first, self.others) {
+            (None, _) => Ok(()),
+            (Some(error), 0) => Err(error),
+            (Some(Error::Refused(why)), others) => {
+                Err(Error::Refused(format!("{why}; and {others} other orders were not taken")))
+            }
+            (Some(error), _) => Err(error),
+        }
+    }
+}
