@@ -14,8 +14,8 @@
 //! What is promised:
 //!
 //! - A client is made when it is first asked for ([`Later`]). Making it neither connects nor reads certificates; the first
-//!   request does, or [`Clients::warm`]. A function that warms what it uses during its init pays for it once, in the seconds
-//!   that are not billed as an answer.
+//!   request does, or [`Clients::warm`]. A function that warms what it uses during its init pays for it once, and nobody waits
+//!   for it: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
 //! - An attempt at a request ends after a time, and so does the request with all its attempts. The SDK tries again
 //!   what was throttled or failed on the way, with growing pauses; but mail is attempted once, because
 //!   what was lost may have been sent, and only the ledger of messages knows what to do then.
@@ -187,7 +187,7 @@ impl Clients {
     }
 
     /// Connects to services, so that their first request finds a connection. What cannot be reached now is left to
-    /// that request; nothing fails here, nothing is waited for longer than two seconds, and nothing is billed.
+    /// that request; nothing fails here, and nothing is waited for longer than two seconds.
     pub async fn warm(&self, services: &[Service]) {
         let calls = services.iter().map(|service| self.http.warm(self.address_of(*service)));
         futures_util::future::join_all(calls).await;

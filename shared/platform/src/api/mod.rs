@@ -92,9 +92,9 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
     assembled(openapi::route(all(Router::new())), platform, admin.into())
 }
 
-/// What people and programs outside touch without knowing the rest: the hooks, and the links in mail.
+/// What programs outside touch without knowing the rest: the hooks.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = unsubscribe::routes(hooks::routes(health::routes(Router::new())));
+    let routes = hooks::routes(health::routes(Router::new()));
     assembled(routes, platform, admin.into())
 }
 

@@ -16,7 +16,8 @@ const NO_NARROWER: [&str; 4] =
 /// The shared policies that a function's role may have: what docs/settings.md says of it.
 fn shared(function: Function) -> BTreeSet<&'static str> {
     let more: &[&str] = match function {
-        Function::Webhook | Function::Api => &["ReadsIndex", "ReadsAdminKey"],
+        Function::Webhook => &["ReadsAdminKey"],
+        Function::Api => &["ReadsIndex", "ReadsAdminKey"],
         Function::TagChange | Function::Effects => &["ReadsStream"],
         Function::StopCampaign => &["ReadsIndex"],
         Function::Timer | Function::Deliver | Function::Feedback => &[],
