@@ -110,6 +110,8 @@ mod pausing;
 mod runs;
 mod situation;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod writing;
 
