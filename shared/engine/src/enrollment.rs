@@ -1,7 +1,7 @@
 //! One contact in one campaign: its run, status, tokens, fired entries and goals.
 //!
-//! An enrollment is a value; only `crate::decide` makes the next one. It is stored as one small item
-//! with short names, at most 1,024 bytes in the ordinary case.
+//! An enrollment is a value; only `crate::decide` makes the next one. It is stored as one small
+//! item with short names, at most 1,024 bytes in the ordinary case.
 
 use std::collections::BTreeMap;
 
@@ -89,8 +89,8 @@ pub struct Enrollment {
     /// Whether this run has been counted as completed (R53).
     #[serde(rename = "co", default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
-    /// The moments at which waits and date timers have let a token go in this run, of those at which another token may
-    /// still arrive (R20).
+    /// The moments at which waits and date timers have let a token go in this run, of those at
+    /// which another token may still arrive (R20).
     #[serde(
         rename = "lg",
         default,
@@ -121,10 +121,12 @@ pub struct Enrollment {
     /// Messages of a day that were sent, are unknown or are on their way (R43).
     #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
     pub messages_on: Option<DayCount>,
-    /// Whether a person began this run, or reset the contact for it, by hand: such a run does not count (R40).
+    /// Whether a person began this run, or reset the contact for it, by hand: such a run does not
+    /// count (R40).
     #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
-    /// The identity of the last call by which a person did something by hand: its repeat does nothing.
+    /// The identity of the last call by which a person did something by hand: its repeat does
+    /// nothing.
     #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
     pub hand_call: Option<u64>,
     /// Why it is held.
@@ -133,21 +135,23 @@ pub struct Enrollment {
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
-    /// Of the last changes up to there those from which nothing followed here, although something else was committed: the
-    /// contact's `rev` after each (R60).
+    /// Of the last changes up to there those from which nothing followed here, although something
+    /// else was committed: the contact's `rev` after each (R60).
     #[serde(rename = "qu", default, skip_serializing_if = "Vec::is_empty")]
-    pub quiet: Vec<u64>,
+    pub no_effect: Vec<u64>,
     /// How many of the campaign's milestones have been applied.
     #[serde(rename = "ms", default, skip_serializing_if = "is_zero")]
     pub milestones: u32,
-    /// The last thing applied from each other campaign: its enrollment's `rev`, and which of that decision's.
+    /// The last thing applied from each other campaign: its enrollment's `rev`, and which of that
+    /// decision's.
     #[serde(rename = "ap", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied: BTreeMap<CampaignId, (u64, u32)>,
-    /// The same for what other campaigns have asked for, which may be known before what they did earlier.
+    /// The same for what other campaigns have asked for, which may be known before what they did
+    /// earlier.
     #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<CampaignId, (u64, u32)>,
-    /// The last things that were asked of other campaigns since the last write to the contact; the next write carries
-    /// them (R11).
+    /// The last things that were asked of other campaigns since the last write to the contact; the
+    /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Asked>,
     /// The sequence number of the last job applied.
@@ -156,7 +160,8 @@ pub struct Enrollment {
     /// Whether that job found nothing to do here.
     #[serde(rename = "ji", default, skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,
-    /// When the contact was first enrolled: the instant of what enrolled it, however late that was looked at.
+    /// When the contact was first enrolled: the instant of what enrolled it, however late that was
+    /// looked at.
     #[serde(
         rename = "cr",
         default,
@@ -221,10 +226,12 @@ pub struct Token {
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub not_after: Option<Instant>,
-    /// The elements that it has moved over since it last rested at something other than an e-mail (R41).
+    /// The elements that it has moved over since it last rested at something other than an e-mail
+    /// (R41).
     #[serde(rename = "mv", default, skip_serializing_if = "is_zero")]
     pub moves: u32,
-    /// The day of the account on which its message counts, if that is not the day of its arrival (R43).
+    /// The day of the account on which its message counts, if that is not the day of its arrival
+    /// (R43).
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub queued_on: Option<NaiveDate>,
 }
@@ -285,7 +292,8 @@ pub enum DateRest {
     /// It fires at the moment.
     #[serde(rename = "a")]
     Until(DatePlan),
-    /// The moment has passed and there is no edge `missed`: it follows the field until the date itself has passed (R22).
+    /// The moment has passed and there is no edge `missed`: it follows the field until the date
+    /// itself has passed (R22).
     #[serde(rename = "f")]
     Following(DatePlan),
 }
@@ -422,7 +430,7 @@ impl Enrollment {
             hand_call: None,
             held: None,
             seen,
-            quiet: Vec::new(),
+            no_effect: Vec::new(),
             milestones,
             applied: BTreeMap::new(),
             commands: BTreeMap::new(),
@@ -441,12 +449,14 @@ impl Enrollment {
         self.tokens.iter().find(|token| token.step == step)
     }
 
-    /// Whether it has tokens, or something parked, that a milestone which was not applied may concern.
+    /// Whether it has tokens, or something parked, that a milestone which was not applied may
+    /// concern.
     pub fn is_behind(&self, milestones: u32) -> bool {
         self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
     }
 
-    /// Whether something has come while the campaign was paused and is answered when it is resumed (R51).
+    /// Whether something has come while the campaign was paused and is answered when it is resumed
+    /// (R51).
     pub fn waits_for_resume(&self) -> bool {
         !self.parked_entries.is_empty() || self.parked.is_some()
     }

@@ -87,7 +87,7 @@ fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
             .map(|asked| Asked { rev: 0, index: 0, ..asked.clone() })
             .collect(),
         // Kept only where something else was committed: it notes for the feed what nothing followed from (R60).
-        quiet: Vec::new(),
+        no_effect: Vec::new(),
         // Without tokens it says which version was looked at last: the next entry takes the newest (R50).
         version: if enrollment.tokens.is_empty() { 0 } else { enrollment.version },
         ..enrollment.clone()

@@ -1,17 +1,19 @@
-//! What an enrollment has not seen is applied first, in order: changes of the contact and milestones of the campaign
-//! (R3, R50, R51).
+//! What an enrollment has not seen is applied first, in order: changes of the contact and
+//! milestones of the campaign (R3, R50, R51).
 
 use std::borrow::Cow;
 
 use super::Source;
-use super::passage::Passage;
+use super::builder::DecisionBuilder;
+use super::occasion::Occasion;
 use crate::contact::{Author, Change, Contact};
 use crate::history::Cause;
 
-impl Passage<'_> {
-    /// Applies, in order, the changes and milestones that the enrollment has not seen (R3). Says whether there were any.
-    /// A milestone that was applied came before every change that was not: so a change is judged by how the campaign
-    /// stands after what was applied, and never by its instant alone.
+impl DecisionBuilder<'_> {
+    /// Applies, in order, the changes and milestones that the enrollment has not seen (R3). Says
+    /// whether there were any. A milestone that was applied came before every change that was not:
+    /// so a change is judged by how the campaign stands after what was applied, and never by its
+    /// instant alone.
     pub(super) fn catch_up(&mut self) -> bool {
         let situation = self.situation;
         let timeline = &situation.campaign.timeline;
@@ -21,84 +23,72 @@ impl Passage<'_> {
             self.reach(timeline.before(change), Some(before));
             self.recheck_before(change, before);
             self.asked_before(change, before);
-            self.look_at(change.rev);
             let done = self.done();
             self.change(change);
             if self.done() == done {
-                self.note_quiet(change);
+                self.note_no_effect(change);
             }
             before = change.rev;
         }
-        self.view = self.latest.clone();
-        // Behind an image there may be changes that came before the next milestone: whoever looks at the latest
-        // contact applies it.
+        // Behind an image there may be changes that came before the next milestone: whoever looks
+        // at the latest contact applies it.
         let reached = !situation.is_image && self.reach(timeline.count(), None);
         self.next.seen = self.next.seen.max(situation.contact.rev);
-        self.view = self.latest.clone();
-        self.now = situation.now;
+        self.keep_chain(self.occasion.cause().clone());
         reached || !changes.is_empty()
     }
 
-    /// Applies the milestones up to this number, on the contact as the change with the `rev` left it, or on the latest.
-    /// Says whether one concerned the enrollment.
+    /// Applies the milestones up to this number, on the contact as the change with the `rev` left
+    /// it, or on the latest. Says whether one concerned the enrollment.
     fn reach(&mut self, number: u32, rev: Option<u64>) -> bool {
         let situation = self.situation;
         let mut concerned = false;
         let unseen = situation.campaign.timeline.after(self.next.milestones);
         for (nth, milestone) in unseen.take_while(|(nth, _)| *nth <= number) {
             self.next.milestones = nth;
-            if let Some(rev) = rev {
-                self.look_at(rev);
-            }
-            concerned |= self.milestone(milestone);
+            let contact = match rev {
+                Some(rev) => self.contact_as_of(rev),
+                None => self.latest.clone(),
+            };
+            concerned |= self.milestone(milestone, contact);
         }
         self.next.milestones = self.next.milestones.max(number);
         self.reached |= concerned;
         concerned
     }
 
-    /// A recheck that is overdue comes before a later change, on the contact as it was before (R14).
+    /// A recheck that is overdue comes before a later change, on the contact as it was before
+    /// (R14).
     fn recheck_before(&mut self, change: &Change, before: u64) {
         let is_overdue = self.next.parked.is_some()
             && self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= change.at);
         if is_overdue && self.standing().is_ok_and(|standing| !standing.paused) {
-            self.look_at(before);
-            self.now = change.at;
-            self.recheck();
+            self.recheck(change.at, self.contact_as_of(before));
             self.advance();
         }
     }
 
-    /// What the path that made the change asked of this campaign before comes first, on the contact as it was before
-    /// (R11). By itself it may come later, and is a repeat then.
+    /// What the path that made the change asked of this campaign before comes first, on the contact
+    /// as it was before (R11). By itself it may come later, and is a repeat then.
     fn asked_before(&mut self, change: &Change, before: u64) {
         let Author::Element(campaign, _) = &change.by else { return };
         let situation = self.situation;
         let this = &situation.campaign.id;
         for asked in change.after.iter().filter(|asked| asked.campaign == *this) {
-            self.look_at(before);
-            self.now = change.at;
+            let cause = Cause::Campaign(campaign.clone());
+            let contact = self.contact_as_of(before);
+            let occasion = Occasion::new(change.at, cause, asked.causality, contact);
             let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
             // A repeat changes nothing; nor does a stop of somebody who was never in.
-            self.commanded(&from, asked.order, asked.causality).ok();
+            self.commanded(&from, asked.order, occasion).ok();
         }
     }
 
-    /// Looks at the contact as the change with this `rev` left it (R3). What followed from an earlier change, and was
-    /// written, comes as a change of its own: whether changes come one by one or together is then all the same.
-    fn look_at(&mut self, rev: u64) {
-        let contact = self.situation.contact;
-        self.view = if rev == contact.rev {
-            Cow::Borrowed(contact)
-        } else {
-            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
-        };
-    }
-
-    /// The contact as the change left it, without what this decision has written: an edge is one of the change alone.
+    /// The contact as the change left it, without what this decision has written: an edge is one of
+    /// the change alone.
     pub(super) fn left_by(&self, change: &Change) -> Cow<'_, Contact> {
         if self.writes.is_empty() {
-            return Cow::Borrowed(&*self.view);
+            return Cow::Borrowed(self.occasion.contact());
         }
         let contact = self.situation.contact;
         contact.as_of(change.rev).map_or(Cow::Borrowed(contact), Cow::Owned)
@@ -106,14 +96,11 @@ impl Passage<'_> {
 
     fn change(&mut self, change: &Change) {
         let Ok(standing) = self.standing() else { return };
-        self.now = change.at;
-        let cause = {
-            let left = self.left_by(change);
-            let reads = self.graph.reads();
-            Cause::of(change, |key| left.fields.get(key).cloned(), |what| what.is_in(reads))
-        };
-        self.cause = cause;
-        self.causality = change.causality;
+        let contact = self.contact_as_of(change.rev);
+        let reads = self.graph.reads();
+        let cause =
+            Cause::of(change, |key| contact.fields.get(key).cloned(), |what| what.is_in(reads));
+        self.look_at(Occasion::new(change.at, cause, change.causality, contact));
         self.choose_version(standing);
         if standing.paused {
             self.changed_in_pause(change);

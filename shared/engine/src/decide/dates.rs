@@ -1,7 +1,9 @@
 //! Waits and date timers (R20 to R23).
 
 use super::Ignored;
-use super::passage::{Moving, Passage};
+use super::builder::DecisionBuilder;
+use super::in_flight_token::InFlightToken;
+use super::occasion::Occasion;
 use crate::campaign::format::{DateTimer, Element, Empty, Past, Wait};
 use crate::contact::Contact;
 use crate::enrollment::{DatePlan, DateRest, MessageRest, Rest, Token};
@@ -10,49 +12,54 @@ use crate::history::{Cause, Happened};
 use crate::ids::ElementId;
 use crate::time::{Instant, next_moment};
 
-impl Passage<'_> {
+impl DecisionBuilder<'_> {
     /// R20: computed once, from the instant of arrival.
-    pub(super) fn arrive_at_wait(&mut self, moving: &Moving, step: u32, wait: &Wait) {
+    pub(super) fn arrive_at_wait(&mut self, token: &InFlightToken, step: u32, wait: &Wait) {
         let zone = self.zone();
-        let after = wait.duration.map_or(moving.at, |span| span.after(moving.at, zone));
+        let after = wait.duration.map_or(token.at, |span| span.after(token.at, zone));
         let until = match &wait.until {
             Some(until) => {
-                let used = self.next.let_go.get(&moving.to).copied();
+                let used = self.next.let_go.get(&token.to).copied();
                 next_moment(after, until.time, until.weekdays, zone, used)
             }
             None => after,
         };
-        self.line(Some(&moving.to), Happened::Waits { until });
-        self.rest(moving, step, Rest::Wait(until));
+        self.line(Some(&token.to), Happened::Waits { until });
+        self.rest(token, step, Rest::Wait(until));
     }
 
     /// R21, R22.
-    pub(super) fn arrive_at_date_timer(&mut self, moving: Moving, step: u32, timer: &DateTimer) {
-        let id = moving.to.clone();
-        let moving = moving.unbound();
+    pub(super) fn arrive_at_date_timer(
+        &mut self,
+        token: InFlightToken,
+        step: u32,
+        timer: &DateTimer,
+    ) {
+        let id = token.to.clone();
+        let token = token.unbound();
         match self.plan(timer) {
             None => match timer.empty {
                 Empty::Wait => {
                     self.line(Some(&id), Happened::NoDate);
-                    self.rest(&moving, step, Rest::Date(DateRest::NoDate));
+                    self.rest(&token, step, Rest::Date(DateRest::NoDate));
                 }
-                Empty::Continue => self.send_on(timer.next.as_ref(), moving),
+                Empty::Continue => self.send_on(timer.next.as_ref(), token),
                 Empty::End => self.line(Some(&id), Happened::TokenEnded),
             },
-            Some(plan) if !self.has_passed(&id, plan, moving.at) => {
+            Some(plan) if !self.has_passed(&id, plan, token.at) => {
                 self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved: false });
-                self.rest(&moving, step, Rest::Date(DateRest::Until(plan)));
+                self.rest(&token, step, Rest::Date(DateRest::Until(plan)));
             }
             Some(plan) => {
-                if let Some(stays) = self.pass_over(timer, plan, moving.clone()) {
-                    self.rest(&moving, step, Rest::Date(stays));
+                if let Some(stays) = self.pass_over(timer, plan, token.clone()) {
+                    self.rest(&token, step, Rest::Date(stays));
                 }
             }
         }
     }
 
-    /// What the field comes to now; `None` without a date. That is the latest contact's, whichever change is looked at: a
-    /// timer is never set for a date that has been replaced (R21).
+    /// What the field comes to now; `None` without a date. That is the latest contact's, whichever
+    /// change is looked at: a timer is never set for a date that has been replaced (R21).
     fn plan(&self, timer: &DateTimer) -> Option<DatePlan> {
         self.planned(timer, &self.latest)
     }
@@ -69,19 +76,25 @@ impl Passage<'_> {
         Some(DatePlan { moment, date })
     }
 
-    /// The moment itself counts, but one at which this element has let a token go in this run has passed (R20).
+    /// The moment itself counts, but one at which this element has let a token go in this run has
+    /// passed (R20).
     fn has_passed(&self, id: &ElementId, plan: DatePlan, at: Instant) -> bool {
         plan.moment < at || self.next.let_go.get(id) == Some(&plan.moment)
     }
 
     /// The moment has passed (R22). A rest is answered if the token stays.
-    fn pass_over(&mut self, timer: &DateTimer, plan: DatePlan, moving: Moving) -> Option<DateRest> {
-        let id = moving.to.clone();
+    fn pass_over(
+        &mut self,
+        timer: &DateTimer,
+        plan: DatePlan,
+        token: InFlightToken,
+    ) -> Option<DateRest> {
+        let id = token.to.clone();
         self.line(Some(&id), Happened::Missed);
         match timer.past {
-            Past::Missed => self.miss(timer, plan, moving),
+            Past::Missed => self.miss(timer, plan, token),
             Past::Continue => {
-                self.leave(timer.next.as_ref(), plan, moving);
+                self.leave(timer.next.as_ref(), plan, token);
                 None
             }
             Past::End => None,
@@ -89,20 +102,25 @@ impl Passage<'_> {
     }
 
     /// Takes the edge `missed`; without one the token stays until the date itself has passed.
-    fn miss(&mut self, timer: &DateTimer, plan: DatePlan, moving: Moving) -> Option<DateRest> {
+    fn miss(
+        &mut self,
+        timer: &DateTimer,
+        plan: DatePlan,
+        token: InFlightToken,
+    ) -> Option<DateRest> {
         if timer.missed.is_none() {
-            return (plan.date > self.now).then_some(DateRest::Following(plan));
+            return (plan.date > self.occasion.now()).then_some(DateRest::Following(plan));
         }
-        let before_the_date = self.now < plan.date;
+        let before_the_date = self.occasion.now() < plan.date;
         let not_after = (before_the_date && plan.moment < plan.date).then_some(plan.date);
-        self.send_on(timer.missed.as_ref(), Moving { not_after, ..moving });
+        self.send_on(timer.missed.as_ref(), InFlightToken { not_after, ..token });
         None
     }
 
     /// Leaves by `next`: what is said before a date is not said after it (R34).
-    fn leave(&mut self, next: Option<&ElementId>, plan: DatePlan, moving: Moving) {
+    fn leave(&mut self, next: Option<&ElementId>, plan: DatePlan, token: InFlightToken) {
         let not_after = (plan.moment < plan.date).then_some(plan.date);
-        self.send_on(next, Moving { not_after, ..moving });
+        self.send_on(next, InFlightToken { not_after, ..token });
     }
 
     /// Re-plans, in place, the date timers whose dates have moved (R21).
@@ -110,10 +128,12 @@ impl Passage<'_> {
         self.follow(|_, _| true);
     }
 
-    /// The same on a change of the contact. A date that a later change has moved again is left to that change, which is
-    /// the cause of the new moment.
+    /// The same on a change of the contact. A date that a later change has moved again is left to
+    /// that change, which is the cause of the new moment.
     pub(super) fn follow_changed_dates(&mut self) {
-        self.follow(|passage, timer| passage.planned(timer, &passage.view) == passage.plan(timer));
+        self.follow(|builder, timer| {
+            builder.planned(timer, builder.occasion.contact()) == builder.plan(timer)
+        });
     }
 
     fn follow(&mut self, is_to_be_followed: impl Fn(&Self, &DateTimer) -> bool) {
@@ -129,7 +149,7 @@ impl Passage<'_> {
                     self.line(Some(&id), Happened::NoDate);
                     self.rest_again(step, Rest::Date(DateRest::NoDate));
                 }
-                Some(plan) if !self.has_passed(&id, plan, self.now) => {
+                Some(plan) if !self.has_passed(&id, plan, self.occasion.now()) => {
                     let moved = rest.plan().is_some();
                     self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved });
                     self.rest_again(step, Rest::Date(DateRest::Until(plan)));
@@ -154,10 +174,11 @@ impl Passage<'_> {
     /// A resting token's moment has passed: it moved into the past, or was delivered too late.
     fn passed_while_resting(&mut self, step: u32, timer: &DateTimer, plan: DatePlan) {
         let Some(token) = self.next.token(step).cloned() else { return };
-        let mut moving = self.going_on(&token, self.now);
-        // The change that moved the date sets it going: campaigns that answer each other so come to an end (R42).
-        moving.causality.depth = moving.causality.depth.max(self.causality.depth);
-        match self.pass_over(timer, plan, moving) {
+        let mut in_flight = self.continued(&token, self.occasion.now());
+        // The change that moved the date sets it going: campaigns that answer each other so come to
+        // an end (R42).
+        in_flight.causality.depth = in_flight.causality.depth.max(self.occasion.causality().depth);
+        match self.pass_over(timer, plan, in_flight) {
             Some(stays) => self.rest_again(step, Rest::Date(stays)),
             None => self.left(step, &token),
         }
@@ -169,28 +190,27 @@ impl Passage<'_> {
         self.ended(token);
     }
 
-    /// A timer came due (R23). It acts only on a token that waits there for exactly this instant (R18).
+    /// A timer came due (R23). It acts only on a token that waits there for exactly this instant
+    /// (R18).
     pub(super) fn timer_due(&mut self, run: u32, step: u32, due: Instant) -> Result<(), Ignored> {
         let token = self.token(run, step)?.clone();
         if token.due() != Some(due) {
             return Err(Ignored::Replanned);
         }
-        if self.now < due {
+        if self.situation.now < due {
             return Err(Ignored::Early);
         }
         self.unless_paused()?;
-        if self.is_before_restore(due) {
-            self.now = due;
-        }
-        self.cause = Cause::Timer;
-        self.causality = self.going_on(&token, due).causality;
+        let now = if self.is_before_restore(due) { due } else { self.situation.now };
+        let (causality, _) = self.after_rest(&token, now);
+        self.look_at(Occasion::new(now, Cause::Timer, causality, self.latest.clone()));
         self.come_due(&token, due, Lateness::Counts);
         self.advance();
         Ok(())
     }
 
-    /// What a token does when its timer comes due. It goes on from the instant `at`: the due instant, or after a
-    /// pause the resume.
+    /// What a token does when its timer comes due. It goes on from the instant `at`: the due
+    /// instant, or after a pause the resume.
     pub(super) fn come_due(&mut self, token: &Token, at: Instant, lateness: Lateness) {
         let graph = self.graph;
         let id = &token.element;
@@ -199,20 +219,20 @@ impl Passage<'_> {
                 self.let_go(id, due);
                 self.line(Some(id), Happened::TimerFired);
                 self.take(token.step);
-                let moving = self.going_on(token, at);
-                self.send_on(wait.next.as_ref(), moving);
+                let in_flight = self.continued(token, at);
+                self.send_on(wait.next.as_ref(), in_flight);
             }
             (Some(Element::DateTimer(timer)), Rest::Date(DateRest::Until(plan))) => {
                 let latest = timer.grace.after(plan.moment, self.zone());
-                if lateness == Lateness::Counts && self.now > latest {
+                if lateness == Lateness::Counts && self.occasion.now() > latest {
                     self.passed_while_resting(token.step, timer, plan);
                     return;
                 }
                 self.let_go(id, plan.moment);
                 self.line(Some(id), Happened::TimerFired);
                 self.take(token.step);
-                let moving = self.going_on(token, at);
-                self.leave(timer.next.as_ref(), plan, moving);
+                let in_flight = self.continued(token, at);
+                self.leave(timer.next.as_ref(), plan, in_flight);
             }
             (Some(Element::DateTimer(_)), Rest::Date(DateRest::Following(_))) => {
                 self.line(Some(id), Happened::TokenEnded);
@@ -220,8 +240,9 @@ impl Passage<'_> {
             }
             (Some(Element::Email(email)), Rest::Message(MessageRest::Window(_))) => {
                 self.take(token.step);
-                let moving = Moving { not_after: token.not_after, ..self.going_on(token, at) };
-                self.queue_message(&moving, token.step, email);
+                let in_flight =
+                    InFlightToken { not_after: token.not_after, ..self.continued(token, at) };
+                self.queue_message(&in_flight, token.step, email);
             }
             (
                 Some(_) | None,
@@ -237,15 +258,16 @@ impl Passage<'_> {
             (graph.element(&token.element), token.rest)
         {
             self.line(Some(&token.element), Happened::Missed);
-            let moving = self.going_on(token, self.now);
-            match self.miss(timer, plan, moving) {
+            let in_flight = self.continued(token, self.occasion.now());
+            match self.miss(timer, plan, in_flight) {
                 Some(stays) => self.rest_again(token.step, Rest::Date(stays)),
                 None => self.left(token.step, token),
             }
         }
     }
 
-    /// Remembers a moment at which a token went, where it can come back, or another can come, in this run (R20).
+    /// Remembers a moment at which a token went, where it can come back, or another can come, in
+    /// this run (R20).
     fn let_go(&mut self, id: &ElementId, moment: Instant) {
         if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {
             self.next.let_go.insert(id.clone(), moment);

@@ -1,6 +1,11 @@
-//! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13 to R15, R52).
+//! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13
+//! to R15, R52).
 
-use super::passage::{Moving, Passage};
+use std::borrow::Cow;
+
+use super::builder::DecisionBuilder;
+use super::in_flight_token::InFlightToken;
+use super::occasion::Occasion;
 use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
@@ -11,7 +16,7 @@ use crate::ids::{ElementId, Tag};
 use crate::statistics::Counter;
 use crate::time::Instant;
 
-impl Passage<'_> {
+impl<'a> DecisionBuilder<'a> {
     /// One change of the contact, in the order of R10.
     pub(super) fn changed(&mut self, change: &Change) {
         // An event that it fires does not keep it from being a trigger (R13, R14).
@@ -32,7 +37,7 @@ impl Passage<'_> {
         let mut fired = false;
         for (place, id, element) in graph.elements() {
             let Element::Goal(goal) = element else { continue };
-            if self.next.tokens.is_empty() && self.moving.is_empty() {
+            if self.next.tokens.is_empty() && self.in_flight.is_empty() {
                 break;
             }
             if self.next.has_fired(id) || !self.judged(|view| goal.when.holds(view)) {
@@ -41,29 +46,35 @@ impl Passage<'_> {
             // A token that rests there was counted when it arrived.
             let was_counted = self.rests_at(id);
             let ended = self.end_upstream(place);
-            if ended.many > 0 {
+            if ended.count > 0 {
                 if !was_counted {
                     self.count(&Counter::Arrived(id));
                 }
-                self.fire_goal(id, goal.next.as_ref(), ended.on_its_way.as_ref());
+                self.fire_goal(id, goal.next.as_ref(), ended.furthest_in_flight.as_ref());
                 fired = true;
             }
         }
         fired
     }
 
-    /// One token goes on. Where it took one that was on its way, that one's bounds go on counting (R41, R42).
-    fn fire_goal(&mut self, id: &ElementId, next: Option<&ElementId>, on_its_way: Option<&Moving>) {
+    /// One token goes on. Where it took one that was on its way, that one's bounds go on counting
+    /// (R41, R42).
+    fn fire_goal(
+        &mut self,
+        id: &ElementId,
+        next: Option<&ElementId>,
+        taken: Option<&InFlightToken>,
+    ) {
         self.next.fired.push(id.clone());
         self.line(Some(id), Happened::GoalReached);
-        let set_going = self.set_going(id);
-        let moving = match on_its_way {
-            Some(Moving { causality, moves, .. }) => {
-                Moving { causality: *causality, moves: moves + 1, ..set_going }
+        let new = self.new_token(id);
+        let token = match taken {
+            Some(InFlightToken { causality, moves, .. }) => {
+                InFlightToken { causality: *causality, moves: moves + 1, ..new }
             }
-            None => set_going,
+            None => new,
         };
-        self.send_on(next, moving);
+        self.send_on(next, token);
     }
 
     /// Fires the events that react to the change (R7).
@@ -90,7 +101,8 @@ impl Passage<'_> {
         }
     }
 
-    /// Whether the change is the edge that an event reacts to (R7), whatever this decision has written since.
+    /// Whether the change is the edge that an event reacts to (R7), whatever this decision has
+    /// written since.
     pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
         happened(edge, change, &self.left_by(change))
     }
@@ -138,8 +150,8 @@ impl Passage<'_> {
         }
         self.line(Some(id), if is_event { Happened::EventFired } else { Happened::Entered });
         self.next.status = Status::Active;
-        let moving = self.set_going(id);
-        self.send_on(next, moving);
+        let token = self.new_token(id);
+        self.send_on(next, token);
         true
     }
 
@@ -196,7 +208,7 @@ impl Passage<'_> {
     }
 
     pub(super) fn is_too_early(&self) -> bool {
-        self.next.eligible_at.is_some_and(|eligible_at| self.now < eligible_at)
+        self.next.eligible_at.is_some_and(|eligible_at| self.occasion.now() < eligible_at)
     }
 
     /// One recheck, however many triggers come (R14).
@@ -207,9 +219,9 @@ impl Passage<'_> {
             Some(_) => return,
             None => {
                 self.next.parked = Some(Parked {
-                    because: self.cause.clone(),
+                    because: self.occasion.cause().clone(),
                     regardless,
-                    causality: self.causality,
+                    causality: self.occasion.causality(),
                 });
                 self.effects.push(Effect::Recheck { run: self.next.run, due: until });
             }
@@ -258,20 +270,18 @@ impl Passage<'_> {
         if self.next.parked.is_none() || self.next.eligible_at != Some(due) {
             return Err(Ignored::NotParked);
         }
-        if self.now < due {
+        if self.situation.now < due {
             return Err(Ignored::Early);
         }
         self.unless_paused()?;
-        if self.is_before_restore(due) {
-            self.now = due;
-        }
-        self.recheck();
+        let now = if self.is_before_restore(due) { due } else { self.situation.now };
+        self.recheck(now, self.latest.clone());
         self.advance();
         Ok(())
     }
 
-    /// Answers the parked trigger.
-    pub(super) fn recheck(&mut self) {
+    /// Answers the parked trigger, at an instant and on the contact as it was then.
+    pub(super) fn recheck(&mut self, now: Instant, contact: Cow<'a, Contact>) {
         let Some(parked) = self.next.parked.take() else { return };
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
@@ -279,8 +289,8 @@ impl Passage<'_> {
         if !self.has_starts() {
             return;
         }
-        self.causality = parked.causality;
-        self.cause = Cause::Recheck(Box::new(parked.because));
+        let cause = Cause::Recheck(Box::new(parked.because));
+        self.look_at(Occasion::new(now, cause, parked.causality, contact));
         self.line(None, Happened::Rechecked);
         let entered = parked.regardless && self.enter_first_start();
         if !self.starts(|_| true) && !entered {
@@ -329,7 +339,8 @@ impl Passage<'_> {
         Ok(())
     }
 
-    /// The contact's status in another campaign changed: goals and the starts that read it are checked (R6).
+    /// The contact's status in another campaign changed: goals and the starts that read it are
+    /// checked (R6).
     pub(super) fn status_changed(
         &mut self,
         from: &Source,
@@ -343,8 +354,7 @@ impl Passage<'_> {
         if causality.depth >= DEEPEST {
             return Err(Ignored::NothingConcerned);
         }
-        self.cause = Cause::StatusIn(from.campaign.clone());
-        self.causality = causality;
+        self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
         self.choose_version(standing);
         self.goals();
         let concerned = |reads: &crate::condition::Reads| reads.campaigns.contains(&from.campaign);
@@ -386,12 +396,13 @@ impl Passage<'_> {
             self.next.idle = true;
             return Err(Ignored::NothingConcerned);
         }
-        self.cause = match self.situation.campaign.timeline.resumed_last().map(|last| &last.what) {
+        let cause = match self.situation.campaign.timeline.resumed_last().map(|last| &last.what) {
             Some(Reached::Resumed { by, .. }) => Cause::ResumedBy { by: by.clone(), parked: None },
             Some(Reached::Published { .. } | Reached::Paused {}) | None => {
                 Cause::Published(standing.version)
             }
         };
+        self.keep_chain(cause);
         self.choose_version(standing);
         if self.is_too_early() {
             self.park(false);

@@ -27,7 +27,8 @@ pub enum Ignored {
     NotHeld,
     /// The enrollment waits in quarantine: nothing happens to it until it is released.
     Quarantined,
-    /// Older changes of the contact have to be applied first and are no longer carried by it: wait for the feed.
+    /// Older changes of the contact have to be applied first and are no longer carried by it: wait
+    /// for the feed.
     Behind,
     /// The campaign's version is not at hand.
     NoVersion,

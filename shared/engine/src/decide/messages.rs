@@ -1,6 +1,9 @@
-//! Messages: queued on arrival, looked at once more before they leave, settled (R31, R32, R34, R43).
+//! Messages: queued on arrival, looked at once more before they leave, settled (R31, R32, R34,
+//! R43).
 
-use super::passage::{Moving, Passage};
+use super::builder::DecisionBuilder;
+use super::in_flight_token::InFlightToken;
+use super::occasion::Occasion;
 use super::{Delivery, Effect, Ignored};
 use crate::campaign::format::{Element, Email, Purpose, SendEmail};
 use crate::contact::Consent;
@@ -26,42 +29,36 @@ pub(super) enum LastLook {
     Ignored(Ignored),
 }
 
-impl Passage<'_> {
+impl DecisionBuilder<'_> {
     /// A token arrives at an e-mail.
-    pub(super) fn arrive_at_email(&mut self, moving: Moving, step: u32, email: &SendEmail) {
-        if moving.skipping {
-            self.not_sent(
-                &moving.to.clone(),
-                step,
-                email,
-                Outcome::Suppressed,
-                "skipped on resume",
-            );
-            self.send_on(email.next.as_ref(), moving);
+    pub(super) fn arrive_at_email(&mut self, token: InFlightToken, step: u32, email: &SendEmail) {
+        if token.skipping {
+            self.not_sent(&token.to.clone(), step, email, Outcome::Suppressed, "skipped on resume");
+            self.send_on(email.next.as_ref(), token);
             return;
         }
-        if let Some(opening) = self.opening(email) {
-            self.line(Some(&moving.to), Happened::MessageWaits { until: opening });
-            self.rest(&moving, step, Rest::Message(MessageRest::Window(opening)));
+        if let Some(opens) = self.send_window(email) {
+            self.line(Some(&token.to), Happened::MessageWaits { until: opens });
+            self.rest(&token, step, Rest::Message(MessageRest::Window(opens)));
             return;
         }
-        self.queue_message(&moving, step, email);
+        self.queue_message(&token, step, email);
     }
 
     /// Queues a message, unless it is the one over the day's bound (R43).
-    pub(super) fn queue_message(&mut self, moving: &Moving, step: u32, email: &SendEmail) {
+    pub(super) fn queue_message(&mut self, token: &InFlightToken, step: u32, email: &SendEmail) {
         let today = self.today();
         let most = self.graph.document.settings.max_messages_per_day;
         if DayCount::on(self.next.messages_on, today) >= most {
-            let id = &moving.to;
+            let id = &token.to;
             self.not_sent(id, step, email, Outcome::Suppressed, Guard::MessagesPerDay.words());
             self.hold(Some(id), Guard::MessagesPerDay);
             return;
         }
         self.next.messages_on = Self::one_more(self.next.messages_on, today);
-        self.line(Some(&moving.to), Happened::MessageQueued);
-        self.rest(moving, step, Rest::Message(MessageRest::Queued));
-        let arrived = day_of(moving.at, self.situation.account.zone);
+        self.line(Some(&token.to), Happened::MessageQueued);
+        self.rest(token, step, Rest::Message(MessageRest::Queued));
+        let arrived = day_of(token.at, self.situation.account.zone);
         if let Some(token) = self.next.tokens.last_mut() {
             token.queued_on = (arrived != today).then_some(today);
         }
@@ -73,15 +70,21 @@ impl Passage<'_> {
         self.graph.document.emails.get(&element.email)
     }
 
-    /// When the campaign's e-mail time opens, for marketing mail that is outside of it.
-    fn opening(&self, element: &SendEmail) -> Option<Instant> {
+    /// When the campaign's send window opens next, for marketing mail that would leave outside of
+    /// it.
+    fn send_window(&self, element: &SendEmail) -> Option<Instant> {
         let window = self.graph.document.settings.email_time.as_ref()?;
         if self.email(element)?.purpose == Purpose::Transactional {
             return None;
         }
-        let opening =
-            window_opening(self.now, window.from, window.to, window.weekdays, self.zone());
-        (opening > self.now).then_some(opening)
+        let opens = window_opening(
+            self.occasion.now(),
+            window.from,
+            window.to,
+            window.weekdays,
+            self.zone(),
+        );
+        (opens > self.occasion.now()).then_some(opens)
     }
 
     /// A message was settled without having left: it is recorded, with its reason (R31).
@@ -105,7 +108,8 @@ impl Passage<'_> {
         });
     }
 
-    /// Right before a message leaves (R8, R31): goals, lateness, the e-mail time, consent, suppression, address.
+    /// Right before a message leaves (R8, R31): goals, lateness, the e-mail time, consent,
+    /// suppression, address.
     pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> LastLook {
         let token = match self.token(run, step) {
             Ok(token) if token.rest == Rest::Message(MessageRest::Queued) => token.clone(),
@@ -115,8 +119,7 @@ impl Passage<'_> {
         if let Err(ignored) = self.unless_paused() {
             return LastLook::Ignored(ignored);
         }
-        self.cause = Cause::Message;
-        self.causality = token.causality;
+        self.look_at(self.happening_now(Cause::Message, token.causality));
         if self.goals() {
             self.advance();
         }
@@ -138,15 +141,18 @@ impl Passage<'_> {
             self.message_not_sent(&token);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
-            let moving = Moving { not_after: token.not_after, ..self.going_on(&token, self.now) };
-            self.send_on(element.next.as_ref(), moving);
+            let in_flight = InFlightToken {
+                not_after: token.not_after,
+                ..self.continued(&token, self.occasion.now())
+            };
+            self.send_on(element.next.as_ref(), in_flight);
             self.advance();
             return LastLook::Decided;
         }
-        if let Some(opening) = self.opening(element) {
+        if let Some(opens) = self.send_window(element) {
             self.message_not_sent(&token);
-            self.line(Some(&token.element), Happened::MessageWaits { until: opening });
-            self.rest_again(step, Rest::Message(MessageRest::Window(opening)));
+            self.line(Some(&token.element), Happened::MessageWaits { until: opens });
+            self.rest_again(step, Rest::Message(MessageRest::Window(opens)));
             return LastLook::Decided;
         }
         LastLook::Leaves(Delivery {
@@ -158,36 +164,37 @@ impl Passage<'_> {
         })
     }
 
-    /// It may have left before the restore, of which the restored ledger knows nothing: it is not sent, and the token goes
-    /// on from when it arrived, as it did then (R30).
+    /// It may have left before the restore, of which the restored ledger knows nothing: it is not
+    /// sent, and the token goes on from when it arrived, as it did then (R30).
     fn taken_as_sent(&mut self, token: &Token, element: &SendEmail) {
-        self.now = token.since;
+        let contact = self.latest.clone();
+        self.look_at(Occasion::new(token.since, Cause::Message, token.causality, contact));
         self.take(token.step);
         self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
-        let going_on = self.going_on(token, token.since);
-        let moving = Moving { not_after: token.not_after, ..going_on };
-        self.send_on(element.next.as_ref(), moving);
+        let continued = self.continued(token, token.since);
+        let in_flight = InFlightToken { not_after: token.not_after, ..continued };
+        self.send_on(element.next.as_ref(), in_flight);
         self.advance();
     }
 
     fn reason_not_to_send(&self, token: &Token, element: &SendEmail) -> Option<&'static str> {
         use crate::contact::Suppression;
         let purpose = self.email(element).map_or(Purpose::Marketing, |email| email.purpose);
-        if token.not_after.is_some_and(|date| self.now > date) {
+        if token.not_after.is_some_and(|date| self.occasion.now() > date) {
             return Some("too late: the date has passed");
         }
-        match self.view.suppressed {
+        match self.occasion.contact().suppressed {
             Some(Suppression::Bounced) => return Some("the address bounced"),
             Some(Suppression::Complained) => return Some("the recipient complained"),
             Some(Suppression::Manual) => return Some("the address is suppressed"),
             None => {}
         }
-        match (purpose, self.view.consent) {
+        match (purpose, self.occasion.contact().consent) {
             (Purpose::Marketing, Consent::Unsubscribed) => return Some("the contact unsubscribed"),
             (Purpose::Marketing, Consent::None) => return Some("the contact gave no consent"),
             (Purpose::Marketing, Consent::Subscribed) | (Purpose::Transactional, _) => {}
         }
-        match self.view.address() {
+        match self.occasion.contact().address() {
             Some(address) if crate::address::is_plausible(address) => None,
             Some(_) => Some("the address is not one that mail can be sent to"),
             None => Some("the contact has no address"),
@@ -206,8 +213,8 @@ impl Passage<'_> {
         if !matches!(token.rest, Rest::Message(MessageRest::Queued | MessageRest::Window(_))) {
             return Err(Ignored::AlreadyApplied);
         }
-        self.cause = Cause::Message;
-        self.causality = self.going_on(&token, self.now).causality;
+        let (causality, _) = self.after_rest(&token, self.situation.now);
+        self.look_at(self.happening_now(Cause::Message, causality));
         self.count(&Counter::Messages(outcome));
         self.line(Some(&token.element), Happened::MessageSettled { outcome, reason });
         let came = match outcome {
@@ -231,9 +238,12 @@ impl Passage<'_> {
     pub(super) fn go_on_from_email(&mut self, token: &Token, skipping: bool) {
         let graph = self.graph;
         if let Some((_, Element::Email(email))) = graph.element(&token.element) {
-            let moving =
-                Moving { not_after: token.not_after, skipping, ..self.going_on(token, self.now) };
-            self.send_on(email.next.as_ref(), moving);
+            let in_flight = InFlightToken {
+                not_after: token.not_after,
+                skipping,
+                ..self.continued(token, self.occasion.now())
+            };
+            self.send_on(email.next.as_ref(), in_flight);
         }
     }
 
@@ -254,6 +264,12 @@ impl Passage<'_> {
     }
 
     pub(super) fn merge_values(&self) -> MergeValues {
-        merge_values(self.situation.account, &self.graph.document, &self.view, self.next.run, None)
+        merge_values(
+            self.situation.account,
+            &self.graph.document,
+            self.occasion.contact(),
+            self.next.run,
+            None,
+        )
     }
 }

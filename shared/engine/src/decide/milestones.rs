@@ -1,34 +1,42 @@
 //! Publishing, pause and resume, as an enrollment comes to know of them (R50, R51).
 
+use std::borrow::Cow;
+
+use super::builder::DecisionBuilder;
 use super::dates::Lateness;
-use super::passage::Passage;
+use super::occasion::Occasion;
 use crate::campaign::{Milestone, Reached};
+use crate::contact::Contact;
 use crate::enrollment::{DateRest, MessageRest, Rest, Token};
 use crate::history::{Cause, Happened};
 use crate::time::Instant;
 
-impl Passage<'_> {
-    /// One milestone of the campaign. Says whether it concerned the enrollment.
-    pub(super) fn milestone(&mut self, milestone: &Milestone) -> bool {
+impl<'a> DecisionBuilder<'a> {
+    /// One milestone of the campaign, and the contact as it was then. Says whether it concerned the
+    /// enrollment. It is in the chain of what was looked at before it.
+    pub(super) fn milestone(&mut self, milestone: &Milestone, contact: Cow<'a, Contact>) -> bool {
         if self.next.tokens.is_empty() && !self.next.waits_for_resume() {
             return false;
         }
-        self.now = milestone.at;
+        let (at, causality) = (milestone.at, self.occasion.causality());
         match &milestone.what {
             Reached::Published { version, migrate: true } => {
-                self.cause = Cause::Published(*version);
+                self.look_at(Occasion::new(at, Cause::Published(*version), causality, contact));
                 self.migrate(*version);
                 true
             }
             Reached::Resumed { skip, by } => {
-                self.resume(milestone.at, *skip, by.as_deref());
+                let cause = Cause::ResumedBy { by: by.clone(), parked: None };
+                self.look_at(Occasion::new(at, cause.clone(), causality, contact.clone()));
+                self.resume(at, *skip, by.as_deref(), cause, contact);
                 true
             }
             Reached::Published { migrate: false, .. } | Reached::Paused {} => false,
         }
     }
 
-    /// Tokens in flight move by element id; one whose element is gone, or of another type now, ends (R50).
+    /// Tokens in flight move by element id; one whose element is gone, or of another type now, ends
+    /// (R50).
     fn migrate(&mut self, version: u32) {
         let Some(newest) = self.situation.campaign.versions.get(&version) else { return };
         if self.next.tokens.is_empty() || version == self.next.version {
@@ -58,23 +66,27 @@ impl Passage<'_> {
         }
     }
 
-    /// Date timers are re-planned, goals checked, parked triggers and entries answered, and what is overdue is treated
-    /// (R51).
-    fn resume(&mut self, at: Instant, skip: bool, by: Option<&str>) {
-        let resumed = Cause::ResumedBy { by: by.map(str::to_owned), parked: None };
-        self.cause = resumed.clone();
+    /// Date timers are re-planned, goals checked, parked triggers and entries answered, and what is
+    /// overdue is treated (R51).
+    fn resume(
+        &mut self,
+        at: Instant,
+        skip: bool,
+        by: Option<&str>,
+        resumed: Cause,
+        contact: Cow<'a, Contact>,
+    ) {
+        let causality = self.occasion.causality();
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
         self.follow_dates();
         self.goals();
         if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
-            let causality = self.causality;
-            self.recheck();
-            self.causality = causality;
+            self.recheck(at, contact);
         }
         self.answer_parked_entries(by);
-        self.cause = resumed;
+        self.occasion.because(resumed, causality);
         for token in self.next.tokens.clone() {
             if self.next.token(token.step) != Some(&token) {
                 continue;
@@ -82,9 +94,11 @@ impl Passage<'_> {
             let overdue = token.due().is_some_and(|due| due <= at);
             match token.rest {
                 Rest::Wait(_) if overdue && skip => {
-                    let moving = self.moving.len();
+                    let in_flight = self.in_flight.len();
                     self.come_due(&token, at, Lateness::Forgiven);
-                    self.moving[moving..].iter_mut().for_each(|moving| moving.skipping = true);
+                    self.in_flight[in_flight..]
+                        .iter_mut()
+                        .for_each(|in_flight| in_flight.skipping = true);
                 }
                 Rest::Date(DateRest::Until(_)) if overdue && skip => self.skip_date_timer(&token),
                 Rest::Message(MessageRest::Queued) if skip => self.skip_message(&token),
@@ -111,7 +125,8 @@ impl Passage<'_> {
         self.advance();
     }
 
-    /// A message that was held during the pause goes to the queue again; the ledger knows whether it has left.
+    /// A message that was held during the pause goes to the queue again; the ledger knows whether
+    /// it has left.
     fn queue_again(&mut self, token: &Token) {
         use super::Effect;
         use crate::campaign::format::{Element, Purpose};

@@ -1,7 +1,8 @@
-//! What an enrollment at rest waits for from outside: the effects that have to be under way for it, and no others.
+//! What an enrollment at rest waits for from outside: the effects that have to be under way for it,
+//! and no others.
 //!
-//! It follows from the state alone, whichever decisions led there. So timers and queues that were lost can be made anew, and
-//! what is there already is the same under the same name.
+//! It follows from the state alone, whichever decisions led there. So timers and queues that were
+//! lost can be made anew, and what is there already is the same under the same name.
 
 use super::Effect;
 use crate::campaign::format::{Element, Purpose};
@@ -9,7 +10,8 @@ use crate::campaign::graph::Graph;
 use crate::enrollment::{Enrollment, MessageRest, Rest};
 use crate::ids::ElementId;
 
-/// The timers, the recheck and the messages that an enrollment waits for. `graph` is the version that its tokens are on.
+/// The timers, the recheck and the messages that an enrollment waits for. `graph` is the version
+/// that its tokens are on.
 pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
     let run = enrollment.run;
     let mut effects = Vec::new();

@@ -1,10 +1,10 @@
 //! What comes while the campaign is paused, and its answer on the resume (R51, R52).
 //!
-//! Nothing fires meanwhile, and nothing is lost: an event that would have fired, a start that would have been checked and a
-//! trigger of a restart are parked, each once, with a line that says so. A reset or a stop forgets them. The list is
-//! bounded by the number of entries.
+//! Nothing fires meanwhile, and nothing is lost: an event that would have fired, a start that would
+//! have been checked and a trigger of a restart are parked, each once, with a line that says so. A
+//! reset or a stop forgets them. The list is bounded by the number of entries.
 
-use super::passage::Passage;
+use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::Standing;
 use crate::campaign::format::Element;
@@ -23,8 +23,9 @@ enum Kind {
     StartRegardless,
 }
 
-impl Passage<'_> {
-    /// A change of the contact while the campaign is paused: what it would have set going is parked.
+impl DecisionBuilder<'_> {
+    /// A change of the contact while the campaign is paused: what it would have set going is
+    /// parked.
     pub(super) fn changed_in_pause(&mut self, change: &Change) {
         if matches!(self.next.status, Status::Stopped | Status::Held) {
             return;
@@ -48,8 +49,8 @@ impl Passage<'_> {
         }
     }
 
-    /// The contact's status in another campaign changed while this one is paused (R6). Goals are checked on the resume
-    /// anyway.
+    /// The contact's status in another campaign changed while this one is paused (R6). Goals are
+    /// checked on the resume anyway.
     pub(super) fn status_changed_in_pause(
         &mut self,
         from: &Source,
@@ -71,8 +72,7 @@ impl Passage<'_> {
             return Err(Ignored::Paused);
         }
         self.apply_once(from)?;
-        self.cause = Cause::StatusIn(from.campaign.clone());
-        self.causality = causality;
+        self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
         self.park_starts(concerned);
         Ok(())
     }
@@ -107,24 +107,26 @@ impl Passage<'_> {
             None => self.next.parked_entries.push(ParkedEntry {
                 element: id.clone(),
                 is_event,
-                because: self.cause.clone(),
+                because: self.occasion.cause().clone(),
                 regardless,
-                causality: self.causality,
+                causality: self.occasion.causality(),
             }),
         }
         self.line(Some(id), Happened::ParkedUntilResumed { not_before: None });
     }
 
-    /// Parks a trigger of a restart (R13, R14). One that comes within the restart delay may not be answered before its end.
+    /// Parks a trigger of a restart (R13, R14). One that comes within the restart delay may not be
+    /// answered before its end.
     fn park_trigger(&mut self) {
         if self.next.parked.is_some() {
             return;
         }
-        let not_before = self.next.eligible_at.filter(|eligible_at| self.now < *eligible_at);
+        let now = self.occasion.now();
+        let not_before = self.next.eligible_at.filter(|eligible_at| now < *eligible_at);
         self.next.parked = Some(Parked {
-            because: self.cause.clone(),
+            because: self.occasion.cause().clone(),
             regardless: false,
-            causality: self.causality,
+            causality: self.occasion.causality(),
         });
         let run = self.next.run;
         self.effects.extend(not_before.map(|due| Effect::Recheck { run, due }));
@@ -138,25 +140,24 @@ impl Passage<'_> {
         }
     }
 
-    /// Fires what was parked, in the order of coming, as on one change (R10): tokens advance afterwards.
+    /// Fires what was parked, in the order of coming, as on one change (R10): tokens advance
+    /// afterwards. The occasion's reason is the last entry's then.
     pub(super) fn answer_parked_entries(&mut self, by: Option<&str>) {
         let parked = std::mem::take(&mut self.next.parked_entries);
-        let causality = self.causality;
         let mut fired = Vec::new();
         for (nth, entry) in parked.iter().enumerate() {
             if matches!(self.next.status, Status::Stopped | Status::Held) {
                 break;
             }
             let because = Box::new(entry.because.clone());
-            self.cause = Cause::ResumedBy { by: by.map(str::to_owned), parked: Some(because) };
-            self.causality = entry.causality;
+            let cause = Cause::ResumedBy { by: by.map(str::to_owned), parked: Some(because) };
+            self.occasion.because(cause, entry.causality);
             self.answer(entry, &parked[nth + 1..], &mut fired);
         }
-        self.causality = causality;
     }
 
-    /// One parked entry, on the contact as it is now. `later` come after it; `fired` are the places of the events that
-    /// have fired on this resume.
+    /// One parked entry, on the contact as it is now. `later` come after it; `fired` are the places
+    /// of the events that have fired on this resume.
     fn answer(&mut self, entry: &ParkedEntry, later: &[ParkedEntry], fired: &mut Vec<usize>) {
         let graph = self.graph;
         let id = &entry.element;
@@ -193,7 +194,8 @@ impl Passage<'_> {
         }
     }
 
-    /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle the first one counts.
+    /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle
+    /// the first one counts.
     fn is_overtaken(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
         let graph = self.graph;
         let fires = |entry: &ParkedEntry| match graph.element(&entry.element) {

@@ -1,7 +1,8 @@
 //! Tokens advance, each to its rest, in definition order of where they are (R10).
 
-use super::again;
-use super::passage::{Moving, Passage};
+use super::builder::DecisionBuilder;
+use super::in_flight_token::InFlightToken;
+use super::runs;
 use super::{Effect, MOST_MOVES};
 use crate::campaign::format::{Element, Goal, SetField, Split, Unmet};
 use crate::contact::Patch;
@@ -13,32 +14,33 @@ use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::statistics::Counter;
 use crate::template::{Budget, Escape, render_within};
 
-impl Passage<'_> {
+impl DecisionBuilder<'_> {
     /// Moves every token that is on its way to its rest; then the run may be complete.
     pub(super) fn advance(&mut self) {
         loop {
             // Goals are checked before each step (R8).
-            if !self.moving.is_empty() && self.goals() {
+            if !self.in_flight.is_empty() && self.goals() {
                 continue;
             }
             let graph = self.graph;
-            let first = (0..self.moving.len())
-                .min_by_key(|nth| graph.element(&self.moving[*nth].to).map(|(place, _)| place));
+            let first = (0..self.in_flight.len())
+                .min_by_key(|nth| graph.element(&self.in_flight[*nth].to).map(|(place, _)| place));
             let Some(first) = first else { break };
-            let mut moving = self.moving.remove(first);
-            if moving.moves >= MOST_MOVES {
-                self.hold(Some(&moving.to.clone()), Guard::Moves);
+            let mut token = self.in_flight.remove(first);
+            if token.moves >= MOST_MOVES {
+                self.hold(Some(&token.to.clone()), Guard::Moves);
                 return;
             }
-            moving.moves += 1;
-            if let Some((_, element)) = graph.element(&moving.to) {
-                self.step(moving, element);
+            token.moves += 1;
+            if let Some((_, element)) = graph.element(&token.to) {
+                self.step(token, element);
             }
         }
         self.complete();
     }
 
-    /// A run whose paths have run out is completed, once (R53); with the legacy setting it restarts (R17).
+    /// A run whose paths have run out is completed, once (R53); with the legacy setting it restarts
+    /// (R17).
     pub(super) fn complete(&mut self) {
         if self.next.status != Status::Active || !self.next.tokens.is_empty() {
             return;
@@ -51,29 +53,29 @@ impl Passage<'_> {
         }
         if self.graph.document.settings.multiple_send {
             // What led to it is the path that ended, not the occasion on which it went on (R13).
-            self.restart(None, self.path.unwrap_or(self.causality));
+            self.restart(None, self.path.unwrap_or(self.occasion.causality()));
         }
     }
 
     /// What the element does with a token that arrives.
-    fn step(&mut self, moving: Moving, element: &Element) {
-        let id = moving.to.clone();
+    fn step(&mut self, token: InFlightToken, element: &Element) {
+        let id = token.to.clone();
         self.next.arrivals += 1;
         let step = self.next.arrivals;
         self.count(&Counter::Arrived(&id));
         match element {
-            Element::Start(start) => self.send_on(start.next.as_ref(), moving),
+            Element::Start(start) => self.send_on(start.next.as_ref(), token),
             Element::Event(_) if self.next.has_fired(&id) => {
                 self.line(Some(&id), Happened::TokenEnded);
             }
             Element::Event(_) => {
                 self.line(Some(&id), Happened::Rests);
-                self.rest(&moving, step, Rest::Event);
+                self.rest(&token, step, Rest::Event);
             }
-            Element::Goal(goal) => self.arrive_at_goal(moving, step, goal),
-            Element::Email(email) => self.arrive_at_email(moving, step, email),
-            Element::Wait(wait) => self.arrive_at_wait(&moving, step, wait),
-            Element::DateTimer(timer) => self.arrive_at_date_timer(moving, step, timer),
+            Element::Goal(goal) => self.arrive_at_goal(token, step, goal),
+            Element::Email(email) => self.arrive_at_email(token, step, email),
+            Element::Wait(wait) => self.arrive_at_wait(&token, step, wait),
+            Element::DateTimer(timer) => self.arrive_at_date_timer(token, step, timer),
             Element::Condition(branch) => {
                 let (way, next) = if self.judged(|view| branch.when.holds(view)) {
                     ("then", &branch.then)
@@ -81,12 +83,12 @@ impl Passage<'_> {
                     ("else", &branch.otherwise)
                 };
                 self.line(Some(&id), Happened::Branched { way: way.to_owned() });
-                self.send_on(next.as_ref(), moving);
+                self.send_on(next.as_ref(), token);
             }
             Element::Split(split) => {
                 let nth = self.chosen(&id, split);
                 self.line(Some(&id), Happened::Branched { way: format!("branches[{nth}]") });
-                self.send_on(split.branches.get(nth).and_then(|way| way.next.as_ref()), moving);
+                self.send_on(split.branches.get(nth).and_then(|way| way.next.as_ref()), token);
             }
             Element::Tag(tags) => {
                 let patch = Patch {
@@ -94,20 +96,20 @@ impl Passage<'_> {
                     remove: tags.remove.clone(),
                     ..Patch::default()
                 };
-                self.write(&id, patch, moving.causality);
-                self.send_on(tags.next.as_ref(), moving);
+                self.write(&id, patch, token.causality);
+                self.send_on(tags.next.as_ref(), token);
             }
             Element::SetField(set) => {
                 let patch = self.values(&id, set);
-                self.write(&id, patch, moving.causality);
-                self.send_on(set.next.as_ref(), moving);
+                self.write(&id, patch, token.causality);
+                self.send_on(set.next.as_ref(), token);
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
-                Some(campaign) => self.command(moving, campaign, Order::Reset, reset.next.as_ref()),
-                None => self.reset_by_element(moving),
+                Some(campaign) => self.command(token, campaign, Order::Reset, reset.next.as_ref()),
+                None => self.reset_by_element(token),
             },
             Element::Restart(restart) => {
-                let causality = moving.causality;
+                let causality = token.causality;
                 self.restart(Some(&id), causality);
                 if let Some(tag) = &restart.tag {
                     let patch = Patch { add: vec![tag.clone()], ..Patch::default() };
@@ -117,28 +119,28 @@ impl Passage<'_> {
             Element::StopCampaign(stop) => {
                 let order = if stop.reset_contacts { Order::StopAndReset } else { Order::Stop };
                 match self.other(stop.campaign.as_ref()) {
-                    Some(campaign) => self.command(moving, campaign, order, stop.next.as_ref()),
-                    None => self.stop(Some(&id), again::Reset::contacts(stop.reset_contacts)),
+                    Some(campaign) => self.command(token, campaign, order, stop.next.as_ref()),
+                    None => self.stop(Some(&id), runs::Reset::contacts(stop.reset_contacts)),
                 }
             }
             Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
-                Some(campaign) => self.command(moving, campaign, Order::Start, start.next.as_ref()),
-                None => self.start_own(start.next.as_ref(), moving),
+                Some(campaign) => self.command(token, campaign, Order::Start, start.next.as_ref()),
+                None => self.start_own(start.next.as_ref(), token),
             },
             Element::Webhook(webhook) => {
                 let (run, version) = (self.next.run, self.next.version);
                 self.effects.push(Effect::Call { run, step, version, element: id.clone() });
                 self.line(Some(&id), Happened::Called);
-                self.send_on(webhook.next.as_ref(), moving);
+                self.send_on(webhook.next.as_ref(), token);
             }
             Element::End(_) => {}
         }
     }
 
-    /// R8: a token that arrives early does as `unmet` says. That the goal does not hold is known: goals were checked before this
-    /// step.
-    fn arrive_at_goal(&mut self, moving: Moving, step: u32, goal: &Goal) {
-        let id = moving.to.clone();
+    /// R8: a token that arrives early does as `unmet` says. That the goal does not hold is known:
+    /// goals were checked before this step.
+    fn arrive_at_goal(&mut self, token: InFlightToken, step: u32, goal: &Goal) {
+        let id = token.to.clone();
         if self.next.has_fired(&id) {
             self.line(Some(&id), Happened::TokenEnded);
             return;
@@ -146,24 +148,24 @@ impl Passage<'_> {
         match goal.unmet {
             Unmet::Wait => {
                 self.line(Some(&id), Happened::Rests);
-                self.rest(&moving, step, Rest::Goal);
+                self.rest(&token, step, Rest::Goal);
             }
-            Unmet::Continue => self.send_on(goal.next.as_ref(), moving.unbound()),
+            Unmet::Continue => self.send_on(goal.next.as_ref(), token.unbound()),
             Unmet::End => self.line(Some(&id), Happened::TokenEnded),
         }
     }
 
-    /// A path starts its own campaign (R52). What it sets going counts on from it (R41, R42): with a reset before
-    /// it, it would otherwise run in a circle.
-    fn start_own(&mut self, next: Option<&ElementId>, moving: Moving) {
-        let others = self.moving.len();
+    /// A path starts its own campaign (R52). What it sets going counts on from it (R41, R42): with
+    /// a reset before it, it would otherwise run in a circle.
+    fn start_own(&mut self, next: Option<&ElementId>, token: InFlightToken) {
+        let others = self.in_flight.len();
         // In vain, there is a line about it.
         self.start_regardless().unwrap_or_default();
-        for entered in self.moving.iter_mut().skip(others) {
-            entered.moves = moving.moves;
-            entered.causality = moving.causality;
+        for entered in self.in_flight.iter_mut().skip(others) {
+            entered.moves = token.moves;
+            entered.causality = token.causality;
         }
-        self.send_on(next, moving);
+        self.send_on(next, token);
     }
 
     /// The other campaign that an element names; `None` if it means its own.
@@ -174,13 +176,13 @@ impl Passage<'_> {
     /// Tells another campaign; the token only passes.
     fn command(
         &mut self,
-        moving: Moving,
+        token: InFlightToken,
         campaign: CampaignId,
         order: Order,
         next: Option<&ElementId>,
     ) {
-        self.tell(&moving.to, campaign, order, moving.causality);
-        self.send_on(next, moving);
+        self.tell(&token.to, campaign, order, token.causality);
+        self.send_on(next, token);
     }
 
     /// The way of a split: stable for the contact and the run.

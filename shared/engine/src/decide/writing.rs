@@ -1,17 +1,18 @@
-//! What a campaign writes to the contact: seen at once by the path that wrote it, committed with the enrollment (R3, R42).
+//! What a campaign writes to the contact: seen at once by the path that wrote it, committed with
+//! the enrollment (R3, R42).
 //!
-//! A write carries what its path asked of other campaigns before. So they hear of both in the order of the path, whichever
-//! of contact and enrollment the change feed brings first (R11).
+//! A write carries what its path asked of other campaigns before. So they hear of both in the order
+//! of the path, whichever of contact and enrollment the change feed brings first (R11).
 
-use super::passage::Passage;
+use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
 use crate::contact::{Asked, Author, Causality, Contact, Patch};
 use crate::history::{Cause, Happened, Order};
 use crate::ids::{CampaignId, ElementId};
 use crate::time::Instant;
 
-/// How many of the things that were asked of other campaigns an enrollment keeps for its next write. They have long been
-/// done, mostly.
+/// How many of the things that were asked of other campaigns an enrollment keeps for its next
+/// write. They have long been done, mostly.
 const TOLD_KEPT: usize = 4;
 
 /// A write to the contact.
@@ -28,8 +29,9 @@ pub struct ContactWrite {
 }
 
 impl ContactWrite {
-    /// Applies the writes of a decision, in order, each a change of its own (R1). Says whether there was any: a write may
-    /// change nothing, and what was asked before it comes before the next one.
+    /// Applies the writes of a decision, in order, each a change of its own (R1). Says whether
+    /// there was any: a write may change nothing, and what was asked before it comes before the
+    /// next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
         let mut after: Vec<Asked> = Vec::new();
@@ -51,23 +53,25 @@ impl ContactWrite {
     }
 }
 
-impl Passage<'_> {
-    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A write that is too
-    /// deep in its chain is not made (R42), nor one that would assign more tags than fit.
+impl DecisionBuilder<'_> {
+    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A
+    /// write that is too deep in its chain is not made (R42), nor one that would assign more tags
+    /// than fit.
     pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
         if causality.depth >= DEEPEST {
             self.line(Some(element), Happened::TooDeep);
             return;
         }
-        if !(self.view.has_room_for(&patch) && self.latest.has_room_for(&patch)) {
+        let now = self.occasion.now();
+        if !(self.occasion.contact().has_room_for(&patch) && self.latest.has_room_for(&patch)) {
             self.line(Some(element), Happened::TagsFull);
             return;
         }
         let causality = causality.deeper();
         let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
-        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), self.now, 0);
-        let view = self.view.to_mut();
-        let wrote = view.apply(&patch, by.clone(), Some(causality), self.now, 0).map(|change| {
+        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), now, 0);
+        let contact = self.occasion.contact_mut();
+        let wrote = contact.apply(&patch, by.clone(), Some(causality), now, 0).map(|change| {
             Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
         });
         if let Some(Cause::Change { what, .. }) = wrote {
@@ -77,7 +81,8 @@ impl Passage<'_> {
         self.writes.push(ContactWrite { patch, by, causality, after });
     }
 
-    /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write (R42).
+    /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write
+    /// (R42).
     pub(super) fn tell(
         &mut self,
         element: &ElementId,

@@ -123,7 +123,7 @@ impl World {
     /// Whether nothing followed from a change of the contact that the campaign has looked at.
     fn is_quiet(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> bool {
         // What was only seen is mostly not committed.
-        let is_quiet = |it: &Enrollment| it.seen < rev || it.quiet.contains(&rev);
+        let is_quiet = |it: &Enrollment| it.seen < rev || it.no_effect.contains(&rev);
         self.enrollment(contact, campaign).is_none_or(is_quiet)
     }
 

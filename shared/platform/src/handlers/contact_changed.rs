@@ -267,7 +267,7 @@ enum Followed {
 
 /// Whether nothing followed in a campaign from the contact's last change, which it has looked at.
 fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
-    enrollment.quiet.contains(&contact.rev)
+    enrollment.no_effect.contains(&contact.rev)
 }
 
 /// Whether a contact without enrollment could enter because of the changes.

@@ -1,10 +1,11 @@
-//! Why nothing followed from a change: the entries, goals and date timers that read it, and why none of them did anything
-//! (R60). It decides nothing: it is asked after the decision, about the same situation.
+//! Why nothing followed from a change: the entries, goals and date timers that read it, and why
+//! none of them did anything (R60). It decides nothing: it is asked after the decision, about the
+//! same situation.
 
 use std::collections::BTreeMap;
 
 use super::Situation;
-use super::passage::Passage;
+use super::builder::DecisionBuilder;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::campaign::graph::Graph;
 use crate::condition::{Condition, Reads, View};
@@ -15,21 +16,22 @@ use crate::ids::{ElementId, Tag};
 use crate::time::Instant;
 
 /// For how many of the contact's last changes it is known whether nothing followed from them.
-const QUIET_KEPT: u64 = 8;
+const NO_EFFECT_KEPT: u64 = 8;
 
-impl Passage<'_> {
+impl DecisionBuilder<'_> {
     /// Nothing followed from a change here. What a campaign writes has a line where it was written.
-    pub(super) fn note_quiet(&mut self, change: &Change) {
-        if !matches!(change.by, Author::Element(..)) && !self.next.quiet.contains(&change.rev) {
-            self.next.quiet.push(change.rev);
+    pub(super) fn note_no_effect(&mut self, change: &Change) {
+        if !matches!(change.by, Author::Element(..)) && !self.next.no_effect.contains(&change.rev) {
+            self.next.no_effect.push(change.rev);
         }
         // The feed asks about a change soon after it was made, or not at all.
-        self.next.quiet.retain(|rev| rev + QUIET_KEPT > change.rev);
+        self.next.no_effect.retain(|rev| rev + NO_EFFECT_KEPT > change.rev);
     }
 }
 
-/// What looked at a change that the campaign did nothing about, at most [`LOOKED`]. The situation's contact is as the
-/// change left it, its enrollment as it was decided on. `unchanged` says that the contact was as it is before.
+/// What looked at a change that the campaign did nothing about, at most [`LOOKED`]. The situation's
+/// contact is as the change left it, its enrollment as it was decided on. `unchanged` says that the
+/// contact was as it is before.
 pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
     let campaign = situation.campaign;
     let timeline = &campaign.timeline;
@@ -60,7 +62,8 @@ pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Ve
         .collect()
 }
 
-/// What a write that changed nothing was about: what was sent, in brief, and a change that touches it, for [`looked`].
+/// What a write that changed nothing was about: what was sent, in brief, and a change that touches
+/// it, for [`looked`].
 pub fn nothing_changed(
     contact: &Contact,
     patch: &Patch,

@@ -1,6 +1,11 @@
-//! Running again: reset, restart, stop, and release (R11, R12, R16, R17, R40).
+//! Runs: how one begins, is reset, restarted, stopped and released (R11, R12, R16, R17, R40).
+//!
+//! It promises that a new run begins with everything re-armed, and that nothing of the old one is
+//! left.
 
-use super::passage::{Moving, Passage};
+use super::builder::DecisionBuilder;
+use super::in_flight_token::InFlightToken;
+use super::occasion::Occasion;
 use super::{Ignored, Source};
 use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
@@ -24,9 +29,9 @@ impl Reset {
     }
 }
 
-impl Passage<'_> {
-    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). Any reset lifts `stopped`
-    /// and `held`.
+impl<'a> DecisionBuilder<'a> {
+    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). Any reset
+    /// lifts `stopped` and `held`.
     fn next_run(&mut self) {
         self.end_all();
         self.forget_parked_entries();
@@ -47,10 +52,10 @@ impl Passage<'_> {
         }
     }
 
-    /// The element *Reset campaign* (R11): the token that reached it goes on, in the new run, from the element's
-    /// `next` in the newest version (R50).
-    pub(super) fn reset_by_element(&mut self, moving: Moving) {
-        let id = moving.to.clone();
+    /// The element *Reset campaign* (R11): the token that reached it goes on, in the new run, from
+    /// the element's `next` in the newest version (R50).
+    pub(super) fn reset_by_element(&mut self, in_flight: InFlightToken) {
+        let id = in_flight.to.clone();
         let newest = self
             .standing()
             .ok()
@@ -73,14 +78,14 @@ impl Passage<'_> {
         }
         if next.is_some() && self.begin_run(Some(&id)).is_ok() {
             self.next.status = Status::Active;
-            self.send_on(next.as_ref(), moving);
+            self.send_on(next.as_ref(), in_flight);
         }
     }
 
     /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
-        let eligible_at = delay.after(self.now, self.zone());
+        let eligible_at = delay.after(self.occasion.now(), self.zone());
         // What came in the pause is forgotten by a reset or a stop only (R51).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
@@ -109,12 +114,12 @@ impl Passage<'_> {
         }
     }
 
-    /// What another campaign asks for, once.
+    /// What another campaign asks for, once. It becomes the occasion if it is not ignored.
     pub(super) fn commanded(
         &mut self,
         from: &Source,
         order: Order,
-        causality: Causality,
+        occasion: Occasion<'a>,
     ) -> Result<(), Ignored> {
         if self.is_never_enrolled() && order != Order::Start {
             // It is remembered where what follows on the path lets the contact in.
@@ -128,8 +133,7 @@ impl Passage<'_> {
             return Err(Ignored::NothingConcerned);
         }
         self.obey_once(from)?;
-        self.cause = Cause::Campaign(from.campaign.clone());
-        self.causality = causality;
+        self.look_at(occasion);
         match order {
             // One in vain has been done, too.
             Order::Start => self.start_regardless().unwrap_or_default(),
@@ -141,13 +145,14 @@ impl Passage<'_> {
         Ok(())
     }
 
-    /// Whether the contact was never in the campaign, what it has just been seen to do included (R16).
+    /// Whether the contact was never in the campaign, what it has just been seen to do included
+    /// (R16).
     pub(super) fn is_never_enrolled(&self) -> bool {
         self.situation.enrollment.is_none() && !self.is_material()
     }
 
-    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as the mass action (R16).
-    /// The runs that come of it do not count (R40).
+    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as
+    /// the mass action (R16). The runs that come of it do not count (R40).
     pub(super) fn by_hand(
         &mut self,
         order: Order,
@@ -161,7 +166,7 @@ impl Passage<'_> {
             return Err(Ignored::AlreadyApplied);
         }
         let standing = self.standing()?;
-        self.cause = Cause::ByHand(by.clone());
+        self.keep_chain(Cause::ByHand(by.clone()));
         self.choose_version(standing);
         match order {
             Order::Start => {
@@ -191,7 +196,8 @@ impl Passage<'_> {
     fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
         let this = (from.rev, from.index);
         let Enrollment { commands, applied, .. } = &self.next;
-        // Enrollments that were stored before had one note for everything that came from a campaign.
+        // Enrollments that were stored before had one note for everything that came from a
+        // campaign.
         let last = commands.get(&from.campaign).or_else(|| applied.get(&from.campaign));
         if last.is_some_and(|last| *last >= this) {
             return Err(Ignored::AlreadyApplied);
@@ -212,7 +218,7 @@ impl Passage<'_> {
             return Err(Ignored::NeverEnrolled);
         }
         self.apply_job(job)?;
-        self.cause = Cause::Job(name.to_owned());
+        self.keep_chain(Cause::Job(name.to_owned()));
         self.stop(None, Reset::contacts(reset_contacts));
         if reset_contacts {
             // The contact can be used again at once (R14).
@@ -235,7 +241,8 @@ impl Passage<'_> {
         Ok(())
     }
 
-    /// The same by a mass action. A contact that is not held is left alone, and does not remember the job.
+    /// The same by a mass action. A contact that is not held is left alone, and does not remember
+    /// the job.
     pub(super) fn mass_release(&mut self, job: u64, name: &str) -> Result<(), Ignored> {
         if self.next.job >= job {
             return Err(Ignored::AlreadyApplied);
@@ -254,7 +261,7 @@ impl Passage<'_> {
     }
 
     fn release(&mut self, cause: Cause) {
-        self.cause = cause;
+        self.keep_chain(cause);
         let undecided = self.next.held.filter(|guard| *guard == Guard::Undecided);
         self.next_run();
         // What waits in quarantine still comes first: whoever drains it takes the mark away.

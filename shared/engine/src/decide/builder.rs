@@ -1,0 +1,276 @@
+//! The decision while it is made: the next state, and what has been asked for so far.
+//!
+//! [`DecisionBuilder::begin`] takes the state as it is, the other files of `decide` work on it, and
+//! [`DecisionBuilder::finish`] makes the [`Decision`]. It promises that a decision which changed
+//! nothing is no [`Decision::Advance`], so that nothing is written for it.
+
+use std::borrow::Cow;
+
+use super::in_flight_token::InFlightToken;
+use super::occasion::Occasion;
+use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
+use crate::campaign::Standing;
+use crate::campaign::graph::Graph;
+use crate::condition::View;
+use crate::contact::{Causality, Chain, Contact};
+use crate::enrollment::{DayCount, Enrollment, Guard, Status, Token};
+use crate::history::{Cause, Happened, Line, Record};
+use crate::ids::ElementId;
+use crate::statistics::{Counter, Tally};
+use crate::time::{Instant, Zone, day_of};
+
+/// The next state, and what has been asked for so far.
+pub(super) struct DecisionBuilder<'a> {
+    pub(super) situation: &'a Situation<'a>,
+    pub(super) next: Enrollment,
+    /// The version that the enrollment is on.
+    pub(super) graph: &'a Graph,
+    /// What is looked at now, and why.
+    pub(super) occasion: Occasion<'a>,
+    /// The latest contact with everything that this decision has written.
+    pub(super) latest: Cow<'a, Contact>,
+    pub(super) in_flight: Vec<InFlightToken>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) delta: Tally,
+    /// Whether a milestone that concerns the enrollment was applied: that is committed, whatever
+    /// came of it, so that no later look applies it again.
+    pub(super) reached: bool,
+    /// The place in its chain of the path that went on last.
+    pub(super) path: Option<Causality>,
+    pub(super) writes: Vec<ContactWrite>,
+    records: Vec<Record>,
+}
+
+impl<'a> DecisionBuilder<'a> {
+    pub(super) fn begin(situation: &'a Situation<'a>) -> Result<Self, Ignored> {
+        let campaign = situation.campaign;
+        let timeline = &campaign.timeline;
+        let standing = timeline.standing().ok_or(Ignored::NotPublished)?;
+        let next = situation.enrollment.cloned().unwrap_or_else(|| {
+            // Whoever was never in has nothing to do with what came before.
+            let unseen = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
+            let milestones =
+                unseen.first().map_or(timeline.count(), |first| timeline.before(first));
+            Enrollment::new(standing.version, situation.baseline, milestones)
+        });
+        let graph = campaign.versions.get(&next.version).ok_or(Ignored::NoVersion)?;
+        let contact = Cow::Borrowed(situation.contact);
+        let causality = Causality { chain: Chain::of_write(situation.contact.rev), depth: 0 };
+        let builder = Self {
+            situation,
+            next,
+            graph,
+            occasion: Occasion::new(situation.now, Cause::Timer, causality, contact.clone()),
+            latest: contact,
+            in_flight: Vec::new(),
+            effects: Vec::new(),
+            delta: Tally::default(),
+            reached: false,
+            path: None,
+            writes: Vec::new(),
+            records: Vec::new(),
+        };
+        let carried = situation.contact.changes_after(situation.baseline).is_some();
+        if carried || builder.is_quarantined() { Ok(builder) } else { Err(Ignored::Behind) }
+    }
+
+    /// Whether a change could not be decided, and waits with those after it.
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
+    }
+
+    /// How much has been done so far: lines, effects, writes.
+    pub(super) fn done(&self) -> (usize, usize, usize) {
+        let lines = self.records.iter().map(|record| record.lines.len()).sum();
+        (lines, self.effects.len(), self.writes.len())
+    }
+
+    /// Without tokens an enrollment is on the newest version (R50): never again on an older one,
+    /// although a change from before the publishing may come late.
+    pub(super) fn choose_version(&mut self, standing: Standing) {
+        if self.next.tokens.is_empty()
+            && self.in_flight.is_empty()
+            && (self.situation.enrollment.is_none() || standing.version > self.next.version)
+            && let Some(graph) = self.situation.campaign.versions.get(&standing.version)
+        {
+            self.go_over_to(graph);
+        }
+    }
+
+    /// Goes over to another version. An id whose type has changed is another element, which has not
+    /// fired (R50).
+    pub(super) fn go_over_to(&mut self, newest: &'a Graph) {
+        let before = self.graph;
+        self.next.fired.retain(|id| match (before.element(id), newest.element(id)) {
+            (Some((_, one)), Some((_, other))) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
+            (Some(_) | None, None) | (None, Some(_)) => true,
+        });
+        self.next.version = newest.version;
+        self.graph = newest;
+    }
+
+    /// How the campaign stands on the occasion: after the milestones that were applied.
+    pub(super) fn standing(&self) -> Result<Standing, Ignored> {
+        let timeline = &self.situation.campaign.timeline;
+        timeline.standing_after(self.next.milestones).ok_or(Ignored::NotPublished)
+    }
+
+    /// Refuses while the campaign is paused (R51).
+    pub(super) fn unless_paused(&self) -> Result<Standing, Ignored> {
+        let standing = self.standing()?;
+        if standing.paused { Err(Ignored::Paused) } else { Ok(standing) }
+    }
+
+    pub(super) fn zone(&self) -> Zone {
+        self.situation.account.zone_of(self.occasion.contact())
+    }
+
+    /// Judges something on the contact that is looked at.
+    pub(super) fn judged<T>(&self, judge: impl FnOnce(&View<'_>) -> T) -> T {
+        judge(&View {
+            contact: self.occasion.contact(),
+            statuses: self.situation.statuses,
+            now: self.occasion.now(),
+            zone: self.zone(),
+        })
+    }
+
+    pub(super) fn line(&mut self, element: Option<&ElementId>, what: Happened) {
+        let line = Line { run: self.next.run, element: element.cloned(), what };
+        match self.records.last_mut() {
+            Some(record) if record.because == *self.occasion.cause() => record.lines.push(line),
+            _ => self.records.push(Record {
+                at: self.occasion.now(),
+                because: self.occasion.cause().clone(),
+                lines: vec![line],
+            }),
+        }
+    }
+
+    pub(super) fn count(&mut self, counter: &Counter<'_>) {
+        self.delta.count(counter);
+    }
+
+    /// The account's calendar day of the occasion (R40, R43).
+    pub(super) fn today(&self) -> chrono::NaiveDate {
+        day_of(self.occasion.now(), self.situation.account.zone)
+    }
+
+    /// Gives a queued message back to the day on which it counted: it did not leave (R43).
+    pub(super) fn message_not_sent(&mut self, token: &Token) {
+        let arrived = day_of(token.since, self.situation.account.zone);
+        let queued_on = token.queued_on.unwrap_or(arrived);
+        if let Some(count) = self.next.messages_on.as_mut()
+            && count.day == queued_on
+        {
+            count.count = count.count.saturating_sub(1);
+        }
+    }
+
+    /// Whether what was due at an instant is taken to have happened then: the table was restored to
+    /// before it (R30).
+    pub(super) fn is_before_restore(&self, at: Instant) -> bool {
+        self.situation.account.sent_until.is_some_and(|until| at <= until)
+    }
+
+    /// Counts one more on the day.
+    pub(super) fn one_more(count: Option<DayCount>, day: chrono::NaiveDate) -> Option<DayCount> {
+        Some(DayCount { day, count: DayCount::on(count, day) + 1 })
+    }
+
+    /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
+    pub(super) fn hold(&mut self, element: Option<&ElementId>, guard: Guard) {
+        self.line(element, Happened::Held { guard });
+        self.end_all();
+        self.next.parked = None;
+        self.forget_parked_entries();
+        self.next.restart_chain = None;
+        self.next.status = Status::Held;
+        self.next.held = Some(guard);
+    }
+
+    /// Whether anything happened that must be committed.
+    pub(super) fn is_material(&self) -> bool {
+        if self.reached {
+            return true;
+        }
+        if !(self.records.is_empty() && self.effects.is_empty() && self.writes.is_empty()) {
+            return true;
+        }
+        match self.situation.enrollment {
+            Some(before) => {
+                let seen = Enrollment {
+                    seen: before.seen,
+                    no_effect: before.no_effect.clone(),
+                    milestones: before.milestones,
+                    ..self.next.clone()
+                };
+                seen != *before
+            }
+            None => false,
+        }
+    }
+
+    /// The answer.
+    pub(super) fn finish(mut self, ignored: Option<Ignored>) -> Decision {
+        if !self.is_material() {
+            return match (self.situation.enrollment, ignored) {
+                (Some(before), None | Some(Ignored::AlreadyApplied)) if *before != self.next => {
+                    self.next.rev += 1;
+                    Decision::Seen(Box::new(self.next))
+                }
+                (_, ignored) => Decision::Ignore(ignored.unwrap_or(Ignored::NothingConcerned)),
+            };
+        }
+        self.settle_status();
+        self.keep_told();
+        if self.situation.enrollment.is_none() {
+            self.next.created =
+                Some(self.records.first().map_or(self.occasion.now(), |record| record.at));
+        }
+        let before = self.situation.enrollment.map(|before| before.status);
+        if before != Some(self.next.status) {
+            let causality = self.occasion.causality();
+            self.effects.push(Effect::StatusChanged { causality });
+        }
+        self.next.tally.add(&self.delta);
+        self.next.rev += 1;
+        Decision::Advance(Box::new(Advance {
+            enrollment: self.next,
+            writes: self.writes,
+            effects: self.effects,
+            records: self.records,
+            delta: self.delta,
+            ignored,
+            ask_again: false,
+        }))
+    }
+
+    /// The answer when unseen changes came first.
+    pub(super) fn ask_again(self) -> Decision {
+        match self.finish(None) {
+            Decision::Advance(mut advance) => {
+                advance.ask_again = true;
+                Decision::Advance(advance)
+            }
+            other => other,
+        }
+    }
+
+    /// What no longer means anything is forgotten.
+    fn settle_status(&mut self) {
+        if self.next.status != Status::AwaitingRestart {
+            self.next.restart_chain = None;
+            if self.next.parked.is_none()
+                && self
+                    .next
+                    .eligible_at
+                    .is_some_and(|at| at <= self.situation.now.min(self.occasion.now()))
+            {
+                self.next.eligible_at = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The answer of `decide`: the next state with all that follows from it, or why nothing follows.
+
+use super::{ContactWrite, Effect, Ignored};
+use crate::enrollment::Enrollment;
+use crate::history::Record;
+use crate::ids::ElementId;
+use crate::statistics::Tally;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// The next state and all that follows from it, to be committed.
+    Advance(Box<Advance>),
+    /// The message may leave now; nothing changes until it is settled.
+    Deliver(Delivery),
+    /// Nothing happened, but more has been seen; committing it is a matter of tidiness.
+    Seen(Box<Enrollment>),
+    /// Nothing is to be done.
+    Ignore(Ignored),
+}
+
+/// See [`Decision::Advance`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// The next state.
+    pub enrollment: Enrollment,
+    /// What the campaign writes to the contact, in order; committed with the enrollment.
+    pub writes: Vec<ContactWrite>,
+    /// What the outside world is to do.
+    pub effects: Vec<Effect>,
+    /// What goes into the history.
+    pub records: Vec<Record>,
+    /// What is added to the statistics, the gauges not included.
+    pub delta: Tally,
+    /// Whether the event itself was ignored, although something unseen was applied.
+    pub ignored: Option<Ignored>,
+    /// Whether the event has not been looked at yet, because unseen changes came first: ask again
+    /// once this is committed.
+    pub ask_again: bool,
+}
+
+/// A message that may leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The version that the element belongs to.
+    pub version: u32,
+    /// The run.
+    pub run: u32,
+    /// The step.
+    pub step: u32,
+    /// The element.
+    pub element: ElementId,
+    /// The key of the e-mail.
+    pub email: String,
+}

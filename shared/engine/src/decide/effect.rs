@@ -1,0 +1,125 @@
+//! What a decision asks the outside world to do: timers, messages, webhook calls, commands.
+//!
+//! An effect is complete: whoever performs it needs no judgement, and may perform it twice. Effects
+//! are stored until they are performed, so the short names are part of the stored format.
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::format::Purpose;
+use crate::contact::Causality;
+use crate::history::Order;
+use crate::ids::{CampaignId, ElementId};
+use crate::statistics::Outcome;
+use crate::time::Instant;
+
+/// What a decision asks the outside world to do. Each names its run and step, and bears a repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Send [`Event::TimerDue`] at the instant.
+    #[serde(rename = "t")]
+    Schedule {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The step.
+        #[serde(rename = "s")]
+        step: u32,
+        /// The instant.
+        #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
+        due: Instant,
+    },
+    /// The timer is no longer needed.
+    #[serde(rename = "x")]
+    Cancel {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The step.
+        #[serde(rename = "s")]
+        step: u32,
+        /// The instant for which it was set.
+        #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
+        due: Instant,
+    },
+    /// Send [`Event::RecheckDue`] at the instant.
+    #[serde(rename = "k")]
+    Recheck {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The instant.
+        #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
+        due: Instant,
+    },
+    /// Queue a message: [`Event::DeliveryDue`].
+    #[serde(rename = "m")]
+    Deliver {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The step.
+        #[serde(rename = "s")]
+        step: u32,
+        /// Which queue.
+        #[serde(rename = "p")]
+        purpose: Purpose,
+    },
+    /// Record a message that was settled without having been queued or sent.
+    #[serde(rename = "r")]
+    RecordMessage {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The step.
+        #[serde(rename = "s")]
+        step: u32,
+        /// The element.
+        #[serde(rename = "e")]
+        element: ElementId,
+        /// The key of the e-mail.
+        #[serde(rename = "m")]
+        email: String,
+        /// How it was settled.
+        #[serde(rename = "o")]
+        outcome: Outcome,
+        /// Why.
+        #[serde(rename = "y")]
+        reason: String,
+    },
+    /// Call a webhook.
+    #[serde(rename = "h")]
+    Call {
+        /// The run.
+        #[serde(rename = "n")]
+        run: u32,
+        /// The step.
+        #[serde(rename = "s")]
+        step: u32,
+        /// The version that the element belongs to.
+        #[serde(rename = "v")]
+        version: u32,
+        /// The element.
+        #[serde(rename = "e")]
+        element: ElementId,
+    },
+    /// Tell another campaign: [`Event::Commanded`].
+    #[serde(rename = "o")]
+    Command {
+        /// Which campaign.
+        #[serde(rename = "p")]
+        campaign: CampaignId,
+        /// What.
+        #[serde(rename = "w")]
+        order: Order,
+        /// The asking token's place in its chain.
+        #[serde(rename = "c")]
+        causality: Causality,
+    },
+    /// Tell the campaigns that read it: [`Event::StatusChanged`].
+    #[serde(rename = "u")]
+    StatusChanged {
+        /// The place of what changed it in its chain.
+        #[serde(rename = "c")]
+        causality: Causality,
+    },
+}

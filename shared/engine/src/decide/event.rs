@@ -1,0 +1,155 @@
+//! What can happen to an enrollment: one enum, with the identity that makes a repeat recognisable.
+//!
+//! The events are stored in queues and timers, so the names here are part of the stored format.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contact::{Author, Causality};
+use crate::history::Order;
+use crate::ids::CampaignId;
+use crate::statistics::Outcome;
+use crate::time::Instant;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The contact changed, or the campaign reached a milestone: nothing but what has not been
+    /// seen.
+    Changed,
+    /// A timer of a token came due.
+    TimerDue {
+        /// The token's run.
+        run: u32,
+        /// The token's step.
+        step: u32,
+        /// The instant for which the timer was set.
+        due: Instant,
+    },
+    /// A parked trigger is to be rechecked (R14).
+    RecheckDue {
+        /// The run in which it was parked.
+        run: u32,
+        /// The instant for which the recheck was set.
+        due: Instant,
+    },
+    /// A message is about to leave (R31).
+    DeliveryDue {
+        /// The token's run.
+        run: u32,
+        /// The token's step.
+        step: u32,
+    },
+    /// A message was settled (R31).
+    Settled {
+        /// The token's run.
+        run: u32,
+        /// The token's step.
+        step: u32,
+        /// How.
+        outcome: Outcome,
+        /// Why it was not sent.
+        reason: Option<String>,
+    },
+    /// Another campaign asks for something (R11, R16, R52).
+    Commanded {
+        /// Who asks.
+        from: Source,
+        /// What for.
+        order: Order,
+        /// The asking token's place in its chain.
+        causality: Causality,
+    },
+    /// The contact's status in another campaign changed (R6).
+    StatusChanged {
+        /// Where.
+        from: Source,
+        /// The place of what changed it in its chain.
+        causality: Causality,
+    },
+    /// A version was published that enrolls existing contacts (R6).
+    EnrollExisting {
+        /// The job that does it.
+        job: u64,
+    },
+    /// The mass action *Stop campaign* (R16).
+    MassStop {
+        /// The job's sequence number.
+        job: u64,
+        /// The job's name in the history.
+        name: String,
+        /// Whether the contact may enter again.
+        reset_contacts: bool,
+        /// Whether its contributions to the statistics are taken off.
+        reset_statistics: bool,
+    },
+    /// Somebody asks for something, for this contact alone: as R52, R16.
+    ByHand {
+        /// What for.
+        order: Order,
+        /// Who.
+        by: Author,
+        /// What identifies the call, if it is to be told from its repeats.
+        call: Option<u64>,
+    },
+    /// Somebody releases the held enrollment (R40).
+    Released {
+        /// Who.
+        by: Author,
+    },
+    /// The mass action that releases held enrollments (R40).
+    MassRelease {
+        /// The job's sequence number.
+        job: u64,
+        /// The job's name in the history.
+        name: String,
+    },
+}
+
+impl Event {
+    /// The instant before which it has no effect.
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::TimerDue { due, .. } | Self::RecheckDue { due, .. } => Some(*due),
+            Self::Changed
+            | Self::DeliveryDue { .. }
+            | Self::Settled { .. }
+            | Self::Commanded { .. }
+            | Self::StatusChanged { .. }
+            | Self::EnrollExisting { .. }
+            | Self::MassStop { .. }
+            | Self::ByHand { .. }
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => None,
+        }
+    }
+
+    /// The run and step that a timer belongs to, 0 for what belongs to none: what is due at the
+    /// same instant goes by contact, campaign, visit.
+    pub fn visit(&self) -> (u32, u32) {
+        match self {
+            Self::TimerDue { run, step, .. } => (*run, *step),
+            Self::RecheckDue { run, .. } => (*run, 0),
+            Self::Changed
+            | Self::DeliveryDue { .. }
+            | Self::Settled { .. }
+            | Self::Commanded { .. }
+            | Self::StatusChanged { .. }
+            | Self::EnrollExisting { .. }
+            | Self::MassStop { .. }
+            | Self::ByHand { .. }
+            | Self::Released { .. }
+            | Self::MassRelease { .. } => (0, 0),
+        }
+    }
+}
+
+/// A decision of another campaign, as the cause of an event. It identifies the event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Its enrollment's `rev` after the decision.
+    pub rev: u64,
+    /// Which of the decision's effects it is.
+    pub index: u32,
+}

@@ -1,0 +1,94 @@
+//! The occasion that a decision looks at: when something happened, why, and the contact as it was.
+//!
+//! One decision goes through several occasions in order: each change and milestone that was not
+//! seen yet, then the event itself. The four values belong together, and the fields are private to
+//! this file. So they are replaced as a whole ([`DecisionBuilder::look_at`]), except where one
+//! occasion is answered for several reasons ([`Occasion::because`]).
+
+use std::borrow::Cow;
+
+use super::builder::DecisionBuilder;
+use crate::contact::{Causality, Contact};
+use crate::history::Cause;
+use crate::time::Instant;
+
+/// What is looked at, and why.
+pub(super) struct Occasion<'a> {
+    now: Instant,
+    cause: Cause,
+    causality: Causality,
+    contact: Cow<'a, Contact>,
+}
+
+impl<'a> Occasion<'a> {
+    /// An occasion, complete.
+    pub(super) fn new(
+        now: Instant,
+        cause: Cause,
+        causality: Causality,
+        contact: Cow<'a, Contact>,
+    ) -> Self {
+        Self { now, cause, causality, contact }
+    }
+
+    /// When it happened: what is judged, counted and planned from it goes by this instant.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Why, as the history says it.
+    pub(super) fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// The place in its chain of causes of what happened (R42).
+    pub(super) fn causality(&self) -> Causality {
+        self.causality
+    }
+
+    /// The contact as the change left it, or the latest, with what the decision has written since.
+    pub(super) fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// For what the campaign writes to the contact: seen at once by the path that wrote it (R3).
+    pub(super) fn contact_mut(&mut self) -> &mut Contact {
+        self.contact.to_mut()
+    }
+
+    /// The same instant and the same contact, for another reason.
+    pub(super) fn because(&mut self, cause: Cause, causality: Causality) {
+        self.cause = cause;
+        self.causality = causality;
+    }
+}
+
+impl<'a> DecisionBuilder<'a> {
+    /// Looks at this occasion from here on.
+    pub(super) fn look_at(&mut self, occasion: Occasion<'a>) {
+        self.occasion = occasion;
+    }
+
+    /// Looks at what happens at the instant of deciding, which belongs to no chain of its own: what
+    /// follows goes on in the chain of what was looked at before it.
+    pub(super) fn keep_chain(&mut self, cause: Cause) {
+        self.look_at(self.happening_now(cause, self.occasion.causality()));
+    }
+
+    /// What happens at the instant of deciding, to the latest contact.
+    pub(super) fn happening_now(&self, cause: Cause, causality: Causality) -> Occasion<'a> {
+        Occasion::new(self.situation.now, cause, causality, self.latest.clone())
+    }
+
+    /// The contact as the change with this `rev` left it (R3). What followed from an earlier
+    /// change, and was written, comes as a change of its own: so it makes no difference whether
+    /// changes come one by one or together.
+    pub(super) fn contact_as_of(&self, rev: u64) -> Cow<'a, Contact> {
+        let contact = self.situation.contact;
+        if rev == contact.rev {
+            Cow::Borrowed(contact)
+        } else {
+            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
+        }
+    }
+}
