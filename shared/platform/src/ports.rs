@@ -118,6 +118,20 @@ pub struct Sweep {
     pub shown: bool,
 }
 
+/// A dead letter that is to be done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// The letter's id.
+    #[serde(rename = "l")]
+    pub letter: String,
+    /// The contact that it is about, if it names one.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    /// Whether it is in the queue that the letter's own message belongs into.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    pub there: bool,
+}
+
 /// What is put into a queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -130,6 +144,8 @@ pub enum Message {
     Sweep(Sweep),
     /// For [`Queue::Sweeps`] and [`Queue::Timers`]: the erasure of what was written meanwhile about a contact.
     Erase(ContactId),
+    /// For [`Queue::Sweeps`] first, then for the queue that the letter came from.
+    Redrive(Redrive),
 }
 
 impl Message {
@@ -140,6 +156,20 @@ impl Message {
             Self::Call(call) => Some(call.contact.to_string()),
             Self::Erase(contact) => Some(contact.to_string()),
             Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
+            Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// The queue that it belongs into. Mail that was queued before queues said what for goes with the first.
+    pub fn queue(&self) -> Queue {
+        match self {
+            Self::Wake(wake) if !wake.is_delivery() => Queue::Timers,
+            Self::Wake(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
+                Purpose::Transactional => Queue::Transactional,
+                Purpose::Marketing => Queue::Marketing,
+            },
+            Self::Call(_) => Queue::Calls,
+            Self::Sweep(_) | Self::Erase(_) | Self::Redrive(_) => Queue::Sweeps,
         }
     }
 }
@@ -184,6 +214,11 @@ impl Queue {
             (Self::Calls, Message::Call(_)) | (Self::Sweeps, Message::Sweep(_)) => true,
             // A timer brings the last sweep of an erasure.
             (Self::Timers | Self::Sweeps, Message::Erase(_)) => true,
+            // A letter may have come from any of them.
+            (
+                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
+                Message::Redrive(_),
+            ) => true,
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
                 Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::{Hidden, Hide, Queues};
-use dacapo_aws::functions::{http, stream};
+use dacapo_aws::functions::{READING, http, stream};
 use dacapo_aws::mailer::pace::Pace;
 use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::campaign::format::Purpose;
@@ -82,6 +82,7 @@ struct Held {
     waiting: Vec<Waiting>,
     schedules: BTreeMap<String, (Instant, Message)>,
     hidden: Vec<Hidden>,
+    ordered: Vec<Order>,
     sent: Vec<Mail>,
     called: Vec<String>,
     twice: bool,
@@ -155,6 +156,11 @@ impl Outside {
         self.inside().schedules.values().map(|(_, message)| message.clone()).collect()
     }
 
+    /// Every order that was ever given.
+    pub fn ordered(&self) -> Vec<Order> {
+        self.inside().ordered.clone()
+    }
+
     /// What was hidden since the last time.
     pub fn hidden(&self) -> Vec<Hidden> {
         std::mem::take(&mut self.inside().hidden)
@@ -169,6 +175,7 @@ impl Outbox for Outside {
             return Err(Unavailable("nothing is taken".to_owned()));
         }
         for order in orders {
+            held.ordered.push(order.clone());
             match order {
                 // A schedule is set a minute early; what is due soon goes straight to the queue.
                 Order::Schedule { name, at, message } => {
@@ -274,7 +281,8 @@ impl Cloud {
             caller: Arc::clone(&outside) as _,
         };
         let account = AccountId::new("main").expect("an id");
-        let platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
+        let mut platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
+        platform.reading = READING;
         let dice = Dice::new(match delivery {
             Delivery::Once => 0,
             Delivery::Twice(seed) => seed,

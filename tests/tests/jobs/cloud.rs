@@ -207,6 +207,7 @@ impl Cloud {
             Message::Call(call) => platform.call(call).await,
             Message::Sweep(sweep) => platform.sweep(sweep).await,
             Message::Erase(contact) => platform.sweep_erased(contact).await,
+            Message::Redrive(redrive) => panic!("nobody asks for a dead letter here: {redrive:?}"),
         };
         self.table.dies_after(None);
         let now = self.bench.platform.now();

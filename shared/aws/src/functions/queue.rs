@@ -278,7 +278,7 @@ impl<'a> Queues<'a> {
 fn due(message: &Message) -> Option<Instant> {
     match message {
         Message::Wake(wake) => wake.event.due(),
-        Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
+        Message::Call(_) | Message::Sweep(_) | Message::Erase(_) | Message::Redrive(_) => None,
     }
 }
 
@@ -288,8 +288,18 @@ fn purpose(message: &Message) -> Option<Purpose> {
         Message::Wake(wake) if wake.is_delivery() => {
             Some(wake.purpose.unwrap_or(Purpose::Transactional))
         }
-        Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Erase(_) => None,
+        Message::Wake(_)
+        | Message::Call(_)
+        | Message::Sweep(_)
+        | Message::Erase(_)
+        | Message::Redrive(_) => None,
     }
+}
+
+/// What a record of a queue says.
+pub(super) fn message_in(record: &Value) -> Result<Message, String> {
+    let body = record.get("body").and_then(Value::as_str).ok_or("it has no `body`")?;
+    serde_json::from_str(body).map_err(|error| error.to_string())
 }
 
 impl<'a> Received<'a> {
@@ -298,7 +308,6 @@ impl<'a> Received<'a> {
         let attribute =
             |name: &str| raw.get("attributes")?.get(name)?.as_str()?.parse::<i64>().ok();
         let attempt = attribute("ApproximateReceiveCount").and_then(|count| count.try_into().ok());
-        let message = serde_json::from_str(text("body")).map_err(|error| error.to_string());
         Self {
             id: text("messageId").to_owned(),
             receipt: text("receiptHandle").to_owned(),
@@ -306,7 +315,7 @@ impl<'a> Received<'a> {
             attempt: attempt.unwrap_or(1),
             sent: attribute("SentTimestamp").and_then(Instant::from_timestamp_millis),
             raw,
-            message,
+            message: message_in(raw),
         }
     }
 
