@@ -4,8 +4,10 @@
 
 mod bench;
 mod caller;
+mod dead_letters;
 mod demo;
 mod out;
+mod remote;
 mod serve;
 mod settings;
 mod validate;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Bench(bench) => bench::run(&bench),
         Command::Validate(validate) => validate::run(&validate),
+        Command::DeadLetters(letters) => dead_letters::run(&letters),
     };
     match done {
         Ok(code) => code,

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
     Validate(Validate),
+    /// What a server could not read or do: shows it, has it done again, deletes it.
+    DeadLetters(DeadLetters),
 }
 
 /// `dacapo serve`
@@ -106,6 +108,98 @@ pub(crate) struct Validate {
     pub(crate) format: Format,
 }
 
+/// `dacapo dead-letters`
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) what: OnLetters,
+}
+
+/// Which server is asked, and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Where the API is: that of `dacapo serve`, or ApiUrl of the stack.
+    #[arg(
+        long,
+        global = true,
+        env = "DACAPO_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_parser = server_url,
+        value_name = "URL"
+    )]
+    pub(crate) url: String,
+    /// An API key: `read` is enough to look, `write` is needed for the rest.
+    #[arg(long, global = true, env = "DACAPO_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OnLetters {
+    /// Lists them, oldest first: since when, what kind, about whom, why.
+    List(ListLetters),
+    /// Shows one, with what it says. That may be about a person.
+    Show(ShowLetter),
+    /// Has them done again, oldest first, and tells what came of each. Fails unless all were done.
+    Retry(RetryLetters),
+    /// Deletes them: what they say is never done then.
+    Delete(DeleteLetters),
+}
+
+/// `dacapo dead-letters list`
+#[derive(Debug, Args)]
+pub(crate) struct ListLetters {
+    /// How many at most.
+    #[arg(long, default_value = "1000", value_name = "N")]
+    pub(crate) limit: NonZeroUsize,
+}
+
+/// `dacapo dead-letters show`
+#[derive(Debug, Args)]
+pub(crate) struct ShowLetter {
+    /// Its id, as listed.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+/// `dacapo dead-letters retry`
+#[derive(Debug, Args)]
+pub(crate) struct RetryLetters {
+    #[command(flatten)]
+    pub(crate) which: WhichLetters,
+    /// How long to wait for what comes of each.
+    #[arg(long, default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) wait: Duration,
+}
+
+/// Those that are named, or all.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichLetters {
+    /// Their ids, as listed.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// All there are, a thousand at once.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `dacapo dead-letters delete`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteLetters {
+    /// Their ids, as listed.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 /// What `dacapo bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Measured {
@@ -137,20 +231,24 @@ fn clock(text: &str) -> Result<ClockKind, String> {
     Ok(ClockKind::Standing(at))
 }
 
-/// What links begin with: a scheme and a host, and no slash at the end.
+/// What links begin with.
 fn public_url(text: &str) -> Result<String, String> {
+    let wrong = "links in mail begin with it; write it such as https://mail.example";
+    url(text).ok_or_else(|| wrong.to_owned())
+}
+
+/// Where a server is.
+fn server_url(text: &str) -> Result<String, String> {
+    let wrong = "the paths of the API follow it; write it such as https://api.example";
+    url(text).ok_or_else(|| wrong.to_owned())
+}
+
+/// A scheme and a host, and no slash at the end.
+fn url(text: &str) -> Option<String> {
     let url = text.trim_end_matches('/');
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    match rest {
-        Some(rest)
-            if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ']) =>
-        {
-            Ok(url.to_owned())
-        }
-        Some(_) | None => {
-            Err("links in mail begin with it; write it such as https://mail.example".to_owned())
-        }
-    }
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let is_one = !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ']);
+    is_one.then(|| url.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod described;
 pub mod host;
 pub mod journey;
+pub mod letters;
 pub mod ports;
 pub mod template_grammar;
 pub mod unkind;

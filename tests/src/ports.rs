@@ -30,6 +30,11 @@ pub struct Bench {
 impl Bench {
     /// At noon of 1 December 2026.
     pub fn on(table: Arc<dyn Table>) -> Self {
+        Self::in_account("main", table)
+    }
+
+    /// The same in an account of this id: several may share a table.
+    pub fn in_account(account: &str, table: Arc<dyn Table>) -> Self {
         let clock = Arc::new(Standing::at_noon());
         let outbox = Arc::new(Remembered::default());
         let ports = Ports {
@@ -40,7 +45,7 @@ impl Bench {
             mailer: Arc::new(Captured),
             caller: Arc::new(Nobody),
         };
-        let account = AccountId::new("main").expect("an id");
+        let account = AccountId::new(account).expect("an id");
         let platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
         Self { platform, clock, outbox }
     }

@@ -27,12 +27,17 @@ pub(crate) struct Serve {
 impl Serve {
     /// Starts one, and waits until it says that it is ready.
     pub(crate) fn start(directory: Option<&Path>, arguments: &[&str]) -> Self {
+        Self::logging(directory, arguments, Stdio::inherit())
+    }
+
+    /// The same, with its log somewhere.
+    pub(crate) fn logging(directory: Option<&Path>, arguments: &[&str], log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
         command.args(["serve", "--port", "0", "--api-key", KEY]).args(arguments);
         if let Some(directory) = directory {
             command.arg("--data-dir").arg(directory);
         }
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value =

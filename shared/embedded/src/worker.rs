@@ -12,6 +12,7 @@ mod outward;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,13 +20,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
+use dacapo_platform::aside::{Found, Kind};
 use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{fed, shard};
+use dacapo_platform::keys::{fed, sha256, shard};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::redriving::written;
 use dacapo_platform::seldom::Seldom;
-use dacapo_platform::table::TableError;
+use dacapo_platform::table::{Body, Item, TableError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -265,9 +268,8 @@ impl Work {
                 for image in images {
                     match Box::pin(work.platform.contact_changed(&image)).await {
                         Err(error) if error.answer() == Answer::Page => {
-                            tracing::error!(%error, "a change that nobody can read was put aside");
-                            let why = error.to_string();
-                            work.put_aside(image.new.map(|item| item.body), &why).await?;
+                            let ContactImage { old, new } = &image;
+                            work.put_change_aside(Kind::Change, (old, new), &error).await?;
                         }
                         other => other?,
                     }
@@ -296,9 +298,8 @@ impl Work {
         for image in enrollments {
             match self.platform.enrollments_committed(std::slice::from_ref(&image)).await {
                 Err(error) if error.answer() == Answer::Page => {
-                    tracing::error!(%error, "a decision that nobody can perform was put aside");
-                    let why = error.to_string();
-                    self.put_aside(image.new.map(|item| item.body), &why).await?;
+                    let EnrollmentImage { old, new, .. } = &image;
+                    self.put_change_aside(Kind::Decision, (old, new), &error).await?;
                 }
                 other => other?,
             }
@@ -418,26 +419,24 @@ impl Work {
         Ok(goes_on)
     }
 
-    async fn handle_body(&self, body: &dacapo_platform::table::Body) -> Result<Done, Error> {
+    async fn handle_body(&self, body: &Body) -> Result<Done, Error> {
         match body.read::<Message>() {
-            Ok(message) => self.handle(&message).await,
+            Ok(message) => self.handle(&message, body).await,
             Err(error) => {
-                tracing::error!(%error, "a message that nobody can read was put aside");
-                self.put_aside(Some(body.clone()), &error.to_string()).await?;
+                self.put_aside(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
         }
     }
 
-    async fn handle(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
         match Box::pin(self.platform.handle(message)).await {
             Err(error) if error.answer() == Answer::Page => {
-                tracing::error!(%error, "a message that nobody can handle was put aside");
-                let body = dacapo_platform::table::Body::of(message).ok();
-                self.put_aside(body, &error.to_string()).await?;
+                self.put_aside(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
-            Ok(Done::Yes) if matches!(message, Message::Erase(_)) => {
+            // A dead letter may have been an erasure, and is itself about somebody.
+            Ok(Done::Yes) if matches!(message, Message::Erase(_) | Message::Redrive(_)) => {
                 if self.erasure.happened(self.store.last_change()?) {
                     self.store.want_rebuild().await?;
                     self.erasure.noted(true);
@@ -448,15 +447,24 @@ impl Work {
         }
     }
 
-    /// Keeps what nobody can do anything with, for a person to look at; where an erasure finds it.
-    async fn put_aside(
+    /// A change of the feed, with which nobody can do anything, is kept for a person to look at.
+    async fn put_change_aside(
         &self,
-        body: Option<dacapo_platform::table::Body>,
-        why: &str,
+        kind: Kind,
+        (old, new): (&Option<Item>, &Option<Item>),
+        why: &Error,
     ) -> Result<(), Error> {
-        let Some(body) = body else { return Ok(()) };
-        let name = format!("{CONSUMER}/{}", dacapo_platform::keys::sha256(body.as_str()));
-        self.platform.put_aside(&name, CONSUMER, why, body.as_str()).await
+        let Some(either) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
+        let raw = written(&either.key, old.as_ref(), new.as_ref());
+        self.put_aside(kind, &raw, why).await
+    }
+
+    /// The same of whatever it is. A repeat has the same name.
+    async fn put_aside(&self, kind: Kind, raw: &str, why: &impl Display) -> Result<(), Error> {
+        let (hash, why) = (sha256(raw), why.to_string());
+        let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
+        let found = Found { name: &name, kind, by: CONSUMER, why: &why, raw };
+        self.platform.put_aside(found).await
     }
 
     /// What was erased is taken out of the files when the feed has told of it: as soon as there is nothing more to do, or

@@ -1,40 +1,269 @@
-//! What nobody can read is put aside: as it came, for a person to look at and to give in again.
+//! Dead letters: what nobody can read or do is put aside, as it came, until somebody has it done again (`redriving`) or
+//! deletes it.
+//!
+//! A letter is bounded: it goes [`KEPT`] after it was first put aside, with its contact (`erasure`), and it is not even kept
+//! when it is about a contact that has been erased. What it says is as it came; why it could not be done names no value
+//! of it, and no address.
 
+use chrono::TimeDelta;
+use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
+use crate::keys::sha256;
+use crate::mentions::Mentions;
 use crate::metrics::Metric;
-use crate::platform::{Platform, item};
-use crate::table::{Condition, Write};
+use crate::platform::{Platform, TRIES, item, read};
+use crate::seldom::without_addresses;
+use crate::table::{Condition, Consistency, Cursor, Item, Key, Page, Query, TableError, Write};
+use crate::words::without_values;
 
-/// Something that was put aside.
+/// For how long a letter is kept.
+pub const KEPT: TimeDelta = TimeDelta::days(90);
+
+/// The longest id of a letter, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// The longest reason of a letter, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// How many of the contacts that a letter names are looked at.
+const MOST_CONTACTS: usize = 16;
+
+/// What kind of work was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A change of a contact, from the feed.
+    Change,
+    /// A decision whose effects are to be performed, from the feed.
+    Decision,
+    /// A message from a queue: a timer, mail, a webhook, work on many contacts.
+    Message,
+    /// What the mail service told.
+    Report,
+}
+
+/// Something that is to be put aside.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Its name: the same for a repeat.
+    pub name: &'a str,
+    /// What kind of work it is.
+    pub kind: Kind,
+    /// Who could not do it.
+    pub by: &'a str,
+    /// Why.
+    pub why: &'a str,
+    /// It, as it came.
+    pub raw: &'a str,
+}
+
+/// A letter as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aside {
-    /// Who could not read it.
+    /// What kind of work it is.
+    pub kind: Kind,
+    /// Who could not do it.
     pub by: String,
-    /// Why.
+    /// Why, the last time.
     pub why: String,
     /// It, as it came.
     pub raw: String,
-    /// When.
+    /// The contact that it is about, if it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    /// When it was put aside first.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
+    /// How often it was done again in vain.
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
+    pub tries: u32,
+    /// Since when it is to be done again; nothing if nobody has asked for it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub asked: Option<Instant>,
+}
+
+/// A letter with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub aside: Aside,
+    /// Its revision.
+    pub(crate) rev: u64,
+    /// The condition under which it is as it was read.
+    pub(crate) unchanged: Condition,
+}
+
+impl Letter {
+    fn of(stored: &Item) -> Result<Self, Error> {
+        let (id, rev) = (stored.key.sk.clone(), stored.rev.unwrap_or(0));
+        Ok(Self { id, aside: read(stored)?, rev, unchanged: unchanged(stored) })
+    }
+
+    /// When it goes by itself.
+    pub fn expires(&self) -> Instant {
+        self.aside.at + KEPT
+    }
+}
+
+/// The condition under which a letter is as it was read; one of an earlier version has no revision.
+fn unchanged(stored: &Item) -> Condition {
+    stored.rev.map_or(Condition::Present, Condition::Rev)
+}
+
+/// The id of a letter, which can stand in a path as it is.
+pub fn id_of(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { ':' };
+    if name.len() <= LONGEST_ID {
+        return name.chars().map(plain).collect();
+    }
+    let by = name.split('/').next().unwrap_or_default();
+    format!("{}:{}", by.chars().take(LONGEST_ID / 4).map(plain).collect::<String>(), sha256(name))
+}
+
+/// A reason as a letter says it: without values and addresses, and bounded.
+pub(crate) fn reason(why: &str) -> String {
+    without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
 
 impl Platform {
-    /// Puts something aside under a name; the same name again replaces it.
+    /// Puts something aside under its name; the same name again replaces what it says. What names a contact that has been
+    /// erased is not kept: nobody may be brought back by it, and nothing else could come of it.
     ///
     /// # Errors
     ///
     /// What the table answers; also that it is too large to be kept.
-    pub async fn put_aside(&self, name: &str, by: &str, why: &str, raw: &str) -> Result<(), Error> {
-        let aside =
-            Aside { by: by.to_owned(), why: why.to_owned(), raw: raw.to_owned(), at: self.now() };
-        let kept = item(self.keys.put_aside(name), &aside)?;
-        self.write(vec![Write::put(kept, Condition::Always)]).await?;
-        tracing::error!(name, by, why, "put aside");
-        Metric::PutAside.tell(1);
-        Ok(())
+    pub async fn put_aside(&self, found: Found<'_>) -> Result<(), Error> {
+        let Found { name, kind, by, why, raw } = found;
+        let why = reason(why);
+        let (key, mentions) = (self.keys.put_aside(name), Mentions::of(raw));
+        let letter = key.sk.as_str();
+        if self.names_the_erased(&mentions).await? {
+            tracing::warn!(letter, by, why, "not put aside: it is about an erased contact");
+            return Ok(());
+        }
+        for _ in 0..TRIES {
+            let before = self.get(&key).await?;
+            // One that has expired, or cannot be read any more itself, is replaced as if there were none.
+            let earlier = before.as_ref().and_then(|stored| read::<Aside>(stored).ok());
+            let earlier = earlier.filter(|earlier| self.now() < earlier.at + KEPT);
+            let aside = Aside {
+                kind,
+                by: by.to_owned(),
+                why: why.clone(),
+                raw: raw.to_owned(),
+                contact: mentions.contact().cloned(),
+                at: earlier.as_ref().map_or_else(|| self.now(), |earlier| earlier.at),
+                tries: earlier
+                    .map_or(0, |earlier| earlier.tries + u32::from(earlier.asked.is_some())),
+                asked: None,
+            };
+            let condition = before.as_ref().map_or(Condition::Absent, unchanged);
+            let rev = before.and_then(|stored| stored.rev).unwrap_or(0) + 1;
+            match self.write(vec![self.letter_write(&key, &aside, rev, condition)?]).await {
+                Ok(()) => {
+                    tracing::error!(letter, by, why, "put aside");
+                    Metric::PutAside.tell(1);
+                    return Ok(());
+                }
+                Err(TableError::Conflict { .. } | TableError::Contended) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    async fn names_the_erased(&self, mentions: &Mentions) -> Result<bool, Error> {
+        let tombstones: Vec<Key> =
+            mentions.contacts().take(MOST_CONTACTS).map(|id| self.keys.tombstone(id)).collect();
+        if tombstones.is_empty() {
+            return Ok(false);
+        }
+        let found = self.ports.table.get_many(&tombstones, Consistency::Strong).await?;
+        Ok(found.iter().any(Option::is_some))
+    }
+
+    pub(crate) fn letter_write(
+        &self,
+        key: &Key,
+        aside: &Aside,
+        rev: u64,
+        condition: Condition,
+    ) -> Result<Write, Error> {
+        let listed = self.keys.put_aside_listed(aside.at, &key.sk);
+        let kept = item(key.clone(), aside)?.rev(rev).index(listed).expires(aside.at + KEPT);
+        Ok(Write::put(kept, condition))
+    }
+
+    /// A page of letters, oldest first. The list follows what is written.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers; [`TableError::Invalid`] for a cursor of another list.
+    pub async fn letters(
+        &self,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Letter>, Error> {
+        let partition = self.keys.all_put_aside();
+        let query = Query::of(&partition).limit(limit).after(cursor);
+        let page = self.ports.table.query_index(query).await?;
+        let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let items = stored.iter().flatten().map(Letter::of).collect::<Result<Vec<_>, _>>()?;
+        let items = items.into_iter().filter(|letter| self.is_kept(letter)).collect();
+        Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// A letter.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn letter(&self, id: &str) -> Result<Option<Letter>, Error> {
+        let stored = self.get(&self.keys.put_aside(id)).await?;
+        let letter = stored.map(|stored| Letter::of(&stored)).transpose()?;
+        Ok(letter.filter(|letter| self.is_kept(letter)))
+    }
+
+    /// What has expired may stay readable for days.
+    fn is_kept(&self, letter: &Letter) -> bool {
+        self.now() < letter.expires()
+    }
+
+    /// Deletes a letter. Says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn delete_letter(&self, id: &str) -> Result<bool, Error> {
+        let key = self.keys.put_aside(id);
+        let is_there = self.get(&key).await?.is_some();
+        self.write(vec![Write::delete(key, Condition::Always)]).await?;
+        Ok(is_there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_can_stand_in_a_path_and_is_its_own() {
+        assert_eq!(id_of("tag-change/4959"), "tag-change:4959");
+        assert_eq!(id_of("feedback/a b/ü"), "feedback:a:b::");
+        let long = id_of(&format!("feedback/{}", "x".repeat(2000)));
+        assert!(long.starts_with("feedback:") && long.len() <= LONGEST_ID, "{long}");
+        for id in ["timer:059f36b4-87a3", long.as_str()] {
+            assert_eq!(id_of(id), id);
+        }
     }
 }

@@ -474,7 +474,7 @@ pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollme
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)

@@ -1,13 +1,17 @@
 //! Erasing a person: everything about them goes, and what a late worker writes goes after it.
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that nobody can be enrolled
-//! again. Then the contact's items are deleted: at once, when what was on its way has been worked off, and once more
-//! after the feeds have forgotten. Answers that are kept for repeated calls hold nothing about the person.
+//! again. Then the contact's items are deleted, and the dead letters that name it or its address: at once, when what was on
+//! its way has been worked off, and once more after the feeds have forgotten. Until then the tombstone knows the address by
+//! a keyed hash, for a late report of the mail service names nothing else. Answers that are kept for repeated calls hold
+//! nothing about the person.
 //!
 //! One thing is remembered: that the address has said no (`refusals`).
 
 use chrono::TimeDelta;
+use dacapo_engine::address::folded;
 use dacapo_engine::contact::Contact;
+use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
@@ -17,20 +21,28 @@ use crate::enrollments::StoredEnrollment;
 use crate::error::Error;
 use crate::handlers::Done;
 use crate::keys::{self, Keys, SHARDS};
+use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
 use crate::platform::{Platform, TRIES, item, read};
 use crate::ports::{Message, Order, Queue};
 use crate::refusals::Refusal;
 use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::unsubscribe::derived;
 
 /// After how long the last sweep follows: both feeds forget after 24 hours.
 const LAST_SWEEP: TimeDelta = TimeDelta::hours(25);
+
+/// How long after the erasure a sweep is the last one. A timer may come a minute early.
+const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 
 /// What is left of an erased contact.
 #[derive(Debug, Serialize, Deserialize)]
 struct Tombstone {
     #[serde(with = "chrono::serde::ts_milliseconds")]
     at: Instant,
+    /// The address, keyed and hashed: until the last sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
 impl Platform {
@@ -50,7 +62,15 @@ impl Platform {
             };
             // Before anything is deleted: a crash must not lose it. It does nothing to a contact that is there.
             self.order_last_sweep(id).await?;
-            let tombstone = item(self.keys.tombstone(id), &Tombstone { at: self.now() })?;
+            let catalog = self.catalog().await?;
+            // Of an account that is erased as a whole nothing is remembered.
+            let remembers = catalog.catalog.erased_by.is_none();
+            let address = match contact.address().filter(|_| remembers) {
+                Some(address) => Some(sealed(&self.secret().await?, address)),
+                None => None,
+            };
+            let tombstone = Tombstone { at: self.now(), address };
+            let tombstone = item(self.keys.tombstone(id), &tombstone)?;
             let mut writes = vec![
                 Write::delete(self.keys.contact(id), Condition::Rev(contact.rev)),
                 Write::put(tombstone, Condition::Always),
@@ -59,10 +79,7 @@ impl Platform {
                 writes.push(Write::delete(self.keys.address(address), Condition::Always));
                 let earlier = self.keys.addresses_before(address).into_iter();
                 writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-                // Of an account that is erased as a whole nothing is remembered.
-                if let Some(refusal) = Refusal::of(&contact)
-                    && self.catalog().await?.catalog.erased_by.is_none()
-                {
+                if let Some(refusal) = Refusal::of(&contact).filter(|_| remembers) {
                     writes.push(self.remember(address, refusal).await?);
                 }
             }
@@ -72,7 +89,6 @@ impl Platform {
                 Err(error) => return Err(error.into()),
             }
             self.forget_tags(&contact).await?;
-            self.forget_aside(id, contact.address()).await?;
             self.sweep_erased(id).await?;
             let message = Message::Erase(id.clone());
             let order = Order::Send { queue: Queue::Sweeps, at: self.now(), message };
@@ -89,12 +105,15 @@ impl Platform {
     ///
     /// What the table answers.
     pub async fn sweep_erased(&self, id: &ContactId) -> Result<Done, Error> {
-        if self.get(&self.keys.tombstone(id)).await?.is_none() {
-            return Ok(Done::Yes);
-        }
-        self.forget_aside(id, None).await?;
-        let partition = self.keys.contact_partition(id);
         let tombstone = self.keys.tombstone(id);
+        let Some(stored) = self.get(&tombstone).await? else { return Ok(Done::Yes) };
+        let Tombstone { at, address } = read(&stored)?;
+        self.forget_aside(id, address.as_deref()).await?;
+        if address.is_some() && self.now() - at >= FORGOTTEN {
+            let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
+            self.write(vec![Write::put(nameless, Condition::Present)]).await?;
+        }
+        let partition = self.keys.contact_partition(id);
         let mut cursor = None;
         loop {
             let page = self.ports.table.query(Query::of(&partition).after(cursor).strong()).await?;
@@ -123,12 +142,20 @@ impl Platform {
         Ok(())
     }
 
-    /// What nobody could read is about somebody too.
+    /// Dead letters are about somebody too: those that name the contact, or an address with this keyed hash.
     async fn forget_aside(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
         let partition = self.keys.all_put_aside();
+        let secret = match address {
+            Some(_) => self.catalog_of_late().await?.catalog.secret.clone(),
+            None => String::new(),
+        };
+        let holds = |text: &str, address: &str| {
+            let may = text.contains('@') || text.contains("u0040");
+            may && Mentions::of(text).addresses().any(|one| sealed(&secret, one) == address)
+        };
         let is_about = |stored: &Item| {
             let text = stored.body.as_str();
-            text.contains(id.as_str()) || address.is_some_and(|address| text.contains(address))
+            text.contains(id.as_str()) || address.is_some_and(|address| holds(text, address))
         };
         let mut cursor = None;
         loop {
@@ -190,4 +217,9 @@ impl Platform {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// An address as a tombstone knows it.
+fn sealed(secret: &str, address: &str) -> String {
+    hexadecimal(&derived(secret, &["erased", &folded(address)]))
 }

@@ -19,11 +19,11 @@
 //! | mass action | `A#a#J#job` | `JOB`, `LANE#lane`, `PAGE#pass#lane#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
-//! | what nobody could read | `A#a#ASIDE` | its name |
+//! | dead letter | `A#a#ASIDE` | its id |
 //! | API key | `K#sha256` | `KEY` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
-//! they do. The index lists contacts and mass actions of an account, and members of a campaign.
+//! they do. The index lists contacts, mass actions and dead letters of an account, and members of a campaign.
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};
@@ -344,14 +344,19 @@ impl Keys {
         )
     }
 
-    /// What nobody could read, by the name that it came under.
+    /// A dead letter, by the name that it came under or by its id.
     pub fn put_aside(&self, name: &str) -> Key {
-        Key::new(self.all_put_aside(), name)
+        Key::new(self.all_put_aside(), crate::aside::id_of(name))
     }
 
-    /// The partition of everything that nobody could read.
+    /// The partition of all dead letters; in the index, the list of them.
     pub fn all_put_aside(&self) -> String {
         format!("A#{}#ASIDE", self.account)
+    }
+
+    /// Where a dead letter stands in the index: the oldest first.
+    pub fn put_aside_listed(&self, at: Instant, id: &str) -> Key {
+        Key::new(self.all_put_aside(), format!("{:015}#{id}", at.timestamp_millis()))
     }
 
     /// The account's API keys, in the index.
@@ -389,7 +394,7 @@ pub fn kind(key: &Key) -> &'static str {
         _ if key.pk.ends_with("#TAGS") => "tag",
         _ if key.pk.contains("#T#") => "tag member",
         _ if key.pk.ends_with("#OUT") => "captured mail",
-        _ if key.pk.ends_with("#ASIDE") => "put aside",
+        _ if key.pk.ends_with("#ASIDE") => "dead letter",
         _ => "other",
     }
 }

@@ -43,6 +43,12 @@ impl LastId {
     }
 }
 
+/// Whether a word has the form of an id that was made here.
+pub(crate) fn is_made(word: &str) -> bool {
+    let made = word.len() == 1 + (OF_TIME + OF_CHANCE) as usize;
+    made && word.strip_prefix('c').is_some_and(|rest| rest.bytes().all(|b| LETTERS.contains(&b)))
+}
+
 /// The last so many letters of a number, in their order.
 fn letters(number: u64, count: u32) -> String {
     let digit = |place: u32| usize::try_from(number >> (5 * place) & 31).unwrap_or(0);
@@ -70,6 +76,8 @@ mod tests {
         assert!(ids.is_sorted(), "{ids:?}");
         assert_eq!(ids[0], "c1m8r9w900chj68s3");
         assert_eq!(ids.iter().map(String::len).max(), Some(17));
+        assert!(ids.iter().all(|id| is_made(id)));
+        assert!(!is_made("c1m8r9w900chj68s") && !is_made("c1m8r9w900chj68sU"));
     }
 
     #[test]

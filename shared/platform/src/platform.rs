@@ -13,6 +13,7 @@ use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
 use crate::ports::{AtOnce, BusyWork, Caller, Chance, Clock, Mailer, Outbox};
+use crate::redriving::Reading;
 use crate::seldom::Seldom;
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
@@ -68,6 +69,8 @@ pub struct Platform {
     pub alone: bool,
     /// Where work goes that others should not wait for.
     pub busy_work: Arc<dyn BusyWork>,
+    /// How dead letters are read.
+    pub reading: Reading,
     pub(crate) catalog: Arc<CatalogCache>,
     pub(crate) known_tags: Arc<KnownTags>,
     pub(crate) last_id: Arc<LastId>,
@@ -90,6 +93,7 @@ impl Platform {
             defaults,
             alone,
             busy_work: Arc::new(AtOnce),
+            reading: Reading::default(),
             catalog,
             known_tags,
             last_id,

@@ -118,6 +118,20 @@ pub struct Sweep {
     pub shown: bool,
 }
 
+/// A dead letter that is to be done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// The letter's id.
+    #[serde(rename = "l")]
+    pub letter: String,
+    /// The contact that it is about, if it names one.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    /// Whether it is in the queue that the letter's own message belongs into.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    pub there: bool,
+}
+
 /// What is put into a queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,6 +146,8 @@ pub enum Message {
     Erase(ContactId),
     /// For [`Queue::Sweeps`]: a timer that is still to be set.
     Timer(PendingTimer),
+    /// For [`Queue::Sweeps`] first, then for the queue that the letter came from.
+    Redrive(Redrive),
 }
 
 /// A timer that whoever sets timers did not take for the moment.
@@ -157,6 +173,7 @@ impl Message {
             Self::Erase(contact) => Some(contact.to_string()),
             Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
             Self::Timer(timer) => timer.message.lane(),
+            Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
         }
     }
 
@@ -168,6 +185,20 @@ impl Message {
             Self::Erase(contact) => (Some(contact), None),
             Self::Sweep(_) => (None, None),
             Self::Timer(timer) => timer.message.about(),
+            Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
+        }
+    }
+
+    /// The queue that it belongs into. Mail that was queued before queues said what for goes with the first.
+    pub fn queue(&self) -> Queue {
+        match self {
+            Self::Wake(wake) if !wake.is_delivery() => Queue::Timers,
+            Self::Wake(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
+                Purpose::Transactional => Queue::Transactional,
+                Purpose::Marketing => Queue::Marketing,
+            },
+            Self::Call(_) => Queue::Calls,
+            Self::Sweep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Sweeps,
         }
     }
 }
@@ -213,6 +244,11 @@ impl Queue {
             // A timer brings the last sweep of an erasure.
             (Self::Timers | Self::Sweeps, Message::Erase(_)) => true,
             (Self::Sweeps, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
+            // A letter may have come from any of them.
+            (
+                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
+                Message::Redrive(_),
+            ) => true,
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
                 Message::Wake(_)

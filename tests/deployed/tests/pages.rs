@@ -39,7 +39,7 @@ fn what_the_pages_say_is_typed_and_works() {
         operations("## Alarms", "### DeadAlarm"),
         LEFT.to_owned(),
         HOW_MUCH.to_owned(),
-        operations("## Dead letters", "## What the functions put aside"),
+        operations("## Dead letters", "## After a restore"),
         HOW_MUCH.to_owned(),
     ];
     let said = run(&cloud, Stack::told().architecture(), &commands.concat());

@@ -6,6 +6,7 @@ pub mod edge;
 pub mod events;
 pub mod local;
 pub mod measure;
+pub mod outside;
 pub mod rie;
 pub mod samples;
 pub mod ses;

@@ -8,8 +8,8 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Call, Message, PendingTimer, Queue, Sweep, Wake};
-use dacapo_platform::table::{Body, Condition, Item, Query, Write};
+use dacapo_platform::ports::{Call, Message, PendingTimer, Queue, Redrive, Sweep, Wake};
+use dacapo_platform::table::{Body, Condition, Consistency, Item, Query, Write};
 use serde_json::json;
 
 /// One of each.
@@ -36,6 +36,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         Message::Sweep(Sweep { job: 1, lane: 0, turn: 0, shown: false }),
         Message::Erase(contact),
         Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
+        Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, there: false }),
     ]
 }
 
@@ -89,6 +90,10 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     let left = cloud.platform.ports.table.query(Query::of(&partition).strong()).await.unwrap();
     let left: Vec<&str> = left.items.iter().map(|item| item.key.sk.as_str()).collect();
     assert_eq!(left, ["ERASED"], "nothing but the tombstone");
+    let key = cloud.platform.keys.tombstone(&contact);
+    let tombstone = cloud.platform.ports.table.get(&key, Consistency::Strong).await.unwrap();
+    let tombstone = tombstone.unwrap().body;
+    assert!(!tombstone.as_str().contains("address"), "a timer comes a minute early: {tombstone:?}");
     let aside = cloud.platform.keys.put_aside("x").pk;
     let aside = cloud.platform.ports.table.query(Query::of(&aside).strong()).await.unwrap();
     assert!(aside.items.is_empty(), "{:?}", aside.items);

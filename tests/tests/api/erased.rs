@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dacapo_embedded::SqliteStore;
+use dacapo_platform::aside::{Found, Kind};
 use dacapo_platform::keys::{is_fed, sha256};
 use serde_json::json;
 
@@ -90,8 +91,9 @@ async fn erased_is_erased_in_every_file() {
     api.idle().await;
     let aside =
         json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
-    let platform = &api.embedded.platform;
-    platform.put_aside("test", "test", "nobody can read it", &aside).await.expect("it is kept");
+    let why = "nobody can read it";
+    let letter = Found { name: "test", kind: Kind::Report, by: "test", why, raw: &aside };
+    api.embedded.platform.put_aside(letter).await.expect("it is kept");
     assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 
     assert_eq!(api.delete(&path).await.status, 204);

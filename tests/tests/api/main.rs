@@ -9,6 +9,7 @@ mod charsets;
 mod contacts;
 mod contradictions;
 mod csv;
+mod dead_letters;
 mod erased;
 mod fields;
 mod framework;

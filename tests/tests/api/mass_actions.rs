@@ -1,6 +1,7 @@
 //! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
 
 use chrono::TimeDelta;
+use dacapo_platform::aside::{Found, Kind};
 use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 
@@ -304,7 +305,9 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
     let (writes, admin) = (api.key("tool", "write").await, api.key("boss", "admin").await);
     api.idle().await;
     let platform = &api.embedded.platform;
-    platform.put_aside("stream/7", "effects", "no key", "p7@example.com").await.unwrap();
+    let (kind, raw) = (Kind::Decision, "p7@example.com");
+    let found = Found { name: "stream/7", kind, by: "effects", why: "no key", raw };
+    platform.put_aside(found).await.unwrap();
     let path = "/v1/mass-actions/erase-account";
     assert_eq!(api.with_key(&writes, "POST", path).await.status, 403);
     let told = api.post(path, &json!({})).await.problem(422)["detail"].to_string();

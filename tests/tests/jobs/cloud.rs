@@ -209,6 +209,7 @@ impl Cloud {
             Message::Sweep(sweep) => platform.sweep(sweep).await,
             Message::Erase(contact) => platform.sweep_erased(contact).await,
             Message::Timer(_) => platform.handle_many(&message).await,
+            Message::Redrive(redrive) => panic!("nobody asks for a dead letter here: {redrive:?}"),
         };
         self.table.dies_after(None);
         let now = self.bench.platform.now();

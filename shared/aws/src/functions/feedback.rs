@@ -49,6 +49,13 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
     }
 }
 
+/// All that an event tells, for a letter that is read anew.
+pub(super) fn reports_in(event: &Value) -> Result<Vec<Report>, String> {
+    let notices = told(event).into_iter().map(|(_, notice)| notice);
+    let notices = notices.collect::<Result<Vec<_>, _>>()?;
+    Ok(notices.iter().flat_map(reports).collect())
+}
+
 /// The notices of an event, each with an id.
 fn told(event: &Value) -> Vec<(String, Result<Value, String>)> {
     let text = |value: &Value, path: &str| {

@@ -9,8 +9,9 @@
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
 //! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What nobody can read, what
-//! panics, and what a service refuses for good is put aside in the table as it came: it keeps nobody waiting, and is not lost. Whatever kills the process is
-//! left to the mapping's destination for failures.
+//! panics, and what a service refuses for good is put aside in the table as it came, a dead letter: it keeps nobody waiting,
+//! and is not lost. Asked to, whoever put it aside does it again; for `tag-change`, `effects` and `feedback`, which no queue
+//! leads to, `stop-campaign` does. Whatever kills the process is left to the mapping's destination for failures.
 
 pub mod absent;
 pub mod feedback;
@@ -24,8 +25,10 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
+use dacapo_platform::aside::{Found, Kind};
 use dacapo_platform::error::{Answer, Error};
 use dacapo_platform::platform::Platform;
+use dacapo_platform::redriving::Reading;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -65,13 +68,31 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
 
 /// Puts a piece of work aside. `false` if that is not possible: then it has to come again.
 async fn put_aside(platform: &Platform, name: &str, by: &str, why: &str, raw: &Value) -> bool {
-    match platform.put_aside(name, by, why, &raw.to_string()).await {
+    let kind = match by {
+        "tag-change" => Kind::Change,
+        "effects" => Kind::Decision,
+        "feedback" => Kind::Report,
+        _ => Kind::Message,
+    };
+    match platform.put_aside(Found { name, kind, by, why, raw: &raw.to_string() }).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(name, by, why, %error, "cannot be read, and not be put aside");
+            tracing::error!(name, by, %error, "cannot be done, and not be put aside");
             false
         }
     }
+}
+
+/// How dead letters are read: each is a record or an event, as it came.
+pub const READING: Reading = Reading {
+    change: |raw| stream::contact_in(&json_of(raw)?),
+    decision: |raw| stream::decision_in(&json_of(raw)?),
+    message: |raw| queue::message_in(&json_of(raw)?),
+    reports: |raw| feedback::reports_in(&json_of(raw)?),
+};
+
+fn json_of(raw: &str) -> Result<Value, String> {
+    serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 
 /// The answer of a function that works through a batch.

@@ -349,7 +349,11 @@ pub fn pause(attempt: u32) -> TimeDelta {
 fn due(message: &Message) -> Option<Instant> {
     match message {
         Message::Wake(wake) => wake.event.due(),
-        Message::Call(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => None,
+        Message::Call(_)
+        | Message::Sweep(_)
+        | Message::Erase(_)
+        | Message::Timer(_)
+        | Message::Redrive(_) => None,
     }
 }
 
@@ -358,9 +362,11 @@ fn longest(message: &Message) -> TimeDelta {
     match message {
         Message::Wake(wake) if wake.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
-        Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
-            TimeDelta::zero()
-        }
+        Message::Wake(_)
+        | Message::Sweep(_)
+        | Message::Erase(_)
+        | Message::Timer(_)
+        | Message::Redrive(_) => TimeDelta::zero(),
     }
 }
 
@@ -378,8 +384,15 @@ fn purpose(message: &Message) -> Option<Purpose> {
         | Message::Call(_)
         | Message::Sweep(_)
         | Message::Erase(_)
-        | Message::Timer(_) => None,
+        | Message::Timer(_)
+        | Message::Redrive(_) => None,
     }
+}
+
+/// What a record of a queue says.
+pub(super) fn message_in(record: &Value) -> Result<Message, String> {
+    let body = record.get("body").and_then(Value::as_str).ok_or("it has no `body`")?;
+    serde_json::from_str(body).map_err(|error| error.to_string())
 }
 
 impl<'a> Received<'a> {
@@ -388,7 +401,6 @@ impl<'a> Received<'a> {
         let attribute =
             |name: &str| raw.get("attributes")?.get(name)?.as_str()?.parse::<i64>().ok();
         let attempt = attribute("ApproximateReceiveCount").and_then(|count| count.try_into().ok());
-        let message = serde_json::from_str(text("body")).map_err(|error| error.to_string());
         Self {
             id: text("messageId").to_owned(),
             receipt: text("receiptHandle").to_owned(),
@@ -396,7 +408,7 @@ impl<'a> Received<'a> {
             attempt: attempt.unwrap_or(1),
             sent: attribute("SentTimestamp").and_then(Instant::from_timestamp_millis),
             raw,
-            message,
+            message: message_in(raw),
         }
     }
 

@@ -102,6 +102,7 @@ impl<'a> Parts<'a> {
         let ports = Ports { table, clock, chance: Arc::new(SystemChance), outbox, mailer, caller };
         let mut platform = Platform::new(account, ports, self.public_url);
         platform.defaults = self.defaults;
+        platform.reading = super::READING;
         Started { function, platform, admin, queues, clients, dynamodb, services }
     }
 }

@@ -222,3 +222,14 @@ fn image(change: &Change) -> Option<EnrollmentImage> {
     let Change { key, old, new } = change.clone();
     Some(EnrollmentImage { key, old, new })
 }
+
+/// The change of a contact that a record tells of, for a letter that is read anew.
+pub(super) fn contact_in(record: &Value) -> Result<ContactImage, String> {
+    let Change { old, new, .. } = Record::of(record).change?;
+    Ok(ContactImage { old, new })
+}
+
+/// The same of a decision.
+pub(super) fn decision_in(record: &Value) -> Result<EnrollmentImage, String> {
+    image(&Record::of(record).change?).ok_or_else(|| "it is not about an enrollment".to_owned())
+}

@@ -46,13 +46,14 @@ const PROBLEMS: [(StatusCode, &str, &str); 13] = [
 ];
 
 /// What a path names behind these words: what it is, and one that a reader recognizes.
-const NAMED: [(&str, &str, &str); 7] = [
+const NAMED: [(&str, &str, &str); 8] = [
     ("contacts", "The contact's id, or `email:ann@example.com`", "email:ann@example.com"),
     ("campaigns", "The campaign's id", "appointment-loop"),
     ("enrollments", "The campaign's id", "appointment-loop"),
     ("fields", "The field's key", "appointment"),
     ("keys", "The key's id", "9f86d081884c7d65"),
     ("mass-actions", "The mass action's id", "job-1"),
+    ("dead-letters", "The dead letter's id", "timer:059f36b4-87a3-44ab-83d2-661975830a7d"),
     ("u", "The signed token of a mail", "dG9rZW4"),
 ];
 

@@ -18,6 +18,7 @@ mod csv_export;
 mod csv_guard;
 mod csv_import;
 mod csv_rows;
+mod dead_letters;
 mod describing;
 mod extract;
 mod fields;
@@ -120,6 +121,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = fields::routes(on);
     let on = tags::routes(on);
     let on = keys::routes(on);
+    let on = dead_letters::routes(on);
     unsubscribe::routes(on)
 }
 

@@ -14,10 +14,13 @@ mod recording;
 mod trace;
 mod woken;
 
+use std::future::Future;
+
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::Platform;
-use crate::ports::Message;
+use crate::ports::{Message, Queue, Redrive};
+use crate::redriving::Work;
 
 pub use contact_changed::ContactImage;
 pub(crate) use contact_changed::{KnownTags, StoredTag};
@@ -52,11 +55,16 @@ impl Platform {
     /// What is worth another try, and what nobody can do.
     pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) => self.woken(wake).await,
-            Message::Call(call) => self.call(call).await,
-            Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
-                self.handle_many(message).await
+            Message::Redrive(redrive) => {
+                // What waits for others is not done here, unless it came from where that is done.
+                let here = |queue| matches!(queue, Queue::Timers | Queue::Sweeps);
+                self.redriven(redrive, here, async |message| self.any(&message).await).await
             }
+            Message::Wake(_)
+            | Message::Call(_)
+            | Message::Sweep(_)
+            | Message::Erase(_)
+            | Message::Timer(_) => self.any(message).await,
         }
     }
 
@@ -67,11 +75,14 @@ impl Platform {
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_timer(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
-            Message::Erase(contact) => self.sweep_erased(contact).await,
-            Message::Wake(_) | Message::Call(_) | Message::Sweep(_) | Message::Timer(_) => {
-                Err(Error::Misdirected)
+            Message::Redrive(redrive) => {
+                self.message_redriven(redrive, async |message| self.timer(&message).await).await
             }
+            Message::Wake(_)
+            | Message::Call(_)
+            | Message::Sweep(_)
+            | Message::Erase(_)
+            | Message::Timer(_) => self.timer(message).await,
         }
     }
 
@@ -82,11 +93,14 @@ impl Platform {
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_delivery(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) if wake.is_delivery() => self.woken(wake).await,
-            Message::Call(call) => self.call(call).await,
-            Message::Wake(_) | Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) => {
-                Err(Error::Misdirected)
+            Message::Redrive(redrive) => {
+                self.message_redriven(redrive, async |message| self.delivery(&message).await).await
             }
+            Message::Wake(_)
+            | Message::Call(_)
+            | Message::Sweep(_)
+            | Message::Erase(_)
+            | Message::Timer(_) => self.delivery(message).await,
         }
     }
 
@@ -97,10 +111,114 @@ impl Platform {
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_many(&self, message: &Message) -> Result<Done, Error> {
         match message {
+            Message::Redrive(redrive) => {
+                let here = |queue| matches!(queue, Queue::Sweeps);
+                self.redriven(redrive, here, async |message| self.many(&message).await).await
+            }
+            Message::Wake(_)
+            | Message::Call(_)
+            | Message::Sweep(_)
+            | Message::Erase(_)
+            | Message::Timer(_) => self.many(message).await,
+        }
+    }
+
+    async fn any(&self, message: &Message) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) => self.woken(wake).await,
+            Message::Call(call) => self.call(call).await,
+            Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
+                self.many(message).await
+            }
+        }
+    }
+
+    async fn timer(&self, message: &Message) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
+            Message::Erase(contact) => self.sweep_erased(contact).await,
+            Message::Wake(_)
+            | Message::Call(_)
+            | Message::Sweep(_)
+            | Message::Timer(_)
+            | Message::Redrive(_) => Err(Error::Misdirected),
+        }
+    }
+
+    async fn delivery(&self, message: &Message) -> Result<Done, Error> {
+        match message {
+            Message::Wake(wake) if wake.is_delivery() => self.woken(wake).await,
+            Message::Call(call) => self.call(call).await,
+            Message::Wake(_)
+            | Message::Sweep(_)
+            | Message::Erase(_)
+            | Message::Timer(_)
+            | Message::Redrive(_) => Err(Error::Misdirected),
+        }
+    }
+
+    async fn many(&self, message: &Message) -> Result<Done, Error> {
+        match message {
             Message::Sweep(sweep) => self.sweep(sweep).await,
             Message::Erase(contact) => self.sweep_erased(contact).await,
             Message::Timer(timer) => self.set_pending(timer).await,
-            Message::Wake(_) | Message::Call(_) => Err(Error::Misdirected),
+            Message::Wake(_) | Message::Call(_) | Message::Redrive(_) => Err(Error::Misdirected),
+        }
+    }
+
+    /// A dead letter is done again, whatever it says; a message only by whoever works `here`.
+    async fn redriven<F>(
+        &self,
+        redrive: &Redrive,
+        here: impl Fn(Queue) -> bool,
+        work: impl FnOnce(Message) -> F,
+    ) -> Result<Done, Error>
+    where
+        F: Future<Output = Result<Done, Error>>,
+    {
+        let Some(letter) = self.letter_to_do(redrive).await? else { return Ok(Done::Yes) };
+        match self.work_of(&letter.aside) {
+            Err(why) => self.not_done_either(letter, &why).await,
+            Ok(Work::Change(image)) => {
+                let work = async { self.contact_changed(&image).await.map(|()| Done::Yes) };
+                self.do_again(letter, work).await
+            }
+            Ok(Work::Decision(image)) => {
+                let images = [image];
+                let work = async { self.enrollments_committed(&images).await.map(|()| Done::Yes) };
+                self.do_again(letter, work).await
+            }
+            Ok(Work::Reports(reports)) => {
+                let work = async {
+                    for report in &reports {
+                        self.heard(report).await?;
+                    }
+                    Ok(Done::Yes)
+                };
+                self.do_again(letter, work).await
+            }
+            Ok(Work::Message(message)) => {
+                if self.led_on(redrive, &message, here).await? {
+                    return Ok(Done::Yes);
+                }
+                self.do_again(letter, work(message)).await
+            }
+        }
+    }
+
+    /// A dead letter that is a message is done again, by whoever works its queue off.
+    async fn message_redriven<F>(
+        &self,
+        redrive: &Redrive,
+        work: impl FnOnce(Message) -> F,
+    ) -> Result<Done, Error>
+    where
+        F: Future<Output = Result<Done, Error>>,
+    {
+        let Some(letter) = self.letter_to_do(redrive).await? else { return Ok(Done::Yes) };
+        match self.message_of(&letter.aside) {
+            Err(why) => self.not_done_either(letter, &why).await,
+            Ok(message) => self.do_again(letter, work(message)).await,
         }
     }
 }

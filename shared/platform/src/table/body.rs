@@ -9,6 +9,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::words::without_values;
+
 /// The attributes of an item that are the table's own; no member at the top of a body is named so.
 pub const RESERVED: [&str; 6] = ["PK", "SK", "rev", "GSI1PK", "GSI1SK", "ttl"];
 
@@ -33,7 +35,7 @@ pub enum Unwritable {
     Json(String),
 }
 
-/// A body that doesn't say what its reader expects.
+/// A body that doesn't say what its reader expects. The reason quotes none of its values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a stored body can't be read: {0}")]
 pub struct Unreadable(pub String);
@@ -60,7 +62,8 @@ impl Body {
 
     /// What it says, as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
-        serde_json::from_str(&self.0).map_err(|error| Unreadable(error.to_string()))
+        serde_json::from_str(&self.0)
+            .map_err(|error| Unreadable(without_values(&error.to_string())))
     }
 
     /// The text.
@@ -134,6 +137,13 @@ mod tests {
             Body::of(&serde_json::json!({ "a": 1, "rev": 1 })),
             Err(Unwritable::Reserved("rev"))
         );
+    }
+
+    #[test]
+    fn why_a_body_cannot_be_read_quotes_nothing_of_it() {
+        let body = Body::stored(r#"{"rev":"ann@example.com"}"#);
+        let error = body.read::<BTreeMap<String, u64>>().unwrap_err().to_string();
+        assert!(error.contains("string") && !error.contains("ann"), "{error}");
     }
 
     #[test]

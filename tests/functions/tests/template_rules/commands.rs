@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::reading::{Template, page};
 
 /// What is noted and not called.
-const NOTED: [&str; 9] = ["aws", "sam", "curl", "make", "git", "rustup", "jq", "sqlite3", "sleep"];
+const NOTED: [&str; 9] = ["aws", "sam", "curl", "make", "git", "rustup", "jq", "dacapo", "sleep"];
 
 /// What the pages have the reader fill in, as their sentences say.
 const FILLED_IN: [(&str, &str); 4] = [

@@ -8,6 +8,7 @@ mod alarms;
 mod commands;
 mod costs;
 mod names;
+mod privacy;
 mod privileges;
 mod reading;
 mod references;

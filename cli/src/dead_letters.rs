@@ -1,0 +1,344 @@
+//! `dacapo dead-letters`: what a server could not read or do, looked at, done again in order, deleted.
+//!
+//! Doing again goes through the letters from the oldest on, one at a time, and waits for what comes of each. Of a contact of
+//! whom one was not done, those that follow are left: they came after it.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::out;
+use crate::remote::{Failure, Remote, part};
+use crate::settings::{
+    DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
+};
+
+/// Where the API has them.
+const PATH: &str = "/v1/dead-letters";
+
+/// How many letters are on a page.
+const A_PAGE: usize = 200;
+
+/// How many letters are done again at once; the next run goes on.
+const AT_ONCE: usize = 1_000;
+
+/// How long after asking is looked first, and how long is waited between two looks at most.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Does what is asked.
+pub(crate) fn run(command: &DeadLetters) -> Result<ExitCode, Box<dyn Error>> {
+    let remote = Remote::of(&command.server)?;
+    let letters = Letters { remote, as_json: command.json };
+    match &command.what {
+        OnLetters::List(list) => letters.list(list),
+        OnLetters::Show(show) => letters.show(show),
+        OnLetters::Retry(retry) => letters.retry(retry),
+        OnLetters::Delete(delete) => letters.delete(delete),
+    }
+}
+
+struct Letters {
+    remote: Remote,
+    as_json: bool,
+}
+
+/// What came of a letter that was asked for.
+enum Outcome {
+    /// It is gone.
+    Done,
+    /// It cannot be done this time either.
+    Failed(String),
+    /// Nothing has come of it in time.
+    Waits(String),
+    /// It was not asked for, since an earlier one of its contact was not done.
+    Left(String),
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+            Self::Waits(_) => "waits",
+            Self::Left(_) => "left",
+        }
+    }
+
+    fn why(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Failed(why) | Self::Waits(why) | Self::Left(why) => Some(why),
+        }
+    }
+}
+
+impl Letters {
+    fn list(&self, command: &ListLetters) -> Result<ExitCode, Box<dyn Error>> {
+        let (letters, more) = self.all(command.limit.get())?;
+        if self.as_json {
+            out::line(json!({ "items": letters }))?;
+        } else if letters.is_empty() {
+            out::line("no dead letters")?;
+        } else {
+            out::line(table(&letters))?;
+        }
+        if more {
+            out::complain(format_args!("there are more than {}; say --limit", letters.len()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Letters, oldest first, at most so many; and whether there are more.
+    fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), Failure> {
+        let (mut letters, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let more = (limit - letters.len()).min(A_PAGE);
+            let page = self.remote.get(&format!("{PATH}?limit={more}{cursor}"))?;
+            letters.extend(page["items"].as_array().cloned().unwrap_or_default());
+            let Some(next) = page["next_cursor"].as_str() else { return Ok((letters, false)) };
+            if letters.len() >= limit {
+                return Ok((letters, true));
+            }
+            cursor = format!("&cursor={}", part(next));
+        }
+    }
+
+    fn show(&self, command: &ShowLetter) -> Result<ExitCode, Box<dyn Error>> {
+        let letter = match self.remote.get(&format!("{PATH}/{}", part(&command.id))) {
+            Err(Failure::NoSuch(_)) => return Err(no_such(&command.id).into()),
+            other => other?,
+        };
+        if self.as_json {
+            out::line(&letter)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let about =
+            ["id", "kind", "by", "why", "at", "contact_id", "tries", "asked_at", "expires_at"];
+        for name in about {
+            out::line(format_args!("{name:<11} {}", said(&letter[name])))?;
+        }
+        out::line(format_args!("\n{}", readable(&said(&letter["raw"]))))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn retry(&self, command: &RetryLetters) -> Result<ExitCode, Box<dyn Error>> {
+        let mut unknown = 0;
+        let (mut letters, more) = if command.which.all {
+            self.all(AT_ONCE)?
+        } else {
+            let mut letters = Vec::new();
+            for id in command.which.ids.iter().collect::<BTreeSet<_>>() {
+                match self.remote.get(&format!("{PATH}/{}", part(id))) {
+                    Ok(letter) => letters.push(letter),
+                    Err(Failure::NoSuch(_)) => {
+                        unknown += 1;
+                        out::complain(no_such(id));
+                    }
+                    Err(other) => return Err(other.into()),
+                }
+            }
+            (letters, false)
+        };
+        let order = |letter: &Value| (said(&letter["at"]), said(&letter["id"]));
+        letters.sort_by_key(order);
+        let outcomes = self.in_order(&letters, command.wait)?;
+        let count = |word| outcomes.iter().filter(|outcome| outcome.word() == word).count();
+        let counts = ["done", "failed", "waits", "left"].map(|word| (word, count(word)));
+        if self.as_json {
+            let told = letters.iter().zip(&outcomes);
+            let told = told.map(|(letter, outcome)| {
+                json!({ "id": letter["id"], "outcome": outcome.word(), "why": outcome.why() })
+            });
+            out::line(json!({ "items": told.collect::<Vec<_>>() }))?;
+        } else if letters.is_empty() && unknown == 0 {
+            out::line("no dead letters")?;
+        } else {
+            let counts = counts.iter().filter(|(word, count)| *count > 0 || *word == "done");
+            let counts: Vec<_> = counts.map(|(word, count)| format!("{count} {word}")).collect();
+            out::line(counts.join(", "))?;
+        }
+        if more {
+            out::complain(format_args!("there are more than {AT_ONCE}; the next run goes on"));
+        }
+        let all_done = unknown == 0 && count("done") == letters.len();
+        Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Has letters done again, one after the other, and tells of each what came of it.
+    fn in_order(&self, letters: &[Value], wait: Duration) -> Result<Vec<Outcome>, Box<dyn Error>> {
+        let width = letters.iter().map(|letter| said(&letter["id"]).len()).max().unwrap_or(0);
+        let mut not_done = BTreeSet::new();
+        let mut outcomes = Vec::new();
+        for letter in letters {
+            let (id, contact) = (said(&letter["id"]), letter["contact_id"].as_str());
+            let outcome = match contact.filter(|contact| not_done.contains(*contact)) {
+                Some(contact) => {
+                    Outcome::Left(format!("an earlier one of contact {contact} was not done"))
+                }
+                None => self.done_again(&id, wait)?,
+            };
+            if outcome.why().is_some() {
+                not_done.extend(contact);
+            }
+            if !self.as_json {
+                let why = outcome.why().map_or_else(String::new, |why| format!(": {why}"));
+                out::line(format_args!("{id:<width$}  {}{why}", outcome.word()))?;
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Asks for a letter, and looks what comes of it for so long.
+    fn done_again(&self, id: &str, wait: Duration) -> Result<Outcome, Failure> {
+        let path = format!("{PATH}/{}", part(id));
+        match self.remote.call("POST", &format!("{path}/redrive")) {
+            Ok(_) => {}
+            // Somebody else had it done.
+            Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+            Err(other) => return Err(other),
+        }
+        let (mut waited, mut pause) = (Duration::ZERO, FIRST_LOOK);
+        loop {
+            std::thread::sleep(pause);
+            waited += pause;
+            match self.remote.get(&path) {
+                Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+                Err(other) => return Err(other),
+                Ok(letter) if letter["asked_at"].is_null() => {
+                    return Ok(Outcome::Failed(said(&letter["why"])));
+                }
+                Ok(_) if waited >= wait => {
+                    let seconds = wait.as_secs();
+                    let why =
+                        format!("not over after {seconds} seconds; `show` says what came of it");
+                    return Ok(Outcome::Waits(why));
+                }
+                Ok(_) => pause = (pause * 2).min(BETWEEN_LOOKS),
+            }
+        }
+    }
+
+    fn delete(&self, command: &DeleteLetters) -> Result<ExitCode, Box<dyn Error>> {
+        let (mut deleted, mut missed) = (Vec::new(), false);
+        for id in &command.ids {
+            let path = format!("{PATH}/{}", part(id));
+            let gone = match self.remote.get(&path) {
+                Ok(letter) if !command.yes && !agreed(&letter)? => {
+                    missed = true;
+                    continue;
+                }
+                Ok(_) => self.remote.call("DELETE", &path).map(|_| ()),
+                Err(failure) => Err(failure),
+            };
+            match gone {
+                Ok(()) => {
+                    if !self.as_json {
+                        out::line(format_args!("{id} deleted"))?;
+                    }
+                    deleted.push(id);
+                }
+                Err(Failure::NoSuch(_)) => {
+                    missed = true;
+                    out::complain(no_such(id));
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        if self.as_json {
+            out::line(json!({ "deleted": deleted }))?;
+        }
+        Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn no_such(id: &str) -> String {
+    format!(
+        "there is no dead letter {id:?}: it was done or deleted, or has never been; `dacapo dead-letters list` shows those there \
+         are"
+    )
+}
+
+/// Asks whether a letter is to be deleted. Nobody is there to be asked if standard input is no terminal.
+fn agreed(letter: &Value) -> Result<bool, Box<dyn Error>> {
+    if !std::io::stdin().is_terminal() {
+        let why = "nobody is there to say yes; say --yes to delete what is never done then";
+        return Err(why.into());
+    }
+    let (id, kind) = (said(&letter["id"]), said(&letter["kind"]));
+    let about = match letter["contact_id"].as_str() {
+        Some(contact) => format!(" about contact {contact}"),
+        None => String::new(),
+    };
+    write!(
+        std::io::stderr(),
+        "delete {id}, a {kind}{about}? What it says is never done then [y/N] "
+    )?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// A member as people read it.
+fn said(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Letters in columns.
+fn table(letters: &[Value]) -> String {
+    let titles = ["ID", "SINCE", "KIND", "TRIES", "CONTACT", "WHY"].map(str::to_owned);
+    let row = |letter: &Value| {
+        ["id", "at", "kind", "tries", "contact_id", "why"].map(|name| said(&letter[name]))
+    };
+    let rows: Vec<[String; 6]> = std::iter::once(titles).chain(letters.iter().map(row)).collect();
+    let width = |nth: usize| rows.iter().map(|row| row[nth].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  "));
+        format!("{}{}", cells.collect::<String>(), row[5])
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What a letter says, in lines: JSON that stands in texts is opened, too. What is no JSON is shown as it is.
+fn readable(raw: &str) -> String {
+    match serde_json::from_str(raw) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => format!("{:#}", opened(value)),
+        Ok(_) | Err(_) => raw.to_owned(),
+    }
+}
+
+fn opened(value: Value) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(inside @ (Value::Object(_) | Value::Array(_))) => opened(inside),
+            Ok(_) | Err(_) => Value::String(text),
+        },
+        Value::Array(list) => list.into_iter().map(opened).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, opened(member))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_text_is_shown_as_what_it_is() {
+        let raw = json!({ "body": json!({ "wake": { "c": "c1" } }).to_string() }).to_string();
+        assert_eq!(readable(&raw), format!("{:#}", json!({ "body": { "wake": { "c": "c1" } } })));
+        assert_eq!(readable("no JSON"), "no JSON");
+    }
+}

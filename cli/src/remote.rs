@@ -1,0 +1,173 @@
+//! A Dacapo at a URL, asked over HTTP with an API key. Whatever goes wrong is told with what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::settings::Server;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a call is made that is answered *not now*, or *too many*.
+const CALLS: u32 = 4;
+
+/// How long is waited in between at most, whatever the server says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The server, and who asks.
+pub(crate) struct Remote {
+    url: String,
+    key: String,
+    agent: ureq::Agent,
+}
+
+/// Why there is no answer that one can go on with.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There is no such thing; what the server says of it.
+    NoSuch(String),
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuch(words) | Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Remote {
+    /// The server that is meant.
+    ///
+    /// # Errors
+    ///
+    /// If no key was given.
+    pub(crate) fn of(server: &Server) -> Result<Self, Failure> {
+        let url = server.url.clone();
+        let key = server.api_key.as_deref().unwrap_or_default().trim().to_owned();
+        if key.is_empty() {
+            let why = "there is no API key; give one that may `write` with --api-key, or in DACAPO_API_KEY";
+            return Err(Failure::Other(why.to_owned()));
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .user_agent(concat!("dacapo/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self { url, key, agent: config.into() })
+    }
+
+    /// What a path shows.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.call("GET", path)
+    }
+
+    /// A call that succeeds; its answer, `null` if there is none. What the server puts off for a moment is tried again.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, Failure> {
+        let mut calls = 1;
+        loop {
+            let (status, after, text) = self.once(method, path)?;
+            if matches!(status, 429 | 503) && calls < CALLS {
+                std::thread::sleep(Duration::from_secs(after).min(LONGEST_PAUSE));
+                calls += 1;
+                continue;
+            }
+            return self.read(method, path, status, &text);
+        }
+    }
+
+    /// One call: the status, after how many seconds to try again, and the text.
+    fn once(&self, method: &str, path: &str) -> Result<(u16, u64, String), Failure> {
+        let place = format!("{}{path}", self.url);
+        let wrong = |error: &dyn fmt::Display| {
+            Failure::Other(format!(
+                "{place} is no URL: {error}; say it such as --url https://api.example"
+            ))
+        };
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(&place)
+            .header("Authorization", format!("Bearer {}", self.key))
+            .header("Content-Type", "application/json")
+            .body(if method == "POST" { "{}" } else { "" })
+            .map_err(|error| wrong(&error))?;
+        let silent = |error: &dyn fmt::Display| {
+            Failure::Other(format!(
+                "{} does not answer: {error}; is it there (`dacapo serve`), and is it the right --url?",
+                self.url
+            ))
+        };
+        let mut response = self.agent.run(request).map_err(|error| silent(&error))?;
+        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let after = after.and_then(|seconds| seconds.parse().ok()).unwrap_or(1);
+        let status = response.status().as_u16();
+        let text = response.body_mut().read_to_string().map_err(|error| silent(&error))?;
+        Ok((status, after, text))
+    }
+
+    fn read(&self, method: &str, path: &str, status: u16, text: &str) -> Result<Value, Failure> {
+        let url = &self.url;
+        let body: Option<Value> = serde_json::from_str(text).ok();
+        if (200..300).contains(&status) {
+            return match body {
+                Some(body) => Ok(body),
+                None if text.is_empty() => Ok(Value::Null),
+                None => Err(self.is_another(status)),
+            };
+        }
+        // A problem of ours names its kind; what stands in between, or something else, does not.
+        let kind = body.as_ref().and_then(|body| body["type"].as_str()).unwrap_or_default();
+        let Some(kind) = kind.strip_prefix("urn:dacapo:problem:") else {
+            return Err(self.is_another(status));
+        };
+        let detail = body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or_default();
+        Err(match kind {
+            "not_found" if detail.starts_with("there is nothing at") => Failure::Other(format!(
+                "{url} knows no dead letters; it is an older Dacapo than this command ({})",
+                env!("CARGO_PKG_VERSION")
+            )),
+            "not_found" => Failure::NoSuch(detail.to_owned()),
+            "unauthorized" | "forbidden" => Failure::Other(format!(
+                "{url} refuses the API key: {detail}; give another with --api-key, or in DACAPO_API_KEY"
+            )),
+            _ => Failure::Other(format!("{method} {path} at {url}: {status}: {detail}")),
+        })
+    }
+
+    fn is_another(&self, status: u16) -> Failure {
+        Failure::Other(format!(
+            "{} answers {status}, and not as a Dacapo does; is it the right --url?",
+            self.url
+        ))
+    }
+}
+
+/// A text as a part of a path.
+pub(crate) fn part(text: &str) -> String {
+    let mut part = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
+            part.push(char::from(byte));
+        } else {
+            part.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_typed_is_one_part_of_a_path() {
+        assert_eq!(part("timer:059f-36b4"), "timer:059f-36b4");
+        assert_eq!(part("a/b c?d=ü"), "a%2Fb%20c%3Fd%3D%C3%BC");
+    }
+}

@@ -1,0 +1,241 @@
+//! A dead letter is done again: somebody asks for it, and whoever does such work reads the letter anew and does it.
+//!
+//! Asking marks the letter and puts [`Message::Redrive`] into [`Queue::Sweeps`]; from there a letter that came from another
+//! queue is led to that one, so that nobody needs a port for it that it did not need before. The letter stays until it is
+//! done, and goes then. If it cannot be done this time either, it says why, and waits to be asked for again. A repeat finds
+//! a letter that is gone, or that nobody has asked for, and does nothing.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::FutureExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::aside::{Aside, Kind, Letter, reason};
+use crate::enrollments::words_of;
+use crate::error::{Answer, Error};
+use crate::handlers::{ContactImage, Done, EnrollmentImage, Report};
+use crate::platform::{Platform, TRIES};
+use crate::ports::{Message, Order, Queue, Redrive};
+
+use crate::table::{Body, Item, Key, TableError, Write};
+
+/// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// [`Kind::Change`]
+    pub change: fn(&str) -> Result<ContactImage, String>,
+    /// [`Kind::Decision`]
+    pub decision: fn(&str) -> Result<EnrollmentImage, String>,
+    /// [`Kind::Message`]
+    pub message: fn(&str) -> Result<Message, String>,
+    /// [`Kind::Report`]
+    pub reports: fn(&str) -> Result<Vec<Report>, String>,
+}
+
+impl Default for Reading {
+    /// As it is written here: [`written`], and messages as they are stored.
+    fn default() -> Self {
+        Self {
+            change: |raw| {
+                let (_, old, new) = read_change(raw)?;
+                Ok(ContactImage { old, new })
+            },
+            decision: |raw| {
+                let (key, old, new) = read_change(raw)?;
+                Ok(EnrollmentImage { key, old, new })
+            },
+            message: |raw| serde_json::from_str(raw).map_err(|error| error.to_string()),
+            reports: |_| Err("nobody reports here".to_owned()),
+        }
+    }
+}
+
+/// A change of the feed as a letter keeps it.
+#[derive(Serialize, Deserialize)]
+struct WrittenChange {
+    pk: String,
+    sk: String,
+    old: Option<WrittenItem>,
+    new: Option<WrittenItem>,
+}
+
+/// What a decision rests on of an item: where it stands in the index, and when it expires, is not among it.
+#[derive(Serialize, Deserialize)]
+struct WrittenItem {
+    rev: Option<u64>,
+    /// The text of the body.
+    body: String,
+}
+
+/// A change of the feed as text.
+pub fn written(key: &Key, old: Option<&Item>, new: Option<&Item>) -> String {
+    let item = |item: &Item| WrittenItem { rev: item.rev, body: item.body.as_str().to_owned() };
+    let (pk, sk) = (key.pk.clone(), key.sk.clone());
+    let change = WrittenChange { pk, sk, old: old.map(item), new: new.map(item) };
+    serde_json::to_string(&change).unwrap_or_else(|_| unreachable!("texts and numbers are JSON"))
+}
+
+fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
+    let change: WrittenChange = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let WrittenChange { pk, sk, old, new } = change;
+    let key = Key::new(pk, sk);
+    let item = |written: WrittenItem| Item {
+        rev: written.rev,
+        ..Item::new(key.clone(), Body::stored(written.body))
+    };
+    let (old, new) = (old.map(item), new.map(item));
+    Ok((key, old, new))
+}
+
+impl Platform {
+    /// Asks for a letter to be done again; answers it as it is then. `None` if there is no such letter. A letter that is
+    /// asked for twice is done once.
+    ///
+    /// # Errors
+    ///
+    /// What the table and the outbox answer; asking again goes on where it stopped.
+    pub async fn redrive(&self, id: &str) -> Result<Option<Letter>, Error> {
+        for _ in 0..TRIES {
+            let Some(letter) = self.letter(id).await? else { return Ok(None) };
+            let aside = Aside { asked: Some(self.now()), ..letter.aside.clone() };
+            match self.rewrite_letter(&letter, &aside).await {
+                Ok(()) => {}
+                Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => continue,
+                Err(error) => return Err(error),
+            }
+            let contact = aside.contact.clone();
+            let redrive = Redrive { letter: letter.id.clone(), contact, there: false };
+            self.order(vec![self.redrive_order(Queue::Sweeps, redrive)]).await?;
+            return Ok(Some(Letter { aside, ..letter }));
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    async fn rewrite_letter(&self, letter: &Letter, aside: &Aside) -> Result<(), Error> {
+        let key = self.keys.put_aside(&letter.id);
+        let write = self.letter_write(&key, aside, letter.rev + 1, letter.unchanged)?;
+        Ok(self.write(vec![write]).await?)
+    }
+
+    fn redrive_order(&self, queue: Queue, redrive: Redrive) -> Order {
+        Order::Send { queue, at: self.now(), message: Message::Redrive(redrive) }
+    }
+
+    /// The letter that is to be done; `None` if there is nothing to do any more.
+    pub(crate) async fn letter_to_do(&self, redrive: &Redrive) -> Result<Option<Letter>, Error> {
+        let letter = self.letter(&redrive.letter).await?;
+        Ok(letter.filter(|letter| letter.aside.asked.is_some()))
+    }
+
+    /// Leads a letter to the queue that its message belongs into. Says whether it was led on; not so if it is there.
+    pub(crate) async fn led_on(
+        &self,
+        redrive: &Redrive,
+        message: &Message,
+        takes: impl Fn(Queue) -> bool,
+    ) -> Result<bool, Error> {
+        let queue = message.queue();
+        if redrive.there || takes(queue) {
+            return Ok(false);
+        }
+        let redrive = Redrive { there: true, ..redrive.clone() };
+        self.order(vec![self.redrive_order(queue, redrive)]).await?;
+        Ok(true)
+    }
+
+    /// Does what a letter says, and sees to the letter.
+    pub(crate) async fn do_again(
+        &self,
+        letter: Letter,
+        work: impl Future<Output = Result<Done, Error>>,
+    ) -> Result<Done, Error> {
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(Ok(Done::Yes)) => {
+                let key = self.keys.put_aside(&letter.id);
+                match self.write(vec![Write::delete(key, letter.unchanged)]).await {
+                    // It was put aside anew meanwhile, or is gone.
+                    Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Ok(Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_)))) => Ok(later),
+            Ok(Err(error)) => match error.answer() {
+                Answer::Retry => Err(error),
+                Answer::Page => self.not_done_either(letter, &error.to_string()).await,
+            },
+            Err(panic) => self.not_done_either(letter, &panicked(panic.as_ref())).await,
+        }
+    }
+
+    /// It cannot be done this time either: the letter says why.
+    pub(crate) async fn not_done_either(&self, letter: Letter, why: &str) -> Result<Done, Error> {
+        let why = reason(why);
+        let (id, by) = (letter.id.as_str(), letter.aside.by.as_str());
+        tracing::error!(letter = id, by, why, "a dead letter could not be done this time either");
+        let tries = letter.aside.tries + 1;
+        let aside = Aside { why, tries, asked: None, ..letter.aside.clone() };
+        match self.rewrite_letter(&letter, &aside).await {
+            // It was put aside anew, or deleted.
+            Ok(()) | Err(Error::Table(TableError::Conflict { .. })) => Ok(Done::Yes),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    format!("it panicked: {}", words_of(panic))
+}
+
+/// What a letter says, by kind.
+pub(crate) enum Work {
+    Change(ContactImage),
+    Decision(EnrollmentImage),
+    Message(Message),
+    Reports(Vec<Report>),
+}
+
+impl Platform {
+    /// Reads a letter, whatever it is; or answers why that cannot be done.
+    pub(crate) fn work_of(&self, aside: &Aside) -> Result<Work, String> {
+        let (reading, raw) = (self.reading, aside.raw.as_str());
+        match aside.kind {
+            Kind::Change => caught(reading.change, raw).map(Work::Change),
+            Kind::Decision => caught(reading.decision, raw).map(Work::Decision),
+            Kind::Message => self.message_of(aside).map(Work::Message),
+            Kind::Report => caught(reading.reports, raw).map(Work::Reports),
+        }
+    }
+
+    /// Reads a letter that is a message.
+    pub(crate) fn message_of(&self, aside: &Aside) -> Result<Message, String> {
+        match aside.kind {
+            Kind::Message => caught(self.reading.message, &aside.raw),
+            Kind::Change | Kind::Decision | Kind::Report => Err("it is no message".to_owned()),
+        }
+    }
+}
+
+/// What reads may panic: that is why the letter was put aside, perhaps.
+fn caught<T>(read: fn(&str) -> Result<T, String>, raw: &str) -> Result<T, String> {
+    catch_unwind(|| read(raw)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_read_as_it_was_written() {
+        let key = Key::new("p", "s");
+        let body = Body::stored(r#"{"score":0.1,"big":18446744073709551615,"text":"\"é\""}"#);
+        let old = Item::new(key.clone(), body.clone()).rev(7);
+        for (old, new) in [(None, Some(&old)), (Some(&old), None), (Some(&old), Some(&old))] {
+            let (its, before, after) = read_change(&written(&key, old, new)).unwrap();
+            assert_eq!((its, before.as_ref(), after.as_ref()), (key.clone(), old, new));
+            assert!(before.or(after).is_some_and(|item| item.body.as_str() == body.as_str()));
+        }
+        assert!(read_change("{}").is_err());
+    }
+}

@@ -1,0 +1,243 @@
+//! Dead letters on AWS, done again after the defect is mended: whatever kind of work it was, by a function that may do it
+//! anyway, and once, however often its message comes.
+//!
+//! The defect is a catalog that nobody can read: every function puts aside what it is handed over meanwhile.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use chrono::TimeDelta;
+use dacapo_aws::functions::feedback;
+use dacapo_engine::ids::ContactId;
+use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_platform::aside::Found;
+use dacapo_platform::ports::{Message, Queue};
+use dacapo_platform::table::{Body, Condition, Consistency, Item, Write};
+use serde_json::{Value, json};
+
+const CAMPAIGN: &str = r#"
+id: hello
+sender: { address: sender@example.com }
+elements:
+  go: { type: start, when: { tag: Go }, next: mail }
+  mail: { type: email, email: mail, next: hook }
+  hook: { type: webhook, url: "https://hook.example/x", next: wait }
+  wait: { type: wait, for: 1 hour, next: later }
+  later: { type: email, email: mail }
+emails:
+  mail: { purpose: marketing, subject: Hello, text: Hello }
+"#;
+
+struct Story {
+    cloud: Cloud,
+    /// The catalog as it was, while it cannot be read.
+    sound: Option<Item>,
+}
+
+impl Story {
+    async fn begun(delivery: Delivery) -> Self {
+        let cloud = Cloud::new(delivery).await;
+        let story = Self { cloud, sound: None };
+        story.called("PUT", "/v1/campaigns/hello", CAMPAIGN).await;
+        story.called("POST", "/v1/campaigns/hello/publish", "{}").await;
+        story
+    }
+
+    async fn called(&self, method: &str, path: &str, body: &str) -> Value {
+        let (status, answer) = self.cloud.call(method, path, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status}: {answer}");
+        answer
+    }
+
+    /// Posts to the hook. Answers the contact's id.
+    async fn posted(&self, tag: &str) -> ContactId {
+        let body = json!({ "email": "ann@example.com", "tags": [tag] }).to_string();
+        let answer = self.called("POST", "/v1/hooks/contact", &body).await;
+        ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap()
+    }
+
+    /// From now on nobody can read the catalog.
+    async fn breaks(&mut self) {
+        let key = self.cloud.platform.keys.catalog();
+        let table = &self.cloud.platform.ports.table;
+        let sound = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+        let garbage = Body::of(&json!({ "settings": "ann@example.com" })).unwrap();
+        self.put(Item::new(key, garbage).rev(sound.rev.unwrap() + 1)).await;
+        self.sound = Some(sound);
+    }
+
+    /// And now everybody can again.
+    async fn is_mended(&mut self) {
+        let sound = self.sound.take().unwrap();
+        let rev = sound.rev.unwrap() + 2;
+        self.put(sound.rev(rev)).await;
+    }
+
+    async fn put(&self, item: Item) {
+        let write = vec![Write::put(item, Condition::Always)];
+        self.cloud.platform.ports.table.write(write, None).await.unwrap();
+    }
+
+    async fn letters(&self) -> Vec<Value> {
+        let all = self.called("GET", "/v1/dead-letters", "").await;
+        all["items"].as_array().unwrap().clone()
+    }
+
+    /// The only letter there is: by whom, about whom.
+    async fn only(&self, by: &str, kind: &str, about: Option<&ContactId>) -> String {
+        let letters = self.letters().await;
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        let letter = &letters[0];
+        assert_eq!((&letter["by"], &letter["kind"]), (&json!(by), &json!(kind)), "{letter}");
+        assert_eq!(letter["contact_id"], json!(about.map(ContactId::as_str)), "{letter}");
+        assert!(!letter.to_string().contains("ann@example.com"), "it quotes nothing: {letter}");
+        letter["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody asks for a letter, and whatever follows is done. Answers what is left of it.
+    async fn redriven(&mut self, id: &str) -> Option<Value> {
+        let path = format!("/v1/dead-letters/{id}");
+        let asked = self.called("POST", &format!("{path}/redrive"), "{}").await;
+        assert!(asked["asked_at"].is_string(), "{asked}");
+        self.cloud.until_idle().await;
+        let (status, left) = self.cloud.call("GET", &path, "").await;
+        (status != 404).then_some(left)
+    }
+
+    fn subjects(&self) -> usize {
+        self.cloud.outside.sent().len()
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_decided_after_all_and_what_is_not_mended_says_so() {
+    for delivery in [Delivery::Once, Delivery::Twice(7)] {
+        let mut story = Story::begun(delivery).await;
+        let ann = story.posted("Go").await;
+        story.breaks().await;
+        while story.cloud.stream("tag-change").await {}
+        let id = story.only("tag-change", "change", Some(&ann)).await;
+        assert!(id.starts_with("tag-change:"), "{id}");
+        // Not mended yet: it stays, and says how often it was tried.
+        let left = story.redriven(&id).await.unwrap();
+        assert_eq!((&left["tries"], &left["asked_at"]), (&json!(1), &Value::Null), "{left}");
+        assert_eq!(story.subjects(), 0);
+        story.is_mended().await;
+        assert_eq!(story.redriven(&id).await, None);
+        assert_eq!(story.subjects(), 1, "the campaign has begun");
+        assert_eq!(story.letters().await, [] as [Value; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_decision_is_performed_after_all() {
+    for delivery in [Delivery::Once, Delivery::Twice(8)] {
+        let mut story = Story::begun(delivery).await;
+        let ann = story.posted("Go").await;
+        while story.cloud.stream("tag-change").await {}
+        while story.cloud.stream("effects").await {}
+        // The mail is sent, and the decision that follows is not performed: it calls a webhook, and sets a timer.
+        while story.cloud.queues().await {}
+        assert_eq!((story.subjects(), story.cloud.outside.called().len()), (1, 0));
+        story.breaks().await;
+        while story.cloud.stream("effects").await {}
+        let id = story.only("effects", "decision", Some(&ann)).await;
+        story.is_mended().await;
+        assert_eq!(story.redriven(&id).await, None);
+        assert_eq!(story.cloud.outside.called().len(), 1);
+        story.cloud.advance(story.cloud.now() + TimeDelta::hours(2)).await;
+        assert_eq!(story.subjects(), 2, "the timer was set");
+    }
+}
+
+#[tokio::test]
+async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
+    let mut story = Story::begun(Delivery::Once).await;
+    let ann = story.posted("Go").await;
+    while story.cloud.stream("tag-change").await {}
+    while story.cloud.stream("effects").await {}
+    story.breaks().await;
+    while story.cloud.queues().await {}
+    let id = story.only("deliver", "message", Some(&ann)).await;
+    story.is_mended().await;
+    story.called("POST", &format!("/v1/dead-letters/{id}/redrive"), "{}").await;
+    // The API puts it where it may: from there it is led on.
+    for (queue, there) in [(Queue::Sweeps, false), (Queue::Marketing, true)] {
+        let waiting = story.cloud.outside.waiting(queue);
+        assert!(
+            matches!(waiting.as_slice(), [Message::Redrive(redrive)]
+                if redrive.letter == id && redrive.contact.as_ref() == Some(&ann) && redrive.there == there),
+            "{queue:?}: {waiting:?}"
+        );
+        assert!(story.cloud.queues().await);
+    }
+    assert_eq!(story.subjects(), 1);
+    assert_eq!(story.letters().await, [] as [Value; 0]);
+
+    story.cloud.until_idle().await;
+    story.cloud.advance(story.cloud.now() + TimeDelta::minutes(58)).await;
+    story.breaks().await;
+    story.cloud.advance(story.cloud.now() + TimeDelta::minutes(10)).await;
+    let id = story.only("timer", "message", Some(&ann)).await;
+    story.is_mended().await;
+    assert_eq!(story.redriven(&id).await, None);
+    assert_eq!(story.subjects(), 2);
+}
+
+#[tokio::test]
+async fn what_the_mail_service_told_is_heard_after_all() {
+    let mut story = Story::begun(Delivery::Once).await;
+    let gone = "gone@example.com";
+    let event = json!({ "id": "e1", "source": "aws.ses", "detail": {
+        "eventType": "Bounce",
+        "bounce": { "bounceType": "Permanent", "bouncedRecipients": [{ "emailAddress": gone }] },
+        "mail": { "messageId": "r", "tags": {
+            "contact": ["c1m8r9w900chj68s3"], "campaign": ["hello"], "run": ["1"], "step": ["1"],
+        } },
+    } });
+    story.breaks().await;
+    feedback::feedback(&story.cloud.platform, &event).await.unwrap();
+    let about = ContactId::new("c1m8r9w900chj68s3").unwrap();
+    let id = story.only("feedback", "report", Some(&about)).await;
+    assert_eq!(id, "feedback:e1");
+    story.is_mended().await;
+    assert_eq!(story.redriven(&id).await, None);
+    let body = json!({ "email": gone }).to_string();
+    let posted = story.called("POST", "/v1/contacts", &body).await;
+    assert_eq!(posted["suppressed"], "bounced", "{posted}");
+}
+
+#[tokio::test]
+async fn a_letter_that_panics_again_says_so_and_takes_nobody_with_it() {
+    let mut story = Story::begun(Delivery::Once).await;
+    story.posted("Go").await;
+    story.breaks().await;
+    while story.cloud.stream("tag-change").await {}
+    story.is_mended().await;
+    let id = story.letters().await[0]["id"].as_str().unwrap().to_owned();
+    let sound = story.cloud.platform.reading;
+    story.cloud.platform.reading.change = |_| panic!("a defect about ann@example.com");
+    let left = story.redriven(&id).await.unwrap();
+    assert_eq!(left["why"], "it panicked: a defect about (address)", "{left}");
+    story.cloud.platform.reading = sound;
+    assert_eq!(story.redriven(&id).await, None);
+    assert_eq!(story.subjects(), 1);
+}
+
+#[tokio::test]
+async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
+    let mut story = Story::begun(Delivery::Once).await;
+    story.posted("Go").await;
+    story.breaks().await;
+    while story.cloud.stream("tag-change").await {}
+    story.is_mended().await;
+    let id = story.letters().await[0]["id"].as_str().unwrap().to_owned();
+    let asked = story.cloud.platform.redrive(&id).await.unwrap().unwrap().aside;
+    let found =
+        Found { name: &id, kind: asked.kind, by: "tag-change", why: "anew", raw: &asked.raw };
+    story.cloud.platform.put_aside(found).await.unwrap();
+    // Its message finds a letter that nobody has asked for.
+    story.cloud.until_idle().await;
+    let left = story.letters().await;
+    assert_eq!((&left[0]["why"], &left[0]["tries"]), (&json!("anew"), &json!(1)), "{left:?}");
+    assert_eq!(story.redriven(&id).await, None);
+}

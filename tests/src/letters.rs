@@ -1,0 +1,118 @@
+//! Dead letters and the erasure of a person, on any table: none that names the person is left, on whatever page it stands,
+//! and none comes back.
+
+use chrono::TimeDelta;
+use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::ids::ContactId;
+use dacapo_platform::aside::{Found, Kind};
+use dacapo_platform::contacts::alone;
+use dacapo_platform::platform::Platform;
+use dacapo_platform::ports::Clock as _;
+use dacapo_platform::table::{Consistency, Item, Query};
+use serde_json::json;
+
+use crate::contract::Shared;
+use crate::ports::Bench;
+
+/// Ann's address, as it is kept.
+const ANN: &str = "ann.lindqvist@example.com";
+
+/// How many letters about nobody there are, and how long each is: together they take several pages.
+const OTHERS: usize = 20;
+const LENGTH: usize = 60_000;
+
+/// The whole of it, in an account of its own.
+///
+/// # Panics
+///
+/// If a letter is left that names whom was erased, or one is gone that does not.
+pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
+    let bench = Bench::in_account(account, table);
+    let platform = &bench.platform;
+    let (ann, ben) = (created(platform, ANN).await, created(platform, "ben@example.com").await);
+
+    for nth in 0..OTHERS {
+        aside(platform, &format!("effects/{nth:03}"), &"x".repeat(LENGTH)).await;
+        // Ann's stand between them, in every way in which a letter can name her.
+        let wake = json!({ "wake": { "c": ann, "p": "hello" } });
+        let body = wake.to_string();
+        let told =
+            json!({ "bouncedRecipients": [{ "emailAddress": "Ann.Lindqvist@Example.com" }] });
+        let notice = json!({ "Sns": { "Message": told.to_string() } }).to_string();
+        let refused = "550 5.1.1 <ANN.LINDQVIST@example.com>: no such user";
+        let raw = [body.as_str(), notice.as_str(), refused][nth % 3];
+        aside(platform, &format!("effects/{nth:03}-ann"), raw).await;
+    }
+    aside(platform, "timer/ben", &json!({ "wake": { "c": ben, "p": "hello" } }).to_string()).await;
+    assert_eq!(letters(platform).await.len(), 2 * OTHERS + 1);
+    assert!(pages(platform).await > 1, "all of them fit on one page");
+
+    assert!(platform.erase(&ann).await.expect("erased"));
+    let names_ann = |item: &Item| {
+        let text = item.body.as_str().to_lowercase();
+        text.contains(ANN) || text.contains(ann.as_str())
+    };
+    let left = letters(platform).await;
+    assert_eq!(left.iter().filter(|item| names_ann(item)).count(), 0);
+    assert_eq!(left.len(), OTHERS + 1, "those of others are still there");
+
+    // A late worker cannot read something of hers: it is not kept at all, however late.
+    let key = platform.keys.contact(&ann);
+    let record = json!({ "dynamodb": { "Keys": { "PK": { "S": key.pk } }, "x": "Ann" } });
+    aside(platform, "tag-change/late", &record.to_string()).await;
+    assert_eq!(letters(platform).await.len(), OTHERS + 1);
+
+    // What names her by her address alone goes with the next sweep, and with the last.
+    let tombstone = platform.keys.tombstone(&ann);
+    for hours in [0, 25] {
+        bench.clock.set(bench.clock.now() + TimeDelta::hours(hours));
+        aside(platform, "feedback/late", &format!("{{\"to\": \"{ANN}\"}}")).await;
+        assert_eq!(letters(platform).await.len(), OTHERS + 2);
+        platform.sweep_erased(&ann).await.expect("swept");
+        assert_eq!(letters(platform).await.len(), OTHERS + 1, "after {hours} hours");
+        let left = platform.ports.table.get(&tombstone, Consistency::Strong).await;
+        let left = left.expect("an answer").expect("a tombstone");
+        assert!(!left.body.as_str().contains('@'), "{left:?}");
+        let knows = left.body.as_str().contains("address");
+        assert_eq!(knows, hours == 0, "the last sweep takes what the tombstone knew: {left:?}");
+    }
+}
+
+async fn created(platform: &Platform, address: &str) -> ContactId {
+    let by = Author::ApiKey("test".to_owned());
+    let written = platform.upsert(address, &Patch::default(), &by, &alone).await;
+    written.expect("a contact").contact.id
+}
+
+async fn aside(platform: &Platform, name: &str, raw: &str) {
+    let why = "nobody can read it";
+    let found = Found { name, kind: Kind::Message, by: "test", why, raw };
+    platform.put_aside(found).await.expect("it is kept");
+}
+
+async fn letters(platform: &Platform) -> Vec<Item> {
+    let partition = platform.keys.all_put_aside();
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;
+        let page = page.expect("a page");
+        found.extend(page.items);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return found;
+        }
+    }
+}
+
+async fn pages(platform: &Platform) -> usize {
+    let partition = platform.keys.all_put_aside();
+    let (mut pages, mut cursor) = (0, None);
+    loop {
+        let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;
+        pages += 1;
+        cursor = page.expect("a page").cursor;
+        if cursor.is_none() {
+            return pages;
+        }
+    }
+}
