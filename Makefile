@@ -119,14 +119,16 @@ check-api: $(API_INSTALLED) $(API_TYPES)/installed ## Hold real clients to the A
 	$(API)/bin/python infra/tools/api/check.py $(API_TYPES) "$${CARGO_TARGET_DIR:-target}/debug/dacapo"
 
 # Built for this machine, since it is here that they run. The tests are built with all others, so that dependencies are
-# compiled once for `make test` and for this. The runner's summary comes last.
+# compiled once for `make test` and for this. The runner's summary comes last. With cargo-nextest some of the tests can be
+# chosen: `make e2e ONLY='test(erased)'`.
 .PHONY: e2e
 e2e: ARCHITECTURE := $(HERE)
 e2e: ALL := --workspace --locked --features dacapo-deployed-tests/stack
+e2e: ONLY ?= all()
 e2e: $(MINISTACK_INSTALLED) $(STANDING_CLOCK) functions ## Deploy to a cloud on this machine with `sam deploy`, and drive the API
 	$(CARGO) test $(ALL) --no-run
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		runner=(nextest run $(ALL) --no-fail-fast --test-threads 16 --filterset 'package(dacapo-deployed-tests)'); \
+		runner=(nextest run $(ALL) --no-fail-fast --test-threads 16 --filterset 'package(dacapo-deployed-tests) & ($(ONLY))'); \
 	else \
 		runner=(test $(ALL) --no-fail-fast --test stack --test journeys --test pages); \
 	fi; \

@@ -227,25 +227,48 @@ impl Stack {
             .collect()
     }
 
-    /// From now on what is queued for `deliver` stays where it is.
+    /// From now on a function takes nothing from its queues and streams. Answers how many those are.
     ///
     /// # Panics
     ///
-    /// If the cloud does not do it.
-    pub fn sends_nothing_more(&self) {
+    /// If the cloud does not do it; so for the next.
+    #[must_use]
+    pub fn takes_nothing_more(&self, function: &str) -> usize {
+        self.have_taken(function, false)
+    }
+
+    /// From now on it takes again what there is.
+    #[must_use]
+    pub fn takes_again(&self, function: &str) -> usize {
+        self.have_taken(function, true)
+    }
+
+    fn have_taken(&self, function: &str, enabled: bool) -> usize {
         let listed = self.aws("lambda", "list_event_source_mappings", &json!({}));
         let mappings = listed["EventSourceMappings"].as_array().expect("mappings").iter();
-        let of_deliver = |it: &&Value| {
-            let function = it["FunctionArn"].as_str().unwrap_or_default();
-            function.contains(&format!("{}-DeliverFunction", self.name))
-        };
-        let mut disabled = 0;
-        for mapping in mappings.filter(of_deliver) {
-            let off = json!({ "UUID": mapping["UUID"], "Enabled": false });
-            let _ = self.aws("lambda", "update_event_source_mapping", &off);
-            disabled += 1;
-        }
-        assert_eq!(disabled, 3, "deliver takes from three queues: {listed}");
+        let own = mappings.filter(|it| {
+            let arn = it["FunctionArn"].as_str().unwrap_or_default();
+            arn.contains(&format!("{}-{function}Function", self.name))
+        });
+        let update = own.map(|mapping| {
+            let update = json!({ "UUID": mapping["UUID"], "Enabled": enabled });
+            let _ = self.aws("lambda", "update_event_source_mapping", &update);
+        });
+        update.count()
+    }
+
+    /// The URL of a queue, by its name in the template.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or there are several.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> String {
+        let wanted = json!({ "QueueNamePrefix": format!("{}-{name}", self.name) });
+        let listed = self.aws("sqs", "list_queues", &wanted);
+        let urls = listed["QueueUrls"].as_array().map_or(&[][..], Vec::as_slice);
+        let [url] = urls else { panic!("{name}: {listed}") };
+        url.as_str().expect("a URL").to_owned()
     }
 
     /// Takes away every timer of the stack.

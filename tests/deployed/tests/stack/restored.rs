@@ -52,7 +52,7 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
         let schedules = first.schedules_of(&ann);
         if schedules.len() == 1 { Ok(()) } else { Err(format!("{schedules:?}")) }
     });
-    first.sends_nothing_more();
+    assert_eq!(first.takes_nothing_more("Deliver"), 3, "deliver takes from three queues");
     let ben = api.contact("ben", &contact(BEN))["contact_id"].as_str().unwrap().to_owned();
     until("Ben's message to be queued", AT_ONCE, || {
         let enrollment = api.enrollment(BEN, "restored");
