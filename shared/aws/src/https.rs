@@ -178,20 +178,23 @@ fn told(error: hyper_util::client::legacy::Error) -> ConnectorError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+    use rustls::{HandshakeKind, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
-    /// A server with a certificate of its own for `localhost`. Its address, and the certificate.
+    /// How each connection began.
+    type Begun = Arc<Mutex<Vec<HandshakeKind>>>;
+
+    /// A server with a certificate of its own for `localhost`. Its address, the certificate, and its connections.
     async fn server(
         speaks: &'static SupportedProtocolVersion,
-    ) -> (String, CertificateDer<'static>) {
+    ) -> (String, CertificateDer<'static>, Begun) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -205,10 +208,13 @@ mod tests {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let begun = Begun::default();
+        let begins = Arc::clone(&begun);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 // Who does not trust it breaks off.
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                begins.lock().unwrap().extend(stream.get_ref().1.handshake_kind());
                 let mut asked = [0; 1024];
                 let read = stream.read(&mut asked).await.unwrap_or(0);
                 let http = asked[..read].starts_with(b"GET / HTTP/1.1\r\n");
@@ -218,21 +224,24 @@ mod tests {
                 let _ = stream.shutdown().await;
             }
         });
-        (url, certificate)
+        (url, certificate, begun)
     }
 
     fn trusting_only(certificates: &[CertificateDer<'static>]) -> Https {
+        Https::fresh(trusts(certificates))
+    }
+
+    fn trusts(certificates: &[CertificateDer<'static>]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add(certificate.clone()).unwrap();
         }
         let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(ring)
+        ClientConfig::builder_with_provider(ring)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
-            .with_no_client_auth();
-        Https::new(config)
+            .with_no_client_auth()
     }
 
     async fn get(https: &Https, url: &str) -> Result<u16, ConnectorError> {
@@ -243,14 +252,28 @@ mod tests {
     #[tokio::test]
     async fn who_is_trusted_is_spoken_to_and_nobody_else() {
         for speaks in [&version::TLS13, &version::TLS12] {
-            let (url, certificate) = server(speaks).await;
+            let (url, certificate, _) = server(speaks).await;
             assert_eq!(get(&trusting_only(&[certificate]), &url).await.unwrap(), 200);
             let refused = get(&trusting_only(&[]), &url).await.unwrap_err();
             assert!(refused.is_io(), "{refused:?}");
             // It trusts the certificate, but not for that name.
-            let (url, certificate) = server(speaks).await;
+            let (url, certificate, _) = server(speaks).await;
             let other = url.replace("localhost", "127.0.0.1");
             assert!(get(&trusting_only(&[certificate]), &other).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_its_own_begins_with_a_session_that_is_known() {
+        for speaks in [&version::TLS13, &version::TLS12] {
+            let (url, certificate, begun) = server(speaks).await;
+            let https = trusting_only(&[certificate]);
+            for _ in 0..3 {
+                assert_eq!(get(&https, &url).await.unwrap(), 200);
+            }
+            let begun = begun.lock().unwrap().clone();
+            let expected = [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed];
+            assert_eq!(begun, expected, "{speaks:?}");
         }
     }
 

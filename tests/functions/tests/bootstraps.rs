@@ -11,12 +11,15 @@ use std::time::Duration;
 use dacapo_aws::settings::Function;
 use dacapo_aws::table::DynamoTable;
 use dacapo_engine::ids::{AccountId, ContactId};
+use dacapo_functions_tests::cloud::{Cloud, Delivery};
+use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_functions_tests::rie::{Rie, bootstrap};
 use dacapo_functions_tests::samples::{KEY, Sample, all, campaign};
 use dacapo_functions_tests::stack::{GROUP, Stack};
 use dacapo_functions_tests::{events, measure};
 use dacapo_platform::api::LARGEST_ANSWER;
 use dacapo_platform::keys::Keys;
+use dacapo_platform::ports::Queue;
 use dacapo_platform::table::{Consistency, Query, Table as _};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
@@ -285,6 +288,61 @@ async fn a_function_that_is_ended_says_nothing_and_one_that_lost_lambda_says_so(
     let (status, said) = cut_off(&stack, false).await;
     assert_eq!(status.code(), Some(1));
     assert!(said.starts_with("Error: client error"), "{said}");
+}
+
+/// A campaign that calls an address six times on the way.
+fn six_calls(url: &str) -> String {
+    let mut document =
+        "id: reminder\nelements:\n  go: { type: start, when: { tag: Go }, next: w0 }\n".to_owned();
+    for number in 0..6 {
+        let next = if number < 5 { format!(", next: w{}", number + 1) } else { String::new() };
+        document += &format!("  w{number}: {{ type: webhook, url: \"{url}\"{next} }}\n");
+    }
+    document
+}
+
+#[tokio::test]
+async fn deliver_answers_before_lambda_ends_it_however_long_others_are_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", silent.local_addr().unwrap());
+    let mut cloud = Cloud::new(Delivery::Once).await;
+    cloud.call("PUT", "/v1/campaigns/reminder", &six_calls(&url)).await;
+    let (status, answer) = cloud.call("POST", "/v1/campaigns/reminder/publish", "{}").await;
+    assert_eq!(status, 200, "{answer}");
+    let ann = json!({ "email": "ann@example.com", "tags": ["Go"] }).to_string();
+    let (_, answer) = cloud.call("POST", "/v1/hooks/contact", &ann).await;
+    let contact = ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap();
+    while cloud.stream("tag-change").await | cloud.stream("effects").await {}
+    let calls = cloud.outside.waiting(Queue::Calls);
+    assert_eq!(calls.len(), 6);
+    let records = calls.iter().enumerate();
+    let records = records.map(|(number, call)| message(&format!("m{number}"), "calls", 1, call));
+    let event = batch(records.collect()).to_string();
+
+    let mut items = Vec::new();
+    for partition in
+        [keys().catalog().pk, keys().version(&campaign(), 1).pk, keys().contact_partition(&contact)]
+    {
+        let page = cloud.platform.ports.table.query(Query::of(&partition).strong()).await;
+        items.extend(page.unwrap().items);
+    }
+    let stack = Stack::start().await;
+    stack.table("in-time", &items).await;
+    let settings = stack.settings(Function::Deliver, "in-time").await;
+    let mut settings: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.push(("AWS_LAMBDA_FUNCTION_TIMEOUT", "25"));
+    let rie = Rie::start(Function::Deliver.name(), &settings).await;
+    let answer = rie.invoke(&event).await;
+    assert_eq!(failed(&answer).len(), 6, "{answer}: {}", rie.log());
+    let log = rie.log();
+    assert!(log.contains("no time is left") && log.contains("\"messages\":4"), "{log}");
+    // Ten seconds each; a third would have been cut off.
+    let mut called = 0;
+    while tokio::time::timeout(Duration::from_millis(100), silent.accept()).await.is_ok() {
+        called += 1;
+    }
+    assert_eq!(called, 2, "{log}");
 }
 
 #[tokio::test]
