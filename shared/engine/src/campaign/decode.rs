@@ -1,9 +1,9 @@
 //! Reads the types of the document from a tree.
 //!
-//! The wanted type decides what a plain scalar is: a text keeps what was written, whatever it looks like; a
-//! number or a truth must look like one. Where anything goes, YAML's core schema decides, except that what
-//! would lose characters as a number stays a text: postcodes with a leading zero, telephone numbers with a
-//! plus, and digits beyond 64 bits.
+//! The wanted type decides what a plain scalar is: a text keeps what was written, whatever it looks
+//! like; a number or a truth must look like one. Where anything goes, YAML's core schema decides,
+//! except that what would lose characters as a number stays a text: postcodes with a leading zero,
+//! telephone numbers with a plus, and digits beyond 64 bits.
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
@@ -216,7 +216,8 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        i8 i16 i32 i64 i128 u8 u16 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple
+        tuple_struct
     }
 }
 

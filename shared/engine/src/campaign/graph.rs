@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::campaign::format::{Document, Element, Reset, Unmet};
+use crate::campaign::format::{Document, Edge, Element, EventElement};
 use crate::condition::Reads;
 use crate::field::{FieldType, built_in};
-use crate::ids::{ElementId, FieldKey, Tag};
+use crate::ids::{ElementId, FieldKey};
 
 /// A version of a campaign, ready to be walked.
 #[derive(Debug)]
@@ -19,10 +19,11 @@ pub struct Graph {
     /// The types of all the account's fields when it was published, the document's included.
     fields: BTreeMap<FieldKey, FieldType>,
     places: HashMap<ElementId, usize>,
-    /// `reach[i][j]`: element `j` can be reached from element `i` by at least one edge, but not through a
-    /// restart or a reset of this campaign (R9).
+    /// `reach[i][j]`: element `j` can be reached from element `i` by at least one edge, but not
+    /// through a restart or a reset of this campaign (R9).
     reach: Vec<Vec<bool>>,
-    /// From how many entries a token can come to each element without passing an event, which begins a token of its own.
+    /// From how many entries a token can come to each element without passing an event, which
+    /// begins a token of its own.
     entries: Vec<usize>,
     start_reads: Vec<(usize, Reads)>,
     reads: Reads,
@@ -88,9 +89,10 @@ impl Graph {
     ) -> impl Iterator<Item = (usize, &ElementId, &crate::campaign::format::Start, &Reads)> {
         self.start_reads.iter().filter_map(|(place, reads)| {
             let (id, element) = &self.document.elements[*place];
-            match element {
-                Element::Start(start) => Some((*place, id, start, reads)),
-                _ => None,
+            if let Element::Start(start) = element {
+                Some((*place, id, start, reads))
+            } else {
+                None
             }
         })
     }
@@ -105,14 +107,14 @@ impl Graph {
         self.reach[from][to]
     }
 
-    /// Whether more than one token can pass the element in the same run: one that comes back to it, or one of another
-    /// entry.
+    /// Whether more than one token can pass the element in the same run: one that comes back to it,
+    /// or one of another entry.
     pub fn is_passed_again(&self, place: usize) -> bool {
         self.reach[place][place] || self.entries[place] > 1
     }
 
-    /// What starts, events, goals and date timers read: a change of anything else moves nobody who is not awaiting
-    /// a restart.
+    /// What starts, events, goals and date timers read: a change of anything else moves nobody who
+    /// is not awaiting a restart.
     pub fn reads(&self) -> &Reads {
         &self.reads
     }
@@ -144,9 +146,9 @@ impl Graph {
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             let element = &self.document.elements[place].1;
-            let ends =
-                matches!(element, Element::Restart(_)) || resets_own(element, &self.document);
-            if ends || (place != from && !passes(element)) {
+            if element.of_type().begins_next_run(&self.document.id)
+                || (place != from && !passes(element))
+            {
                 continue;
             }
             for (_, to) in element.edges() {
@@ -162,67 +164,11 @@ impl Graph {
     }
 
     fn collect_reads(&mut self) {
-        use crate::campaign::format::Edge;
-        let mut reads = Reads::default();
-        let mut custom = Vec::new();
         for (_, element) in &self.document.elements {
-            match element {
-                Element::Start(start) => start.when.reads(&mut reads),
-                Element::Goal(goal) => goal.when.reads(&mut reads),
-                Element::Event(event) => match &event.on {
-                    Edge::TagAdded(tags) | Edge::TagRemoved(tags) | Edge::TagAssigned(tags) => {
-                        reads.tags.extend(tags.as_slice().iter().map(Tag::clone));
-                    }
-                    Edge::FieldSet(key) | Edge::FieldChanged(key) | Edge::FieldCleared(key) => {
-                        reads.fields.insert(key.clone());
-                    }
-                    Edge::Custom(name) => custom.push(name.clone()),
-                },
-                Element::DateTimer(timer) => {
-                    reads.fields.insert(timer.field.clone());
-                    reads.fields.extend(FieldKey::new("time_zone"));
-                }
-                Element::Email(_)
-                | Element::Wait(_)
-                | Element::Condition(_)
-                | Element::Split(_)
-                | Element::Tag(_)
-                | Element::SetField(_)
-                | Element::Reset(_)
-                | Element::Restart(_)
-                | Element::StopCampaign(_)
-                | Element::StartCampaign(_)
-                | Element::Webhook(_)
-                | Element::End(_) => {}
+            element.of_type().reads(&mut self.reads);
+            if let Element::Event(EventElement { on: Edge::Custom(name), .. }) = element {
+                self.custom_events.push(name.clone());
             }
         }
-        self.reads = reads;
-        self.custom_events = custom;
-    }
-}
-
-/// Whether the element resets the campaign that it belongs to (R11).
-pub fn resets_own(element: &Element, document: &Document) -> bool {
-    matches!(element, Element::Reset(Reset { campaign, .. })
-        if campaign.as_ref().is_none_or(|campaign| *campaign == document.id))
-}
-
-/// Whether a token can stay at the element (R41): a cycle needs at least one such element.
-pub fn is_a_rest(element: &Element) -> bool {
-    match element {
-        Element::Wait(_) | Element::DateTimer(_) | Element::Event(_) => true,
-        Element::Goal(goal) => goal.unmet == Unmet::Wait,
-        Element::Start(_)
-        | Element::Email(_)
-        | Element::Condition(_)
-        | Element::Split(_)
-        | Element::Tag(_)
-        | Element::SetField(_)
-        | Element::Reset(_)
-        | Element::Restart(_)
-        | Element::StopCampaign(_)
-        | Element::StartCampaign(_)
-        | Element::Webhook(_)
-        | Element::End(_) => false,
     }
 }

@@ -1,11 +1,12 @@
-//! Campaigns: the document that people write, the graph that the engine walks, and the milestones of a campaign.
+//! Campaigns: the document that people write, the graph that the engine walks, and the milestones
+//! of a campaign.
 //!
-//! A campaign is its versions and what happened to it: published, paused, resumed. Both only grow, so
-//! that a change can always be judged by how the campaign stood when the change was made, however late
-//! it is looked at.
+//! A campaign is its versions and what happened to it: published, paused, resumed. Both only grow,
+//! so that a change can always be judged by how the campaign stood when the change was made,
+//! however late it is looked at.
 
 mod decode;
-pub mod edges;
+mod elements;
 pub mod format;
 pub mod graph;
 mod in_order;
@@ -57,7 +58,8 @@ pub struct Milestone {
     /// When.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// The revision of the catalog in which it was written; nothing for those that were written before that was kept.
+    /// The revision of the catalog in which it was written; nothing for those that were written
+    /// before that was kept.
     #[serde(rename = "rev", default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<u64>,
     /// What.
@@ -100,9 +102,10 @@ pub struct Standing {
 }
 
 impl Milestone {
-    /// Whether it came before a change of a contact. If whoever made the change knew of it, it did, whatever the clocks
-    /// say. If not, the instants say so, and at the same instant the change came first. Where it was not noted what was
-    /// known, the milestone is taken for the first at the same instant.
+    /// Whether it came before a change of a contact. If whoever made the change knew of it, it did,
+    /// whatever the clocks say. If not, the instants say so, and at the same instant the change
+    /// came first. Where it was not noted what was known, the milestone is taken for the first at
+    /// the same instant.
     pub fn precedes(&self, change: &Change) -> bool {
         match (self.catalog, change.catalog) {
             (Some(written), Some(known)) => written <= known || self.at < change.at,
@@ -124,14 +127,16 @@ impl Timeline {
         }
     }
 
-    /// Notes for the milestones after the first `before` in which revision of the catalog they are written.
+    /// Notes for the milestones after the first `before` in which revision of the catalog they are
+    /// written.
     pub fn written_in(&mut self, before: u32, catalog: u64) {
         let kept = self.milestones.len();
         let new = usize::try_from(self.count().saturating_sub(before)).unwrap_or(kept).min(kept);
         self.milestones[kept - new..].iter_mut().for_each(|new| new.catalog = Some(catalog));
     }
 
-    /// How the campaign stood after its first `applied` milestones; nothing before its first publishing.
+    /// How the campaign stood after its first `applied` milestones; nothing before its first
+    /// publishing.
     pub fn standing_after(&self, applied: u32) -> Option<Standing> {
         let kept = usize::try_from(applied.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
         // Of what was forgotten, the oldest kept one is what is known best.
@@ -188,7 +193,8 @@ impl Timeline {
         self.dropped + u32::try_from(self.milestones.len()).unwrap_or(u32::MAX)
     }
 
-    /// The milestones after the first `applied`, as far as they are kept, oldest first, each with its number from 1.
+    /// The milestones after the first `applied`, as far as they are kept, oldest first, each with
+    /// its number from 1.
     pub fn after(&self, applied: u32) -> impl Iterator<Item = (u32, &Milestone)> {
         let numbered = (self.dropped + 1..).zip(&self.milestones);
         numbered.skip_while(move |(number, _)| *number <= applied)
@@ -202,7 +208,8 @@ impl Timeline {
         })
     }
 
-    /// The versions that tokens can be on, the newest last: those since tokens were last moved to one.
+    /// The versions that tokens can be on, the newest last: those since tokens were last moved to
+    /// one.
     pub fn versions_in_use(&self) -> Vec<u32> {
         let mut versions = Vec::new();
         for milestone in &self.milestones {

@@ -1,7 +1,7 @@
 //! The tree that a document's text becomes: every key and every value knows its place.
 //!
-//! What a scalar means is left to whoever asks for it: a plain `2024` is a text where a text is wanted and a
-//! number where anything goes. Maps never hold a key twice.
+//! What a scalar means is left to whoever asks for it: a plain `2024` is a text where a text is
+//! wanted and a number where anything goes. Maps never hold a key twice.
 
 use std::fmt;
 
@@ -157,7 +157,8 @@ impl Node {
 }
 
 impl Scalar {
-    /// The place of a character of the text, counted from 1 in lines and columns of the text itself.
+    /// The place of a character of the text, counted from 1 in lines and columns of the text
+    /// itself.
     pub(crate) fn place_of(&self, line: u32, column: u32) -> Option<Place> {
         let right = |place: Place| column.saturating_sub(1).saturating_add(place.column);
         match self.begins {

@@ -1,16 +1,35 @@
 //! Reading one or many: a list, or a single one in its place.
 //!
-//! Serde's untagged enums read a scalar before they know what is wanted, and so would turn the tag `007` into
-//! a number. Here the wanted type reads it.
+//! Serde's untagged enums read a scalar before they know what is wanted, and so would turn the tag
+//! `007` into a number. Here the wanted type reads it.
 
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::JsonSchema;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::format::OneOrMany;
+/// One or several tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// A single one.
+    One(T),
+    /// Any of several.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
 
 /// By this name the document's reader recognises what is asked for.
 pub(super) const NAME: &str = "OneOrMany";

@@ -1,7 +1,7 @@
 //! From the text of a document to a tree.
 //!
-//! YAML 1.2, of which JSON is a subset. A tree is bounded in size, depth and aliases, so that whoever walks it
-//! may recurse. Everything that is refused has its place.
+//! YAML 1.2, of which JSON is a subset. A tree is bounded in size, depth and aliases, so that
+//! whoever walks it may recurse. Everything that is refused has its place.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +23,8 @@ const LONGEST_KEY: usize = 1024;
 /// What anchored values and their repetitions may weigh together: bytes of text and of values.
 const HEAVIEST_ALIASES: usize = 1024 * 1024;
 
-/// Reads a text to a tree. What is wrong with a tree that could be read nevertheless, such as a key written
-/// twice, is added to `problems`; the error is what made reading impossible.
+/// Reads a text to a tree. What is wrong with a tree that could be read nevertheless, such as a key
+/// written twice, is added to `problems`; the error is what made reading impossible.
 pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Result<Node, Box<Problem>> {
     if text.len() > LONGEST_DOCUMENT {
         return Err(refused(
@@ -177,7 +177,8 @@ impl<'a> Tree<'a> {
     }
 
     fn repeat(&mut self, anchor: usize, place: Place) -> Result<(), Box<Problem>> {
-        // Its own anchor is not known before a value has ended, so that no value can contain itself.
+        // Its own anchor is not known before a value has ended, so that no value can contain
+        // itself.
         let Some(node) = self.anchored.get(&anchor) else {
             return Err(refused(
                 "syntax",
@@ -330,8 +331,9 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// JSON is YAML but for two things: tabs may indent it, and it writes a character beyond the basic plane as
-/// two escapes. Both are put right outside and inside of texts respectively; tabs keep their columns.
+/// JSON is YAML but for two things: tabs may indent it, and it writes a character beyond the basic
+/// plane as two escapes. Both are put right outside and inside of texts respectively; tabs keep
+/// their columns.
 fn as_yaml(text: &str) -> Cow<'_, str> {
     let is_json = text.trim_start().starts_with(['{', '[']);
     if !is_json || !(text.contains('\t') || text.contains("\\u")) {

@@ -1,13 +1,15 @@
 //! Reads a campaign's document from its text, YAML or JSON.
 //!
-//! It promises to find in one go whatever is wrong in parts that do not depend on one another: every element,
-//! e-mail and field, the settings and the sender are read by themselves. Every refusal has its place in the
-//! text and says what to write instead. Whether the document makes sense is `campaign::validate`'s affair.
+//! It promises to find in one go whatever is wrong in parts that do not depend on one another:
+//! every element, e-mail and field, the settings and the sender are read by themselves. Every
+//! refusal has its place in the text and says what to write instead. Whether the document makes
+//! sense is `campaign::validate`'s affair.
 
 use serde::Deserialize;
 use serde::de::Error;
 
-use super::decode::{decode, decode_without, found};
+use super::decode::{decode, found};
+use super::elements;
 use super::format::{Document, Element};
 use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar};
 use super::parse::parse;
@@ -25,7 +27,8 @@ pub struct Source {
     pub places: Places,
 }
 
-/// Reads the text of a campaign; otherwise everything that keeps it from being read, in order of place.
+/// Reads the text of a campaign; otherwise everything that keeps it from being read, in order of
+/// place.
 pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
     let mut problems = Vec::new();
     let root = match parse(text, &mut problems) {
@@ -230,7 +233,8 @@ impl<'a> Reading<'a> {
     fn refuse(&mut self, mut problem: Problem, place: Place) {
         problem.line.get_or_insert(place.line);
         problem.column.get_or_insert(place.column);
-        // What is left out beyond the bound is left out of the list only: the document is refused anyway.
+        // What is left out beyond the bound is left out of the list only: the document is refused
+        // anyway.
         if self.problems.len() < MOST_PROBLEMS {
             self.problems.push(problem);
         }
@@ -244,47 +248,10 @@ fn element(node: &Node) -> Result<Element, Refusal> {
     };
     let (key, type_node) = node.get("type").ok_or_else(|| Refusal::missing_field("type"))?;
     let word: &str = decode(type_node).map_err(|refusal| refusal.under(key, type_node.place))?;
-    Ok(match word {
-        "start" => Element::Start(decode_without(node, "type")?),
-        "event" => Element::Event(decode_without(node, "type")?),
-        "goal" => Element::Goal(decode_without(node, "type")?),
-        "email" => Element::Email(decode_without(node, "type")?),
-        "wait" => Element::Wait(decode_without(node, "type")?),
-        "date_timer" => Element::DateTimer(decode_without(node, "type")?),
-        "condition" => Element::Condition(decode_without(node, "type")?),
-        "split" => Element::Split(decode_without(node, "type")?),
-        "tag" => Element::Tag(decode_without(node, "type")?),
-        "set_field" => Element::SetField(decode_without(node, "type")?),
-        "reset" => Element::Reset(decode_without(node, "type")?),
-        "restart" => Element::Restart(decode_without(node, "type")?),
-        "stop_campaign" => Element::StopCampaign(decode_without(node, "type")?),
-        "start_campaign" => Element::StartCampaign(decode_without(node, "type")?),
-        "webhook" => Element::Webhook(decode_without(node, "type")?),
-        "end" => Element::End(decode_without(node, "type")?),
-        unknown => {
-            return Err(Refusal::unknown_variant(unknown, &TYPES).under(key, type_node.place));
-        }
+    elements::read(word, node).unwrap_or_else(|| {
+        Err(Refusal::unknown_variant(word, &elements::TYPES).under(key, type_node.place))
     })
 }
-
-const TYPES: [&str; 16] = [
-    "start",
-    "event",
-    "goal",
-    "email",
-    "wait",
-    "date_timer",
-    "condition",
-    "split",
-    "tag",
-    "set_field",
-    "reset",
-    "restart",
-    "stop_campaign",
-    "start_campaign",
-    "webhook",
-    "end",
-];
 
 impl Scalar {
     fn is_nothing(&self) -> bool {

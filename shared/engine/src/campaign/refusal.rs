@@ -1,7 +1,7 @@
 //! Why a value of the document could not be read, and where.
 //!
-//! A refusal begins without a place. On its way out it passes the keys and lists it lies in, the innermost of
-//! which gives it its place and all of which give it its path.
+//! A refusal begins without a place. On its way out it passes the keys and lists it lies in, the
+//! innermost of which gives it its place and all of which give it its path.
 
 use std::fmt;
 

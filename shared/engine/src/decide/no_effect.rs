@@ -151,15 +151,9 @@ impl Look<'_> {
                 || change.refreshed.contains_key(tag)
                 || change.removed.contains_key(tag)
         };
-        match edge {
-            Edge::TagAdded(tags) | Edge::TagRemoved(tags) | Edge::TagAssigned(tags) => {
-                tags.as_slice().iter().any(is_about)
-            }
-            Edge::FieldSet(key) | Edge::FieldChanged(key) | Edge::FieldCleared(key) => {
-                change.fields.contains_key(key)
-            }
-            Edge::Custom(name) => change.event.as_ref() == Some(name),
-        }
+        edge.tags().iter().any(is_about)
+            || edge.field().is_some_and(|key| change.fields.contains_key(key))
+            || matches!(edge, Edge::Custom(name) if change.event.as_ref() == Some(name))
     }
 
     fn tokens(&self) -> &[Token] {
@@ -209,7 +203,7 @@ impl Look<'_> {
             return WhyNot::Fired;
         }
         if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
-            return WhyNot::ReactsTo { edge: edge_word(&event.on).to_owned() };
+            return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }
         // In a pause it is parked all the same, and seen on the resume (R51).
         if event.requires_active && !self.paused && self.status() != Status::Active {
@@ -236,18 +230,5 @@ impl Look<'_> {
             (true, true) => WhyNot::Unchanged,
             (true, false) => WhyNot::Paused,
         }
-    }
-}
-
-/// The word that a document has for an edge.
-fn edge_word(edge: &Edge) -> &'static str {
-    match edge {
-        Edge::TagAdded(_) => "tag_added",
-        Edge::TagRemoved(_) => "tag_removed",
-        Edge::TagAssigned(_) => "tag_assigned",
-        Edge::FieldSet(_) => "field_set",
-        Edge::FieldChanged(_) => "field_changed",
-        Edge::FieldCleared(_) => "field_cleared",
-        Edge::Custom(_) => "custom",
     }
 }

@@ -58,8 +58,9 @@ pub(super) fn check(
     }
 }
 
-/// A tag with a character that nobody sees is another than the one that it looks like, and no contact gets it.
-pub(super) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<'_>) {
+/// A tag with a character that nobody sees is another than the one that it looks like, and no
+/// contact gets it.
+pub(in crate::campaign) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<'_>) {
     if let Some(unseen) = tag.unseen() {
         let (tag, unseen) = (tag.as_str(), Named(unseen));
         let message = format!("the tag {tag:?} contains {unseen}, which nobody can see");
@@ -68,7 +69,7 @@ pub(super) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<'_>) {
 }
 
 /// A campaign that is not there may be published later, so this is a warning.
-pub(super) fn unknown_campaign(
+pub(in crate::campaign) fn unknown_campaign(
     campaign: &CampaignId,
     path: &Path,
     campaigns: &dyn Fn(&CampaignId) -> bool,
@@ -132,7 +133,12 @@ fn literal(value: &Value, kind: FieldType, path: &Path, findings: &mut Findings<
 }
 
 /// A literal that its field could not hold. The types say what to write instead after a semicolon.
-pub(super) fn unreadable(why: &str, kind: FieldType, path: &Path, findings: &mut Findings<'_>) {
+pub(in crate::campaign) fn unreadable(
+    why: &str,
+    kind: FieldType,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
     let word = kind.word();
     match why.rsplit_once("; ") {
         Some((why, remedy)) => findings.error("invalid_value", &At::Value(path), why, remedy),

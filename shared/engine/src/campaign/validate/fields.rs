@@ -11,7 +11,7 @@ use crate::field::{BUILT_IN, FieldType, built_in, taken};
 use crate::ids::FieldKey;
 
 /// The built-in fields, the document's and the account's, with their types.
-pub(super) struct Fields<'a>(BTreeMap<&'a str, FieldType>);
+pub(in crate::campaign) struct Fields<'a>(BTreeMap<&'a str, FieldType>);
 
 impl<'a> Fields<'a> {
     pub(super) fn new(document: &'a Document, account: &AccountView<'a>) -> Self {
@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The type of a field that is named at the path, which is an error if there is no such field.
-    pub(super) fn named(
+    pub(in crate::campaign) fn named(
         &self,
         key: &FieldKey,
         at: &At<'_>,

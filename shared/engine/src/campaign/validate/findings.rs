@@ -5,14 +5,14 @@ use crate::campaign::reader::Places;
 use crate::problem::{Problem, Severity, in_order};
 
 /// Collects problems and finds their places.
-pub(super) struct Findings<'a> {
+pub(in crate::campaign) struct Findings<'a> {
     places: &'a Places,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 /// What a problem points at.
-pub(super) enum At<'a> {
+pub(in crate::campaign) enum At<'a> {
     /// The value at the path.
     Value(&'a Path),
     /// The key that the path ends with.
@@ -26,8 +26,9 @@ impl<'a> Findings<'a> {
         Self { places, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Whether something is written at this path, which is more than that it has a value by default.
-    pub(super) fn is_written(&self, path: &Path) -> bool {
+    /// Whether something is written at this path, which is more than that it has a value by
+    /// default.
+    pub(in crate::campaign) fn is_written(&self, path: &Path) -> bool {
         self.places.has(path)
     }
 
@@ -36,7 +37,7 @@ impl<'a> Findings<'a> {
         self.errors.len() >= MOST_PROBLEMS
     }
 
-    pub(super) fn error(
+    pub(in crate::campaign) fn error(
         &mut self,
         code: &'static str,
         at: &At<'_>,
@@ -49,7 +50,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    pub(super) fn warning(
+    pub(in crate::campaign) fn warning(
         &mut self,
         code: &'static str,
         at: &At<'_>,
@@ -60,6 +61,11 @@ impl<'a> Findings<'a> {
             let problem = self.problem(Severity::Warning, code, at, message.into(), remedy.into());
             self.warnings.push(problem);
         }
+    }
+
+    /// Warns of an element that says nothing to do.
+    pub(in crate::campaign) fn nothing_to_do(&mut self, why: &str, path: &Path) {
+        self.warning("nothing_to_do", &At::Key(path), why, "complete it, or remove it");
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {

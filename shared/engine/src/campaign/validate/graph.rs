@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::bounds::MOST_ELEMENTS;
 use super::findings::{At, Findings};
-use crate::campaign::format::{Document, Element, Goal, StopCampaign, Unmet};
+use crate::campaign::format::{Document, Element};
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
-use crate::ids::{CampaignId, ElementId};
+use crate::ids::ElementId;
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     let elements = Path::root().key("elements");
@@ -53,8 +53,11 @@ impl<'a> Graph<'a> {
             .elements
             .iter()
             .map(|(_, element)| {
-                let edges =
-                    if stops_itself(element, &document.id) { Vec::new() } else { element.edges() };
+                let edges = if element.of_type().ends_path(&document.id) {
+                    Vec::new()
+                } else {
+                    element.edges()
+                };
                 edges.iter().filter_map(|(_, to)| positions.get(to).copied()).collect()
             })
             .collect();
@@ -66,62 +69,14 @@ fn is_entry(element: &Element) -> bool {
     matches!(element, Element::Start(_) | Element::Event(_))
 }
 
-/// A path that stops its own campaign ends (R16), whatever its `next` says.
-fn stops_itself(element: &Element, this: &CampaignId) -> bool {
-    match element {
-        Element::StopCampaign(StopCampaign { campaign, .. }) => {
-            campaign.as_ref().is_none_or(|campaign| campaign == this)
-        }
-        Element::Start(_)
-        | Element::Event(_)
-        | Element::Goal(_)
-        | Element::Email(_)
-        | Element::Wait(_)
-        | Element::DateTimer(_)
-        | Element::Condition(_)
-        | Element::Split(_)
-        | Element::Tag(_)
-        | Element::SetField(_)
-        | Element::Reset(_)
-        | Element::Restart(_)
-        | Element::StartCampaign(_)
-        | Element::Webhook(_)
-        | Element::End(_) => false,
-    }
-}
-
-/// Whether a token that arrives stays, so that a cycle through the element takes time.
-fn is_rest(element: &Element) -> bool {
-    match element {
-        Element::Wait(_) | Element::DateTimer(_) | Element::Event(_) => true,
-        Element::Goal(Goal { unmet, .. }) => match unmet {
-            Unmet::Wait => true,
-            Unmet::Continue | Unmet::End => false,
-        },
-        Element::Start(_)
-        | Element::Email(_)
-        | Element::Condition(_)
-        | Element::Split(_)
-        | Element::Tag(_)
-        | Element::SetField(_)
-        | Element::Reset(_)
-        | Element::Restart(_)
-        | Element::StopCampaign(_)
-        | Element::StartCampaign(_)
-        | Element::Webhook(_)
-        | Element::End(_) => false,
-    }
-}
-
 fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
     for (id, element) in &document.elements {
         let path = Path::root().key("elements").key(id.as_str());
-        for (index, (key, to)) in element.edges().into_iter().enumerate() {
+        for (key, to) in element.edges() {
             if findings.is_full() {
                 return;
             }
-            // Only for what is wrong: it takes a walk over all branches of a split.
-            let edge_path = || edge_path(&path, element, &key, index);
+            let edge_path = || key.path(&path);
             if to == id {
                 findings.error(
                     "self_edge",
@@ -153,7 +108,7 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                         remedy,
                     );
                 }
-                Some(_) if stops_itself(element, &document.id) => findings.warning(
+                Some(_) if element.of_type().ends_path(&document.id) => findings.warning(
                     "edge_without_effect",
                     &At::Value(&edge_path()),
                     "a path that stops its own campaign ends; this edge is never taken",
@@ -162,33 +117,6 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                 Some(_) => {}
             }
         }
-    }
-}
-
-/// The path of the key that holds an edge.
-fn edge_path(element_path: &Path, element: &Element, key: &str, index: usize) -> Path {
-    match element {
-        Element::Split(split) => {
-            // Branches without an edge are not among the edges but count in the list.
-            let with_edge = split.branches.iter().enumerate().filter(|(_, one)| one.next.is_some());
-            let position = with_edge.map(|(i, _)| i).nth(index).unwrap_or(index);
-            element_path.key("branches").index(position).key("next")
-        }
-        Element::Start(_)
-        | Element::Event(_)
-        | Element::Goal(_)
-        | Element::Email(_)
-        | Element::Wait(_)
-        | Element::DateTimer(_)
-        | Element::Condition(_)
-        | Element::Tag(_)
-        | Element::SetField(_)
-        | Element::Reset(_)
-        | Element::Restart(_)
-        | Element::StopCampaign(_)
-        | Element::StartCampaign(_)
-        | Element::Webhook(_)
-        | Element::End(_) => element_path.key(key),
     }
 }
 
@@ -214,9 +142,11 @@ fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'
     }
 }
 
-/// Every element without a rest that lies on a cycle of such elements is named in at least one error.
+/// Every element without a rest that lies on a cycle of such elements is named in at least one
+/// error.
 fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
-    let restless: Vec<bool> = document.elements.iter().map(|(_, each)| !is_rest(each)).collect();
+    let restless: Vec<bool> =
+        document.elements.iter().map(|(_, each)| !each.of_type().is_rest()).collect();
     let mut named = BTreeSet::new();
     for (i, (id, _)) in document.elements.iter().enumerate() {
         if !restless[i] || named.contains(&i) {
@@ -237,8 +167,8 @@ fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// The shortest way from the element back to itself, beginning with it. An edge from an element to itself
-/// is refused by itself and no cycle here.
+/// The shortest way from the element back to itself, beginning with it. An edge from an element to
+/// itself is refused by itself and no cycle here.
 fn shortest_cycle(graph: &Graph<'_>, restless: &[bool], from: usize) -> Option<Vec<usize>> {
     let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut ahead = VecDeque::from([from]);

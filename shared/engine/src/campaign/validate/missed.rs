@@ -1,13 +1,16 @@
-//! Date timers whose moment may have passed: what stands behind their `next` is lost then, unless `missed` leads there (R22).
+//! Date timers whose moment may have passed: what stands behind their `next` is lost then, unless
+//! `missed` leads there (R22).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::{At, Findings};
+use crate::campaign::elements::WhenMissed;
 use crate::campaign::format::{DateTimer, Document, Element, Past};
 use crate::campaign::node::Path;
 use crate::ids::ElementId;
 
-/// Warns of date timers without an edge `missed` behind which more stands than the messages of the moment itself.
+/// Warns of date timers without an edge `missed` behind which more stands than the messages of the
+/// moment itself.
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     let elements: BTreeMap<&ElementId, &Element> =
         document.elements.iter().map(|(id, element)| (id, element)).collect();
@@ -24,16 +27,16 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
             "path_ends_when_missed",
             &At::Key(&path),
             format!(
-                "who arrives after the moment has passed does not get to `{lost}`: without `missed` the path waits here \
-                 for another date, and ends when the date has passed"
+                "who arrives after the moment has passed does not get to `{lost}`: without `missed` \
+                 the path waits here for another date, and ends when the date has passed"
             ),
             format!("add `missed: {lost}`, or `past: end` if it is to end"),
         );
     }
 }
 
-/// The first element behind a timer's `next` that is about more than the moment: not a message that leaves at it, nor a
-/// branch in between.
+/// The first element behind a timer's `next` that is about more than the moment: not a message that
+/// leaves at it, nor a branch in between.
 fn lost_behind<'a>(
     next: &'a ElementId,
     elements: &BTreeMap<&'a ElementId, &'a Element>,
@@ -44,24 +47,13 @@ fn lost_behind<'a>(
         if !been.insert(id) {
             continue;
         }
-        match elements.get(id) {
-            Some(element @ (Element::Email(_) | Element::Condition(_) | Element::Split(_))) => {
+        let Some(element) = elements.get(id) else { continue };
+        match element.of_type().when_missed() {
+            WhenMissed::BelongsToTheMoment => {
                 ahead.extend(element.edges().into_iter().rev().map(|(_, to)| to));
             }
-            // An event happens to those without a path, too.
-            Some(Element::Event(_) | Element::Start(_) | Element::End(_)) | None => {}
-            Some(
-                Element::Goal(_)
-                | Element::Wait(_)
-                | Element::DateTimer(_)
-                | Element::Tag(_)
-                | Element::SetField(_)
-                | Element::Reset(_)
-                | Element::Restart(_)
-                | Element::StopCampaign(_)
-                | Element::StartCampaign(_)
-                | Element::Webhook(_),
-            ) => return Some(id),
+            WhenMissed::LosesNothing => {}
+            WhenMissed::IsLost => return Some(id),
         }
     }
     None

@@ -1,8 +1,9 @@
 //! Whether a document makes a campaign that can be published.
 //!
-//! It promises that a published campaign's edges lead somewhere, that every element can be reached, that no
-//! token runs in a circle without resting, and that every field, e-mail and placeholder that is named exists.
-//! Errors keep a campaign from being published; warnings are worth a look. Nothing here looks at contacts.
+//! It promises that a published campaign's edges lead somewhere, that every element can be reached,
+//! that no token runs in a circle without resting, and that every field, e-mail and placeholder
+//! that is named exists. Errors keep a campaign from being published; warnings are worth a look.
+//! Nothing here looks at contacts.
 
 mod bounds;
 mod conditions;
@@ -26,8 +27,11 @@ use crate::problem::Problem;
 
 pub use bounds::{LONGEST_RESTART_DELAY_DAYS, MOST_ELEMENTS, MOST_EMAILS, MOST_TEMPLATE_BYTES};
 
-use fields::Fields;
-use findings::Findings;
+pub(super) use conditions::{seen, unknown_campaign, unreadable};
+pub(super) use elements::Surroundings;
+pub(super) use fields::Fields;
+pub(super) use findings::{At, Findings};
+pub(super) use templates::{Template, is_template};
 
 /// What the account has that a campaign may refer to.
 pub struct AccountView<'a> {
@@ -39,7 +43,8 @@ pub struct AccountView<'a> {
     pub sender: bool,
 }
 
-/// Everything that is wrong or odd, in order of place; the errors and the warnings are each bounded in number.
+/// Everything that is wrong or odd, in order of place; the errors and the warnings are each bounded
+/// in number.
 pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
     let document = &source.document;
     let mut findings = Findings::new(&source.places);
@@ -52,7 +57,8 @@ pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
     let known = |campaign: &CampaignId| *campaign == document.id || (account.campaigns)(campaign);
     // Those beyond the bound are refused as such.
     for (id, element) in document.elements.iter().take(MOST_ELEMENTS) {
-        elements::check(id, element, &fields, &known, &mut findings);
+        let around = Surroundings { fields: &fields, campaigns: &known };
+        elements::check(id, element, &around, &mut findings);
     }
     templates::check(document, &fields, &mut findings);
     findings.into_problems()

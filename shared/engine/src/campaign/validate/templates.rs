@@ -1,10 +1,8 @@
 //! Templates: whether they are written right and read only what there is (R33).
 
-use serde_json::Value;
-
 use super::fields::Fields;
 use super::findings::{At, Findings};
-use crate::campaign::format::{Document, Element, SetField, Webhook};
+use crate::campaign::format::Document;
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
 use crate::template::{self, Budget};
@@ -26,7 +24,7 @@ const FIXED: [&str; 9] = [
 const OF_FIELDS: [&str; 2] = ["contact.", "fields."];
 
 /// A template and the path it is written at.
-pub(super) struct Template<'a> {
+pub(in crate::campaign) struct Template<'a> {
     pub(super) path: Path,
     pub(super) source: &'a str,
     /// What rendering it may use up.
@@ -34,13 +32,19 @@ pub(super) struct Template<'a> {
 }
 
 impl<'a> Template<'a> {
-    fn new(path: Path, source: &'a str) -> Self {
+    /// A text that is rendered for an e-mail or a webhook.
+    pub(in crate::campaign) fn full(path: Path, source: &'a str) -> Self {
         Self { path, source, budget: Budget::Full }
+    }
+
+    /// A text that is rendered while a decision is made.
+    pub(in crate::campaign) fn small(path: Path, source: &'a str) -> Self {
+        Self { path, source, budget: Budget::Small }
     }
 }
 
 /// Whether a text has anything in it that is filled in.
-pub(super) fn is_template(text: &str) -> bool {
+pub(in crate::campaign) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
@@ -49,67 +53,18 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
     let mut found = Vec::new();
     for (key, email) in &document.emails {
         let path = Path::root().key("emails").key(key);
-        found.push(Template::new(path.key("subject"), &email.subject));
+        found.push(Template::full(path.key("subject"), &email.subject));
         for (key, text) in
             [("text", &email.text), ("html", &email.html), ("reply_to", &email.reply_to)]
         {
-            found.extend(text.as_ref().map(|source| Template::new(path.key(key), source)));
+            found.extend(text.as_ref().map(|source| Template::full(path.key(key), source)));
         }
     }
     for (id, element) in &document.elements {
         let path = Path::root().key("elements").key(id.as_str());
-        match element {
-            Element::SetField(SetField { fields, .. }) => {
-                for (key, value) in fields {
-                    if let Value::String(source) = value {
-                        let path = path.key("fields").key(key.as_str());
-                        found.push(Template { path, source, budget: Budget::Small });
-                    }
-                }
-            }
-            Element::Webhook(Webhook { url, headers, body, .. }) => {
-                found.push(Template::new(path.key("url"), url));
-                for (key, source) in headers {
-                    found.push(Template::new(path.key("headers").key(key), source));
-                }
-                if let Some(body) = body {
-                    inside(body, &path.key("body"), &mut found);
-                }
-            }
-            Element::Start(_)
-            | Element::Event(_)
-            | Element::Goal(_)
-            | Element::Email(_)
-            | Element::Wait(_)
-            | Element::DateTimer(_)
-            | Element::Condition(_)
-            | Element::Split(_)
-            | Element::Tag(_)
-            | Element::Reset(_)
-            | Element::Restart(_)
-            | Element::StopCampaign(_)
-            | Element::StartCampaign(_)
-            | Element::End(_) => {}
-        }
+        found.extend(element.of_type().templates(&path));
     }
     found
-}
-
-fn inside<'a>(value: &'a Value, path: &Path, found: &mut Vec<Template<'a>>) {
-    match value {
-        Value::String(source) => found.push(Template::new(path.clone(), source)),
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                inside(item, &path.index(i), found);
-            }
-        }
-        Value::Object(entries) => {
-            for (key, value) in entries {
-                inside(value, &path.key(key), found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Findings<'_>) {

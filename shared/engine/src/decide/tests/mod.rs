@@ -6,7 +6,7 @@
 //! run 2.
 //!
 //! There is a file for each file of `decide`; each test names its rule. `UPDATE_EXPECT=1` writes
-//! what is expected anew.
+//! what is expected anew, with `--test-threads=1`: two tests at once would write into one file.
 
 mod builder;
 mod catching_up;

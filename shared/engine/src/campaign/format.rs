@@ -1,10 +1,8 @@
 //! The campaign document as people write it: the types behind the YAML and the JSON.
 //!
-//! Every type here is read by `campaign::reader` (which adds place and remedy to every
-//! refusal) and described by the JSON Schema that the API serves. Reading promises shape only; whether
-//! the edges lead anywhere is `campaign::validate`'s affair.
-
-mod elements;
+//! Every type here is read by `campaign::reader` (which adds place and remedy to every refusal) and
+//! described by the JSON Schema that the API serves. Reading promises shape only; whether the edges
+//! lead anywhere is `campaign::validate`'s affair.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +13,12 @@ use crate::field::FieldType;
 use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::time::{Span, TimeOfDay, Weekdays};
 
-pub use elements::{
-    Branch, ChangeTags, DateTimer, Edge, Element, Empty, End, EventElement, Goal, Method,
-    OneOrMany, Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
-    StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge,
+pub use super::elements::{
+    Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
+    Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign, StopCampaign, Unmet,
+    Until, Wait, Webhook, WeightedEdge,
 };
+pub use super::one_or_many::OneOrMany;
 
 /// One campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,7 +87,8 @@ pub struct FieldDefinition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How long after a restart no start fires (R14): 5 minutes, unless whoever runs the system has said otherwise.
+    #[doc = "How long after a restart no start fires (R14): 5 minutes, unless whoever runs the \
+             system has said otherwise."]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_delay: Option<Span>,
     /// The legacy setting: a completed run restarts by itself (R17).

@@ -1,0 +1,63 @@
+//! `condition`: goes one of two ways.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId};
+
+/// A condition with the two ways that lead on from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// The condition.
+    pub when: Condition,
+    /// When it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<ElementId>,
+    /// When it does not.
+    #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<ElementId>,
+}
+
+impl ElementType for Branch {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("then", self.then.as_ref()), ("else", self.otherwise.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        Some(&self.when)
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn ends_path(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::BelongsToTheMoment
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if self.then.is_none() && self.otherwise.is_none() {
+            let why = "a condition without `then` and `else` ends every path";
+            findings.nothing_to_do(why, path);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `email`: sends an e-mail and goes on once its message is settled (R30 to R34).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId};
+
+/// Sends an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendEmail {
+    /// The key under `emails`.
+    pub email: String,
+    /// Where the token goes once the message is settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ElementId>,
+}
+
+impl ElementType for SendEmail {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("next", self.next.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn ends_path(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::BelongsToTheMoment
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, _: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
+}

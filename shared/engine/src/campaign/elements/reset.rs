@@ -1,0 +1,67 @@
+//! `reset`: resets this campaign, or another one (R11).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template, unknown_campaign};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId};
+
+/// Resets a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// This campaign unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+    /// Where the token goes, in the new run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ElementId>,
+}
+
+impl Reset {
+    /// Whether it resets the campaign that it belongs to.
+    fn is_of_own(&self, this: &CampaignId) -> bool {
+        self.campaign.as_ref().is_none_or(|campaign| campaign == this)
+    }
+}
+
+impl ElementType for Reset {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("next", self.next.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, this: &CampaignId) -> bool {
+        self.is_of_own(this)
+    }
+
+    fn ends_path(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::IsLost
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if let Some(campaign) = &self.campaign {
+            unknown_campaign(campaign, &path.key("campaign"), around.campaigns, findings);
+        }
+    }
+}

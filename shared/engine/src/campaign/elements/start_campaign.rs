@@ -1,0 +1,57 @@
+//! `start_campaign`: enters another campaign (R52).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template, unknown_campaign};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId};
+
+/// Starts another campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartCampaign {
+    /// The campaign to enter.
+    pub campaign: CampaignId,
+    /// Where the token goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ElementId>,
+}
+
+impl ElementType for StartCampaign {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("next", self.next.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn ends_path(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::IsLost
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        unknown_campaign(&self.campaign, &path.key("campaign"), around.campaigns, findings);
+    }
+}

@@ -1,0 +1,71 @@
+//! `stop_campaign`: stops this campaign, or another one (R16).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template, unknown_campaign};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId};
+
+/// Stops a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopCampaign {
+    /// This campaign unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+    /// Whether the contact may enter again (R16).
+    #[serde(default)]
+    pub reset_contacts: bool,
+    /// Where the token goes, if it is another campaign that is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ElementId>,
+}
+
+impl StopCampaign {
+    /// Whether it stops the campaign that it belongs to: then the path ends, whatever `next` says
+    /// (R16).
+    fn is_of_own(&self, this: &CampaignId) -> bool {
+        self.campaign.as_ref().is_none_or(|campaign| campaign == this)
+    }
+}
+
+impl ElementType for StopCampaign {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("next", self.next.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn ends_path(&self, this: &CampaignId) -> bool {
+        self.is_of_own(this)
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::IsLost
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if let Some(campaign) = &self.campaign {
+            unknown_campaign(campaign, &path.key("campaign"), around.campaigns, findings);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `tag`: assigns and withdraws tags of the contact.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::node::Path;
+use crate::campaign::validate::{Findings, Surroundings, Template, seen};
+use crate::condition::{Condition, Reads};
+use crate::ids::{CampaignId, ElementId, Tag};
+
+/// Assigns and withdraws tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTags {
+    /// Tags to assign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<Tag>,
+    /// Tags to withdraw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Tag>,
+    /// Where the token goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ElementId>,
+}
+
+impl ElementType for ChangeTags {
+    fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
+        EdgeKey::edges([("next", self.next.as_ref())])
+    }
+
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    fn reads(&self, _: &mut Reads) {}
+
+    fn is_rest(&self) -> bool {
+        false
+    }
+
+    fn begins_next_run(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn ends_path(&self, _: &CampaignId) -> bool {
+        false
+    }
+
+    fn when_missed(&self) -> WhenMissed {
+        WhenMissed::IsLost
+    }
+
+    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if self.add.is_empty() && self.remove.is_empty() {
+            findings.nothing_to_do("no tag is assigned or withdrawn here", path);
+        }
+        // One that a contact has from before may be withdrawn.
+        for (nth, tag) in self.add.iter().enumerate() {
+            seen(tag, &path.key("add").index(nth), findings);
+        }
+    }
+}
