@@ -28,9 +28,13 @@ emails:
 
 /// Ann has had her first message and waits.
 async fn greeted() -> Called {
+    greeted_with(GREETING).await
+}
+
+async fn greeted_with(campaign: &'static str) -> Called {
     let api = Called::new().await;
     let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
-    let saved = api.bare("PUT", "/v1/campaigns/greeting", &headers, GREETING).await;
+    let saved = api.bare("PUT", "/v1/campaigns/greeting", &headers, campaign).await;
     assert!(saved.status.is_success(), "{}", saved.text);
     api.post("/v1/campaigns/greeting/publish", &json!({})).await.is(200);
     api.hook(&json!({ "email": "ann@example.com", "first_name": "Ann & Co", "tags": "Lead" }))
@@ -164,6 +168,25 @@ async fn messages_are_rendered_again_as_they_were() {
     let html = message["body_html"].as_str().expect("HTML");
     assert!(html.contains("Dear Ann &amp; Co"), "{html}");
     assert_eq!(page["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_message_of_html_alone_is_shown_with_the_text_that_left() {
+    let campaign = r#"
+id: greeting
+sender: { address: studio@example.com }
+elements:
+  go: { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { purpose: transactional, subject: Hello, html: '<p>Dear {{ contact.first_name }},</p><p>see you <b>soon</b>.</p>' }
+"#;
+    let api = greeted_with(campaign).await;
+    let page = api.get(&format!("{ANN}/messages")).await.is(200);
+    let message = &page["items"][0];
+    let text = message["body_text"].as_str().expect("the text that left");
+    assert!(text.starts_with("Dear Ann & Co,\n\nsee you **soon**."), "{text}");
+    assert!(message["body_html"].as_str().expect("HTML").contains("Ann &amp; Co"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::time::Instant;
 /// What a decision asks the outside world to do. Each names its run and step, and bears a repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
-    /// Send [`Event::TimerDue`] at the instant.
+    /// Send [`Event::TimerDue`](super::Event::TimerDue) at the instant.
     #[serde(rename = "t")]
     Schedule {
         /// The run.
@@ -41,7 +41,7 @@ pub enum Effect {
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         due: Instant,
     },
-    /// Send [`Event::RecheckDue`] at the instant.
+    /// Send [`Event::RecheckDue`](super::Event::RecheckDue) at the instant.
     #[serde(rename = "k")]
     Recheck {
         /// The run.
@@ -51,7 +51,7 @@ pub enum Effect {
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         due: Instant,
     },
-    /// Queue a message: [`Event::DeliveryDue`].
+    /// Queue a message: [`Event::DeliveryDue`](super::Event::DeliveryDue).
     #[serde(rename = "m")]
     Deliver {
         /// The run.
@@ -102,7 +102,7 @@ pub enum Effect {
         #[serde(rename = "e")]
         element: ElementId,
     },
-    /// Tell another campaign: [`Event::Commanded`].
+    /// Tell another campaign: [`Event::Commanded`](super::Event::Commanded).
     #[serde(rename = "o")]
     Command {
         /// Which campaign.
@@ -115,7 +115,7 @@ pub enum Effect {
         #[serde(rename = "c")]
         causality: Causality,
     },
-    /// Tell the campaigns that read it: [`Event::StatusChanged`].
+    /// Tell the campaigns that read it: [`Event::StatusChanged`](super::Event::StatusChanged).
     #[serde(rename = "u")]
     StatusChanged {
         /// The place of what changed it in its chain.

@@ -46,7 +46,7 @@ struct MessageShape {
     /// When the status was reached.
     #[schema(format = DateTime)]
     at: String,
-    /// `null` too where the e-mail has only HTML; the text that left with it was made from that.
+    /// The plain text that left with it: the e-mail's own, or that of its HTML.
     body_text: Option<String>,
     body_html: Option<String>,
     /// Bodies that were rendered and are `null` because no answer holds them.
@@ -135,14 +135,23 @@ async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageSh
             let version = platform.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
             match email {
-                Some(email) => platform.rendered(email, values, false).await.ok(),
+                Some(email) => match platform.rendered(email, values, true).await {
+                    Ok((said, text)) => Some((said, Some(text))),
+                    // HTML of which no text can be made is shown all the same.
+                    Err(_) => {
+                        platform.rendered(email, values, false).await.ok().map(|(said, _)| {
+                            let text = said.text.clone();
+                            (said, text)
+                        })
+                    }
+                },
                 None => None,
             }
         }
         None => None,
     };
     let (subject, text, html) = match said {
-        Some((said, _)) => (Some(said.subject), said.text, said.html),
+        Some((said, text)) => (Some(said.subject), text, said.html),
         None => (None, None, None),
     };
     Ok(MessageShape {

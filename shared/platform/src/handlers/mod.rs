@@ -68,7 +68,7 @@ impl Platform {
         }
     }
 
-    /// The same for [`Queue::Timers`](crate::ports::Queue::Timers).
+    /// The same for [`Queue::Timers`].
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl Platform {
         }
     }
 
-    /// The same for [`Queue::Sweeps`](crate::ports::Queue::Sweeps).
+    /// The same for [`Queue::Sweeps`].
     ///
     /// # Errors
     ///
