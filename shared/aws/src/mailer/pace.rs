@@ -11,7 +11,7 @@
 //!
 //! Together they may ask for more than the rate: then marketing mail gives way, since it alone slows down. What SES says of
 //! the account ([`Account`]) holds for an hour, and is asked for earlier where something suggests that it changed, at most
-//! once a minute. Until it has said so the rate is guessed, and it is asked every few seconds ([`super::asking`]). Nothing here
+//! once a minute. Until it has said so the rate is guessed, and it is asked every few seconds (`asking.rs`). Nothing here
 //! waits or reads a clock: `now` is the time since the process began.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
