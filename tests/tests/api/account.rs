@@ -142,3 +142,30 @@ async fn a_link_that_nobody_signed_leads_nowhere() {
     }
     assert_eq!(api.ann().await["consent"], "subscribed");
 }
+
+#[tokio::test]
+async fn pages_of_keys_and_mass_actions_end_where_there_is_nothing_more() {
+    let api = Called::new().await;
+    for n in 0..4 {
+        api.post("/v1/keys", &json!({ "name": format!("k{n}"), "scopes": ["read"] })).await.is(201);
+        api.post("/v1/mass-actions/reconcile", &json!({})).await.is(202);
+    }
+    api.idle().await;
+    for list in ["keys", "mass-actions"] {
+        let whole = api.get(&format!("/v1/{list}")).await.is(200)["items"].clone();
+        let whole = whole.as_array().expect("items");
+        assert_eq!(whole.len(), 4, "{list}");
+        for limit in 1..=5 {
+            let (mut items, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = api.get(&format!("/v1/{list}?limit={limit}{cursor}")).await.is(200);
+                let more = page["items"].as_array().expect("items");
+                assert!(!more.is_empty() && more.len() <= limit, "{list} {limit}: {page:#}");
+                items.extend(more.iter().cloned());
+                let Some(next) = page["next_cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert_eq!(items, *whole, "{list}, {limit} at a time: each once, in order");
+        }
+    }
+}

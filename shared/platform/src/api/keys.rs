@@ -144,8 +144,8 @@ async fn list(
     let platform = &api.platform;
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let partition = platform.keys.api_keys_listed();
-    // The one that the page before ended with is passed over.
-    let mut query = crate::table::Query::of(&partition).limit(limit + 1);
+    // One more than fits tells whether there is a next page, and the one that the page before ended with is passed over.
+    let mut query = crate::table::Query::of(&partition).limit(limit + 2);
     if let Some(after) = &after {
         query.range = Range::From(after);
     }

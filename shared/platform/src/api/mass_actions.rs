@@ -280,7 +280,8 @@ async fn list(
 ) -> Result<Listed<MassAction>, Problem> {
     let (limit, before) = (paging.limit()?, paging.after(LISTED)?);
     let before = before.map(|seq| seq.parse()).transpose().map_err(|_| foreign_cursor())?;
-    let (jobs, mut next) = api.platform.jobs(limit, before).await?;
+    // One more than fits tells whether there is a next page.
+    let (jobs, mut next) = api.platform.jobs(limit + 1, before).await?;
     let (mut page, mut last) = (Filling::of(limit), None);
     for progress in jobs {
         let seq = progress.job.seq;
