@@ -15,12 +15,8 @@ use crate::reading::{Template, page};
 const NOTED: [&str; 9] = ["aws", "sam", "curl", "make", "git", "rustup", "jq", "dacapo", "sleep"];
 
 /// What the pages have the reader fill in, as their sentences say.
-const FILLED_IN: [(&str, &str); 4] = [
-    ("CERTIFICATE", "arn:aws:acm:eu-central-1:111122223333:certificate/1"),
-    ("TABLE", "table"),
-    ("BUCKET", "bucket"),
-    ("FUNCTION", "function"),
-];
+const FILLED_IN: [(&str, &str); 1] =
+    [("CERTIFICATE", "arn:aws:acm:eu-central-1:111122223333:certificate/1")];
 
 /// What stands before the commands: each notes its arguments, and answers with a word.
 const BEFORE: &str = r#"
