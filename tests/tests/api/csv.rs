@@ -89,6 +89,20 @@ async fn too_many_refused_rows_end_an_import() {
 }
 
 #[tokio::test]
+async fn an_export_that_cannot_begin_says_why() {
+    let api = Called::new().await;
+    api.hook(&json!({ "email": "ann@example.com" })).await;
+    let (all, again) =
+        (api.get("/v1/contacts/export").await, api.get("/v1/contacts/export?cursor=").await);
+    assert_eq!((again.status, again.text), (all.status, all.text));
+    for more in ["", "&limit=10"] {
+        let refused = api.get(&format!("/v1/contacts/export?cursor=nonsense{more}")).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert!(refused.text.contains("next_cursor"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
 async fn an_export_is_what_an_import_reads() {
     let api = Called::with_fields().await;
     for n in 0..250 {

@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use dacapo_engine::contact::Contact;
 use dacapo_engine::field::built_in;
 use dacapo_engine::ids::FieldKey;
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -86,7 +88,8 @@ impl Part {
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, Problem> {
-        self.cursor.as_deref().map(|text| text.parse().map_err(|_| foreign_cursor())).transpose()
+        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
+        cursor.map(|text| text.parse().map_err(|_| foreign_cursor())).transpose()
     }
 }
 
@@ -106,7 +109,7 @@ async fn export(
     let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
     let export = Export { api, wanted, fields };
     if limit.is_none() && in_one_piece.is_none() {
-        return Ok(export.whole(cursor));
+        return export.whole(cursor).await;
     }
     let limit_of_rows = limit.unwrap_or(usize::MAX);
     let (text, next) = export.written(Rows::default(), true, limit_of_rows, cursor).await?;
@@ -132,36 +135,26 @@ struct Export {
     fields: Vec<FieldKey>,
 }
 
-/// What is written next of a file that is sent while it is written.
-enum Next {
-    Head(Option<Cursor>),
-    From(Cursor),
-    Nothing,
-}
-
 impl Export {
     fn columns(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().map(FieldKey::as_str);
         COLUMNS.into_iter().chain(fields).chain(LAST)
     }
 
-    /// All rows, sent while they are written.
-    fn whole(self, cursor: Option<Cursor>) -> Response {
-        let begin = (self, Next::Head(cursor));
-        let pages = futures_util::stream::try_unfold(begin, |(export, next)| async move {
-            let (head, cursor) = match next {
-                Next::Head(cursor) => (true, cursor),
-                Next::From(cursor) => (false, Some(cursor)),
-                Next::Nothing => return Ok(None),
-            };
-            let rows = Rows { room: None, ..Rows::default() };
+    /// All rows, sent while they are written. What is wrong from the beginning is a problem, and no answer that breaks off.
+    async fn whole(self, cursor: Option<Cursor>) -> Result<Response, Problem> {
+        let rows = || Rows { room: None, ..Rows::default() };
+        let (first, next) = self.written(rows(), true, AT_ONCE, cursor).await?;
+        let others = stream::try_unfold((self, next), move |(export, next)| async move {
+            let Some(cursor) = next else { return Ok(None) };
             let (text, next) = export
-                .written(rows, head, AT_ONCE, cursor)
+                .written(rows(), false, AT_ONCE, Some(cursor))
                 .await
                 .map_err(|problem| broken_off(&problem))?;
-            Ok::<_, std::io::Error>(Some((text, (export, next.map_or(Next::Nothing, Next::From)))))
+            Ok::<_, std::io::Error>(Some((text, (export, next))))
         });
-        (HEADERS, Body::from_stream(pages)).into_response()
+        let pages = stream::once(ready(Ok(first))).chain(others);
+        Ok((HEADERS, Body::from_stream(pages)).into_response())
     }
 
     /// Up to so many rows, in memory, below the headings or without; and where the next ones begin, if there are more.
