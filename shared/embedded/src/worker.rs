@@ -21,7 +21,7 @@ use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
 use dacapo_platform::aside::{Found, Kind};
-use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::error::{Answer, Error, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, sha256, shard};
 use dacapo_platform::platform::Platform;
@@ -266,7 +266,7 @@ impl Work {
             let work = Arc::clone(self);
             async move {
                 for image in images {
-                    match Box::pin(work.platform.contact_changed(&image)).await {
+                    match Box::pin(caught(work.platform.contact_changed(&image))).await {
                         Err(error) if error.answer() == Answer::Page => {
                             let ContactImage { old, new } = &image;
                             work.put_change_aside(Kind::Change, (old, new), &error).await?;
@@ -280,7 +280,7 @@ impl Work {
         let performed = side_by_side(enrollments.into_values().map(|images| {
             let work = Arc::clone(self);
             async move {
-                match Box::pin(work.platform.enrollments_committed(&images)).await {
+                match Box::pin(caught(work.platform.enrollments_committed(&images))).await {
                     Err(error) if error.answer() == Answer::Page => work.one_by_one(images).await,
                     other => other,
                 }
@@ -296,7 +296,8 @@ impl Work {
     /// Performs decisions each for itself, because one of the batch cannot be: that one is put aside.
     async fn one_by_one(&self, enrollments: Vec<EnrollmentImage>) -> Result<(), Error> {
         for image in enrollments {
-            match self.platform.enrollments_committed(std::slice::from_ref(&image)).await {
+            let one = self.platform.enrollments_committed(std::slice::from_ref(&image));
+            match Box::pin(caught(one)).await {
                 Err(error) if error.answer() == Answer::Page => {
                     let EnrollmentImage { old, new, .. } = &image;
                     self.put_change_aside(Kind::Decision, (old, new), &error).await?;
@@ -430,7 +431,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
-        match Box::pin(self.platform.handle(message)).await {
+        match Box::pin(caught(self.platform.handle(message))).await {
             Err(error) if error.answer() == Answer::Page => {
                 self.put_aside(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)

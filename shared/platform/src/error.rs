@@ -1,5 +1,11 @@
 //! How the platform fails.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+
+use crate::enrollments::words_of;
 use crate::ports::Unavailable;
 use crate::table::{TableError, Unreadable, Unwritable};
 
@@ -33,6 +39,21 @@ pub enum Error {
     /// A published version is not there.
     #[error("version {1} of campaign {0} is missing")]
     NoVersion(dacapo_engine::ids::CampaignId, u32),
+    /// A defect of ours, with its words.
+    #[error("it panicked: {0}")]
+    Panicked(String),
+}
+
+/// Does a piece of work. A panic in it ends this piece and nothing else.
+///
+/// # Errors
+///
+/// What the work answers; [`Error::Panicked`].
+pub async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done,
+        Err(panic) => Err(Error::Panicked(words_of(panic.as_ref()))),
+    }
 }
 
 /// What the caller does with a failure. There are only these two answers.
@@ -64,9 +85,11 @@ impl Error {
             | Self::Unwritable(_)
             | Self::Refused(_)
             | Self::Misdirected
-            | Self::NoVersion(..) => Answer::Page,
+            | Self::NoVersion(..)
+            | Self::Panicked(_) => Answer::Page,
         }
     }
+
     /// Of two failures the one to answer: what may pass comes first, since only the next try shows what remains.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

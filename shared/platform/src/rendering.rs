@@ -3,6 +3,8 @@
 //! Nearly everything needs less than the small budget and is rendered where it is needed. What needs more is rendered
 //! again with the full one, where it holds up nobody (`Platform::aside`); what needs more than that has failed.
 
+use std::panic::catch_unwind;
+
 use dacapo_engine::template::{Budget, Escape, MergeValues, render_within};
 
 /// How many templates of one message or call may need more than the small budget.
@@ -93,7 +95,9 @@ pub fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
         let reason = "the HTML is too long to be made into text at once".to_owned();
         return Err(Unrendered { reason, over_budget: true });
     }
-    Ok(html2text::from_read(html.as_bytes(), 78).unwrap_or_else(|_| without_tags(html)))
+    // A table whose cells span more than there is makes the layout panic.
+    let laid_out = catch_unwind(|| html2text::from_read(html.as_bytes(), 78));
+    Ok(laid_out.ok().and_then(Result::ok).unwrap_or_else(|| without_tags(html)))
 }
 
 /// How deep and bushy HTML is.
@@ -192,5 +196,16 @@ mod tests {
             assert_eq!(is_deep, opens != "<div></div >", "{opens}");
         }
         assert_eq!(Shape::of("<div><span></div><div>").depth, 2);
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_laid_out_is_text_without_layout() {
+        let cells = "<td colspan=4294967295>Ann<td rowspan=999999999>Ben";
+        for html in [format!("<table>{cells}"), format!("<p>Hello</p><table><tr>{cells}</table>")] {
+            let text = text_of_html(&html, Budget::Small).unwrap();
+            assert!(text.contains("Ann") && text.contains("Ben"), "{text}");
+        }
+        let lists = "<ol start=99999999999999999999><li>Ann</ol><ol start=-9223372036854775808><li>Ben</ol>";
+        assert!(text_of_html(lists, Budget::Small).unwrap().contains("Ben"));
     }
 }

@@ -21,15 +21,12 @@ pub mod run;
 pub mod start;
 pub mod stream;
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 
 use dacapo_platform::aside::{Found, Kind};
-use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::error::{Answer, Error, caught};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::redriving::Reading;
-use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 /// What a function cannot do: the whole invocation fails, and comes again.
@@ -50,20 +47,13 @@ enum Outcome<T> {
 
 /// Does a piece of work; a panic in it is a defect of ours and no reason to end the process.
 async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
-    match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(Ok(done)) => Outcome::Done(done),
-        Ok(Err(error)) => match error.answer() {
+    match caught(work).await {
+        Ok(done) => Outcome::Done(done),
+        Err(error) => match error.answer() {
             Answer::Retry => Outcome::Again(error),
             Answer::Page => Outcome::Never(error.to_string()),
         },
-        Err(panic) => Outcome::Never(panicked(panic.as_ref())),
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str);
-    let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", words.unwrap_or("without a word"))
 }
 
 /// Puts a piece of work aside. `false` if that is not possible: then it has to come again.

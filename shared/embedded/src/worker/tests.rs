@@ -111,6 +111,8 @@ async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_els
 /// What refuses the orders about a contact for good.
 struct Refusing {
     outbox: Arc<dyn Outbox>,
+    /// Whether it panics instead.
+    panics: bool,
     contact: Arc<OnceLock<ContactId>>,
 }
 
@@ -121,6 +123,8 @@ impl Outbox for Refusing {
             let contact = self.contact.get().map(ContactId::as_str);
             contact.is_some_and(|contact| order.to_string().contains(contact))
         };
+        let panics = self.panics && orders.iter().any(&is_refused);
+        assert!(!panics, "a defect");
         let (refused, taken) = orders.into_iter().partition(is_refused);
         let mut not_taken = self.outbox.dispatch(taken).await;
         let refused: Vec<Order> = refused;
@@ -140,11 +144,11 @@ emails:
   mail: { purpose: transactional, subject: Hello, text: Hello }
 "#;
 
-#[tokio::test]
-async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_nobody() {
+/// Two contacts come, and orders about the first are refused. Answers what was put aside, and the first one's id.
+async fn letter_about_the_first(panics: bool) -> (Aside, ContactId) {
     let refused = Arc::new(OnceLock::new());
     let contact = Arc::clone(&refused);
-    let worker = worker_with(|outbox| Arc::new(Refusing { outbox, contact })).await;
+    let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
     let Work { platform, store, .. } = &*worker.work;
     let id = CampaignId::new("hello").unwrap();
     platform.put_draft(&id, HELLO).await.unwrap();
@@ -161,7 +165,19 @@ async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_no
     let aside = platform.keys.all_put_aside();
     let aside = platform.ports.table.query(Query::of(&aside).strong()).await.unwrap().items;
     let [letter] = &aside[..] else { panic!("{aside:?}") };
-    let letter: Aside = letter.body.read().unwrap();
-    let whose = format!("of contact {} in campaign hello", refused.get().unwrap());
+    (letter.body.read().unwrap(), refused.get().unwrap().clone())
+}
+
+#[tokio::test]
+async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_nobody() {
+    let (letter, first) = letter_about_the_first(false).await;
+    let whose = format!("of contact {first} in campaign hello");
     assert!(letter.why.contains(&whose) && letter.why.contains("it fits nowhere"), "{letter:?}");
+}
+
+#[tokio::test]
+async fn what_panics_is_put_aside_and_holds_up_nobody() {
+    let (letter, first) = letter_about_the_first(true).await;
+    assert_eq!(letter.why, "it panicked: a defect");
+    assert_eq!(letter.contact, Some(first));
 }

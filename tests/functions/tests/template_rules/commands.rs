@@ -21,7 +21,8 @@ const FILLED_IN: [(&str, &str); 1] =
 /// What stands before the commands: each notes its arguments, and answers with a word.
 const BEFORE: &str = r#"
 set -eu
-note() { printf '%s\0' "$@" >> "$NOTES"; printf '\0' >> "$NOTES"; }
+# In one write, for what a pipe connects runs side by side.
+note() { printf '%s\0' "$@" '' >> "$NOTES"; }
 command_not_found_handle() { note missing "$1"; return 127; }
 "#;
 
