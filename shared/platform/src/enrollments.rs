@@ -23,7 +23,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use crate::Instant;
 use crate::catalog::Loaded;
 use crate::contacts::read_contact;
-use crate::error::Error;
+use crate::error::{Error, panic_words};
 use crate::keys::BEHIND_ENROLLMENTS;
 use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, read};
@@ -334,7 +334,7 @@ impl Platform {
         // A defect of ours must not take the process with it: the event is kept and somebody is told.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
             Ok(decision) => Ok(Judged::Decided(decision, Ground { campaign, catalog, as_of })),
-            Err(panic) => Ok(Judged::Came(Came::Undecidable(words_of(panic.as_ref())))),
+            Err(panic) => Ok(Judged::Came(Came::Undecidable(panic_words(panic.as_ref())))),
         }
     }
 
@@ -472,13 +472,4 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
 /// seen.
 pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
-}
-
-pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a defect")
-        .to_owned()
 }

@@ -1,11 +1,11 @@
 //! How the platform fails.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 
-use crate::enrollments::words_of;
 use crate::ports::Unavailable;
 use crate::table::{TableError, Unreadable, Unwritable};
 
@@ -52,8 +52,14 @@ pub enum Error {
 pub async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(done) => done,
-        Err(panic) => Err(Error::Panicked(words_of(panic.as_ref()))),
+        Err(panic) => Err(Error::Panicked(panic_words(panic.as_ref()))),
     }
+}
+
+/// What a panic says.
+pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a defect").to_owned()
 }
 
 /// What the caller does with a failure. There are only these two answers.

@@ -5,20 +5,16 @@
 //! done, and goes then. If it cannot be done this time either, it says why, and waits to be asked for again. A repeat finds
 //! a letter that is gone, or that nobody has asked for, and does nothing.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
-use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::aside::{Aside, Kind, Letter, reason};
-use crate::enrollments::words_of;
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, caught, panic_words};
 use crate::handlers::{ContactImage, Done, EnrollmentImage, Report};
 use crate::platform::{Platform, TRIES};
 use crate::ports::{Message, Order, Queue, Redrive};
-
 use crate::table::{Body, Item, Key, TableError, Write};
 
 /// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be read.
@@ -151,8 +147,8 @@ impl Platform {
         letter: Letter,
         work: impl Future<Output = Result<Done, Error>>,
     ) -> Result<Done, Error> {
-        match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(Ok(Done::Yes)) => {
+        match caught(work).await {
+            Ok(Done::Yes) => {
                 let key = self.keys.put_aside(&letter.id);
                 match self.write(vec![Write::delete(key, letter.unchanged)]).await {
                     // It was put aside anew meanwhile, or is gone.
@@ -160,12 +156,11 @@ impl Platform {
                     Err(error) => Err(error.into()),
                 }
             }
-            Ok(Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_)))) => Ok(later),
-            Ok(Err(error)) => match error.answer() {
+            Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_))) => Ok(later),
+            Err(error) => match error.answer() {
                 Answer::Retry => Err(error),
                 Answer::Page => self.not_done_either(letter, &error.to_string()).await,
             },
-            Err(panic) => self.not_done_either(letter, &panicked(panic.as_ref())).await,
         }
     }
 
@@ -184,10 +179,6 @@ impl Platform {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    format!("it panicked: {}", words_of(panic))
-}
-
 /// What a letter says, by kind.
 pub(crate) enum Work {
     Change(ContactImage),
@@ -201,25 +192,26 @@ impl Platform {
     pub(crate) fn work_of(&self, aside: &Aside) -> Result<Work, String> {
         let (reading, raw) = (self.reading, aside.raw.as_str());
         match aside.kind {
-            Kind::Change => caught(reading.change, raw).map(Work::Change),
-            Kind::Decision => caught(reading.decision, raw).map(Work::Decision),
+            Kind::Change => read_as(reading.change, raw).map(Work::Change),
+            Kind::Decision => read_as(reading.decision, raw).map(Work::Decision),
             Kind::Message => self.message_of(aside).map(Work::Message),
-            Kind::Report => caught(reading.reports, raw).map(Work::Reports),
+            Kind::Report => read_as(reading.reports, raw).map(Work::Reports),
         }
     }
 
     /// Reads a letter that is a message.
     pub(crate) fn message_of(&self, aside: &Aside) -> Result<Message, String> {
         match aside.kind {
-            Kind::Message => caught(self.reading.message, &aside.raw),
+            Kind::Message => read_as(self.reading.message, &aside.raw),
             Kind::Change | Kind::Decision | Kind::Report => Err("it is no message".to_owned()),
         }
     }
 }
 
 /// What reads may panic: that is why the letter was put aside, perhaps.
-fn caught<T>(read: fn(&str) -> Result<T, String>, raw: &str) -> Result<T, String> {
-    catch_unwind(|| read(raw)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+fn read_as<T>(read: fn(&str) -> Result<T, String>, raw: &str) -> Result<T, String> {
+    let panicked = |panic: Box<_>| Error::Panicked(panic_words(&*panic)).to_string();
+    catch_unwind(|| read(raw)).unwrap_or_else(|panic| Err(panicked(panic)))
 }
 
 #[cfg(test)]
