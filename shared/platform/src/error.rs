@@ -46,14 +46,21 @@ pub enum Error {
 
 /// Does a piece of work. A panic in it ends this piece and nothing else.
 ///
+/// The work lies on the heap: whoever waits for it is no larger for it, and a stack holds many such waits.
+///
 /// # Errors
 ///
 /// What the work answers; [`Error::Panicked`].
-pub async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match AssertUnwindSafe(work).catch_unwind().await {
+pub fn caught<'work, T>(
+    work: impl Future<Output = Result<T, Error>> + 'work,
+) -> impl Future<Output = Result<T, Error>> + 'work
+where
+    T: 'work,
+{
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().map(|done| match done {
         Ok(done) => done,
         Err(panic) => Err(Error::Panicked(panic_words(panic.as_ref()))),
-    }
+    })
 }
 
 /// What a panic says.
