@@ -1,7 +1,8 @@
-//! `dacapo dead-letters`: what a server could not read or do, looked at, done again in order, deleted.
+//! `dacapo dead-letters`: what a server could not read or do, looked at, done again in order,
+//! deleted.
 //!
-//! Doing again goes through the letters from the oldest on, one at a time, and waits for what comes of each. Of a contact of
-//! whom one was not done, those that follow are left: they came after it.
+//! Doing again goes through the letters from the oldest on, one at a time, and waits for what comes
+//! of each. Of a contact of whom one was not done, those that follow are left: they came after it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -264,7 +265,8 @@ fn no_such(id: &str) -> String {
     )
 }
 
-/// Asks whether a letter is to be deleted. Nobody is there to be asked if standard input is no terminal.
+/// Asks whether a letter is to be deleted. Nobody is there to be asked if standard input is no
+/// terminal.
 fn agreed(letter: &Value) -> Result<bool, Box<dyn Error>> {
     if !std::io::stdin().is_terminal() {
         let why = "nobody is there to say yes; say --yes to delete what is never done then";
@@ -309,7 +311,8 @@ fn table(letters: &[Value]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a letter says, in lines: JSON that stands in texts is opened, too. What is no JSON is shown as it is.
+/// What a letter says, in lines: JSON that stands in texts is opened, too. What is no JSON is shown
+/// as it is.
 fn readable(raw: &str) -> String {
     match serde_json::from_str(raw) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => format!("{:#}", opened(value)),

@@ -1,4 +1,5 @@
-//! `dacapo demo`: the main job, told as a story. A clock that is told, the real API, the real store, captured mail.
+//! `dacapo demo`: the main job, told as a story. A clock that is told, the real API, the real
+//! store, captured mail.
 
 mod story;
 

@@ -1,5 +1,5 @@
-//! What the commands print. Whoever reads may stop reading (`dacapo demo | head`): then the command ends, and that is no
-//! failure. Nothing else in this crate writes to standard output.
+//! What the commands print. Whoever reads may stop reading (`dacapo demo | head`): then the command
+//! ends, and that is no failure. Nothing else in this crate writes to standard output.
 
 use std::error::Error;
 use std::fmt::Display;

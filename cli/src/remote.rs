@@ -1,4 +1,5 @@
-//! A Dacapo at a URL, asked over HTTP with an API key. Whatever goes wrong is told with what to do about it.
+//! A Dacapo at a URL, asked over HTTP with an API key. Whatever goes wrong is told with what to do
+//! about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use crate::settings::Server;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How often a call is made that is answered *not now*, or *too many*.
 const CALLS: u32 = 4;
@@ -57,7 +58,7 @@ impl Remote {
         }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(DEADLINE))
             .user_agent(concat!("dacapo/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self { url, key, agent: config.into() })
@@ -68,7 +69,8 @@ impl Remote {
         self.call("GET", path)
     }
 
-    /// A call that succeeds; its answer, `null` if there is none. What the server puts off for a moment is tried again.
+    /// A call that succeeds; its answer, `null` if there is none. What the server puts off for a
+    /// moment is tried again.
     pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, Failure> {
         let mut calls = 1;
         loop {

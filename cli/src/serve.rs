@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dacapo_embedded::server::{self, Limits};
-use dacapo_embedded::{Embedded, Options, SystemChance};
+use dacapo_embedded::{Embedded, Options, SystemEntropy};
 use dacapo_platform::api::AdminKey;
-use dacapo_platform::ports::Chance as _;
+use dacapo_platform::ports::Entropy as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -58,7 +58,7 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         local: address.ip().is_loopback(),
     })
     .await?;
-    let key = serve.api_key.unwrap_or_else(|| format!("dk_{}", SystemChance.text(40)));
+    let key = serve.api_key.unwrap_or_else(|| format!("dk_{}", SystemEntropy.text(40)));
     let router = embedded.router(Some(AdminKey::of(&key)));
     let ready = json!({ "ready": true, "url": url, "api_key": key });
     out::line(ready)?;
@@ -117,8 +117,8 @@ async fn told_to_stop() {
     }
 }
 
-/// Ends the process when the time to stop is over, whatever holds it: what was acknowledged is on disk. A second
-/// Control-C ends it at once.
+/// Ends the process when the time to stop is over, whatever holds it: what was acknowledged is on
+/// disk. A second Control-C ends it at once.
 fn end_at_the_latest(within: Duration) {
     tokio::spawn(async {
         told_to_stop().await;

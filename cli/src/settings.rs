@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dacapo_embedded::clock::{ClockKind, last_instant};
 use dacapo_engine::time::{Zone, zone_named};
 
-/// A campaign engine that goes back to the beginning: contacts run through campaigns once, until they are
-/// reset or restarted.
+/// A campaign engine that goes back to the beginning: contacts run through campaigns once, until
+/// they are reset or restarted.
 #[derive(Debug, Parser)]
 #[command(name = "dacapo", version, max_term_width = 100)]
 pub(crate) struct Settings {
@@ -26,7 +26,8 @@ pub(crate) struct Settings {
 pub(crate) enum Command {
     /// Everything in one process: API, streams, timers and mail capture, on embedded SQLite.
     Serve(Serve),
-    /// The main job, told as a story: the appointment campaign and the webinar, every message and history line.
+    /// The main job, told as a story: the appointment campaign and the webinar, every message and
+    /// history line.
     Demo(Demo),
     /// How fast it is: contacts a second on disk, decisions a second.
     Bench(Bench),
@@ -57,8 +58,8 @@ pub(crate) struct Serve {
     /// The account's time zone, such as Europe/Berlin; as it was, or UTC, without it.
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(crate) time_zone: Option<Zone>,
-    /// The account's language, such as de or en-GB: how dates are written to contacts without one, and in their history; as
-    /// it was, or en, without it.
+    /// The account's language, such as de or en-GB: how dates are written to contacts without one,
+    /// and in their history; as it was, or en, without it.
     #[arg(long, value_name = "LOCALE", value_parser = locale)]
     pub(crate) locale: Option<String>,
     /// Send mail for real, such as smtp://user:password@mail.example:587; captured without it.

@@ -1,7 +1,7 @@
 //! Compiles and renders whatever comes: as a template, and as bytes that a template is made from.
 //!
-//! Nothing may abort, hang, take much memory or make more than may be made. The fuzzer itself watches time and memory
-//! (`make fuzz`).
+//! Nothing may abort, hang, take much memory or make more than may be made. The fuzzer itself
+//! watches time and memory (`make fuzz`).
 #![no_main]
 
 use chrono::DateTime;

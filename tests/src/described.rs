@@ -1,4 +1,5 @@
-//! Answers are held to the description: whatever a test calls, its status and media type must be described there.
+//! Answers are held to the description: whatever a test calls, its status and media type must be
+//! described there.
 
 use std::sync::LazyLock;
 

@@ -1,11 +1,11 @@
-//! Dead letters and the erasure of a person, on any table: none that names the person is left, on whatever page it stands,
-//! and none comes back.
+//! Dead letters and the erasure of a person, on any table: none that names the person is left, on
+//! whatever page it stands, and none comes back.
 
 use chrono::TimeDelta;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::ContactId;
-use dacapo_platform::aside::{Found, Kind};
 use dacapo_platform::contacts::alone;
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Clock as _;
 use dacapo_platform::table::{Consistency, Item, Query};
@@ -68,7 +68,7 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
         bench.clock.set(bench.clock.now() + TimeDelta::hours(hours));
         aside(platform, "feedback/late", &format!("{{\"to\": \"{ANN}\"}}")).await;
         assert_eq!(letters(platform).await.len(), OTHERS + 2);
-        platform.sweep_erased(&ann).await.expect("swept");
+        platform.erase_remains(&ann).await.expect("swept");
         assert_eq!(letters(platform).await.len(), OTHERS + 1, "after {hours} hours");
         let left = platform.ports.table.get(&tombstone, Consistency::Strong).await;
         let left = left.expect("an answer").expect("a tombstone");
@@ -86,12 +86,12 @@ async fn created(platform: &Platform, address: &str) -> ContactId {
 
 async fn aside(platform: &Platform, name: &str, raw: &str) {
     let why = "nobody can read it";
-    let found = Found { name, kind: Kind::Message, by: "test", why, raw };
-    platform.put_aside(found).await.expect("it is kept");
+    let found = NewDeadLetter { name, kind: Kind::Message, by: "test", why, raw };
+    platform.keep_dead_letter(found).await.expect("it is kept");
 }
 
 async fn letters(platform: &Platform) -> Vec<Item> {
-    let partition = platform.keys.all_put_aside();
+    let partition = platform.keys.dead_letters_listed();
     let (mut found, mut cursor) = (Vec::new(), None);
     loop {
         let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;
@@ -105,7 +105,7 @@ async fn letters(platform: &Platform) -> Vec<Item> {
 }
 
 async fn pages(platform: &Platform) -> usize {
-    let partition = platform.keys.all_put_aside();
+    let partition = platform.keys.dead_letters_listed();
     let (mut pages, mut cursor) = (0, None);
     loop {
         let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;

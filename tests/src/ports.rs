@@ -1,5 +1,5 @@
-//! Small ports for tests that need a platform and nothing around it: a clock that is set, ids that come in order, an
-//! outbox that remembers its orders and can be shut.
+//! Small ports for tests that need a platform and nothing around it: a clock that is set, ids that
+//! come in order, an outbox that remembers its orders and can be shut.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +12,8 @@ use dacapo_platform::handlers::Done;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{
-    Caller, Chance, Clock, Declined, MailError, Mailer, Message, NotTaken, Order, Outbox, Post,
-    Request, Sweep, Unavailable,
+    Caller, Clock, Declined, Entropy, JobStep, MailError, Mailer, Message, NotTaken, Order, Outbox,
+    Post, Request, Unavailable,
 };
 use dacapo_platform::table::Table;
 
@@ -40,7 +40,7 @@ impl Bench {
         let ports = Ports {
             table,
             clock: Arc::clone(&clock) as _,
-            chance: Arc::new(InOrder::default()),
+            entropy: Arc::new(InOrder::default()),
             outbox: Arc::clone(&outbox) as _,
             mailer: Arc::new(Captured),
             caller: Arc::new(Nobody),
@@ -55,10 +55,10 @@ impl Bench {
         let orders = self.outbox.take();
         let mut jobs = Vec::new();
         for order in orders {
-            let Order::Send { message: Message::Sweep(sweep), .. } = order else {
+            let Order::Send { message: Message::JobStep(job_step), .. } = order else {
                 panic!("{order:?} is no turn of a job")
             };
-            jobs.push(self.named(&sweep).await);
+            jobs.push(self.named(&job_step).await);
         }
         jobs.dedup();
         jobs
@@ -69,11 +69,13 @@ impl Bench {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
         while let Some(order) = orders.pop() {
-            if let Order::Send { at, message: Message::Sweep(sweep), .. } = order {
-                all.push(self.named(&sweep).await);
+            if let Order::Send { at, message: Message::JobStep(job_step), .. } = order {
+                all.push(self.named(&job_step).await);
                 self.clock.advance((at - self.platform.now()).num_seconds().max(-1) + 1);
                 // The lists have to show everything before the last look at them.
-                while let Done::NotBefore(at) = self.platform.sweep(&sweep).await.expect("a turn") {
+                while let Done::NotBefore(at) =
+                    self.platform.job_step(&job_step).await.expect("a turn")
+                {
                     let wait = at - self.platform.now();
                     self.clock.advance(wait.num_seconds() + 1);
                 }
@@ -85,9 +87,9 @@ impl Bench {
         all
     }
 
-    async fn named(&self, sweep: &Sweep) -> (u64, &'static str) {
-        let job = self.platform.job(sweep.job).await.expect("an answer").expect("a job");
-        (sweep.job, job.kind.word())
+    async fn named(&self, job_step: &JobStep) -> (u64, &'static str) {
+        let job = self.platform.job(job_step.job).await.expect("an answer").expect("a job");
+        (job_step.job, job.kind.word())
     }
 }
 
@@ -121,7 +123,7 @@ impl Clock for Standing {
 #[derive(Default)]
 pub struct InOrder(AtomicU64);
 
-impl Chance for InOrder {
+impl Entropy for InOrder {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             let nth = self.0.fetch_add(1, Ordering::SeqCst).to_string();

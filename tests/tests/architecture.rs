@@ -1,7 +1,8 @@
-//! The rules of the architecture, as code that reads the sources. A rule that no test holds is a wish.
+//! The rules of the architecture, as code that reads the sources. A rule that no test holds is a
+//! wish.
 //!
-//! Each test is one rule, and its message says what to do instead. Rules about Rust look at the code alone, so
-//! that comments and texts may name what the code must not.
+//! Each test is one rule, and its message says what to do instead. Rules about Rust look at the
+//! code alone, so that comments and texts may name what the code must not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -42,7 +43,8 @@ const ENGINE_DEPENDS_ON: &[&str] = &[
     "thiserror",
 ];
 
-/// How crates that belong to an AWS SDK begin. `aws-lc-rs` is a library of ciphers and none of them.
+/// How crates that belong to an AWS SDK begin. `aws-lc-rs` is a library of ciphers and none of
+/// them.
 const AWS_SDK: &[&str] = &[
     "aws-sdk-",
     "aws-config",
@@ -337,8 +339,8 @@ fn dependencies_in(manifest: &str, table: &str) -> Vec<String> {
     names
 }
 
-/// Who depends on whom, by name, as Cargo.lock has it: with every feature and every platform, so rather too much
-/// than too little.
+/// Who depends on whom, by name, as Cargo.lock has it: with every feature and every platform, so
+/// rather too much than too little.
 struct Locked(BTreeMap<String, BTreeSet<String>>);
 
 impl Locked {

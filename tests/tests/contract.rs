@@ -8,19 +8,19 @@ use std::sync::Arc;
 use dacapo_embedded::SqliteStore;
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
 use dacapo_tests::contract::Shared;
+use dacapo_tests::eventually_consistent::EventuallyConsistent;
 use dacapo_tests::table_contract;
-use dacapo_tests::unkind::Unkind;
 
 table_contract!(in_memory, in_memory());
 table_contract!(on_disk, on_disk());
-table_contract!(unkind, unkind());
+table_contract!(eventually_consistent, eventually_consistent());
 
 fn in_memory() -> Shared {
     SqliteStore::open(None, |_| true).unwrap()
 }
 
-fn unkind() -> Shared {
-    Arc::new(Unkind::new(SqliteStore::open(None, |_| true).unwrap(), 7))
+fn eventually_consistent() -> Shared {
+    Arc::new(EventuallyConsistent::new(SqliteStore::open(None, |_| true).unwrap(), 7))
 }
 
 fn on_disk() -> Shared {

@@ -1,4 +1,5 @@
-//! Eventual reads that stand still: nothing is lost and nothing is concluded from them, however old they are.
+//! Eventual reads that stand still: nothing is lost and nothing is concluded from them, however old
+//! they are.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use dacapo_embedded::SqliteStore;
 use dacapo_engine::ids::CampaignId;
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
-use dacapo_tests::by_hand::{ADMIN, ByHand};
+use dacapo_tests::manual_pump::{ADMIN, ManualPump};
 use serde_json::{Value, json};
 
 /// *More* leads to a message in every run, and an hour after *Go* the next run begins.
@@ -84,15 +85,16 @@ impl Table for Still {
 
 struct Story {
     still: Arc<Still>,
-    hand: ByHand,
+    hand: ManualPump,
     campaign: CampaignId,
 }
 
 impl Story {
     async fn begun() -> Self {
-        let (campaign, store) = (CampaignId::new("circle").unwrap(), ByHand::store());
+        let (campaign, store) = (CampaignId::new("circle").unwrap(), ManualPump::store());
         let still = Arc::new(Still { inner: Arc::clone(&store), shown: Mutex::default() });
-        let hand = ByHand::publishing(store, Arc::clone(&still) as _, &campaign, CAMPAIGN).await;
+        let hand =
+            ManualPump::publishing(store, Arc::clone(&still) as _, &campaign, CAMPAIGN).await;
         Self { still, hand, campaign }
     }
 

@@ -1,5 +1,5 @@
-//! Races between the change feed and a timer, with the feed held back by hand: what waits in it is neither lost nor done
-//! twice, whoever comes first.
+//! Races between the change feed and a timer, with the feed held back by hand: what waits in it is
+//! neither lost nor done twice, whoever comes first.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -13,7 +13,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_platform::campaigns::{Resume, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::messages::MessageStatus;
-use dacapo_tests::by_hand::ByHand;
+use dacapo_tests::manual_pump::ManualPump;
 use dacapo_tests::ports::Bench;
 
 /// An hour after *Go* the contact is reset, and a mail follows; *More* is a second path of the run.
@@ -33,7 +33,7 @@ emails:
 ";
 
 struct Story {
-    hand: ByHand,
+    hand: ManualPump,
     id: CampaignId,
     ann: ContactId,
     /// Everything that the feed has brought.
@@ -43,9 +43,10 @@ struct Story {
 impl Story {
     /// Ann has got the tag *Go*, and waits for an hour.
     async fn begun() -> Self {
-        let (id, store) = (CampaignId::new("circle").unwrap(), ByHand::store());
+        let (id, store) = (CampaignId::new("circle").unwrap(), ManualPump::store());
         let mut hand =
-            ByHand::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, CAMPAIGN).await;
+            ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, CAMPAIGN)
+                .await;
         let ann = tagged(&hand.bench, "Go").await;
         let brought = hand.feed_goes_on().await;
         assert_eq!(hand.due.len(), 1, "one timer: {:?}", hand.due);
@@ -85,8 +86,8 @@ async fn tagged_as(bench: &Bench, address: &str, tag: &str) -> ContactId {
     bench.platform.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id
 }
 
-/// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the timer does, and what it
-/// began ends with that run.
+/// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the
+/// timer does, and what it began ends with that run.
 async fn reset_while_a_change_waits() -> Story {
     let mut story = Story::begun().await;
     story.hand.bench.clock.advance(1_800);
@@ -119,7 +120,8 @@ async fn r3_a_repeat_of_a_change_after_such_a_reset_changes_nothing() {
     assert_eq!(story.sent().await, sent);
 }
 
-/// A change of the pause is in the feed when the resume goes through the members: the newcomer is none of them yet.
+/// A change of the pause is in the feed when the resume goes through the members: the newcomer is
+/// none of them yet.
 #[tokio::test]
 async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() {
     let mut story = Story::begun().await;

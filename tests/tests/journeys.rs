@@ -1,15 +1,18 @@
-//! Every script under `tests/journeys` comes out as it is written: on the pure engine to the letter, and through HTTP,
-//! the store and the worker the same in what order cannot be seen from outside.
+//! Every script under `tests/journeys` comes out as it is written: on the pure engine to the
+//! letter, and through HTTP, the store and the worker the same in what order cannot be seen from
+//! outside.
 //!
-//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes down what came out instead; read the
-//! difference before you commit it.
+//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes down what came out
+//! instead; read the difference before you commit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use dacapo_tests::host::InProcess;
-use dacapo_tests::journey::{Deed, EngineStage, Journey, Played, Player, Script, difference, play};
+use dacapo_tests::journey::{
+    Deed, EngineHarness, Journey, Played, Player, Script, difference, play,
+};
 use tokio::runtime::Runtime;
 
 /// The rules of what campaigns mean.
@@ -77,7 +80,8 @@ const ELSEWHERE: [(&str, &str, &str, &str); 9] = [
     ),
 ];
 
-/// At least as many scripts must be played through HTTP; what is lacking for the others is named and counted.
+/// At least as many scripts must be played through HTTP; what is lacking for the others is named
+/// and counted.
 const PLAYED_OVER_HTTP: usize = 100;
 
 #[test]
@@ -86,7 +90,7 @@ fn every_journey_comes_out_as_it_is_written() {
     let journeys = Journey::all();
     let mut wrong = Vec::new();
     for Journey { path, name, written, script } in &journeys {
-        match play(script, &mut EngineStage::default()) {
+        match play(script, &mut EngineHarness::default()) {
             Ok(came_out) if came_out == *written => {}
             Ok(came_out) if update => std::fs::write(path, came_out).unwrap(),
             Ok(came_out) => wrong.push(format!("{name}\n{}", difference(written, &came_out))),

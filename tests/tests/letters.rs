@@ -1,13 +1,13 @@
-//! Dead letters: an erasure leaves none that names the person, in one process; what DynamoDB does of it is seen in
-//! `tests/aws`.
+//! Dead letters: an erasure leaves none that names the person, in one process; what DynamoDB does
+//! of it is seen in `tests/aws`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::sync::Arc;
 
 use dacapo_embedded::SqliteStore;
+use dacapo_tests::eventually_consistent::EventuallyConsistent;
 use dacapo_tests::letters::an_erasure_leaves_none;
-use dacapo_tests::unkind::Unkind;
 
 #[tokio::test]
 async fn an_erasure_leaves_no_dead_letter_that_names_the_person() {
@@ -16,6 +16,6 @@ async fn an_erasure_leaves_no_dead_letter_that_names_the_person() {
 
 #[tokio::test]
 async fn an_erasure_leaves_none_where_lists_and_eventual_reads_are_late() {
-    let table = Unkind::new(SqliteStore::open(None, |_| true).unwrap(), 7);
+    let table = EventuallyConsistent::new(SqliteStore::open(None, |_| true).unwrap(), 7);
     an_erasure_leaves_none(Arc::new(table), "main").await;
 }

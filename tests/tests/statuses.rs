@@ -1,4 +1,5 @@
-//! Statuses that other campaigns ask for: a decision notes that nobody did, and that is an answer for two seconds.
+//! Statuses that other campaigns ask for: a decision notes that nobody did, and that is an answer
+//! for two seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,7 +10,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::handlers::Done;
-use dacapo_tests::by_hand::ByHand;
+use dacapo_tests::manual_pump::ManualPump;
 
 const COURSE: &str = r"
 id: course
@@ -25,13 +26,13 @@ elements:
   day: { type: wait, for: 1 day }
 ";
 
-/// The course of Ann's comes to its end by a catalog that was read before *offer* was published. So much later, in seconds,
-/// the feed brings it. Answers whether she has entered *offer*.
+/// The course of Ann's comes to its end by a catalog that was read before *offer* was published. So
+/// much later, in seconds, the feed brings it. Answers whether she has entered *offer*.
 async fn enters_offer(later: i64) -> bool {
     let (course, offer) = (CampaignId::new("course").unwrap(), CampaignId::new("offer").unwrap());
-    let store = ByHand::store();
+    let store = ManualPump::store();
     let mut hand =
-        ByHand::publishing(Arc::clone(&store), Arc::clone(&store) as _, &course, COURSE).await;
+        ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &course, COURSE).await;
     let ann = lead(&hand).await;
     hand.feed_goes_on().await;
     hand.bench.clock.advance(24 * 3_600);
@@ -41,14 +42,14 @@ async fn enters_offer(later: i64) -> bool {
     assert_eq!(invocation.catalog().await.unwrap().campaigns.len(), 1);
     platform.put_draft(&offer, OFFER).await.unwrap();
     platform.publish(&offer, Publish::default(), "test", alone).await.unwrap();
-    assert_eq!(invocation.woken(&timer).await.unwrap(), Done::Yes);
+    assert_eq!(invocation.handle_enrollment_event(&timer).await.unwrap(), Done::Yes);
 
     hand.bench.clock.advance(later);
     hand.feed_goes_on().await;
     hand.bench.platform.enrollment(&ann, &offer).await.unwrap().is_some()
 }
 
-async fn lead(hand: &ByHand) -> ContactId {
+async fn lead(hand: &ManualPump) -> ContactId {
     let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
     let platform = &hand.bench.platform;

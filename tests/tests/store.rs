@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_embedded::{Change, Operation, SqliteStore, StoreError, Timer};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Key, Table, TableError, Write};
-use dacapo_tests::unkind::UnkindFeed;
+use dacapo_tests::eventually_consistent::UnkindFeed;
 use serde_json::{Value, json};
 
 fn open(directory: Option<&Path>) -> Arc<SqliteStore> {
@@ -163,7 +163,7 @@ async fn the_writer_trims_by_itself() {
 }
 
 #[tokio::test]
-async fn an_unkind_feed_still_tells_of_every_change_of_an_item_in_order() {
+async fn a_feed_out_of_order_still_tells_of_every_change_of_an_item_in_order() {
     for seed in 0..20 {
         let store = open(None);
         let mut feed = UnkindFeed::new(Arc::clone(&store), "tags", seed);
@@ -351,7 +351,7 @@ async fn a_second_store_in_the_same_directory_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_sweep_deletes_what_expired_and_tells_the_feed() {
+async fn what_expired_is_deleted_and_the_feed_is_told() {
     let store = open(None);
     let expiring =
         (0..600).map(|n| Item::new(Key::new("h", format!("{n:03}")), body(n)).expires(at(0)));
@@ -362,11 +362,11 @@ async fn a_sweep_deletes_what_expired_and_tells_the_feed() {
     ]) {
         store.commit(vec![put(item)]).await.unwrap();
     }
-    assert_eq!(store.sweep(at(-1001)).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(at(-1001)).await.unwrap(), 0);
     assert!(store.get(&Key::new("c", "CONTACT"), Consistency::Strong).await.unwrap().is_some());
     let mut swept = 0;
     loop {
-        match store.sweep(at(1)).await.unwrap() {
+        match store.delete_expired(at(1)).await.unwrap() {
             0 => break,
             some => swept += some,
         }

@@ -1,7 +1,9 @@
-//! Templates that nobody would write: none of them may abort the process, hang it, or make more than may be made.
+//! Templates that nobody would write: none of them may abort the process, hang it, or make more
+//! than may be made.
 //!
-//! What overflows the stack cannot be caught, so everything here is rendered on threads with a stack of half a
-//! megabyte, a quarter of what the worker's threads have; and once in a process of its own, whose end is looked at.
+//! What overflows the stack cannot be caught, so everything here is rendered on threads with a
+//! stack of half a megabyte, a quarter of what the worker's threads have; and once in a process of
+//! its own, whose end is looked at.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -20,7 +22,8 @@ use proptest::prelude::*;
 
 const SMALL_STACK: usize = 512 * 1024;
 
-/// Ample for the slowest of them in a build without optimisation, on a machine that does other things as well.
+/// Ample for the slowest of them in a build without optimisation, on a machine that does other
+/// things as well.
 const LONGEST: Duration = Duration::from_secs(20);
 
 fn values() -> MergeValues {
@@ -65,7 +68,8 @@ fn compiled_and_rendered(source: &str) -> [Result<String, RenderError>; 2] {
     })
 }
 
-/// Each with what is expected of it: a part of the reason why it fails, or nothing if it may be rendered.
+/// Each with what is expected of it: a part of the reason why it fails, or nothing if it may be
+/// rendered.
 fn hostile() -> Vec<(String, &'static str)> {
     let chain = |before: &str, link: &str, times: usize, after: &str| {
         format!("{{{{ {before}{}{after} }}}}", link.repeat(times))
@@ -309,8 +313,8 @@ fn filters_do_what_jinja_says() {
     assert_eq!(html("{{ '<p>x</p>'|striptags }}{{ '<'|e|forceescape }}"), "x&amp;lt;");
 }
 
-/// What the small budget is for: what is rendered while something is decided. Far more here than there, where the
-/// machine is to itself and the build is optimised.
+/// What the small budget is for: what is rendered while something is decided. Far more here than
+/// there, where the machine is to itself and the build is optimised.
 #[test]
 fn the_small_budget_is_over_in_little_time() {
     let values = values();

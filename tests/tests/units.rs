@@ -1,5 +1,5 @@
-//! Request units of one appointment loop, by DynamoDB's arithmetic on the embedded store: fast enough to run always.
-//! `tests/aws` holds the arithmetic to what DynamoDB itself says.
+//! Request units of one appointment loop, by DynamoDB's arithmetic on the embedded store: fast
+//! enough to run always. `tests/aws` holds the arithmetic to what DynamoDB itself says.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
@@ -21,7 +21,8 @@ async fn takes_at_most(batch: usize, written: f64, read: f64) {
     assert!(again.read() <= read, "{} read units", again.read());
 }
 
-// What it takes today. At most 27 and 14 units at batches of ten, 33 and 20 at one, is promised: whoever takes less lowers these.
+// What it takes today. At most 27 and 14 units at batches of ten, 33 and 20 at one, is promised:
+// whoever takes less lowers these.
 
 #[tokio::test]
 async fn a_loop_in_batches_of_ten_takes_no_more_than_it_did() {

@@ -17,7 +17,8 @@ use super::stopwatch::Stopwatch;
 /// How long is measured.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
-/// Decisions a second: an entry, a settled message, a timer, each a full decision with effects and history.
+/// Decisions a second: an entry, a settled message, a timer, each a full decision with effects and
+/// history.
 pub(crate) fn measure() -> Value {
     let account = Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
     let mut world =

@@ -1,10 +1,11 @@
 //! The mass action: contacts a second stopped, reset, and taken off the statistics, on disk.
 //!
-//! One contact goes into a campaign by the hook; everybody else is a copy of its items under another id, written in the
-//! order of keys before the engine starts. Then everybody is stopped by one call. What is counted is the time from the
-//! call until nothing is left to do: decisions, history, statistics by day, timers. If that lasts, somebody else's contact
-//! enters another campaign meanwhile, and how long that takes is told too. What takes a moment is measured several times,
-//! and the median is told.
+//! One contact goes into a campaign by the hook; everybody else is a copy of its items under
+//! another id, written in the order of keys before the engine starts. Then everybody is stopped by
+//! one call. What is counted is the time from the call until nothing is left to do: decisions,
+//! history, statistics by day, timers. If that lasts, somebody else's contact enters another
+//! campaign meanwhile, and how long that takes is told too. What takes a moment is measured several
+//! times, and the median is told.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -104,7 +105,8 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
 
     let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);
-    // What a process does once, when it first does something to many, is not what one contact takes.
+    // What a process does once, when it first does something to many, is not what one contact
+    // takes.
     let nobody = json!({ "campaigns": ["everybody"], "contacts": { "tag": "Nobody" } });
     api.post("/v1/mass-actions/stop-campaign", &nobody).await?;
     embedded.worker.idle().await;
@@ -266,7 +268,8 @@ impl Original {
     }
 }
 
-/// Has the disk take what was written: otherwise the engine would wait for it, and be measured with it.
+/// Has the disk take what was written: otherwise the engine would wait for it, and be measured with
+/// it.
 fn flush(directory: &Path) -> std::io::Result<()> {
     std::fs::read_dir(directory)?.try_for_each(|file| File::open(file?.path())?.sync_all())
 }

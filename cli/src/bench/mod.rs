@@ -7,8 +7,8 @@
 //! | decisions | `decide` alone, on one core |
 //! | stop, reset | everybody in a campaign is stopped and reset, with the statistics (`dacapo bench mass`) |
 //!
-//! The first two run in one process on disk, through the HTTP router, with a clock that is told; what is
-//! counted is the time from the first post until nothing is left to do.
+//! The first two run in one process on disk, through the HTTP router, with a clock that is told;
+//! what is counted is the time from the first post until nothing is left to do.
 
 mod decisions;
 mod mass;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::out;
 use crate::settings::{Bench, Format, Measured};
-use throughput::Course;
+use throughput::Scenario;
 
 /// Measures, and prints a table or JSON.
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
@@ -51,8 +51,8 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
         Measured::Throughput => {
             keep(decisions::measure())?;
             for contacts in &bench.contacts {
-                for course in [Course::FiveSteps, Course::Loop] {
-                    keep(runtime.block_on(throughput::measure(course, contacts.get()))?)?;
+                for scenario in [Scenario::FiveSteps, Scenario::Loop] {
+                    keep(runtime.block_on(throughput::measure(scenario, contacts.get()))?)?;
                 }
             }
         }

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 256;
 
 /// What the contacts go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Course {
+pub(crate) enum Scenario {
     /// Entrance by webhook, mail, timer, mail, end.
     FiveSteps,
     /// The appointment loop, twice.
@@ -42,7 +42,7 @@ emails:
   second: { subject: 'Still there, {{ contact.first_name }}?', text: 'An hour has gone by.' }
 ";
 
-impl Course {
+impl Scenario {
     fn name(self) -> &'static str {
         match self {
             Self::FiveSteps => "five steps",
@@ -72,7 +72,7 @@ pub(super) fn begins() -> DateTime<Utc> {
 }
 
 /// Sends contacts through a course.
-pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Box<dyn Error>> {
+pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let embedded = Embedded::start(Options {
         directory: Some(directory.path().to_owned()),
@@ -85,11 +85,11 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
     })
     .await?;
     let api = Caller::of(&embedded, KEY);
-    let (id, document) = course.campaign();
+    let (id, document) = scenario.campaign();
     api.publish(id, document).await?;
     let stopwatch = Stopwatch::start();
-    match course {
-        Course::FiveSteps => {
+    match scenario {
+        Scenario::FiveSteps => {
             post_all(
                 &api,
                 contacts,
@@ -99,7 +99,7 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
             embedded.worker.idle().await;
             embedded.worker.advance(begins() + TimeDelta::hours(1)).await;
         }
-        Course::Loop => {
+        Scenario::Loop => {
             let booked = |day: i64| {
                 move |n: usize| {
                     let at = begins() + TimeDelta::days(day) + TimeDelta::hours(6);
@@ -121,16 +121,16 @@ pub(crate) async fn measure(course: Course, contacts: usize) -> Result<Value, Bo
     let took = stopwatch.elapsed().as_secs_f64();
     let statistics = api.get(&format!("/v1/campaigns/{id}/statistics")).await?;
     let sent = statistics["messages"]["sent"].as_u64().unwrap_or(0);
-    let expected = course.messages() * u64::try_from(contacts)?;
+    let expected = scenario.messages() * u64::try_from(contacts)?;
     if sent != expected {
         return Err(
-            format!("{}: {sent} messages were sent, {expected} expected", course.name()).into()
+            format!("{}: {sent} messages were sent, {expected} expected", scenario.name()).into()
         );
     }
     embedded.stop().await;
     let count = figure(contacts);
     Ok(json!({
-        "figure": course.name(),
+        "figure": scenario.name(),
         "contacts": contacts,
         "per_second": count / took,
         "micros_a_contact": took * 1e6 / count,

@@ -1,5 +1,6 @@
-//! `serve` killed with `kill -9` at random moments under load, and started again: every contact gets exactly the
-//! messages of an undisturbed run (R30), and nothing that was acknowledged is lost.
+//! `serve` killed with `kill -9` at random moments under load, and started again: every contact
+//! gets exactly the messages of an undisturbed run (R30), and nothing that was acknowledged is
+//! lost.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,7 +14,8 @@ const BEGINS: &str = "2026-12-01T08:00:00Z";
 const KILLS: usize = 50;
 const CONTACTS: usize = 40;
 
-/// What is done to the server, in order. Every post carries an idempotency key, as Zapier's repeats do.
+/// What is done to the server, in order. Every post carries an idempotency key, as Zapier's repeats
+/// do.
 enum Act {
     Post(String, Value),
     ClockTo(&'static str),
@@ -29,7 +31,8 @@ fn acts() -> Vec<Act> {
     }
     let booked = |at| json!({ "tags": ["Appointment made"], "appointment": at });
     let mut acts = Vec::new();
-    // The clock moves when nothing is left to do: a booking that overtook the invitation would rightly drop it.
+    // The clock moves when nothing is left to do: a booking that overtook the invitation would
+    // rightly drop it.
     everybody(&mut acts, "lead", &json!({ "first_name": "Ann", "tags": ["Lead"] }));
     acts.push(Act::ClockTo("2026-12-01T09:00:00Z"));
     everybody(&mut acts, "booked", &booked("2026-12-02T13:00:00Z"));
@@ -139,8 +142,8 @@ fn r30_killed_at_random_moments_every_contact_gets_what_it_would_have_got() {
     assert_eq!(counted, statistics);
 }
 
-/// Performs acts until the server is killed, and answers how far it came: an act without an answer is to be
-/// performed again.
+/// Performs acts until the server is killed, and answers how far it came: an act without an answer
+/// is to be performed again.
 fn interrupted(serve: Serve, acts: &[Act], from: usize, until: usize, after: Duration) -> usize {
     let done = Mutex::new(from);
     let killed = AtomicBool::new(false);
@@ -157,7 +160,8 @@ fn interrupted(serve: Serve, acts: &[Act], from: usize, until: usize, after: Dur
             }
             *done.lock().unwrap() = next;
         });
-        // Not a wait for something to happen: the moment of the kill is the random input of the test.
+        // Not a wait for something to happen: the moment of the kill is the random input of the
+        // test.
         std::thread::sleep(after);
         let kill = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
         assert!(kill.unwrap().success());

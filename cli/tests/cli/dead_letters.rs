@@ -1,5 +1,5 @@
-//! `dacapo dead-letters` against a real server whose store was damaged: what comes of it is a dead letter, which is looked
-//! at, tried in vain, done after the repair.
+//! `dacapo dead-letters` against a real server whose store was damaged: what comes of it is a dead
+//! letter, which is looked at, tried in vain, done after the repair.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -58,7 +58,8 @@ fn asked(url: &str, key: &str, arguments: &[&str]) -> Answer {
     Answer::of(command.output().unwrap())
 }
 
-/// Replaces a contact in the store of a server that has stopped, as a damaged disk or a defect would. Answers it as it was.
+/// Replaces a contact in the store of a server that has stopped, as a damaged disk or a defect
+/// would. Answers it as it was.
 fn replaced(directory: &Path, contact: &ContactId, body: &Body) -> Body {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -135,7 +136,8 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
         refused.complained
     );
 
-    // Oldest first: what came after the first of this contact is left. By its id it is tried all the same.
+    // Oldest first: what came after the first of this contact is left. By its id it is tried all
+    // the same.
     let tried = asked(&url, KEY, &["retry", "--all"]);
     assert_eq!(tried.code, Some(1));
     let lines: Vec<&str> = tried.said.lines().collect();

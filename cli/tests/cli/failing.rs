@@ -1,5 +1,5 @@
-//! When the world fails: silent mail servers and webhooks, half requests, full disks, too many connections, wrong keys. The
-//! process goes on, says what is wrong, and stops in time.
+//! When the world fails: silent mail servers and webhooks, half requests, full disks, too many
+//! connections, wrong keys. The process goes on, says what is wrong, and stops in time.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use dacapo_tests::host::{Answer, Call, Remote};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::outward::{PATIENCE, listens, listens_on, takes_a_call, takes_mail};
+use crate::outward::{DEADLINE, listens, listens_on, takes_a_call, takes_mail};
 use crate::support::KEY;
 
 const BEGINS: &str = "2026-12-01T08:00:00Z";
@@ -58,7 +58,7 @@ impl Process {
 
     fn connection(&self) -> TcpStream {
         let stream = TcpStream::connect(self.place()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream
     }
 
@@ -164,7 +164,7 @@ fn post(process: &Process, contact: &str, tag: &str) {
 fn until(what: &str, so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        assert!(begun.elapsed() < DEADLINE, "{what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -197,10 +197,10 @@ fn it_stops_in_time_whatever_is_half_open_and_what_was_not_finished_goes_on() {
     let smtp = format!("smtp://127.0.0.1:{port}");
     let process = Process::start_in(directory, "", &["--clock", BEGINS, "--smtp", &smtp]);
     process.done("POST", "/dev/clock", &json!({ "advance": "5 minutes" }));
-    let mail = mails.recv_timeout(PATIENCE).unwrap();
+    let mail = mails.recv_timeout(DEADLINE).unwrap();
     assert!(mail.contains("To: ann@example.com"), "{mail}");
     assert_eq!(process.message("ann@example.com")["status"], "sent");
-    let call = calls.recv_timeout(PATIENCE).unwrap();
+    let call = calls.recv_timeout(DEADLINE).unwrap();
     assert!(call.starts_with("POST /calls"), "{call}");
 }
 
@@ -297,7 +297,7 @@ fn a_silent_webhook_holds_up_no_other_host() {
     }
     post(&process, "ann@example.com", "quick");
     // Sixteen at a time, the slow ones before it would take fifty seconds.
-    let call = calls.recv_timeout(PATIENCE).unwrap();
+    let call = calls.recv_timeout(DEADLINE).unwrap();
     assert!(call.starts_with("POST /quick"), "{call}");
 }
 

@@ -1,5 +1,5 @@
-//! An import over a server that is killed with `kill -9`: sent again under its key it goes on, and in the end every row has
-//! been read once and every contact is there once (R1).
+//! An import over a server that is killed with `kill -9`: sent again under its key it goes on, and
+//! in the end every row has been read once and every contact is there once (R1).
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A mass action over a server that is killed with `kill -9` again and again: it goes on where it was, and counts nobody
-//! twice (R16).
+//! A mass action over a server that is killed with `kill -9` again and again: it goes on where it
+//! was, and counts nobody twice (R16).
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,12 @@ use crate::support::Serve;
 
 const CONTACTS: u64 = 5_000;
 
-/// The server is killed each time that so large a part more has come to pass: of decisions and of what they count.
+/// The server is killed each time that so large a part more has come to pass: of decisions and of
+/// what they count.
 const PARTS: u64 = 20;
 
-/// How often it is killed at least: where the cores are busy, two parts may come to pass before anybody has looked.
+/// How often it is killed at least: where the cores are busy, two parts may come to pass before
+/// anybody has looked.
 const KILLS: u64 = 5;
 
 const CAMPAIGN: &str = "

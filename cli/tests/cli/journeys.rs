@@ -1,8 +1,9 @@
-//! Some journeys through a process of its own and a real socket: they come out as on the pure engine.
+//! Some journeys through a process of its own and a real socket: they come out as on the pure
+//! engine.
 
 use std::path::Path;
 
-use dacapo_tests::journey::{HttpStage, Script, Stage as _, difference, in_no_order, play};
+use dacapo_tests::journey::{Harness as _, HttpHarness, Script, difference, in_no_order, play};
 
 use crate::support::Stoppable;
 
@@ -12,9 +13,9 @@ fn comes_out_as_written(name: &str) {
     let path = root.join("tests/journeys").join(name).with_extension("journey");
     let written = std::fs::read_to_string(path).unwrap();
     let script = Script::read(&written, &root.join("examples")).unwrap();
-    let mut stage = HttpStage::on(Stoppable::new(), false);
-    assert!(stage.lacks(&script).is_empty(), "{:?}", stage.lacks(&script));
-    let (written, came_out) = (in_no_order(&written), play(&script, &mut stage).unwrap());
+    let mut harness = HttpHarness::on(Stoppable::new(), false);
+    assert!(harness.lacks(&script).is_empty(), "{:?}", harness.lacks(&script));
+    let (written, came_out) = (in_no_order(&written), play(&script, &mut harness).unwrap());
     let came_out = in_no_order(&came_out);
     assert!(written == came_out, "{}", difference(&written, &came_out));
 }

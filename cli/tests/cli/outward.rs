@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::Serve;
 
 /// How long a test waits for something to come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server on a free port that hands every connection to `talk`, and sends on what that answers.
 pub(crate) fn listens<T: Send + 'static>(talk: fn(TcpStream) -> Option<T>) -> (u16, Receiver<T>) {
@@ -92,7 +92,7 @@ fn r32_mail_leaves_by_smtp_once_with_one_click_unsubscribe() {
         "/v1/hooks/contact",
         &json!({ "email": "ann@example.com", "first_name": "Ann", "tags": "Lead" }),
     );
-    let mail = mails.recv_timeout(PATIENCE).unwrap();
+    let mail = mails.recv_timeout(DEADLINE).unwrap();
     assert!(mail.contains("To: ann@example.com"), "{mail}");
     assert!(mail.contains("Subject: Let's meet, Ann"), "{mail}");
     assert!(mail.contains("List-Unsubscribe: <http://127.0.0.1:"), "{mail}");
@@ -125,7 +125,7 @@ elements:
     );
     serve.publish_text("calls", &document);
     serve.post("/v1/hooks/contact", &json!({ "email": "ann@example.com", "tags": "Go" }));
-    let call = calls.recv_timeout(PATIENCE).unwrap();
+    let call = calls.recv_timeout(DEADLINE).unwrap();
     assert!(call.starts_with("POST /crm HTTP/1.1"), "{call}");
     assert!(call.to_lowercase().contains("x-source: dacapo"), "{call}");
     assert!(call.to_lowercase().contains("idempotency-key:"), "{call}");

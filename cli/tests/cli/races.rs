@@ -1,5 +1,6 @@
-//! The races: an older change waits in the feed while something else decides; a clock that stands makes each of them happen
-//! at will, since nothing is worked off between two calls at the same instant that one does not wait for.
+//! The races: an older change waits in the feed while something else decides; a clock that stands
+//! makes each of them happen at will, since nothing is worked off between two calls at the same
+//! instant that one does not wait for.
 
 use std::net::TcpListener;
 

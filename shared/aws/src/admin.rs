@@ -10,14 +10,14 @@ use dacapo_platform::api::{AdminKeeper, AdminKey};
 use dacapo_platform::ports::{Clock, Unavailable};
 use tokio::sync::Mutex;
 
-use crate::clients::Later;
+use crate::clients::LazyClient;
 
 /// How long a secret that was read is taken for the one in force.
 const KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
 
 /// Reads the admin key from Secrets Manager, when somebody presents a key that nobody else knows.
 pub struct SecretKeeper {
-    client: Later<Client>,
+    client: LazyClient<Client>,
     arn: String,
     clock: Arc<dyn Clock>,
     read: Mutex<Option<(Instant, AdminKey)>>,
@@ -25,7 +25,7 @@ pub struct SecretKeeper {
 
 impl SecretKeeper {
     /// The key in this secret.
-    pub fn new(client: Later<Client>, arn: String, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(client: LazyClient<Client>, arn: String, clock: Arc<dyn Clock>) -> Self {
         Self { client, arn, clock, read: Mutex::new(None) }
     }
 }
@@ -43,7 +43,7 @@ impl AdminKeeper for SecretKeeper {
         }
         let secret = self.client.get_secret_value().secret_id(&self.arn).send().await;
         let secret = secret.map_err(|error| {
-            let words = crate::words::words_of(&error.into_service_error());
+            let words = crate::error_text::text_of(&error.into_service_error());
             Unavailable(format!("the admin key was not read: {words}"))
         })?;
         let key = secret.secret_string().map(|text| AdminKey::of(text.trim()));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::Clock;
 
-/// How long the process has been running, since somebody first asked: for what is only waited for. Nobody sets it.
+/// How long the process has been running, since somebody first asked: for what is only waited for.
+/// Nobody sets it.
 #[allow(clippy::disallowed_methods, reason = "this is the clock port")]
 pub(crate) fn uptime() -> Duration {
     static BEGAN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);

@@ -1,16 +1,18 @@
 //! HTTP/1.1 with or without TLS, for the SDK's clients and for webhooks: hyper over rustls.
 //!
-//! The SDK's own connector speaks HTTP/2 and through proxies as well. Nothing here needs either, and with them every function
-//! would be a quarter of a megabyte larger.
+//! The SDK's own connector speaks HTTP/2 and through proxies as well. Nothing here needs either,
+//! and with them every function would be a quarter of a megabyte larger.
 //!
-//! Whom a client may not call is decided where a name becomes addresses, so that the address which was looked at is the one
-//! that is connected to: a name that leads elsewhere the second time changes nothing.
+//! Whom a client may not call is decided where a name becomes addresses, so that the address which
+//! was looked at is the one that is connected to: a name that leads elsewhere the second time
+//! changes nothing.
 //!
-//! A connection that is kept for the next request may have died meanwhile without a word: "Lambda purges idle connections over
-//! time" (*Best practices for working with AWS Lambda functions*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>). Then nobody can tell whether the request was heard. So
-//! connections are kept only for requests that may be made twice ([`Https::new`]); whatever may not has one of its own
-//! ([`Https::fresh`]), which begins with a short handshake after the first: TLS sessions are resumed.
+//! A connection that is kept for the next request may have died meanwhile without a word: "Lambda
+//! purges idle connections over time" (*Best practices for working with AWS Lambda functions*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>). Then nobody can tell
+//! whether the request was heard. So connections are kept only for requests that may be made twice
+//! ([`Https::new`]); whatever may not has one of its own ([`Https::fresh`]), which begins with a
+//! short handshake after the first: TLS sessions are resumed.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -32,13 +34,14 @@ use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
 use tower::{BoxError, Service};
 
-use crate::words::{chain, never_heard};
+use crate::error_text::{chain, never_sent};
 
 /// How long connecting to an address may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long it may take until there is a connection: the name's addresses, connecting to them, TLS. What takes longer was
-/// not heard by anybody, which cannot be said of a request that is given up later.
+/// How long it may take until there is a connection: the name's addresses, connecting to them, TLS.
+/// What takes longer was not heard by anybody, which cannot be said of a request that is given up
+/// later.
 const CONNECTED: Duration = Duration::from_secs(5);
 
 /// Connections to any host. Clones share them.
@@ -59,7 +62,8 @@ pub(crate) fn trusting() -> ClientConfig {
 }
 
 impl Https {
-    /// Calls whomever it is told to, and keeps connections while they seem good. Connects to nobody yet.
+    /// Calls whomever it is told to, and keeps connections while they seem good. Connects to nobody
+    /// yet.
     pub(crate) fn new(trusting: ClientConfig) -> Self {
         Self::of(trusting, Names { forbidden: |_| false }, usize::MAX)
     }
@@ -69,8 +73,9 @@ impl Https {
         Self::of(trusting, Names { forbidden: |_| false }, 0)
     }
 
-    /// With a connection for every request. Calls nobody at an address that is forbidden, whatever name leads there. A host
-    /// that is written as an address is for the caller to look at: it is no name.
+    /// With a connection for every request. Calls nobody at an address that is forbidden, whatever
+    /// name leads there. A host that is written as an address is for the caller to look at: it is
+    /// no name.
     pub(crate) fn but(trusting: ClientConfig, forbidden: fn(IpAddr) -> bool) -> Self {
         Self::of(trusting, Names { forbidden }, 0)
     }
@@ -167,7 +172,7 @@ fn told(error: hyper_util::client::legacy::Error) -> ConnectorError {
     let io = chain(&error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
     if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
         ConnectorError::timeout(error.into())
-    } else if io.is_some() || never_heard(&error) {
+    } else if io.is_some() || never_sent(&error) {
         ConnectorError::io(error.into())
     } else if hyper.is_some_and(hyper::Error::is_incomplete_message) {
         ConnectorError::other(error.into(), Some(ErrorKind::TransientError))
@@ -191,7 +196,8 @@ mod tests {
     /// How each connection began.
     type Begun = Arc<Mutex<Vec<HandshakeKind>>>;
 
-    /// A server with a certificate of its own for `localhost`. Its address, the certificate, and its connections.
+    /// A server with a certificate of its own for `localhost`. Its address, the certificate, and
+    /// its connections.
     async fn server(
         speaks: &'static SupportedProtocolVersion,
     ) -> (String, CertificateDer<'static>, Begun) {
@@ -283,7 +289,7 @@ mod tests {
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
         let https = Https::but(trusting(), |address| address.is_loopback());
         let refused = get(&https, &url).await.unwrap_err();
-        assert!(crate::words::words_of(&refused).contains(OWN), "{refused:?}");
+        assert!(crate::error_text::text_of(&refused).contains(OWN), "{refused:?}");
         let connected = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(connected.is_err(), "somebody connected");
     }

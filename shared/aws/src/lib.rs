@@ -2,9 +2,10 @@
 
 pub mod admin;
 pub mod caller;
-pub mod chance;
 pub mod clients;
 pub mod clock;
+pub mod entropy;
+mod error_text;
 pub mod functions;
 mod https;
 pub mod logging;
@@ -15,4 +16,3 @@ pub mod settings;
 pub mod table;
 #[cfg(test)]
 mod testing;
-mod words;

@@ -1,6 +1,8 @@
-//! Logs: a line of JSON for everything that is decided about a failure, by the rules of `docs/logging.md`.
+//! Logs: a line of JSON for everything that is decided about a failure, by the rules of
+//! `docs/logging.md`.
 //!
-//! What others log, the SDK above all, is shown from `warn` on, whatever is asked for: below that it may quote what was sent.
+//! What others log, the SDK above all, is shown from `warn` on, whatever is asked for: below that
+//! it may quote what was sent.
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};

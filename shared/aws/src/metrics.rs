@@ -1,7 +1,8 @@
 //! Figures: one line on standard output for everything that an invocation counted.
 //!
-//! Each series that CloudWatch keeps is billed every month, so it keeps [`SERIES`] and no more, for one dimension: the line
-//! declares them in the embedded metric format. The other figures are fields of the same line, for Logs Insights.
+//! Each series that CloudWatch keeps is billed every month, so it keeps [`SERIES`] and no more, for
+//! one dimension: the line declares them in the embedded metric format. The other figures are
+//! fields of the same line, for Logs Insights.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -21,8 +22,8 @@ use crate::settings::Function;
 /// The namespace.
 pub const NAMESPACE: &str = "Dacapo";
 
-/// What CloudWatch makes a metric of: one series each for a stack. An alarm looks at the first; the second shows whether
-/// timers are in time (R23).
+/// What CloudWatch makes a metric of: one series each for a stack. An alarm looks at the first; the
+/// second shows whether timers are in time (R23).
 pub const SERIES: [&str; 2] = [TROUBLES, "timer_lateness_ms"];
 
 /// How often something happened that ought not to; docs/logging.md says what counts.
@@ -31,7 +32,8 @@ pub const TROUBLES: &str = "troubles";
 /// How late a timer may be committed on a system that has time (R23), in milliseconds.
 const IN_TIME: i64 = 60_000;
 
-/// How many writes of campaigns may lead to a write before somebody should look. The bound of R42 is twice as much.
+/// How many writes of campaigns may lead to a write before somebody should look. The bound of R42
+/// is twice as much.
 const SHALLOW: i64 = 10;
 
 /// How many values one line holds of a figure.

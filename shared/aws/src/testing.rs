@@ -1,4 +1,5 @@
-//! For the tests of this crate: a server that answers what it was told, and remembers what it was asked.
+//! For the tests of this crate: a server that answers what it was told, and remembers what it was
+//! asked.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,8 @@ impl Answer {
         Self::Says(status, "content-type: application/json\r\n".to_owned(), body.to_owned())
     }
 
-    /// An error as the JSON protocols tell it. Services spell the name of its message in either way.
+    /// An error as the JSON protocols tell it. Services spell the name of its message in either
+    /// way.
     pub(crate) fn error(status: u16, kind: &str, message: &str) -> Self {
         let headers = format!("content-type: application/json\r\nx-amzn-errortype: {kind}\r\n");
         let said = serde_json::json!({ "message": message, "Message": message });

@@ -1,14 +1,14 @@
 //! The clock: the one place that reads the time.
 //!
-//! It is real, or it stands still until told. Either way its instant is whole milliseconds, is stored, and never
-//! falls: not when the system's clock is set back, and not over a restart.
+//! It is real, or it stands still until told. Either way its instant is whole milliseconds, is
+//! stored, and never falls: not when the system's clock is set back, and not over a restart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use dacapo_platform::Instant;
 use dacapo_platform::ports::{Clock, Trouble};
-use dacapo_platform::seldom::Seldom;
+use dacapo_platform::rate_limited_log::RateLimitedLog;
 
 use crate::store::{Operation, SqliteStore, StoreError};
 use dacapo_platform::table::TableError;
@@ -34,7 +34,7 @@ pub struct EmbeddedClock {
     stored: AtomicI64,
     /// Since which instant the system's clock is behind; nothing: it is not.
     behind_since: AtomicI64,
-    told_behind: Seldom,
+    told_behind: RateLimitedLog,
 }
 
 /// What [`EmbeddedClock::behind_since`] is when the system's clock is not behind.
@@ -43,8 +43,8 @@ const NEVER: i64 = i64::MIN;
 /// So far the system's clock may be behind without a word: clocks are set by a little all the time.
 const STEADY: i64 = 2_000;
 
-/// The last instant that a standing clock can be moved to. Later ones have no four digits for their year, and no calendar
-/// day or zone after them.
+/// The last instant that a standing clock can be moved to. Later ones have no four digits for their
+/// year, and no calendar day or zone after them.
 pub fn last_instant() -> Instant {
     chrono::NaiveDate::from_ymd_opt(9999, 12, 31)
         .and_then(|day| day.and_hms_opt(23, 59, 59))
@@ -77,7 +77,7 @@ impl EmbeddedClock {
             latest: AtomicI64::new(latest),
             stored: AtomicI64::new(i64::MIN),
             behind_since: AtomicI64::new(NEVER),
-            told_behind: Seldom::default(),
+            told_behind: RateLimitedLog::default(),
         });
         // A clock that cannot be stored yet is stored with the next round.
         let _ = clock.remember().await;

@@ -1,8 +1,10 @@
-//! `/dev/*`: the standing clock, and captured mail. These paths don't exist where they would mean nothing.
+//! `/dev/*`: the standing clock, and captured mail. These paths don't exist where they would mean
+//! nothing.
 //!
-//! They ask for no key where only this machine reaches them, so that a few lines of `curl` are enough. Browsers reach this
-//! machine too, with whatever page they show: so a `Host` that is not this machine's name (a name that was made to lead
-//! here), or an `Origin` that is not the server itself, needs the admin key, as everybody does from elsewhere.
+//! They ask for no key where only this machine reaches them, so that a few lines of `curl` are
+//! enough. Browsers reach this machine too, with whatever page they show: so a `Host` that is not
+//! this machine's name (a name that was made to lead here), or an `Origin` that is not the server
+//! itself, needs the admin key, as everybody does from elsewhere.
 
 use std::sync::Arc;
 
@@ -111,8 +113,8 @@ fn is_this_machine(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// While the clock stands, what was posted before a campaign is published, paused or resumed has the same instant.
-/// It is worked off first, so that before is before.
+/// While the clock stands, what was posted before a campaign is published, paused or resumed has
+/// the same instant. It is worked off first, so that before is before.
 async fn settled_before_milestones(
     State(dev): State<Dev>,
     request: Request,

@@ -1,7 +1,8 @@
-//! The ports in one process: the table, its feed, timers and queues on one SQLite file, mail captured or sent by SMTP,
-//! and a worker that does what the Lambdas do in the cloud.
+//! The ports in one process: the table, its feed, timers and queues on one SQLite file, mail
+//! captured or sent by SMTP, and a worker that does what the Lambdas do in the cloud.
 //!
-//! [`Embedded::start`] puts it together; [`Embedded::router`] is everything that it answers over HTTP.
+//! [`Embedded::start`] puts it together; [`Embedded::router`] is everything that it answers over
+//! HTTP.
 
 pub mod clock;
 mod dev;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use clock::{ClockKind, EmbeddedClock};
-pub use outside::{Capture, SystemChance};
+pub use outside::{Capture, SystemEntropy};
 use smtp::Smtp;
 use stopping::Stop;
 pub use stopping::Stopping;
@@ -51,7 +52,8 @@ pub struct Options {
     pub smtp: Option<String>,
     /// Where it is reached from outside, for links in mail.
     pub public_url: String,
-    /// Whether only this machine reaches it. Otherwise captured mail, which needs no key, is not shown on a real clock.
+    /// Whether only this machine reaches it. Otherwise captured mail, which needs no key, is not
+    /// shown on a real clock.
     pub local: bool,
 }
 
@@ -88,7 +90,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store and starts the worker, which goes on where the last one stopped or was killed.
+    /// Opens the store and starts the worker, which goes on where the last one stopped or was
+    /// killed.
     ///
     /// # Errors
     ///
@@ -110,14 +113,14 @@ impl Embedded {
         let ports = Ports {
             table: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
-            chance: Arc::new(SystemChance),
+            entropy: Arc::new(SystemEntropy),
             outbox: Arc::new(outside::StoreOutbox(Arc::clone(&store))),
             mailer,
             caller: Arc::new(webhooks::HttpCaller::default()),
         };
         let mut platform = Platform::new(account, ports, options.public_url);
         platform.alone = true;
-        platform.busy_work = Arc::new(outside::OwnThreads::default());
+        platform.blocking_work = Arc::new(outside::OwnThreads::default());
         if options.time_zone.is_some() || options.locale.is_some() {
             platform
                 .change_catalog::<_, Error>(|catalog| {
@@ -160,9 +163,10 @@ impl Embedded {
         self.stop_within(Duration::from_secs(10)).await;
     }
 
-    /// Stops the worker when it has done what is there to do, and within this time at the latest. Nothing new is handed to
-    /// webhooks and mail servers from here on; a mail server that has not asked for the mail yet loses it to the next
-    /// start, and so do webhooks that have not answered by the end.
+    /// Stops the worker when it has done what is there to do, and within this time at the latest.
+    /// Nothing new is handed to webhooks and mail servers from here on; a mail server that has not
+    /// asked for the mail yet loses it to the next start, and so do webhooks that have not answered
+    /// by the end.
     pub async fn stop_within(self, within: Duration) {
         self.stop.end();
         let ended = tokio::time::timeout(within * 7 / 10, self.worker.idle()).await;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_platform::Instant;
-use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    BusyWork, Chance, Declined, LISTS_FOLLOW, MailError, Mailer, Message, NotTaken, Order, Outbox,
-    Post, Shown,
+    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, Mailer, Message, NotTaken, Order,
+    Outbox, Post, Shown,
 };
 use dacapo_platform::table::Body;
 
@@ -16,9 +16,9 @@ use crate::store::{Operation, SqliteStore, Timer};
 use crate::worker::CONSUMER;
 
 /// The system's randomness.
-pub struct SystemChance;
+pub struct SystemEntropy;
 
-impl Chance for SystemChance {
+impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
             // Without randomness there are no ids and no secrets; nothing can go on.
@@ -37,7 +37,7 @@ impl Default for OwnThreads {
 }
 
 #[async_trait]
-impl BusyWork for OwnThreads {
+impl BlockingWork for OwnThreads {
     async fn run(&self, work: Box<dyn FnOnce() + Send>) {
         // It is never closed; and work that panicked has left no answer, which is seen.
         let _turn = self.0.acquire().await;
@@ -66,9 +66,9 @@ impl Outbox for StoreOutbox {
             && let Err(error) = self.0.commit(operations).await
         {
             let words = error.to_string();
-            let why = match Error::from(error).answer() {
-                Answer::Retry => Declined::ForNow(words),
-                Answer::Page => Declined::ForGood(words),
+            let why = match Error::from(error).retryability() {
+                Retryability::Retryable => Declined::ForNow(words),
+                Retryability::Permanent => Declined::ForGood(words),
             };
             not_taken.extend(given.into_iter().map(|order| NotTaken { order, why: why.clone() }));
         }
@@ -108,7 +108,7 @@ fn operation(order: &Order) -> Result<Operation, String> {
 
 /// What is due at the same instant goes by contact, campaign, visit.
 fn sort(message: &Message) -> String {
-    let Message::Wake(wake) = message else { return String::new() };
+    let Message::EnrollmentEvent(wake) = message else { return String::new() };
     let (run, step) = wake.event.visit();
     format!("{}#{}#{run:06}#{step:06}", wake.contact, wake.campaign)
 }

@@ -8,7 +8,8 @@
 //! | [`Limits::write_pause`] | a connection whose other end takes nothing is closed |
 //! | open files of the process | a line in the log, and the next connection waits |
 //!
-//! A connection carries one call at a time, so the bound of connections is that of the calls in progress too.
+//! A connection carries one call at a time, so the bound of connections is that of the calls in
+//! progress too.
 
 mod body;
 mod stall;
@@ -28,7 +29,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::api::{Problem, key_of};
-use dacapo_platform::seldom::Seldom;
+use dacapo_platform::rate_limited_log::RateLimitedLog;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -49,7 +50,8 @@ use wrong_keys::{Verdict, WrongKeys};
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
-    /// How long a header may take from the moment it is waited for: also how long a connection may be idle.
+    /// How long a header may take from the moment it is waited for: also how long a connection may
+    /// be idle.
     pub header: Duration,
     /// How long a body may come to a halt.
     pub body_pause: Duration,
@@ -96,8 +98,8 @@ pub async fn serve(
         limits,
         wrong_keys: WrongKeys::default(),
         stopping: watch::Sender::new(false),
-        full: Seldom::default(),
-        no_files: Seldom::default(),
+        full: RateLimitedLog::default(),
+        no_files: RateLimitedLog::default(),
     });
     let places = Arc::new(Semaphore::new(limits.connections));
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
@@ -148,8 +150,8 @@ struct Server {
     limits: Limits,
     wrong_keys: WrongKeys,
     stopping: watch::Sender<bool>,
-    full: Seldom,
-    no_files: Seldom,
+    full: RateLimitedLog,
+    no_files: RateLimitedLog,
 }
 
 impl Server {

@@ -9,8 +9,8 @@
 //! | MAIL, RCPT, DATA or the end of the mail with 5xx otherwise | refused |
 //! | anything else once the mail itself was begun | unknown: the server may have taken it |
 //!
-//! Every step has a bound and the whole has one: [`Bounds`]. While the service is stopped, one mail at a time looks whether
-//! it works again, more and more seldom: [`Standing`].
+//! Every step has a bound and the whole has one: [`Bounds`]. While the service is stopped, one mail
+//! at a time looks whether it works again, more and more seldom: [`Standing`].
 
 mod server;
 mod session;
@@ -70,7 +70,7 @@ impl Bounds {
 }
 
 /// Connections that are kept for the next mail at most, and for how long.
-const KEPT: usize = 10;
+const MOST_IDLE_CONNECTIONS: usize = 10;
 const KEPT_FOR: Duration = Duration::from_secs(20);
 
 /// Sends mail to an SMTP server.
@@ -84,8 +84,9 @@ pub struct Smtp {
 }
 
 impl Smtp {
-    /// The server of a URL such as `smtp://user:password@mail.example:587`, `smtps://…`, or `smtp://localhost:25`. Where
-    /// a user is given TLS is required, unless `?tls=none` says otherwise.
+    /// The server of a URL such as `smtp://user:password@mail.example:587`, `smtps://…`, or
+    /// `smtp://localhost:25`. Where a user is given TLS is required, unless `?tls=none` says
+    /// otherwise.
     ///
     /// # Errors
     ///
@@ -109,7 +110,7 @@ impl Smtp {
 
     fn keep(&self, connection: AsyncSmtpConnection) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT && !connection.has_broken() {
+        if kept.len() < MOST_IDLE_CONNECTIONS && !connection.has_broken() {
             kept.push((connection, uptime()));
         }
     }
@@ -196,7 +197,8 @@ impl Mailer for Smtp {
     }
 }
 
-/// The mail as a MIME message: text and HTML as alternatives, and the headers of one-click unsubscribing.
+/// The mail as a MIME message: text and HTML as alternatives, and the headers of one-click
+/// unsubscribing.
 pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
     let address =
         |text: &str| text.parse::<Address>().map_err(|error| format!("{text:?}: {error}"));

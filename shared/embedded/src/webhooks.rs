@@ -1,5 +1,5 @@
-//! Webhooks, called over hyper and rustls: within ten seconds, redirects and all, and a few at once for each host, so that
-//! a slow one holds up nobody else.
+//! Webhooks, called over hyper and rustls: within ten seconds, redirects and all, and a few at once
+//! for each host, so that a slow one holds up nobody else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -133,8 +133,8 @@ struct Host {
 }
 
 impl Hosts {
-    /// When a call may begin that finds no place: one after the other, about as fast as the host answers, so that they are
-    /// not taken up again and again for nothing.
+    /// When a call may begin that finds no place: one after the other, about as fast as the host
+    /// answers, so that they are not taken up again and again for nothing.
     fn not_before(&self, host: &str, now: Instant) -> Option<Instant> {
         let mut hosts = self.hosts();
         let host = hosts.get_mut(host).filter(|host| host.under_way >= AT_ONCE)?;

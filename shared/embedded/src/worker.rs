@@ -1,9 +1,10 @@
 //! The worker: what the Lambdas do in the cloud, in one task.
 //!
-//! It works in rounds. A round takes what the change feed, the timers and the queues have, side by side, lets different
-//! contacts go side by side and the same one in order, and acknowledges only what is done: whatever a crash interrupts is
-//! taken again, and bears it. Jobs wait while the feed is far behind, so that nobody waits for a job. What waits for others (webhooks, a mail server) runs beside the rounds and holds up
-//! nobody.
+//! It works in rounds. A round takes what the change feed, the timers and the queues have, side by
+//! side, lets different contacts go side by side and the same one in order, and acknowledges only
+//! what is done: whatever a crash interrupts is taken again, and bears it. Jobs wait while the feed
+//! is far behind, so that nobody waits for a job. What waits for others (webhooks, a mail server)
+//! runs beside the rounds and holds up nobody.
 
 mod batch;
 mod erasure;
@@ -20,14 +21,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
-use dacapo_platform::aside::{Found, Kind};
-use dacapo_platform::error::{Answer, Error, caught};
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, sha256, shard};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::redriving::written;
-use dacapo_platform::seldom::Seldom;
 use dacapo_platform::table::{Body, Item, TableError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -46,19 +47,19 @@ pub(crate) const CONSUMER: &str = "worker";
 /// How much a round takes from each source.
 const BATCH: usize = 512;
 
-/// While the feed has so many changes to bring, jobs take no further turn: what they decide is not to keep waiting for long
-/// what others do, nor to be read back from the disk.
-const FAR_BEHIND: i64 = 4096;
+/// While the feed has so many changes to bring, jobs take no further turn: what they decide is not
+/// to keep waiting for long what others do, nor to be read back from the disk.
+const MOST_CHANGES_BEHIND: i64 = 4096;
 
-/// In so many parts, each with contacts of its own, the decisions of a round are performed: by two cores, beside the store's
-/// threads.
+/// In so many parts, each with contacts of its own, the decisions of a round are performed: by two
+/// cores, beside the store's threads.
 const PARTS: u32 = 4;
 
 /// After so many rounds that failed one after the other a worker that is to stop does so.
 const FAILURES_AT_THE_END: u32 = 3;
 
 /// How long something waits that has to come after the feed when the feed has nothing more.
-const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -67,8 +68,8 @@ const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 pub(crate) enum Request {
     /// Answers when nothing is left to do.
     Idle(oneshot::Sender<()>),
-    /// Moves a standing clock, firing what comes due in order of time and working until idle at every instant. Answers
-    /// how many timers fired.
+    /// Moves a standing clock, firing what comes due in order of time and working until idle at
+    /// every instant. Answers how many timers fired.
     Advance(Instant, oneshot::Sender<usize>),
 }
 
@@ -103,7 +104,7 @@ pub(crate) struct Worker {
     stopping: Stopping,
     /// Whether the mail server is in use; there is none if mail is captured.
     mail: Option<Arc<Standing>>,
-    failed: Seldom,
+    failed: RateLimitedLog,
     swept: Option<Instant>,
 }
 
@@ -137,7 +138,7 @@ impl Worker {
             erasure: Erasure::default(),
         };
         let (outward, places) = (JoinSet::new(), Places::default());
-        let (work, swept, failed) = (Arc::new(work), None, Seldom::default());
+        let (work, swept, failed) = (Arc::new(work), None, RateLimitedLog::default());
         Ok(Self { work, outward, places, stopping, mail, failed, swept })
     }
 
@@ -165,8 +166,8 @@ impl Worker {
         }
     }
 
-    /// Works until nothing is left to do, here or with others. What fails for the moment is tried again, more and more
-    /// slowly.
+    /// Works until nothing is left to do, here or with others. What fails for the moment is tried
+    /// again, more and more slowly.
     async fn until_idle(&mut self) {
         let mut committed = self.work.store.commit_notifier();
         let mut failures = 0;
@@ -222,7 +223,7 @@ impl Worker {
             work.clock.remember().await?;
         }
         if self.swept.is_none_or(|swept| now - swept >= SWEEP_EVERY) {
-            while work.store.sweep(now).await? > 0 {}
+            while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
             // After a start nobody knows what the last process did not come to.
             if self.swept.is_none() || work.store.rebuild_is_due(now)? {
@@ -267,9 +268,9 @@ impl Work {
             async move {
                 for image in images {
                     match Box::pin(caught(work.platform.contact_changed(&image))).await {
-                        Err(error) if error.answer() == Answer::Page => {
+                        Err(error) if error.retryability() == Retryability::Permanent => {
                             let ContactImage { old, new } = &image;
-                            work.put_change_aside(Kind::Change, (old, new), &error).await?;
+                            work.keep_change(Kind::Change, (old, new), &error).await?;
                         }
                         other => other?,
                     }
@@ -281,7 +282,9 @@ impl Work {
             let work = Arc::clone(self);
             async move {
                 match Box::pin(caught(work.platform.enrollments_committed(&images))).await {
-                    Err(error) if error.answer() == Answer::Page => work.one_by_one(images).await,
+                    Err(error) if error.retryability() == Retryability::Permanent => {
+                        work.one_by_one(images).await
+                    }
                     other => other,
                 }
             }
@@ -293,14 +296,15 @@ impl Work {
         Ok(true)
     }
 
-    /// Performs decisions each for itself, because one of the batch cannot be: that one is put aside.
+    /// Performs decisions each for itself, because one of the batch cannot be: that one is put
+    /// aside.
     async fn one_by_one(&self, enrollments: Vec<EnrollmentImage>) -> Result<(), Error> {
         for image in enrollments {
             let one = self.platform.enrollments_committed(std::slice::from_ref(&image));
             match Box::pin(caught(one)).await {
-                Err(error) if error.answer() == Answer::Page => {
+                Err(error) if error.retryability() == Retryability::Permanent => {
                     let EnrollmentImage { old, new, .. } = &image;
-                    self.put_change_aside(Kind::Decision, (old, new), &error).await?;
+                    self.keep_change(Kind::Decision, (old, new), &error).await?;
                 }
                 other => other?,
             }
@@ -353,7 +357,9 @@ impl Work {
         let operation = match self.handle_body(&timer.body).await? {
             Done::Yes => Operation::Cancel(timer.name),
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
-            Done::Soon => Operation::Schedule(Timer { due: self.clock.now() + PATIENCE, ..timer }),
+            Done::Soon => {
+                Operation::Schedule(Timer { due: self.clock.now() + LONGEST_WAIT, ..timer })
+            }
             Done::NotBefore(due) | Done::NotTried(due) => {
                 Operation::Schedule(Timer { due, ..timer })
             }
@@ -362,15 +368,15 @@ impl Work {
         Ok(Some(operation))
     }
 
-    /// Works off the queues that wait for nobody; without jobs if it is `ending`, since a job may take hours. Says whether
-    /// anything was done.
+    /// Works off the queues that wait for nobody; without jobs if it is `ending`, since a job may
+    /// take hours. Says whether anything was done.
     async fn queues(self: &Arc<Self>, ending: bool) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
-        let behind = self.store.feed_behind(CONSUMER)? >= FAR_BEHIND;
+        let behind = self.store.feed_behind(CONSUMER)? >= MOST_CHANGES_BEHIND;
         for queue in Queue::ALL {
             if self.outward_queues().contains(&queue)
-                || (queue == Queue::Sweeps && (behind || ending))
+                || (queue == Queue::Jobs && (behind || ending))
             {
                 continue;
             }
@@ -406,14 +412,14 @@ impl Work {
         Ok(Some(match self.handle_body(&body).await? {
             Done::Yes => Operation::Remove { id },
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
-            Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + PATIENCE },
+            Done::Soon => Operation::Defer { id, visible_at: self.clock.now() + LONGEST_WAIT },
             Done::NotBefore(visible_at) => Operation::Defer { id, visible_at },
             Done::NotTried(visible_at) => Operation::PutBack { id, visible_at },
         }))
     }
 
-    /// Whether the feed is still bringing what something has to come after, or has gone on since it was at `fed`; then
-    /// the round is not the last.
+    /// Whether the feed is still bringing what something has to come after, or has gone on since it
+    /// was at `fed`; then the round is not the last.
     fn feed_goes_on(&self, fed: i64) -> Result<bool, Error> {
         let goes_on = self.store.feed_rests_at(CONSUMER)? != Some(fed);
         self.waits.fetch_or(goes_on, Ordering::SeqCst);
@@ -424,7 +430,7 @@ impl Work {
         match body.read::<Message>() {
             Ok(message) => self.handle(&message, body).await,
             Err(error) => {
-                self.put_aside(Kind::Message, body.as_str(), &error).await?;
+                self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
         }
@@ -432,8 +438,8 @@ impl Work {
 
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
         match Box::pin(caught(self.platform.handle(message))).await {
-            Err(error) if error.answer() == Answer::Page => {
-                self.put_aside(Kind::Message, body.as_str(), &error).await?;
+            Err(error) if error.retryability() == Retryability::Permanent => {
+                self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
             // A dead letter may have been an erasure, and is itself about somebody.
@@ -449,7 +455,7 @@ impl Work {
     }
 
     /// A change of the feed, with which nobody can do anything, is kept for a person to look at.
-    async fn put_change_aside(
+    async fn keep_change(
         &self,
         kind: Kind,
         (old, new): (&Option<Item>, &Option<Item>),
@@ -457,19 +463,24 @@ impl Work {
     ) -> Result<(), Error> {
         let Some(either) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
         let raw = written(&either.key, old.as_ref(), new.as_ref());
-        self.put_aside(kind, &raw, why).await
+        self.keep_dead_letter(kind, &raw, why).await
     }
 
     /// The same of whatever it is. A repeat has the same name.
-    async fn put_aside(&self, kind: Kind, raw: &str, why: &impl Display) -> Result<(), Error> {
+    async fn keep_dead_letter(
+        &self,
+        kind: Kind,
+        raw: &str,
+        why: &impl Display,
+    ) -> Result<(), Error> {
         let (hash, why) = (sha256(raw), why.to_string());
         let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
-        let found = Found { name: &name, kind, by: CONSUMER, why: &why, raw };
-        self.platform.put_aside(found).await
+        let found = NewDeadLetter { name: &name, kind, by: CONSUMER, why: &why, raw };
+        self.platform.keep_dead_letter(found).await
     }
 
-    /// What was erased is taken out of the files when the feed has told of it: as soon as there is nothing more to do, or
-    /// after some rounds.
+    /// What was erased is taken out of the files when the feed has told of it: as soon as there is
+    /// nothing more to do, or after some rounds.
     async fn scrub(&self, now: Instant, more: bool) -> Result<(), Error> {
         if self.erasure.is_ready(self.store.checkpoint(CONSUMER)?, more) {
             let scrubbed = self.store.scrub(now).await;

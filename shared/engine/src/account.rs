@@ -10,8 +10,8 @@ pub struct Account {
     pub zone: Zone,
     /// The language of contacts that have none, as a BCP 47 tag.
     pub locale: String,
-    /// Set after a restore: what was due up to this instant is taken to have happened then, and its messages to have left
-    /// (R30). Whatever the restored table knows about it is older.
+    /// Set after a restore: what was due up to this instant is taken to have happened then, and its
+    /// messages to have left (R30). Whatever the restored table knows about it is older.
     pub sent_until: Option<Instant>,
 }
 

@@ -1,7 +1,7 @@
 //! E-mail addresses, as far as one can tell without sending.
 //!
-//! One mailbox, one identity: an address is stored, shown and compared in its folded form, and handed to mail servers in
-//! the form that all of them understand.
+//! One mailbox, one identity: an address is stored, shown and compared in its folded form, and
+//! handed to mail servers in the form that all of them understand.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,9 @@ pub const LONGEST_ADDRESS: usize = 254;
 /// The longest part before the `@`, in bytes (RFC 5321).
 const LONGEST_LOCAL: usize = 64;
 
-/// The form in which addresses are compared, kept and shown: trimmed, letters composed, without regard to case, the
-/// domain in letters of its own script (`müller.example`, not `xn--mller-kva.example`).
+/// The form in which addresses are compared, kept and shown: trimmed, letters composed, without
+/// regard to case, the domain in letters of its own script (`müller.example`, not
+/// `xn--mller-kva.example`).
 pub fn folded(address: &str) -> String {
     let trimmed = address.trim();
     if trimmed.is_ascii() && !has_punycode(trimmed) {
@@ -40,8 +41,8 @@ fn has_punycode(address: &str) -> bool {
     })
 }
 
-/// Forms under which a contact with this folded address may have been stored before addresses had one: its domain in
-/// Punycode, its letters taken apart. None for an address of ASCII.
+/// Forms under which a contact with this folded address may have been stored before addresses had
+/// one: its domain in Punycode, its letters taken apart. None for an address of ASCII.
 pub fn kept_before(folded: &str) -> Vec<String> {
     if folded.is_ascii() {
         return Vec::new();
@@ -126,7 +127,8 @@ pub fn read(written: &str) -> Result<String, InvalidAddress> {
     }
 }
 
-/// Whether an ASCII text names a domain that mail goes to: two labels at least, the last of them no number.
+/// Whether an ASCII text names a domain that mail goes to: two labels at least, the last of them no
+/// number.
 fn is_domain(domain: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

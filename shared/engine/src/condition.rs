@@ -1,7 +1,7 @@
 //! Conditions on a contact: levels, not edges. Starts, goals and branches hold one each.
 //!
-//! A condition is a value; it is judged against a [`View`], which is a contact, the contact's statuses in
-//! other campaigns, an instant and a zone. Judging reads nothing else.
+//! A condition is a value; it is judged against a [`View`], which is a contact, the contact's
+//! statuses in other campaigns, an instant and a zone. Judging reads nothing else.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! A contact, and what happens to it.
 //!
-//! Whoever changes a contact makes one write: a [`Patch`] applied to the contact as it is. What the write
-//! changed is a [`Change`], kept on the contact itself among its last ones, each with what was there before,
-//! so that anybody who holds the contact can look at it as an earlier change left it ([`Contact::as_of`]).
-//! A write that changes nothing is no change (R1).
+//! Whoever changes a contact makes one write: a [`Patch`] applied to the contact as it is. What the
+//! write changed is a [`Change`], kept on the contact itself among its last ones, each with what
+//! was there before, so that anybody who holds the contact can look at it as an earlier change left
+//! it ([`Contact::as_of`]). A write that changes nothing is no change (R1).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,8 @@ pub const CHANGES_KEPT: usize = 4;
 /// How many bytes of changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT_BYTES: usize = 512;
 
-/// How many tags a contact has at most: a contact is one item, which is read whole with every change.
+/// How many tags a contact has at most: a contact is one item, which is read whole with every
+/// change.
 pub const MOST_TAGS: usize = 1_000;
 
 /// A person.
@@ -88,7 +89,8 @@ pub struct Patch {
     /// Values to set, `None` to clear.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
-    /// New consent. Nothing but `subscribed` takes an unsubscription back, and only if `resubscribe` says so too.
+    /// New consent. Nothing but `subscribed` takes an unsubscription back, and only if
+    /// `resubscribe` says so too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Whether the new consent is also meant for a contact that has unsubscribed.
@@ -144,7 +146,8 @@ pub struct Causality {
 }
 
 impl Causality {
-    /// The place of a write, or of what another campaign is asked for, that a token at this place makes (R42).
+    /// The place of a write, or of what another campaign is asked for, that a token at this place
+    /// makes (R42).
     #[must_use]
     pub fn deeper(self) -> Self {
         Self { depth: self.depth.saturating_add(1), ..self }
@@ -209,17 +212,18 @@ pub struct Change {
     /// Its place in the chain of causes.
     #[serde(rename = "c")]
     pub causality: Causality,
-    /// The newest revision of the catalog that whoever made it knew: what was published, paused or resumed in it came
-    /// before, also where the clock does not tell. Nothing if that is not known.
+    /// The newest revision of the catalog that whoever made it knew: what was published, paused or
+    /// resumed in it came before, also where the clock does not tell. Nothing if that is not known.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<u64>,
-    /// What the path that made it asked of other campaigns before, in order (R11): whichever of them looks at the change
-    /// does that first.
+    /// What the path that made it asked of other campaigns before, in order (R11): whichever of
+    /// them looks at the change does that first.
     #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Asked>,
 }
 
-/// Something that a path asked of another campaign. Who asked is the author of the change that carries it.
+/// Something that a path asked of another campaign. Who asked is the author of the change that
+/// carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Of which campaign.
@@ -270,9 +274,9 @@ impl Contact {
         self.text("email")
     }
 
-    /// Applies a patch as one change, unless it changes nothing. A new instant is made no earlier than the
-    /// change before it. The caller says how many of its changes belong to the same write (`fresh`), so
-    /// that none of them is dropped from the last changes.
+    /// Applies a patch as one change, unless it changes nothing. A new instant is made no earlier
+    /// than the change before it. The caller says how many of its changes belong to the same write
+    /// (`fresh`), so that none of them is dropped from the last changes.
     pub fn apply(
         &mut self,
         patch: &Patch,
@@ -348,7 +352,8 @@ impl Contact {
         self.recent.last()
     }
 
-    /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always does.
+    /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always
+    /// does.
     pub fn has_room_for(&self, patch: &Patch) -> bool {
         let added: BTreeSet<&Tag> =
             patch.add.iter().filter(|tag| !self.tags.contains_key(*tag)).collect();
@@ -364,8 +369,8 @@ impl Contact {
         self.tags.len() + added.len() - removed.len() <= MOST_TAGS
     }
 
-    /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older than what was known
-    /// before; nothing if that is not known.
+    /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older
+    /// than what was known before; nothing if that is not known.
     pub fn made_knowing(&mut self, since: u64, catalog: Option<u64>) {
         let Some(catalog) = catalog else { return };
         let before = self.recent.iter().filter(|change| change.rev <= since);
@@ -402,7 +407,8 @@ impl Contact {
         Some(&self.recent[first..])
     }
 
-    /// The contact as the change with this `rev` left it; `None` if the changes since are no longer carried.
+    /// The contact as the change with this `rev` left it; `None` if the changes since are no longer
+    /// carried.
     pub fn as_of(&self, rev: u64) -> Option<Self> {
         let later = self.changes_after(rev)?;
         let mut earlier = self.clone();

@@ -1,8 +1,9 @@
-//! How values are written where they come from: the zone of dates, the order of day and month, the mark before the
-//! decimals, the words for yes and no.
+//! How values are written where they come from: the zone of dates, the order of day and month, the
+//! mark before the decimals, the words for yes and no.
 //!
-//! It promises to read what can mean one thing only. `49,90` is a number wherever it is written so; `1.234` is a
-//! thousand where decimals stand behind a comma, and less than two elsewhere, so there it is refused.
+//! It promises to read what can mean one thing only. `49,90` is a number wherever it is written so;
+//! `1.234` is a thousand where decimals stand behind a comma, and less than two elsewhere, so there
+//! it is refused.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use crate::field::UnreadableValue;
 use crate::text;
 use crate::time::Zone;
 
-/// Which of two numbers with a slash or a dash between is the day. With dots the day is always first.
+/// Which of two numbers with a slash or a dash between is the day. With dots the day is always
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DateOrder {
@@ -40,7 +42,8 @@ pub enum SlashDates {
     In(DateOrder),
     /// Not at all: a sender who is understood on the thirteenth would not be on the twelfth.
     Refused,
-    /// Where only one order makes a date: in documents, which somebody reads over before they are published.
+    /// Where only one order makes a date: in documents, which somebody reads over before they are
+    /// published.
     WhereClear,
 }
 

@@ -174,7 +174,7 @@ pub struct Enrollment {
     pub tally: Tally,
     /// What a decision has left to the next one to record. Deciding does not look at it.
     #[serde(rename = "lf", default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Box<Left>>,
+    pub deferred: Option<Box<Deferred>>,
     /// The number of decisions committed.
     #[serde(rename = "rv")]
     pub rev: u64,
@@ -182,7 +182,7 @@ pub struct Enrollment {
 
 /// Lines and counts of a decision that are recorded together with the next one's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Left {
+pub struct Deferred {
     /// The enrollment's `rev` after the decision.
     #[serde(rename = "s")]
     pub stamp: u64,
@@ -439,7 +439,7 @@ impl Enrollment {
             idle: false,
             created: None,
             tally: Tally::default(),
-            left: None,
+            deferred: None,
             rev: 0,
         }
     }

@@ -1,7 +1,7 @@
 //! Typed contact fields: their types, their values, and how a value is read from what a form sent.
 //!
-//! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value says its own
-//! type, so that a contact can be read without the account's field definitions.
+//! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value says
+//! its own type, so that a contact can be read without the account's field definitions.
 
 use chrono::{NaiveDate, SubsecRound};
 use schemars::JsonSchema;
@@ -42,8 +42,8 @@ pub const RESERVED: [&str; 13] = [
     "resubscribe",
 ];
 
-/// The built-in or reserved name that a key is, or that it differs from only by case and marks: `E-Mail` is `email`
-/// wherever contacts are read, so it names no field.
+/// The built-in or reserved name that a key is, or that it differs from only by case and marks:
+/// `E-Mail` is `email` wherever contacts are read, so it names no field.
 pub fn taken(key: &str) -> Option<&'static str> {
     let wanted = text::letters(key);
     let names = BUILT_IN.iter().map(|(name, _)| *name).chain(RESERVED);
@@ -83,7 +83,8 @@ impl FieldType {
         }
     }
 
-    /// Reads a value of a document, or of what a campaign writes. `null` and the empty text are no value.
+    /// Reads a value of a document, or of what a campaign writes. `null` and the empty text are no
+    /// value.
     ///
     /// # Errors
     ///

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// A number made from words. The words are kept apart, so that `["ab", "c"]` differs from `["a", "bc"]`.
+/// A number made from words. The words are kept apart, so that `["ab", "c"]` differs from `["a",
+/// "bc"]`.
 pub fn stable(words: &[&str]) -> u64 {
     let mut digest = Sha256::new();
     for word in words {

@@ -1,8 +1,8 @@
 //! Names: newtypes for every id, and the tag, which is a name that people write.
 //!
 //! Ids are short, chosen by authors (campaigns, elements, fields) or by the platform (contacts).
-//! None of them may hold a character that has a meaning in a key of the table. Short ones are kept without an
-//! allocation of their own: a decision reads and copies dozens of them.
+//! None of them may hold a character that has a meaning in a key of the table. Short ones are kept
+//! without an allocation of their own: a decision reads and copies dozens of them.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -138,8 +138,8 @@ impl Tag {
         }
     }
 
-    /// A tag that is stored, or that is to be withdrawn: one from before characters that nobody sees were refused may
-    /// hold some.
+    /// A tag that is stored, or that is to be withdrawn: one from before characters that nobody
+    /// sees were refused may hold some.
     pub fn kept(text: &str) -> Result<Self, InvalidTag> {
         let shown = composed(text.trim());
         if shown.is_empty() {
@@ -156,7 +156,8 @@ impl Tag {
         Ok(Self(shown.as_ref().into(), folded))
     }
 
-    /// The first character in it that nobody sees, if there is one: no contact gets such a tag any more.
+    /// The first character in it that nobody sees, if there is one: no contact gets such a tag any
+    /// more.
     pub fn unseen(&self) -> Option<char> {
         self.0.chars().find(|c| is_unseen(*c))
     }
@@ -171,8 +172,8 @@ impl Tag {
         self.1.as_deref().unwrap_or(&self.0)
     }
 
-    /// The form that was kept in keys before folding followed Unicode, where it is another: contacts stand in its list
-    /// until the tag is assigned anew.
+    /// The form that was kept in keys before folding followed Unicode, where it is another:
+    /// contacts stand in its list until the tag is assigned anew.
     pub fn folded_before(&self) -> Option<String> {
         if self.0.is_ascii() {
             return None;

@@ -1,7 +1,7 @@
 //! Languages: how a date and a time are written for a reader (R33).
 //!
-//! It promises a rendering for every tag, English where the language is not known, and never a panic:
-//! a form is checked when it is read, not when it is used.
+//! It promises a rendering for every tag, English where the language is not known, and never a
+//! panic: a form is checked when it is read, not when it is used.
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -17,8 +17,8 @@ use crate::time::{Instant, Zone};
 pub struct Language(usize);
 
 impl Language {
-    /// The language of a BCP 47 tag such as `de`, `de-AT` or `en-GB`. A region that is not known counts as
-    /// the language alone, a language that is not known as English.
+    /// The language of a BCP 47 tag such as `de`, `de-AT` or `en-GB`. A region that is not known
+    /// counts as the language alone, a language that is not known as English.
     pub fn of(tag: &str) -> Self {
         let tag = tag.trim().replace('_', "-").to_ascii_lowercase();
         let known = |wanted: &str| {
@@ -96,8 +96,8 @@ pub fn date(at: Instant, zone: Zone, language: Language, style: &DateStyle) -> S
     }
 }
 
-/// A moment in brief as the language writes it in a zone, with its seconds if it has any, and the zone's name:
-/// `Dec 1, 2026, 2:30 PM (Europe/Berlin)`.
+/// A moment in brief as the language writes it in a zone, with its seconds if it has any, and the
+/// zone's name: `Dec 1, 2026, 2:30 PM (Europe/Berlin)`.
 pub fn moment(at: Instant, zone: Zone, language: Language) -> String {
     let habit = language.habit();
     let time = match at.timestamp() % 60 {
@@ -108,7 +108,8 @@ pub fn moment(at: Instant, zone: Zone, language: Language) -> String {
     format!("{} ({})", date(at, zone, language, &form), zone.name())
 }
 
-/// A date without a time as the language writes it. `full` is `long`; a style that needs a time is an error.
+/// A date without a time as the language writes it. `full` is `long`; a style that needs a time is
+/// an error.
 pub fn plain_date(
     date: NaiveDate,
     language: Language,
@@ -154,8 +155,8 @@ impl Form {
         if text.len() > LONGEST_FORM || StrftimeItems::new(text).parse().is_err() {
             return Err(InvalidStyle::Form(text.chars().take(LONGEST_FORM).collect()));
         }
-        // A rendering with everything at hand shows what the syntax does not, such as parts that can
-        // only be read and not written.
+        // A rendering with everything at hand shows what the syntax does not, such as parts that
+        // can only be read and not written.
         let sample = NaiveDate::MIN.and_time(NaiveTime::MIN).and_utc();
         write!(String::new(), "{}", sample.format(text))
             .map_err(|fmt::Error| InvalidStyle::Form(text.to_owned()))?;
@@ -163,7 +164,8 @@ impl Form {
     }
 }
 
-/// What a language calls days and months, and its shorthands for whole dates. chrono would bring along those of all languages.
+/// What a language calls days and months, and its shorthands for whole dates. chrono would bring
+/// along those of all languages.
 struct Names {
     days: &'static [&'static str],
     short_days: &'static [&'static str],

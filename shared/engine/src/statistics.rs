@@ -1,9 +1,9 @@
 //! Statistics as sums (R53).
 //!
-//! A [`Tally`] is a set of named counters that can be added, and taken off again. What a decision adds is
-//! its delta; an enrollment keeps the sum of its own deltas, so that *reset statistics* (R16) is the effect
-//! of its negative. What counts contacts *now* (`active`, `stopped`, …) is a [`Gauge`] and follows from the enrollment
-//! before and after, not from a tally.
+//! A [`Tally`] is a set of named counters that can be added, and taken off again. What a decision
+//! adds is its delta; an enrollment keeps the sum of its own deltas, so that *reset statistics*
+//! (R16) is the effect of its negative. What counts contacts *now* (`active`, `stopped`, …) is a
+//! [`Gauge`] and follows from the enrollment before and after, not from a tally.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,8 @@ pub enum Counter<'a> {
 pub enum Outcome {
     /// It left.
     Sent,
-    /// It was not sent on purpose: no consent, a suppressed address, too late, over a bound, skipped.
+    /// It was not sent on purpose: no consent, a suppressed address, too late, over a bound,
+    /// skipped.
     Suppressed,
     /// It could not be sent.
     Failed,
@@ -153,8 +154,8 @@ impl Tally {
 pub struct Gauge;
 
 impl Gauge {
-    /// The change of the gauges from one state to the next. `completed` and `ready` have no gauge: `completed`
-    /// counts runs.
+    /// The change of the gauges from one state to the next. `completed` and `ready` have no gauge:
+    /// `completed` counts runs.
     pub fn between(before: Option<&Enrollment>, after: Option<&Enrollment>) -> Tally {
         let mut tally = Tally::default();
         for (enrollment, sign) in [(before, -1), (after, 1)] {

@@ -1,8 +1,8 @@
 //! Texts as people mean them: which two are the same, and which characters nobody can see.
 //!
-//! It is the one place for both. Two texts are the same if their folded forms are: Unicode's canonical caseless
-//! matching, so that `Straße` is `STRASSE`, and a letter with an accent is one however it is composed. Texts of ASCII,
-//! nearly all, cost what lower case costs.
+//! It is the one place for both. Two texts are the same if their folded forms are: Unicode's
+//! canonical caseless matching, so that `Straße` is `STRASSE`, and a letter with an accent is one
+//! however it is composed. Texts of ASCII, nearly all, cost what lower case costs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -43,8 +43,9 @@ pub fn letters(name: &str) -> String {
     folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Whether nobody sees the character, and so nobody can tell the text from one without it: format characters (Unicode's
-/// Cf), fillers that are drawn as nothing, control characters, separators of lines, and what stands for a loss.
+/// Whether nobody sees the character, and so nobody can tell the text from one without it: format
+/// characters (Unicode's Cf), fillers that are drawn as nothing, control characters, separators of
+/// lines, and what stands for a loss.
 pub fn is_unseen(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -60,22 +61,23 @@ pub fn is_unseen(c: char) -> bool {
             | '\u{e0020}'..='\u{e007f}')
 }
 
-/// Whether the character turns the direction of what stands after it: text that holds one reads as what it is not.
+/// Whether the character turns the direction of what stands after it: text that holds one reads as
+/// what it is not.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a value may not hold the character: a control character that is no white space, one that turns the direction,
-/// or what stands for a loss. Others that nobody sees are legitimate in names and sentences, such as the joiners of
-/// emoji and of Persian.
+/// Whether a value may not hold the character: a control character that is no white space, one that
+/// turns the direction, or what stands for a loss. Others that nobody sees are legitimate in names
+/// and sentences, such as the joiners of emoji and of Persian.
 fn is_no_part_of_a_value(c: char) -> bool {
     (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'))
         || turns_direction(c)
         || matches!(c, REPLACEMENT | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A value that somebody wrote: composed, and trimmed of white space and of marks of direction around it, which telephones
-/// put around numbers.
+/// A value that somebody wrote: composed, and trimmed of white space and of marks of direction
+/// around it, which telephones put around numbers.
 ///
 /// # Errors
 ///

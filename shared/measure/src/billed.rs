@@ -1,7 +1,8 @@
-//! A table whose bill is kept, and whose changes are told: what DynamoDB would charge, and what its stream would bring.
+//! A table whose bill is kept, and whose changes are told: what DynamoDB would charge, and what its
+//! stream would bring.
 //!
-//! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB read and write capacity", "Managing transactions",
-//! "Provisioned throughput considerations for global secondary indexes".
+//! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB read and write capacity", "Managing
+//! transactions", "Provisioned throughput considerations for global secondary indexes".
 //!
 //! | request | units |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! The other ports, for measuring: a clock that is told, chance that is the same every time, an outbox that keeps its
-//! orders, a mail service that takes everything.
+//! The other ports, for measuring: a clock that is told, chance that is the same every time, an
+//! outbox that keeps its orders, a mail service that takes everything.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use dacapo_engine::hash::stable;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Chance, Clock, MailError, Mailer, NotTaken, Order, Outbox, Post, Request, Unavailable,
+    Caller, Clock, Entropy, MailError, Mailer, NotTaken, Order, Outbox, Post, Request, Unavailable,
 };
 
 /// Milliseconds. Every look takes one, so that nothing happens at the same instant.
@@ -25,7 +25,7 @@ impl Clock for Ticking {
 #[derive(Default)]
 pub(crate) struct InOrder(AtomicU64);
 
-impl Chance for InOrder {
+impl Entropy for InOrder {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             let nth = self.0.fetch_add(1, Ordering::SeqCst).to_string();

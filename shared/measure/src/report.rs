@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::billed::Spent;
-use crate::course::CONTACTS;
+use crate::scenario::CONTACTS;
 
 /// A million write units, in dollars (us-east-1, on demand).
 const WRITES: f64 = 0.625;

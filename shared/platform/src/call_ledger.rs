@@ -1,10 +1,10 @@
-//! The ledger of webhook calls: written before a call is queued, so that the table alone knows what was queued and is not
-//! over.
+//! The ledger of webhook calls: written before a call is queued, so that the table alone knows what
+//! was queued and is not over.
 //!
-//! It promises less than the ledger of messages: a call is made again if a worker dies at it, and carries the same
-//! `Idempotency-Key` then. But two workers never make it at once, and what is over is not made again, however late a repeat
-//! comes. Failures are counted here: how often a queue hands a message out says nothing about calls, since it also counts what
-//! was never tried.
+//! It promises less than the ledger of messages: a call is made again if a worker dies at it, and
+//! carries the same `Idempotency-Key` then. But two workers never make it at once, and what is over
+//! is not made again, however late a repeat comes. Failures are counted here: how often a queue
+//! hands a message out says nothing about calls, since it also counts what was never tried.
 
 use dacapo_engine::ids::{CampaignId, ElementId};
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,9 @@ use crate::platform::{Platform, item, read};
 use crate::ports::Call;
 use crate::table::{Condition, Key, TableError, Write};
 
-/// How long a call stays in the ledger: longer than a queue or the change feed could bring it again.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+/// How long a call stays in the ledger: longer than a queue or the change feed could bring it
+/// again.
+const CALLS_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
 /// How long a claim holds: longer than a worker may take for a call.
 const LEASE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
@@ -108,10 +109,11 @@ impl Platform {
         condition: Condition,
     ) -> Result<Write, Error> {
         let stored = item(self.call_key(call), record)?.rev(record.n);
-        Ok(Write::put(stored.expires(record.at + KEPT), condition))
+        Ok(Write::put(stored.expires(record.at + CALLS_KEPT), condition))
     }
 
-    /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is over: nothing is to be done.
+    /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is
+    /// over: nothing is to be done.
     pub(crate) async fn note_call(
         &self,
         call: &Call,
@@ -171,7 +173,8 @@ impl Platform {
         self.next_call(call, CallRecord { over, lease: None, ..record }, Vec::new()).await.map(drop)
     }
 
-    /// Writes the next state of a record, and what belongs to it. Nothing if somebody else did, or the contact was erased.
+    /// Writes the next state of a record, and what belongs to it. Nothing if somebody else did, or
+    /// the contact was erased.
     pub(crate) async fn next_call(
         &self,
         call: &Call,

@@ -1,8 +1,10 @@
-//! How a webhook is called, whoever makes the requests: where it is, and where redirects may lead it.
+//! How a webhook is called, whoever makes the requests: where it is, and where redirects may lead
+//! it.
 //!
-//! A redirect comes from whoever answers, not from the author of the campaign. So at most [`REDIRECTS`] are followed, none
-//! from `https` to `http`, and once one leads to another origin (scheme, host or port) only what is no secret goes along: any
-//! header that the author wrote may be a key.
+//! A redirect comes from whoever answers, not from the author of the campaign. So at most
+//! [`REDIRECTS`] are followed, none from `https` to `http`, and once one leads to another origin
+//! (scheme, host or port) only what is no secret goes along: any header that the author wrote may
+//! be a key.
 
 use dacapo_engine::campaign::format::Method;
 
@@ -11,7 +13,8 @@ use crate::ports::{Request, Unavailable};
 /// How many redirects are followed.
 pub const REDIRECTS: u32 = 3;
 
-/// The headers that go along to another origin. A list of what is harmless, since a key may have any name.
+/// The headers that go along to another origin. A list of what is harmless, since a key may have
+/// any name.
 const HARMLESS: [&str; 6] = [
     "accept",
     "accept-language",
@@ -133,7 +136,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads one. Names and passwords before the host are refused: who wants to be known sends a header.
+    /// Reads one. Names and passwords before the host are refused: who wants to be known sends a
+    /// header.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The catalog: the account's settings and fields, and the head of every campaign.
 //!
-//! One item, read strongly, so that a trigger two seconds after publishing meets the new version: by every decision,
-//! or once for the work of one invocation ([`Platform::at_work`]). Published versions never change; they are read once
-//! and kept.
+//! One item, read strongly, so that a trigger two seconds after publishing meets the new version:
+//! by every decision, or once for the work of one invocation ([`Platform::at_work`]). Published
+//! versions never change; they are read once and kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,14 +71,16 @@ pub struct Head {
     /// Whether the draft says something that is not published yet.
     #[serde(default)]
     pub draft: bool,
-    /// The identity of the draft as it was last saved: what a draft that was read is compared with before it is
-    /// published.
+    /// The identity of the draft as it was last saved: what a draft that was read is compared with
+    /// before it is published.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub saved: String,
-    /// Whether it was deleted after it had been published: nothing happens in it until it is published again.
+    /// Whether it was deleted after it had been published: nothing happens in it until it is
+    /// published again.
     #[serde(default)]
     pub withdrawn: bool,
-    /// Whether contacts that are there may enter when it is resumed: it was paused when that was asked for.
+    /// Whether contacts that are there may enter when it is resumed: it was paused when that was
+    /// asked for.
     #[serde(default)]
     pub enrolls: bool,
     /// The fields whose dates timers of the newest version follow.
@@ -97,7 +99,8 @@ impl Head {
         if self.withdrawn { None } else { self.timeline.paused_since() }
     }
 
-    /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its versions only.
+    /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its
+    /// versions only.
     pub fn is_there(&self) -> bool {
         !self.withdrawn || self.draft
     }
@@ -115,7 +118,8 @@ pub struct Catalog {
     /// The key of signed links.
     #[serde(default)]
     pub secret: String,
-    /// How many API keys were deleted. Whoever knows a key as of a revision of the catalog need not read it again.
+    /// How many API keys were deleted. Whoever knows a key as of a revision of the catalog need not
+    /// read it again.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub keys_deleted: u64,
     /// The last sequence number given to a job.
@@ -124,7 +128,8 @@ pub struct Catalog {
     /// The jobs that are not over, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenJob>,
-    /// What was due up to this instant is taken to have happened, and its messages to have left: the table was restored.
+    /// What was due up to this instant is taken to have happened, and its messages to have left:
+    /// the table was restored.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -231,7 +236,8 @@ impl Loaded {
             .map(|(id, _)| id)
     }
 
-    /// Whether it is as new as an enrollment: all milestones that were applied to that one are in it.
+    /// Whether it is as new as an enrollment: all milestones that were applied to that one are in
+    /// it.
     pub(crate) fn knows(&self, campaign: &CampaignId, enrollment: &Enrollment) -> bool {
         let timeline = self.campaigns.get(campaign).map(|campaign| &campaign.timeline);
         timeline.is_some_and(|timeline| timeline.count() >= enrollment.milestones)
@@ -255,7 +261,8 @@ pub(crate) struct CatalogCache {
 }
 
 impl CatalogCache {
-    /// Whoever reads may be late: a revision only grows, unless the account was erased and begins anew.
+    /// Whoever reads may be late: a revision only grows, unless the account was erased and begins
+    /// anew.
     fn knows(&self, rev: u64) {
         if rev <= 1 {
             self.known.store(rev, Ordering::Relaxed);
@@ -272,15 +279,16 @@ impl CatalogCache {
 }
 
 impl Platform {
-    /// The platform for the work of one invocation: it reads the catalog once, when it is first needed, and again only if
-    /// it meets a change that was made later. To be called when the work is there, and let go with it.
+    /// The platform for the work of one invocation: it reads the catalog once, when it is first
+    /// needed, and again only if it meets a change that was made later. To be called when the work
+    /// is there, and let go with it.
     #[must_use]
     pub fn at_work(&self) -> Self {
         Self { pinned: Some(Arc::default()), ..self.clone() }
     }
 
-    /// The revision of the catalog that whoever writes a contact now knows; nothing if that is not known for certain. Nothing
-    /// is read for it.
+    /// The revision of the catalog that whoever writes a contact now knows; nothing if that is not
+    /// known for certain. Nothing is read for it.
     pub(crate) fn known_catalog(&self) -> Option<u64> {
         if self.alone {
             return Some(self.catalog.known.load(Ordering::Relaxed));
@@ -293,14 +301,14 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// What the table answers. A campaign that cannot be read is listed as broken, and does not keep the others
-    /// from being decided.
+    /// What the table answers. A campaign that cannot be read is listed as broken, and does not
+    /// keep the others from being decided.
     pub async fn catalog(&self) -> Result<Arc<Loaded>, Error> {
         self.catalog_for(Instant::MIN_UTC).await
     }
 
-    /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must know what was
-    /// published before it.
+    /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must
+    /// know what was published before it.
     pub(crate) async fn catalog_for(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
         Ok(self.catalog_as_of(changed).await?.0)
     }
@@ -327,8 +335,8 @@ impl Platform {
         Ok((loaded, now))
     }
 
-    /// The catalog as it was last read, however long ago, for what does not change, such as the secret; it is read if there
-    /// is none with a secret yet.
+    /// The catalog as it was last read, however long ago, for what does not change, such as the
+    /// secret; it is read if there is none with a secret yet.
     pub(crate) async fn catalog_of_late(&self) -> Result<Arc<Loaded>, Error> {
         let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
         match known.filter(|known| !known.catalog.secret.is_empty()) {
@@ -361,7 +369,7 @@ impl Platform {
                 Ok(campaign) => {
                     campaigns.extend(campaign.map(|campaign| (id.clone(), Arc::new(campaign))));
                 }
-                Err(error) if error.answer() == crate::error::Answer::Page => {
+                Err(error) if error.retryability() == crate::error::Retryability::Permanent => {
                     broken.insert(id.clone(), error);
                 }
                 Err(error) => return Err(error),
@@ -421,8 +429,8 @@ impl Platform {
         Arc::clone(known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect())))
     }
 
-    /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called several times;
-    /// the writes it answers are made together with the change, or not at all.
+    /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called
+    /// several times; the writes it answers are made together with the change, or not at all.
     ///
     /// # Errors
     ///
@@ -444,7 +452,7 @@ impl Platform {
                 return Ok(answer);
             }
             if catalog.secret.is_empty() {
-                catalog.secret = self.ports.chance.text(40);
+                catalog.secret = self.ports.entropy.text(40);
             }
             let stored = item(self.keys.catalog(), &catalog)?.rev(loaded.rev + 1);
             let condition =

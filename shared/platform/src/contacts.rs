@@ -1,7 +1,8 @@
 //! Contacts: found by id or address, written as one change at a time (R1).
 //!
-//! Whoever writes makes one conditional write, in one transaction with what guards it (the address, an
-//! idempotency key). A lost race is tried again on the contact as it is then. The change feed does the rest.
+//! Whoever writes makes one conditional write, in one transaction with what guards it (the address,
+//! an idempotency key). A lost race is tried again on the contact as it is then. The change feed
+//! does the rest.
 
 use std::borrow::Cow;
 
@@ -103,8 +104,8 @@ impl Platform {
         Ok(None)
     }
 
-    /// The contact that has an address, as it was a moment ago at least: what follows from it has to be committed on
-    /// condition that it still stands.
+    /// The contact that has an address, as it was a moment ago at least: what follows from it has
+    /// to be committed on condition that it still stands.
     pub(crate) async fn contact_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
         let key = self.keys.address(address);
         let Some(owner) = self.ports.table.get(&key, Consistency::Eventual).await? else {
@@ -135,8 +136,8 @@ impl Platform {
         Ok(owners)
     }
 
-    /// Creates the contact with this address, or changes it, as one change. The patch itself need not hold the
-    /// address.
+    /// Creates the contact with this address, or changes it, as one change. The patch itself need
+    /// not hold the address.
     ///
     /// # Errors
     ///
@@ -166,8 +167,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`WriteError::AddressTaken`] if it does, [`WriteError::Refused`] if a write of `together` was refused, and what
-    /// the table answers.
+    /// [`WriteError::AddressTaken`] if it does, [`WriteError::Refused`] if a write of `together`
+    /// was refused, and what the table answers.
     pub async fn create_contact(
         &self,
         address: &str,
@@ -242,8 +243,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`WriteError::NoSuchContact`], [`WriteError::AddressTaken`], [`WriteError::Refused`] if a write of `together`
-    /// was refused, and what the table answers.
+    /// [`WriteError::NoSuchContact`], [`WriteError::AddressTaken`], [`WriteError::Refused`] if a
+    /// write of `together` was refused, and what the table answers.
     pub async fn change(
         &self,
         id: &ContactId,
@@ -260,8 +261,9 @@ impl Platform {
         Err(Error::Contended(TRIES).into())
     }
 
-    /// Changes a contact that was read eventually, on condition that it still stands. `None` if it does not, or is not the
-    /// one with this address, or if nothing would change: that is for a strong read to say.
+    /// Changes a contact that was read eventually, on condition that it still stands. `None` if it
+    /// does not, or is not the one with this address, or if nothing would change: that is for a
+    /// strong read to say.
     pub(crate) async fn change_lately(
         &self,
         address: &str,
@@ -293,7 +295,8 @@ impl Platform {
             return Err(WriteError::TooManyTags);
         }
         let moved = moved(before, patch);
-        // Who has the address is asked first: as long as somebody has it, it is the contact that says no, and not the store.
+        // Who has the address is asked first: as long as somebody has it, it is the contact that
+        // says no, and not the store.
         if let Some(to) = moved
             && let Some(owner) = self.contact_of(to).await?
             && owner != before.id

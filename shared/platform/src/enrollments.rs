@@ -1,11 +1,12 @@
 //! Enrollments: stored, decided, committed.
 //!
-//! A decision is one conditional write of one item that carries the next state and everything that is to be
-//! performed. Whoever loses a race decides again on what is there then. If the campaign writes to the contact, both items are
-//! one transaction. What the stream of these items drives is in `crate::handlers`.
+//! A decision is one conditional write of one item that carries the next state and everything that
+//! is to be performed. Whoever loses a race decides again on what is there then. If the campaign
+//! writes to the contact, both items are one transaction. What the stream of these items drives is
+//! in `crate::handlers`.
 
 mod committing;
-mod leaving;
+mod deferred_recording;
 mod many;
 mod stored;
 
@@ -31,14 +32,14 @@ use crate::table::{Consistency, Item, Query};
 
 use committing::Commit;
 pub(crate) use committing::instant_of;
-pub(crate) use leaving::{instant_of_left, is_reset};
+pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 pub(crate) use many::{Asked, Reply};
-pub use stored::{Own, StoredEnrollment};
+pub use stored::{SelfWrite, StoredEnrollment};
 pub(crate) use stored::{State, read_state};
 
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Came {
+pub enum EventOutcome {
     /// The next state was committed.
     Committed(Box<Next>),
     /// The message may leave.
@@ -68,22 +69,22 @@ pub struct Image<'a> {
 }
 
 /// The outcome of one try.
-enum Try {
-    Came(Came),
+enum Attempt {
+    Outcome(EventOutcome),
     Again,
     /// It was enrolled later than the question is about.
     Outside,
 }
 
 /// A decision that is not committed yet.
-enum Judged {
-    Decided(Decision, Ground),
+enum Evaluation {
+    Decided(Decision, DecisionContext),
     /// It never came to one.
-    Came(Came),
+    Undecided(EventOutcome),
 }
 
 /// On what it was decided.
-struct Ground {
+struct DecisionContext {
     campaign: Arc<Campaign>,
     catalog: Arc<Loaded>,
     /// Since when the catalog may be out of date.
@@ -95,7 +96,7 @@ const FEW_CAMPAIGNS: usize = 8;
 
 /// What is decided about: an event in a campaign.
 #[derive(Clone, Copy)]
-struct Question<'a> {
+struct DecisionRequest<'a> {
     campaign: &'a CampaignId,
     event: &'a Event,
     image: Option<Image<'a>>,
@@ -151,84 +152,86 @@ impl Platform {
     /// # Errors
     ///
     /// [`Error::Behind`] if older changes have to come from the feed first; what the table answers.
-    pub async fn happen(
+    pub async fn apply_event(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
         event: &Event,
-    ) -> Result<Came, Error> {
-        self.happen_on(contact, campaign, event, None, None).await
+    ) -> Result<EventOutcome, Error> {
+        self.apply_event_to_image(contact, campaign, event, None, None).await
     }
 
-    /// The same, for the change feed: the image is what is looked at. `known` is the enrollment, or that there is none,
-    /// if the caller has just read it strongly.
-    pub(crate) async fn happen_on(
+    /// The same, for the change feed: the image is what is looked at. `known` is the enrollment, or
+    /// that there is none, if the caller has just read it strongly.
+    pub(crate) async fn apply_event_to_image(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
         mut known: Option<Option<Enrollment>>,
-    ) -> Result<Came, Error> {
+    ) -> Result<EventOutcome, Error> {
         for _ in 0..TRIES {
-            let question = Question { campaign, event, image, as_of: None };
+            let request = DecisionRequest { campaign, event, image, as_of: None };
             let tried = match image {
                 Some(image) => {
                     let enrollment = match known.take() {
                         Some(known) => known,
                         None => self.state(id, campaign).await?,
                     };
-                    self.decide_and_commit(question, enrollment.as_ref(), image.contact).await?
+                    self.decide_and_commit(request, enrollment.as_ref(), image.contact).await?
                 }
-                None => match self.both(id, campaign).await? {
+                None => match self.contact_and_enrollment(id, campaign).await? {
                     Some((contact, enrollment)) => {
-                        self.decide_and_commit(question, enrollment.as_ref(), &contact).await?
+                        self.decide_and_commit(request, enrollment.as_ref(), &contact).await?
                     }
-                    None => Try::Came(Came::Ignored(Ignored::NeverEnrolled)),
+                    None => Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled)),
                 },
             };
             match tried {
-                Try::Came(came) => return Ok(came),
-                Try::Again | Try::Outside => {}
+                Attempt::Outcome(outcome) => return Ok(outcome),
+                Attempt::Again | Attempt::Outside => {}
             }
         }
         Err(Error::Contended(TRIES))
     }
 
-    /// Tries once to decide a change of the feed on an enrollment that was not necessarily read strongly. `None` if somebody
-    /// else was faster.
-    pub(crate) async fn changed_once(
+    /// Tries once to decide a change of the feed on an enrollment that was not necessarily read
+    /// strongly. `None` if somebody else was faster.
+    pub(crate) async fn apply_change_once(
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
         lately: Option<&Enrollment>,
-    ) -> Result<Option<Came>, Error> {
+    ) -> Result<Option<EventOutcome>, Error> {
         let event = &Event::Changed;
-        let question = Question { campaign, event, image: Some(image), as_of: None };
-        Ok(match self.decide_and_commit(question, lately, image.contact).await? {
-            Try::Came(came) => Some(came),
-            Try::Again | Try::Outside => None,
+        let request = DecisionRequest { campaign, event, image: Some(image), as_of: None };
+        Ok(match self.decide_and_commit(request, lately, image.contact).await? {
+            Attempt::Outcome(outcome) => Some(outcome),
+            Attempt::Again | Attempt::Outside => None,
         })
     }
 
-    /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to be asked once more,
-    /// after the ledger.
+    /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to
+    /// be asked once more, after the ledger.
     pub(crate) async fn may_leave(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Option<(Delivery, Contact)>, Error> {
-        let Some((contact, enrollment)) = self.both(id, campaign).await? else { return Ok(None) };
-        let question = Question { campaign, event, image: None, as_of: None };
-        match self.judge(question, enrollment.as_ref(), &contact).await? {
-            Judged::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
-            Judged::Decided(..) | Judged::Came(_) => Ok(None),
+        let Some((contact, enrollment)) = self.contact_and_enrollment(id, campaign).await? else {
+            return Ok(None);
+        };
+        let request = DecisionRequest { campaign, event, image: None, as_of: None };
+        match self.evaluate(request, enrollment.as_ref(), &contact).await? {
+            Evaluation::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
+            Evaluation::Decided(..) | Evaluation::Undecided(_) => Ok(None),
         }
     }
 
     /// A contact and its enrollment as they are now; `None` if there is no such contact.
-    async fn both(
+    async fn contact_and_enrollment(
         &self,
         id: &ContactId,
         campaign: &CampaignId,
@@ -284,39 +287,41 @@ impl Platform {
     }
 
     /// Decides; nothing is committed.
-    async fn judge(
+    async fn evaluate(
         &self,
-        question: Question<'_>,
+        request: DecisionRequest<'_>,
         enrollment: Option<&Enrollment>,
         contact: &Contact,
-    ) -> Result<Judged, Error> {
-        let Question { campaign, event, image, as_of: _ } = question;
+    ) -> Result<Evaluation, Error> {
+        let DecisionRequest { campaign, event, image, as_of: _ } = request;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
             (Some(before), None) => before,
             (None, Some(enrollment)) => enrollment.seen,
-            // What the contact still carries may not have been looked at; what it has lost cannot be.
+            // What the contact still carries may not have been looked at; what it has lost cannot
+            // be.
             (None, None) => contact.recent.first().map_or(contact.rev, |first| first.rev - 1),
         };
         if let Some(enrollment) = enrollment
             && image.is_some()
             && enrollment.seen >= contact.rev
         {
-            return Ok(Judged::Came(Came::Ignored(Ignored::AlreadyApplied)));
+            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
         let (mut catalog, mut as_of) = self.catalog_as_of(contact.updated_at).await?;
-        // What was published, paused or resumed before a change has to be known to whoever looks at it.
+        // What was published, paused or resumed before a change has to be known to whoever looks at
+        // it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
             || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
         {
             (catalog, as_of) = self.catalog_as_of(Instant::MAX_UTC).await?;
         }
         if let Some(error) = catalog.broken.get(campaign) {
-            return Ok(Judged::Came(Came::Undecidable(error.to_string())));
+            return Ok(Evaluation::Undecided(EventOutcome::Undecidable(error.to_string())));
         }
         let Some(campaign) = catalog.campaigns.get(campaign) else {
-            return Ok(Judged::Came(Came::Ignored(Ignored::NotPublished)));
+            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NotPublished)));
         };
         let campaign = self.with_version(campaign, enrollment).await?;
         let others = self.statuses(&campaign, id).await?;
@@ -331,57 +336,67 @@ impl Platform {
             is_image: image.is_some(),
             now: self.now(),
         };
-        // A defect of ours must not take the process with it: the event is kept and somebody is told.
+        // A defect of ours must not take the process with it: the event is kept and somebody is
+        // told.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => Ok(Judged::Decided(decision, Ground { campaign, catalog, as_of })),
-            Err(panic) => Ok(Judged::Came(Came::Undecidable(panic_words(panic.as_ref())))),
+            Ok(decision) => {
+                Ok(Evaluation::Decided(decision, DecisionContext { campaign, catalog, as_of }))
+            }
+            Err(panic) => {
+                Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
+            }
         }
     }
 
     async fn decide_and_commit(
         &self,
-        question: Question<'_>,
+        request: DecisionRequest<'_>,
         enrollment: Option<&Enrollment>,
         contact: &Contact,
-    ) -> Result<Try, Error> {
-        let Question { image, as_of, .. } = question;
-        let (decision, ground) = match self.judge(question, enrollment, contact).await? {
-            Judged::Decided(decision, ground) => (decision, ground),
-            Judged::Came(came) => {
+    ) -> Result<Attempt, Error> {
+        let DecisionRequest { image, as_of, .. } = request;
+        let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
+            Evaluation::Decided(decision, context) => (decision, context),
+            Evaluation::Undecided(outcome) => {
                 // It may have been committed by somebody who did not come further.
                 if let Some(enrollment) = enrollment
                     && !enrollment.parked_entries.is_empty()
                 {
-                    let Question { campaign, .. } = question;
+                    let DecisionRequest { campaign, .. } = request;
                     self.follow_milestones(&contact.id, campaign, enrollment.milestones).await?;
                 }
-                return Ok(Try::Came(came));
+                return Ok(Attempt::Outcome(outcome));
             }
         };
-        let (id, campaign) = (&contact.id, &ground.campaign);
+        let (id, campaign) = (&contact.id, &context.campaign);
         match decision {
-            Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => Ok(Try::Outside),
+            Decision::Advance(advance) if is_later(&advance.enrollment, as_of) => {
+                Ok(Attempt::Outside)
+            }
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(contact, &ground, enrollment, *advance).await? {
+                match self.commit(contact, &context, enrollment, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
-                        Ok(Try::Again)
+                        Ok(Attempt::Again)
                     }
-                    Commit::Erased => Ok(Try::Came(Came::Ignored(Ignored::NeverEnrolled))),
-                    Commit::Made(_) if again => Ok(Try::Again),
+                    Commit::Erased => {
+                        Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled)))
+                    }
+                    Commit::Made(_) if again => Ok(Attempt::Again),
                     Commit::Made(committed) => {
                         let next = &committed.enrollment;
                         let timeline = &campaign.timeline;
                         let paused = timeline.standing().is_some_and(|standing| standing.paused);
-                        // The pause may be over by now, and whoever went through the members have been here before.
+                        // The pause may be over by now, and whoever went through the members have
+                        // been here before.
                         if next.is_behind(timeline.count()) || (paused && next.waits_for_resume()) {
                             self.follow_milestones(id, &campaign.id, next.milestones).await?;
                         }
-                        Ok(Try::Came(match ignored {
-                            Some(ignored) => Came::Ignored(ignored),
-                            None => Came::Committed(committed),
+                        Ok(Attempt::Outcome(match ignored {
+                            Some(ignored) => EventOutcome::Ignored(ignored),
+                            None => EventOutcome::Committed(committed),
                         }))
                     }
                 }
@@ -390,19 +405,20 @@ impl Platform {
                 if image.is_some_and(|image| is_about_to_forget(image.contact, enrollment)) {
                     self.commit_seen(id, campaign, enrollment, *next).await?;
                 }
-                Ok(Try::Came(Came::Ignored(Ignored::NothingConcerned)))
+                Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NothingConcerned)))
             }
-            Decision::Deliver(delivery) => Ok(Try::Came(Came::Deliver(delivery))),
+            Decision::Deliver(delivery) => Ok(Attempt::Outcome(EventOutcome::Deliver(delivery))),
             Decision::Ignore(Ignored::Behind) => Err(Error::Behind),
             Decision::Ignore(Ignored::NoVersion) => {
-                Ok(Try::Came(Came::Undecidable("the version is missing".to_owned())))
+                Ok(Attempt::Outcome(EventOutcome::Undecidable("the version is missing".to_owned())))
             }
-            Decision::Ignore(ignored) => Ok(Try::Came(Came::Ignored(ignored))),
+            Decision::Ignore(ignored) => Ok(Attempt::Outcome(EventOutcome::Ignored(ignored))),
         }
     }
 
-    /// If there have been milestones behind those that an enrollment knows, it is asked once more, on the contact as it is
-    /// now: who was enrolled while a resume went through the members was not among them.
+    /// If there have been milestones behind those that an enrollment knows, it is asked once more,
+    /// on the contact as it is now: who was enrolled while a resume went through the members was
+    /// not among them.
     fn follow_milestones<'a>(
         &'a self,
         id: &'a ContactId,
@@ -416,8 +432,9 @@ impl Platform {
             if now <= milestones {
                 return Ok(());
             }
-            match fresh.happen(id, campaign, &Event::Changed).await {
-                // Newer changes are on their way in the feed, and the last of them comes here again.
+            match fresh.apply_event(id, campaign, &Event::Changed).await {
+                // Newer changes are on their way in the feed, and the last of them comes here
+                // again.
                 Ok(_) | Err(Error::Behind) => Ok(()),
                 Err(error) => Err(error),
             }
@@ -468,8 +485,8 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
     as_of.is_some_and(|as_of| enrollment.created.is_some_and(|created| created > as_of))
 }
 
-/// Whether whoever reads the contact now would no longer find all the changes that the enrollment has not noted as
-/// seen.
+/// Whether whoever reads the contact now would no longer find all the changes that the enrollment
+/// has not noted as seen.
 pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }

@@ -1,9 +1,10 @@
 //! Erasing a person: everything about them goes, and what a late worker writes goes after it.
 //!
-//! A tombstone without personal data takes the contact's place in one transaction, so that nobody can be enrolled
-//! again. Then the contact's items are deleted, and the dead letters that name it or its address: at once, when what was on
-//! its way has been worked off, and once more after the feeds have forgotten. Until then the tombstone knows the address by
-//! a keyed hash, for a late report of the mail service names nothing else. Answers that are kept for repeated calls hold
+//! A tombstone without personal data takes the contact's place in one transaction, so that nobody
+//! can be enrolled again. Then the contact's items are deleted, and the dead letters that name it
+//! or its address: at once, when what was on its way has been worked off, and once more after the
+//! feeds have forgotten. Until then the tombstone knows the address by a keyed hash, for a late
+//! report of the mail service names nothing else. Answers that are kept for repeated calls hold
 //! nothing about the person.
 //!
 //! One thing is remembered: that the address has said no (`refusals`).
@@ -30,7 +31,7 @@ use crate::table::{Condition, Item, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// After how long the last sweep follows: both feeds forget after 24 hours.
-const LAST_SWEEP: TimeDelta = TimeDelta::hours(25);
+const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
 /// How long after the erasure a sweep is the last one. A timer may come a minute early.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
@@ -56,12 +57,13 @@ impl Platform {
             let Some(contact) = self.contact(id).await? else {
                 let erased = self.get(&self.keys.tombstone(id)).await?.is_some();
                 if erased {
-                    self.sweep_erased(id).await?;
+                    self.erase_remains(id).await?;
                 }
                 return Ok(false);
             };
-            // Before anything is deleted: a crash must not lose it. It does nothing to a contact that is there.
-            self.order_last_sweep(id).await?;
+            // Before anything is deleted: a crash must not lose it. It does nothing to a contact
+            // that is there.
+            self.order_last_erasure(id).await?;
             let catalog = self.catalog().await?;
             // Of an account that is erased as a whole nothing is remembered.
             let remembers = catalog.catalog.erased_by.is_none();
@@ -89,26 +91,26 @@ impl Platform {
                 Err(error) => return Err(error.into()),
             }
             self.forget_tags(&contact).await?;
-            self.sweep_erased(id).await?;
+            self.erase_remains(id).await?;
             let message = Message::Erase(id.clone());
-            let order = Order::Send { queue: Queue::Sweeps, at: self.now(), message };
+            let order = Order::Send { queue: Queue::Jobs, at: self.now(), message };
             self.order(vec![order]).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
     }
 
-    /// Deletes what is still, or again, stored about an erased contact. A repeat changes nothing; nothing is done to
-    /// a contact that has not been erased.
+    /// Deletes what is still, or again, stored about an erased contact. A repeat changes nothing;
+    /// nothing is done to a contact that has not been erased.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn sweep_erased(&self, id: &ContactId) -> Result<Done, Error> {
+    pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
         let tombstone = self.keys.tombstone(id);
         let Some(stored) = self.get(&tombstone).await? else { return Ok(Done::Yes) };
         let Tombstone { at, address } = read(&stored)?;
-        self.forget_aside(id, address.as_deref()).await?;
+        self.forget_dead_letters(id, address.as_deref()).await?;
         if address.is_some() && self.now() - at >= FORGOTTEN {
             let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
             self.write(vec![Write::put(nameless, Condition::Present)]).await?;
@@ -127,9 +129,9 @@ impl Platform {
         }
     }
 
-    async fn order_last_sweep(&self, id: &ContactId) -> Result<(), Error> {
+    async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
         let name = format!("erase-{id}");
-        let (at, message) = (self.now() + LAST_SWEEP, Message::Erase(id.clone()));
+        let (at, message) = (self.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
         self.order(vec![Order::Schedule { name, at, message }]).await
     }
 
@@ -142,9 +144,14 @@ impl Platform {
         Ok(())
     }
 
-    /// Dead letters are about somebody too: those that name the contact, or an address with this keyed hash.
-    async fn forget_aside(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
-        let partition = self.keys.all_put_aside();
+    /// Dead letters are about somebody too: those that name the contact, or an address with this
+    /// keyed hash.
+    async fn forget_dead_letters(
+        &self,
+        id: &ContactId,
+        address: Option<&str>,
+    ) -> Result<(), Error> {
+        let partition = self.keys.dead_letters_listed();
         let secret = match address {
             Some(_) => self.catalog_of_late().await?.catalog.secret.clone(),
             None => String::new(),
@@ -203,10 +210,12 @@ impl Platform {
                 }
             };
             // What was left to the next decision is counted now: there is none.
-            if let Some(left) = &stored.enrollment.left {
-                match left.day {
-                    Some(day) => add(self.keys.statistics_of(campaign, shard, day), &left.delta),
-                    None => of_no_day.add(&left.delta),
+            if let Some(deferred) = &stored.enrollment.deferred {
+                match deferred.day {
+                    Some(day) => {
+                        add(self.keys.statistics_of(campaign, shard, day), &deferred.delta);
+                    }
+                    None => of_no_day.add(&deferred.delta),
                 }
             }
             add(self.keys.statistics(campaign, shard), &of_no_day);

@@ -46,7 +46,8 @@ pub enum Error {
 
 /// Does a piece of work. A panic in it ends this piece and nothing else.
 ///
-/// The work lies on the heap: whoever waits for it is no larger for it, and a stack holds many such waits.
+/// The work lies on the heap: whoever waits for it is no larger for it, and a stack holds many such
+/// waits.
 ///
 /// # Errors
 ///
@@ -71,16 +72,16 @@ pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
 
 /// What the caller does with a failure. There are only these two answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Retryability {
     /// Try again, it may pass.
-    Retry,
+    Retryable,
     /// It will never succeed by itself: keep it and tell somebody.
-    Page,
+    Permanent,
 }
 
 impl Error {
     /// What to do about it.
-    pub fn answer(&self) -> Answer {
+    pub fn retryability(&self) -> Retryability {
         match self {
             Self::Table(
                 TableError::Conflict { .. }
@@ -92,23 +93,25 @@ impl Error {
             )
             | Self::Unavailable(_)
             | Self::Contended(_)
-            | Self::Behind => Answer::Retry,
+            | Self::Behind => Retryability::Retryable,
             Self::Table(TableError::TooLarge { .. } | TableError::Invalid(_))
             | Self::Unreadable(_)
             | Self::Unwritable(_)
             | Self::Refused(_)
             | Self::Misdirected
             | Self::NoVersion(..)
-            | Self::Panicked(_) => Answer::Page,
+            | Self::Panicked(_) => Retryability::Permanent,
         }
     }
 
-    /// Of two failures the one to answer: what may pass comes first, since only the next try shows what remains.
+    /// Of two failures the one to answer: what may pass comes first, since only the next try shows
+    /// what remains.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match (self.answer(), other.answer()) {
-            (Answer::Page, Answer::Retry) => other,
-            (Answer::Page | Answer::Retry, Answer::Page) | (Answer::Retry, Answer::Retry) => self,
+        match (self.retryability(), other.retryability()) {
+            (Retryability::Permanent, Retryability::Retryable) => other,
+            (Retryability::Permanent | Retryability::Retryable, Retryability::Permanent)
+            | (Retryability::Retryable, Retryability::Retryable) => self,
         }
     }
 }

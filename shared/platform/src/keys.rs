@@ -16,14 +16,15 @@
 //! | statistics | `A#a#P#p#S#shard` | `D#day`, of no day `S` |
 //! | tag member | `A#a#T#tag#shard` | `c` |
 //! | tags of the account | `A#a#TAGS` | the tag's hash |
-//! | mass action | `A#a#J#job` | `JOB`, `LANE#lane`, `PAGE#pass#lane#campaign#page` |
+//! | mass action | `A#a#J#job` | `JOB`, `LANE#shard`, `PAGE#pass#shard#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
 //! | dead letter | `A#a#ASIDE` | its id |
 //! | API key | `K#sha256` | `KEY` |
 //!
-//! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys sort as
-//! they do. The index lists contacts, mass actions and dead letters of an account, and members of a campaign.
+//! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
+//! sort as they do. The index lists contacts, mass actions and dead letters of an account, and
+//! members of a campaign.
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};
@@ -43,7 +44,8 @@ pub const CONTACT: &str = "CONTACT";
 /// How the sort key of an enrollment begins: what the feed tells enrollments by.
 pub const ENROLLMENT: &str = "E#";
 
-/// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact and its enrollments.
+/// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact
+/// and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 
 /// What stands in the place of a campaign in the key of what nothing followed from.
@@ -158,8 +160,8 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// What nothing followed from, in the history: a change by the contact's `rev` after it, a post that changed nothing
-    /// by what identifies it besides. No campaign is called `~`.
+    /// What nothing followed from, in the history: a change by the contact's `rev` after it, a post
+    /// that changed nothing by what identifies it besides. No campaign is called `~`.
     pub fn trace(&self, contact: &ContactId, at: Instant, rev: u64, post: Option<u64>) -> Key {
         let at = at.timestamp_millis();
         let post = post.map_or_else(String::new, |post| format!(".{post:016x}"));
@@ -199,7 +201,8 @@ impl Keys {
         Key::new(self.refusals(shard), hexadecimal(&hash))
     }
 
-    /// Where addresses stood that were stored before they had one form: by the form that they were written in.
+    /// Where addresses stood that were stored before they had one form: by the form that they were
+    /// written in.
     pub fn addresses_before(&self, address: &str) -> Vec<Key> {
         let at =
             |form: &String| Key::new(format!("A#{}#@#{}", self.account, sha256(form)), "ADDRESS");
@@ -230,7 +233,8 @@ impl Keys {
         format!("A#{}#P#{campaign}", self.account)
     }
 
-    /// The partitions of everything about a campaign that is about nobody: documents and statistics.
+    /// The partitions of everything about a campaign that is about nobody: documents and
+    /// statistics.
     pub fn of_campaign(&self, campaign: &CampaignId) -> Vec<String> {
         let statistics = (0..SHARDS).map(|shard| self.statistics(campaign, shard).pk);
         std::iter::once(self.campaign_partition(campaign)).chain(statistics).collect()
@@ -316,13 +320,13 @@ impl Keys {
     }
 
     /// How far a lane of a job is.
-    pub fn lane(&self, job: u64, lane: u32) -> Key {
-        Key::new(self.job_partition(job), format!("LANE#{lane:02}"))
+    pub fn shard(&self, job: u64, shard: u32) -> Key {
+        Key::new(self.job_partition(job), format!("LANE#{shard:02}"))
     }
 
     /// A page of a lane.
-    pub fn page(&self, job: u64, pass: u8, lane: u32, campaign: u32, page: u32) -> Key {
-        let sk = format!("PAGE#{pass}#{lane:02}#{campaign:04}#{page:06}");
+    pub fn page(&self, job: u64, pass: u8, shard: u32, campaign: u32, page: u32) -> Key {
+        let sk = format!("PAGE#{pass}#{shard:02}#{campaign:04}#{page:06}");
         Key::new(self.job_partition(job), sk)
     }
 
@@ -345,18 +349,18 @@ impl Keys {
     }
 
     /// A dead letter, by the name that it came under or by its id.
-    pub fn put_aside(&self, name: &str) -> Key {
-        Key::new(self.all_put_aside(), crate::aside::id_of(name))
+    pub fn keep_dead_letter(&self, name: &str) -> Key {
+        Key::new(self.dead_letters_listed(), crate::dead_letters::id_of(name))
     }
 
     /// The partition of all dead letters; in the index, the list of them.
-    pub fn all_put_aside(&self) -> String {
+    pub fn dead_letters_listed(&self) -> String {
         format!("A#{}#ASIDE", self.account)
     }
 
     /// Where a dead letter stands in the index: the oldest first.
-    pub fn put_aside_listed(&self, at: Instant, id: &str) -> Key {
-        Key::new(self.all_put_aside(), format!("{:015}#{id}", at.timestamp_millis()))
+    pub fn dead_letter_listed(&self, at: Instant, id: &str) -> Key {
+        Key::new(self.dead_letters_listed(), format!("{:015}#{id}", at.timestamp_millis()))
     }
 
     /// The account's API keys, in the index.
@@ -399,8 +403,8 @@ pub fn kind(key: &Key) -> &'static str {
     }
 }
 
-/// The enrollment's revision that a key of the history belongs to; none for its later parts, and for what belongs to no
-/// enrollment.
+/// The enrollment's revision that a key of the history belongs to; none for its later parts, and
+/// for what belongs to no enrollment.
 pub fn revision_of_history(key: &Key) -> Option<u64> {
     if is_trace(key) {
         return None;

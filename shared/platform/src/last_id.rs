@@ -1,15 +1,16 @@
 //! Ids of new contacts: in the order in which the contacts were made.
 //!
-//! The milliseconds come first, then something unpredictable, which is counted up within a millisecond: what is made
-//! together lies together in every list and in SQLite's trees, and lists show the oldest first. Two processes may come
-//! upon the same id, though hardly ever; the table refuses the second.
+//! The milliseconds come first, then something unpredictable, which is counted up within a
+//! millisecond: what is made together lies together in every list and in SQLite's trees, and lists
+//! show the oldest first. Two processes may come upon the same id, though hardly ever; the table
+//! refuses the second.
 
 use std::sync::{Mutex, PoisonError};
 
 use dacapo_engine::ids::ContactId;
 
 use crate::Instant;
-use crate::ports::{Chance, LETTERS};
+use crate::ports::{Entropy, LETTERS};
 
 /// How many letters the milliseconds take: enough for a thousand years.
 const OF_TIME: u32 = 9;
@@ -26,12 +27,12 @@ pub(crate) struct LastId(Mutex<(u64, u64)>);
 
 impl LastId {
     /// The next one.
-    pub(crate) fn next(&self, now: Instant, chance: &dyn Chance) -> ContactId {
+    pub(crate) fn next(&self, now: Instant, entropy: &dyn Entropy) -> ContactId {
         let now = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *last = if now > last.0 {
             let mut bytes = [0; 8];
-            chance.fill(&mut bytes);
+            entropy.fill(&mut bytes);
             // Counting up from here does not come to the end of the letters.
             (now, u64::from_le_bytes(bytes) >> SPARED)
         } else {
@@ -61,7 +62,7 @@ mod tests {
 
     struct Always(u8);
 
-    impl Chance for Always {
+    impl Entropy for Always {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(self.0);
         }

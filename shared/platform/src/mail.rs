@@ -59,7 +59,8 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The plain text that leaves with the mail, for readers that show no HTML: the e-mail's own, or that of its HTML.
+    /// The plain text that leaves with the mail, for readers that show no HTML: the e-mail's own,
+    /// or that of its HTML.
     ///
     /// # Errors
     ///
@@ -74,7 +75,8 @@ impl Rendered {
 }
 
 impl Platform {
-    /// Renders an e-mail, where it holds up nobody if it takes long. With `text_part`, the plain text comes along.
+    /// Renders an e-mail, where it holds up nobody if it takes long. With `text_part`, the plain
+    /// text comes along.
     ///
     /// # Errors
     ///
@@ -88,7 +90,7 @@ impl Platform {
         let made = match complete(email, values, text_part, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (email, values) = (email.clone(), values.clone());
-                self.aside(move || complete(&email, &values, text_part, Budget::Full))
+                self.run_blocking(move || complete(&email, &values, text_part, Budget::Full))
                     .await
                     .unwrap_or_else(|| Err(Unrendered::broken_off()))
             }

@@ -1,5 +1,5 @@
-//! Whom a text names that nobody could read: the contacts' ids and the e-mail addresses in it, whatever JSON they stand in
-//! and however often that was put into a text.
+//! Whom a text names that nobody could read: the contacts' ids and the e-mail addresses in it,
+//! whatever JSON they stand in and however often that was put into a text.
 
 use std::collections::BTreeSet;
 
@@ -136,7 +136,8 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-/// The character that a text begins with as `u00e9`, or as the two halves of a pair, and how long that is.
+/// The character that a text begins with as `u00e9`, or as the two halves of a pair, and how long
+/// that is.
 fn utf16(text: &str) -> Option<(char, usize)> {
     let unit = |text: &str| u16::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok();
     let first = unit(text)?;

@@ -1,4 +1,5 @@
-//! The ledger of messages: written before the mail service is called, and the log of what was sent (R30).
+//! The ledger of messages: written before the mail service is called, and the log of what was sent
+//! (R30).
 //!
 //! | status | means |
 //! |---|---|
@@ -7,8 +8,8 @@
 //! | `sent`, `suppressed`, `failed` | settled |
 //! | `unknown` | a worker claimed it and was never heard of again: it may have been sent (R30) |
 //!
-//! A record keeps the merge values that the e-mail reads, never the bodies: reading renders the immutable version
-//! again.
+//! A record keeps the merge values that the e-mail reads, never the bodies: reading renders the
+//! immutable version again.
 
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::statistics::Outcome;
@@ -20,7 +21,8 @@ use crate::error::Error;
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Item, Key, TableError, Write};
 
-/// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an event (R31).
+/// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an
+/// event (R31).
 const DROPPED: &str = "dropped before it left";
 
 /// How far a message is.
@@ -132,8 +134,8 @@ impl Platform {
         }
     }
 
-    /// Records a message that was settled without having been sent. What was settled before stays; what was to be tried
-    /// again is not.
+    /// Records a message that was settled without having been sent. What was settled before stays;
+    /// what was to be tried again is not.
     pub(crate) async fn record_message(
         &self,
         contact: &ContactId,
@@ -153,8 +155,8 @@ impl Platform {
         }
     }
 
-    /// Notes that a message which was to be tried again is not: its contact has left the step since. Whoever was faster
-    /// has said what became of it.
+    /// Notes that a message which was to be tried again is not: its contact has left the step
+    /// since. Whoever was faster has said what became of it.
     pub(crate) async fn drop_message(
         &self,
         contact: &ContactId,

@@ -1,7 +1,9 @@
-//! What is counted for whoever runs the platform: decisions, conflicts, messages by outcome, lateness of timers.
+//! What is counted for whoever runs the platform: decisions, conflicts, messages by outcome,
+//! lateness of timers.
 //!
-//! A figure is an event of [`TARGET`], with its name and value. Whoever wants figures listens to that target; nobody
-//! else sees them. They are told once what they count is committed, so a repeat that changes nothing counts nothing.
+//! A figure is an event of [`TARGET`], with its name and value. Whoever wants figures listens to
+//! that target; nobody else sees them. They are told once what they count is committed, so a repeat
+//! that changes nothing counts nothing.
 
 use dacapo_engine::decide::ContactWrite;
 use dacapo_engine::history::{Happened, Record};
@@ -21,7 +23,8 @@ pub enum Metric {
     Conflicts,
     /// Messages that were settled, by outcome.
     Messages(Outcome),
-    /// Messages that were put off because the mail service takes none for now: the day's quota is used up, or it is stopped.
+    /// Messages that were put off because the mail service takes none for now: the day's quota is
+    /// used up, or it is stopped.
     MessagesHeld,
     /// Webhooks that were given up, refused or could not be made.
     WebhooksFailed,

@@ -12,9 +12,9 @@ use crate::error::Error;
 use crate::handlers::KnownTags;
 use crate::keys::Keys;
 use crate::last_id::LastId;
-use crate::ports::{AtOnce, BusyWork, Caller, Chance, Clock, Mailer, Outbox};
+use crate::ports::{BlockingWork, Caller, Clock, Entropy, Inline, Mailer, Outbox};
+use crate::rate_limited_log::RateLimitedLog;
 use crate::redriving::Reading;
-use crate::seldom::Seldom;
 use crate::table::{Body, Item, Key, Table, TableError, Write};
 
 /// How often a write that lost a race is tried again.
@@ -28,7 +28,7 @@ pub struct Ports {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
-    pub chance: Arc<dyn Chance>,
+    pub entropy: Arc<dyn Entropy>,
     /// Timers and queues.
     pub outbox: Arc<dyn Outbox>,
     /// Mail.
@@ -49,8 +49,8 @@ pub struct Defaults {
 /// What is warned about now and then, not every time.
 #[derive(Default)]
 pub(crate) struct Warned {
-    pub(crate) mail: Seldom,
-    pub(crate) webhooks: Seldom,
+    pub(crate) mail: RateLimitedLog,
+    pub(crate) webhooks: RateLimitedLog,
 }
 
 /// One account, with the ports. Cheap to clone.
@@ -64,11 +64,11 @@ pub struct Platform {
     pub public_url: String,
     /// What holds where nobody has said anything.
     pub defaults: Defaults,
-    /// Whether no other process writes to the table: then this one knows the newest revision of the catalog without reading
-    /// it.
+    /// Whether no other process writes to the table: then this one knows the newest revision of the
+    /// catalog without reading it.
     pub alone: bool,
     /// Where work goes that others should not wait for.
-    pub busy_work: Arc<dyn BusyWork>,
+    pub blocking_work: Arc<dyn BlockingWork>,
     /// How dead letters are read.
     pub reading: Reading,
     pub(crate) catalog: Arc<CatalogCache>,
@@ -92,7 +92,7 @@ impl Platform {
             public_url,
             defaults,
             alone,
-            busy_work: Arc::new(AtOnce),
+            blocking_work: Arc::new(Inline),
             reading: Reading::default(),
             catalog,
             known_tags,
@@ -103,13 +103,13 @@ impl Platform {
     }
 
     /// Does busy work where it holds up nobody else. `None` if it was broken off.
-    pub(crate) async fn aside<T: Send + 'static>(
+    pub(crate) async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let answer = Arc::new(Mutex::new(None));
         let put = Arc::clone(&answer);
-        self.busy_work
+        self.blocking_work
             .run(Box::new(move || {
                 let made = work();
                 *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
@@ -125,12 +125,12 @@ impl Platform {
 
     /// A new contact's id.
     pub(crate) fn new_contact_id(&self) -> ContactId {
-        self.last_id.next(self.now(), &*self.ports.chance)
+        self.last_id.next(self.now(), &*self.ports.entropy)
     }
 
     /// An identity for a write, by which a lost answer is recognised.
     pub(crate) fn new_write_id(&self) -> String {
-        self.ports.chance.text(8)
+        self.ports.entropy.text(8)
     }
 
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, TableError> {
@@ -142,7 +142,8 @@ impl Platform {
     }
 }
 
-/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id tells.
+/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id
+/// tells.
 pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
     current.and_then(write_id_of).is_some_and(|written| written == write_id)
 }

@@ -1,20 +1,21 @@
-//! What the platform asks of the world outside, besides the table: the time, chance, timers and queues, mail, and
-//! calls.
+//! What the platform asks of the world outside, besides the table: the time, chance, timers and
+//! queues, mail, and calls.
 //!
-//! Every order may be carried out more than once, and may come back more than once; nothing here promises
-//! more than EventBridge Scheduler, SQS and SES do.
+//! Every order may be carried out more than once, and may come back more than once; nothing here
+//! promises more than EventBridge Scheduler, SQS and SES do.
+
+mod messages;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::Event;
-use dacapo_engine::ids::{CampaignId, ContactId};
-use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::mail::Mail;
+
+pub use messages::{Call, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive};
 
 /// The one place that reads the clock.
 pub trait Clock: Send + Sync {
@@ -42,7 +43,7 @@ pub struct Trouble {
 pub(crate) const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Chance, for ids and secrets.
-pub trait Chance: Send + Sync {
+pub trait Entropy: Send + Sync {
     /// Unpredictable bytes.
     fn fill(&self, bytes: &mut [u8]);
 
@@ -54,217 +55,11 @@ pub trait Chance: Send + Sync {
     }
 }
 
-/// Something that is to happen to one enrollment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Wake {
-    /// Whose.
-    #[serde(rename = "c")]
-    pub contact: ContactId,
-    /// In which campaign.
-    #[serde(rename = "p")]
-    pub campaign: CampaignId,
-    /// What.
-    #[serde(rename = "e")]
-    pub event: Event,
-    /// Of a message that is to leave: what it is for. It says which mail goes first.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub purpose: Option<Purpose>,
-}
-
-impl Wake {
-    /// Whether a message is to leave.
-    pub fn is_delivery(&self) -> bool {
-        matches!(self.event, Event::DeliveryDue { .. })
-    }
-}
-
-/// A webhook that is to be called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// For whom.
-    #[serde(rename = "c")]
-    pub contact: ContactId,
-    /// From which campaign.
-    #[serde(rename = "p")]
-    pub campaign: CampaignId,
-    /// In which run.
-    #[serde(rename = "n")]
-    pub run: u32,
-    /// At which step.
-    #[serde(rename = "s")]
-    pub step: u32,
-    /// The version that the element belongs to.
-    #[serde(rename = "v")]
-    pub version: u32,
-    /// The element.
-    #[serde(rename = "e")]
-    pub element: dacapo_engine::ids::ElementId,
-}
-
-/// A turn of a job: some pages of one of its lanes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
-    /// The job's sequence number.
-    #[serde(rename = "j")]
-    pub job: u64,
-    /// The lane.
-    #[serde(rename = "l")]
-    pub lane: u32,
-    /// The number of the turn: one that the lane has taken is not taken again.
-    #[serde(rename = "t")]
-    pub turn: u32,
-    /// Whether the lists showed everything that the job is about when the lane was put into the queue.
-    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
-    pub shown: bool,
-}
-
-/// A dead letter that is to be done again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Redrive {
-    /// The letter's id.
-    #[serde(rename = "l")]
-    pub letter: String,
-    /// The contact that it is about, if it names one.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
-    pub contact: Option<ContactId>,
-    /// Whether it is in the queue that the letter's own message belongs into.
-    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
-    pub there: bool,
-}
-
-/// What is put into a queue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Message {
-    /// For [`Queue::Timers`] and the two mail queues.
-    Wake(Wake),
-    /// For [`Queue::Calls`].
-    Call(Call),
-    /// For [`Queue::Sweeps`].
-    Sweep(Sweep),
-    /// For [`Queue::Sweeps`] and [`Queue::Timers`]: the erasure of what was written meanwhile about a contact.
-    Erase(ContactId),
-    /// For [`Queue::Sweeps`]: a timer that is still to be set.
-    Timer(PendingTimer),
-    /// For [`Queue::Sweeps`] first, then for the queue that the letter came from.
-    Redrive(Redrive),
-}
-
-/// A timer that whoever sets timers did not take for the moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PendingTimer {
-    /// Its name.
-    #[serde(rename = "n")]
-    pub name: String,
-    /// When it is due.
-    #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
-    pub at: Instant,
-    /// What it puts into [`Queue::Timers`] then.
-    #[serde(rename = "m")]
-    pub message: Box<Message>,
-}
-
-impl Message {
-    /// What it is about, a contact or a lane of a job: its messages go in order.
-    pub fn lane(&self) -> Option<String> {
-        match self {
-            Self::Wake(wake) => Some(wake.contact.to_string()),
-            Self::Call(call) => Some(call.contact.to_string()),
-            Self::Erase(contact) => Some(contact.to_string()),
-            Self::Sweep(sweep) => Some(format!("{}/{}", sweep.job, sweep.lane)),
-            Self::Timer(timer) => timer.message.lane(),
-            Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
-        }
-    }
-
-    /// The contact and the campaign that it is about, if it is about one.
-    pub fn about(&self) -> (Option<&ContactId>, Option<&CampaignId>) {
-        match self {
-            Self::Wake(wake) => (Some(&wake.contact), Some(&wake.campaign)),
-            Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
-            Self::Erase(contact) => (Some(contact), None),
-            Self::Sweep(_) => (None, None),
-            Self::Timer(timer) => timer.message.about(),
-            Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
-        }
-    }
-
-    /// The queue that it belongs into. Mail that was queued before queues said what for goes with the first.
-    pub fn queue(&self) -> Queue {
-        match self {
-            Self::Wake(wake) if !wake.is_delivery() => Queue::Timers,
-            Self::Wake(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
-                Purpose::Transactional => Queue::Transactional,
-                Purpose::Marketing => Queue::Marketing,
-            },
-            Self::Call(_) => Queue::Calls,
-            Self::Sweep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Sweeps,
-        }
-    }
-}
-
-/// The queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Queue {
-    /// Timers that are due, and whatever else is to happen to an enrollment.
-    Timers,
-    /// Transactional mail.
-    Transactional,
-    /// Marketing mail.
-    Marketing,
-    /// Webhooks.
-    Calls,
-    /// Work on many contacts, and timers that are still to be set.
-    Sweeps,
-}
-
-impl Queue {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Timers, Self::Transactional, Self::Marketing, Self::Calls, Self::Sweeps];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timers => "timers",
-            Self::Transactional => "transactional",
-            Self::Marketing => "marketing",
-            Self::Calls => "calls",
-            Self::Sweeps => "sweeps",
-        }
-    }
-
-    /// Whether whoever works this queue off knows what to do with a message. Orders are held to it when they are given, and
-    /// the handlers of the queues refuse the rest.
-    pub fn takes(self, message: &Message) -> bool {
-        match (self, message) {
-            (Self::Timers, Message::Wake(wake)) => !wake.is_delivery(),
-            (Self::Transactional | Self::Marketing, Message::Wake(wake)) => wake.is_delivery(),
-            (Self::Calls, Message::Call(_)) | (Self::Sweeps, Message::Sweep(_)) => true,
-            // A timer brings the last sweep of an erasure.
-            (Self::Timers | Self::Sweeps, Message::Erase(_)) => true,
-            (Self::Sweeps, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
-            // A letter may have come from any of them.
-            (
-                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
-                Message::Redrive(_),
-            ) => true,
-            (
-                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Sweeps,
-                Message::Wake(_)
-                | Message::Call(_)
-                | Message::Sweep(_)
-                | Message::Erase(_)
-                | Message::Timer(_),
-            ) => false,
-        }
-    }
-}
-
 /// An order for timers and queues. Carrying it out again changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// Put the message into [`Queue::Timers`] at an instant, under a name. A timer of that name is replaced.
+    /// Put the message into [`Queue::Timers`] at an instant, under a name. A timer of that name is
+    /// replaced.
     Schedule {
         /// The name: at most 64 letters, digits, `-` and `_`.
         name: String,
@@ -292,7 +87,8 @@ pub enum Order {
 /// How long a queue holds a message back at most, where it is put into it.
 pub const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
 
-/// An order in words, without a personal word in it: for logs, and for whoever has to look after it.
+/// An order in words, without a personal word in it: for logs, and for whoever has to look after
+/// it.
 impl std::fmt::Display for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let message = match self {
@@ -333,11 +129,13 @@ pub struct NotTaken {
 /// Timers and queues.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Takes the orders, and answers those that it has not taken: none of the others is lost. What goes into queues waits
-    /// for no timer, and all of it together takes seconds, whatever does not answer.
+    /// Takes the orders, and answers those that it has not taken: none of the others is lost. What
+    /// goes into queues waits for no timer, and all of it together takes seconds, whatever does not
+    /// answer.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken>;
 
-    /// Whether lists, which follow what is written, show by now everything that was written until an instant.
+    /// Whether lists, which follow what is written, show by now everything that was written until
+    /// an instant.
     fn lists_show(&self, until: Instant, now: Instant) -> Shown {
         if now >= until + LISTS_FOLLOW {
             Shown::Yes
@@ -352,7 +150,8 @@ pub trait Outbox: Send + Sync {
     }
 }
 
-/// How long lists may take to show what was written: the change feed and the index take a moment each.
+/// How long lists may take to show what was written: the change feed and the index take a moment
+/// each.
 pub const LISTS_FOLLOW: TimeDelta = TimeDelta::minutes(2);
 
 /// What lists show.
@@ -386,11 +185,12 @@ pub trait Mailer: Send + Sync {
     /// How mail leaves.
     fn post(&self) -> Post;
 
-    /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the service's id for it.
+    /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the
+    /// service's id for it.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
 
-    /// Waits until a mail of this purpose can be sent without going over the service's rate, and answers how long it
-    /// waited. To be asked before anything is read about the mail.
+    /// Waits until a mail of this purpose can be sent without going over the service's rate, and
+    /// answers how long it waited. To be asked before anything is read about the mail.
     ///
     /// # Errors
     ///
@@ -399,7 +199,8 @@ pub trait Mailer: Send + Sync {
         Ok(Duration::ZERO)
     }
 
-    /// What keeps mail of this purpose from leaving, and why, as far as that is known without asking the service.
+    /// What keeps mail of this purpose from leaving, and why, as far as that is known without
+    /// asking the service.
     fn held(&self, _purpose: Purpose) -> Option<(Hold, String)> {
         None
     }
@@ -417,8 +218,8 @@ pub enum Hold {
     Rate,
     /// As many were sent in 24 hours as may be, or what is left of them is kept for other mail.
     Quota,
-    /// The service is not reached, or takes none from here: wrong credentials, a paused or suspended account, a sender that it has
-    /// not verified.
+    /// The service is not reached, or takes none from here: wrong credentials, a paused or
+    /// suspended account, a sender that it has not verified.
     Stopped,
 }
 
@@ -467,7 +268,8 @@ pub struct Request {
 /// Who makes HTTP requests.
 #[async_trait]
 pub trait Caller: Send + Sync {
-    /// When a request to this URL could be made, if its host has as many under way as it may have for now.
+    /// When a request to this URL could be made, if its host has as many under way as it may have
+    /// for now.
     fn not_before(&self, _url: &str, _now: Instant) -> Option<Instant> {
         None
     }
@@ -476,19 +278,19 @@ pub trait Caller: Send + Sync {
     async fn call(&self, request: &Request) -> Result<u16, Unavailable>;
 }
 
-/// Where work goes that keeps a processor busy for longer than others should wait: off the threads that answer and
-/// decide, where there are several.
+/// Where work goes that keeps a processor busy for longer than others should wait: off the threads
+/// that answer and decide, where there are several.
 #[async_trait]
-pub trait BusyWork: Send + Sync {
+pub trait BlockingWork: Send + Sync {
     /// Does it, and comes back when it is done. Work that panics is over, too.
     async fn run(&self, work: Box<dyn FnOnce() + Send>);
 }
 
 /// Busy work is done at once by whoever asks: where nobody else waits.
-pub struct AtOnce;
+pub struct Inline;
 
 #[async_trait]
-impl BusyWork for AtOnce {
+impl BlockingWork for Inline {
     async fn run(&self, work: Box<dyn FnOnce() + Send>) {
         work();
     }

@@ -1,23 +1,26 @@
-//! A dead letter is done again: somebody asks for it, and whoever does such work reads the letter anew and does it.
+//! A dead letter is done again: somebody asks for it, and whoever does such work reads the letter
+//! anew and does it.
 //!
-//! Asking marks the letter and puts [`Message::Redrive`] into [`Queue::Sweeps`]; from there a letter that came from another
-//! queue is led to that one, so that nobody needs a port for it that it did not need before. The letter stays until it is
-//! done, and goes then. If it cannot be done this time either, it says why, and waits to be asked for again. A repeat finds
-//! a letter that is gone, or that nobody has asked for, and does nothing.
+//! Asking marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]; from there a letter
+//! that came from another queue is led to that one, so that nobody needs a port for it that it did
+//! not need before. The letter stays until it is done, and goes then. If it cannot be done this
+//! time either, it says why, and waits to be asked for again. A repeat finds a letter that is gone,
+//! or that nobody has asked for, and does nothing.
 
 use std::future::Future;
 use std::panic::catch_unwind;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aside::{Aside, Kind, Letter, reason};
-use crate::error::{Answer, Error, caught, panic_words};
+use crate::dead_letters::{DeadLetterBody, Kind, StoredDeadLetter, reason};
+use crate::error::{Error, Retryability, caught, panic_words};
 use crate::handlers::{ContactImage, Done, EnrollmentImage, Report};
 use crate::platform::{Platform, TRIES};
 use crate::ports::{Message, Order, Queue, Redrive};
 use crate::table::{Body, Item, Key, TableError, Write};
 
-/// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be read.
+/// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be
+/// read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// [`Kind::Change`]
@@ -57,7 +60,8 @@ struct WrittenChange {
     new: Option<WrittenItem>,
 }
 
-/// What a decision rests on of an item: where it stands in the index, and when it expires, is not among it.
+/// What a decision rests on of an item: where it stands in the index, and when it expires, is not
+/// among it.
 #[derive(Serialize, Deserialize)]
 struct WrittenItem {
     rev: Option<u64>,
@@ -86,32 +90,36 @@ fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
 }
 
 impl Platform {
-    /// Asks for a letter to be done again; answers it as it is then. `None` if there is no such letter. A letter that is
-    /// asked for twice is done once.
+    /// Asks for a letter to be done again; answers it as it is then. `None` if there is no such
+    /// letter. A letter that is asked for twice is done once.
     ///
     /// # Errors
     ///
     /// What the table and the outbox answer; asking again goes on where it stopped.
-    pub async fn redrive(&self, id: &str) -> Result<Option<Letter>, Error> {
+    pub async fn redrive(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
         for _ in 0..TRIES {
-            let Some(letter) = self.letter(id).await? else { return Ok(None) };
-            let aside = Aside { asked: Some(self.now()), ..letter.aside.clone() };
-            match self.rewrite_letter(&letter, &aside).await {
+            let Some(letter) = self.dead_letter(id).await? else { return Ok(None) };
+            let body = DeadLetterBody { asked: Some(self.now()), ..letter.body.clone() };
+            match self.rewrite_letter(&letter, &body).await {
                 Ok(()) => {}
                 Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => continue,
                 Err(error) => return Err(error),
             }
-            let contact = aside.contact.clone();
+            let contact = body.contact.clone();
             let redrive = Redrive { letter: letter.id.clone(), contact, there: false };
-            self.order(vec![self.redrive_order(Queue::Sweeps, redrive)]).await?;
-            return Ok(Some(Letter { aside, ..letter }));
+            self.order(vec![self.redrive_order(Queue::Jobs, redrive)]).await?;
+            return Ok(Some(StoredDeadLetter { body, ..letter }));
         }
         Err(Error::Contended(TRIES))
     }
 
-    async fn rewrite_letter(&self, letter: &Letter, aside: &Aside) -> Result<(), Error> {
-        let key = self.keys.put_aside(&letter.id);
-        let write = self.letter_write(&key, aside, letter.rev + 1, letter.unchanged)?;
+    async fn rewrite_letter(
+        &self,
+        letter: &StoredDeadLetter,
+        body: &DeadLetterBody,
+    ) -> Result<(), Error> {
+        let key = self.keys.keep_dead_letter(&letter.id);
+        let write = self.dead_letter_write(&key, body, letter.rev + 1, letter.unchanged)?;
         Ok(self.write(vec![write]).await?)
     }
 
@@ -120,12 +128,16 @@ impl Platform {
     }
 
     /// The letter that is to be done; `None` if there is nothing to do any more.
-    pub(crate) async fn letter_to_do(&self, redrive: &Redrive) -> Result<Option<Letter>, Error> {
-        let letter = self.letter(&redrive.letter).await?;
-        Ok(letter.filter(|letter| letter.aside.asked.is_some()))
+    pub(crate) async fn letter_to_do(
+        &self,
+        redrive: &Redrive,
+    ) -> Result<Option<StoredDeadLetter>, Error> {
+        let letter = self.dead_letter(&redrive.letter).await?;
+        Ok(letter.filter(|letter| letter.body.asked.is_some()))
     }
 
-    /// Leads a letter to the queue that its message belongs into. Says whether it was led on; not so if it is there.
+    /// Leads a letter to the queue that its message belongs into. Says whether it was led on; not
+    /// so if it is there.
     pub(crate) async fn led_on(
         &self,
         redrive: &Redrive,
@@ -144,12 +156,12 @@ impl Platform {
     /// Does what a letter says, and sees to the letter.
     pub(crate) async fn do_again(
         &self,
-        letter: Letter,
+        letter: StoredDeadLetter,
         work: impl Future<Output = Result<Done, Error>>,
     ) -> Result<Done, Error> {
         match caught(work).await {
             Ok(Done::Yes) => {
-                let key = self.keys.put_aside(&letter.id);
+                let key = self.keys.keep_dead_letter(&letter.id);
                 match self.write(vec![Write::delete(key, letter.unchanged)]).await {
                     // It was put aside anew meanwhile, or is gone.
                     Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),
@@ -157,21 +169,25 @@ impl Platform {
                 }
             }
             Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_))) => Ok(later),
-            Err(error) => match error.answer() {
-                Answer::Retry => Err(error),
-                Answer::Page => self.not_done_either(letter, &error.to_string()).await,
+            Err(error) => match error.retryability() {
+                Retryability::Retryable => Err(error),
+                Retryability::Permanent => self.not_done_either(letter, &error.to_string()).await,
             },
         }
     }
 
     /// It cannot be done this time either: the letter says why.
-    pub(crate) async fn not_done_either(&self, letter: Letter, why: &str) -> Result<Done, Error> {
+    pub(crate) async fn not_done_either(
+        &self,
+        letter: StoredDeadLetter,
+        why: &str,
+    ) -> Result<Done, Error> {
         let why = reason(why);
-        let (id, by) = (letter.id.as_str(), letter.aside.by.as_str());
+        let (id, by) = (letter.id.as_str(), letter.body.by.as_str());
         tracing::error!(letter = id, by, why, "a dead letter could not be done this time either");
-        let tries = letter.aside.tries + 1;
-        let aside = Aside { why, tries, asked: None, ..letter.aside.clone() };
-        match self.rewrite_letter(&letter, &aside).await {
+        let tries = letter.body.tries + 1;
+        let body = DeadLetterBody { why, tries, asked: None, ..letter.body.clone() };
+        match self.rewrite_letter(&letter, &body).await {
             // It was put aside anew, or deleted.
             Ok(()) | Err(Error::Table(TableError::Conflict { .. })) => Ok(Done::Yes),
             Err(error) => Err(error),
@@ -189,20 +205,20 @@ pub(crate) enum Work {
 
 impl Platform {
     /// Reads a letter, whatever it is; or answers why that cannot be done.
-    pub(crate) fn work_of(&self, aside: &Aside) -> Result<Work, String> {
-        let (reading, raw) = (self.reading, aside.raw.as_str());
-        match aside.kind {
+    pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<Work, String> {
+        let (reading, raw) = (self.reading, body.raw.as_str());
+        match body.kind {
             Kind::Change => read_as(reading.change, raw).map(Work::Change),
             Kind::Decision => read_as(reading.decision, raw).map(Work::Decision),
-            Kind::Message => self.message_of(aside).map(Work::Message),
+            Kind::Message => self.message_of(body).map(Work::Message),
             Kind::Report => read_as(reading.reports, raw).map(Work::Reports),
         }
     }
 
     /// Reads a letter that is a message.
-    pub(crate) fn message_of(&self, aside: &Aside) -> Result<Message, String> {
-        match aside.kind {
-            Kind::Message => read_as(self.reading.message, &aside.raw),
+    pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<Message, String> {
+        match body.kind {
+            Kind::Message => read_as(self.reading.message, &body.raw),
             Kind::Change | Kind::Decision | Kind::Report => Err("it is no message".to_owned()),
         }
     }

@@ -1,9 +1,11 @@
-//! What an address has said no to, where no contact is left to say it: it unsubscribed, bounced or complained before the
-//! contact was erased or took another address. Whoever posts the address again gets a contact that still says no.
+//! What an address has said no to, where no contact is left to say it: it unsubscribed, bounced or
+//! complained before the contact was erased or took another address. Whoever posts the address
+//! again gets a contact that still says no.
 //!
-//! Kept is the answer and nothing else, under a hash of the address that is keyed with the account's secret: it can be
-//! asked about an address, but tells none. As soon as a contact has the address, the contact says it, and nothing is kept
-//! here any more. So there is one place that lifts it: a change of the contact that asks for it by name.
+//! Kept is the answer and nothing else, under a hash of the address that is keyed with the
+//! account's secret: it can be asked about an address, but tells none. As soon as a contact has the
+//! address, the contact says it, and nothing is kept here any more. So there is one place that
+//! lifts it: a change of the contact that asks for it by name.
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Consent, Contact, Patch, Suppression};
@@ -31,8 +33,8 @@ impl Refusal {
         Self::some(contact.consent == Consent::Unsubscribed, contact.suppressed)
     }
 
-    /// What the old address of a contact that has taken another one says no to: whether mail is welcome is the person's
-    /// affair, as it is now; whether it arrives was the address's.
+    /// What the old address of a contact that has taken another one says no to: whether mail is
+    /// welcome is the person's affair, as it is now; whether it arrives was the address's.
     pub(crate) fn left_behind(before: &Contact, after: &Contact) -> Option<Self> {
         Self::some(after.consent == Consent::Unsubscribed, before.suppressed)
     }
@@ -49,8 +51,8 @@ impl Refusal {
         contact.suppressed = self.suppressed;
     }
 
-    /// The patch by which a contact takes the address, and with it what the address says; what the patch asks for by name
-    /// stands.
+    /// The patch by which a contact takes the address, and with it what the address says; what the
+    /// patch asks for by name stands.
     pub(crate) fn joins(self, before: &Contact, patch: &Patch) -> Patch {
         let mut joined = patch.clone();
         let lifted = joined.resubscribe && joined.consent == Some(Consent::Subscribed);
@@ -90,8 +92,9 @@ impl Platform {
         Write::delete(self.refusal_key(address, secret), Condition::Always)
     }
 
-    /// The mail service has said that an address which belongs to nobody any more takes no mail. Says whether that is known
-    /// now; not so if somebody has the address by now, or something was remembered meanwhile.
+    /// The mail service has said that an address which belongs to nobody any more takes no mail.
+    /// Says whether that is known now; not so if somebody has the address by now, or something was
+    /// remembered meanwhile.
     pub(crate) async fn remember_suppressed(
         &self,
         address: &str,
@@ -130,7 +133,7 @@ impl Platform {
     pub(crate) async fn secret(&self) -> Result<String, Error> {
         self.change_catalog(|catalog| {
             if catalog.secret.is_empty() {
-                catalog.secret = self.ports.chance.text(40);
+                catalog.secret = self.ports.entropy.text(40);
             }
             Ok::<_, Error>((catalog.secret.clone(), Vec::new()))
         })

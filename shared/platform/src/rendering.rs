@@ -1,7 +1,8 @@
 //! Templates of one message or call, rendered within a budget; plain text made from HTML, too.
 //!
-//! Nearly everything needs less than the small budget and is rendered where it is needed. What needs more is rendered
-//! again with the full one, where it holds up nobody (`Platform::aside`); what needs more than that has failed.
+//! Nearly everything needs less than the small budget and is rendered where it is needed. What
+//! needs more is rendered again with the full one, where it holds up nobody (`Platform::aside`);
+//! what needs more than that has failed.
 
 use std::panic::catch_unwind;
 
@@ -16,7 +17,8 @@ const MOST_TEMPLATES: usize = 200;
 /// How much HTML is made into text within the small budget, in bytes.
 const SMALL_HTML: usize = 16 * 1024;
 
-/// How many elements of HTML may lie in each other where text is made from it; a mail of nested tables has twenty.
+/// How many elements of HTML may lie in each other where text is made from it; a mail of nested
+/// tables has twenty.
 const DEEPEST_HTML: usize = 100;
 
 /// How many lists, tables and quotations of them: each takes the time of all within it again.
@@ -109,7 +111,8 @@ struct Shape {
 }
 
 impl Shape {
-    /// An end closes everything within the element that it names, and nothing if none of that name is open.
+    /// An end closes everything within the element that it names, and nothing if none of that name
+    /// is open.
     fn of(html: &str) -> Self {
         let mut shape = Self::default();
         let mut open: Vec<String> = Vec::new();

@@ -1,12 +1,17 @@
-//! Whom SES has not verified, from what it says: through its API (400, `MessageRejected`) and by SMTP (554) in the same words.
+//! Whom SES has not verified, from what it says: through its API (400, `MessageRejected`) and by
+//! SMTP (554) in the same words.
 //!
-//! > Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: …
+//! > Email address is not verified. The following identities failed the check in region
+//! EU-CENTRAL-1: …
 //!
-//! Behind the colon stand addresses, domains or ARNs, as far as there is room: an ellipsis stands for the rest (*Amazon SES email
-//! sending errors*, <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting a 554 or 400
-//! "Message rejected" error*, <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). A sender that is not
-//! verified is no fault of a mail: it would be the same for all others. That a recipient has to be is the sandbox (*Request
-//! production access*, <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
+//! Behind the colon stand addresses, domains or ARNs, as far as there is room: an ellipsis stands
+//! for the rest (*Amazon SES email sending errors*,
+//! <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting
+//! a 554 or 400 "Message rejected" error*,
+//! <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). A sender that is not
+//! verified is no fault of a mail: it would be the same for all others. That a recipient has to be
+//! is the sandbox (*Request production access*,
+//! <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
 
 use crate::ports::{Hold, MailError};
 
@@ -19,8 +24,8 @@ enum Unverified {
     Recipient,
 }
 
-/// What it means for a mail if SES has not verified somebody; `None` if it says something else. `from` and `to` are the
-/// addresses of the mail.
+/// What it means for a mail if SES has not verified somebody; `None` if it says something else.
+/// `from` and `to` are the addresses of the mail.
 pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
     Some(match told_by(said, from, to)? {
         Unverified::Sender => MailError::Held(

@@ -1,7 +1,7 @@
 //! Emulators of AWS, started on a free port and stopped with whoever started them.
 //!
-//! They are installed by `make emulators`. Each process starts its own, so nothing has to run already, and tests that
-//! run beside each other never meet.
+//! They are installed by `make emulators`. Each process starts its own, so nothing has to run
+//! already, and tests that run beside each other never meet.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -118,8 +118,8 @@ impl Emulator {
     }
 }
 
-/// Whether somebody takes connections there. While nobody does, a call may come from the very port that it goes to, and
-/// then reaches itself.
+/// Whether somebody takes connections there. While nobody does, a call may come from the very port
+/// that it goes to, and then reaches itself.
 pub async fn answers(address: SocketAddr) -> bool {
     let called = TcpStream::connect(address).await.and_then(|stream| stream.local_addr());
     called.is_ok_and(|from| from != address)

@@ -1,4 +1,5 @@
-//! Dead letters on DynamoDB: an erasure leaves none that names the person, over pages of a megabyte.
+//! Dead letters on DynamoDB: an erasure leaves none that names the person, over pages of a
+//! megabyte.
 
 use std::sync::Arc;
 

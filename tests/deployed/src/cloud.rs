@@ -1,4 +1,5 @@
-//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with whoever started it.
+//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with
+//! whoever started it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,8 @@ impl Cloud {
             .env("MINISTACK_HOST", "localhost")
             .env("IOT_MTLS_ENABLED", "0")
             .env("SFTP_ENABLED", "0")
-            // The functions are told where everything is, and keep their code apart from those of other clouds.
+            // The functions are told where everything is, and keep their code apart from those of
+            // other clouds.
             .env("AWS_ENDPOINT_URL", &url)
             // Every function has its role's credentials, and may do what its policies allow.
             .env("AUTH", "true")

@@ -1,8 +1,8 @@
 //! The stack as a user deploys it: a cloud on this machine, `sam deploy`, and the API from outside.
 //!
-//! [`Cloud`] is the emulator as a process, [`Stack`] is what `sam deploy` made in it, [`Api`] calls it as Zapier would.
-//! [`typed`] and [`run`] do what the pages say.
-//! Nothing here waits by the clock alone: [`until`] waits for something, says what, and gives up at a bound.
+//! [`Cloud`] is the emulator as a process, [`Stack`] is what `sam deploy` made in it, [`Api`] calls
+//! it as Zapier would. [`typed`] and [`run`] do what the pages say. Nothing here waits by the clock
+//! alone: [`until`] waits for something, says what, and gives up at a bound.
 
 mod api;
 mod clock;

@@ -53,7 +53,8 @@ pub fn sent_to(stack: &Stack, address: &str) -> Vec<Mail> {
     sent(stack).into_iter().filter(to_it).collect()
 }
 
-/// Waits until SES has taken as many mails to an address as there are subjects, and compares them. Answers the last.
+/// Waits until SES has taken as many mails to an address as there are subjects, and compares them.
+/// Answers the last.
 ///
 /// # Panics
 ///

@@ -1,5 +1,6 @@
-//! `with-stack --architecture ARCHITECTURE -- COMMAND…`: starts a cloud on this machine, deploys the stack to it with
-//! `sam deploy`, runs the command, ends the cloud. The command's last line is the last.
+//! `with-stack --architecture ARCHITECTURE -- COMMAND…`: starts a cloud on this machine, deploys
+//! the stack to it with `sam deploy`, runs the command, ends the cloud. The command's last line is
+//! the last.
 
 use std::process::{Command, ExitCode};
 

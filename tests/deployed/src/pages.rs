@@ -1,12 +1,14 @@
-//! What the pages about AWS have their reader type, typed by a real shell against a cloud on this machine.
+//! What the pages about AWS have their reader type, typed by a real shell against a cloud on this
+//! machine.
 
 use std::process::Command;
 
 use crate::cloud::{Cloud, as_root, python, repository};
 
-/// What stands before the commands. `aws` is as much of the AWS CLI as they use; `sam` is the SAM CLI, for this machine's
-/// processors and without questions. What was built by `make e2e` is not built again. Three operations MiniStack does not
-/// know: they are held against AWS's models only (`tests/functions/tests/template_rules/commands.rs`).
+/// What stands before the commands. `aws` is as much of the AWS CLI as they use; `sam` is the SAM
+/// CLI, for this machine's processors and without questions. What was built by `make e2e` is not
+/// built again. Three operations MiniStack does not know: they are held against AWS's models only
+/// (`tests/functions/tests/template_rules/commands.rs`).
 const BEFORE: &str = r#"
 set -euo pipefail
 aws() {
@@ -42,7 +44,8 @@ pub fn typed(page: &str, from: &str, until: &str) -> String {
     blocks.concat()
 }
 
-/// Types commands in the root of the repository, as somebody who may do everything in the cloud. Answers what they said.
+/// Types commands in the root of the repository, as somebody who may do everything in the cloud.
+/// Answers what they said.
 ///
 /// # Panics
 ///

@@ -71,7 +71,8 @@ impl Stack {
         Self::deploy(cloud, NAME, parameters, &[])
     }
 
-    /// Deploys the template once more beside this stack, under another name, to go on with a table that is there already.
+    /// Deploys the template once more beside this stack, under another name, to go on with a table
+    /// that is there already.
     ///
     /// # Errors
     ///
@@ -186,7 +187,8 @@ impl Stack {
         secret["SecretString"].as_str().expect("a secret's value").to_owned()
     }
 
-    /// Where the API is. Nobody here knows the names that AWS gives to APIs, so the cloud has them as paths too.
+    /// Where the API is. Nobody here knows the names that AWS gives to APIs, so the cloud has them
+    /// as paths too.
     #[must_use]
     pub fn base(&self) -> String {
         let url = self.output("ApiUrl");
@@ -227,7 +229,8 @@ impl Stack {
             .collect()
     }
 
-    /// From now on a function takes nothing from its queues and streams. Answers how many those are.
+    /// From now on a function takes nothing from its queues and streams. Answers how many those
+    /// are.
     ///
     /// # Panics
     ///
@@ -289,7 +292,8 @@ impl Stack {
 /// Whom mail comes from in the tests: their domains.
 const SENDERS: [&str; 2] = ["example.com", "studio-nord.example"];
 
-/// The words behind `sam` of the first deployment in docs/deploy.md: what a user types is what is tested.
+/// The words behind `sam` of the first deployment in docs/deploy.md: what a user types is what is
+/// tested.
 fn documented() -> Vec<String> {
     let page = std::fs::read_to_string(repository().join("docs/deploy.md")).expect("the page");
     let mut lines = page.lines();

@@ -1,6 +1,7 @@
 //! Who runs beside whom: most tests side by side, some alone, whatever processes they are in.
 //!
-//! A turn holds for as long as the answer is kept. The directory is the same for all who take turns.
+//! A turn holds for as long as the answer is kept. The directory is the same for all who take
+//! turns.
 
 use std::fs::File;
 use std::path::Path;

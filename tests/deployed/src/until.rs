@@ -36,7 +36,8 @@ impl Patience {
 ///
 /// # Panics
 ///
-/// When the bound is reached: it says what was waited for, how long, and how things stood in the end.
+/// When the bound is reached: it says what was waited for, how long, and how things stood in the
+/// end.
 pub fn until<T>(what: &str, patience: Patience, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {

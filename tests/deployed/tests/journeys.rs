@@ -1,5 +1,5 @@
-//! What comes out of the journeys is the same on the deployed stack, with the bootstraps as they are: on clouds whose
-//! clocks stand until they are told.
+//! What comes out of the journeys is the same on the deployed stack, with the bootstraps as they
+//! are: on clouds whose clocks stand until they are told.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -33,8 +33,9 @@ fn the_journeys_come_out_of_the_deployed_stack_as_they_are_written() {
     assert!(played >= PLAYED, "only {played} scripts were played on the stack");
 }
 
-/// What is lacking to the only journey that would come out differently: who was there before the campaign was published enters
-/// two minutes after the resume, when the lists are sure to show everybody. Who came in the pause is parked, and enters at once.
+/// What is lacking to the only journey that would come out differently: who was there before the
+/// campaign was published enters two minutes after the resume, when the lists are sure to show
+/// everybody. Who came in the pause is parked, and enters at once.
 const LATER: &str = "\
 # Resumed with those who are there already, where lists follow what is written (R51)
 zone Europe/Berlin
@@ -86,7 +87,8 @@ impl Player for OnAStack {
         Deployed { remote, clock: self.cloud.clock().clone() }
     }
 
-    /// Whether SES took what the messages say, each once and then, though every batch was delivered twice.
+    /// Whether SES took what the messages say, each once and then, though every batch was delivered
+    /// twice.
     fn look_behind(&self, script: &Script, came_out: &str) -> Result<(), String> {
         let mut said: Vec<String> = came_out.lines().filter_map(mail_of).collect();
         let mut taken: Vec<String> = sent(&self.stack)

@@ -1,12 +1,12 @@
-//! Whoever types what docs/deploy.md says has a stack and its first reminder; who types what docs/operations.md says of dead
-//! letters has none any more.
+//! Whoever types what docs/deploy.md says has a stack and its first reminder; who types what
+//! docs/operations.md says of dead letters has none any more.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use dacapo_deployed_tests::{Cloud, Stack, run, typed};
 
-/// What lies in the places for what could not be worked off: an object with records of the stream, a report of the mail
-/// service as Lambda leaves it, one as EventBridge does, a timer.
+/// What lies in the places for what could not be worked off: an object with records of the stream,
+/// a report of the mail service as Lambda leaves it, one as EventBridge does, a timer.
 const LEFT: &str = r#"
 cd "$(mktemp --directory)"
 leave() { aws sqs send-message --queue-url "$(resource Undelivered)" --message-body "$1" > /dev/null; }

@@ -1,9 +1,9 @@
-//! The cloud around the handlers, in small: a table with its stream, queues that hide messages, schedules that are a
-//! minute early, a mail service.
+//! The cloud around the handlers, in small: a table with its stream, queues that hide messages,
+//! schedules that are a minute early, a mail service.
 //!
-//! Only what stands between the functions is imitated. What they do themselves is done by the handlers that are deployed,
-//! with the events that AWS hands over. On demand every batch of the stream and every message comes twice, and what
-//! belongs to different contacts comes in any order.
+//! Only what stands between the functions is imitated. What they do themselves is done by the
+//! handlers that are deployed, with the events that AWS hands over. On demand every batch of the
+//! stream and every message comes twice, and what belongs to different contacts comes in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use dacapo_platform::ports::{Clock as _, Queue};
 use dacapo_tests::ports::{InOrder, Standing};
 use serde_json::Value;
 
-use crate::dice::Dice;
 use crate::events;
 use crate::outside::{Outside, Waiting};
+use crate::pseudo_random::PseudoRandom;
 
 /// The key that may do everything.
 pub const KEY: &str = "key";
@@ -46,7 +46,7 @@ pub struct Cloud {
     store: Arc<SqliteStore>,
     clock: Arc<Standing>,
     delivery: Delivery,
-    dice: Dice,
+    pseudo_random: PseudoRandom,
 }
 
 impl Cloud {
@@ -65,7 +65,7 @@ impl Cloud {
         let ports = Ports {
             table: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
-            chance: Arc::new(InOrder::default()),
+            entropy: Arc::new(InOrder::default()),
             outbox: Arc::clone(&outside) as _,
             mailer: Arc::clone(&outside) as _,
             caller: Arc::clone(&outside) as _,
@@ -73,11 +73,11 @@ impl Cloud {
         let account = AccountId::new("main").expect("an id");
         let mut platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
         platform.reading = READING;
-        let dice = Dice::new(match delivery {
+        let pseudo_random = PseudoRandom::new(match delivery {
             Delivery::Once => 0,
             Delivery::Twice(seed) => seed,
         });
-        Self { platform, outside, store, clock, delivery, dice }
+        Self { platform, outside, store, clock, delivery, pseudo_random }
     }
 
     /// Calls the API, as the gateway does. The status and what was answered.
@@ -130,7 +130,8 @@ impl Cloud {
         self.until_idle().await;
     }
 
-    /// The table is all that is left: what queues and schedules held is gone, and what the stream has not brought.
+    /// The table is all that is left: what queues and schedules held is gone, and what the stream
+    /// has not brought.
     pub async fn loses_all_but_the_table(&self) {
         {
             let mut held = self.outside.inside();
@@ -167,7 +168,7 @@ impl Cloud {
             self.fire();
             let mut sources = ["tag-change", "effects", "queues"];
             if self.delivery != Delivery::Once {
-                self.dice.shuffle(&mut sources);
+                self.pseudo_random.shuffle(&mut sources);
             }
             let mut worked = false;
             for source in sources {
@@ -195,11 +196,11 @@ impl Cloud {
     /// A batch of the stream. Says whether there was one.
     pub async fn stream(&mut self, consumer: &str) -> bool {
         let twice = self.delivery != Delivery::Once;
-        let most = if twice { 1 + self.dice.below(12) } else { 10 };
+        let most = if twice { 1 + self.pseudo_random.below(12) } else { 10 };
         let changes = self.store.read_feed(consumer, most).expect("the feed");
         let Some(last) = changes.last().map(|change| change.seq) else { return false };
-        let mut lanes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        let mut lane_of = Vec::new();
+        let mut by_key: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut key_of = Vec::new();
         for change in &changes {
             // The mappings' filters.
             if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
@@ -209,17 +210,21 @@ impl Cloud {
                     change.old.as_ref(),
                     change.new.as_ref(),
                 );
-                lanes.entry(change.key.pk.clone()).or_default().push(record);
-                lane_of.push(change.key.pk.clone());
+                by_key.entry(change.key.pk.clone()).or_default().push(record);
+                key_of.push(change.key.pk.clone());
             }
         }
         for _ in 0..if twice { 2 } else { 1 } {
             if twice {
-                self.dice.shuffle(&mut lane_of);
+                self.pseudo_random.shuffle(&mut key_of);
             }
-            let mut open: BTreeMap<&String, std::slice::Iter<'_, Value>> =
-                lanes.iter().map(|(lane, records)| (lane, records.iter())).collect();
-            let records = lane_of.iter().filter_map(|lane| open.get_mut(lane)?.next().cloned());
+            let mut open: BTreeMap<&String, std::slice::Iter<'_, Value>> = by_key
+                .iter()
+                .map(|(ordering_key, records)| (ordering_key, records.iter()))
+                .collect();
+            let records = key_of
+                .iter()
+                .filter_map(|ordering_key| open.get_mut(ordering_key)?.next().cloned());
             let event = events::batch(records.collect());
             let answer = match consumer {
                 "tag-change" => stream::tag_change(&self.platform, &event).await,
@@ -241,7 +246,7 @@ impl Cloud {
             visible.cloned().collect::<Vec<_>>()
         };
         if self.delivery != Delivery::Once {
-            self.dice.shuffle(&mut taken);
+            self.pseudo_random.shuffle(&mut taken);
         }
         // A batch comes from one queue.
         let Some(queue) = taken.first().map(|waiting| waiting.queue) else { return false };
@@ -258,7 +263,7 @@ impl Cloud {
             Queue::Transactional | Queue::Marketing | Queue::Calls => {
                 of("deliver").deliveries(&event, None).await
             }
-            Queue::Sweeps => of("stop-campaign").many(&event).await,
+            Queue::Jobs => of("stop-campaign").many(&event).await,
         };
         let stay: BTreeSet<String> =
             events::failed(&answer.expect("a batch")).into_iter().collect();

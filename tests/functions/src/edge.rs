@@ -1,5 +1,5 @@
-//! The way to a cloud on which the Scheduler behaves as it is told: it refuses, it is down, it is silent. All else reaches the
-//! cloud, and so do timers as long as nothing else is said.
+//! The way to a cloud on which the Scheduler behaves as it is told: it refuses, it is down, it is
+//! silent. All else reaches the cloud, and so do timers as long as nothing else is said.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

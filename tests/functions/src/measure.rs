@@ -1,9 +1,11 @@
-//! What the bootstraps weigh, how quickly they start, how much memory they take; beside an empty function in the same run.
+//! What the bootstraps weigh, how quickly they start, how much memory they take; beside an empty
+//! function in the same run.
 //!
-//! What counts is how a function starts before it warms its connections: here nobody listens where it would connect, and of
-//! the certificates that it reads for them there is one instead of all. How it starts with all of them is shown beside. Of
-//! several starts the quickest counts, since whatever else the machine does can only make one slower. The functions take
-//! turns, so that a slow minute is one for all of them.
+//! What counts is how a function starts before it warms its connections: here nobody listens where
+//! it would connect, and of the certificates that it reads for them there is one instead of all.
+//! How it starts with all of them is shown beside. Of several starts the quickest counts, since
+//! whatever else the machine does can only make one slower. The functions take turns, so that a
+//! slow minute is one for all of them.
 
 use std::fmt;
 
@@ -18,7 +20,8 @@ const TRUSTED: [&str; 3] =
 /// The largest archive, in bytes.
 const LARGEST: usize = 3_500_000;
 
-/// The largest archive of the HTTP API, which starts for people and tools that wait for no mail, in bytes.
+/// The largest archive of the HTTP API, which starts for people and tools that wait for no mail, in
+/// bytes.
 const LARGEST_API: usize = 5_000_000;
 
 /// The slowest start, in starts of the empty function.
@@ -102,7 +105,8 @@ impl Figures {
         let unwarmed = [settings, &[("SSL_CERT_FILE", one.0.as_str())]].concat();
         for (settings, quickest) in [(&unwarmed[..], init), (settings, with_certificates)] {
             let rie = Rie::start(name, settings).await;
-            // An event that every function can do nothing with: what counts is that it has been handed over.
+            // An event that every function can do nothing with: what counts is that it has been
+            // handed over.
             let _ = rie.invoke("{}").await;
             let took = rie.init().unwrap_or_else(|| panic!("{name} told no start:\n{}", rie.log()));
             *quickest = quickest.min(took);

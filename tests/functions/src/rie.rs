@@ -1,4 +1,5 @@
-//! The emulator behind `sam local`, around a real bootstrap: started on free ports, stopped with whoever started it.
+//! The emulator behind `sam local`, around a real bootstrap: started on free ports, stopped with
+//! whoever started it.
 //!
 //! It comes inside the SAM CLI, which `make functions` installs.
 
@@ -64,7 +65,8 @@ impl Rie {
             .unwrap_or_else(|_| panic!("no JSON: {answer:?}\n{}", self.log()))
     }
 
-    /// Hands an event in. What came back, be it nothing: a function that cannot start answers nothing.
+    /// Hands an event in. What came back, be it nothing: a function that cannot start answers
+    /// nothing.
     pub async fn answer(&self, event: &str) -> String {
         let answer = tokio::time::timeout(ANSWERING, self.post(event)).await;
         answer.unwrap_or_else(|_| panic!("no answer:\n{}", self.log()))
@@ -89,8 +91,8 @@ impl Rie {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// How long starting took, in milliseconds: until the function asked for its first event. The emulator tells it in a line
-    /// of its own; what it reports with the event is something else.
+    /// How long starting took, in milliseconds: until the function asked for its first event. The
+    /// emulator tells it in a line of its own; what it reports with the event is something else.
     pub fn init(&self) -> Option<f64> {
         let log = self.log();
         let (_, rest) = log.split_once("INIT REPORT(durationMs: ")?;

@@ -1,7 +1,8 @@
 //! The sample events in `tests/events/`, and the table that each of them finds.
 //!
-//! They are what the code itself makes in a small story, so they cannot fall behind it. Each is in the past, so that it
-//! has its effect whenever it is given in, but for the appointment, which is a century ahead.
+//! They are what the code itself makes in a small story, so they cannot fall behind it. Each is in
+//! the past, so that it has its effect whenever it is given in, but for the appointment, which is a
+//! century ahead.
 
 use std::path::{Path, PathBuf};
 
@@ -219,7 +220,7 @@ async fn enrolled() -> Vec<Sample> {
     story.take("stop-campaign-pending", "stop-campaign", rule).await;
     story.cloud.outside.is_shut(false);
     story.cloud.platform.dispatch_pending().await.expect("orders");
-    let sweeps = received("stop", &story.cloud.outside.waiting(Queue::Sweeps));
+    let sweeps = received("stop", &story.cloud.outside.waiting(Queue::Jobs));
     story.take("stop-campaign", "stop-campaign", sweeps).await;
     story.samples
 }

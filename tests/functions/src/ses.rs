@@ -1,4 +1,5 @@
-//! A mail service with SES's bounds: so many mails a second, so many in any 24 hours, and an account that may be paused.
+//! A mail service with SES's bounds: so many mails a second, so many in any 24 hours, and an
+//! account that may be paused.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -93,7 +94,8 @@ impl Ses {
         Ok(())
     }
 
-    /// Somebody asks what the account may send. It answers once a second, whoever asks; `None` to the others.
+    /// Somebody asks what the account may send. It answers once a second, whoever asks; `None` to
+    /// the others.
     pub fn asked(&mut self, now: Duration) -> Option<Account> {
         if self.said.is_some_and(|said| now < said + Duration::from_secs(1)) {
             return None;

@@ -1,4 +1,5 @@
-//! What a function finds in the cloud: tables, queues, a schedule group, a secret, senders, on MiniStack.
+//! What a function finds in the cloud: tables, queues, a schedule group, a secret, senders, on
+//! MiniStack.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -36,7 +37,8 @@ impl Stack {
         Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1").await
     }
 
-    /// An empty one that listens at an address of this machine, for functions that call it by this name.
+    /// An empty one that listens at an address of this machine, for functions that call it by this
+    /// name.
     pub async fn start_at(host: IpAddr, name: &str) -> Self {
         let emulator = Emulator::ministack_at(host, name).await;
         let endpoint = format!("http://{name}:{}", emulator.port());

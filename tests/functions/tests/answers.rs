@@ -1,6 +1,7 @@
 //! What Lambda hands over has a bound (*Lambda quotas*, *Invoke*: 6 MB,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>): every answer stays below it, whatever people
-//! put into contacts, mails and posts, and whoever follows the pages gets everything once.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>): every answer stays
+//! below it, whatever people put into contacts, mails and posts, and whoever follows the pages gets
+//! everything once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -44,7 +45,8 @@ impl Handed {
     }
 }
 
-/// Calls, and holds what is handed over to the bound: as Lambda counts, which gets what serde writes.
+/// Calls, and holds what is handed over to the bound: as Lambda counts, which gets what serde
+/// writes.
 async fn call(cloud: &Cloud, method: &str, path: &str, kind: (&str, &str), body: &str) -> Handed {
     let answer = cloud.answer(&http(method, path, &[("x-api-key", KEY), kind], body)).await;
     let bytes = serde_json::to_vec(&answer).unwrap().len();
@@ -109,7 +111,8 @@ async fn cloud() -> Cloud {
     cloud
 }
 
-/// A text that grows when it is written into another one, or does not: what is repeated in it, and how long it is.
+/// A text that grows when it is written into another one, or does not: what is repeated in it, and
+/// how long it is.
 type Text = (Vec<&'static str>, usize);
 
 fn hostile() -> impl Strategy<Value = Text> {

@@ -1,6 +1,8 @@
-//! A burst of cold starts on a told clock: thirty instances ask at once what the account may send, and SES answers one a second
-//! (*GetSendQuota*, <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have heard it within a minute,
-//! and mail leaves as fast as the account may send, no faster and no slower. What decides is what ships: the pace of each instance.
+//! A burst of cold starts on a told clock: thirty instances ask at once what the account may send,
+//! and SES answers one a second (*GetSendQuota*,
+//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have heard it
+//! within a minute, and mail leaves as fast as the account may send, no faster and no slower. What
+//! decides is what ships: the pace of each instance.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -15,7 +17,7 @@ use dacapo_functions_tests::ses::Ses;
 const INSTANCES: u32 = 30;
 
 /// As the functions have them: how long a batch waits for turns, how long SES takes over a mail.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 const SENDING: Duration = Duration::from_millis(60);
 
 /// Within which all instances have heard of their account.
@@ -28,7 +30,7 @@ fn seconds(seconds: u64) -> Duration {
 /// What came of it.
 struct Burst {
     /// When each instance had heard of its account for the first time.
-    heard: BTreeMap<usize, Duration>,
+    handle_feedback: BTreeMap<usize, Duration>,
     /// When mails left.
     sent: Vec<Duration>,
     /// When SES refused one.
@@ -42,7 +44,8 @@ impl Burst {
         let mut events: BinaryHeap<Reverse<(Duration, usize, bool)>> = (0..instances.len())
             .map(|one| Reverse((Duration::from_micros(33_117 * one as u64), one, false)))
             .collect();
-        let mut burst = Self { heard: BTreeMap::new(), sent: Vec::new(), refused: Vec::new() };
+        let mut burst =
+            Self { handle_feedback: BTreeMap::new(), sent: Vec::new(), refused: Vec::new() };
         while let Some(Reverse((now, one, is_turn))) = events.pop().filter(|next| next.0.0 < until)
         {
             let pace = &instances[one];
@@ -64,7 +67,7 @@ impl Burst {
                 match ses.asked(Ses::BEGIN + now) {
                     Some(account) => {
                         pace.said(account, now);
-                        burst.heard.entry(one).or_insert(now);
+                        burst.handle_feedback.entry(one).or_insert(now);
                     }
                     None => {
                         pace.not_said(now);
@@ -72,16 +75,16 @@ impl Burst {
                 }
             }
             // As the mailer waits for a turn.
-            let guesses = pace.guesses_for(now).filter(|guesses| *guesses < PATIENCE);
-            let next = match (pace.turn(purpose, now, guesses.unwrap_or(PATIENCE)), guesses) {
+            let guesses = pace.guesses_for(now).filter(|guesses| *guesses < DEADLINE);
+            let next = match (pace.turn(purpose, now, guesses.unwrap_or(DEADLINE)), guesses) {
                 (Ok(wait), _) => (now + wait, one, true),
                 (Err(_), Some(guesses)) => (now + guesses, one, false),
                 (Err(wait), None) => (now + wait, one, false),
             };
             events.push(Reverse(next));
         }
-        assert_eq!(burst.heard.len(), instances.len(), "each asks until it has heard it");
-        let last = burst.heard.values().max().unwrap();
+        assert_eq!(burst.handle_feedback.len(), instances.len(), "each asks until it has heard it");
+        let last = burst.handle_feedback.values().max().unwrap();
         println!("heard by {last:?}; sent {}, refused {}", burst.sent.len(), burst.refused.len());
         assert!(*last < HEARD, "the last heard it after {last:?}");
         burst

@@ -1,5 +1,5 @@
-//! The real bootstraps with the sample events, under the emulator behind `sam local`, against MiniStack: what they answer,
-//! and what they do.
+//! The real bootstraps with the sample events, under the emulator behind `sam local`, against
+//! MiniStack: what they answer, and what they do.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -176,7 +176,8 @@ async fn every_function_does_with_its_samples_what_it_is_for() {
     assert_eq!(open, [] as [&str; 0], "samples that nobody has played");
 }
 
-/// How many fields of quotation marks a contact can have: they are twice as long where they are stored.
+/// How many fields of quotation marks a contact can have: they are twice as long where they are
+/// stored.
 const FIELDS: usize = 47;
 
 #[tokio::test]
@@ -247,7 +248,8 @@ async fn a_function_without_settings_says_all_that_is_missing() {
     assert!(log.contains("DACAPO_TABLE") && log.contains("DACAPO_PUBLIC_URL"), "{log}");
 }
 
-/// A function whose line to Lambda is cut while it waits for an event; what it says, and how it ends.
+/// A function whose line to Lambda is cut while it waits for an event; what it says, and how it
+/// ends.
 async fn cut_off(stack: &Stack, is_ended: bool) -> (ExitStatus, String) {
     let lambda = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let function = Command::new(bootstrap(Function::Feedback.name()))
@@ -269,7 +271,8 @@ async fn cut_off(stack: &Stack, is_ended: bool) -> (ExitStatus, String) {
     assert_eq!(&begins, b"GET ");
     drop((line, lambda));
     if is_ended {
-        // Whoever ends it does so a moment after the line is cut; long enough for it to notice that.
+        // Whoever ends it does so a moment after the line is cut; long enough for it to notice
+        // that.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let ended = Command::new("kill").arg(function.id().to_string()).status();
         assert!(ended.unwrap().success(), "it has ended by itself");

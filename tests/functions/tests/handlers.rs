@@ -1,4 +1,5 @@
-//! The handlers of queues, of the stream and of feedback, with what AWS hands over when something is wrong.
+//! The handlers of queues, of the stream and of feedback, with what AWS hands over when something
+//! is wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,8 +10,8 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, body, failed, message, record};
-use dacapo_platform::aside::Aside;
-use dacapo_platform::ports::{Message, Wake};
+use dacapo_platform::dead_letters::DeadLetterBody;
+use dacapo_platform::ports::{EnrollmentEvent, Message};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
 use serde_json::{Value, json};
 
@@ -47,15 +48,20 @@ async fn messages(cloud: &Cloud, email: &str) -> Vec<String> {
 }
 
 /// What was put aside.
-async fn aside(cloud: &Cloud) -> Vec<Aside> {
-    let pk = cloud.platform.keys.put_aside("x").pk;
+async fn aside(cloud: &Cloud) -> Vec<DeadLetterBody> {
+    let pk = cloud.platform.keys.keep_dead_letter("x").pk;
     let page = cloud.platform.ports.table.query(Query::of(&pk).strong()).await.unwrap();
     page.items.iter().map(|item| item.body.read().unwrap()).collect()
 }
 
 fn wake(contact: &ContactId, event: Event) -> Message {
     let campaign = CampaignId::new("hello").unwrap();
-    Message::Wake(Wake { contact: contact.clone(), campaign, event, purpose: None })
+    Message::EnrollmentEvent(EnrollmentEvent {
+        contact: contact.clone(),
+        campaign,
+        event,
+        purpose: None,
+    })
 }
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {

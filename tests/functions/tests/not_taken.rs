@@ -1,5 +1,6 @@
-//! What timers and queues do not take, and what cannot be performed, keeps nobody else waiting: by the handler of `effects`
-//! that is deployed, with the SQS and the Scheduler of an emulator, the latter behind a way on which it fails as it is told.
+//! What timers and queues do not take, and what cannot be performed, keeps nobody else waiting: by
+//! the handler of `effects` that is deployed, with the SQS and the Scheduler of an emulator, the
+//! latter behind a way on which it fails as it is told.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -19,7 +20,7 @@ use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::edge::{Edge, Scheduler};
 use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_functions_tests::stack::{GROUP, Stack};
-use dacapo_platform::aside::Aside;
+use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Message, PendingTimer, Queue};
@@ -72,7 +73,7 @@ impl Trip {
         let mut queues = Vec::new();
         for queue in Queue::ALL {
             // Mass actions have the queue that is called after what they do most.
-            let name = if queue == Queue::Sweeps { "stop" } else { queue.name() };
+            let name = if queue == Queue::Jobs { "stop" } else { queue.name() };
             queues.push((queue, stack.url(name).await));
         }
         let settings = OutboxSettings { queues, schedules };
@@ -114,7 +115,8 @@ impl Trip {
         }
     }
 
-    /// The timers that wait to be set since the last time. Their queue holds them back for half a minute.
+    /// The timers that wait to be set since the last time. Their queue holds them back for half a
+    /// minute.
     fn pending(&self) -> Vec<Message> {
         let taken = self.edge.taken("stop");
         taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
@@ -151,8 +153,8 @@ impl Trip {
         contacts.iter().map(of).collect()
     }
 
-    async fn aside(&self) -> Vec<Aside> {
-        let pk = self.platform.keys.put_aside("x").pk;
+    async fn aside(&self) -> Vec<DeadLetterBody> {
+        let pk = self.platform.keys.keep_dead_letter("x").pk;
         let page = self.platform.ports.table.query(Query::of(&pk).strong()).await.unwrap();
         page.items.iter().map(|item| item.body.read().unwrap()).collect()
     }
@@ -391,7 +393,8 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
         let others = BTreeSet::from([ann.clone(), cem.clone()]);
         assert_eq!(served(trip.taken("transactional").await), others);
         assert_eq!(served(trip.taken("calls").await), others);
-        // Lambda goes on from ben's first record, so cem's comes again and again. It is not performed anew.
+        // Lambda goes on from ben's first record, so cem's comes again and again. It is not
+        // performed anew.
         for _ in 0..3 {
             let behind: Vec<Value> =
                 records.iter().skip_while(|one| !of_ben.contains(&number(one))).cloned().collect();

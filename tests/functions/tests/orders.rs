@@ -1,5 +1,5 @@
-//! What a function may order, and what takes it: one table says it (`Queue::takes`), orders are held to it when they are
-//! given, and every handler refuses the rest.
+//! What a function may order, and what takes it: one table says it (`Queue::takes`), orders are
+//! held to it when they are given, and every handler refuses the rest.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -8,7 +8,9 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Call, Message, PendingTimer, Queue, Redrive, Sweep, Wake};
+use dacapo_platform::ports::{
+    Call, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive,
+};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Query, Write};
 use serde_json::json;
 
@@ -17,7 +19,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
     let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
     let wake = |event| {
         let (contact, campaign) = (contact.clone(), campaign.clone());
-        Message::Wake(Wake { contact, campaign, event, purpose: None })
+        Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose: None })
     };
     let call = Call {
         contact: contact.clone(),
@@ -33,7 +35,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         wake(Event::RecheckDue { run: 1, due: cloud.now() }),
         wake(Event::DeliveryDue { run: 1, step: 1 }),
         Message::Call(call),
-        Message::Sweep(Sweep { job: 1, lane: 0, turn: 0, shown: false }),
+        Message::JobStep(JobStep { job: 1, shard: 0, number: 0, shown: false }),
         Message::Erase(contact),
         Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
         Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, there: false }),
@@ -47,11 +49,11 @@ async fn each_handler_takes_what_its_queue_takes_and_refuses_the_rest() {
     for message in messages(&cloud) {
         for queue in Queue::ALL {
             let done = match queue {
-                Queue::Timers => platform.handle_timer(&message).await,
+                Queue::Timers => platform.handle_timer_queue(&message).await,
                 Queue::Transactional | Queue::Marketing | Queue::Calls => {
-                    platform.handle_delivery(&message).await
+                    platform.handle_delivery_queue(&message).await
                 }
-                Queue::Sweeps => platform.handle_many(&message).await,
+                Queue::Jobs => platform.handle_job_queue(&message).await,
             };
             let refused = matches!(done, Err(Error::Misdirected));
             // `deliver` works three queues off with one handler.
@@ -94,7 +96,7 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     let tombstone = cloud.platform.ports.table.get(&key, Consistency::Strong).await.unwrap();
     let tombstone = tombstone.unwrap().body;
     assert!(!tombstone.as_str().contains("address"), "a timer comes a minute early: {tombstone:?}");
-    let aside = cloud.platform.keys.put_aside("x").pk;
+    let aside = cloud.platform.keys.keep_dead_letter("x").pk;
     let aside = cloud.platform.ports.table.query(Query::of(&aside).strong()).await.unwrap();
     assert!(aside.items.is_empty(), "{:?}", aside.items);
 }

@@ -1,5 +1,6 @@
-//! What leaves, by the handlers, the mailer and the caller that are deployed, against a server that others would have: it hangs,
-//! or its connections die. In real time, so some of these take half a minute.
+//! What leaves, by the handlers, the mailer and the caller that are deployed, against a server that
+//! others would have: it hangs, or its connections die. In real time, so some of these take half a
+//! minute.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -67,12 +68,12 @@ impl Server {
 const MAIL: &str = "POST /v2/email/outbound-emails";
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
-    let mut heard = Vec::new();
+    let mut handle_feedback = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        heard.extend_from_slice(&buffer[..read]);
-        let Some(line) = whole(&heard) else { continue };
-        heard.clear();
+        handle_feedback.extend_from_slice(&buffer[..read]);
+        let Some(line) = whole(&handle_feedback) else { continue };
+        handle_feedback.clear();
         state.asked.lock().unwrap().push(line.clone());
         if state.hangs.load(Ordering::SeqCst) {
             continue;
@@ -92,8 +93,8 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// Method and path of a request that has come to its end.
-fn whole(heard: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(heard);
+fn whole(handle_feedback: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(handle_feedback);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -157,7 +158,8 @@ fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<Message>, Value) {
     (waiting, event)
 }
 
-/// Hands a batch to `deliver`, which has so many seconds. What is to come again, and what it was hidden for.
+/// Hands a batch to `deliver`, which has so many seconds. What is to come again, and what it was
+/// hidden for.
 async fn deliver(
     cloud: &Cloud,
     platform: &Platform,
@@ -227,7 +229,8 @@ async fn mail_for_which_no_time_is_left_is_not_claimed_and_is_sent_when_it_comes
     let (mails, event) = waiting(&cloud, Queue::Transactional);
     assert_eq!(mails.len(), 4);
     server.hangs(true);
-    // The time that the function has, with SES silent: half a minute for each of the first, and too little for the second.
+    // The time that the function has, with SES silent: half a minute for each of the first, and too
+    // little for the second.
     let (again, hidden) = deliver(&cloud, &platform, &event, 60).await;
     assert_eq!((again.len(), hidden.len(), server.asked(MAIL)), (2, 2, 2), "{hidden:?}");
     assert!(hidden.iter().all(|seconds| (2..=6).contains(seconds)), "{hidden:?}");
@@ -257,9 +260,9 @@ async fn a_function_that_has_less_time_than_a_mail_may_take_sends_one_at_a_time(
     assert_eq!((again.len(), server.asked(MAIL)), (0, 2));
 }
 
-/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking a function will result in a
-/// connection error" (*Best practices for working with AWS Lambda functions*,
-/// <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>).
+/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking
+/// a function will result in a connection error" (*Best practices for working with AWS Lambda
+/// functions*, <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>).
 #[tokio::test]
 async fn r30_mail_after_a_connection_has_died_is_sent_once_and_is_not_unknown() {
     let server = Server::start().await;

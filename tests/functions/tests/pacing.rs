@@ -1,6 +1,7 @@
-//! A burst of marketing mail on a told clock: ten instances that share nothing, a queue that counts how often it hands a
-//! message out, and a mail service with SES's bounds. What decides is what ships: the pace of each instance, and how long mail
-//! waits. Nothing is lost, and reminders leave within a minute throughout.
+//! A burst of marketing mail on a told clock: ten instances that share nothing, a queue that counts
+//! how often it hands a message out, and a mail service with SES's bounds. What decides is what
+//! ships: the pace of each instance, and how long mail waits. Nothing is lost, and reminders leave
+//! within a minute throughout.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -13,15 +14,17 @@ use dacapo_aws::mailer::pace::Pace;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::hash::stable;
 use dacapo_functions_tests::ses::Ses;
+use dacapo_platform::mail_backoff;
 use dacapo_platform::ports::Hold;
-use dacapo_platform::waiting;
 
-/// As the functions have them: a batch, how long a batch waits for turns, how long SES takes over a mail.
+/// As the functions have them: a batch, how long a batch waits for turns, how long SES takes over a
+/// mail.
 const BATCH: usize = 10;
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 const SENDING: Duration = Duration::from_millis(60);
 
-/// How long an instance that found nothing waits before it looks again: until something is visible, within these.
+/// How long an instance that found nothing waits before it looks again: until something is visible,
+/// within these.
 const POLL: Duration = Duration::from_secs(1);
 const POLL_AT_LAST: Duration = Duration::from_secs(5);
 
@@ -159,15 +162,15 @@ impl Simulation {
                 pace.said(self.ses.account(now), now);
             }
             let waited = span(now - mail.queued);
-            let out_of_turn = waited >= waiting::LONGEST_FOR_TURN;
-            match pace.turn(*purpose, now, PATIENCE) {
+            let out_of_turn = waited >= mail_backoff::LONGEST_FOR_TURN;
+            match pace.turn(*purpose, now, DEADLINE) {
                 _ if out_of_turn => self.events.push(Reverse((now, Event::Turn(instance, id)))),
                 Ok(wait) => {
                     done = done.max(now + wait);
                     self.events.push(Reverse((now + wait, Event::Turn(instance, id))));
                 }
                 Err(turn) => {
-                    let hidden = spread(waiting::for_turn(span(turn), waited), mail, id);
+                    let hidden = spread(mail_backoff::for_turn(span(turn), waited), mail, id);
                     stays.push((id, hidden));
                 }
             }
@@ -203,7 +206,7 @@ impl Simulation {
             },
         };
         let since = *mail.held_since.get_or_insert(now);
-        let Some(wait) = waiting::next(held, span(now - since)) else {
+        let Some(wait) = mail_backoff::next(held, span(now - since)) else {
             self.failed += 1;
             return true;
         };
@@ -211,8 +214,8 @@ impl Simulation {
         false
     }
 
-    /// Nothing is lost. Answers when the last mail of a kind had left, how long one of them waited at most, and how often one
-    /// of them was received at most.
+    /// Nothing is lost. Answers when the last mail of a kind had left, how long one of them waited
+    /// at most, and how often one of them was received at most.
     fn sent(&self, purpose: Purpose) -> (Duration, Duration, u32) {
         assert_eq!(self.failed, 0);
         let mut all = (Duration::ZERO, Duration::ZERO, 0);
@@ -251,7 +254,8 @@ fn a_burst_of_60_000_mails_at_14_a_second_loses_none_and_reminders_leave_within_
 
 #[test]
 fn a_days_quota_that_comes_free_after_eight_hours_holds_marketing_mail_and_no_reminder() {
-    // 20,000 left sixteen hours ago: of 50,000, marketing mail may be 25,000 now, and the rest in eight hours and later.
+    // 20,000 left sixteen hours ago: of 50,000, marketing mail may be 25,000 now, and the rest in
+    // eight hours and later.
     let ses = Ses::of(14, Some(50_000)).having_sent(20_000, Ses::BEGIN - seconds(16 * HOUR));
     let mut simulation = Simulation::new(ses, 10);
     simulation.queue(Purpose::Marketing, 60_000, Duration::ZERO);
@@ -315,5 +319,5 @@ fn a_service_that_never_takes_mail_fails_it_after_four_days_and_leaves_none_to_t
     simulation.queue(Purpose::Transactional, 100, Duration::ZERO);
     simulation.run(seconds(6 * 24 * HOUR));
     assert_eq!(simulation.failed, 200);
-    assert_eq!(waiting::next(Hold::Stopped, TimeDelta::days(4)), None);
+    assert_eq!(mail_backoff::next(Hold::Stopped, TimeDelta::days(4)), None);
 }

@@ -1,7 +1,8 @@
-//! Dead letters on AWS, done again after the defect is mended: whatever kind of work it was, by a function that may do it
-//! anyway, and once, however often its message comes.
+//! Dead letters on AWS, done again after the defect is mended: whatever kind of work it was, by a
+//! function that may do it anyway, and once, however often its message comes.
 //!
-//! The defect is a catalog that nobody can read: every function puts aside what it is handed over meanwhile.
+//! The defect is a catalog that nobody can read: every function puts aside what it is handed over
+//! meanwhile.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,7 +10,7 @@ use chrono::TimeDelta;
 use dacapo_aws::functions::feedback;
 use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
-use dacapo_platform::aside::Found;
+use dacapo_platform::dead_letters::NewDeadLetter;
 use dacapo_platform::ports::{Message, Queue};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Write};
 use serde_json::{Value, json};
@@ -77,14 +78,14 @@ impl Story {
         self.cloud.platform.ports.table.write(write, None).await.unwrap();
     }
 
-    async fn letters(&self) -> Vec<Value> {
+    async fn dead_letters(&self) -> Vec<Value> {
         let all = self.called("GET", "/v1/dead-letters", "").await;
         all["items"].as_array().unwrap().clone()
     }
 
     /// The only letter there is: by whom, about whom.
     async fn only(&self, by: &str, kind: &str, about: Option<&ContactId>) -> String {
-        let letters = self.letters().await;
+        let letters = self.dead_letters().await;
         assert_eq!(letters.len(), 1, "{letters:?}");
         let letter = &letters[0];
         assert_eq!((&letter["by"], &letter["kind"]), (&json!(by), &json!(kind)), "{letter}");
@@ -124,7 +125,7 @@ async fn a_change_is_decided_after_all_and_what_is_not_mended_says_so() {
         story.is_mended().await;
         assert_eq!(story.redriven(&id).await, None);
         assert_eq!(story.subjects(), 1, "the campaign has begun");
-        assert_eq!(story.letters().await, [] as [Value; 0]);
+        assert_eq!(story.dead_letters().await, [] as [Value; 0]);
     }
 }
 
@@ -135,7 +136,8 @@ async fn a_decision_is_performed_after_all() {
         let ann = story.posted("Go").await;
         while story.cloud.stream("tag-change").await {}
         while story.cloud.stream("effects").await {}
-        // The mail is sent, and the decision that follows is not performed: it calls a webhook, and sets a timer.
+        // The mail is sent, and the decision that follows is not performed: it calls a webhook, and
+        // sets a timer.
         while story.cloud.queues().await {}
         assert_eq!((story.subjects(), story.cloud.outside.called().len()), (1, 0));
         story.breaks().await;
@@ -161,7 +163,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
     story.is_mended().await;
     story.called("POST", &format!("/v1/dead-letters/{id}/redrive"), "{}").await;
     // The API puts it where it may: from there it is led on.
-    for (queue, there) in [(Queue::Sweeps, false), (Queue::Marketing, true)] {
+    for (queue, there) in [(Queue::Jobs, false), (Queue::Marketing, true)] {
         let waiting = story.cloud.outside.waiting(queue);
         assert!(
             matches!(waiting.as_slice(), [Message::Redrive(redrive)]
@@ -171,7 +173,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
         assert!(story.cloud.queues().await);
     }
     assert_eq!(story.subjects(), 1);
-    assert_eq!(story.letters().await, [] as [Value; 0]);
+    assert_eq!(story.dead_letters().await, [] as [Value; 0]);
 
     story.cloud.until_idle().await;
     story.cloud.advance(story.cloud.now() + TimeDelta::minutes(58)).await;
@@ -213,7 +215,7 @@ async fn a_letter_that_panics_again_says_so_and_takes_nobody_with_it() {
     story.breaks().await;
     while story.cloud.stream("tag-change").await {}
     story.is_mended().await;
-    let id = story.letters().await[0]["id"].as_str().unwrap().to_owned();
+    let id = story.dead_letters().await[0]["id"].as_str().unwrap().to_owned();
     let sound = story.cloud.platform.reading;
     story.cloud.platform.reading.change = |_| panic!("a defect about ann@example.com");
     let left = story.redriven(&id).await.unwrap();
@@ -230,14 +232,19 @@ async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
     story.breaks().await;
     while story.cloud.stream("tag-change").await {}
     story.is_mended().await;
-    let id = story.letters().await[0]["id"].as_str().unwrap().to_owned();
-    let asked = story.cloud.platform.redrive(&id).await.unwrap().unwrap().aside;
-    let found =
-        Found { name: &id, kind: asked.kind, by: "tag-change", why: "anew", raw: &asked.raw };
-    story.cloud.platform.put_aside(found).await.unwrap();
+    let id = story.dead_letters().await[0]["id"].as_str().unwrap().to_owned();
+    let asked = story.cloud.platform.redrive(&id).await.unwrap().unwrap().body;
+    let found = NewDeadLetter {
+        name: &id,
+        kind: asked.kind,
+        by: "tag-change",
+        why: "anew",
+        raw: &asked.raw,
+    };
+    story.cloud.platform.keep_dead_letter(found).await.unwrap();
     // Its message finds a letter that nobody has asked for.
     story.cloud.until_idle().await;
-    let left = story.letters().await;
+    let left = story.dead_letters().await;
     assert_eq!((&left[0]["why"], &left[0]["tries"]), (&json!("anew"), &json!(1)), "{left:?}");
     assert_eq!(story.redriven(&id).await, None);
 }

@@ -1,5 +1,6 @@
-//! The table is all that is left, as after a restore or in a new stack over a kept table: one mass action, and everybody goes
-//! on as if nothing had happened. Nothing is sent twice, whatever is delivered twice.
+//! The table is all that is left, as after a restore or in a new stack over a kept table: one mass
+//! action, and everybody goes on as if nothing had happened. Nothing is sent twice, whatever is
+//! delivered twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -27,7 +28,8 @@ use dacapo_platform::table::Consistency;
 use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
 
-/// Mail, a webhook, a wait, a date timer, a restart whose triggers are parked; and a campaign that reads the status.
+/// Mail, a webhook, a wait, a date timer, a restart whose triggers are parked; and a campaign that
+/// reads the status.
 const LOOP: &str = r#"
 id: loop
 sender: { address: sender@example.com }
@@ -87,7 +89,8 @@ enum Loss {
     Effects,
 }
 
-/// The story: signed up, at different times; one booked; the last thing before the loss is under way.
+/// The story: signed up, at different times; one booked; the last thing before the loss is under
+/// way.
 struct Story {
     cloud: Cloud,
     begun: Instant,
@@ -249,7 +252,8 @@ async fn what_the_stream_had_not_brought_is_brought_after_a_restore() {
     }
 }
 
-/// R30. The table was restored to an instant two hours before the mail stopped: what left in between is not in the ledger.
+/// R30. The table was restored to an instant two hours before the mail stopped: what left in
+/// between is not in the ledger.
 #[tokio::test]
 async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_sent_again() {
     let stopped = 240;
@@ -323,7 +327,8 @@ fn missing(all: &[String], some: &[String]) -> Vec<String> {
     more
 }
 
-/// On DynamoDB Local, with the handler of *stop-campaign*: what was ordered is ordered again from the table alone.
+/// On DynamoDB Local, with the handler of *stop-campaign*: what was ordered is ordered again from
+/// the table alone.
 #[tokio::test]
 async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     let emulator = Emulator::dynamodb_local().await;
@@ -358,7 +363,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     }
     let names = |orders: &[Order]| -> BTreeSet<String> {
         let texts = orders.iter().filter_map(|order| match order {
-            Order::Send { queue: Queue::Sweeps, .. } => None,
+            Order::Send { queue: Queue::Jobs, .. } => None,
             Order::Send { queue, message, .. } => Some(format!("{queue:?} {message:?}")),
             Order::Schedule { name, .. } => Some(name.clone()),
             Order::Cancel { .. } => None,
@@ -378,7 +383,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     let mut orders = bench.outbox.take();
     while let Some(order) = orders.pop() {
         again.extend(names(std::slice::from_ref(&order)));
-        let Order::Send { queue: Queue::Sweeps, at, message: turn } = order else { continue };
+        let Order::Send { queue: Queue::Jobs, at, message: turn } = order else { continue };
         bench.clock.set(at.max(platform.now()));
         // A turn that waits for its lists is hidden; then they show everything.
         for attempt in 1.. {

@@ -1,5 +1,5 @@
-//! Two deliveries of every batch of the stream, every message and every timer, in any order between contacts, give the same
-//! messages and the same history as one.
+//! Two deliveries of every batch of the stream, every message and every timer, in any order between
+//! contacts, give the same messages and the same history as one.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 const PEOPLE: [&str; 4] =
     ["ann@example.com", "ben@example.com", "cem@example.com", "dee@example.com"];
 
-/// A campaign in which a tag leads to a webhook, a mail, a restart, and everything again: what is parked on the way
-/// is a timer too.
+/// A campaign in which a tag leads to a webhook, a mail, a restart, and everything again: what is
+/// parked on the way is a timer too.
 const AGAIN: &str = r#"
 id: again
 sender: { address: sender@example.com }

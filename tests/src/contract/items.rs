@@ -54,8 +54,8 @@ pub async fn whatever_a_body_says_comes_back(table: &Shared, scope: &str) {
     }
 }
 
-/// Equal, except that a number may be written otherwise, `1e20` in digits and `2.0` as `2`, and that many digits are
-/// read to the last bit but one.
+/// Equal, except that a number may be written otherwise, `1e20` in digits and `2.0` as `2`, and
+/// that many digits are read to the last bit but one.
 fn says_the_same(found: &Value, due: &Value) -> bool {
     match (found, due) {
         (Value::Number(found), Value::Number(due)) => {

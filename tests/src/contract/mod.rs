@@ -16,9 +16,10 @@ use std::time::Duration;
 use dacapo_platform::table::{Body, Consistency, Item, Key, Table, TableError};
 use serde_json::{Value, json};
 
-/// The cases: `table_contract!` makes a module of tests of them, one for every case, on tables that `$open` opens:
-/// `table_contract!(in_memory, open_in_memory())`, where the expression is a [`Shared`] table.
-/// `table_contract!(cases)` is a list of them, for an engine that is started once for all.
+/// The cases: `table_contract!` makes a module of tests of them, one for every case, on tables that
+/// `$open` opens: `table_contract!(in_memory, open_in_memory())`, where the expression is a
+/// [`Shared`] table. `table_contract!(cases)` is a list of them, for an engine that is started once
+/// for all.
 #[macro_export]
 macro_rules! table_contract {
     (cases) => {

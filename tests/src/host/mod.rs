@@ -1,7 +1,7 @@
 //! A Dacapo behind HTTP, wherever it runs: in this process, in another one, or in the cloud.
 //!
-//! A [`Host`] takes calls and knows how time passes there. On a clock that stands until it is told that is
-//! `/dev/clock` and `/dev/idle`; a host with a real clock says itself how it waits.
+//! A [`Host`] takes calls and knows how time passes there. On a clock that stands until it is told
+//! that is `/dev/clock` and `/dev/idle`; a host with a real clock says itself how it waits.
 
 mod in_process;
 mod remote;
@@ -60,8 +60,8 @@ pub trait Host {
     /// Why it did not come up.
     fn stop_until(&mut self, at: Instant) -> Result<(), String>;
 
-    /// Whether lists show at once what was written. Where they follow later, a job goes through them twice, and the next one
-    /// about the same campaign waits for it.
+    /// Whether lists show at once what was written. Where they follow later, a job goes through
+    /// them twice, and the next one about the same campaign waits for it.
     fn lists_show_at_once(&self) -> bool {
         true
     }

@@ -7,7 +7,7 @@ use dacapo_engine::time::Instant;
 use super::{Answer, Call, Host};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// See the module. It is up already, with a clock that stands before whatever it is told.
 pub struct Remote {
@@ -21,7 +21,7 @@ impl Remote {
     pub fn at(url: impl Into<String>, admin_key: impl Into<String>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(DEADLINE))
             .build();
         Self { url: url.into(), admin_key: admin_key.into(), agent: config.into() }
     }

@@ -1,11 +1,13 @@
 //! Comparing what is written with what came out.
 
-/// The same text with what came out at one instant in an order that does not depend on who was faster.
+/// The same text with what came out at one instant in an order that does not depend on who was
+/// faster.
 ///
-/// From outside nobody sees in which order things happened within an instant, but in one place: the history of one
-/// contact in one campaign. So the lines below each command are ordered by instant and contact; of one contact, the
-/// history comes first, campaign by campaign, each in the order in which it happened, and the messages follow in
-/// alphabetical order. What is answered to a question stays below them; of `history` it is ordered by campaign.
+/// From outside nobody sees in which order things happened within an instant, but in one place: the
+/// history of one contact in one campaign. So the lines below each command are ordered by instant
+/// and contact; of one contact, the history comes first, campaign by campaign, each in the order in
+/// which it happened, and the messages follow in alphabetical order. What is answered to a question
+/// stays below them; of `history` it is ordered by campaign.
 pub fn in_no_order(text: &str) -> String {
     let mut ordered = String::new();
     let mut block: Vec<&str> = Vec::new();
@@ -37,7 +39,8 @@ const OUT: &str = "    > ";
 enum Place<'a> {
     /// That nothing changed is said first.
     Nothing,
-    /// Something that happened: instant, contact, then the campaign of a history line, or a message.
+    /// Something that happened: instant, contact, then the campaign of a history line, or a
+    /// message.
     Happened(&'a str, &'a str, Kind<'a>),
     /// A line of an answer: of `history` by campaign.
     Answered(&'a str),

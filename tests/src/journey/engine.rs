@@ -16,19 +16,19 @@ use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone};
 
+use super::harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
 use super::script::{Change, Deed, Publish, Script};
-use super::stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};
 
 /// See the module. It plays every script.
 #[derive(Default)]
-pub struct EngineStage {
+pub struct EngineHarness {
     world: Option<World>,
     zone: Zone,
     /// How much of what was observed has been told.
     told: usize,
 }
 
-impl Stage for EngineStage {
+impl Harness for EngineHarness {
     fn lacks(&self, _: &Script) -> BTreeSet<Lack> {
         BTreeSet::new()
     }
@@ -44,7 +44,7 @@ impl Stage for EngineStage {
         Ok(())
     }
 
-    fn happen(&mut self, deed: &Deed) -> Result<bool, String> {
+    fn apply(&mut self, deed: &Deed) -> Result<bool, String> {
         let world = self.running()?;
         match deed {
             Deed::ClockTo(at) => {
@@ -181,7 +181,7 @@ impl Stage for EngineStage {
     }
 }
 
-impl EngineStage {
+impl EngineHarness {
     fn running(&mut self) -> Result<&mut World, String> {
         self.world.as_mut().ok_or_else(|| "nothing has begun".to_owned())
     }
@@ -249,8 +249,8 @@ fn contact_id(text: &str) -> Result<ContactId, String> {
     ContactId::new(text).map_err(|error| format!("{text:?} is no contact: {error}"))
 }
 
-/// Reads and validates a campaign as publishing does. Every other campaign counts as known, because scripts
-/// publish one after the other.
+/// Reads and validates a campaign as publishing does. Every other campaign counts as known, because
+/// scripts publish one after the other.
 fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
     let listed = |problems: &[Problem]| {
         problems

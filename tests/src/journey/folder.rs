@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::compare::{difference, in_no_order};
-use super::http::HttpStage;
+use super::harness::{Harness as _, Lack};
+use super::http::HttpHarness;
 use super::play::play;
 use super::script::Script;
-use super::stage::{Lack, Stage as _};
 use crate::host::Host;
 
 /// A script and its file.
@@ -69,8 +69,9 @@ pub trait Player: Send {
     }
 }
 
-/// Whether `stop` is played by a mass action. It names its job in another way than the engine's world does, and goes
-/// through its contacts a second time two minutes later: the scripts have not been held to that yet.
+/// Whether `stop` is played by a mass action. It names its job in another way than the engine's
+/// world does, and goes through its contacts a second time two minutes later: the scripts have not
+/// been held to that yet.
 const STOPS: bool = false;
 
 /// What came of it.
@@ -140,12 +141,12 @@ fn next(ahead: &Mutex<Vec<Journey>>) -> Option<Journey> {
 
 fn one<P: Player>(journey: &Journey, player: &mut P) -> Played {
     let Journey { name, written, script, .. } = journey;
-    let mut stage = HttpStage::on(player.host_for(script), STOPS);
-    let lacks = stage.lacks(script);
+    let mut harness = HttpHarness::on(player.host_for(script), STOPS);
+    let lacks = harness.lacks(script);
     if !lacks.is_empty() {
         return Played { lacking: [(name.clone(), lacks)].into(), ..Played::default() };
     }
-    let differs = match play(script, &mut stage) {
+    let differs = match play(script, &mut harness) {
         Ok(came_out) => {
             let (one, other) = (in_no_order(written), in_no_order(&came_out));
             if one == other {

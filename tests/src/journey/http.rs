@@ -1,6 +1,7 @@
 //! A Dacapo behind HTTP as a stage: everything is done, and asked for, as programs outside do it.
 //!
-//! Contacts are written by an API key named *zapier* and released by one named *console*, as the scripts' causes say.
+//! Contacts are written by an API key named *zapier* and released by one named *console*, as the
+//! scripts' causes say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +12,15 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 use serde_json::{Map, Value, json};
 
+use super::harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
-use super::stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};
 use crate::host::{Call, Host};
 
 /// Where `stop` is asked for.
 const STOP: &str = "/v1/mass-actions/stop-campaign";
 
 /// See the module.
-pub struct HttpStage<H> {
+pub struct HttpHarness<H> {
     host: H,
     /// Whether `stop` is played.
     stops: bool,
@@ -39,8 +40,9 @@ struct Person {
     mails: BTreeMap<String, usize>,
 }
 
-impl<H: Host> HttpStage<H> {
-    /// A stage on a host that is not open yet. `stops` says whether `stop` is played there, by a mass action.
+impl<H: Host> HttpHarness<H> {
+    /// A stage on a host that is not open yet. `stops` says whether `stop` is played there, by a
+    /// mass action.
     pub fn on(host: H, stops: bool) -> Self {
         let (zapier, console) = (String::new(), String::new());
         Self { host, stops, zapier, console, people: BTreeMap::new() }
@@ -205,7 +207,7 @@ impl<H: Host> HttpStage<H> {
     }
 }
 
-impl<H: Host> Stage for HttpStage<H> {
+impl<H: Host> Harness for HttpHarness<H> {
     fn lacks(&self, script: &Script) -> BTreeSet<Lack> {
         let mut lacks = BTreeSet::new();
         for line in &script.lines {
@@ -253,7 +255,7 @@ impl<H: Host> Stage for HttpStage<H> {
         Ok(())
     }
 
-    fn happen(&mut self, deed: &Deed) -> Result<bool, String> {
+    fn apply(&mut self, deed: &Deed) -> Result<bool, String> {
         match deed {
             Deed::ClockTo(at) => self.host.reach(*at)?,
             Deed::DownUntil(at) => self.host.stop_until(*at)?,
@@ -405,7 +407,7 @@ impl<H: Host> Stage for HttpStage<H> {
     }
 }
 
-impl<H: Host> HttpStage<H> {
+impl<H: Host> HttpHarness<H> {
     fn lacks_for(&self, deed: &Deed) -> Vec<Lack> {
         match deed {
             Deed::Resume { enroll_existing: true, .. } if !self.host.lists_show_at_once() => {

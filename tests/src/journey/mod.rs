@@ -1,9 +1,9 @@
 //! Journeys: scripts that a marketer can read, played on a clock that is told.
 //!
-//! A script is a list of lines: a clock line, what happens, and (behind `>`) what comes out. Playing
-//! a script answers the same script with what really came out, so that a test compares two texts. The
-//! lines are read once ([`Script`]) and played on any [`Stage`]: the pure engine ([`EngineStage`]) or a
-//! Dacapo behind HTTP ([`HttpStage`]), wherever it runs.
+//! A script is a list of lines: a clock line, what happens, and (behind `>`) what comes out.
+//! Playing a script answers the same script with what really came out, so that a test compares two
+//! texts. The lines are read once ([`Script`]) and played on any [`Harness`]: the pure engine
+//! ([`EngineHarness`]) or a Dacapo behind HTTP ([`HttpHarness`]), wherever it runs.
 //!
 //! | line | does |
 //! |---|---|
@@ -29,15 +29,15 @@
 mod compare;
 mod engine;
 mod folder;
+mod harness;
 mod http;
 mod play;
 mod script;
-mod stage;
 
 pub use compare::{difference, in_no_order};
-pub use engine::EngineStage;
+pub use engine::EngineHarness;
 pub use folder::{Journey, Played, Player};
-pub use http::HttpStage;
+pub use harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
+pub use http::HttpHarness;
 pub use play::play;
 pub use script::{Change, Deed, Publish, Question, Script, address};
-pub use stage::{CameOut, Counts, Lack, Mail, Nothing, Stage, Told, Whereabouts};

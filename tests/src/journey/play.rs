@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 
+use super::harness::{CameOut, Harness, Nothing, Told};
 use super::script::{Command, Deed, Question, Script, Shows};
-use super::stage::{CameOut, Nothing, Stage, Told};
 
 /// Plays a script and answers it with what came out.
 ///
 /// # Errors
 ///
 /// Names the line that could not be played.
-pub fn play(script: &Script, stage: &mut dyn Stage) -> Result<String, String> {
+pub fn play(script: &Script, harness: &mut dyn Harness) -> Result<String, String> {
     let mut player = Player {
         script,
-        stage,
+        harness,
         begun: false,
         shows: Shows::History,
         zone: script.zone,
@@ -35,7 +35,7 @@ pub fn play(script: &Script, stage: &mut dyn Stage) -> Result<String, String> {
 
 struct Player<'a> {
     script: &'a Script,
-    stage: &'a mut dyn Stage,
+    harness: &'a mut dyn Harness,
     /// Whether the first clock line has been.
     begun: bool,
     shows: Shows,
@@ -53,11 +53,11 @@ impl Player<'_> {
             }
             Command::Deed(deed) => {
                 self.begin(deed)?;
-                if !self.stage.happen(deed)? {
+                if !self.harness.apply(deed)? {
                     let _ = writeln!(self.out, "    > nothing changed");
                 }
                 if !goes_on {
-                    self.stage.settle()?;
+                    self.harness.settle()?;
                 }
                 self.show()
             }
@@ -65,7 +65,7 @@ impl Player<'_> {
                 if !self.begun {
                     return Err(FIRST.to_owned());
                 }
-                self.stage.settle()?;
+                self.harness.settle()?;
                 self.show()?;
                 self.answer(question)
             }
@@ -78,7 +78,7 @@ impl Player<'_> {
             return Ok(());
         }
         match deed {
-            Deed::ClockTo(at) | Deed::DownUntil(at) => self.stage.begin(self.script, *at)?,
+            Deed::ClockTo(at) | Deed::DownUntil(at) => self.harness.begin(self.script, *at)?,
             Deed::Publish(_)
             | Deed::Pause(_)
             | Deed::Resume { .. }
@@ -94,7 +94,7 @@ impl Player<'_> {
 
     /// Writes down what came out since the last time.
     fn show(&mut self) -> Result<(), String> {
-        for came_out in self.stage.came_out()? {
+        for came_out in self.harness.came_out()? {
             match came_out {
                 CameOut::Mail(mail) => {
                     let (at, what) = (self.at(mail.at), mail.outcome.word());
@@ -148,7 +148,7 @@ impl Player<'_> {
     fn answer(&mut self, question: &Question) -> Result<(), String> {
         match question {
             Question::Where(contact) => {
-                let places = self.stage.whereabouts(contact)?;
+                let places = self.harness.whereabouts(contact)?;
                 if places.is_empty() {
                     let _ = writeln!(self.out, "    > nowhere");
                 }
@@ -175,7 +175,7 @@ impl Player<'_> {
                 }
             }
             Question::History(contact, words) => {
-                for told in self.stage.history(contact)? {
+                for told in self.harness.history(contact)? {
                     if told.text.contains(words) {
                         let element = told.element.as_deref().unwrap_or("-");
                         let _ = writeln!(
@@ -187,7 +187,7 @@ impl Player<'_> {
                 }
             }
             Question::Statistics(campaign) => {
-                let counts = self.stage.statistics(campaign.as_str())?;
+                let counts = self.harness.statistics(campaign.as_str())?;
                 let said: Vec<String> =
                     counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
                 let _ = writeln!(self.out, "    > {}", said.join(", "));

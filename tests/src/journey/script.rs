@@ -133,7 +133,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// What is known of a contact who was not there before: the name in the script is the first name.
+    /// What is known of a contact who was not there before: the name in the script is the first
+    /// name.
     pub fn of_somebody_new(name: &str) -> [(&'static str, String); 2] {
         let mut first_name = name.to_owned();
         if let Some(first) = first_name.get_mut(..1) {
@@ -142,7 +143,8 @@ impl Change {
         [("email", address(name)), ("first_name", first_name)]
     }
 
-    /// The zone that the contact has from now on, if the change says so: dates in it are read there (R4).
+    /// The zone that the contact has from now on, if the change says so: dates in it are read there
+    /// (R4).
     pub fn zone(&self) -> Option<Zone> {
         let (_, written) = self.fields.iter().find(|(key, _)| key.as_str() == "time_zone")?;
         written.parse().ok()
@@ -316,7 +318,8 @@ impl Script {
     }
 }
 
-/// How many of these lines belong to the document above them: those that are indented, and empty ones in between.
+/// How many of these lines belong to the document above them: those that are indented, and empty
+/// ones in between.
 fn document_below(lines: &[&str]) -> usize {
     let belongs = |line: &str| line.starts_with("  ") && !line.trim_start().starts_with('>');
     let mut below = 0;

@@ -1,4 +1,5 @@
-//! What the API tells of a contact's way through campaigns: history, enrollments, messages, release, erasure.
+//! What the API tells of a contact's way through campaigns: history, enrollments, messages,
+//! release, erasure.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ async fn enrollments_say_since_when_their_campaign_is_paused() {
     assert_eq!(paused_since().await, "2026-11-01T12:00:00Z");
     let later = api.embedded.platform.now() + TimeDelta::hours(1);
     api.embedded.worker.advance(later).await;
-    // A version that is published meanwhile does not end the pause, and pausing again does not begin it anew.
+    // A version that is published meanwhile does not end the pause, and pausing again does not
+    // begin it anew.
     api.post("/v1/campaigns/greeting/publish", &json!({})).await.is(200);
     api.post("/v1/campaigns/greeting/pause", &json!({})).await.is(200);
     assert_eq!(paused_since().await, "2026-11-01T12:00:00Z");
@@ -110,7 +112,8 @@ async fn history_can_be_had_for_one_campaign() {
     assert_eq!(refused.faults(422), [("campaign".to_owned(), "id".to_owned())]);
 }
 
-/// An address in the place of an id is answered with how to name a contact by it, wherever a contact is named.
+/// An address in the place of an id is answered with how to name a contact by it, wherever a
+/// contact is named.
 #[tokio::test]
 async fn an_address_in_the_place_of_an_id_gets_a_hint() {
     let api = greeted().await;

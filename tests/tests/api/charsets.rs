@@ -1,4 +1,5 @@
-//! Bytes in every charset that forms, tools and spreadsheets send: read as what they are, or refused.
+//! Bytes in every charset that forms, tools and spreadsheets send: read as what they are, or
+//! refused.
 
 use serde_json::json;
 

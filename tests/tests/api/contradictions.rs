@@ -1,4 +1,5 @@
-//! What is said twice, and said differently, is refused: nobody outside loses a value without a word.
+//! What is said twice, and said differently, is refused: nobody outside loses a value without a
+//! word.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Dead letters over the API: listed, shown, done again, deleted.
 
-use dacapo_platform::aside::{Found, Kind};
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use serde_json::{Value, json};
 
 use crate::called::Called;
@@ -10,12 +10,13 @@ const PATH: &str = "/v1/dead-letters";
 /// Puts something aside, and lets a minute pass.
 async fn aside(api: &Called, name: &str, kind: Kind, raw: &str) {
     let why = r#"invalid type: string "ann@example.com", expected u64"#;
-    let found = Found { name, kind, by: "test", why, raw };
-    api.embedded.platform.put_aside(found).await.expect("it is kept");
+    let found = NewDeadLetter { name, kind, by: "test", why, raw };
+    api.embedded.platform.keep_dead_letter(found).await.expect("it is kept");
     api.post("/dev/clock", &json!({ "advance": "1 minute" })).await.is(200);
 }
 
-/// An account with three letters: what nobody reads here, what is done at once, and what makes no sense.
+/// An account with three letters: what nobody reads here, what is done at once, and what makes no
+/// sense.
 async fn with_three() -> Called {
     let api = Called::new().await;
     aside(&api, "test/report", Kind::Report, r#"{"to":"ann@example.com"}"#).await;

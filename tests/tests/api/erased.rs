@@ -1,9 +1,10 @@
-//! Erased is erased: nothing in any file of the data directory tells who it was, and nothing answers with it.
+//! Erased is erased: nothing in any file of the data directory tells who it was, and nothing
+//! answers with it.
 
 use std::path::Path;
 
 use dacapo_embedded::SqliteStore;
-use dacapo_platform::aside::{Found, Kind};
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use dacapo_platform::keys::{is_fed, sha256};
 use serde_json::json;
 
@@ -92,8 +93,8 @@ async fn erased_is_erased_in_every_file() {
     let aside =
         json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
     let why = "nobody can read it";
-    let letter = Found { name: "test", kind: Kind::Report, by: "test", why, raw: &aside };
-    api.embedded.platform.put_aside(letter).await.expect("it is kept");
+    let letter = NewDeadLetter { name: "test", kind: Kind::Report, by: "test", why, raw: &aside };
+    api.embedded.platform.keep_dead_letter(letter).await.expect("it is kept");
     assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 
     assert_eq!(api.delete(&path).await.status, 204);

@@ -1,5 +1,5 @@
-//! Fields are made by whoever may write, and taken away when no campaign needs them; fields and tags have bounds; what is
-//! exported is safe to open, and the same when it is imported.
+//! Fields are made by whoever may write, and taken away when no campaign needs them; fields and
+//! tags have bounds; what is exported is safe to open, and the same when it is imported.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -255,7 +255,8 @@ fn every_call_says_with_which_problems_it_is_answered() {
     }
 }
 
-/// The scope that the description tells is the one that is asked for, and without a key nothing is answered.
+/// The scope that the description tells is the one that is asked for, and without a key nothing is
+/// answered.
 #[tokio::test]
 async fn every_call_asks_for_the_key_that_it_says() {
     let api = Called::new().await;
@@ -321,7 +322,8 @@ async fn the_schema_of_campaigns_is_open_to_editors() {
     }
 }
 
-/// What is served is made from the code: `UPDATE_DESCRIPTIONS=1 cargo test -p dacapo-tests --test api` writes the files.
+/// What is served is made from the code: `UPDATE_DESCRIPTIONS=1 cargo test -p dacapo-tests --test
+/// api` writes the files.
 #[test]
 fn the_descriptions_are_what_the_code_says() {
     let described = dacapo_platform::api::description();

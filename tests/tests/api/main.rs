@@ -1,5 +1,5 @@
-//! The HTTP API as programs outside meet it: every call, its refusals, and the rules of contacts (R1, R2, R4) through
-//! it. The calls about campaigns have a file of their own.
+//! The HTTP API as programs outside meet it: every call, its refusals, and the rules of contacts
+//! (R1, R2, R4) through it. The calls about campaigns have a file of their own.
 
 mod account;
 mod by_hand;

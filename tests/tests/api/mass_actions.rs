@@ -1,7 +1,7 @@
 //! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
 
 use chrono::TimeDelta;
-use dacapo_platform::aside::{Found, Kind};
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 
@@ -306,8 +306,8 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
     api.idle().await;
     let platform = &api.embedded.platform;
     let (kind, raw) = (Kind::Decision, "p7@example.com");
-    let found = Found { name: "stream/7", kind, by: "effects", why: "no key", raw };
-    platform.put_aside(found).await.unwrap();
+    let found = NewDeadLetter { name: "stream/7", kind, by: "effects", why: "no key", raw };
+    platform.keep_dead_letter(found).await.unwrap();
     let path = "/v1/mass-actions/erase-account";
     assert_eq!(api.with_key(&writes, "POST", path).await.status, 403);
     let told = api.post(path, &json!({})).await.problem(422)["detail"].to_string();
@@ -326,7 +326,7 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
         assert_eq!(left["items"], json!([]), "{list}");
     }
     assert_eq!(api.get("/dev/messages").await.is(200)["items"], json!([]));
-    let aside = platform.keys.put_aside("stream/7");
+    let aside = platform.keys.keep_dead_letter("stream/7");
     let aside = platform.ports.table.get(&aside, Consistency::Strong).await.unwrap();
     assert_eq!(aside, None, "it may name somebody");
     assert_eq!(api.with_key(&admin, "GET", "/v1/contacts").await.status, 401);

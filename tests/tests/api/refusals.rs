@@ -1,4 +1,5 @@
-//! A no is remembered: by the contact, and where there is none by its address, until somebody takes it back by name.
+//! A no is remembered: by the contact, and where there is none by its address, until somebody takes
+//! it back by name.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Templates that take too much, as the API tells of them: refused where that can be known, else failed with the reason,
-//! and remembered; whatever else there is to send leaves.
+//! Templates that take too much, as the API tells of them: refused where that can be known, else
+//! failed with the reason, and remembered; whatever else there is to send leaves.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Tells a Rust file's code from its comments and texts, well enough for rules about what code may name.
+//! Tells a Rust file's code from its comments and texts, well enough for rules about what code may
+//! name.
 
 /// The code of a file with blanks for comments and texts, line by line as it was, and the texts.
 pub(super) fn scanned(source: &str) -> (String, Vec<(usize, String)>) {
@@ -22,8 +23,8 @@ pub(super) fn scanned(source: &str) -> (String, Vec<(usize, String)>) {
     (code, texts)
 }
 
-/// How long the comment, the text or the character is that begins here, 0 for code; of a text, where its
-/// content is.
+/// How long the comment, the text or the character is that begins here, 0 for code; of a text,
+/// where its content is.
 fn piece(rest: &str, before: Option<char>) -> (usize, Option<(usize, usize)>) {
     if rest.starts_with("//") {
         return (rest.find('\n').unwrap_or(rest.len()), None);

@@ -10,8 +10,8 @@ use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{SHARDS, fed, is_fed};
 use dacapo_platform::ports::{Message, Order};
 use dacapo_platform::table::{Consistency, Key, Query, Table as _};
+use dacapo_tests::eventually_consistent::{EventuallyConsistent, UnkindFeed};
 use dacapo_tests::ports::Bench;
-use dacapo_tests::unkind::{Unkind, UnkindFeed};
 
 use crate::faulty::{Dice, Faulty};
 
@@ -26,7 +26,7 @@ pub(crate) struct Cloud {
     pub(crate) bench: Bench,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) dice: Dice,
-    table: Arc<Faulty<Unkind<Arc<SqliteStore>>>>,
+    table: Arc<Faulty<EventuallyConsistent<Arc<SqliteStore>>>>,
     feed: UnkindFeed,
     queue: Vec<(Instant, Message)>,
     timers: BTreeMap<String, (Instant, Message)>,
@@ -37,7 +37,7 @@ impl Cloud {
         let store = SqliteStore::open(None, is_fed).unwrap();
         let consumer = "worker".to_owned();
         store.commit(vec![Operation::Checkpoint { consumer, seq: 0 }]).await.unwrap();
-        let table = Faulty::new(Unkind::new(Arc::clone(&store), seed), seed ^ 1);
+        let table = Faulty::new(EventuallyConsistent::new(Arc::clone(&store), seed), seed ^ 1);
         let bench = Bench::on(Arc::clone(&table) as _);
         let feed = UnkindFeed::new(Arc::clone(&store), "worker", seed ^ 2);
         let dice = Dice::new(seed ^ 3);
@@ -77,7 +77,8 @@ impl Cloud {
         panic!("it never comes to rest: {:?}", self.queue);
     }
 
-    /// Works until all jobs have ended: lists have shown everything, claims of dead workers are over.
+    /// Works until all jobs have ended: lists have shown everything, claims of dead workers are
+    /// over.
     pub(crate) async fn settle_jobs(&mut self) {
         self.settle().await;
         while !self.queue.is_empty() {
@@ -95,7 +96,8 @@ impl Cloud {
         }
     }
 
-    /// What stands outside of the table is lost, once the feed has been read: queues, the turns of jobs in them, and timers.
+    /// What stands outside of the table is lost, once the feed has been read: queues, the turns of
+    /// jobs in them, and timers.
     pub(crate) async fn loses_queues_and_timers(&mut self) {
         self.rough(false);
         for _ in 0..MOST_WORK {
@@ -204,11 +206,11 @@ impl Cloud {
         }
         let platform = self.bench.platform.clone();
         let handled = match &message {
-            Message::Wake(wake) => platform.woken(wake).await,
+            Message::EnrollmentEvent(wake) => platform.handle_enrollment_event(wake).await,
             Message::Call(call) => platform.call(call).await,
-            Message::Sweep(sweep) => platform.sweep(sweep).await,
-            Message::Erase(contact) => platform.sweep_erased(contact).await,
-            Message::Timer(_) => platform.handle_many(&message).await,
+            Message::JobStep(job_step) => platform.job_step(job_step).await,
+            Message::Erase(contact) => platform.erase_remains(contact).await,
+            Message::Timer(_) => platform.handle_job_queue(&message).await,
             Message::Redrive(redrive) => panic!("nobody asks for a dead letter here: {redrive:?}"),
         };
         self.table.dies_after(None);
@@ -219,7 +221,11 @@ impl Cloud {
             Ok(Done::NotBefore(at) | Done::NotTried(at)) => self.queue.push((at, message)),
             // It comes again.
             Err(error) => {
-                assert_eq!(error.answer(), dacapo_platform::error::Answer::Retry, "{error}");
+                assert_eq!(
+                    error.retryability(),
+                    dacapo_platform::error::Retryability::Retryable,
+                    "{error}"
+                );
                 self.queue.push((now, message));
             }
         }

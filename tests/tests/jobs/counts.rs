@@ -58,9 +58,9 @@ pub(crate) async fn counters_are_exact(
         whole.add(&Gauge::between(None, Some(enrollment)));
         days.add(&enrollment.tally.of_a_day());
         // What was left to the next decision is counted with that one.
-        if let Some(left) = &enrollment.left {
-            whole.add(&left.delta.negative());
-            days.add(&left.delta.of_a_day().negative());
+        if let Some(deferred) = &enrollment.deferred {
+            whole.add(&deferred.delta.negative());
+            days.add(&deferred.delta.of_a_day().negative());
         }
     }
     let (counted, by_day) = counted(cloud, campaign).await;

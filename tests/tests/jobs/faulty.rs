@@ -1,4 +1,5 @@
-//! A table whose calls fail when they are told to: refused, answered by nobody, or not made because the worker died.
+//! A table whose calls fail when they are told to: refused, answered by nobody, or not made because
+//! the worker died.
 
 use std::sync::{Arc, Mutex};
 

@@ -46,7 +46,8 @@ type Pair = (ContactId, CampaignId);
 struct Story {
     cloud: Cloud,
     jobs: Vec<(u64, BTreeSet<Pair>)>,
-    /// Whether jobs may be cancelled: then one may be overtaken by the next, and counts what that one did.
+    /// Whether jobs may be cancelled: then one may be overtaken by the next, and counts what that
+    /// one did.
     cancels: bool,
 }
 
@@ -204,7 +205,8 @@ impl Story {
             return;
         }
         assert_eq!(counts.done, done.len() as u64, "{progress:?}\n{done:?}");
-        // Nobody is left out who was there when it was asked for, and nobody is touched who came later.
+        // Nobody is left out who was there when it was asked for, and nobody is touched who came
+        // later.
         let stops = matches!(job.kind, Kind::StopCampaign { .. });
         for campaign in &job.campaigns {
             for (contact, enrollment) in enrolled(&self.cloud, contacts, campaign).await {
@@ -243,7 +245,8 @@ async fn told(seed: u64, cancels: bool) {
     }
 }
 
-/// Queues and timers are lost in the middle of everything; two jobs make them anew though writes fail and workers die.
+/// Queues and timers are lost in the middle of everything; two jobs make them anew though writes
+/// fail and workers die.
 async fn lost(seed: u64) {
     let mut story = Story::begin(seed, false).await;
     for _ in 0..60 {
@@ -281,7 +284,8 @@ async fn lost(seed: u64) {
         assert_eq!(progress.counts.failed, 0, "{progress:?}");
     }
     nobody_is_stranded(&mut story.cloud).await;
-    // The jobs that were under way have ended too, with exact counts, and days later everybody has gone on.
+    // The jobs that were under way have ended too, with exact counts, and days later everybody has
+    // gone on.
     story.cloud.pass(3 * 86_400).await;
     story.end().await;
     nobody_is_stranded(&mut story.cloud).await;

@@ -1,5 +1,5 @@
-//! Jobs over a store and queues that are as unkind as the cloud: lists that lag, writes that fail or whose answer is lost,
-//! workers that die at any call, messages that come twice, in any order.
+//! Jobs over a store and queues that are as unkind as the cloud: lists that lag, writes that fail
+//! or whose answer is lost, workers that die at any call, messages that come twice, in any order.
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 

@@ -1,11 +1,12 @@
-//! Timers and queues that refuse something for good: it counts as failed for whom it concerns, and for nobody else.
+//! Timers and queues that refuse something for good: it counts as failed for whom it concerns, and
+//! for nobody else.
 
 use std::collections::BTreeSet;
 
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
-use dacapo_platform::error::{Answer, Error};
+use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::handlers::EnrollmentImage;
 use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
 use dacapo_platform::ports::{Message, Order, PendingTimer, Queue};
@@ -83,7 +84,7 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
     let refused = contacts.first().unwrap();
     cloud.bench.outbox.refuse(&format!("of contact {refused} in campaign waiting"));
     let error = platform.enrollments_committed(&images).await.unwrap_err();
-    assert_eq!(error.answer(), Answer::Page);
+    assert_eq!(error.retryability(), Retryability::Permanent);
     let Error::Refused(why) = &error else { panic!("{error:?}") };
     for words in ["the timer t-", "2026-12-03T", refused.as_str(), "waiting", "refuses it"] {
         assert!(why.contains(words), "{words}: {why}");
@@ -100,7 +101,7 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
         .into_iter()
         .map(|order| match order {
             Order::Send {
-                queue: Queue::Sweeps,
+                queue: Queue::Jobs,
                 message: Message::Timer(PendingTimer { name, .. }),
                 ..
             } => name,

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use crate::check;
 use crate::stories::{by, contact_id, dawn, patch};
 
-/// What can be compared of a contact: tags as they are shown, too; not when it last changed, which is said by
-/// a change that may no longer be carried.
+/// What can be compared of a contact: tags as they are shown, too; not when it last changed, which
+/// is said by a change that may no longer be carried.
 fn shown(contact: &Contact) -> (Contact, Vec<String>) {
     let tags = contact.tags.keys().map(|tag| tag.as_str().to_owned()).collect();
     let updated_at = contact.created_at;

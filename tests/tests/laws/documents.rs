@@ -1,8 +1,8 @@
 //! Random campaigns that can be published.
 //!
-//! A recipe is a handful of bytes; every recipe makes a valid document, so that proptest can shrink one
-//! byte by byte. Restless elements lead only forward, or to an element at which a token can rest: so there is
-//! no cycle without a rest (R41).
+//! A recipe is a handful of bytes; every recipe makes a valid document, so that proptest can shrink
+//! one byte by byte. Restless elements lead only forward, or to an element at which a token can
+//! rest: so there is no cycle without a rest (R41).
 
 use dacapo_engine::campaign::format::{Document, Element};
 use dacapo_engine::campaign::reader;

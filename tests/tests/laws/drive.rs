@@ -24,25 +24,25 @@ pub(crate) type Key = (ContactId, CampaignId);
 
 /// What comes in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
+pub(crate) enum OrderingKey {
     Feed(ContactId),
     Effects(ContactId, CampaignId),
     Told(ContactId, CampaignId, CampaignId),
     Jobs(ContactId, CampaignId),
 }
 
-pub(crate) fn lane(work: &Work) -> Option<Lane> {
+pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
     match work {
-        Work::Contact { image, .. } => Some(Lane::Feed(image.id.clone())),
+        Work::Contact { image, .. } => Some(OrderingKey::Feed(image.id.clone())),
         Work::Effects { contact, campaign, .. } => {
-            Some(Lane::Effects(contact.clone(), campaign.clone()))
+            Some(OrderingKey::Effects(contact.clone(), campaign.clone()))
         }
         Work::Event(contact, campaign, event) => match event {
             Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => {
-                Some(Lane::Told(contact.clone(), campaign.clone(), from.campaign.clone()))
+                Some(OrderingKey::Told(contact.clone(), campaign.clone(), from.campaign.clone()))
             }
             Event::MassStop { .. } | Event::EnrollExisting { .. } | Event::MassRelease { .. } => {
-                Some(Lane::Jobs(contact.clone(), campaign.clone()))
+                Some(OrderingKey::Jobs(contact.clone(), campaign.clone()))
             }
             Event::Changed
             | Event::TimerDue { .. }
@@ -142,13 +142,13 @@ impl Drive {
 
     /// The places of what may be performed next.
     pub(crate) fn available(&self) -> Vec<usize> {
-        let mut lanes = Vec::new();
+        let mut by_key = Vec::new();
         let mut available = Vec::new();
         for (place, work) in self.queue.iter().enumerate() {
-            match lane(work) {
-                Some(lane) if lanes.contains(&lane) => {}
-                Some(lane) => {
-                    lanes.push(lane);
+            match ordering_key(work) {
+                Some(ordering_key) if by_key.contains(&ordering_key) => {}
+                Some(ordering_key) => {
+                    by_key.push(ordering_key);
                     available.push(place);
                 }
                 None => available.push(place),
@@ -266,21 +266,26 @@ impl Drive {
                 let work = Work::Event(contact.clone(), campaign.clone(), Event::Changed);
                 self.perform_now(&work, &mut Unwatched);
             }
-            let feed = Some(Lane::Feed(contact.clone()));
-            match self.queue.iter().position(|work| lane(work) == feed) {
+            let feed = Some(OrderingKey::Feed(contact.clone()));
+            match self.queue.iter().position(|work| ordering_key(work) == feed) {
                 Some(place) => self.perform(place, &mut Unwatched),
                 None => return,
             };
         }
     }
 
-    /// Performs something again that was performed. What comes in order is repeated in order from there, and so
-    /// is what it makes; a timer that it sets a second time fires a second time when it is due.
+    /// Performs something again that was performed. What comes in order is repeated in order from
+    /// there, and so is what it makes; a timer that it sets a second time fires a second time when
+    /// it is due.
     pub(crate) fn repeat(&mut self, nth: usize) {
         let again = self.done[nth].clone();
-        let lane_of_it = lane(&again);
-        let mut echo: Vec<Work> = match lane_of_it {
-            Some(_) => self.done[nth..].iter().filter(|w| lane(w) == lane_of_it).cloned().collect(),
+        let ordering_key_of_it = ordering_key(&again);
+        let mut echo: Vec<Work> = match ordering_key_of_it {
+            Some(_) => self.done[nth..]
+                .iter()
+                .filter(|w| ordering_key(w) == ordering_key_of_it)
+                .cloned()
+                .collect(),
             None => vec![again],
         };
         let timers: Vec<Due> = self.world.timers().cloned().collect();
@@ -304,10 +309,11 @@ impl Drive {
         }
     }
 
-    /// What still waits is no repeat, but the same thing on its way twice. What nothing remembers would be
-    /// something new, and so would be what a version published meanwhile wants to be told.
+    /// What still waits is no repeat, but the same thing on its way twice. What nothing remembers
+    /// would be something new, and so would be what a version published meanwhile wants to be told.
     fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
-        let was_told = !matches!(lane(work), Some(Lane::Told(..))) || self.done.contains(work);
+        let was_told =
+            !matches!(ordering_key(work), Some(OrderingKey::Told(..))) || self.done.contains(work);
         was_told && !self.queue[..queued].contains(work) && !self.forgotten.contains(work)
     }
 

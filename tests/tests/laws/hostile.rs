@@ -1,4 +1,5 @@
-//! Whatever it is given, `decide` answers (R41): situations that no story leads to, and ends that must come.
+//! Whatever it is given, `decide` answers (R41): situations that no story leads to, and ends that
+//! must come.
 
 use chrono::{TimeDelta, TimeZone, Utc};
 use dacapo_engine::account::Account;

@@ -1,19 +1,19 @@
 //! Laws: what holds for every campaign and every story, told by the rules' numbers.
 //!
-//! `PROPTEST_CASES` scales all of them (256 is what is written here); the stories are the same every time
-//! unless `PROPTEST_RNG_SEED` says otherwise.
+//! `PROPTEST_CASES` scales all of them (256 is what is written here); the stories are the same
+//! every time unless `PROPTEST_RNG_SEED` says otherwise.
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod contacts;
 mod documents;
 mod drive;
-mod found;
 mod hostile;
 mod input;
 mod order;
 mod paths;
 mod pauses;
+mod regressions;
 mod runs;
 mod sizes;
 mod statistics;

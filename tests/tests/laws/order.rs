@@ -1,6 +1,8 @@
-//! Laws of order and repeats (R3): where the rules promise that it makes no difference, it makes none.
+//! Laws of order and repeats (R3): where the rules promise that it makes no difference, it makes
+//! none.
 //!
-//! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had seen.
+//! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had
+//! seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +20,7 @@ use dacapo_engine::time::Instant;
 use proptest::prelude::*;
 
 use crate::check;
-use crate::drive::{Drive, Key, Performed, Unwatched, Watch, contact_of, lane};
+use crate::drive::{Drive, Key, Performed, Unwatched, Watch, contact_of, ordering_key};
 use crate::stories::{Act, Story, act, by, campaigns, contact_id, patch, stories};
 
 /// What somebody outside can tell about a world, for the contacts asked for.
@@ -86,9 +88,11 @@ fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
             .iter()
             .map(|asked| Asked { rev: 0, index: 0, ..asked.clone() })
             .collect(),
-        // Kept only where something else was committed: it notes for the feed what nothing followed from (R60).
+        // Kept only where something else was committed: it notes for the feed what nothing followed
+        // from (R60).
         no_effect: Vec::new(),
-        // Without tokens it says which version was looked at last: the next entry takes the newest (R50).
+        // Without tokens it says which version was looked at last: the next entry takes the newest
+        // (R50).
         version: if enrollment.tokens.is_empty() { 0 } else { enrollment.version },
         ..enrollment.clone()
     }
@@ -130,8 +134,8 @@ fn r3_a_repeat_changes_nothing() {
     });
 }
 
-/// Repeats something in the second world. Any event makes an enrollment look at what it has not seen yet, so
-/// both look first.
+/// Repeats something in the second world. Any event makes an enrollment look at what it has not
+/// seen yet, so both look first.
 fn repeat(once: &mut Drive, twice: &mut Drive, byte: usize) {
     for drive in [&mut *once, &mut *twice] {
         drive.refresh(&contact_id(0), &campaigns());
@@ -269,8 +273,8 @@ fn writes_to_contacts(world: &World, campaign: &CampaignId) -> bool {
     })
 }
 
-/// Whether a campaign looks at the contact's status in the other. Statuses are looked at as they are now: a change
-/// is not judged on what they were when it was made.
+/// Whether a campaign looks at the contact's status in the other. Statuses are looked at as they
+/// are now: a change is not judged on what they were when it was made.
 fn looks_at_statuses(world: &World) -> bool {
     campaigns().iter().filter_map(|campaign| world.campaign(campaign)).any(|campaign| {
         campaign.versions.values().any(|graph| {
@@ -285,8 +289,9 @@ fn looks_at_statuses(world: &World) -> bool {
     })
 }
 
-/// Whether a date that a timer follows is set by one of the changes, or by a campaign. A timer follows the date as it is
-/// now (R21): in one batch it never sees the dates that were replaced meanwhile, one by one it sees each.
+/// Whether a date that a timer follows is set by one of the changes, or by a campaign. A timer
+/// follows the date as it is now (R21): in one batch it never sees the dates that were replaced
+/// meanwhile, one by one it sees each.
 fn dates_are_replaced(world: &World, changes: &[Change]) -> bool {
     let campaigns = campaigns().into_iter().filter_map(|id| world.campaign(&id));
     let documents: Vec<&Document> = campaigns
@@ -319,7 +324,8 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
         feed_first.world.write(&ann, &patch(due.at, what), by());
         feed_first.collect();
         let written = feed_first.world.contact(&ann).expect("she is there").rev;
-        let feed = |work: &Work| lane(work).is_some() && matches!(work, Work::Contact { .. });
+        let feed =
+            |work: &Work| ordering_key(work).is_some() && matches!(work, Work::Contact { .. });
         let mut timer_first = feed_first.clone();
         if let Some(place) = feed_first.queue.iter().position(feed) {
             feed_first.perform(place, &mut Unwatched);

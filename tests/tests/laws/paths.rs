@@ -217,7 +217,8 @@ fn r3_what_a_decision_wrote_comes_as_a_change_of_its_own_and_is_not_lost() {
     )]);
     add(&mut world, "A");
     add(&mut world, "B");
-    // Both changes are looked at by one decision, before the feed brings what it writes: B came without M.
+    // Both changes are looked at by one decision, before the feed brings what it writes: B came
+    // without M.
     world.perform(Work::Event(contact_id(0), id("one"), Event::Changed));
     assert_eq!(enrolled(&world, "one").tokens.len(), 0);
     world.settle();

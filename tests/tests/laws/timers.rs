@@ -72,7 +72,8 @@ impl Watch for Timers {
                 assert_eq!(live.count(), 1, "{key:?}: {token:?}");
             }
         }
-        // What follows from the state alone is what is there: timers and queues that were lost can be made anew.
+        // What follows from the state alone is what is there: timers and queues that were lost can
+        // be made anew.
         for (key, enrollment) in world.enrollments() {
             let campaign = world.campaign(&key.1).expect("it was published");
             let graph = &campaign.versions[&enrollment.version];

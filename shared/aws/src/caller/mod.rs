@@ -1,7 +1,8 @@
 //! Webhooks of campaigns, called from `deliver`.
 //!
-//! The author of a campaign writes the URL. So that nobody reaches what only the function itself may reach (its runtime,
-//! its credentials), addresses of this machine and of its link are not called.
+//! The author of a campaign writes the URL. So that nobody reaches what only the function itself
+//! may reach (its runtime, its credentials), addresses of this machine and of its link are not
+//! called.
 
 mod place;
 
@@ -27,7 +28,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls webhooks.
 pub struct HttpsCaller {
     http: Http,
-    /// Whether addresses of this machine are called too: with an emulator, where everything is there.
+    /// Whether addresses of this machine are called too: with an emulator, where everything is
+    /// there.
     at_home: bool,
 }
 
@@ -67,7 +69,7 @@ impl HttpsCaller {
                 .map_err(|error| failed(&error))?;
         }
         let answer = self.connector().call(outgoing).await;
-        let answer = answer.map_err(|error| Unavailable(crate::words::words_of(&error)))?;
+        let answer = answer.map_err(|error| Unavailable(crate::error_text::text_of(&error)))?;
         let location = answer.headers().get("location").map(str::to_owned);
         Ok((answer.status().as_u16(), location))
     }

@@ -1,8 +1,9 @@
-//! The HTTP clients: one for every service, one that keeps no connection for mail, and one of that kind for webhooks, which may
-//! not call everybody. They read the system's certificates together, once.
+//! The HTTP clients: one for every service, one that keeps no connection for mail, and one of that
+//! kind for webhooks, which may not call everybody. They read the system's certificates together,
+//! once.
 //!
-//! The SDK would make a connector for every different set of timeouts, each with a pool of its own. Here each is made
-//! when it is first asked for: making the first reads the system's certificates.
+//! The SDK would make a connector for every different set of timeouts, each with a pool of its own.
+//! Here each is made when it is first asked for: making the first reads the system's certificates.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -45,8 +46,8 @@ impl Http {
         http_client_fn(move |_, _| http.fresh_connector())
     }
 
-    /// Connects to the host of an address, by a request that means nothing to anybody: it is not signed, and
-    /// whatever is answered will do.
+    /// Connects to the host of an address, by a request that means nothing to anybody: it is not
+    /// signed, and whatever is answered will do.
     pub(super) async fn warm(&self, address: String) {
         let Ok(request) = HttpRequest::get(&address) else { return };
         let call = async {

@@ -1,8 +1,8 @@
 //! The clients of the SDK, made by hand: nothing is looked up, nothing is guessed.
 //!
-//! Whoever reads the environment hands in a [`Connection`] of values. [`Clients`] makes a client of every service
-//! from it; all of them share one TLS stack (rustls with ring, as everywhere in Dacapo), and all but that of SES one HTTP client
-//! and one pool of connections.
+//! Whoever reads the environment hands in a [`Connection`] of values. [`Clients`] makes a client of
+//! every service from it; all of them share one TLS stack (rustls with ring, as everywhere in
+//! Dacapo), and all but that of SES one HTTP client and one pool of connections.
 //!
 //! ```ignore
 //! let clients = Clients::new(&Connection { region, endpoint, credentials });
@@ -13,17 +13,20 @@
 //!
 //! What is promised:
 //!
-//! - A client is made when it is first asked for ([`Later`]). Making it neither connects nor reads certificates; the first
-//!   request does, or [`Clients::warm`]. A function that warms what it uses during its init pays for it once, and nobody waits
-//!   for it: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
-//! - An attempt at a request ends after a time, and so does the request with all its attempts. The SDK tries again
-//!   what was throttled or failed on the way, with growing pauses; but mail is attempted once, because
-//!   what was lost may have been sent, and only the ledger of messages knows what to do then.
-//! - So that nothing is lost on a connection that died while it was idle, each request to SES has one of its own.
+//! - A client is made when it is first asked for ([`LazyClient`]). Making it neither connects nor
+//!   reads certificates; the first request does, or [`Clients::warm`]. A function that warms what
+//!   it uses during its init pays for it once, and nobody waits for it:
+//!   <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+//! - An attempt at a request ends after a time, and so does the request with all its attempts. The
+//!   SDK tries again what was throttled or failed on the way, with growing pauses; but mail is
+//!   attempted once, because what was lost may have been sent, and only the ledger of messages
+//!   knows what to do then.
+//! - So that nothing is lost on a connection that died while it was idle, each request to SES has
+//!   one of its own.
 //! - Credentials are not shown by `Debug`.
 
 pub(crate) mod http;
-mod later;
+mod lazy;
 
 use std::fmt;
 use std::time::Duration;
@@ -37,10 +40,10 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use http::Http;
-pub use later::Later;
+pub use lazy::LazyClient;
 
-/// How long one attempt at a request may take, its connection included. DynamoDB, SQS and Scheduler answer within
-/// milliseconds; what takes seconds is lost.
+/// How long one attempt at a request may take, its connection included. DynamoDB, SQS and Scheduler
+/// answer within milliseconds; what takes seconds is lost.
 const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// How long a request may take with all its attempts.
@@ -80,7 +83,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The services that connections are warmed to. SES is none of them: a connection to it is not kept.
+/// The services that connections are warmed to. SES is none of them: a connection to it is not
+/// kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// The table.
@@ -145,31 +149,31 @@ impl Clients {
 
     /// A client of DynamoDB.
     #[must_use]
-    pub fn dynamodb(&self) -> Later<aws_sdk_dynamodb::Client> {
+    pub fn dynamodb(&self) -> LazyClient<aws_sdk_dynamodb::Client> {
         let config = self.config.clone();
-        Later::new(move || aws_sdk_dynamodb::Client::new(&config))
+        LazyClient::new(move || aws_sdk_dynamodb::Client::new(&config))
     }
 
     /// A client of EventBridge Scheduler.
     #[must_use]
-    pub fn scheduler(&self) -> Later<aws_sdk_scheduler::Client> {
+    pub fn scheduler(&self) -> LazyClient<aws_sdk_scheduler::Client> {
         let config = self.config.clone();
-        Later::new(move || aws_sdk_scheduler::Client::new(&config))
+        LazyClient::new(move || aws_sdk_scheduler::Client::new(&config))
     }
 
     /// A client of SQS.
     #[must_use]
-    pub fn sqs(&self) -> Later<aws_sdk_sqs::Client> {
+    pub fn sqs(&self) -> LazyClient<aws_sdk_sqs::Client> {
         let config = self.config.clone();
-        Later::new(move || aws_sdk_sqs::Client::new(&config))
+        LazyClient::new(move || aws_sdk_sqs::Client::new(&config))
     }
 
-    /// A client of SES. It never attempts anything twice: what was lost may have been sent. Nor does it send anything on a
-    /// connection that was idle.
+    /// A client of SES. It never attempts anything twice: what was lost may have been sent. Nor
+    /// does it send anything on a connection that was idle.
     #[must_use]
-    pub fn ses(&self) -> Later<aws_sdk_sesv2::Client> {
+    pub fn ses(&self) -> LazyClient<aws_sdk_sesv2::Client> {
         let (config, http) = (self.config.clone(), self.http.clone());
-        Later::new(move || {
+        LazyClient::new(move || {
             let config = aws_sdk_sesv2::config::Builder::from(&config)
                 .http_client(http.fresh_client())
                 .retry_config(RetryConfig::disabled())
@@ -181,13 +185,14 @@ impl Clients {
 
     /// A client of Secrets Manager.
     #[must_use]
-    pub fn secrets(&self) -> Later<aws_sdk_secretsmanager::Client> {
+    pub fn secrets(&self) -> LazyClient<aws_sdk_secretsmanager::Client> {
         let config = self.config.clone();
-        Later::new(move || aws_sdk_secretsmanager::Client::new(&config))
+        LazyClient::new(move || aws_sdk_secretsmanager::Client::new(&config))
     }
 
-    /// Connects to services, so that their first request finds a connection. What cannot be reached now is left to
-    /// that request; nothing fails here, and nothing is waited for longer than two seconds.
+    /// Connects to services, so that their first request finds a connection. What cannot be reached
+    /// now is left to that request; nothing fails here, and nothing is waited for longer than two
+    /// seconds.
     pub async fn warm(&self, services: &[Service]) {
         let calls = services.iter().map(|service| self.http.warm(self.address_of(*service)));
         futures_util::future::join_all(calls).await;

@@ -1,13 +1,14 @@
-//! What SES tells later, by SNS or by EventBridge: that a mail left, came back, was complained about.
+//! What SES tells later, by SNS or by EventBridge: that a mail left, came back, was complained
+//! about.
 //!
-//! Which message it was stands in the tags that the mail was sent with. What is said about mail of others is passed over,
-//! but for addresses: who bounced is no address for us either.
+//! Which message it was stands in the tags that the mail was sent with. What is said about mail of
+//! others is passed over, but for addresses: who bounced is no address for us either.
 
 use dacapo_platform::handlers::Report;
 use dacapo_platform::platform::Platform;
 use serde_json::Value;
 
-use super::{Failure, Outcome, outcome, put_aside};
+use super::{Failure, Outcome, keep_dead_letter, outcome};
 use crate::mailer::message_of;
 
 const FEEDBACK: &str = "feedback";
@@ -24,19 +25,21 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
         let notice = match read {
             Ok(notice) => notice,
             Err(why) => {
-                if !put_aside(platform, &format!("{FEEDBACK}/{id}"), FEEDBACK, &why, event).await {
+                if !keep_dead_letter(platform, &format!("{FEEDBACK}/{id}"), FEEDBACK, &why, event)
+                    .await
+                {
                     again = Some(why);
                 }
                 continue;
             }
         };
         for report in reports(&notice) {
-            match outcome(platform.heard(&report)).await {
+            match outcome(platform.handle_feedback(&report)).await {
                 Outcome::Done(()) => {}
                 Outcome::Again(error) => again = Some(error.to_string()),
                 Outcome::Never(why) => {
                     let name = format!("{FEEDBACK}/{id}");
-                    if !put_aside(platform, &name, FEEDBACK, &why, event).await {
+                    if !keep_dead_letter(platform, &name, FEEDBACK, &why, event).await {
                         again = Some(why);
                     }
                 }

@@ -1,7 +1,9 @@
-//! HTTP by API Gateway: an HTTP API's event (payload 2.0) becomes a request to the router, and its answer an answer.
+//! HTTP by API Gateway: an HTTP API's event (payload 2.0) becomes a request to the router, and its
+//! answer an answer.
 //!
-//! An answer that Lambda would not hand over never leaves: API Gateway would answer 502 in its place, and nobody would know
-//! why. The API ends its pages before that ([`LARGEST_ANSWER`]); if it did not, a problem is answered that says so.
+//! An answer that Lambda would not hand over never leaves: API Gateway would answer 502 in its
+//! place, and nobody would know why. The API ends its pages before that ([`LARGEST_ANSWER`]); if it
+//! did not, a problem is answered that says so.
 
 use axum::Router;
 use axum::body::Body;
@@ -99,8 +101,8 @@ fn request(call: Call) -> Result<Request<Body>, String> {
     request.body(Body::from(body)).map_err(|error| error.to_string())
 }
 
-/// A text as it may stand in a URI: what may not, and these, are written as hexadecimal bytes. The gateway hands over paths
-/// in which that has been undone in part.
+/// A text as it may stand in a URI: what may not, and these, are written as hexadecimal bytes. The
+/// gateway hands over paths in which that has been undone in part.
 fn in_uri(text: &str, neither: &[u8]) -> String {
     let bytes = text.as_bytes();
     let mut written = String::with_capacity(text.len());
@@ -120,7 +122,8 @@ fn in_uri(text: &str, neither: &[u8]) -> String {
     written
 }
 
-/// The answer as the gateway wants it; in the place of one that Lambda would not hand over, a problem that says so.
+/// The answer as the gateway wants it; in the place of one that Lambda would not hand over, a
+/// problem that says so.
 async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
     let bytes = match written(response).await? {
         Written::Answer(answer) => return Ok(answer),

@@ -8,23 +8,25 @@
 //! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
-//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What nobody can read, what
-//! panics, and what a service refuses for good is put aside in the table as it came, a dead letter: it keeps nobody waiting,
-//! and is not lost. Asked to, whoever put it aside does it again; for `tag-change`, `effects` and `feedback`, which no queue
-//! leads to, `stop-campaign` does. Whatever kills the process is left to the mapping's destination for failures.
+//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What
+//! nobody can read, what panics, and what a service refuses for good is put aside in the table as
+//! it came, a dead letter: it keeps nobody waiting, and is not lost. Asked to, whoever put it aside
+//! does it again; for `tag-change`, `effects` and `feedback`, which no queue leads to,
+//! `stop-campaign` does. Whatever kills the process is left to the mapping's destination for
+//! failures.
 
-pub mod absent;
 pub mod feedback;
 pub mod http;
 pub mod queue;
 pub mod run;
 pub mod start;
 pub mod stream;
+pub mod unsupported_port;
 
 use std::future::Future;
 
-use dacapo_platform::aside::{Found, Kind};
-use dacapo_platform::error::{Answer, Error, caught};
+use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::redriving::Reading;
 use serde_json::{Value, json};
@@ -49,22 +51,31 @@ enum Outcome<T> {
 async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
     match caught(work).await {
         Ok(done) => Outcome::Done(done),
-        Err(error) => match error.answer() {
-            Answer::Retry => Outcome::Again(error),
-            Answer::Page => Outcome::Never(error.to_string()),
+        Err(error) => match error.retryability() {
+            Retryability::Retryable => Outcome::Again(error),
+            Retryability::Permanent => Outcome::Never(error.to_string()),
         },
     }
 }
 
 /// Puts a piece of work aside. `false` if that is not possible: then it has to come again.
-async fn put_aside(platform: &Platform, name: &str, by: &str, why: &str, raw: &Value) -> bool {
+async fn keep_dead_letter(
+    platform: &Platform,
+    name: &str,
+    by: &str,
+    why: &str,
+    raw: &Value,
+) -> bool {
     let kind = match by {
         "tag-change" => Kind::Change,
         "effects" => Kind::Decision,
         "feedback" => Kind::Report,
         _ => Kind::Message,
     };
-    match platform.put_aside(Found { name, kind, by, why, raw: &raw.to_string() }).await {
+    match platform
+        .keep_dead_letter(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })
+        .await
+    {
         Ok(()) => true,
         Err(error) => {
             tracing::error!(name, by, %error, "cannot be done, and not be put aside");

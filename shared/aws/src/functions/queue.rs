@@ -1,19 +1,21 @@
 //! The queues: timers that are due, mail, webhooks, work on many contacts.
 //!
-//! The messages of one contact go one after the other, those of different contacts side by side. What is not to happen yet
-//! stays in its queue, hidden until then: no function sends to its own queue for that. The Scheduler is set a minute
-//! early, so most timers come early once; they are hidden before anything else is done, and without a look at the table.
+//! The messages of one contact go one after the other, those of different contacts side by side.
+//! What is not to happen yet stays in its queue, hidden until then: no function sends to its own
+//! queue for that. The Scheduler is set a minute early, so most timers come early once; they are
+//! hidden before anything else is done, and without a look at the table.
 //!
-//! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before anything is read about it:
-//! what is under way then keeps the rest in the queue, where waiting costs nothing and is received no more often. What has no
-//! turn soon is hidden.
+//! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before
+//! anything is read about it: what is under way then keeps the rest in the queue, where waiting
+//! costs nothing and is received no more often. What has no turn soon is hidden.
 //!
-//! A batch ends before its function is ended, however long others take to answer: what may take longer than is left is not
-//! begun, but comes again in a moment. That is no try of it. Otherwise Lambda would end the function in the middle (*Configure
-//! Lambda function timeout*, <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>), the whole batch would come
-//! again (*Handling errors for an SQS event source in Lambda*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>), and of mail that was under way nobody would know
-//! whether it left.
+//! A batch ends before its function is ended, however long others take to answer: what may take
+//! longer than is left is not begun, but comes again in a moment. That is no try of it. Otherwise
+//! Lambda would end the function in the middle (*Configure Lambda function timeout*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>), the whole batch
+//! would come again (*Handling errors for an SQS event source in Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>), and of mail
+//! that was under way nobody would know whether it left.
 
 mod hiding;
 
@@ -25,28 +27,30 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::Done;
+use dacapo_platform::mail_backoff;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Message;
-use dacapo_platform::waiting;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, Outcome, answer, outcome, put_aside, records};
+use super::{Failure, Outcome, answer, keep_dead_letter, outcome, records};
 use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
 pub use hiding::{Hidden, Hide, SqsHide};
 
-/// How long something is hidden that has to come after what the stream is about to bring, or for which there was no time: at
-/// least, and at most so much longer.
+/// How long something is hidden that has to come after what the stream is about to bring, or for
+/// which there was no time: at least, and at most so much longer.
 const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
-/// How long a mail may take from when it is begun, what is read and written around it included; and how long a call.
+/// How long a mail may take from when it is begun, what is read and written around it included; and
+/// how long a call.
 const MAIL_TAKES: TimeDelta = takes(MAIL, 5);
 const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
 
-/// How long mail waits for its turn at most, counted from when its batch came, and as long as there is time to send it.
-const PATIENCE: TimeDelta = TimeDelta::seconds(20);
+/// How long mail waits for its turn at most, counted from when its batch came, and as long as there
+/// is time to send it.
+const LONGEST_WAIT_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
 /// The longest time that a message is hidden after it failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
@@ -80,7 +84,7 @@ struct Received<'a> {
 }
 
 /// When the turn of a message is.
-enum Turn {
+enum SendSlot {
     Now,
     /// Now, after it was waited for.
     Waited,
@@ -89,7 +93,7 @@ enum Turn {
 }
 
 /// What becomes of a message.
-enum Fate {
+enum MessageFate {
     Gone,
     /// It comes again; how it is hidden until then, unless the queue's own time will do.
     Stays(Option<Hidden>),
@@ -105,7 +109,8 @@ struct Times {
 }
 
 impl Times {
-    /// How long may be waited before something is begun that takes so long; less than nothing if it is too late for it.
+    /// How long may be waited before something is begun that takes so long; less than nothing if it
+    /// is too late for it.
     fn left_before(self, takes: TimeDelta, now: Instant) -> TimeDelta {
         self.until.map_or(TimeDelta::MAX, |until| until - now - takes)
     }
@@ -123,12 +128,14 @@ impl<'a> Queues<'a> {
     ///
     /// If the event is no batch of a queue.
     pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
-        let handler =
-            async |platform: &Platform, message: &Message| platform.handle_timer(message).await;
+        let handler = async |platform: &Platform, message: &Message| {
+            platform.handle_timer_queue(message).await
+        };
         self.work(event, None, &handler).await
     }
 
-    /// Works a batch of mail or webhooks off, until an instant at which the function is ended, if one is known.
+    /// Works a batch of mail or webhooks off, until an instant at which the function is ended, if
+    /// one is known.
     ///
     /// # Errors
     ///
@@ -138,12 +145,14 @@ impl<'a> Queues<'a> {
         event: &Value,
         until: Option<Instant>,
     ) -> Result<Value, Failure> {
-        let handler =
-            async |platform: &Platform, message: &Message| platform.handle_delivery(message).await;
+        let handler = async |platform: &Platform, message: &Message| {
+            platform.handle_delivery_queue(message).await
+        };
         self.work(event, until, &handler).await
     }
 
-    /// Works on many contacts; also what a rule tells every few minutes: that what was committed but not ordered is to be.
+    /// Works on many contacts; also what a rule tells every few minutes: that what was committed
+    /// but not ordered is to be.
     ///
     /// # Errors
     ///
@@ -154,7 +163,7 @@ impl<'a> Queues<'a> {
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
         }
         let handler =
-            async |platform: &Platform, message: &Message| platform.handle_many(message).await;
+            async |platform: &Platform, message: &Message| platform.handle_job_queue(message).await;
         self.work(event, None, &handler).await
     }
 
@@ -167,7 +176,7 @@ impl<'a> Queues<'a> {
         let now = self.platform.now();
         let times = Times { came: now, until };
         let mut early = Vec::new();
-        let mut lanes: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
+        let mut by_key: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
         let mut stay = Vec::new();
         for record in records(event)? {
             let received = Received::of(record);
@@ -178,19 +187,19 @@ impl<'a> Queues<'a> {
                     stay.push(received.id);
                 }
                 None => {
-                    let lane = message.and_then(Message::lane);
-                    lanes.entry(lane).or_default().push(received);
+                    let ordering_key = message.and_then(Message::ordering_key);
+                    by_key.entry(ordering_key).or_default().push(received);
                 }
             }
         }
-        let worked = self.worked(lanes.into_values().collect(), times, handler);
+        let worked = self.worked(by_key.into_values().collect(), times, handler);
         let ((), worked) = join(self.hide(early), worked).await;
         let (mut hidden, mut late) = (Vec::new(), 0);
         for (id, fate) in worked? {
             match fate {
-                Fate::Gone => continue,
-                Fate::Stays(hide) => hidden.extend(hide),
-                Fate::Late(hide) => {
+                MessageFate::Gone => continue,
+                MessageFate::Stays(hide) => hidden.extend(hide),
+                MessageFate::Late(hide) => {
                     late += 1;
                     hidden.push(hide);
                 }
@@ -208,14 +217,15 @@ impl<'a> Queues<'a> {
         Ok(answer(stay))
     }
 
-    /// Works messages off, each list in order, the lists side by side. The first of each is begun however little time there
-    /// is: a function that has less than one message may take would never begin any.
+    /// Works messages off, each list in order, the lists side by side. The first of each is begun
+    /// however little time there is: a function that has less than one message may take would never
+    /// begin any.
     async fn worked(
         &self,
         lists: Vec<Vec<Received<'_>>>,
         times: Times,
         handler: &impl Handler,
-    ) -> Result<Vec<(String, Fate)>, Failure> {
+    ) -> Result<Vec<(String, MessageFate)>, Failure> {
         if lists.is_empty() {
             return Ok(Vec::new());
         }
@@ -225,7 +235,7 @@ impl<'a> Queues<'a> {
             for received in messages {
                 late |= !fates.is_empty() && self.is_late(&received, times);
                 let fate = if late {
-                    Fate::Late(received.hidden(self.soon()))
+                    MessageFate::Late(received.hidden(self.soon()))
                 } else {
                     self.one(platform, &received, times, handler).await
                 };
@@ -242,7 +252,7 @@ impl<'a> Queues<'a> {
         received: &Received<'_>,
         times: Times,
         handler: &impl Handler,
-    ) -> Fate {
+    ) -> MessageFate {
         let message = match &received.message {
             Ok(message) => message,
             Err(why) => return self.aside(received, why).await,
@@ -250,19 +260,19 @@ impl<'a> Queues<'a> {
         let now = || self.platform.now();
         let later;
         let platform = match self.turn(message, received, times).await {
-            Turn::Now => platform,
+            SendSlot::Now => platform,
             // What was read before it waited may have changed.
-            Turn::Waited => {
+            SendSlot::Waited => {
                 later = platform.at_work();
                 &later
             }
-            Turn::After(wait) => {
-                return Fate::Stays(Some(received.hidden(wait + self.part_of(wait / 4))));
+            SendSlot::After(wait) => {
+                return MessageFate::Stays(Some(received.hidden(wait + self.part_of(wait / 4))));
             }
         };
         match outcome(handler(platform, message)).await {
-            Outcome::Done(Done::Yes) => Fate::Gone,
-            Outcome::Done(Done::Soon) => Fate::Stays(Some(received.hidden(self.soon()))),
+            Outcome::Done(Done::Yes) => MessageFate::Gone,
+            Outcome::Done(Done::Soon) => MessageFate::Stays(Some(received.hidden(self.soon()))),
             Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // What waits for the same thing should not all come back in the same second.
                 let wait = at - now();
@@ -270,14 +280,14 @@ impl<'a> Queues<'a> {
                     Some(_) => TimeDelta::zero(),
                     None => self.part_of(wait / 4),
                 };
-                Fate::Stays(Some(received.hidden(wait + jitter)))
+                MessageFate::Stays(Some(received.hidden(wait + jitter)))
             }
             Outcome::Again(error) => {
                 let (id, attempt) = (received.id.as_str(), received.attempt);
                 tracing::warn!(%error, function = self.function, message.id = id, message.attempt = attempt,
                     "a message comes again");
                 let pause = pause(attempt);
-                Fate::Stays(Some(received.hidden(pause + self.part_of(pause))))
+                MessageFate::Stays(Some(received.hidden(pause + self.part_of(pause))))
             }
             Outcome::Never(why) => self.aside(received, &why).await,
         }
@@ -290,32 +300,34 @@ impl<'a> Queues<'a> {
     }
 
     /// Waits for the turn of a message, if it is one that leaves by mail.
-    async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> Turn {
-        let Some(purpose) = purpose(message) else { return Turn::Now };
+    async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
+        let Some(purpose) = purpose(message) else { return SendSlot::Now };
         let now = self.platform.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
-        if waited >= waiting::LONGEST_FOR_TURN {
-            return Turn::Now;
+        if waited >= mail_backoff::LONGEST_FOR_TURN {
+            return SendSlot::Now;
         }
-        let within = (PATIENCE - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
+        let within =
+            (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();
         match self.platform.ports.mailer.turn(purpose, within).await {
-            Ok(Duration::ZERO) => Turn::Now,
-            Ok(_) => Turn::Waited,
-            Err(turn) => Turn::After(waiting::for_turn(turn, waited)),
+            Ok(Duration::ZERO) => SendSlot::Now,
+            Ok(_) => SendSlot::Waited,
+            Err(turn) => SendSlot::After(mail_backoff::for_turn(turn, waited)),
         }
     }
 
-    async fn aside(&self, received: &Received<'_>, why: &str) -> Fate {
+    async fn aside(&self, received: &Received<'_>, why: &str) -> MessageFate {
         let name = format!("{}/{}", self.function, received.id);
-        if put_aside(self.platform, &name, self.function, why, received.raw).await {
-            Fate::Gone
+        if keep_dead_letter(self.platform, &name, self.function, why, received.raw).await {
+            MessageFate::Gone
         } else {
-            Fate::Stays(None)
+            MessageFate::Stays(None)
         }
     }
 
-    /// Hides messages. Those that cannot be hidden come back after the queue's own time, which is late but no loss.
+    /// Hides messages. Those that cannot be hidden come back after the queue's own time, which is
+    /// late but no loss.
     async fn hide(&self, hidden: Vec<Hidden>) {
         if hidden.is_empty() {
             return;
@@ -335,12 +347,13 @@ impl<'a> Queues<'a> {
     /// By chance, some of a span.
     fn part_of(&self, span: TimeDelta) -> TimeDelta {
         let mut drawn = [0; 2];
-        self.platform.ports.chance.fill(&mut drawn);
+        self.platform.ports.entropy.fill(&mut drawn);
         span.max(TimeDelta::zero()) * i32::from(u16::from_le_bytes(drawn)) / i32::from(u16::MAX)
     }
 }
 
-/// How long a message is hidden at least after it failed for so many times; at most for twice as long.
+/// How long a message is hidden at least after it failed for so many times; at most for twice as
+/// long.
 pub fn pause(attempt: u32) -> TimeDelta {
     TimeDelta::seconds(1 << attempt.min(9)).min(LONGEST_PAUSE)
 }
@@ -348,9 +361,9 @@ pub fn pause(attempt: u32) -> TimeDelta {
 /// The instant before which a message has no effect.
 fn due(message: &Message) -> Option<Instant> {
     match message {
-        Message::Wake(wake) => wake.event.due(),
+        Message::EnrollmentEvent(wake) => wake.event.due(),
         Message::Call(_)
-        | Message::Sweep(_)
+        | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::Redrive(_) => None,
@@ -360,10 +373,10 @@ fn due(message: &Message) -> Option<Instant> {
 /// How long a message may take of which others decide how long it takes.
 fn longest(message: &Message) -> TimeDelta {
     match message {
-        Message::Wake(wake) if wake.is_delivery() => MAIL_TAKES,
+        Message::EnrollmentEvent(wake) if wake.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
-        Message::Wake(_)
-        | Message::Sweep(_)
+        Message::EnrollmentEvent(_)
+        | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::Redrive(_) => TimeDelta::zero(),
@@ -377,12 +390,12 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
 /// What a message that leaves by mail is for. What was queued before queues said so goes first.
 fn purpose(message: &Message) -> Option<Purpose> {
     match message {
-        Message::Wake(wake) if wake.is_delivery() => {
+        Message::EnrollmentEvent(wake) if wake.is_delivery() => {
             Some(wake.purpose.unwrap_or(Purpose::Transactional))
         }
-        Message::Wake(_)
+        Message::EnrollmentEvent(_)
         | Message::Call(_)
-        | Message::Sweep(_)
+        | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::Redrive(_) => None,

@@ -1,4 +1,5 @@
-//! Running: logs and figures are set up, then every event is answered, one after the other, as long as Lambda sends some.
+//! Running: logs and figures are set up, then every event is answered, one after the other, as long
+//! as Lambda sends some.
 
 use std::time::Duration;
 
@@ -15,12 +16,14 @@ use crate::logging;
 use crate::metrics::Figures;
 use crate::settings::{Incomplete, Settings};
 
-/// How long whoever has cut the line may take to end this process: as the emulator of `sam local` does when its container is
-/// stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL ("Understanding the Lambda execution environment lifecycle",
+/// How long whoever has cut the line may take to end this process: as the emulator of `sam local`
+/// does when its container is stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL
+/// ("Understanding the Lambda execution environment lifecycle",
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const BEING_ENDED: Duration = Duration::from_secs(1);
 
-/// The longest that a function may take ("Lambda quotas", <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+/// The longest that a function may take ("Lambda quotas",
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const LONGEST: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a function does not run. It is shown as a line of the log.
@@ -71,7 +74,8 @@ impl Running {
         self.serve_until(async |event: &Value, _| handler(event).await).await
     }
 
-    /// The same, and tells with each event until when it has to be answered; nothing if that is not known.
+    /// The same, and tells with each event until when it has to be answered; nothing if that is not
+    /// known.
     ///
     /// # Errors
     ///
@@ -102,9 +106,11 @@ impl Running {
     }
 }
 
-/// When an invocation ends, from what Lambda says, in milliseconds since 1970 (`Lambda-Runtime-Deadline-Ms`, *Using the Lambda
-/// runtime API for custom runtimes*, <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). What is over already, or
-/// further away than any function may take, is of another clock than ours, as an emulator's may be: it says nothing.
+/// When an invocation ends, from what Lambda says, in milliseconds since 1970
+/// (`Lambda-Runtime-Deadline-Ms`, *Using the Lambda runtime API for custom runtimes*,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). What is over already, or
+/// further away than any function may take, is of another clock than ours, as an emulator's may be:
+/// it says nothing.
 fn ends(deadline: u64, now: Instant) -> Option<Instant> {
     let ends = Instant::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
     let left = ends - now;

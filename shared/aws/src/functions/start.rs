@@ -8,12 +8,12 @@ use dacapo_platform::api::Admin;
 use dacapo_platform::platform::{Defaults, Platform, Ports};
 use dacapo_platform::ports::{Caller, Clock, Mailer, Outbox};
 
-use super::absent::Absent;
+use super::unsupported_port::UnsupportedPort;
 use crate::admin::SecretKeeper;
 use crate::caller::HttpsCaller;
-use crate::chance::SystemChance;
-use crate::clients::{Clients, Connection, Credentials, Later, Service};
+use crate::clients::{Clients, Connection, Credentials, LazyClient, Service};
 use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
 use crate::mailer::SesMailer;
 use crate::outbox::AwsOutbox;
 use crate::settings::{
@@ -33,13 +33,14 @@ pub struct Started {
     /// The URLs of the queues that it works off.
     pub(super) queues: Vec<String>,
     pub(super) clients: Clients,
-    dynamodb: Later<aws_sdk_dynamodb::Client>,
+    dynamodb: LazyClient<aws_sdk_dynamodb::Client>,
     /// What it talks to with every event.
     services: &'static [Service],
 }
 
 impl Started {
-    /// Connects, so that the first event finds connections. The table's client is made meanwhile: every event needs it.
+    /// Connects, so that the first event finds connections. The table's client is made meanwhile:
+    /// every event needs it.
     pub async fn warm(&self) {
         let client = async { self.dynamodb.make() };
         futures_util::future::join(self.clients.warm(self.services), client).await;
@@ -67,9 +68,9 @@ impl<'a> Parts<'a> {
             common,
             clients: clients(&common.access),
             clock: Arc::new(SystemClock::default()),
-            outbox: Arc::new(Absent),
-            mailer: Arc::new(Absent),
-            caller: Arc::new(Absent),
+            outbox: Arc::new(UnsupportedPort),
+            mailer: Arc::new(UnsupportedPort),
+            caller: Arc::new(UnsupportedPort),
             admin: Admin::Nobody,
             queues: Vec::new(),
             public_url: String::new(),
@@ -99,7 +100,8 @@ impl<'a> Parts<'a> {
         let dynamodb = self.clients.dynamodb();
         let table = Arc::new(DynamoTable::new(dynamodb.clone(), &self.common.table));
         let Self { clock, outbox, mailer, caller, admin, queues, clients, .. } = self;
-        let ports = Ports { table, clock, chance: Arc::new(SystemChance), outbox, mailer, caller };
+        let ports =
+            Ports { table, clock, entropy: Arc::new(SystemEntropy), outbox, mailer, caller };
         let mut platform = Platform::new(account, ports, self.public_url);
         platform.defaults = self.defaults;
         platform.reading = super::READING;

@@ -1,12 +1,14 @@
 //! The table's stream: contact items for `tag-change`, enrollment items for `effects`.
 //!
-//! The records of one contact go in order, those of different contacts side by side or one after the other: one that fails
-//! keeps back what is behind it of the same contact, and nobody else. The answer names the records that have to come again.
+//! The records of one contact go in order, those of different contacts side by side or one after
+//! the other: one that fails keeps back what is behind it of the same contact, and nobody else. The
+//! answer names the records that have to come again.
 //!
-//! Lambda goes on from the lowest of them, with everything behind it, and brings nothing new of that part of the shard until
-//! they are done (*Configuring partial batch response with DynamoDB and Lambda*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). So what has been done comes again,
-//! as long as one fails. It changes nothing, and `effects` remembers it.
+//! Lambda goes on from the lowest of them, with everything behind it, and brings nothing new of
+//! that part of the shard until they are done (*Configuring partial batch response with DynamoDB
+//! and Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). So what
+//! has been done comes again, as long as one fails. It changes nothing, and `effects` remembers it.
 
 mod record;
 
@@ -22,14 +24,15 @@ use dacapo_platform::platform::Platform;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::{Failure, Outcome, answer, outcome, put_aside, records};
+use super::{Failure, Outcome, answer, keep_dead_letter, outcome, records};
 use record::{Change, Record};
 
 const TAG_CHANGE: &str = "tag-change";
 const EFFECTS: &str = "effects";
 
-/// How long `effects` works on a batch: less than the function may take, after which nothing of it would count.
-pub const PATIENCE: Duration = Duration::from_secs(25);
+/// How long `effects` works on a batch: less than the function may take, after which nothing of it
+/// would count.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
 /// How many records are remembered as done. A batch has a hundred.
 const REMEMBERED: usize = 1_000;
@@ -44,7 +47,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
     let platform = &platform.at_work();
     let mut contacts: BTreeMap<String, Vec<Record<'_>>> = BTreeMap::new();
     for record in records {
-        contacts.entry(record.lane()).or_default().push(record);
+        contacts.entry(record.ordering_key()).or_default().push(record);
     }
     let failed = join_all(contacts.into_values().map(|records| {
         in_order(platform, records, async |change: Change| {
@@ -60,7 +63,8 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
     Ok(answer(failed.into_iter().flatten()))
 }
 
-/// Works the records of a contact off in order, up to the first that has to come again. Answers that one and all behind it.
+/// Works the records of a contact off in order, up to the first that has to come again. Answers
+/// that one and all behind it.
 async fn in_order<F>(
     platform: &Platform,
     records: Vec<Record<'_>>,
@@ -113,7 +117,7 @@ where
         Err(why) => why.clone(),
     };
     let name = format!("{by}/{}", record.id.as_deref().unwrap_or("unnumbered"));
-    match put_aside(platform, &name, by, &why, record.raw).await {
+    match keep_dead_letter(platform, &name, by, &why, record.raw).await {
         true => Worked::PutAside,
         false => Worked::ComesAgain,
     }
@@ -122,8 +126,8 @@ where
 /// Decisions were committed: what they asked for is performed.
 pub struct Effects<'a> {
     platform: &'a Platform,
-    /// Records that are done and come again, with one before them that is not. What was put aside is not among them: it may be
-    /// handed in.
+    /// Records that are done and come again, with one before them that is not. What was put aside
+    /// is not among them: it may be handed in.
     done: Mutex<BTreeSet<String>>,
 }
 
@@ -133,7 +137,8 @@ impl<'a> Effects<'a> {
         Self { platform, done: Mutex::default() }
     }
 
-    /// Works a batch off: all at once, which is cheapest; if any of it fails, each record for itself.
+    /// Works a batch off: all at once, which is cheapest; if any of it fails, each record for
+    /// itself.
     ///
     /// # Errors
     ///
@@ -141,7 +146,7 @@ impl<'a> Effects<'a> {
     pub async fn perform(&self, event: &Value) -> Result<Value, Failure> {
         let records = read(event)?;
         let mut came = self.known(&records);
-        let in_time = tokio::time::timeout(PATIENCE, self.work(&records, &mut came)).await;
+        let in_time = tokio::time::timeout(LONGEST_WAIT, self.work(&records, &mut came)).await;
         if in_time.is_err() {
             tracing::warn!(batch.records = records.len(), "effects took too long and come again");
         }
@@ -172,10 +177,11 @@ impl<'a> Effects<'a> {
             Err(why) => format!("a record cannot be read: {why}"),
         };
         tracing::warn!(why, batch.records = open.len(), "effects are performed one by one");
-        // What is behind a record that has to come again, of the same contact, must not overtake it.
+        // What is behind a record that has to come again, of the same contact, must not overtake
+        // it.
         let mut held = BTreeSet::new();
         for (record, came) in &mut open {
-            if held.contains(&record.lane()) {
+            if held.contains(&record.ordering_key()) {
                 continue;
             }
             let work = async |change: Change| match image(&change) {
@@ -184,7 +190,7 @@ impl<'a> Effects<'a> {
             };
             **came = worked(platform, EFFECTS, record, work).await;
             if **came == Worked::ComesAgain {
-                held.insert(record.lane());
+                held.insert(record.ordering_key());
             }
         }
     }

@@ -1,13 +1,15 @@
-//! When SES is asked what the account may send. It answers that once a second, whoever in the account asks (*GetSendQuota*,
-//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>), and instances that begin together ask together.
+//! When SES is asked what the account may send. It answers that once a second, whoever in the
+//! account asks (*GetSendQuota*,
+//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>), and instances that
+//! begin together ask together.
 //!
 //! | nothing is known of the account, and SES | it is asked again |
 //! |---|---|
 //! | had too many to answer, or did not answer | in one to five seconds, thirty times |
 //! | says no, or was asked thirty times | in 60 to 90 seconds |
 //!
-//! So thirty instances have heard of their account within a minute, most of them in half of that. Where something is known, it
-//! will do for another 60 to 90 seconds.
+//! So thirty instances have heard of their account within a minute, most of them in half of that.
+//! Where something is known, it will do for another 60 to 90 seconds.
 
 use std::time::Duration;
 

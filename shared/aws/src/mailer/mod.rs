@@ -1,7 +1,8 @@
 //! Mail by SES.
 //!
-//! A mail is sent by one request, never by two: a request whose answer is lost is not repeated here, since it may have been
-//! taken. Each carries tags that lead back to its record in the ledger; SES tells them with every event.
+//! A mail is sent by one request, never by two: a request whose answer is lost is not repeated
+//! here, since it may have been taken. Each carries tags that lead back to its record in the
+//! ledger; SES tells them with every event.
 //!
 //! | SES | is |
 //! |---|---|
@@ -11,10 +12,13 @@
 //! | says what is wrong with the mail; is in the sandbox and has not verified the recipient | refused |
 //! | no answer, or one from somebody between | unknown |
 //!
-//! What the errors are called is on AWS's pages *SendEmail* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>),
-//! *Common Errors* (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>) and *Errors related to the sending
-//! quotas for your Amazon SES account* (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Who is not
-//! verified is read from its words ([`unverified`]). How fast mail leaves, so that SES need not say so, is [`pace`].
+//! What the errors are called is on AWS's pages *SendEmail*
+//! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>), *Common Errors*
+//! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>) and *Errors related
+//! to the sending quotas for your Amazon SES account*
+//! (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Who is not
+//! verified is read from its words ([`unverified`]). How fast mail leaves, so that SES need not say
+//! so, is [`pace`].
 
 mod asking;
 mod naming;
@@ -36,10 +40,10 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{Hold, MailError, Mailer, Post};
-use dacapo_platform::seldom::Seldom;
+use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::unverified::unverified;
 
-use crate::clients::Later;
+use crate::clients::LazyClient;
 use crate::clock::uptime;
 
 pub use naming::message_of;
@@ -51,20 +55,20 @@ const ASKING: Duration = Duration::from_secs(2);
 
 /// Sends mail by SES.
 pub struct SesMailer {
-    client: Later<aws_sdk_sesv2::Client>,
+    client: LazyClient<aws_sdk_sesv2::Client>,
     configuration_set: Option<String>,
     pace: Pace,
     /// One asks about the account, and the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
-    unanswered: Seldom,
-    delayed: Seldom,
+    unanswered: RateLimitedLog,
+    delayed: RateLimitedLog,
 }
 
 impl SesMailer {
-    /// SES, sending with a configuration set, by so many instances at once at most for each kind of mail. The client must
-    /// attempt nothing twice: see [`crate::clients`].
+    /// SES, sending with a configuration set, by so many instances at once at most for each kind of
+    /// mail. The client must attempt nothing twice: see [`crate::clients`].
     pub fn new(
-        client: Later<aws_sdk_sesv2::Client>,
+        client: LazyClient<aws_sdk_sesv2::Client>,
         configuration_set: Option<String>,
         instances: u32,
     ) -> Self {
@@ -73,8 +77,8 @@ impl SesMailer {
             configuration_set,
             pace: Pace::of(instances),
             asking: tokio::sync::Mutex::default(),
-            unanswered: Seldom::default(),
-            delayed: Seldom::default(),
+            unanswered: RateLimitedLog::default(),
+            delayed: RateLimitedLog::default(),
         }
     }
 
@@ -90,7 +94,7 @@ impl SesMailer {
                 Some(account) => return self.pace.said(account, uptime()),
                 None => (false, "it named no quota".to_owned()),
             },
-            Ok(Err(error)) => (passes(&error), crate::words::words_of(&error)),
+            Ok(Err(error)) => (passes(&error), crate::error_text::text_of(&error)),
             Err(_) => (true, format!("no answer within {} seconds", ASKING.as_secs())),
         };
         let now = Instant::UNIX_EPOCH + TimeDelta::from_std(uptime()).unwrap_or_default();
@@ -245,21 +249,22 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailE
     match error {
         // Whatever a mail says can be said in JSON: it is the address of SES, or the credentials.
         SdkError::ConstructionFailure(_) => {
-            MailError::Held(Hold::Stopped, crate::words::words_of(error))
+            MailError::Held(Hold::Stopped, crate::error_text::text_of(error))
         }
         SdkError::DispatchFailure(failure) => {
-            let heard =
-                failure.as_connector_error().is_none_or(|error| !crate::words::never_heard(error));
-            let words = crate::words::words_of(error);
+            let heard = failure
+                .as_connector_error()
+                .is_none_or(|error| !crate::error_text::never_sent(error));
+            let words = crate::error_text::text_of(error);
             if heard { MailError::Unknown(words) } else { MailError::Held(Hold::Stopped, words) }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-            MailError::Unknown(crate::words::words_of(error))
+            MailError::Unknown(crate::error_text::text_of(error))
         }
         SdkError::ServiceError(answer) => {
             answered(answer.err(), answer.raw().status().as_u16(), mail)
         }
-        _ => MailError::Unknown(crate::words::words_of(error)),
+        _ => MailError::Unknown(crate::error_text::text_of(error)),
     }
 }
 

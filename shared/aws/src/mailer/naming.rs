@@ -1,4 +1,5 @@
-//! How a mail is named on its way: the tags that lead back to its record, and a mailbox with a name.
+//! How a mail is named on its way: the tags that lead back to its record, and a mailbox with a
+//! name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,18 +1,19 @@
 //! How fast mail leaves by SES, and which mail goes first.
 //!
-//! The rate and the day's quota are those of the whole account, and the instances of a function share nothing. So each
-//! keeps to a share of its own: so many batches of a queue are worked on at once at most (`MailConcurrency`), and each
-//! instance sends as fast as the rate divided by that.
+//! The rate and the day's quota are those of the whole account, and the instances of a function
+//! share nothing. So each keeps to a share of its own: so many batches of a queue are worked on at
+//! once at most (`MailConcurrency`), and each instance sends as fast as the rate divided by that.
 //!
 //! | mail | leaves | where SES refuses it nevertheless |
 //! |---|---|---|
 //! | transactional | at the whole rate, a batch at once | it comes again in seconds |
 //! | marketing | at four fifths of the rate, evenly; until nine tenths of the day's quota are used | this instance slows down by half each time, and is back at its share after a minute and a half |
 //!
-//! Together they may ask for more than the rate: then marketing mail gives way, since it alone slows down. What SES says of
-//! the account ([`Account`]) holds for an hour, and is asked for earlier where something suggests that it changed, at most
-//! once a minute. Until it has said so the rate is guessed, and it is asked every few seconds (`asking.rs`). Nothing here
-//! waits or reads a clock: `now` is the time since the process began.
+//! Together they may ask for more than the rate: then marketing mail gives way, since it alone
+//! slows down. What SES says of the account ([`Account`]) holds for an hour, and is asked for
+//! earlier where something suggests that it changed, at most once a minute. Until it has said so
+//! the rate is guessed, and it is asked every few seconds (`asking.rs`). Nothing here waits or
+//! reads a clock: `now` is the time since the process began.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,8 @@ const AT_ONCE: u32 = 10;
 /// By how much at most an instance is out of step with the others: rates are counted by the second.
 const STEP: Duration = Duration::from_secs(1);
 
-/// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it refuses is no try.
+/// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it
+/// refuses is no try.
 const UNKNOWN_RATE: f64 = 14.0;
 
 /// The least rate that is reckoned with.
@@ -55,7 +57,8 @@ const HOLDS: Duration = Duration::from_secs(60 * 60);
 /// How long it holds where SES refused mail because of the rate.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 60);
 
-/// How long marketing mail waits when SES has refused mail because the day's quota is used up, and how long other mail does.
+/// How long marketing mail waits when SES has refused mail because the day's quota is used up, and
+/// how long other mail does.
 const USED_UP: Duration = Duration::from_secs(10 * 60);
 const USED_UP_FOR_ALL: Duration = Duration::from_secs(60);
 
@@ -91,11 +94,13 @@ struct State {
     /// When the next mail of each kind may leave if the share is kept exactly.
     transactional: Duration,
     marketing: Duration,
-    /// As what part of its share marketing mail left when it was slowed down last, and when that was.
+    /// As what part of its share marketing mail left when it was slowed down last, and when that
+    /// was.
     slowed: Option<(f64, Duration)>,
     /// When SES refused mail because of the rate.
     refused: Option<Duration>,
-    /// When it refused mail because the day's quota is used up, or because the account may not send.
+    /// When it refused mail because the day's quota is used up, or because the account may not
+    /// send.
     used_up: Option<Duration>,
     stopped: Option<Duration>,
 }
@@ -118,8 +123,8 @@ impl Pace {
         Self { instances: f64::from(instances.max(1)), state: Mutex::new(state) }
     }
 
-    /// How long a mail waits for its turn, which is its own from now on. `Err`: its turn comes later than `within`, so much
-    /// later than now, and it has none.
+    /// How long a mail waits for its turn, which is its own from now on. `Err`: its turn comes
+    /// later than `within`, so much later than now, and it has none.
     ///
     /// # Errors
     ///
@@ -142,7 +147,8 @@ impl Pace {
         };
         // A rate that is no rate makes mail slow, not stand still.
         let interval = Duration::from_secs_f64(self.instances / (rate * part).max(LEAST_RATE));
-        // Instances that begin at the same time would go in step, and send all at once again and again.
+        // Instances that begin at the same time would go in step, and send all at once again and
+        // again.
         let step = interval.min(STEP).mul_f64(state.asking.drawn());
         let (next, ahead) = match purpose {
             Purpose::Transactional => (&mut state.transactional, interval * AT_ONCE),
@@ -191,20 +197,22 @@ impl Pace {
         asks
     }
 
-    /// How long until SES is asked again, as long as nothing is known of the account: turns are guessed meanwhile, and none
-    /// is waited for beyond that.
+    /// How long until SES is asked again, as long as nothing is known of the account: turns are
+    /// guessed meanwhile, and none is waited for beyond that.
     pub fn guesses_for(&self, now: Duration) -> Option<Duration> {
         let state = self.state();
         state.account.is_none().then(|| state.asking.is_in(now))
     }
 
-    /// SES was asked and did not say it, but may in a moment. Whether it is asked again in a few seconds.
+    /// SES was asked and did not say it, but may in a moment. Whether it is asked again in a few
+    /// seconds.
     pub fn not_said(&self, now: Duration) -> bool {
         let mut state = self.state();
         state.account.is_none() && state.asking.asks_again(now)
     }
 
-    /// SES has said this of the account. Whoever comes next waits as long as if that had been known before.
+    /// SES has said this of the account. Whoever comes next waits as long as if that had been known
+    /// before.
     pub fn said(&self, account: Account, now: Duration) {
         let mut state = self.state();
         let slower = (state.rate() / account.rate.max(LEAST_RATE)).min(1.0 / LEAST_RATE);
@@ -234,7 +242,8 @@ impl State {
         })
     }
 
-    /// About how many mails have left from the account in 24 hours: the other instances send about as many as this one.
+    /// About how many mails have left from the account in 24 hours: the other instances send about
+    /// as many as this one.
     fn estimated(&self, account: Account, instances: f64) -> f64 {
         account.sent + self.sent * instances
     }
@@ -303,7 +312,8 @@ mod tests {
         pace
     }
 
-    /// How many mails have their turn in a time in which each is asked for as soon as the one before has it.
+    /// How many mails have their turn in a time in which each is asked for as soon as the one
+    /// before has it.
     fn turns(pace: &Pace, purpose: Purpose, from: f64, until: f64) -> usize {
         let mut now = seconds(from);
         let mut turns = 0;

@@ -150,8 +150,9 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
     }
 }
 
-/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking a function will result in a
-/// connection error" (*Best practices for working with AWS Lambda functions*).
+/// "Lambda purges idle connections over time. Attempting to reuse an idle connection when invoking
+/// a function will result in a connection error" (*Best practices for working with AWS Lambda
+/// functions*).
 #[tokio::test]
 async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before() {
     for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
@@ -210,7 +211,8 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
         (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
     );
     let turns = turns.await;
-    // Four a second: so many within the time, the first of them at once or a little later; the others have none.
+    // Four a second: so many within the time, the first of them at once or a little later; the
+    // others have none.
     let had = turns.iter().filter(|turn| turn.is_ok()).count();
     assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
@@ -237,7 +239,8 @@ async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_a
         let server = Server::answering([refused.clone(), Answer::json(200, &fast)]).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 30);
         let began = uptime();
-        // At the rate that is guessed the last has its turn after 27 seconds, and at that of the account after one.
+        // At the rate that is guessed the last has its turn after 27 seconds, and at that of the
+        // account after one.
         let turns = (0..10).map(|_| mailer.turn(Purpose::Marketing, Duration::from_secs(20)));
         let turns = futures_util::future::join_all(turns).await;
         assert!(turns.iter().all(Result::is_ok), "{refused:?}: {turns:?}");

@@ -1,14 +1,16 @@
 //! Timers on EventBridge Scheduler, queues on SQS.
 //!
-//! A timer is a schedule of its name in the stack's group that sends its message to the timers queue and then deletes
-//! itself. It is set a minute early, because the Scheduler keeps minutes only; whoever takes the message waits for the
-//! instant itself. What is due within two minutes goes straight to the queue.
+//! A timer is a schedule of its name in the stack's group that sends its message to the timers
+//! queue and then deletes itself. It is set a minute early, because the Scheduler keeps minutes
+//! only; whoever takes the message waits for the instant itself. What is due within two minutes
+//! goes straight to the queue.
 //!
-//! Everything may be done again: a schedule that is there already is brought up to date, one that is gone needs no
-//! deletion, and a message that comes twice changes nothing.
+//! Everything may be done again: a schedule that is there already is brought up to date, one that
+//! is gone needs no deletion, and a message that comes twice changes nothing.
 //!
-//! The two are different services, and neither waits for the other: queues and timers are served side by side, each within a
-//! time. What is not taken is answered, with whether it is worth another try.
+//! The two are different services, and neither waits for the other: queues and timers are served
+//! side by side, each within a time. What is not taken is answered, with whether it is worth
+//! another try.
 
 mod plan;
 mod timers;
@@ -24,7 +26,7 @@ use dacapo_platform::ports::{Clock, Declined, NotTaken, Order, Outbox, Queue};
 use futures_util::future::{FutureExt as _, join};
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::clients::Later;
+use crate::clients::LazyClient;
 use crate::settings::OutboxSettings;
 use plan::{Outgoing, Plan};
 use timers::SchedulerTimers;
@@ -36,25 +38,26 @@ const AT_ONCE: usize = 16;
 const OFFERS: usize = 3;
 
 /// How long a batch may take, with all that is offered again.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Refusals that are told as faults of the sender and pass nevertheless, or are mended by whoever runs the stack: what their
-/// codes hold.
+/// Refusals that are told as faults of the sender and pass nevertheless, or are mended by whoever
+/// runs the stack: what their codes hold.
 const PASSING: [&str; 5] = ["Throttl", "OverLimit", "AccessDenied", "Kms", "NonExistentQueue"];
 
 /// Timers and queues.
 pub struct AwsOutbox {
     timers: SchedulerTimers,
-    sqs: Later<aws_sdk_sqs::Client>,
+    sqs: LazyClient<aws_sdk_sqs::Client>,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
 }
 
 impl AwsOutbox {
-    /// The queues and timers that the settings name: those of [`Function::orders`](crate::settings::Function::orders).
+    /// The queues and timers that the settings name: those of
+    /// [`Function::orders`](crate::settings::Function::orders).
     pub fn new(
-        sqs: Later<aws_sdk_sqs::Client>,
-        scheduler: Later<aws_sdk_scheduler::Client>,
+        sqs: LazyClient<aws_sdk_sqs::Client>,
+        scheduler: LazyClient<aws_sdk_scheduler::Client>,
         settings: OutboxSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -72,10 +75,10 @@ impl AwsOutbox {
 
     async fn send(&self, queue: Queue, batch: Vec<Outgoing>) -> Vec<NotTaken> {
         let mut answers = vec![None; batch.len()];
-        let offered = tokio::time::timeout(PATIENCE, self.offer(queue, &batch, &mut answers));
+        let offered = tokio::time::timeout(DEADLINE, self.offer(queue, &batch, &mut answers));
         let others = match offered.await {
             Ok(offered) => offered,
-            Err(_) => Err(Declined::ForNow(format!("no answer within {PATIENCE:?}"))),
+            Err(_) => Err(Declined::ForNow(format!("no answer within {DEADLINE:?}"))),
         };
         let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(|| others.clone()));
         let answered = batch.into_iter().zip(answers);
@@ -84,8 +87,8 @@ impl AwsOutbox {
             .collect()
     }
 
-    /// Offers a batch, and again what of it was not taken. Notes what is answered of each message; what is answered here holds
-    /// of the others.
+    /// Offers a batch, and again what of it was not taken. Notes what is answered of each message;
+    /// what is answered here holds of the others.
     async fn offer(
         &self,
         queue: Queue,
@@ -141,7 +144,8 @@ impl Outbox for AwsOutbox {
     }
 }
 
-/// Whether a message of a batch would be refused every time (Amazon SQS API Reference, `BatchResultErrorEntry`, `SenderFault`:
+/// Whether a message of a batch would be refused every time (Amazon SQS API Reference,
+/// `BatchResultErrorEntry`, `SenderFault`:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_BatchResultErrorEntry.html>).
 fn is_for_good(entry: &BatchResultErrorEntry) -> bool {
     entry.sender_fault() && !PASSING.iter().any(|passing| entry.code().contains(passing))
@@ -154,9 +158,10 @@ fn told(entry: &BatchResultErrorEntry) -> String {
     }
 }
 
-/// What it means that none of a batch was taken (Amazon SQS API Reference, `SendMessageBatch`, *Errors*:
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>): what is wrong with the
-/// messages does not pass.
+/// What it means that none of a batch was taken (Amazon SQS API Reference, `SendMessageBatch`,
+/// *Errors*:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>):
+/// what is wrong with the messages does not pass.
 fn of_a_batch(error: &SendMessageBatchError) -> Declined {
     let words = said("none of a batch was taken", error);
     match error.code() {
@@ -167,7 +172,7 @@ fn of_a_batch(error: &SendMessageBatchError) -> Declined {
 
 /// A service's own words for it, without what was sent.
 fn said(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
-    format!("{what}: {}", crate::words::words_of(error))
+    format!("{what}: {}", crate::error_text::text_of(error))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What is to be done for a list of orders: which schedules, which deletions, which batches. Nothing here reaches
-//! anybody.
+//! What is to be done for a list of orders: which schedules, which deletions, which batches.
+//! Nothing here reaches anybody.
 
 use std::collections::BTreeMap;
 
@@ -157,7 +157,7 @@ mod tests {
     use dacapo_engine::decide::Event;
     use dacapo_engine::ids::{CampaignId, ContactId};
     use dacapo_platform::handlers::timer_name;
-    use dacapo_platform::ports::{PendingTimer, Wake};
+    use dacapo_platform::ports::{EnrollmentEvent, PendingTimer};
 
     use super::*;
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn wake(due: Instant) -> Message {
-        Message::Wake(Wake {
+        Message::EnrollmentEvent(EnrollmentEvent {
             contact: ContactId::new("c0123456789abcde").unwrap(),
             campaign: CampaignId::new("appointment-loop").unwrap(),
             event: Event::TimerDue { run: 2, step: 7, due },
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_no_queue_holds_back_for_so_long_is_not_taken_yet_and_the_rest_is_planned() {
-        let send = |at| Order::Send { queue: Queue::Sweeps, at, message: wake(at) };
+        let send = |at| Order::Send { queue: Queue::Jobs, at, message: wake(at) };
         assert_eq!(Plan::of(vec![send(at(900_000))], at(0)).not_taken, []);
         let plan = Plan::of(vec![send(at(900_001)), send(at(0))], at(0));
         let [NotTaken { order, why: Declined::ForNow(_) }] = &plan.not_taken[..] else {
@@ -256,7 +256,7 @@ mod tests {
         let pending = |name: String| {
             let message = Box::new(Message::Erase(contact.clone()));
             let message = Message::Timer(PendingTimer { name, at: at(0), message });
-            Order::Send { queue: Queue::Sweeps, at: at(0), message }
+            Order::Send { queue: Queue::Jobs, at: at(0), message }
         };
         let large = pending("x".repeat(256 * 1024));
         let plan = Plan::of(vec![large.clone(), pending("t-1".to_owned())], at(0));

@@ -3,7 +3,7 @@
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::Instant;
-use dacapo_platform::ports::{Message, Wake};
+use dacapo_platform::ports::{EnrollmentEvent, Message};
 use serde_json::{Value, json};
 
 use super::*;
@@ -31,18 +31,15 @@ fn outbox(server: &Server) -> AwsOutbox {
         role: "arn:aws:iam::000000000000:role/scheduler".to_owned(),
         dead_letters: "arn:aws:sqs:eu-central-1:000000000000:undelivered".to_owned(),
     };
-    let queues = [
-        (Queue::Timers, "timers"),
-        (Queue::Transactional, "transactional"),
-        (Queue::Sweeps, "stop"),
-    ];
+    let queues =
+        [(Queue::Timers, "timers"), (Queue::Transactional, "transactional"), (Queue::Jobs, "stop")];
     let queues = queues.map(|(queue, name)| (queue, url(name))).to_vec();
     let settings = OutboxSettings { queues, schedules };
     AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, Arc::new(Standing))
 }
 
 fn wake(event: Event) -> Message {
-    Message::Wake(Wake {
+    Message::EnrollmentEvent(EnrollmentEvent {
         contact: ContactId::new("c1").unwrap(),
         campaign: CampaignId::new("hello").unwrap(),
         event,
@@ -124,7 +121,8 @@ async fn a_scheduler_that_takes_nothing_is_asked_nothing_for_a_while() {
     assert_eq!(server.asked().len(), 2, "one for each order, the first time");
 }
 
-/// What SQS answers to a batch: the ids that it took, and of the others the code and whether it is the sender's fault.
+/// What SQS answers to a batch: the ids that it took, and of the others the code and whether it is
+/// the sender's fault.
 fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> Answer {
     let taken: Vec<Value> = taken
         .iter()

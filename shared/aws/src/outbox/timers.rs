@@ -1,13 +1,14 @@
 //! Timers as schedules.
 //!
-//! The name is a schedule's identity. Each request has a client token of its own, which the SDK draws: one that followed from
-//! the name and the time would come again when an appointment is moved away and back, and a service that remembers it may
-//! answer without making anything (EventBridge Scheduler API Reference, `CreateSchedule`, `ClientToken`:
+//! The name is a schedule's identity. Each request has a client token of its own, which the SDK
+//! draws: one that followed from the name and the time would come again when an appointment is
+//! moved away and back, and a service that remembers it may answer without making anything
+//! (EventBridge Scheduler API Reference, `CreateSchedule`, `ClientToken`:
 //! <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 //!
-//! Of the errors on that page and on that of `UpdateSchedule`, `ValidationException` alone is about the schedule itself: it is
-//! refused for good, unless the Scheduler means its role or a queue's ARN. All others pass, or are mended by whoever runs the
-//! stack.
+//! Of the errors on that page and on that of `UpdateSchedule`, `ValidationException` alone is about
+//! the schedule itself: it is refused for good, unless the Scheduler means its role or a queue's
+//! ARN. All others pass, or are mended by whoever runs the stack.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,20 +28,21 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::plan::NewSchedule;
 use super::{AT_ONCE, said};
-use crate::clients::Later;
+use crate::clients::LazyClient;
 use crate::settings::Schedules;
 
 /// How often a schedule is made or brought up to date, while others make and delete it.
 const TRIES: usize = 3;
 
 /// How long all timers of a list of orders may take. A thousand take half as long.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long nothing is asked of the Scheduler after it has taken nothing of what it was asked.
 const REST: TimeDelta = TimeDelta::seconds(15);
 
-/// What the Scheduler's words name where it is not about one timer. They are in no page of AWS's; the best known are "The
-/// execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+/// What the Scheduler's words name where it is not about one timer. They are in no page of AWS's;
+/// the best known are "The execution role you provide must allow AWS EventBridge Scheduler to
+/// assume the role."
 const OF_THE_STACK: [&str; 4] = ["role", "Role", "Arn", "ARN"];
 
 /// What is said before the Scheduler's own words.
@@ -48,20 +50,20 @@ const NOT_SET: &str = "it was not set";
 
 /// Timers on EventBridge Scheduler.
 pub(super) struct SchedulerTimers {
-    client: Later<aws_sdk_scheduler::Client>,
+    client: LazyClient<aws_sdk_scheduler::Client>,
     schedules: Schedules,
     /// Until when nothing is asked of it, and why.
     rests: Mutex<Option<(Instant, Declined)>>,
 }
 
 /// One thing to do.
-enum Deed<'a> {
+enum ScheduleChange<'a> {
     Set(&'a NewSchedule),
     Cancel(&'a str),
 }
 
 impl SchedulerTimers {
-    pub(super) fn new(client: Later<aws_sdk_scheduler::Client>, schedules: Schedules) -> Self {
+    pub(super) fn new(client: LazyClient<aws_sdk_scheduler::Client>, schedules: Schedules) -> Self {
         Self { client, schedules, rests: Mutex::new(None) }
     }
 
@@ -72,26 +74,27 @@ impl SchedulerTimers {
         cancels: &[String],
         clock: &dyn Clock,
     ) -> Vec<NotTaken> {
-        let cancels = cancels.iter().map(|name| Deed::Cancel(name));
-        let deeds: Vec<Deed<'_>> = schedules.iter().map(Deed::Set).chain(cancels).collect();
-        if deeds.is_empty() {
+        let cancels = cancels.iter().map(|name| ScheduleChange::Cancel(name));
+        let changes: Vec<ScheduleChange<'_>> =
+            schedules.iter().map(ScheduleChange::Set).chain(cancels).collect();
+        if changes.is_empty() {
             return Vec::new();
         }
         if let Some(why) = self.rests_because(clock.now()) {
-            return deeds.iter().map(|deed| deed.not_taken(why.clone())).collect();
+            return changes.iter().map(|change| change.not_taken(why.clone())).collect();
         }
-        let answers = self.answers(&deeds).await;
-        let silent = || Declined::ForNow(format!("no answer within {PATIENCE:?}"));
+        let answers = self.answers(&changes).await;
+        let silent = || Declined::ForNow(format!("no answer within {DEADLINE:?}"));
         let is_for_now = |answer: &Option<Result<(), Declined>>| {
             matches!(answer, None | Some(Err(Declined::ForNow(_))))
         };
         let takes_none = answers.iter().all(is_for_now);
-        let done = deeds.iter().zip(answers);
+        let done = changes.iter().zip(answers);
         let not_taken: Vec<_> = done
-            .filter_map(|(deed, answer)| match answer {
+            .filter_map(|(change, answer)| match answer {
                 Some(Ok(())) => None,
-                Some(Err(why)) => Some(deed.not_taken(why)),
-                None => Some(deed.not_taken(silent())),
+                Some(Err(why)) => Some(change.not_taken(why)),
+                None => Some(change.not_taken(silent())),
             })
             .collect();
         let why = not_taken.first().filter(|_| takes_none).map(|first| first.why.clone());
@@ -100,11 +103,11 @@ impl SchedulerTimers {
     }
 
     /// What came of each; nothing of those that had no answer in time.
-    async fn answers(&self, deeds: &[Deed<'_>]) -> Vec<Option<Result<(), Declined>>> {
-        let mut answers = vec![None; deeds.len()];
+    async fn answers(&self, changes: &[ScheduleChange<'_>]) -> Vec<Option<Result<(), Declined>>> {
+        let mut answers = vec![None; changes.len()];
         let each: Vec<_> = (0..)
-            .zip(deeds)
-            .map(|(at, deed): (usize, _)| async move { (at, self.perform(deed).await) }.boxed())
+            .zip(changes)
+            .map(|(at, change): (usize, _)| async move { (at, self.perform(change).await) }.boxed())
             .collect();
         let mut under_way = stream::iter(each).buffer_unordered(AT_ONCE);
         let all = async {
@@ -113,15 +116,15 @@ impl SchedulerTimers {
             }
         };
         // What is not answered by then is left alone: to do it again changes nothing.
-        let _ = tokio::time::timeout(PATIENCE, all).await;
+        let _ = tokio::time::timeout(DEADLINE, all).await;
         drop(under_way);
         answers
     }
 
-    async fn perform(&self, deed: &Deed<'_>) -> Result<(), Declined> {
-        match deed {
-            Deed::Set(schedule) => self.set(schedule).await,
-            Deed::Cancel(name) => self.cancel(name).await,
+    async fn perform(&self, change: &ScheduleChange<'_>) -> Result<(), Declined> {
+        match change {
+            ScheduleChange::Set(schedule) => self.set(schedule).await,
+            ScheduleChange::Cancel(name) => self.cancel(name).await,
         }
     }
 
@@ -209,7 +212,7 @@ impl SchedulerTimers {
     }
 }
 
-impl Deed<'_> {
+impl ScheduleChange<'_> {
     fn not_taken(&self, why: Declined) -> NotTaken {
         let order = match self {
             Self::Set(schedule) => schedule.order.clone(),
@@ -226,8 +229,9 @@ fn on_time() -> Result<FlexibleTimeWindow, Declined> {
         .map_err(|error| Declined::ForGood(said(NOT_SET, &error)))
 }
 
-/// What an error of the Scheduler means for a timer. What it tells of roles and ARNs is told as a `ValidationException` too: that
-/// it may not assume its role, for one. They are the stack's, the same for every timer, and mended in one place.
+/// What an error of the Scheduler means for a timer. What it tells of roles and ARNs is told as a
+/// `ValidationException` too: that it may not assume its role, for one. They are the stack's, the
+/// same for every timer, and mended in one place.
 fn declined<E: ProvideErrorMetadata + Error + 'static>(what: &str, error: &E) -> Declined {
     let message = error.message().unwrap_or_default();
     let is_of_the_stack = OF_THE_STACK.iter().any(|word| message.contains(word));

@@ -1,7 +1,8 @@
 //! The functions: which there are, what each orders, and what it works off.
 //!
-//! Nothing else says it. What a function reads of its environment follows from here (`variables`, `OutboxSettings`), and so
-//! does where its orders go (`outbox`); tests hold `template.yaml` and `docs/settings.md` to it.
+//! Nothing else says it. What a function reads of its environment follows from here (`variables`,
+//! `OutboxSettings`), and so does where its orders go (`outbox`); tests hold `template.yaml` and
+//! `docs/settings.md` to it.
 
 use dacapo_platform::ports::Queue;
 
@@ -53,15 +54,13 @@ impl Function {
         }
     }
 
-    /// The queues that it sends to. Whoever sends to the queue of timers sets timers, too: what is ordered for later is put
-    /// into that queue by the Scheduler.
+    /// The queues that it sends to. Whoever sends to the queue of timers sets timers, too: what is
+    /// ordered for later is put into that queue by the Scheduler.
     pub fn orders(self) -> &'static [Queue] {
-        use Queue::{Calls, Marketing, Sweeps, Timers, Transactional};
+        use Queue::{Calls, Jobs, Marketing, Timers, Transactional};
         match self {
-            Self::Api => &[Timers, Sweeps],
-            Self::Effects | Self::StopCampaign => {
-                &[Timers, Transactional, Marketing, Calls, Sweeps]
-            }
+            Self::Api => &[Timers, Jobs],
+            Self::Effects | Self::StopCampaign => &[Timers, Transactional, Marketing, Calls, Jobs],
             Self::Webhook | Self::TagChange | Self::Timer | Self::Deliver | Self::Feedback => &[],
         }
     }
@@ -70,7 +69,7 @@ impl Function {
     pub fn works_off(self) -> &'static [Queue] {
         match self {
             Self::Timer => &[Queue::Timers],
-            Self::StopCampaign => &[Queue::Sweeps],
+            Self::StopCampaign => &[Queue::Jobs],
             Self::Deliver => &[Queue::Transactional, Queue::Marketing, Queue::Calls],
             Self::Webhook | Self::Api | Self::TagChange | Self::Effects | Self::Feedback => &[],
         }

@@ -1,8 +1,8 @@
 //! What the functions are told: the one place of the AWS side that reads the environment.
 //!
-//! A function reads only what it uses: of queues and timers, what [`Function`] says that it orders and works off. What is
-//! missing or wrong is said in one message, all of it.
-//! [`VARIABLES`] has every name with what it is for; `docs/settings.md` shows it to people.
+//! A function reads only what it uses: of queues and timers, what [`Function`] says that it orders
+//! and works off. What is missing or wrong is said in one message, all of it. [`VARIABLES`] has
+//! every name with what it is for; `docs/settings.md` shows it to people.
 
 mod functions;
 mod reading;
@@ -19,10 +19,12 @@ pub use reading::{Environment, Incomplete};
 use variables as names;
 pub use variables::{VARIABLES, Variable, read_by, url_of};
 
-/// How many batches of each mail queue are worked on at once where nobody has said it: as the template has it.
+/// How many batches of each mail queue are worked on at once where nobody has said it: as the
+/// template has it.
 const MAIL_CONCURRENCY: u32 = 10;
 
-/// How AWS is reached. In Lambda the credentials are those of the function's role; an instance does not outlive them.
+/// How AWS is reached. In Lambda the credentials are those of the function's role; an instance does
+/// not outlive them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {
     /// The Region.

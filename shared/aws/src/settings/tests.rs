@@ -1,4 +1,5 @@
-//! Settings: all that is missing is said at once, nobody reads more than the table says, and people see the same table.
+//! Settings: all that is missing is said at once, nobody reads more than the table says, and people
+//! see the same table.
 
 use std::collections::BTreeSet;
 

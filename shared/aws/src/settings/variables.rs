@@ -1,5 +1,5 @@
-//! The variables: their names, what each is for, and which functions read it. `docs/settings.md` shows the same table, and
-//! a test compares the two.
+//! The variables: their names, what each is for, and which functions read it. `docs/settings.md`
+//! shows the same table, and a test compares the two.
 
 use dacapo_platform::ports::Queue;
 
@@ -14,8 +14,8 @@ pub struct Variable {
     pub about: &'static str,
     /// Whether a function that reads it does without.
     pub optional: bool,
-    /// Whether a function reads it. Of what has to do with timers and queues, [`Function::orders`] and
-    /// [`Function::works_off`] say it.
+    /// Whether a function reads it. Of what has to do with timers and queues, [`Function::orders`]
+    /// and [`Function::works_off`] say it.
     pub is_read_by: fn(Function) -> bool,
 }
 
@@ -63,7 +63,7 @@ pub fn url_of(queue: Queue) -> &'static str {
         Queue::Transactional => TRANSACTIONAL_URL,
         Queue::Marketing => MARKETING_URL,
         Queue::Calls => CALLS_URL,
-        Queue::Sweeps => STOP_URL,
+        Queue::Jobs => STOP_URL,
     }
 }
 
@@ -127,7 +127,7 @@ pub const VARIABLES: &[Variable] = &[
     needed(CALLS_URL, |function| function.knows(Queue::Calls), "The queue of webhooks to call."),
     needed(
         STOP_URL,
-        |function| function.knows(Queue::Sweeps),
+        |function| function.knows(Queue::Jobs),
         "The queue of work on many contacts, and of timers that are still to be set.",
     ),
     needed(SCHEDULE_GROUP, Function::sets_timers, "The schedule group that timers are made in."),

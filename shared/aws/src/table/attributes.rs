@@ -8,10 +8,11 @@
 //! | expiry | `ttl`, whole seconds |
 //! | every member of the body | one of its name: texts, numbers, truths, nulls, lists and maps as they are |
 //!
-//! Native values take fewer bytes than JSON in a text would: a member of a map costs one byte beside its name and
-//! value instead of four, an instant in milliseconds eight instead of thirteen. What DynamoDB's values cannot hold
-//! (numbers beyond its range, nesting beyond its depth) is JSON in a binary, which no JSON value is otherwise. The
-//! arithmetic in `dacapo_platform::table::size` counts exactly this.
+//! Native values take fewer bytes than JSON in a text would: a member of a map costs one byte
+//! beside its name and value instead of four, an instant in milliseconds eight instead of thirteen.
+//! What DynamoDB's values cannot hold (numbers beyond its range, nesting beyond its depth) is JSON
+//! in a binary, which no JSON value is otherwise. The arithmetic in `dacapo_platform::table::size`
+//! counts exactly this.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -221,7 +222,8 @@ fn as_json(value: &Value) -> AttributeValue {
     AttributeValue::B(Blob::new(value.to_string()))
 }
 
-/// Writes the members as a JSON object, in order of their names: the same item is always the same text.
+/// Writes the members as a JSON object, in order of their names: the same item is always the same
+/// text.
 fn write_members(members: &Attributes, json: &mut String) -> Result<(), Unreadable> {
     let mut sorted: Vec<_> = members.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| *name);

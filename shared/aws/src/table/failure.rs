@@ -62,8 +62,9 @@ where
     }
 }
 
-/// The table, or an index of it, takes no more for now: told as a figure, because the table's own metric of it leaves out what
-/// an index throttles (Amazon DynamoDB Developer Guide, *DynamoDB metrics and dimensions*, `WriteThrottleEvents`:
+/// The table, or an index of it, takes no more for now: told as a figure, because the table's own
+/// metric of it leaves out what an index throttles (Amazon DynamoDB Developer Guide, *DynamoDB
+/// metrics and dimensions*, `WriteThrottleEvents`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>).
 pub(super) fn throttled() -> TableError {
     Metric::Throttled.tell(1);
@@ -75,8 +76,8 @@ pub(super) fn of_unreadable(error: &Unreadable) -> TableError {
     TableError::Invalid(error.to_string())
 }
 
-/// Whether the answer to any attempt at a request was lost: the connection broke, its time was up, or the service
-/// failed in the middle. What came of that attempt is unknown.
+/// Whether the answer to any attempt at a request was lost: the connection broke, its time was up,
+/// or the service failed in the middle. What came of that attempt is unknown.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lost(Arc<AtomicBool>);
 

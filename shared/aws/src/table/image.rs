@@ -1,5 +1,5 @@
-//! The images in a record of the table's stream, as Lambda hands them over: JSON with every value wrapped in the
-//! letter of its type.
+//! The images in a record of the table's stream, as Lambda hands them over: JSON with every value
+//! wrapped in the letter of its type.
 
 use std::fmt;
 
@@ -23,7 +23,8 @@ pub fn item_of_image(image: &Value) -> Result<Item, Unreadable> {
 
 /// An image, for types that are read from an event.
 ///
-/// Whoever reads a whole event with it loses the event if one image cannot be read; [`item_of_image`] looks at one.
+/// Whoever reads a whole event with it loses the event if one image cannot be read;
+/// [`item_of_image`] looks at one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image(pub Item);
 

@@ -1,15 +1,18 @@
 //! The table port on DynamoDB.
 //!
-//! Keys `PK` and `SK`, one index `GSI1` on `GSI1PK` and `GSI1SK` that projects keys only, expiry `ttl`. How an item
-//! is written in attributes is told in `attributes.rs`; an image of the stream is read with [`item_of_image`].
+//! Keys `PK` and `SK`, one index `GSI1` on `GSI1PK` and `GSI1SK` that projects keys only, expiry
+//! `ttl`. How an item is written in attributes is told in `attributes.rs`; an image of the stream
+//! is read with [`item_of_image`].
 //!
-//! - A write of one item is a plain request with its condition; several are one transaction with a token, made up
-//!   where the caller has none, so that the SDK's own retries of a transaction never apply it twice.
-//! - A condition that failed brings the item as it stands along with the answer: nothing is read for it.
+//! - A write of one item is a plain request with its condition; several are one transaction with a
+//!   token, made up where the caller has none, so that the SDK's own retries of a transaction never
+//!   apply it twice.
+//! - A condition that failed brings the item as it stands along with the answer: nothing is read
+//!   for it.
 //! - A repeat of a plain put or delete does no harm. A plain add is attempted once.
-//! - If the answer to any attempt at a write was lost and no later attempt succeeded, the outcome is
-//!   [`TableError::Unknown`], whatever the last attempt said, unless that is a conflict: the caller recognises its own
-//!   write in it.
+//! - If the answer to any attempt at a write was lost and no later attempt succeeded, the outcome
+//!   is [`TableError::Unknown`], whatever the last attempt said, unless that is a conflict: the
+//!   caller recognises its own write in it.
 //! - Keys that a batch leaves unread are asked for again, with growing pauses.
 
 mod attributes;
@@ -29,7 +32,7 @@ use dacapo_platform::table::{
     check_token,
 };
 
-use crate::clients::Later;
+use crate::clients::LazyClient;
 use reading::pause;
 
 pub use image::{Image, item_of_image};
@@ -38,15 +41,16 @@ pub use units::{Meter, Spent, Verb};
 /// The name of the index.
 pub const INDEX: &str = "GSI1";
 
-/// How often a write is tried again that met a transaction, each time after a longer pause that chance shortens; then the
-/// caller hears of it. DynamoDB's SDK does not repeat these by itself (Amazon DynamoDB Developer Guide, Transaction
-/// conflict handling: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
+/// How often a write is tried again that met a transaction, each time after a longer pause that
+/// chance shortens; then the caller hears of it. DynamoDB's SDK does not repeat these by itself
+/// (Amazon DynamoDB Developer Guide, Transaction conflict handling:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
 const CONTENTIONS: u32 = 3;
 
 /// A table of DynamoDB. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DynamoTable {
-    client: Later<Client>,
+    client: LazyClient<Client>,
     name: String,
     meter: Option<Arc<Meter>>,
 }
@@ -54,7 +58,7 @@ pub struct DynamoTable {
 impl DynamoTable {
     /// The table of this name.
     #[must_use]
-    pub fn new(client: impl Into<Later<Client>>, name: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, name: impl Into<String>) -> Self {
         Self { client: client.into(), name: name.into(), meter: None }
     }
 

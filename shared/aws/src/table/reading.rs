@@ -253,11 +253,12 @@ fn part(attributes: &mut Attributes, pk: &str, sk: &str) -> Result<Key, TableErr
         .map_err(|error| of_unreadable(&error))
 }
 
-/// Between a half and the whole of a doubling time: those who were refused together don't come back together.
+/// Between a half and the whole of a doubling time: those who were refused together don't come back
+/// together.
 pub(super) fn pause(round: u32) -> Duration {
     let longest = PAUSE * 2_u32.pow(round);
-    let mut chance = [0];
+    let mut entropy = [0];
     // Without chance the pause is a half.
-    let _ = getrandom::fill(&mut chance);
-    longest / 2 + longest / 2 * u32::from(chance[0]) / 256
+    let _ = getrandom::fill(&mut entropy);
+    longest / 2 + longest / 2 * u32::from(entropy[0]) / 256
 }

@@ -1,8 +1,8 @@
 //! The units that requests take, as DynamoDB bills them.
 //!
-//! DynamoDB answers what a request took, except where a condition failed; that is added here by the arithmetic that
-//! its documentation gives: a refused write costs what the item as it stands would cost to write, one unit at
-//! least, and in a transaction everything twice.
+//! DynamoDB answers what a request took, except where a condition failed; that is added here by the
+//! arithmetic that its documentation gives: a refused write costs what the item as it stands would
+//! cost to write, one unit at least, and in a transaction everything twice.
 
 use std::sync::{Mutex, PoisonError};
 

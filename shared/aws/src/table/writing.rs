@@ -267,8 +267,8 @@ impl Sum {
     }
 }
 
-/// Why a transaction was cancelled: a condition that failed is the reason before all others, since trying again
-/// would not help.
+/// Why a transaction was cancelled: a condition that failed is the reason before all others, since
+/// trying again would not help.
 fn of_cancelled(cancelled: &TransactionCanceledException) -> TableError {
     let reasons = cancelled.cancellation_reasons();
     let code = |wanted: &str| reasons.iter().find(|reason| reason.code() == Some(wanted));

@@ -1,4 +1,5 @@
-//! A connection whose other end has to take what is written: if it takes nothing for so long, writing fails.
+//! A connection whose other end has to take what is written: if it takes nothing for so long,
+//! writing fails.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;

@@ -1,7 +1,9 @@
-//! Wrong API keys are answered more and more slowly: for each address from which they come, and for all together.
+//! Wrong API keys are answered more and more slowly: for each address from which they come, and for
+//! all together.
 //!
-//! The key was looked at before, so a right one never waits and is never locked out. Those who wait hold a bounded part of
-//! the connections; who comes on top of them is told to come later. A bounded number of addresses is remembered.
+//! The key was looked at before, so a right one never waits and is never locked out. Those who wait
+//! hold a bounded part of the connections; who comes on top of them is told to come later. A
+//! bounded number of addresses is remembered.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,14 +12,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
-use dacapo_platform::seldom::Seldom;
+use dacapo_platform::rate_limited_log::RateLimitedLog;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many from one address go unpunished, and so many in all, within [`FORGOTTEN`].
 const FREE: u32 = 10;
 const FREE_IN_ALL: u32 = 100;
 
-/// How long the first one waits after those; each later one of the address twice as long, up to [`LONGEST`].
+/// How long the first one waits after those; each later one of the address twice as long, up to
+/// [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(8);
 
@@ -66,7 +69,7 @@ impl Drop for Waiting {
 pub(super) struct WrongKeys {
     known: Arc<Mutex<Known>>,
     places: Arc<Semaphore>,
-    told: Seldom,
+    told: RateLimitedLog,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +102,7 @@ impl Record {
 impl Default for WrongKeys {
     fn default() -> Self {
         let places = Arc::new(Semaphore::new(WAITING));
-        Self { known: Arc::default(), places, told: Seldom::default() }
+        Self { known: Arc::default(), places, told: RateLimitedLog::default() }
     }
 }
 

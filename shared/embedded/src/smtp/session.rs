@@ -111,7 +111,8 @@ async fn dialled(addresses: &[SocketAddr], each: Duration) -> Result<TcpStream, 
 pub(super) struct Ready(AsyncSmtpConnection);
 
 impl Ready {
-    /// Says whom the mail is from and to, and that it comes now. `taken_up` tells that the server has begun with it.
+    /// Says whom the mail is from and to, and that it comes now. `taken_up` tells that the server
+    /// has begun with it.
     pub(super) async fn on(
         mut connection: AsyncSmtpConnection,
         message: &Message,
@@ -181,8 +182,9 @@ async fn later<T>(
 ) -> Result<(), Failed> {
     match timeout(bound, said).await {
         Ok(answer) => answer.map(drop).map_err(|error| match refused(name, &error) {
-            // The session broke or was ended (421), or its server makes no sense: about this recipient, perhaps. If it is
-            // not, the next mail meets the same before it names anybody.
+            // The session broke or was ended (421), or its server makes no sense: about this
+            // recipient, perhaps. If it is not, the next mail meets the same before it names
+            // anybody.
             Failed::Service(why) if !is_about_us(&error) => Failed::Later(why),
             failed => failed,
         }),

@@ -1,12 +1,13 @@
-//! Whether the mail server is in use. When it takes nothing at all (it is not reached, it refuses the credentials), mail
-//! stops and waits; one at a time looks whether it works again, first after five seconds, at last every five minutes.
+//! Whether the mail server is in use. When it takes nothing at all (it is not reached, it refuses
+//! the credentials), mail stops and waits; one at a time looks whether it works again, first after
+//! five seconds, at last every five minutes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::{Clock as _, Trouble};
-use dacapo_platform::seldom::without_addresses;
+use dacapo_platform::rate_limited_log::without_addresses;
 
 use crate::clock::EmbeddedClock;
 

@@ -1,5 +1,5 @@
-//! A mail server that says what a script says, and falls silent, hangs up or refuses where it says so: what becomes of the
-//! mail at every step, and how long it takes.
+//! A mail server that says what a script says, and falls silent, hangs up or refuses where it says
+//! so: what becomes of the mail at every step, and how long it takes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -102,7 +102,7 @@ impl<'a> Group<'a> {
     }
 
     /// Deletes some of what has expired, and tells the feed.
-    pub(super) fn sweep(&mut self, now: Instant) -> rusqlite::Result<usize> {
+    pub(super) fn delete_expired(&mut self, now: Instant) -> rusqlite::Result<usize> {
         let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
         let mut statement = self.connection.prepare_cached(select)?;
         let expired: Vec<Key> = statement

@@ -1,10 +1,10 @@
 //! Items that were written or read lately, as they stand in the file.
 //!
-//! What follows from a write reads what was written, and a commit empties SQLite's own caches of every reader; so most
-//! reads are answered from here. It promises:
+//! What follows from a write reads what was written, and a commit empties SQLite's own caches of
+//! every reader; so most reads are answered from here. It promises:
 //!
-//! - A read is never older than what SQLite would have answered. Before a commit the writer marks the items that it
-//!   changes; until it has told what became of them, readers ask SQLite.
+//! - A read is never older than what SQLite would have answered. Before a commit the writer marks
+//!   the items that it changes; until it has told what became of them, readers ask SQLite.
 //! - Its size is bounded, whatever is stored.
 
 use std::hash::BuildHasher;
@@ -29,7 +29,8 @@ pub(super) struct ItemCache {
     shards: Vec<Mutex<Shard>>,
 }
 
-/// Two halves: what is used moves to the younger one; when that is full it becomes the older one, whose items go.
+/// Two halves: what is used moves to the younger one; when that is full it becomes the older one,
+/// whose items go.
 #[derive(Default)]
 struct Shard {
     young: HashMap<Key, Arc<Item>>,

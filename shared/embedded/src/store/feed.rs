@@ -50,8 +50,9 @@ impl SqliteStore {
         Ok(self.feed_rests_at(consumer)?.is_some())
     }
 
-    /// The checkpoint of a registered consumer that is done with every change there is. Both are of one moment: asked one after
-    /// the other, the consumer could be through in between, and whoever saw it at work would hear that it had rested.
+    /// The checkpoint of a registered consumer that is done with every change there is. Both are of
+    /// one moment: asked one after the other, the consumer could be through in between, and whoever
+    /// saw it at work would hear that it had rested.
     pub fn feed_rests_at(&self, consumer: &str) -> Result<Option<i64>, TableError> {
         let select = "SELECT seq FROM checkpoints WHERE consumer = ?1
             AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";

@@ -1,8 +1,8 @@
 //! The thread that waits for the disk, so that the writer need not.
 //!
-//! Whoever was promised that a commit survives a loss of power is answered from here. The writer goes on meanwhile; all
-//! that it commits until the disk is ready shares the next flush. The log is one sequence: with a commit everything
-//! before it is on the disk.
+//! Whoever was promised that a commit survives a loss of power is answered from here. The writer
+//! goes on meanwhile; all that it commits until the disk is ready shares the next flush. The log is
+//! one sequence: with a commit everything before it is on the disk.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! Whose file it is. A store is made under another name and takes its own when it is whole: so an empty file, or somebody
-//! else's, under that name is never one that a crash left half made, and is refused as it is.
+//! Whose file it is. A store is made under another name and takes its own when it is whole: so an
+//! empty file, or somebody else's, under that name is never one that a crash left half made, and is
+//! refused as it is.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};

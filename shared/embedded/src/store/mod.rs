@@ -2,13 +2,15 @@
 //!
 //! What it promises:
 //!
-//! - What was acknowledged survives `kill -9`. What was written through the table itself ([`SqliteStore`]) is on disk and
-//!   survives the loss of power too; what was committed by [`SqliteStore::commit`] or written through [`Derived`] may be
-//!   lost with the power, from the latest backwards, never with a gap.
+//! - What was acknowledged survives `kill -9`. What was written through the table itself
+//!   ([`SqliteStore`]) is on disk and survives the loss of power too; what was committed by
+//!   [`SqliteStore::commit`] or written through [`Derived`] may be lost with the power, from the
+//!   latest backwards, never with a gap.
 //! - Table writes, timers, queue messages and checkpoints that are committed together are there
 //!   together or not at all ([`SqliteStore::commit`]).
 //! - One writer thread makes every change, in the order of their arrival. It commits all that waits
-//!   in one SQLite transaction, and does not wait for the disk: other threads do (`flush`, `carry`).
+//!   in one SQLite transaction, and does not wait for the disk: other threads do (`flush`,
+//!   `checkpoint_passively`).
 //! - Reads see every acknowledged commit. They take microseconds and are made where they are asked
 //!   for, without a thread of their own; items of late are answered from memory (`cache`).
 //! - The store reads no clock: whatever depends on the time is told it.
@@ -18,7 +20,6 @@
 
 mod apply;
 mod cache;
-mod carry;
 mod feed;
 mod flush;
 mod identity;
@@ -28,6 +29,7 @@ mod rows;
 mod schema;
 mod scrub;
 mod timers;
+mod wal_checkpoint;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -48,8 +50,8 @@ pub use queue::QueueMessage;
 pub use timers::Timer;
 
 use cache::{ItemCache, Known};
-use carry::Carrier;
 use flush::Flusher;
+use wal_checkpoint::Checkpointer;
 use writer::{Done, Durability, Work, Writer};
 
 /// The store's file in its directory.
@@ -66,8 +68,8 @@ pub struct SqliteStore {
     readers: Vec<Arc<Mutex<Connection>>>,
     cache: Arc<ItemCache>,
     writer: Writer,
-    /// The store's file, for the disk to take it. Closing it takes SQLite's locks on the file away, all of this process: so it
-    /// is closed last.
+    /// The store's file, for the disk to take it. Closing it takes SQLite's locks on the file away,
+    /// all of this process: so it is closed last.
     _file: Option<Arc<File>>,
     /// Held as long as the store is open, given back by the system whatever ends the process.
     _lock: Option<File>,
@@ -103,7 +105,8 @@ pub enum Operation {
         /// From when on it can be received again.
         visible_at: Instant,
     },
-    /// Puts a message back that was received with a lease, as if it had not been: hidden until then, and no attempt.
+    /// Puts a message back that was received with a lease, as if it had not been: hidden until
+    /// then, and no attempt.
     PutBack {
         /// Its number.
         id: i64,
@@ -195,8 +198,8 @@ impl SqliteStore {
             .collect::<Result<_, rusqlite::Error>>()?;
         let connection = Arc::new(Mutex::new(connection));
         let opened = Arc::new(File::options().write(true).open(&file).map_err(unusable)?);
-        let carrier = Carrier::start(&file, Arc::clone(&opened))?;
-        let threads = (Flusher::start(Some(directory.join(LOG))), Some(carrier));
+        let checkpointer = Checkpointer::start(&file, Arc::clone(&opened))?;
+        let threads = (Flusher::start(Some(directory.join(LOG))), Some(checkpointer));
         let writer = Writer::start(connection, Arc::clone(&cache), threads, feed_filter);
         Ok(Arc::new(Self::new(readers, cache, writer, Some(opened), Some(lock))))
     }
@@ -223,8 +226,8 @@ impl SqliteStore {
 
     /// Deletes what expired at or before an instant, some at a time: says how many, so that the
     /// caller goes on until there are none. The feed tells of it like of any other delete.
-    pub async fn sweep(&self, now: Instant) -> Result<usize, TableError> {
-        match self.writer.run(Work::Sweep { now }, Durability::Process).await? {
+    pub async fn delete_expired(&self, now: Instant) -> Result<usize, TableError> {
+        match self.writer.run(Work::DeleteExpired { now }, Durability::Process).await? {
             Done::Count(swept) => Ok(swept),
             Done::Committed | Done::Received(_) => Ok(0),
         }
@@ -279,8 +282,8 @@ impl SqliteStore {
         Ok(item)
     }
 
-    /// Items as they stand. Those that have to be read are read in one transaction, so that SQLite keeps the pages which lead to
-    /// them.
+    /// Items as they stand. Those that have to be read are read in one transaction, so that SQLite
+    /// keeps the pages which lead to them.
     fn items(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, TableError> {
         let mut items = Vec::with_capacity(keys.len());
         let mut unknown = Vec::new();
@@ -309,7 +312,8 @@ impl SqliteStore {
         Ok(items)
     }
 
-    /// Reads on the first connection that is free: the fewer are in use, the more of what they read is still with them.
+    /// Reads on the first connection that is free: the fewer are in use, the more of what they read
+    /// is still with them.
     fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -377,9 +381,9 @@ impl Table for SqliteStore {
     }
 }
 
-/// The same table for the worker. What it writes follows from what is there, and is acknowledged to nobody outside:
-/// after a loss of power the store is as it was at some moment before, and the worker does the rest again. So it need not
-/// wait for the disk.
+/// The same table for the worker. What it writes follows from what is there, and is acknowledged to
+/// nobody outside: after a loss of power the store is as it was at some moment before, and the
+/// worker does the rest again. So it need not wait for the disk.
 pub struct Derived(pub Arc<SqliteStore>);
 
 #[async_trait]

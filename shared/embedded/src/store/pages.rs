@@ -97,8 +97,8 @@ pub(super) fn index(
     Ok(Page { items: page.items, cursor: None })
 }
 
-/// A page on its way. It is cut by the limit or by its bytes, of which the text of a body is measure
-/// enough here.
+/// A page on its way. It is cut by the limit or by its bytes, of which the text of a body is
+/// measure enough here.
 struct Filling<T> {
     items: Vec<T>,
     bytes: usize,
@@ -129,8 +129,8 @@ struct Select {
 }
 
 impl Select {
-    /// Each end gets one bound at most, the tighter one: of two SQLite would seek to one of them and
-    /// walk to the other, all over again for every page.
+    /// Each end gets one bound at most, the tighter one: of two SQLite would seek to one of them
+    /// and walk to the other, all over again for every page.
     fn new(query: &Query<'_>, from: Option<&Place>, column: &str) -> Self {
         let mut select =
             Self { where_: String::new(), direction: "", values: vec![query.pk.to_owned()] };

@@ -23,8 +23,8 @@ impl SqliteStore {
     /// Messages that are visible at `now`, in the order in which they became so.
     ///
     /// With a `lease` they are hidden until then, and the attempt is counted, before anybody sees
-    /// them: no two receivers get the same one. Without, they stay as they are. Either way a message
-    /// stays until it is removed, which belongs into the commit of what it led to.
+    /// them: no two receivers get the same one. Without, they stay as they are. Either way a
+    /// message stays until it is removed, which belongs into the commit of what it led to.
     pub async fn receive(
         &self,
         queue: &str,

@@ -42,7 +42,8 @@ pub(super) fn put(connection: &Connection, item: &Item) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Stores an item in the place of one that stands in the indexes where this one does: they are not written.
+/// Stores an item in the place of one that stands in the indexes where this one does: they are not
+/// written.
 pub(super) fn replace(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
     let update = "UPDATE items SET rev = ?3, body = ?4 WHERE pk = ?1 AND sk = ?2";
     let rev = item.rev.map(u64::cast_signed);

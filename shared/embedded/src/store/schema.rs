@@ -11,7 +11,8 @@ use super::StoreError;
 /// What this program writes; another one is refused rather than guessed at.
 const VERSION: &str = "2";
 
-/// Stands in the header of every store, so that what else may be in a file of its name is told from it: "daCa".
+/// Stands in the header of every store, so that what else may be in a file of its name is told from
+/// it: "daCa".
 pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"daCa");
 
 /// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
@@ -79,8 +80,9 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", 256 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // What is deleted or overwritten is not left behind in pages that go on being used. `ON` would write pages that become
-    // free once more, a fifth of all that is written; those go when the file is rebuilt (`scrub`).
+    // What is deleted or overwritten is not left behind in pages that go on being used. `ON` would
+    // write pages that become free once more, a fifth of all that is written; those go when the
+    // file is rebuilt (`scrub`).
     connection.pragma_update(None, "secure_delete", "FAST")?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =
@@ -104,12 +106,14 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
         }
     }
     transaction.commit()?;
-    // From here on the log is flushed by who waits for it, and by whoever carries it over into the file.
+    // From here on the log is flushed by who waits for it, and by whoever carries it over into the
+    // file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 
-/// One more connection to the file, for reading only. It forgets the pages that it has read whenever somebody has written.
+/// One more connection to the file, for reading only. It forgets the pages that it has read
+/// whenever somebody has written.
 pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
@@ -118,7 +122,7 @@ pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The connection that carries the log over into the file.
-pub(super) fn open_carrier(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
     settle_in(&connection, 1024)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -127,8 +131,8 @@ pub(super) fn open_carrier(file: &Path) -> rusqlite::Result<Connection> {
 
 fn settle_in(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    // What is bound to a statement changes nothing about how it is carried out. Without this SQLite would prepare some of them
-    // anew for every value.
+    // What is bound to a statement changes nothing about how it is carried out. Without this SQLite
+    // would prepare some of them anew for every value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "cache_size", -cache_kib)?;

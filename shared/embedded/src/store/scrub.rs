@@ -7,8 +7,8 @@
 //! | a free page; a gap in a page, from which SQLite has moved a row to another page | the file is rebuilt (`VACUUM`) |
 //! | the log | carried over and cut to nothing |
 //!
-//! Rebuilding takes about a second for 50 MB, during which nobody writes. So a file of up to [`SMALL`] is rebuilt at
-//! once, a larger one when the last time was a day ago.
+//! Rebuilding takes about a second for 50 MB, during which nobody writes. So a file of up to
+//! [`SMALL`] is rebuilt at once, a larger one when the last time was a day ago.
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
@@ -41,8 +41,9 @@ impl SqliteStore {
         self.commit(vec![Operation::SetMeta { name, value }]).await
     }
 
-    /// Takes what was erased out of the files. Says whether nothing is left to do but, in a large file, the daily
-    /// rebuilding; not so while somebody reads what was there before, or the feed has not been read.
+    /// Takes what was erased out of the files. Says whether nothing is left to do but, in a large
+    /// file, the daily rebuilding; not so while somebody reads what was there before, or the feed
+    /// has not been read.
     ///
     /// # Errors
     ///

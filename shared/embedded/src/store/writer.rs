@@ -21,15 +21,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::apply::{Failure, Group};
 use super::cache::ItemCache;
-use super::carry::Carrier;
 use super::flush::Flusher;
 use super::queue::QueueMessage;
+use super::wal_checkpoint::Checkpointer;
 use super::{Operation, feed, queue};
 
 /// The most units in one group; what waits beyond that waits for the next.
 const LARGEST_GROUP: usize = 512;
-/// While so many units come together that a commit costs less than they do, it waits for more: so long for the next one,
-/// and for so many in all.
+/// While so many units come together that a commit costs less than they do, it waits for more: so
+/// long for the next one, and for so many in all.
 const GATHERED: usize = 96;
 const PAUSE: Duration = Duration::from_micros(150);
 /// So many units in the last group say that there is load.
@@ -51,7 +51,7 @@ pub(super) enum Work {
         limit: usize,
         lease: Instant,
     },
-    Sweep {
+    DeleteExpired {
         now: Instant,
     },
     Trim,
@@ -86,7 +86,8 @@ pub(super) type Answer = Result<Done, TableError>;
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It survives the end of the process. A loss of power may take it back, and then all that came after it too.
+    /// It survives the end of the process. A loss of power may take it back, and then all that came
+    /// after it too.
     Process,
     /// It survives a loss of power, with all that came before it.
     Power,
@@ -96,7 +97,7 @@ impl Writer {
     pub(super) fn start(
         connection: Arc<Mutex<Connection>>,
         cache: Arc<ItemCache>,
-        (flusher, carrier): (Flusher, Option<Carrier>),
+        (flusher, checkpointer): (Flusher, Option<Checkpointer>),
         in_feed: fn(&Key) -> bool,
     ) -> Self {
         let (jobs, waiting) = channel();
@@ -109,7 +110,7 @@ impl Writer {
             tokens: Tokens::default(),
             checkpoints: 0,
             flusher,
-            carrier,
+            checkpointer,
         };
         let thread = std::thread::spawn(move || groups.run(&waiting));
         Self { jobs: Some(jobs), commits, thread: Some(thread) }
@@ -152,7 +153,7 @@ struct Groups {
     checkpoints: usize,
     flusher: Flusher,
     /// None in memory.
-    carrier: Option<Carrier>,
+    checkpointer: Option<Checkpointer>,
 }
 
 impl Groups {
@@ -214,7 +215,7 @@ impl Groups {
         };
         let told = group.iter().zip(&answers).any(|(job, answer)| match answer {
             Ok(Done::Committed) => true,
-            Ok(Done::Count(count)) => *count > 0 && matches!(job.work, Work::Sweep { .. }),
+            Ok(Done::Count(count)) => *count > 0 && matches!(job.work, Work::DeleteExpired { .. }),
             Ok(Done::Received(_)) | Err(_) => false,
         });
         if told {
@@ -233,8 +234,8 @@ impl Groups {
         }
     }
 
-    /// Does a group in one transaction. `Failed` undid all of it; `Unknown`, or a disk of which it is unknown, came of the
-    /// commit.
+    /// Does a group in one transaction. `Failed` undid all of it; `Unknown`, or a disk of which it
+    /// is unknown, came of the commit.
     fn attempt(&mut self, group: &[Job]) -> Result<Vec<Answer>, TableError> {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -277,8 +278,8 @@ impl Groups {
         }
         cache.changed(changes.items);
         self.tokens.committed();
-        if let Some(carrier) = &mut self.carrier {
-            carrier.committed(group.len(), connection);
+        if let Some(checkpointer) = &mut self.checkpointer {
+            checkpointer.committed(group.len(), connection);
         }
         Ok(answers)
     }
@@ -309,7 +310,7 @@ impl Groups {
             Work::Receive { queue, now, limit, lease } => {
                 Ok(Done::Received(queue::lease(connection, queue, *now, *limit, *lease)?))
             }
-            Work::Sweep { now } => Ok(Done::Count(changes.sweep(*now)?)),
+            Work::DeleteExpired { now } => Ok(Done::Count(changes.delete_expired(*now)?)),
             Work::Trim => Ok(Done::Count(feed::trim(connection)?)),
             // It is taken out of every group before.
             Work::Scrub { .. } => Ok(Done::Count(0)),
@@ -420,7 +421,7 @@ mod tests {
             tokens: Tokens::default(),
             checkpoints: 0,
             flusher: Flusher::start(None),
-            carrier: None,
+            checkpointer: None,
         }
     }
 

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::store::Operation;
 
-/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which bears that.
+/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which
+/// bears that.
 #[derive(Clone, Default)]
 pub(super) struct Acknowledged(Arc<Mutex<Vec<Operation>>>);
 
@@ -25,11 +26,13 @@ impl Acknowledged {
     }
 }
 
-/// So often a round takes something, from whichever source: what is done between rounds is to come to pass under load too.
+/// So often a round takes something, from whichever source: what is done between rounds is to come
+/// to pass under load too.
 const TAKES: usize = 32;
 
-/// The sources of a round, which go side by side. One that has nothing looks again as soon as something is committed: what
-/// one does is work for another. When none has anything, all have ended.
+/// The sources of a round, which go side by side. One that has nothing looks again as soon as
+/// something is committed: what one does is work for another. When none has anything, all have
+/// ended.
 pub(super) struct Sources {
     commits: watch::Receiver<u64>,
     at_work: watch::Sender<usize>,
@@ -42,7 +45,8 @@ impl Sources {
         Self { commits, at_work: watch::Sender::new(number), takes: AtomicUsize::new(0) }
     }
 
-    /// Takes from one of them as long as there is anything, and the round goes on. Says whether there was.
+    /// Takes from one of them as long as there is anything, and the round goes on. Says whether
+    /// there was.
     pub(super) async fn drained<F>(&self, mut take: impl FnMut() -> F) -> Result<bool, Error>
     where
         F: Future<Output = Result<bool, Error>>,
@@ -98,8 +102,9 @@ impl Drop for AtWork<'_> {
     }
 }
 
-/// Lets contacts go side by side, over all cores. The first failure is answered when all are through. A task is copied
-/// several times before and after it runs: what is large is put into a box where it is begun.
+/// Lets contacts go side by side, over all cores. The first failure is answered when all are
+/// through. A task is copied several times before and after it runs: what is large is put into a
+/// box where it is begun.
 pub(super) async fn side_by_side<F>(contacts: impl Iterator<Item = F>) -> Result<(), Error>
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -117,7 +122,7 @@ where
 
 /// What a message is about, a contact or a lane of a job: its messages go in order.
 pub(super) fn whose(body: &Body) -> Option<String> {
-    body.read::<Message>().ok()?.lane()
+    body.read::<Message>().ok()?.ordering_key()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! When what was erased is taken out of the files: after the feed has told everybody, and not for every contact of a mass
-//! erasure anew.
+//! When what was erased is taken out of the files: after the feed has told everybody, and not for
+//! every contact of a mass erasure anew.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,8 @@ struct Waiting {
 }
 
 impl Erasure {
-    /// Something was erased; the last change then was this one. Says whether that is still to be noted in the store.
+    /// Something was erased; the last change then was this one. Says whether that is still to be
+    /// noted in the store.
     pub(super) fn happened(&self, change: i64) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = waiting.unwrap_or(Waiting { change, rounds: 0, noted: false });
@@ -29,7 +30,8 @@ impl Erasure {
         !before.noted
     }
 
-    /// The store knows that the file is to be rebuilt, or has done so and wants to be told again of what is erased next.
+    /// The store knows that the file is to be rebuilt, or has done so and wants to be told again of
+    /// what is erased next.
     pub(super) fn noted(&self, knows: bool) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = waiting.as_mut() {
@@ -43,7 +45,8 @@ impl Erasure {
         waiting.get_or_insert(Waiting { change: 0, rounds: 0, noted: false });
     }
 
-    /// Whether it is to be done now: the feed was read up to `read`, and there is `more` to do or not.
+    /// Whether it is to be done now: the feed was read up to `read`, and there is `more` to do or
+    /// not.
     pub(super) fn is_ready(&self, read: i64, more: bool) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(waiting) = waiting.as_mut() else { return false };

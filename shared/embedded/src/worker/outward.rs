@@ -1,4 +1,5 @@
-//! What is with others, a webhook or a mail server: handed out beside the rounds, so that whoever is slow holds up nobody.
+//! What is with others, a webhook or a mail server: handed out beside the rounds, so that whoever
+//! is slow holds up nobody.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use crate::store::Operation;
 /// How long a message is hidden while it is with a webhook or a mail server.
 const LEASE: TimeDelta = TimeDelta::seconds(180);
 
-/// How many of those are under way at once. Each kind has places of its own, so that none waits for another: not what was
-/// booked for what is advertised, nor mail for webhooks.
+/// How many of those are under way at once. Each kind has places of its own, so that none waits for
+/// another: not what was booked for what is advertised, nor mail for webhooks.
 const MAIL_PLACES: usize = 5;
 const CALL_PLACES: usize = 64;
 
@@ -45,7 +46,7 @@ impl Places {
         match queue {
             Queue::Transactional => &self.transactional,
             Queue::Marketing => &self.marketing,
-            Queue::Calls | Queue::Timers | Queue::Sweeps => &self.calls,
+            Queue::Calls | Queue::Timers | Queue::Jobs => &self.calls,
         }
     }
 
@@ -77,8 +78,8 @@ impl Worker {
         }
     }
 
-    /// How many messages of a queue can be handed out. While the mail server takes nothing it is one now and then, which
-    /// looks whether it works again.
+    /// How many messages of a queue can be handed out. While the mail server takes nothing it is
+    /// one now and then, which looks whether it works again.
     fn free(&self, queue: Queue, now: Instant) -> usize {
         let free = self.places.of(queue).available_permits();
         let stopped = self.mail.as_ref().and_then(|mail| mail.stopped_until());
@@ -91,7 +92,7 @@ impl Worker {
                 | Queue::Marketing
                 | Queue::Calls
                 | Queue::Timers
-                | Queue::Sweeps,
+                | Queue::Jobs,
                 _,
             ) => free,
         }
@@ -123,8 +124,8 @@ impl Worker {
                     let acknowledged = Acknowledged::default();
                     let handled = tokio::select! {
                         handled = work.one_message(message, fed) => handled,
-                        // It is called again, with the same idempotency key, after the next start. A mail goes on to its
-                        // end: cut off, nobody would know whether it left.
+                        // It is called again, with the same idempotency key, after the next start.
+                        // A mail goes on to its end: cut off, nobody would know whether it left.
                         () = stopping.cut_off(), if cut => Ok(None),
                     };
                     let handled = handled.map(|done| acknowledged.add(Some(done.unwrap_or(back))));

@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_platform::aside::Aside;
 use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
 use dacapo_platform::keys::Keys;
-use dacapo_platform::ports::{Declined, NotTaken, Order, Outbox, Sweep};
+use dacapo_platform::ports::{Declined, JobStep, NotTaken, Order, Outbox};
 use dacapo_platform::table::{Body, Condition, Item, Query, Write};
 
 use super::*;
@@ -62,17 +62,17 @@ async fn pass_over(store: &SqliteStore) {
 async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let worker = worker().await;
     let Work { platform, store, .. } = &*worker.work;
-    change(store, &platform.keys, FAR_BEHIND).await;
+    change(store, &platform.keys, MOST_CHANGES_BEHIND).await;
     // Of a job that is gone: the turn has nothing to do but to be taken.
-    let turn = Message::Sweep(Sweep { job: 7, lane: 0, turn: 0, shown: false });
-    let order = Order::Send { queue: Queue::Sweeps, at: worker.work.clock.now(), message: turn };
+    let turn = Message::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
+    let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: turn };
     assert_eq!(platform.ports.outbox.dispatch(vec![order]).await, []);
     assert!(!worker.work.queues(false).await.unwrap());
-    assert_eq!(store.queue_len(Queue::Sweeps.name()).unwrap(), 1);
+    assert_eq!(store.queue_len(Queue::Jobs.name()).unwrap(), 1);
 
     pass_over(store).await;
     assert!(worker.work.queues(false).await.unwrap());
-    assert_eq!(store.queue_len(Queue::Sweeps.name()).unwrap(), 0);
+    assert_eq!(store.queue_len(Queue::Jobs.name()).unwrap(), 0);
 }
 
 /// Everybody who has a tag is stopped. Nobody has it.
@@ -144,8 +144,9 @@ emails:
   mail: { purpose: transactional, subject: Hello, text: Hello }
 "#;
 
-/// Two contacts come, and orders about the first are refused. Answers what was put aside, and the first one's id.
-async fn letter_about_the_first(panics: bool) -> (Aside, ContactId) {
+/// Two contacts come, and orders about the first are refused. Answers what was put aside, and the
+/// first one's id.
+async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     let refused = Arc::new(OnceLock::new());
     let contact = Arc::clone(&refused);
     let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
@@ -162,7 +163,7 @@ async fn letter_about_the_first(panics: bool) -> (Aside, ContactId) {
     }
     while worker.work.feed().await.unwrap() {}
     assert_eq!(store.queue_len(Queue::Transactional.name()).unwrap(), 1, "ben's goes on");
-    let aside = platform.keys.all_put_aside();
+    let aside = platform.keys.dead_letters_listed();
     let aside = platform.ports.table.query(Query::of(&aside).strong()).await.unwrap().items;
     let [letter] = &aside[..] else { panic!("{aside:?}") };
     (letter.body.read().unwrap(), refused.get().unwrap().clone())

@@ -1,8 +1,8 @@
 //! The JSON Schema of the campaign document, for editors and for the API's description.
 //!
-//! Its descriptions are the documentation comments of the types, and a line break in a comment would
-//! be one in the description. So what does not fit into a line is written as `#[doc = "…"]`, with a
-//! backslash at the end of a line.
+//! Its descriptions are the documentation comments of the types, and a line break in a comment
+//! would be one in the description. So what does not fit into a line is written as `#[doc = "…"]`,
+//! with a backslash at the end of a line.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The contact's history: what happened in a campaign, when, in which run, and why (R60).
 //!
-//! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as short
-//! values and put into words when they are read, so that the words can be mended later.
+//! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as
+//! short values and put into words when they are read, so that the words can be mended later.
 
 mod trace;
 mod words;
@@ -20,8 +20,8 @@ use crate::time::{Instant, Zone};
 
 pub use trace::{LOOKED, Looked, Trace, WhyNot};
 
-/// How instants are written in a contact's history: in one zone, which is named, as the reader's language writes
-/// dates.
+/// How instants are written in a contact's history: in one zone, which is named, as the reader's
+/// language writes dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reader {
     /// The contact's zone, else the account's.
@@ -152,7 +152,8 @@ pub enum Changed {
     /// A tag was removed.
     #[serde(rename = "x")]
     TagRemoved(String),
-    /// A field that had no value was set; or, as it was written before the two were told apart, was changed.
+    /// A field that had no value was set; or, as it was written before the two were told apart, was
+    /// changed.
     #[serde(rename = "s")]
     FieldSet(FieldKey),
     /// A field that had a value has another one.
@@ -305,7 +306,8 @@ pub enum Happened {
     /// Something came while the campaign was paused (R51).
     #[serde(rename = "pz")]
     ParkedUntilResumed {
-        /// The end of the restart delay, if what came is a trigger that is not answered before (R14).
+        /// The end of the restart delay, if what came is a trigger that is not answered before
+        /// (R14).
         #[serde(
             rename = "d",
             default,
@@ -436,7 +438,8 @@ impl Changed {
 }
 
 impl Cause {
-    /// The cause that a change is: what campaigns read comes first, and how much more there is, last.
+    /// The cause that a change is: what campaigns read comes first, and how much more there is,
+    /// last.
     pub fn of(
         change: &Change,
         after: impl Fn(&FieldKey) -> Option<FieldValue>,

@@ -1,7 +1,9 @@
-//! What nothing followed from: a change to which no campaign did anything, or a post that changed nothing (R60).
+//! What nothing followed from: a change to which no campaign did anything, or a post that changed
+//! nothing (R60).
 //!
-//! A line of its own says what was sent, by whom, which entries, goals and date timers looked at it, and why nothing came
-//! of it. It belongs to no decision; it is stored as short values and put into words when it is read.
+//! A line of its own says what was sent, by whom, which entries, goals and date timers looked at
+//! it, and why nothing came of it. It belongs to no decision; it is stored as short values and put
+//! into words when it is read.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
-//! A world in memory: contacts, campaigns, a clock that is told, and everything that the platform would
-//! do around `decide`.
+//! A world in memory: contacts, campaigns, a clock that is told, and everything that the platform
+//! would do around `decide`.
 //!
-//! It promises what the platform promises: changes of a contact are processed in order, effects follow the
-//! commit, timers fire in order of time. Whoever drives it may perform the waiting work in another order, or twice, as
-//! real queues do ([`World::waiting`], [`World::perform`]).
+//! It promises what the platform promises: changes of a contact are processed in order, effects
+//! follow the commit, timers fire in order of time. Whoever drives it may perform the waiting work
+//! in another order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
 mod work;
 
@@ -157,7 +157,8 @@ impl World {
         }
     }
 
-    /// Resumes a campaign (R51); one that runs is left as it is. `by` is the name of the API key that asks.
+    /// Resumes a campaign (R51); one that runs is left as it is. `by` is the name of the API key
+    /// that asks.
     pub fn resume(&mut self, id: &CampaignId, skip: bool, by: &str) {
         if self.is_paused(id) {
             self.reach(id, Reached::Resumed { skip, by: Some(by.to_owned()) });
@@ -254,8 +255,8 @@ impl World {
         }
     }
 
-    /// Moves the clock, firing what comes due in order of time and settling at every instant. Says how many
-    /// timers fired.
+    /// Moves the clock, firing what comes due in order of time and settling at every instant. Says
+    /// how many timers fired.
     pub fn advance_to(&mut self, to: Instant) -> usize {
         let mut fired = 0;
         self.settle();

@@ -1,4 +1,5 @@
-//! The work around `decide`: what the change feed, the performers of effects and the delivery queue do.
+//! The work around `decide`: what the change feed, the performers of effects and the delivery queue
+//! do.
 
 use std::collections::btree_map::Entry;
 
@@ -85,11 +86,12 @@ impl World {
                     self.perform_effect(&contact, &campaign, rev, index, effect);
                 }
             }
-            Work::Event(contact, campaign, event) => self.happen(&contact, &campaign, &event),
+            Work::Event(contact, campaign, event) => self.apply_event(&contact, &campaign, &event),
         }
     }
 
-    /// Every campaign looks at the change, in order of id (R10). If nothing follows in any, that is told (R60).
+    /// Every campaign looks at the change, in order of id (R10). If nothing follows in any, that is
+    /// told (R60).
     fn contact_changed(&mut self, before: u64, image: &Contact) {
         let mut asked = Vec::new();
         for campaign in self.campaigns.keys().cloned().collect::<Vec<_>>() {
@@ -176,7 +178,8 @@ impl World {
         }
     }
 
-    /// A milestone may have come since the change: then it is for the latest contact to be looked at.
+    /// A milestone may have come since the change: then it is for the latest contact to be looked
+    /// at.
     fn follow(&mut self, contact: &ContactId, campaign: &CampaignId) {
         let count = self.campaigns.get(campaign).map_or(0, |campaign| campaign.timeline.count());
         let enrollment = self.enrollment(contact, campaign);
@@ -186,7 +189,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
+    fn apply_event(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
         let Some(latest) = self.contacts.get(contact).cloned() else { return };
         if let Event::DeliveryDue { run, step } = event
             && self.settled_before(contact, campaign, *run, *step)
@@ -401,8 +404,8 @@ impl World {
         }
     }
 
-    /// What the ledger knows of a message is said again, without another look: it has left, or never will (R30).
-    /// Says whether it knows.
+    /// What the ledger knows of a message is said again, without another look: it has left, or
+    /// never will (R30). Says whether it knows.
     fn settled_before(
         &mut self,
         contact: &ContactId,

@@ -1,8 +1,9 @@
 //! How long, how deep and how bushy a template may be, found out before it is compiled.
 //!
-//! The compiler of the template language calls itself for what is nested and for what is chained (`a.b.c`, `a ~ b ~ c`,
-//! `elif`), and computes what is constant. Here the words of the template are looked at one after the other, without
-//! any recursion: it promises that what passes compiles on a small stack, in little memory.
+//! The compiler of the template language calls itself for what is nested and for what is chained
+//! (`a.b.c`, `a ~ b ~ c`, `elif`), and computes what is constant. Here the words of the template
+//! are looked at one after the other, without any recursion: it promises that what passes compiles
+//! on a small stack, in little memory.
 
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
@@ -53,7 +54,8 @@ struct Walk<'a> {
     words: usize,
     /// For each open tag, how often it had an `elif`.
     tags: Vec<usize>,
-    /// For the expression and each open bracket in it, how many operators were met since the last comma.
+    /// For the expression and each open bracket in it, how many operators were met since the last
+    /// comma.
     levels: Vec<usize>,
     /// The name of the tag that is read, and whether anything is assigned in it.
     tag: Option<(&'a str, bool)>,
@@ -207,7 +209,8 @@ enum Side {
     Unknown,
 }
 
-/// The compiler computes what is constant, `'x' * 1000000000` too; here that is refused if it is long.
+/// The compiler computes what is constant, `'x' * 1000000000` too; here that is refused if it is
+/// long.
 fn repeats(parts: &[Part]) -> Result<(), String> {
     for (at, _) in parts.iter().enumerate().filter(|(_, part)| **part == Part::Times) {
         let sides = (left_of(&parts[..at]), right_of(&parts[at + 1..]));

@@ -1,8 +1,9 @@
-//! What one rendering may use up: steps, bytes that are worked on, and how large and how deep a value may be.
+//! What one rendering may use up: steps, bytes that are worked on, and how large and how deep a
+//! value may be.
 //!
-//! It promises that no value is larger than [`LARGEST_VALUE`] or deeper than [`DEEPEST_VALUE`] when anything looks
-//! at it, and that everything that looks at values pays for their size. Nothing here reads a clock: the same
-//! template with the same values always uses up the same.
+//! It promises that no value is larger than [`LARGEST_VALUE`] or deeper than [`DEEPEST_VALUE`] when
+//! anything looks at it, and that everything that looks at values pays for their size. Nothing here
+//! reads a clock: the same template with the same values always uses up the same.
 
 use minijinja::value::{ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -25,11 +26,11 @@ const TOO_DEEP: &str = "too deep";
 /// How much a rendering may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
-    /// 10,000 steps and 256 KiB worked on, from at most 16 KiB of template: a few milliseconds. Every ordinary mail
-    /// needs less.
+    /// 10,000 steps and 256 KiB worked on, from at most 16 KiB of template: a few milliseconds.
+    /// Every ordinary mail needs less.
     Small,
-    /// 400,000 steps and 8 MiB worked on, from at most [`LONGEST_SOURCE`](super::LONGEST_SOURCE): some tenths of a
-    /// second.
+    /// 400,000 steps and 8 MiB worked on, from at most [`LONGEST_SOURCE`](super::LONGEST_SOURCE):
+    /// some tenths of a second.
     Full,
 }
 
@@ -117,8 +118,8 @@ pub(super) fn make(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error>
     spend(state, bytes)
 }
 
-/// The value, paid for, with everything in it made: what would be computed only when somebody looks becomes a
-/// list, or looking would cost what nobody has paid for.
+/// The value, paid for, with everything in it made: what would be computed only when somebody looks
+/// becomes a list, or looking would cost what nobody has paid for.
 pub(super) fn settle(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     settled(state, value).map(|(value, _)| value)
 }

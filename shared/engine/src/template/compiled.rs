@@ -1,8 +1,8 @@
 //! Compiled templates, kept by their text: the same few are rendered for every contact.
 //!
-//! Each thread keeps its own, so that nobody waits. It promises that what it answers is within the bounds of
-//! [`super::bounds`], and that what it keeps is bounded: so many bytes of templates, of which the compiled form takes some
-//! ten times as much. When that is full it begins anew.
+//! Each thread keeps its own, so that nobody waits. It promises that what it answers is within the
+//! bounds of [`super::bounds`], and that what it keeps is bounded: so many bytes of templates, of
+//! which the compiled form takes some ten times as much. When that is full it begins anew.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

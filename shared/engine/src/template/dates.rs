@@ -67,8 +67,8 @@ impl Object for ShownDate {
     }
 }
 
-/// The filter `date(style)`; `full` unless a style is given. What is empty stays empty, so that `default`
-/// may follow.
+/// The filter `date(style)`; `full` unless a style is given. What is empty stays empty, so that
+/// `default` may follow.
 pub(super) fn date(value: &Value, style: Option<&str>) -> Result<Value, Error> {
     if value.is_undefined() {
         return Ok(value.clone());

@@ -1,7 +1,7 @@
 //! The filters, tests and functions that templates may use: what Jinja has and a mail can need.
 //!
-//! It promises that each pays for what it is given before it begins and for what it makes; those that can make more
-//! than they are given say beforehand how much.
+//! It promises that each pays for what it is given before it begins and for what it makes; those
+//! that can make more than they are given say beforehand how much.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions, tests};
@@ -216,7 +216,8 @@ fn dict(state: &mut State<'_, '_>, given: Option<Value>, more: Kwargs) -> Result
     settle(state, made)
 }
 
-/// The sum of numbers. Texts and lists would be copied as often as there are items; `join` and `chain` are for them.
+/// The sum of numbers. Texts and lists would be copied as often as there are items; `join` and
+/// `chain` are for them.
 fn sum(state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let of_texts = |value: &Value| {
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable)

@@ -1,8 +1,10 @@
-//! The compiled template with guards in it: every step that joins, compares or takes values apart pays for their size.
+//! The compiled template with guards in it: every step that joins, compares or takes values apart
+//! pays for their size.
 //!
-//! The template language counts steps, not bytes: `a ~ a` is one step whether `a` has ten bytes or a gigabyte. Here
-//! its instructions are copied with guards in between, under names that no template can write. It promises to change
-//! nothing of what a template says that stays within its budget.
+//! The template language counts steps, not bytes: `a ~ a` is one step whether `a` has ten bytes or
+//! a gigabyte. Here its instructions are copied with guards in between, under names that no
+//! template can write. It promises to change nothing of what a template says that stays within its
+//! budget.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +97,8 @@ fn put<'s>(
             push(Instruction::LoadConst(Value::from_safe_string((*text).to_owned())));
             push(Instruction::Emit);
         }
-        // Two operands: each is paid for where it lies, so that an empty one still says where it came from.
+        // Two operands: each is paid for where it lies, so that an empty one still says where it
+        // came from.
         Instruction::Add
         | Instruction::StringConcat
         | Instruction::Eq

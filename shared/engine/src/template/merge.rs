@@ -1,7 +1,8 @@
 //! The values that a message is filled with, as they are stored and as templates see them.
 //!
-//! The stored form promises to be compact and to come back as it was: texts, numbers, booleans and lists
-//! are themselves, `{"d": "2026-12-01"}` is a date and `{"t": 1796131800000}` a moment in milliseconds.
+//! The stored form promises to be compact and to come back as it was: texts, numbers, booleans and
+//! lists are themselves, `{"d": "2026-12-01"}` is a date and `{"t": 1796131800000}` a moment in
+//! milliseconds.
 
 use std::collections::BTreeMap;
 
@@ -88,8 +89,8 @@ impl MergeValues {
     }
 }
 
-/// Roots that exist even without a value below them: `{% if contact.company %}` must not fail because no
-/// field of the contact is set.
+/// Roots that exist even without a value below them: `{% if contact.company %}` must not fail
+/// because no field of the contact is set.
 const ROOTS: [&str; 4] = ["contact", "fields", "campaign", "links"];
 
 #[derive(Default)]

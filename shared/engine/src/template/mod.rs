@@ -1,9 +1,10 @@
 //! Templates: subjects, texts, HTML and field values with placeholders (R33).
 //!
-//! It promises that a half-empty mail never leaves: printing an empty value is an error that names the
-//! placeholder and the remedy. Templates read nothing but the values they are given, in the zone and the
-//! language that come with them. Whatever a template says, it can neither abort the process nor hold it up: its
-//! length and depth are bounded before it is compiled, and steps, bytes and every value while it is rendered.
+//! It promises that a half-empty mail never leaves: printing an empty value is an error that names
+//! the placeholder and the remedy. Templates read nothing but the values they are given, in the
+//! zone and the language that come with them. Whatever a template says, it can neither abort the
+//! process nor hold it up: its length and depth are bounded before it is compiled, and steps, bytes
+//! and every value while it is rendered.
 
 mod bounds;
 mod budget;
@@ -107,8 +108,9 @@ impl RenderError {
 
 /// The dotted paths that the template reads, such as `contact.first_name`.
 ///
-/// A path that is read through brackets or a variable shows as its root alone. Filters and tests that do
-/// not exist, and tags that would read other templates, are problems here and not only when rendered.
+/// A path that is read through brackets or a variable shows as its root alone. Filters and tests
+/// that do not exist, and tags that would read other templates, are problems here and not only when
+/// rendered.
 pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
     checked(source, || read_by(source)).unwrap_or_else(Err)
 }
@@ -185,7 +187,8 @@ fn rendered(
     Ok(text)
 }
 
-/// Does something with a template; a defect in the template language is a problem of this template and of no other.
+/// Does something with a template; a defect in the template language is a problem of this template
+/// and of no other.
 fn checked<T>(source: &str, work: impl FnOnce() -> T) -> Result<T, TemplateProblem> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
         let message = "the template language cannot cope with this template; write it differently";
@@ -197,8 +200,8 @@ fn checked<T>(source: &str, work: impl FnOnce() -> T) -> Result<T, TemplateProbl
     })
 }
 
-/// A rendered text on one line, as a subject must be: every run of white space and control characters
-/// becomes one space.
+/// A rendered text on one line, as a subject must be: every run of white space and control
+/// characters becomes one space.
 pub fn one_line(text: &str) -> String {
     let spaced: String =
         text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();

@@ -1,7 +1,8 @@
 //! Names in a template: filters, tests and tags that exist, and the placeholder that was empty.
 //!
-//! The template language looks filters up only when they run; a misspelt one in a rare branch would be
-//! found by the first contact who gets there. The check here finds it when the campaign is published.
+//! The template language looks filters up only when they run; a misspelt one in a rare branch would
+//! be found by the first contact who gets there. The check here finds it when the campaign is
+//! published.
 
 use minijinja::{Error, ErrorKind};
 
@@ -66,7 +67,8 @@ fn first_empty(offset: usize, source: &str, values: &MergeValues) -> Option<Stri
     read.into_iter().find(|path| values.is_empty(path))
 }
 
-/// The insides of `{{ }}` and `{% %}` with their place in the source; comments and raw parts are left out.
+/// The insides of `{{ }}` and `{% %}` with their place in the source; comments and raw parts are
+/// left out.
 fn code_blocks(source: &str) -> Vec<(usize, &str, bool)> {
     let mut found = Vec::new();
     let mut raw = false;

@@ -5,9 +5,9 @@ use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};
 
 use super::budget::{settle, settled, spend};
 
-/// Prints a value: numbers without a trailing `.0`, lists with commas, escaped where HTML asks for it.
-/// An undefined value is refused before it comes here; one that does is the missing `else` of an
-/// inline `if` and prints nothing. What is printed is paid for.
+/// Prints a value: numbers without a trailing `.0`, lists with commas, escaped where HTML asks for
+/// it. An undefined value is refused before it comes here; one that does is the missing `else` of
+/// an inline `if` and prints nothing. What is printed is paid for.
 pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let escapes = match state.auto_escape() {
         AutoEscape::None => false,
@@ -57,14 +57,14 @@ pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Resul
     written.map_err(Error::from)
 }
 
-/// The filter `default(other)`: the other value for an empty one. Without an argument the text is left
-/// empty on purpose.
+/// The filter `default(other)`: the other value for an empty one. Without an argument the text is
+/// left empty on purpose.
 pub(super) fn default(value: &Value, other: Option<Value>) -> Value {
     if is_empty(value) { other.unwrap_or_else(|| Value::from("")) } else { value.clone() }
 }
 
-/// The filter `join(between)`: the items of a list; an empty list stays empty, so that `default` may follow
-/// and printing it is refused.
+/// The filter `join(between)`: the items of a list; an empty list stays empty, so that `default`
+/// may follow and printing it is refused.
 pub(super) fn join(
     state: &mut State,
     value: &Value,

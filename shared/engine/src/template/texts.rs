@@ -50,7 +50,8 @@ pub(super) fn truncate(
     Ok(kept)
 }
 
-/// The text without HTML: tags and comments gone, white space as single spaces, entities as what they stand for.
+/// The text without HTML: tags and comments gone, white space as single spaces, entities as what
+/// they stand for.
 pub(super) fn striptags(text: Cow<'_, str>) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest: &str = &text;
@@ -125,7 +126,8 @@ pub(super) fn wordcount(text: Cow<'_, str>) -> usize {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count()
 }
 
-/// `wordwrap(width=79, break_long_words=true, wrapstring="\n")`: lines of at most so many characters.
+/// `wordwrap(width=79, break_long_words=true, wrapstring="\n")`: lines of at most so many
+/// characters.
 pub(super) fn wordwrap(
     text: Cow<'_, str>,
     width: Option<usize>,
@@ -302,7 +304,8 @@ pub(super) fn of_slice(arguments: &[Value], given: usize) -> usize {
     number(arguments, 1, "count").saturating_mul(64).saturating_add(given)
 }
 
-/// What `tojson` makes: each item on a line of its own. Letters that are written with six are paid for afterwards.
+/// What `tojson` makes: each item on a line of its own. Letters that are written with six are paid
+/// for afterwards.
 pub(super) fn of_json(arguments: &[Value], given: usize) -> usize {
     let indent = number(arguments, 1, "indent").max(2);
     given.saturating_add(

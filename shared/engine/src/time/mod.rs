@@ -1,7 +1,8 @@
 //! Time: instants, zones, days, and the ways people write them.
 //!
-//! It promises that every local time names exactly one instant (R4), that the same text always reads
-//! as the same moment, and that nothing here looks at a clock: the present is always an argument.
+//! It promises that every local time names exactly one instant (R4), that the same text always
+//! reads as the same moment, and that nothing here looks at a clock: the present is always an
+//! argument.
 
 mod moments;
 mod numbers;
@@ -39,8 +40,9 @@ pub fn instant_of(local: NaiveDateTime, zone: Zone) -> Instant {
     if let Some(at) = zone.from_local_datetime(&local).earliest() {
         return at.with_timezone(&Utc);
     }
-    // A gap. The offset that was in force before it, applied to a time the clocks never showed, gives
-    // that time moved forward by the gap. No offset exceeds a day, so a day back is before the gap.
+    // A gap. The offset that was in force before it, applied to a time the clocks never showed,
+    // gives that time moved forward by the gap. No offset exceeds a day, so a day back is before
+    // the gap.
     let before = local.checked_sub_signed(TimeDelta::days(1)).unwrap_or(local);
     let offset = zone.offset_from_utc_datetime(&before).fix();
     Utc.from_utc_datetime(&local.checked_sub_offset(offset).unwrap_or(local))

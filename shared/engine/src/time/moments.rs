@@ -1,20 +1,20 @@
 //! The moments that waits and sending windows look for: the next time of day on the right weekday.
 //!
-//! Both functions promise an instant at or after the one they are given, never an earlier one, and the
-//! same answer in every process. Weekdays are those of the zone.
+//! Both functions promise an instant at or after the one they are given, never an earlier one, and
+//! the same answer in every process. Weekdays are those of the zone.
 
 use chrono::{Datelike, Days, NaiveDate};
 
 use super::{Instant, TimeOfDay, Weekdays, Zone, beginning_of_day, day_of, end_of_day};
 
-/// How many days a search looks at. A week finds any weekday; the rest covers a moment that has been
-/// used, a day that a zone skipped and a window that opened the day before.
+/// How many days a search looks at. A week finds any weekday; the rest covers a moment that has
+/// been used, a day that a zone skipped and a window that opened the day before.
 const DAYS_SEARCHED: u64 = 16;
 
 /// The first moment at or after `at` that is at `time` on one of the weekdays (R20).
 ///
-/// The moment itself counts, but one equal to `used` has passed. Without a time, `at` itself if its day
-/// is allowed, else the beginning of the next day that is.
+/// The moment itself counts, but one equal to `used` has passed. Without a time, `at` itself if its
+/// day is allowed, else the beginning of the next day that is.
 pub fn next_moment(
     at: Instant,
     time: Option<TimeOfDay>,

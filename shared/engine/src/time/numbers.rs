@@ -1,4 +1,5 @@
-//! Dates written as bare numbers: seconds and milliseconds since 1970, and the numbers of spreadsheets, which are refused.
+//! Dates written as bare numbers: seconds and milliseconds since 1970, and the numbers of
+//! spreadsheets, which are refused.
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 

@@ -1,8 +1,9 @@
 //! Reading dates as forms, calendars, sheets and automation tools write them.
 //!
-//! It promises to accept a text only if it can mean one thing: `01.12.2026` is read, `12/01/2026` is refused with the
-//! forms that would be clear, unless the account says which of the two is the day. A `datetime` without an offset is read in
-//! the zone (R4). Nothing is guessed from the present.
+//! It promises to accept a text only if it can mean one thing: `01.12.2026` is read, `12/01/2026`
+//! is refused with the forms that would be clear, unless the account says which of the two is the
+//! day. A `datetime` without an offset is read in the zone (R4). Nothing is guessed from the
+//! present.
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
@@ -25,8 +26,9 @@ pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate>
     read_datetime(text, &Conventions::of_documents(zone))
 }
 
-/// The instant that a text names. Without an offset or a zone of its own it is read in the zone (R4); a date
-/// without a time is the beginning of that day; ten digits are seconds since 1970, eleven to fifteen milliseconds.
+/// The instant that a text names. Without an offset or a zone of its own it is read in the zone
+/// (R4); a date without a time is the beginning of that day; ten digits are seconds since 1970,
+/// eleven to fifteen milliseconds.
 ///
 /// # Errors
 ///
@@ -59,9 +61,9 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
     read_date(text, &Conventions::of_documents(Zone::UTC))
 }
 
-/// The calendar date that a text names. Of a text with a time the date as written counts, whatever its
-/// offset. A moment since 1970 is at midnight in UTC, as browsers' fields of dates send it, or falls on a day in the
-/// zone.
+/// The calendar date that a text names. Of a text with a time the date as written counts, whatever
+/// its offset. A moment since 1970 is at midnight in UTC, as browsers' fields of dates send it, or
+/// falls on a day in the zone.
 ///
 /// # Errors
 ///
@@ -127,8 +129,8 @@ fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     Ok(Written { date, time: reader.time, offset: reader.offset, zone })
 }
 
-/// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag tells of brackets that hold
-/// something else.
+/// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag tells of brackets that
+/// hold something else.
 fn split_zone(text: &str) -> (&str, Option<Zone>, bool) {
     for (open, close) in [('(', ')'), ('[', ']')] {
         if let Some(inner) = text.strip_suffix(close)
@@ -350,7 +352,8 @@ impl Reader {
         }
     }
 
-    /// `1 December 2026`, `1. Dezember 2026`, `1st of December, 2026`, `01-Dec-2026`, `December 1, 2026`.
+    /// `1 December 2026`, `1. Dezember 2026`, `1st of December, 2026`, `01-Dec-2026`, `December 1,
+    /// 2026`.
     fn date_with_month_name(&self) -> Option<(usize, u32, u32, &str)> {
         let year_at = |at: usize| self.number(at).filter(|year| year.len() == 4);
         if let Some(month) = self.word(0).and_then(words::month) {
@@ -404,7 +407,8 @@ impl Reader {
     }
 }
 
-/// Dots are day first wherever they are written; slashes and dashes are either, depending on the country.
+/// Dots are day first wherever they are written; slashes and dashes are either, depending on the
+/// country.
 fn day_and_month(
     first: u32,
     second: u32,
@@ -444,7 +448,8 @@ fn clock(
         (Some(Half::Afternoon), hour) => hour % 12 + 12,
     };
     let time = NaiveTime::from_hms_opt(hour, value(minute), value(second))?;
-    // Milliseconds are all an instant keeps; further digits are dropped, not rounded into the next second.
+    // Milliseconds are all an instant keeps; further digits are dropped, not rounded into the next
+    // second.
     let millis: String = fraction.chars().chain("00".chars()).take(3).collect();
     Some(time.overflowing_add_signed(TimeDelta::milliseconds(i64::from(value(&millis)))).0)
 }

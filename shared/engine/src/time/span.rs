@@ -1,8 +1,9 @@
-//! Spans: how long to wait, or how far before or after a date, as people write it: `2 days`, `-1 hour`.
+//! Spans: how long to wait, or how far before or after a date, as people write it: `2 days`, `-1
+//! hour`.
 //!
-//! Weeks and days are calendar days, which daylight saving makes 23 or 25 hours long at times; hours,
-//! minutes and seconds are exact (R20, R21). A span promises that both parts have the same sign, that it
-//! lies within ten years, and that what it displays reads back as itself.
+//! Weeks and days are calendar days, which daylight saving makes 23 or 25 hours long at times;
+//! hours, minutes and seconds are exact (R20, R21). A span promises that both parts have the same
+//! sign, that it lies within ten years, and that what it displays reads back as itself.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -88,11 +89,11 @@ impl Span {
         self.days == 0 && self.seconds == 0
     }
 
-    /// The instant this span after `at`: first the calendar days, at the same local time in the zone
-    /// (R4), then the exact time. A negative span gives an earlier instant.
+    /// The instant this span after `at`: first the calendar days, at the same local time in the
+    /// zone (R4), then the exact time. A negative span gives an earlier instant.
     pub fn after(self, at: Instant, zone: Zone) -> Instant {
-        // Without days the local time is not touched, or the later hour of an overlap would turn into
-        // the earlier one.
+        // Without days the local time is not touched, or the later hour of an overlap would turn
+        // into the earlier one.
         let shifted = if self.days == 0 {
             at
         } else {
@@ -104,8 +105,8 @@ impl Span {
         self.exact_after(shifted)
     }
 
-    /// The instant this span after a date: the days shift the date, then the time of day is taken on it
-    /// (R4), then the exact time is added.
+    /// The instant this span after a date: the days shift the date, then the time of day is taken
+    /// on it (R4), then the exact time is added.
     pub fn from_date(self, date: NaiveDate, at: TimeOfDay, zone: Zone) -> Instant {
         let shifted = date.checked_add_signed(TimeDelta::days(self.days)).unwrap_or(date);
         self.exact_after(at.on(shifted, zone))

@@ -1,10 +1,12 @@
-//! The tokens of a written date: numbers, words and marks, each knowing whether a space stood before it.
+//! The tokens of a written date: numbers, words and marks, each knowing whether a space stood
+//! before it.
 
 /// A piece of a written date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) piece: Piece,
-    /// No space before it: what tells the offset in `14:30 -05` from the dash in `2:30pm - Tuesday`.
+    /// No space before it: what tells the offset in `14:30 -05` from the dash in `2:30pm -
+    /// Tuesday`.
     pub(super) glued: bool,
 }
 

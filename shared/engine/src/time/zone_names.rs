@@ -1,7 +1,9 @@
-//! Other names of zones than IANA's: facts from elsewhere, written down here because no kept crate brings them.
+//! Other names of zones than IANA's: facts from elsewhere, written down here because no kept crate
+//! brings them.
 //!
-//! Windows' names with the zone that CLDR gives for the whole world (`windowsZones.xml`, territory 001); the names that
-//! booking tools and Rails (`ActiveSupport::TimeZone`) show to people. `zones` looks them up.
+//! Windows' names with the zone that CLDR gives for the whole world (`windowsZones.xml`, territory
+//! 001); the names that booking tools and Rails (`ActiveSupport::TimeZone`) show to people. `zones`
+//! looks them up.
 
 use super::Zone;
 

@@ -1,8 +1,9 @@
 //! Zones by the names that tools give them.
 //!
-//! It promises to read a name that means one zone, whoever's name it is, and none that does not: `EST5EDT` and
-//! `europe/zurich` are IANA's, `W. Europe Standard Time` is Windows', `Eastern Time - US & Canada` is shown to people who
-//! book, `GMT+1` is an hour ahead of Greenwich. What is kept is always IANA's name.
+//! It promises to read a name that means one zone, whoever's name it is, and none that does not:
+//! `EST5EDT` and `europe/zurich` are IANA's, `W. Europe Standard Time` is Windows', `Eastern Time -
+//! US & Canada` is shown to people who book, `GMT+1` is an hour ahead of Greenwich. What is kept is
+//! always IANA's name.
 
 use chrono_tz::TZ_VARIANTS;
 
@@ -13,7 +14,8 @@ use crate::text;
 /// The longest name that is looked at, in bytes.
 const LONGEST: usize = 100;
 
-/// The zone that a name means: IANA's in any case, Windows', one that is shown to people, or an offset.
+/// The zone that a name means: IANA's in any case, Windows', one that is shown to people, or an
+/// offset.
 pub fn zone_named(name: &str) -> Option<Zone> {
     let name = name.trim();
     if name.is_empty() || name.len() > LONGEST {

@@ -32,7 +32,8 @@ struct AccountShape {
     time_zone: String,
     /// The language of contacts that have none: a BCP 47 tag.
     locale: String,
-    /// Which of two numbers in `03/12/2026` is the day: `day_first` or `month_first`. `null`: such dates are refused.
+    /// Which of two numbers in `03/12/2026` is the day: `day_first` or `month_first`. `null`: such
+    /// dates are refused.
     #[schema(value_type = Option<DateOrderWord>)]
     date_order: Option<&'static str>,
     /// The consent of new contacts that come without: `subscribed`, `unsubscribed` or `none`.
@@ -40,8 +41,8 @@ struct AccountShape {
     default_consent: &'static str,
     /// Who mail comes from, where a campaign does not say.
     sender: Option<SenderShape>,
-    /// What is wrong for now with what carries the account, such as a mail server that refuses the password. Not there
-    /// where nothing is wrong, and never sent.
+    /// What is wrong for now with what carries the account, such as a mail server that refuses the
+    /// password. Not there where nothing is wrong, and never sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(read_only)]
     troubles: Vec<TroubleShape>,
@@ -67,7 +68,8 @@ struct SenderShape {
     address: String,
 }
 
-/// Settings to be changed. It describes: they are read one by one, so that everything that is wrong can be said.
+/// Settings to be changed. It describes: they are read one by one, so that everything that is wrong
+/// can be said.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenAccount {

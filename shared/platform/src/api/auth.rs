@@ -7,8 +7,8 @@
 //! | `write` | everything but keys and changes of the account |
 //! | `admin` | everything |
 //!
-//! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says nothing about any key;
-//! the admin key given from outside is compared in constant time.
+//! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says
+//! nothing about any key; the admin key given from outside is compared in constant time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -69,7 +69,8 @@ impl Scope {
     }
 }
 
-/// The SHA-256 of an admin key that is not stored: given on the command line, or kept as a secret of the stack.
+/// The SHA-256 of an admin key that is not stored: given on the command line, or kept as a secret
+/// of the stack.
 #[derive(Debug, Clone)]
 pub struct AdminKey {
     name: String,
@@ -251,8 +252,9 @@ pub fn key_of(headers: &HeaderMap) -> Option<String> {
     Some(headers.get("x-api-key")?.to_str().ok()?.trim().to_owned())
 }
 
-/// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a key writes the catalog
-/// too, so a key that is known as of this revision still opens what it opened.
+/// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a
+/// key writes the catalog too, so a key that is known as of this revision still opens what it
+/// opened.
 #[derive(Default)]
 pub(super) struct KnownKeys(Mutex<HashMap<String, (u64, Holder)>>);
 
@@ -296,8 +298,8 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
     if api.unknown_keys.has(&hash, now) {
         return Err(unknown());
     }
-    // Before anything is read that others need: each key stands by itself in the table, so whoever tries many of them
-    // reads nothing twice and holds up nobody.
+    // Before anything is read that others need: each key stands by itself in the table, so whoever
+    // tries many of them reads nothing twice and holds up nobody.
     let mut first = None;
     if !api.known_keys.knows(&hash) {
         first = stored(api, &hash).await?;
@@ -340,7 +342,8 @@ fn unknown() -> Problem {
     Problem::unauthorized("this API key is unknown, or was deleted")
 }
 
-/// Keys that were presented and that nobody knows: for a while they are answered without another look.
+/// Keys that were presented and that nobody knows: for a while they are answered without another
+/// look.
 #[derive(Default)]
 pub(super) struct UnknownKeys(Mutex<HashMap<String, Instant>>);
 

@@ -1,5 +1,5 @@
-//! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the history, and the bound on
-//! runs a day does not count it (R40).
+//! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the
+//! history, and the bound on runs a day does not count it (R40).
 
 use axum::extract::State;
 use dacapo_engine::campaign::nearest::remedy;
@@ -15,14 +15,14 @@ use super::idempotency::{Answer, Once};
 use super::journeys::EnrollmentShape;
 use super::problem::Problem;
 use super::surface::{Surface, calls};
-use crate::enrollments::Came;
+use crate::enrollments::EventOutcome;
 
 pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, start, reset, stop)
 }
 
-/// Enters the campaign at its first start, as if its condition held (R52): within the restart delay, and while the
-/// campaign is paused, that is parked.
+/// Enters the campaign at its first start, as if its condition held (R52): within the restart
+/// delay, and while the campaign is paused, that is parked.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign")),
@@ -50,7 +50,8 @@ async fn reset(
     by_hand(&api, &holder, &once, named, Order::Reset).await
 }
 
-/// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is reset.
+/// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
+/// reset.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign")),
@@ -94,23 +95,23 @@ async fn by_hand(
         }
     }
     let event = Event::ByHand { order, by: holder.author(), call: once.identity() };
-    let came = api.platform.happen(&contact.id, &campaign, &event).await?;
-    match came {
-        Came::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
-        Came::Ignored(Ignored::NotPublished) => {
+    let outcome = api.platform.apply_event(&contact.id, &campaign, &event).await?;
+    match outcome {
+        EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
+        EventOutcome::Ignored(Ignored::NotPublished) => {
             return Err(Problem::conflict("the campaign is not published; publish it first"));
         }
-        Came::Ignored(Ignored::Paused) => {
+        EventOutcome::Ignored(Ignored::Paused) => {
             return Err(Problem::conflict("the campaign is paused; resume it first"));
         }
-        Came::Ignored(Ignored::Quarantined) => {
+        EventOutcome::Ignored(Ignored::Quarantined) => {
             let why = "a change of the contact waits in quarantine; release the contact first";
             return Err(Problem::conflict(why));
         }
-        Came::Undecidable(why) => {
+        EventOutcome::Undecidable(why) => {
             return Err(Problem::conflict(format!("it cannot be decided: {why}")));
         }
-        Came::Ignored(Ignored::NotStarted(why)) => {
+        EventOutcome::Ignored(Ignored::NotStarted(why)) => {
             let remedy = match why {
                 NotStarted::Stopped | NotStarted::Used => "; reset the contact first",
                 NotStarted::Held => "; release the contact first",
@@ -118,7 +119,7 @@ async fn by_hand(
             };
             return Err(Problem::conflict(format!("not started: {}{remedy}", why.words())));
         }
-        Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_) => {}
+        EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
     let loaded = api.platform.catalog().await?;

@@ -1,7 +1,7 @@
 //! Campaigns: drafts, publishing, pausing, and what came of them.
 //!
-//! A document is taken and given as text. It is never turned into a JSON value on the way: the order of its elements
-//! has a meaning.
+//! A document is taken and given as text. It is never turned into a JSON value on the way: the
+//! order of its elements has a meaning.
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -217,8 +217,8 @@ struct Saved {
     findings: Findings,
 }
 
-/// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only what cannot be read
-/// is refused.
+/// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only
+/// what cannot be read is refused.
 #[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
         (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
@@ -233,7 +233,8 @@ async fn put(
     Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems)? })
 }
 
-/// Deletes a campaign. A published one must have no active contacts; its versions, history and messages stay.
+/// Deletes a campaign. A published one must have no active contacts; its versions, history and
+/// messages stay.
 #[utoipa::path(delete, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<StatusCode, Problem> {
@@ -324,7 +325,8 @@ impl From<&crate::campaigns::State> for Stands {
 #[serde(default, deny_unknown_fields)]
 struct HowToPause {}
 
-/// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as it is.
+/// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as
+/// it is.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
     request_body = Option<HowToPause>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -388,7 +390,8 @@ fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
     Answer::ok(body).map_err(|_| Unwritable::NoObject.into())
 }
 
-/// A body as text. Whether it is YAML or JSON is seen from it, whatever is said: one reader reads both.
+/// A body as text. Whether it is YAML or JSON is seen from it, whatever is said: one reader reads
+/// both.
 struct Text(String);
 
 impl<S: Sync> FromRequest<S> for Text {

@@ -34,7 +34,8 @@ impl From<Option<&Change>> for Changed {
     }
 }
 
-/// A contact after a change of it. It describes: the answer is put together so that it can be kept without the contact.
+/// A contact after a change of it. It describes: the answer is put together so that it can be kept
+/// without the contact.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangedContact {
     #[serde(flatten)]

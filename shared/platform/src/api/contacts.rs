@@ -77,8 +77,8 @@ impl Which {
     }
 }
 
-/// A contact as it is written. `null` clears a field. It describes: what is sent is read member by member, so that
-/// everything that is wrong with it can be said.
+/// A contact as it is written. `null` clears a field. It describes: what is sent is read member by
+/// member, so that everything that is wrong with it can be said.
 #[derive(Debug, ToSchema)]
 pub struct WrittenContact {
     /// The address: needed to create a contact.
@@ -135,7 +135,8 @@ pub(super) fn by_address(id: &str) -> Option<String> {
     is_one.then(|| format!("email:{id}"))
 }
 
-/// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before the last.
+/// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before
+/// the last.
 #[utoipa::path(get, path = "/v1/contacts", tag = "Contacts", params(Which, Paging),
     responses((status = 200, body = Page<ContactShape>)))]
 async fn list(

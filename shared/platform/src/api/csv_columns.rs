@@ -1,4 +1,5 @@
-//! The columns of a file: what the headings of its first row mean, by the same reader of names as of what is posted.
+//! The columns of a file: what the headings of its first row mean, by the same reader of names as
+//! of what is posted.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Contacts as CSV: written page by page, however many there are. An import reads it back.
 //!
-//! What carries the call may take an answer in one piece only, and of a bounded length (`room`). So a file can be had in
-//! parts: up to `limit` rows, as many as an answer holds, and in a header where the next part begins. All at once it is had
-//! whole or not at all: nobody is to take a part for the file.
+//! What carries the call may take an answer in one piece only, and of a bounded length (`room`). So
+//! a file can be had in parts: up to `limit` rows, as many as an answer holds, and in a header
+//! where the next part begins. All at once it is had whole or not at all: nobody is to take a part
+//! for the file.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
@@ -68,7 +69,8 @@ const MOST: usize = 10_000;
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Part {
-    /// How many contacts at most, 1 to 10,000. A part ends before that where an answer holds no more.
+    /// How many contacts at most, 1 to 10,000. A part ends before that where an answer holds no
+    /// more.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
     limit: Option<String>,
     /// The header `Dacapo-Next-Cursor` of the part before.
@@ -93,9 +95,10 @@ impl Part {
     }
 }
 
-/// Exports contacts as CSV, in order of id, with a column for every field of the account: all of them, or `limit` of them
-/// at most, and then `Dacapo-Next-Cursor` tells where the next part begins, if there is one. Every part has the row of
-/// headings. 422 for all of them where an answer does not hold them: then there is nothing but parts.
+/// Exports contacts as CSV, in order of id, with a column for every field of the account: all of
+/// them, or `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part
+/// begins, if there is one. Every part has the row of headings. 422 for all of them where an answer
+/// does not hold them: then there is nothing but parts.
 #[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
 async fn export(
@@ -141,7 +144,8 @@ impl Export {
         COLUMNS.into_iter().chain(fields).chain(LAST)
     }
 
-    /// All rows, sent while they are written. What is wrong from the beginning is a problem, and no answer that breaks off.
+    /// All rows, sent while they are written. What is wrong from the beginning is a problem, and no
+    /// answer that breaks off.
     async fn whole(self, cursor: Option<Cursor>) -> Result<Response, Problem> {
         let rows = || Rows { room: None, ..Rows::default() };
         let (first, next) = self.written(rows(), true, AT_ONCE, cursor).await?;
@@ -157,7 +161,8 @@ impl Export {
         Ok((HEADERS, Body::from_stream(pages)).into_response())
     }
 
-    /// Up to so many rows, in memory, below the headings or without; and where the next ones begin, if there are more.
+    /// Up to so many rows, in memory, below the headings or without; and where the next ones begin,
+    /// if there are more.
     async fn written(
         &self,
         mut rows: Rows,
@@ -223,8 +228,8 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// Puts a row below the others; `false` if the answer has no place for it. The headings and the row below always have
-    /// one: an answer without any row would lead nowhere.
+    /// Puts a row below the others; `false` if the answer has no place for it. The headings and the
+    /// row below always have one: an answer without any row would lead nowhere.
     fn put<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<bool, Problem> {
         self.csv
             .write_record(cells.map(|cell| guarded(cell).into_owned()))

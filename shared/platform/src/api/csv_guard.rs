@@ -1,8 +1,9 @@
 //! Cells that a spreadsheet would take for a formula.
 //!
-//! What begins with `=`, `+`, `-`, `@`, a tab or a line's end is written with an apostrophe before it, and so is what begins
-//! with apostrophes and then one of them, so that reading takes off exactly what writing has put there. OWASP's page on CSV
-//! injection names these characters, and their full-width forms.
+//! What begins with `=`, `+`, `-`, `@`, a tab or a line's end is written with an apostrophe before
+//! it, and so is what begins with apostrophes and then one of them, so that reading takes off
+//! exactly what writing has put there. OWASP's page on CSV injection names these characters, and
+//! their full-width forms.
 
 use std::borrow::Cow;
 

@@ -8,9 +8,10 @@
 //! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
 //! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
 //!
-//! A row is one change of a contact (R1), and the same row again changes nothing. So an import that broke off is sent
-//! again: with the same `Idempotency-Key` it goes on where it was, without the key it goes over what is there. A row that is
-//! refused is told with its line and what is wrong with it.
+//! A row is one change of a contact (R1), and the same row again changes nothing. So an import that
+//! broke off is sent again: with the same `Idempotency-Key` it goes on where it was, without the
+//! key it goes over what is there. A row that is refused is told with its line and what is wrong
+//! with it.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ use super::surface::{Surface, calls};
 use crate::catalog::Loaded;
 use crate::contact_json::suppression_of;
 use crate::contacts::{WriteError, Written};
-use crate::error::{Answer, Error};
+use crate::error::{Error, Retryability};
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 
@@ -58,18 +59,19 @@ const WINDOW: usize = 128;
 /// After how many rows it is noted how far an import is.
 const NOTED: u64 = 1_024;
 
-/// The most rows that are refused: then something is wrong with the file as a whole, and the import stops.
+/// The most rows that are refused: then something is wrong with the file as a whole, and the import
+/// stops.
 const MOST_REFUSED: usize = 500;
 
 /// How long it is known how far an import is.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// How many rows of which values were left out are told, and how many with something doubtful; what was left out is in the
-/// history of the contacts.
+/// How many rows of which values were left out are told, and how many with something doubtful; what
+/// was left out is in the history of the contacts.
 const MOST_TOLD: usize = 200;
 
-/// How many things are told about all rows; of the rows behind them, one thing each. All of it has to fit into an answer,
-/// and into the item that notes how far the import is.
+/// How many things are told about all rows; of the rows behind them, one thing each. All of it has
+/// to fit into an answer, and into the item that notes how far the import is.
 const MOST_FAULTS: usize = 500;
 
 /// The longest sentence that is told about a row, in characters.
@@ -83,12 +85,13 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HowToRead {
-    /// What is done about columns that are no fields of the account: they are refused unless this says otherwise. Those
-    /// that are created are texts.
+    /// What is done about columns that are no fields of the account: they are refused unless this
+    /// says otherwise. Those that are created are texts.
     #[param(inline)]
     #[serde(default)]
     unknown_fields: UnknownFields,
-    /// What is done about values that cannot be read: their rows are refused unless this says otherwise.
+    /// What is done about values that cannot be read: their rows are refused unless this says
+    /// otherwise.
     #[param(inline)]
     #[serde(default)]
     invalid: Invalid,
@@ -165,7 +168,8 @@ struct StoredImport {
     n: u64,
 }
 
-/// Imports contacts from CSV. The first row names the columns: `email`, any other member of a contact, keys of fields.
+/// Imports contacts from CSV. The first row names the columns: `email`, any other member of a
+/// contact, keys of fields.
 #[utoipa::path(post, path = "/v1/contacts/import", tag = "Contacts", params(HowToRead),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = Imported), (status = 422, body = Problem)))]
@@ -229,15 +233,15 @@ struct Import<'a> {
 }
 
 /// What came of a row.
-enum Came {
-    Created(Told),
-    Changed(Told),
-    Unchanged(Told),
+enum RowOutcome {
+    Created(RowReport),
+    Changed(RowReport),
+    Unchanged(RowReport),
     Refused(Vec<Fault>),
 }
 
 /// What has to be told about a row that was taken.
-struct Told {
+struct RowReport {
     skipped: Vec<Fault>,
     doubtful: Vec<Fault>,
 }
@@ -329,14 +333,14 @@ impl Import<'_> {
         let columns = self.columns.as_deref().unwrap_or_default();
         let loaded = self.api.platform.catalog().await?;
         let mut people: BTreeMap<String, Vec<SentRow>> = BTreeMap::new();
-        let mut came: Vec<(u64, Came)> = Vec::new();
+        let mut came: Vec<(u64, RowOutcome)> = Vec::new();
         for row in rows {
             match members(columns, row) {
                 Ok(sent) => {
                     let address = sent.get("email").and_then(Value::as_str).map(folded);
                     people.entry(address.unwrap_or_default()).or_default().push((row.line, sent));
                 }
-                Err(fault) => came.push((row.line, Came::Refused(vec![fault]))),
+                Err(fault) => came.push((row.line, RowOutcome::Refused(vec![fault]))),
             }
         }
         let written: Vec<_> = people
@@ -351,11 +355,11 @@ impl Import<'_> {
         came.sort_by_key(|(line, _)| *line);
         for (line, came) in came {
             self.now.rows += 1;
-            let (count, Told { skipped, doubtful }) = match came {
-                Came::Created(told) => (&mut self.now.created, told),
-                Came::Changed(told) => (&mut self.now.changed, told),
-                Came::Unchanged(told) => (&mut self.now.unchanged, told),
-                Came::Refused(errors) => {
+            let (count, RowReport { skipped, doubtful }) = match came {
+                RowOutcome::Created(told) => (&mut self.now.created, told),
+                RowOutcome::Changed(told) => (&mut self.now.changed, told),
+                RowOutcome::Unchanged(told) => (&mut self.now.unchanged, told),
+                RowOutcome::Refused(errors) => {
                     self.now.refused += 1;
                     self.now.errors.push(self.now.told(line, errors));
                     continue;
@@ -380,7 +384,7 @@ impl Import<'_> {
         loaded: &Loaded,
         address: String,
         rows: Vec<(u64, Map<String, Value>)>,
-    ) -> Result<Vec<(u64, Came)>, Problem> {
+    ) -> Result<Vec<(u64, RowOutcome)>, Problem> {
         let mut came = Vec::new();
         for (line, sent) in rows {
             came.push((line, self.write_row(loaded, &address, sent).await?));
@@ -393,7 +397,7 @@ impl Import<'_> {
         loaded: &Loaded,
         address: &str,
         mut sent: Map<String, Value>,
-    ) -> Result<Came, Problem> {
+    ) -> Result<RowOutcome, Problem> {
         let platform = &self.api.platform;
         let suppressed = match sent.remove("suppressed") {
             Some(word) => match word.as_str().and_then(suppression_of) {
@@ -402,14 +406,14 @@ impl Import<'_> {
                     let words = "write bounced, complained or manual, or nothing";
                     let message = format!("{} is no suppression; {words}", quoted(&word));
                     let fault = Fault::new("suppressed", "suppressed", message);
-                    return Ok(Came::Refused(vec![fault]));
+                    return Ok(RowOutcome::Refused(vec![fault]));
                 }
             },
             None => None,
         };
         let resubscribing = match Resubscribing::taken(&mut sent) {
             Ok(resubscribing) => resubscribing,
-            Err(problem) => return Ok(Came::Refused(problem.into_faults())),
+            Err(problem) => return Ok(RowOutcome::Refused(problem.into_faults())),
         };
         let before: Option<Contact> = match platform.contact_of(address).await? {
             Some(id) => platform.contact(&id).await?,
@@ -421,28 +425,28 @@ impl Import<'_> {
             invalid: self.how.invalid,
         };
         let (mut patch, told) = match Reader::new(loaded, before.as_ref(), how).read(&sent) {
-            Ok(Read { patch, skipped, doubtful, .. }) => (patch, Told { skipped, doubtful }),
-            Err(problem) => return Ok(Came::Refused(problem.into_faults())),
+            Ok(Read { patch, skipped, doubtful, .. }) => (patch, RowReport { skipped, doubtful }),
+            Err(problem) => return Ok(RowOutcome::Refused(problem.into_faults())),
         };
         // The same row again changes nothing.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
         if let Err(problem) = resubscribing.put_into(&mut patch) {
-            return Ok(Came::Refused(problem.into_faults()));
+            return Ok(RowOutcome::Refused(problem.into_faults()));
         }
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
             Ok(skipping::line(platform, written, &self.by, &told.skipped)?.into_iter().collect())
         };
         let came = platform.upsert(address, &patch, &self.by, &together).await;
         match came {
-            Ok(written) if written.created => Ok(Came::Created(told)),
-            Ok(written) if written.change.is_some() => Ok(Came::Changed(told)),
-            Ok(_) => Ok(Came::Unchanged(told)),
+            Ok(written) if written.created => Ok(RowOutcome::Created(told)),
+            Ok(written) if written.change.is_some() => Ok(RowOutcome::Changed(told)),
+            Ok(_) => Ok(RowOutcome::Unchanged(told)),
             Err(full @ WriteError::TooManyTags) => {
-                Ok(Came::Refused(vec![Fault::new("tags", "too_many", full)]))
+                Ok(RowOutcome::Refused(vec![Fault::new("tags", "too_many", full)]))
             }
-            Err(WriteError::Failed(error)) if error.answer() == Answer::Page => {
-                Ok(Came::Refused(vec![Fault::new("", "too_large", error)]))
+            Err(WriteError::Failed(error)) if error.retryability() == Retryability::Permanent => {
+                Ok(RowOutcome::Refused(vec![Fault::new("", "too_large", error)]))
             }
             Err(error) => Err(error.into()),
         }

@@ -1,11 +1,12 @@
-//! Rows of CSV out of a stream of bytes: comma, semicolon or tab between the cells, whichever the first line has most of,
-//! or what a first line such as `sep=;` says.
+//! Rows of CSV out of a stream of bytes: comma, semicolon or tab between the cells, whichever the
+//! first line has most of, or what a first line such as `sep=;` says.
 //!
-//! A file is of one charset: the declared one, the one that its mark tells, or UTF-8 or Windows-1252, whichever the first
-//! row with a letter beyond ASCII can be. What is of another is refused row by row.
+//! A file is of one charset: the declared one, the one that its mark tells, or UTF-8 or
+//! Windows-1252, whichever the first row with a letter beyond ASCII can be. What is of another is
+//! refused row by row.
 //!
-//! Nothing is kept but the row that is being read. Every row knows the line on which it begins, and a sum over all that
-//! came before its end, by which the same file is known again.
+//! Nothing is kept but the row that is being read. Every row knows the line on which it begins, and
+//! a sum over all that came before its end, by which the same file is known again.
 
 use std::borrow::Cow;
 

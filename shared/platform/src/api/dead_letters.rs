@@ -1,7 +1,7 @@
 //! Dead letters: what nobody could read or do. They are looked at, done again, deleted.
 //!
-//! A list shows what each is about, and not what it says: that may be anything that is known of a person. What came of a
-//! redrive is seen by asking for the letter: it is gone, or says why not.
+//! A list shows what each is about, and not what it says: that may be anything that is known of a
+//! person. What came of a redrive is seen by asking for the letter: it is gone, or says why not.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,8 +14,8 @@ use super::idempotency::Answer;
 use super::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use super::problem::Problem;
 use super::surface::{Surface, calls};
-use crate::aside::{Kind, Letter};
 use crate::contact_json::instant_text;
+use crate::dead_letters::{Kind, StoredDeadLetter};
 use crate::error::Error;
 use crate::table::TableError;
 
@@ -58,7 +58,8 @@ struct OpenDeadLetter {
     raw: String,
 }
 
-/// A change of a contact; a decision that is to be performed; a message of a queue; what the mail service told.
+/// A change of a contact; a decision that is to be performed; a message of a queue; what the mail
+/// service told.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum KindWord {
@@ -69,8 +70,8 @@ enum KindWord {
 }
 
 impl DeadLetter {
-    fn of(letter: &Letter) -> Self {
-        let aside = &letter.aside;
+    fn of(letter: &StoredDeadLetter) -> Self {
+        let aside = &letter.body;
         Self {
             id: letter.id.clone(),
             kind: match aside.kind {
@@ -96,7 +97,8 @@ fn no_such_letter(id: &str) -> Problem {
     ))
 }
 
-/// The dead letters, oldest first, each without what it says. A page may have fewer than `limit` before the last.
+/// The dead letters, oldest first, each without what it says. A page may have fewer than `limit`
+/// before the last.
 #[utoipa::path(get, path = "/v1/dead-letters", tag = "Dead letters", params(Paging),
     responses((status = 200, body = Page<DeadLetter>)))]
 async fn list(
@@ -104,12 +106,13 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Listed<DeadLetter>, Problem> {
     let limit = paging.limit()?;
-    let page = match api.platform.letters(limit, paging.cursor()).await {
+    let page = match api.platform.dead_letters(limit, paging.cursor()).await {
         Ok(page) => page,
         Err(Error::Table(TableError::Invalid(_))) => return Err(foreign_cursor()),
         Err(error) => return Err(error.into()),
     };
-    // What a letter says is not shown here, and its reason is bounded: an answer holds a page of them.
+    // What a letter says is not shown here, and its reason is bounded: an answer holds a page of
+    // them.
     let mut listed = Filling::of(limit);
     for letter in &page.items {
         listed.put(&DeadLetter::of(letter))?;
@@ -125,9 +128,9 @@ async fn get(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<OpenDeadLetter>, Problem> {
-    let letter = api.platform.letter(&id).await?.ok_or_else(|| no_such_letter(&id))?;
+    let letter = api.platform.dead_letter(&id).await?.ok_or_else(|| no_such_letter(&id))?;
     let shown = DeadLetter::of(&letter);
-    Ok(axum::Json(OpenDeadLetter { letter: shown, raw: letter.aside.raw }))
+    Ok(axum::Json(OpenDeadLetter { letter: shown, raw: letter.body.raw }))
 }
 
 /// Deletes a dead letter: what it says is not done any more.
@@ -135,14 +138,15 @@ async fn get(
     params(("id" = String, Path, description = "The letter's id")),
     responses((status = 204), (status = 404, body = Problem)))]
 async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    match api.platform.delete_letter(&id).await? {
+    match api.platform.delete_dead_letter(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_such_letter(&id)),
     }
 }
 
-/// Has a dead letter done again, by whoever does such work. It is done when the letter is gone. If it cannot be done this
-/// time either, the letter stays: `asked_at` is `null` then, `tries` one more, and `why` says why.
+/// Has a dead letter done again, by whoever does such work. It is done when the letter is gone. If
+/// it cannot be done this time either, the letter stays: `asked_at` is `null` then, `tries` one
+/// more, and `why` says why.
 #[utoipa::path(post, path = "/v1/dead-letters/{id}/redrive", tag = "Dead letters",
     params(("id" = String, Path, description = "The letter's id")),
     responses((status = 202, body = DeadLetter), (status = 404, body = Problem)))]

@@ -1,9 +1,10 @@
 //! What the description says of every call alike. It is told from what is done around every handler
-//! (`surface::Call`), and not written beside each: the call's id, the scope that it needs, what its path names, and every
-//! problem that it may be answered with.
+//! (`surface::Call`), and not written beside each: the call's id, the scope that it needs, what its
+//! path names, and every problem that it may be answered with.
 //!
-//! Beside a handler stands what is its own: parameters, bodies, successes, and 409 where it may conflict with what is
-//! there. A test holds every answer that the tests get to the description (`tests/src/described.rs`).
+//! Beside a handler stands what is its own: parameters, bodies, successes, and 409 where it may
+//! conflict with what is there. A test holds every answer that the tests get to the description
+//! (`tests/src/described.rs`).
 
 use axum::http::{Method, StatusCode};
 use dacapo_engine::campaign::schema::json_schema;
@@ -168,7 +169,8 @@ fn refusals(path: &str, scope: Option<Scope>, once: bool, call: &Value) -> Vec<S
     if once || body.is_object() {
         refusals.extend([StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE]);
     }
-    // Text is seen to be YAML or JSON, whatever is said; and what may be left out may be left unsaid.
+    // Text is seen to be YAML or JSON, whatever is said; and what may be left out may be left
+    // unsaid.
     let yaml = body["content"].get("application/yaml").is_some();
     if body["required"] == true && !yaml {
         refusals.push(StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -176,7 +178,8 @@ fn refusals(path: &str, scope: Option<Scope>, once: bool, call: &Value) -> Vec<S
     refusals
 }
 
-/// The id of a call: the words of its path, then what is done: `contacts_get`, `contacts_list`, `campaigns_publish`.
+/// The id of a call: the words of its path, then what is done: `contacts_get`, `contacts_list`,
+/// `campaigns_publish`.
 fn id(method: &str, path: &str, call: &Value) -> String {
     let named = path.split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
     let words = named.filter(|part| *part != "v1").map(|part| match part {
@@ -310,8 +313,8 @@ fn campaign_document(schemas: &mut Map<String, Value>) {
     schemas.insert("CampaignDocument".to_owned(), json!(document));
 }
 
-/// Says in words what a member is unless it is given. Generators of code take a member with a `default` for one that is
-/// always there, so that whoever sends the object would have to give it.
+/// Says in words what a member is unless it is given. Generators of code take a member with a
+/// `default` for one that is always there, so that whoever sends the object would have to give it.
 fn tell_defaults(part: &mut Value) {
     let properties = part.get_mut("properties").and_then(Value::as_object_mut);
     for property in properties.into_iter().flat_map(Map::values_mut) {

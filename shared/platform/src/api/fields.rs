@@ -146,8 +146,8 @@ async fn put(
     Ok(axum::Json(FieldShape::of(&key, &field)))
 }
 
-/// Takes a custom field away. Values that contacts have stay with them, and are shown, until they are overwritten or
-/// cleared; nothing else reads them any more.
+/// Takes a custom field away. Values that contacts have stay with them, and are shown, until they
+/// are overwritten or cleared; nothing else reads them any more.
 #[utoipa::path(delete, path = "/v1/fields/{key}", tag = "Account",
     params(("key" = String, Path, description = "The field's key")),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]

@@ -1,4 +1,5 @@
-//! Whether the API answers. It says nothing about what stands behind, so that a slow table takes no instance down.
+//! Whether the API answers. It says nothing about what stands behind, so that a slow table takes no
+//! instance down.
 
 use axum::Json;
 use serde::Serialize;

@@ -37,8 +37,8 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
     calls!(on, contact)
 }
 
-/// What is posted about a contact. Any other key is a custom field. It describes: what is posted is read member by
-/// member, so that everything that is wrong with it can be said.
+/// What is posted about a contact. Any other key is a custom field. It describes: what is posted is
+/// read member by member, so that everything that is wrong with it can be said.
 #[derive(Debug, ToSchema)]
 pub struct PostedContact {
     /// Who it is about.
@@ -83,10 +83,12 @@ struct PostAnswer {
     /// The number of changes of the contact so far.
     rev: u64,
     changed: Changed,
-    /// What was written otherwise than it was sent, or may not be what was meant: the first hundred.
+    /// What was written otherwise than it was sent, or may not be what was meant: the first
+    /// hundred.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "first_faults")]
     warnings: Vec<Fault>,
-    /// What was left out because it could not be read: only with `invalid=skip`, and the first hundred.
+    /// What was left out because it could not be read: only with `invalid=skip`, and the first
+    /// hundred.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "first_faults")]
     skipped: Vec<Fault>,
 }
@@ -95,11 +97,13 @@ struct PostAnswer {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HowToRead {
-    /// What is done about fields that the account does not have: they are refused unless this says otherwise.
+    /// What is done about fields that the account does not have: they are refused unless this says
+    /// otherwise.
     #[param(inline)]
     #[serde(default)]
     unknown_fields: UnknownFields,
-    /// What is done about values that cannot be read: nothing is written unless this says otherwise.
+    /// What is done about values that cannot be read: nothing is written unless this says
+    /// otherwise.
     #[param(inline)]
     #[serde(default)]
     invalid: Invalid,
@@ -161,8 +165,8 @@ async fn contact(
         Ok(writes)
     };
     let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
-    // Mostly the contact is still what it was a moment ago. If it is not, everything is read once more: dates are read in the
-    // contact's zone, and the body may have been long in coming.
+    // Mostly the contact is still what it was a moment ago. If it is not, everything is read once
+    // more: dates are read in the contact's zone, and the body may have been long in coming.
     if let Some(address) = &address
         && let Some(lately) = platform.contact_lately(address).await?
         && let Ok(read) = read(&loaded, Some(&lately))
@@ -270,7 +274,8 @@ async fn posted(request: Request) -> Result<Posted, Problem> {
     Ok(form(charset::form(&parts, &body)?))
 }
 
-/// The members of a form. `fields[key]` and `fields.key` are custom fields; tags may be repeated, with `[]` or not.
+/// The members of a form. `fields[key]` and `fields.key` are custom fields; tags may be repeated,
+/// with `[]` or not.
 fn form(pairs: Vec<(String, String)>) -> Posted {
     let mut members = Map::new();
     let mut fields = Map::new();
@@ -307,8 +312,8 @@ fn form(pairs: Vec<(String, String)>) -> Posted {
     Posted { members, twice: twice.collect() }
 }
 
-/// Of several values the one that says something: browsers repeat a name for boxes that are ticked. Of two that differ
-/// nobody knows which is meant; why is answered.
+/// Of several values the one that says something: browsers repeat a name for boxes that are ticked.
+/// Of two that differ nobody knows which is meant; why is answered.
 fn put(members: &mut Map<String, Value>, name: &str, value: String) -> Option<String> {
     let says = |text: &str| !text.trim().is_empty();
     let there = members.get(name).and_then(Value::as_str).filter(|there| says(there));

@@ -1,12 +1,14 @@
 //! `Idempotency-Key`: the same call again gets the same answer again, and does nothing again.
 //!
-//! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into the same
-//! transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is kept after it has succeeded.
-//! A refusal is not kept: what was wrong can be mended and sent with the same key.
+//! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into
+//! the same transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is
+//! kept after it has succeeded. A refusal is not kept: what was wrong can be mended and sent with
+//! the same key.
 //!
-//! What is kept says nothing about a person. Of an answer that shows a contact only its id is kept, and what else the
-//! answer says; a repeat shows the contact as it is then, and of one that has been erased nothing. What was asked is kept
-//! as a hash whose key is the `Idempotency-Key`, which is itself kept as a hash only.
+//! What is kept says nothing about a person. Of an answer that shows a contact only its id is kept,
+//! and what else the answer says; a repeat shows the contact as it is then, and of one that has
+//! been erased nothing. What was asked is kept as a hash whose key is the `Idempotency-Key`, which
+//! is itself kept as a hash only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,8 +43,8 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// The longest key, in bytes.
 pub(super) const LONGEST_KEY: usize = 255;
 
-/// The longest answer that is kept, in bytes: an item has a bound. Only calls that change nothing answer at such
-/// length.
+/// The longest answer that is kept, in bytes: an item has a bound. Only calls that change nothing
+/// answer at such length.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// The call that sees to its repeats by itself.
@@ -75,7 +77,8 @@ impl Answer {
         Ok(Self { status, text: json_text(body)?, about: None })
     }
 
-    /// An answer that shows a contact and says `rest`, an object, behind it; a repeat says what is `kept`.
+    /// An answer that shows a contact and says `rest`, an object, behind it; a repeat says what is
+    /// `kept`.
     pub(super) fn showing<T: Serialize>(
         status: StatusCode,
         contact: &Contact,
@@ -157,8 +160,9 @@ struct Guarded {
 }
 
 impl Once {
-    /// The writes that keep the answer: for the transaction of the write that it is about. Its conflict says that the
-    /// same call has been answered meanwhile; the answer to that conflict does not matter.
+    /// The writes that keep the answer: for the transaction of the write that it is about. Its
+    /// conflict says that the same call has been answered meanwhile; the answer to that conflict
+    /// does not matter.
     pub(super) fn keeps(&self, answer: &Answer) -> Result<Vec<Write>, Error> {
         let Some(guarded) = &self.0 else { return Ok(Vec::new()) };
         if answer.text.len() > LONGEST_ANSWER {
@@ -186,8 +190,8 @@ impl Once {
         Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
     }
 
-    /// For a call whose answer must not be kept, because it holds a secret: the handler makes the same answer again
-    /// from this seed, which is the same for every repeat; `None` without a key.
+    /// For a call whose answer must not be kept, because it holds a secret: the handler makes the
+    /// same answer again from this seed, which is the same for every repeat; `None` without a key.
     pub(super) fn unkept(&self) -> Option<&str> {
         let guarded = self.0.as_ref()?;
         guarded.kept.store(true, Ordering::Relaxed);

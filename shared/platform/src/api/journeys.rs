@@ -18,7 +18,7 @@ use super::shapes::EnrollmentStatus;
 use super::surface::{Surface, calls};
 use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
-use crate::enrollments::{Came, instant_of_left};
+use crate::enrollments::{EventOutcome, instant_of_deferred};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, StoredTrace, in_campaign, was_not_held};
 use crate::keys::{Keys, is_trace};
@@ -34,15 +34,15 @@ pub(super) fn routes<S: Surface>(on: S) -> S {
 struct HistoryLine {
     #[schema(format = DateTime)]
     at: String,
-    /// In which campaign; `null` where it happened to the contact in none, and for what nothing followed from, unless just
-    /// one campaign looked at it; so for the run.
+    /// In which campaign; `null` where it happened to the contact in none, and for what nothing
+    /// followed from, unless just one campaign looked at it; so for the run.
     #[schema(value_type = Option<String>)]
     campaign: Option<CampaignId>,
     run: Option<u32>,
     /// What kind of thing happened, stable.
     kind: &'static str,
-    /// What happened, in words. Instants are in `time_zone`, which is named, and written as the account's language writes
-    /// them.
+    /// What happened, in words. Instants are in `time_zone`, which is named, and written as the
+    /// account's language writes them.
     text: String,
     /// The one zone of the line: the contact's, else the account's.
     time_zone: &'static str,
@@ -69,8 +69,8 @@ struct WhichLines {
     campaign: Option<String>,
 }
 
-/// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a page may be short, or
-/// even empty, before the last.
+/// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a
+/// page may be short, or even empty, before the last.
 #[utoipa::path(get, path = "/v1/contacts/{id}/history", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
@@ -83,7 +83,8 @@ async fn history(
     let limit = paging.limit()?;
     let wanted = which.campaign.as_deref().map(CampaignId::new).transpose();
     let wanted = wanted.map_err(|why| Problem::invalid_at("campaign", "id", why))?;
-    // A decision leaves several lines: the place is a decision, and how many of its lines were shown.
+    // A decision leaves several lines: the place is a decision, and how many of its lines were
+    // shown.
     let from = match paging.cursor() {
         Some(cursor) => {
             let [_, sk, shown] = cursor.parts::<3>(HISTORY).map_err(|_| foreign_cursor())?;
@@ -96,7 +97,7 @@ async fn history(
     let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
     let partition = api.platform.keys.contact_partition(&contact.id);
     let mut lines = Lines { from, wanted, reader, page: Filling::of(limit) };
-    let mut left = left_to_record(&api, &contact.id).await?;
+    let mut deferred = deferred_to_record(&api, &contact.id).await?;
     let (mut cursor, mut looked_at) = (None, 0);
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
@@ -107,14 +108,14 @@ async fn history(
         let page = api.platform.ports.table.query(query.limit(limit + 1).after(cursor)).await;
         let page = page.map_err(listing_failed)?;
         for stored in &page.items {
-            while left.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
-                let Some((sk, (campaign, records))) = left.pop() else { break };
+            while deferred.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
+                let Some((sk, (campaign, records))) = deferred.pop() else { break };
                 if let Some(next) = lines.show(&sk, &campaign, &records)? {
                     return Ok(lines.page.until(Some(&next))?);
                 }
             }
             // It has been recorded meanwhile.
-            left.retain(|(sk, _)| *sk != stored.key.sk);
+            deferred.retain(|(sk, _)| *sk != stored.key.sk);
             if is_trace(&stored.key) {
                 let StoredTrace { trace, .. } = read(stored)?;
                 if let Some(next) = lines.show_trace(&stored.key.sk, &trace)? {
@@ -137,7 +138,7 @@ async fn history(
             return Ok(lines.page.until(Some(&next))?);
         }
     }
-    while let Some((sk, (campaign, records))) = left.pop() {
+    while let Some((sk, (campaign, records))) = deferred.pop() {
         if let Some(next) = lines.show(&sk, &campaign, &records)? {
             return Ok(lines.page.until(Some(&next))?);
         }
@@ -146,18 +147,21 @@ async fn history(
 }
 
 /// Where something stands in the history, in which campaign it happened, and what.
-type LeftToRecord = (String, (CampaignId, Vec<Record>));
+type DeferredToRecord = (String, (CampaignId, Vec<Record>));
 
 /// What has happened and is to be recorded together with what comes next, the newest last.
-async fn left_to_record(api: &Api, contact: &ContactId) -> Result<Vec<LeftToRecord>, Problem> {
+async fn deferred_to_record(
+    api: &Api,
+    contact: &ContactId,
+) -> Result<Vec<DeferredToRecord>, Problem> {
     let enrollments = api.platform.enrollments(contact).await?;
     let mut all: Vec<_> = enrollments
         .into_iter()
         .filter_map(|(campaign, mut enrollment)| {
-            let left = *enrollment.left.take()?;
-            let at = instant_of_left(&left, &enrollment);
-            let key = api.platform.keys.history(contact, at, &campaign, left.stamp, 0);
-            Some((key.sk, (campaign, left.records)))
+            let deferred = *enrollment.deferred.take()?;
+            let at = instant_of_deferred(&deferred, &enrollment);
+            let key = api.platform.keys.history(contact, at, &campaign, deferred.stamp, 0);
+            Some((key.sk, (campaign, deferred.records)))
         })
         .collect();
     all.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -175,7 +179,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// Shows what a decision left, newest first. Answers where the next page begins if this one is full.
+    /// Shows what a decision left, newest first. Answers where the next page begins if this one is
+    /// full.
     fn show(
         &mut self,
         sk: &str,
@@ -254,9 +259,11 @@ pub(super) struct EnrollmentShape {
     /// Until then no start fires.
     #[schema(format = DateTime)]
     eligible_at: Option<String>,
-    /// Why the starts are checked then, or when the campaign is resumed: a trigger came too early and is parked.
+    /// Why the starts are checked then, or when the campaign is resumed: a trigger came too early
+    /// and is parked.
     parked: Option<String>,
-    /// What has come while the campaign is paused, in the order of coming: it is answered when it is resumed.
+    /// What has come while the campaign is paused, in the order of coming: it is answered when it
+    /// is resumed.
     parked_entries: Vec<ParkedEntryShape>,
     /// Why it is held.
     held: Option<&'static str>,
@@ -359,7 +366,7 @@ async fn release(
     if was_not_held(&came) {
         return Err(Problem::conflict("the contact is not held in this campaign"));
     }
-    if let Came::Undecidable(why) = came {
+    if let EventOutcome::Undecidable(why) = came {
         return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
     }
     let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;

@@ -98,9 +98,10 @@ async fn create(
     }
     let platform = &api.platform;
     let key = match once.unkept() {
-        // A repeat must get the same key, which is kept nowhere: it follows from the account's secret.
+        // A repeat must get the same key, which is kept nowhere: it follows from the account's
+        // secret.
         Some(seed) => derived_key(&api.platform.secret().await?, seed),
-        None => format!("{PREFIX}{}", platform.ports.chance.text(LENGTH)),
+        None => format!("{PREFIX}{}", platform.ports.entropy.text(LENGTH)),
     };
     let hash = sha256(&key);
     let account = platform.keys.account().clone();
@@ -144,7 +145,8 @@ async fn list(
     let platform = &api.platform;
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let partition = platform.keys.api_keys_listed();
-    // One more than fits tells whether there is a next page, and the one that the page before ended with is passed over.
+    // One more than fits tells whether there is a next page, and the one that the page before ended
+    // with is passed over.
     let mut query = crate::table::Query::of(&partition).limit(limit + 2);
     if let Some(after) = &after {
         query.range = Range::From(after);

@@ -74,7 +74,8 @@ pub(super) struct Page<T> {
     next_cursor: Option<Cursor>,
 }
 
-/// A page in the making. It takes items until it has as many as were asked for, or an answer holds no more.
+/// A page in the making. It takes items until it has as many as were asked for, or an answer holds
+/// no more.
 pub(super) struct Filling<T> {
     limit: usize,
     room: Room,
@@ -95,8 +96,8 @@ impl<T: Serialize> Filling<T> {
         self.items >= self.limit
     }
 
-    /// Puts an item on the page; `false` if the page ends before it. The first one always has a place: a page without any
-    /// would lead nowhere.
+    /// Puts an item on the page; `false` if the page ends before it. The first one always has a
+    /// place: a page without any would lead nowhere.
     pub(super) fn put(&mut self, item: &T) -> Result<bool, Error> {
         if self.is_full() {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! Mass actions: asked for, looked at, cancelled.
 //!
-//! What is asked for is answered at once with a job, which is done a page at a time (`crate::jobs`). The job is the audit
-//! entry, too: who asked, when, and for what.
+//! What is asked for is answered at once with a job, which is done a page at a time
+//! (`crate::jobs`). The job is the audit entry, too: who asked, when, and for what.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,7 +40,8 @@ struct StopCampaign {
     #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
-    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
+    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the
+    /// campaigns.
     #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
@@ -63,7 +64,8 @@ struct Release {
     #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
-    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the campaigns.
+    /// `{"ids": […]}`, `{"emails": […]}` or `{"tag": "…"}`, or `"enrolled"` for everybody in the
+    /// campaigns.
     #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
@@ -85,12 +87,14 @@ struct EraseAccount {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Reconcile {
-    /// The instant to which the table was restored: what was written in the day before it is handed on once more.
+    /// The instant to which the table was restored: what was written in the day before it is handed
+    /// on once more.
     #[schema(format = DateTime)]
     #[serde(default)]
     restored_to: Option<String>,
-    /// Messages that were due up to this instant are recorded as `unknown` and not sent: they may have been, after the instant
-    /// to which the table was restored. What follows them goes on as of then.
+    /// Messages that were due up to this instant are recorded as `unknown` and not sent: they may
+    /// have been, after the instant to which the table was restored. What follows them goes on as
+    /// of then.
     #[schema(format = DateTime)]
     #[serde(default)]
     sent_until: Option<String>,
@@ -170,12 +174,13 @@ struct MassAction {
     /// `queued`, `running`, `completed`, `cancelled` or `failed`.
     #[schema(value_type = MassActionStatus)]
     status: &'static str,
-    /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile` contacts: an estimate until
-    /// it has ended.
+    /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile`
+    /// contacts: an estimate until it has ended.
     total: u64,
     done: u64,
     failed: u64,
-    /// Those to which nothing was to be done: the contact was never in the campaign, or waits for nothing.
+    /// Those to which nothing was to be done: the contact was never in the campaign, or waits for
+    /// nothing.
     skipped: u64,
     /// Ids of campaigns, or `"all"`.
     #[schema(value_type = CampaignSelection)]
@@ -195,7 +200,8 @@ struct MassAction {
     sent_until: Option<String>,
     /// The name of the API key that asked.
     by: String,
-    /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is not touched.
+    /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is
+    /// not touched.
     #[schema(format = DateTime)]
     as_of: String,
     #[schema(format = DateTime)]
@@ -329,8 +335,8 @@ async fn cancel(
     }
 }
 
-/// Stops contacts in campaigns (R16): all they were doing there ends. With `reset_contacts` they may enter again. Contacts
-/// that were never in a campaign are skipped.
+/// Stops contacts in campaigns (R16): all they were doing there ends. With `reset_contacts` they
+/// may enter again. Contacts that were never in a campaign are skipped.
 #[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions", request_body = StopCampaign,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn stop_campaign(
@@ -359,8 +365,9 @@ async fn release(
     taken(&api, &once, requested, dry_run).await
 }
 
-/// Erases the account: every contact with everything about them, campaigns, statistics, fields, tags, API keys, settings.
-/// It cannot be cancelled. Without `confirm` nothing is done, and the answer says what to send.
+/// Erases the account: every contact with everything about them, campaigns, statistics, fields,
+/// tags, API keys, settings. It cannot be cancelled. Without `confirm` nothing is done, and the
+/// answer says what to send.
 #[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn erase_account(
@@ -395,8 +402,9 @@ async fn erase_account(
     Ok(answer(&job)?)
 }
 
-/// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a kept table. What is there
-/// already stays, and what was sent is not sent again; asked for twice, it changes nothing.
+/// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a
+/// kept table. What is there already stays, and what was sent is not sent again; asked for twice,
+/// it changes nothing.
 #[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
     responses((status = 202, body = Taken), (status = 422, body = Problem)))]
 async fn reconcile(

@@ -1,7 +1,7 @@
 //! The members of an object of JSON, each of them once.
 //!
-//! Of a member that stands there twice JSON's readers mostly keep the last. Here that is refused if the two differ: one of
-//! them would be lost without a word.
+//! Of a member that stands there twice JSON's readers mostly keep the last. Here that is refused if
+//! the two differ: one of them would be lost without a word.
 
 use std::fmt;
 

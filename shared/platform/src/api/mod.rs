@@ -1,8 +1,9 @@
 //! The HTTP API: what programs and people outside touch.
 //!
-//! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call says what it takes and
-//! answers in `#[utoipa::path]`, and the description made from that is held against every call. Before each handler
-//! comes what all calls have in common (`surface::Call`). Every failure is a [`Problem`].
+//! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call says
+//! what it takes and answers in `#[utoipa::path]`, and the description made from that is held
+//! against every call. Before each handler comes what all calls have in common (`surface::Call`).
+//! Every failure is a [`Problem`].
 //!
 //! Nothing here knows what carries the call: a server in the same process, or API Gateway.
 
@@ -99,7 +100,8 @@ pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     assembled(routes, platform, admin.into())
 }
 
-/// The description of the API, made from the code. What is served is a file that a test holds to it: `docs/testing.md`.
+/// The description of the API, made from the code. What is served is a file that a test holds to
+/// it: `docs/testing.md`.
 pub fn description() -> serde_json::Value {
     describing::completed(&all(Description::new()).done())
 }

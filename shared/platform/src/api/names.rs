@@ -1,4 +1,5 @@
-//! What a sender calls things: the one reader of names, for what is posted and for the headings of a file.
+//! What a sender calls things: the one reader of names, for what is posted and for the headings of
+//! a file.
 //!
 //! | written | is |
 //! |---|---|
@@ -18,7 +19,8 @@ use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::FieldKey;
 use dacapo_engine::text::letters;
 
-/// The members of a contact that can be written, the built-in fields first: in this order they are told.
+/// The members of a contact that can be written, the built-in fields first: in this order they are
+/// told.
 pub(super) const MEMBERS: [&str; 14] = [
     "email",
     "first_name",
@@ -172,7 +174,8 @@ fn unwrapped(written: &str) -> &str {
     inner.split([']', '[']).next().unwrap_or(inner)
 }
 
-/// Why a name means nothing here: what it could have been, the built-in names first, and what can be done.
+/// Why a name means nothing here: what it could have been, the built-in names first, and what can
+/// be done.
 pub(super) fn unknown(written: &str, fields: &BTreeMap<FieldKey, FieldDefinition>) -> String {
     let known = MEMBERS.into_iter().filter(|member| *member != "suppressed");
     let known = known.chain(fields.keys().map(FieldKey::as_str));

@@ -1,7 +1,7 @@
 //! The API's description, and what follows from it: a parameter that it does not name is refused.
 //!
-//! It is made from the code ([`description`](super::description)), but not while a function starts: what is served is
-//! the file beside this one.
+//! It is made from the code ([`description`](super::description)), but not while a function starts:
+//! what is served is the file beside this one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;

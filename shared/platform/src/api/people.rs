@@ -1,8 +1,10 @@
-//! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or address begins so.
+//! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or
+//! address begins so.
 //!
-//! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of the ids and pages
-//! never overlap, however much is written meanwhile. The lists are eventual and say only who may be meant: everybody
-//! is read afresh. Whoever asks is handed one contact after the other, and says where its page ends.
+//! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of
+//! the ids and pages never overlap, however much is written meanwhile. The lists are eventual and
+//! say only who may be meant: everybody is read afresh. Whoever asks is handed one contact after
+//! the other, and says where its page ends.
 
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
@@ -60,9 +62,9 @@ impl Wanted {
 }
 
 impl Platform {
-    /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to fit. Where the next page
-    /// begins is answered, if there may be one: perhaps before the page was full, where few of those who were looked at are
-    /// wanted.
+    /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to
+    /// fit. Where the next page begins is answered, if there may be one: perhaps before the page
+    /// was full, where few of those who were looked at are wanted.
     pub(super) async fn people(
         &self,
         wanted: &Wanted,

@@ -1,7 +1,8 @@
 //! Whole names, split into first and last name where one can tell.
 //!
-//! Titles are left out, particles belong to the last name, and a comma turns the order round. Where it cannot be told,
-//! nothing is split: the whole name is the first name, so that a salutation says what the person wrote.
+//! Titles are left out, particles belong to the last name, and a comma turns the order round. Where
+//! it cannot be told, nothing is split: the whole name is the first name, so that a salutation says
+//! what the person wrote.
 
 /// The parts of a whole name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Problems, as programs outside read them: RFC 9457, from every failure.
 //!
-//! A problem says what is wrong, where, and what would be right. One that is ours is logged once, here, and never
-//! with an e-mail address.
+//! A problem says what is wrong, where, and what would be right. One that is ours is logged once,
+//! here, and never with an e-mail address.
 
 use axum::Json;
 use axum::extract::Request;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::room::{LARGEST_ANSWER, maybe_sentence, place, sentence};
 use crate::contacts::WriteError;
-use crate::error::{Answer, Error};
+use crate::error::{Error, Retryability};
 use crate::table::TableError;
 
 /// The media type of problems.
@@ -197,7 +197,8 @@ impl Problem {
         Self { retry_after: Some(RETRY_AFTER), ..problem }
     }
 
-    /// 500: an answer that nothing hands over. Lists and files end before they are so long, so it is a defect.
+    /// 500: an answer that nothing hands over. Lists and files end before they are so long, so it
+    /// is a defect.
     pub fn too_long() -> Self {
         let detail = format!(
             "the answer has more than the {LARGEST_ANSWER} bytes that are handed over; this is a defect of ours, and was \
@@ -231,13 +232,14 @@ impl From<Error> for Problem {
             let message = format!("it would be stored in {size} bytes; at most {bound} fit");
             return Self::invalid_at("", "too_large", message);
         }
-        let problem = match error.answer() {
-            // Who calls and who reads the log are told the same. Other failures may say more than is for everybody.
-            Answer::Retry if matches!(&error, Error::Table(TableError::Disk { .. })) => {
+        let problem = match error.retryability() {
+            // Who calls and who reads the log are told the same. Other failures may say more than
+            // is for everybody.
+            Retryability::Retryable if matches!(&error, Error::Table(TableError::Disk { .. })) => {
                 Self::not_now(format!("{error}; what was answered before is not lost; try again"))
             }
-            Answer::Retry => Self::not_now("nothing was lost; try again"),
-            Answer::Page => {
+            Retryability::Retryable => Self::not_now("nothing was lost; try again"),
+            Retryability::Permanent => {
                 let detail = "this is a defect of ours, and was noted; trying again does not help";
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 Self::new(status, "defect", "It failed", detail)
@@ -268,9 +270,9 @@ impl From<WriteError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if let Some(error) = &self.cause {
-            match error.answer() {
-                Answer::Retry => tracing::warn!(%error, "call failed for now"),
-                Answer::Page => tracing::error!(%error, "call failed"),
+            match error.retryability() {
+                Retryability::Retryable => tracing::warn!(%error, "call failed for now"),
+                Retryability::Permanent => tracing::error!(%error, "call failed"),
             }
         }
         let mut response = (self.status(), Json(&self)).into_response();

@@ -1,11 +1,12 @@
 //! Reading a contact from what was sent: every member becomes part of one [`Patch`], or a fault.
 //!
-//! It is the one reader of hooks, files and the API. Names are read by `names`, values by their field's type and by how
-//! the account writes them. What is empty is not sent, and never outranks a value that is there under another name.
+//! It is the one reader of hooks, files and the API. Names are read by `names`, values by their
+//! field's type and by how the account writes them. What is empty is not sent, and never outranks a
+//! value that is there under another name.
 //!
-//! All faults are collected, so that whoever sets up a form mends them at once; with a single one of them nothing is
-//! written, unless values that cannot be read are to be left out. Dates are read in the zone that the contact will have
-//! (R4).
+//! All faults are collected, so that whoever sets up a form mends them at once; with a single one
+//! of them nothing is written, unless values that cannot be read are to be left out. Dates are read
+//! in the zone that the contact will have (R4).
 
 use std::collections::BTreeMap;
 
@@ -331,8 +332,8 @@ impl<'a> Reader<'a> {
         tags
     }
 
-    /// A list of tags is all that the contact has from then on; in an object `null` withdraws one. Tags that it has
-    /// are not assigned again.
+    /// A list of tags is all that the contact has from then on; in an object `null` withdraws one.
+    /// Tags that it has are not assigned again.
     fn all_tags(&mut self, sent: &Sent<'_>) {
         let tags = self.tags(sent, For::Assigning);
         let null = tag_lists::withdrawn(sent.value);
@@ -450,7 +451,8 @@ impl<'a> Reader<'a> {
                 self.fault(&sent.path, "clear", message);
             } else {
                 if key == "time_zone" {
-                    // Dates beside it have been read already; who clears the zone sends them with an offset.
+                    // Dates beside it have been read already; who clears the zone sends them with
+                    // an offset.
                     self.conventions = self.conventions.in_zone(self.account_zone);
                 }
                 let key = key.to_owned();

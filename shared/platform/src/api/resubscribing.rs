@@ -1,7 +1,8 @@
 //! Whether what was posted takes an unsubscription back.
 //!
-//! Forms and zaps send the same `consent` with every post, whoever it is about. So a key that may only post, and a file,
-//! take no unsubscription back unless they say so by name: `"resubscribe": true`. What was not done is told in the answer.
+//! Forms and zaps send the same `consent` with every post, whoever it is about. So a key that may
+//! only post, and a file, take no unsubscription back unless they say so by name: `"resubscribe":
+//! true`. What was not done is told in the answer.
 
 use dacapo_engine::contact::{Consent, Patch};
 use serde_json::{Map, Value};
@@ -41,7 +42,8 @@ impl Resubscribing {
         Ok(Self { named, allowed: named })
     }
 
-    /// The same for the holder of a key: one that may write contacts means the consent that it sends.
+    /// The same for the holder of a key: one that may write contacts means the consent that it
+    /// sends.
     pub(super) fn by(self, holder: &Holder) -> Self {
         Self { allowed: self.named || holder.may(Scope::Write), ..self }
     }
@@ -70,8 +72,8 @@ impl Resubscribing {
     }
 }
 
-/// What has to be told where another consent was sent, and the contact has unsubscribed, and still has; with what takes
-/// that back.
+/// What has to be told where another consent was sent, and the contact has unsubscribed, and still
+/// has; with what takes that back.
 pub(super) fn still_unsubscribed(asked: &Patch, written: &Written, remedy: &str) -> Option<Fault> {
     let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
     (written.contact.consent == Consent::Unsubscribed).then(|| {

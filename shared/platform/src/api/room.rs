@@ -1,11 +1,12 @@
 //! How much an answer holds.
 //!
-//! What carries the API may be AWS Lambda. An answer is then a text of JSON with the body as a string in it, and 6 MB of
-//! that text are handed over at most (*Lambda quotas*: invocation payload,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>; *Invoke*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/API_Invoke.html>). So a body counts as it is written into such a string: a
-//! quotation mark in a value is four bytes of an answer in JSON. A list ends before that, wherever it is asked for, and its
-//! cursor leads on: what is read here is read the same way by one process and by functions.
+//! What carries the API may be AWS Lambda. An answer is then a text of JSON with the body as a
+//! string in it, and 6 MB of that text are handed over at most (*Lambda quotas*: invocation
+//! payload, <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>; *Invoke*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/API_Invoke.html>). So a body counts as it is
+//! written into such a string: a quotation mark in a value is four bytes of an answer in JSON. A
+//! list ends before that, wherever it is asked for, and its cursor leads on: what is read here is
+//! read the same way by one process and by functions.
 
 use std::borrow::Cow;
 
@@ -14,15 +15,15 @@ use serde::{Serialize, Serializer};
 use crate::error::Error;
 use crate::table::Unwritable;
 
-/// The longest answer that is handed over, in bytes: a body in a string of JSON, with status and headers. AWS says 6 MB, and
-/// not which; these are the smaller ones.
+/// The longest answer that is handed over, in bytes: a body in a string of JSON, with status and
+/// headers. AWS says 6 MB, and not which; these are the smaller ones.
 pub const LARGEST_ANSWER: usize = 6_000_000;
 
 /// What is kept for status, headers, and what stands around the items of a list, in bytes.
 const AROUND: usize = 100_000;
 
-/// Says that an answer is handed over in one piece, of [`LARGEST_ANSWER`] at most: what carries the call puts it among the
-/// request's extensions. Without it a file may be as long as it likes.
+/// Says that an answer is handed over in one piece, of [`LARGEST_ANSWER`] at most: what carries the
+/// call puts it among the request's extensions. Without it a file may be as long as it likes.
 #[derive(Debug, Clone, Copy)]
 pub struct InOnePiece;
 

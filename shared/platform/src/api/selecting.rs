@@ -1,5 +1,5 @@
-//! Which contacts and campaigns a mass action is about, read member by member, so that everything that is wrong with it
-//! can be said.
+//! Which contacts and campaigns a mass action is about, read member by member, so that everything
+//! that is wrong with it can be said.
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;

@@ -1,5 +1,5 @@
-//! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A program that uses the
-//! description then knows what to send and what to expect.
+//! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A
+//! program that uses the description then knows what to send and what to expect.
 
 use std::collections::BTreeMap;
 
@@ -173,8 +173,8 @@ pub(crate) enum SentList {
     Text(String),
 }
 
-/// Tags that a contact is to have: all of them as a list or a text with commas; or an object, in which `null` withdraws a
-/// tag.
+/// Tags that a contact is to have: all of them as a list or a text with commas; or an object, in
+/// which `null` withdraws a tag.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum WantedTags {

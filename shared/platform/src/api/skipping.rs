@@ -1,4 +1,5 @@
-//! What was left out because it could not be read, in the contact's history: it is never lost silently.
+//! What was left out because it could not be read, in the contact's history: it is never lost
+//! silently.
 
 use dacapo_engine::contact::Author;
 use dacapo_engine::history::{Cause, Happened, Line, Record};
@@ -6,7 +7,7 @@ use dacapo_engine::history::{Cause, Happened, Line, Record};
 use super::problem::Fault;
 use crate::contacts::Written;
 use crate::error::Error;
-use crate::handlers::{KEPT, StoredHistory};
+use crate::handlers::{HISTORY_KEPT, StoredHistory};
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Write};
 
@@ -37,5 +38,5 @@ pub(super) fn line(
     let history = StoredHistory::of_no_campaign(records)?;
     let key =
         platform.keys.history(&written.contact.id, at, &history.campaign, written.contact.rev, 0);
-    Ok(Some(Write::put(item(key, &history)?.expires(at + KEPT), Condition::Always)))
+    Ok(Some(Write::put(item(key, &history)?.expires(at + HISTORY_KEPT), Condition::Always)))
 }

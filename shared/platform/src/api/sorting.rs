@@ -1,8 +1,8 @@
-//! What was sent, sorted by what it means: one value for a member or a field, however often and under whatever names it
-//! came.
+//! What was sent, sorted by what it means: one value for a member or a field, however often and
+//! under whatever names it came.
 //!
-//! What is empty is not sent. Of several a value outranks `null`; the name itself outranks one that resembles it; two
-//! values that differ are a fault.
+//! What is empty is not sent. Of several a value outranks `null`; the name itself outranks one that
+//! resembles it; two values that differ are a fault.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

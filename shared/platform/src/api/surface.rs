@@ -1,8 +1,8 @@
-//! What is made of the calls: a router that answers them, or the description that names them; and what comes before
-//! every handler.
+//! What is made of the calls: a router that answers them, or the description that names them; and
+//! what comes before every handler.
 //!
-//! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing of what only describes
-//! them.
+//! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing
+//! of what only describes them.
 
 use std::pin::Pin;
 
@@ -24,13 +24,14 @@ type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 /// Who answers a call, of whatever it takes.
 pub(super) type Handler = fn(Request, Api) -> Answering;
 
-/// A call: its handler, behind what all calls have in common. The router knows only this type; were each handler one of
-/// its own, the router's code would be there once for each.
+/// A call: its handler, behind what all calls have in common. The router knows only this type; were
+/// each handler one of its own, the router's code would be there once for each.
 #[derive(Clone, Copy)]
 pub(super) struct Call(pub(super) Handler);
 
 impl Call {
-    /// Who calls and may they, are the parameters known, was the same answered before? Then the handler.
+    /// Who calls and may they, are the parameters known, was the same answered before? Then the
+    /// handler.
     async fn answer(self, mut request: Request, api: Api) -> Result<Response, Problem> {
         auth::authenticated(&api, &mut request).await?;
         openapi::known_parameters(&request)?;

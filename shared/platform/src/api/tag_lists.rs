@@ -8,7 +8,8 @@
 //! | `"[\"Lead\"]"` | a list in a text |
 //! | `{"Lead": "2026-12-01T08:00:00Z", "Old": null}` | a contact's own tags; `null` withdraws |
 //!
-//! In a text without quotation marks `;` and `|` could separate tags or belong to one, so they are refused.
+//! In a text without quotation marks `;` and `|` could separate tags or belong to one, so they are
+//! refused.
 
 use dacapo_engine::field::quoted;
 use dacapo_engine::ids::{InvalidTag, Tag};
@@ -58,8 +59,8 @@ pub(super) fn read(sent: &Value, what: For) -> (Vec<Tag>, Vec<Wrong>) {
     (list.tags, list.wrong)
 }
 
-/// The tags that a contact's own tags, as an object, withdraw: those with `null`. Names that are no tags are passed over:
-/// nobody has them.
+/// The tags that a contact's own tags, as an object, withdraw: those with `null`. Names that are no
+/// tags are passed over: nobody has them.
 pub(super) fn withdrawn(sent: &Value) -> Vec<Tag> {
     let members = sent.as_object().into_iter().flatten();
     members

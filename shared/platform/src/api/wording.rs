@@ -1,7 +1,8 @@
-//! What serde finds wrong with a body or a parameter, in the words of the API: where, what came, and what to write instead.
+//! What serde finds wrong with a body or a parameter, in the words of the API: where, what came,
+//! and what to write instead.
 //!
-//! serde's messages are texts; those that its derived code makes are told apart by how they begin. Any other is given as
-//! it is.
+//! serde's messages are texts; those that its derived code makes are told apart by how they begin.
+//! Any other is given as it is.
 
 use std::fmt::Display;
 
@@ -9,7 +10,8 @@ use dacapo_engine::campaign::nearest::remedy;
 
 use super::problem::Fault;
 
-/// The fault at a place, as `serde_path_to_error` writes it; of this code where nothing more is known.
+/// The fault at a place, as `serde_path_to_error` writes it; of this code where nothing more is
+/// known.
 pub(super) fn fault(path: &str, code: &str, error: &impl Display) -> Fault {
     let path = dotted(path);
     let text = error.to_string();

@@ -26,8 +26,9 @@ pub enum FieldDeleted {
 const MISSED: [&str; 2] = ["unknown_field", "unknown_placeholder"];
 
 impl Platform {
-    /// Takes a custom field away. Values that contacts have stay with them until they are cleared or overwritten; nothing
-    /// reads them any more. Refused while a version that contacts can be on could not be published without the field.
+    /// Takes a custom field away. Values that contacts have stay with them until they are cleared
+    /// or overwritten; nothing reads them any more. Refused while a version that contacts can be on
+    /// could not be published without the field.
     ///
     /// # Errors
     ///
@@ -93,8 +94,8 @@ fn versions_in_use(catalog: &Catalog) -> BTreeMap<CampaignId, Vec<u32>> {
     published.map(|(id, head)| (id.clone(), head.timeline.versions_in_use())).collect()
 }
 
-/// Whether a document could not be published any more if the field were gone: the validator knows every place where a
-/// field is named.
+/// Whether a document could not be published any more if the field were gone: the validator knows
+/// every place where a field is named.
 fn needs(text: &str, catalog: &Catalog, key: &FieldKey) -> bool {
     let Ok(mut source) = reader::read(text) else { return true };
     let mut fields = catalog.fields.clone();

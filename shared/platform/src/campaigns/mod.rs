@@ -1,8 +1,9 @@
 //! Campaigns as people work on them: drafts, validation, and what is there.
 //!
-//! A draft is kept as it was written and may be wrong in every way but one: it can be read. What is published
-//! never changes. Deleting takes away what happens, not what happened: the versions stay, because messages that
-//! were sent are shown from them, and a campaign of the same id goes on counting where the deleted one ended.
+//! A draft is kept as it was written and may be wrong in every way but one: it can be read. What is
+//! published never changes. Deleting takes away what happens, not what happened: the versions stay,
+//! because messages that were sent are shown from them, and a campaign of the same id goes on
+//! counting where the deleted one ended.
 
 mod fields;
 mod publishing;
@@ -24,7 +25,8 @@ use crate::error::Error;
 use crate::platform::{Platform, item, read};
 use crate::table::{Condition, Write};
 
-/// The longest document that is kept, in bytes: a version is one item, together with the account's fields.
+/// The longest document that is kept, in bytes: a version is one item, together with the account's
+/// fields.
 pub const LONGEST_DRAFT: usize = 300 * 1024;
 
 /// Why something was not done to a campaign.
@@ -112,12 +114,13 @@ struct StoredDraft {
 }
 
 impl Platform {
-    /// Saves a draft. What is wrong with a document that can be read is answered, and does not keep it from being
-    /// saved.
+    /// Saves a draft. What is wrong with a document that can be read is answered, and does not keep
+    /// it from being saved.
     ///
     /// # Errors
     ///
-    /// [`CampaignError::TooLarge`]; [`CampaignError::Invalid`] if it cannot be read or has another id.
+    /// [`CampaignError::TooLarge`]; [`CampaignError::Invalid`] if it cannot be read or has another
+    /// id.
     pub async fn put_draft(&self, id: &CampaignId, text: &str) -> Result<Saved, CampaignError> {
         let source = read_document(id, text)?;
         let name = shown_name(&source);
@@ -180,7 +183,8 @@ impl Platform {
         Ok(listed(id, there(&self.catalog().await?.catalog, id)?))
     }
 
-    /// What is wrong or odd with a document, with the account as it is now; also why it cannot be read.
+    /// What is wrong or odd with a document, with the account as it is now; also why it cannot be
+    /// read.
     ///
     /// # Errors
     ///
@@ -197,13 +201,14 @@ impl Platform {
         }
     }
 
-    /// Deletes a campaign: a draft without a trace; one that was published stops being there. Its versions stay,
-    /// and so do history, messages and statistics. Published again, it goes on with the next version, and whoever
-    /// completed it has completed it.
+    /// Deletes a campaign: a draft without a trace; one that was published stops being there. Its
+    /// versions stay, and so do history, messages and statistics. Published again, it goes on with
+    /// the next version, and whoever completed it has completed it.
     ///
     /// # Errors
     ///
-    /// [`CampaignError::InUse`] while contacts are active in it, paused or not; [`CampaignError::NoSuchCampaign`].
+    /// [`CampaignError::InUse`] while contacts are active in it, paused or not;
+    /// [`CampaignError::NoSuchCampaign`].
     pub async fn delete_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
         if self.campaign_head(id).await?.state != State::Draft {
             let active = self.campaign_statistics(id).await?.active;

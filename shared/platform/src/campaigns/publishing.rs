@@ -1,7 +1,7 @@
 //! Publishing, pausing and resuming (R50, R51), and the jobs that follow from them.
 //!
-//! A version and the catalog that names it are one transaction. What has to be done to many contacts after it is a job,
-//! which is opened by the same transaction.
+//! A version and the catalog that names it are one transaction. What has to be done to many
+//! contacts after it is a job, which is opened by the same transaction.
 
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
@@ -14,7 +14,8 @@ use crate::jobs::{Kind, Requested};
 use crate::platform::{Platform, TRIES, item};
 use crate::table::{Condition, Write};
 
-/// Writes that are to be made together with a change of a campaign, or not at all: from what it answers.
+/// Writes that are to be made together with a change of a campaign, or not at all: from what it
+/// answers.
 pub trait Together<T>: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync {}
 
 impl<T, F: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync> Together<T> for F {}
@@ -85,12 +86,14 @@ impl State {
 }
 
 impl Platform {
-    /// Publishes the draft as the next version, also one that says what the version before said, and answers the
-    /// version. `by` is the name of the API key that asks. A paused campaign stays paused; whoever may enter does so when it is resumed.
+    /// Publishes the draft as the next version, also one that says what the version before said,
+    /// and answers the version. `by` is the name of the API key that asks. A paused campaign stays
+    /// paused; whoever may enter does so when it is resumed.
     ///
     /// # Errors
     ///
-    /// [`CampaignError::Invalid`] with everything that has to be mended; [`CampaignError::NoSuchCampaign`].
+    /// [`CampaignError::Invalid`] with everything that has to be mended;
+    /// [`CampaignError::NoSuchCampaign`].
     pub async fn publish(
         &self,
         id: &CampaignId,
@@ -161,7 +164,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
+    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table
+    /// answers.
     pub async fn pause(
         &self,
         id: &CampaignId,
@@ -181,11 +185,13 @@ impl Platform {
         .await
     }
 
-    /// Resumes a campaign, asked by the API key of that name; one that runs is left as it is, and nobody is enrolled.
+    /// Resumes a campaign, asked by the API key of that name; one that runs is left as it is, and
+    /// nobody is enrolled.
     ///
     /// # Errors
     ///
-    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table answers.
+    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table
+    /// answers.
     pub async fn resume(
         &self,
         id: &CampaignId,

@@ -124,8 +124,8 @@ impl Platform {
         })
     }
 
-    /// What was counted in a campaign on the days from the first to the second, both included; days on which nothing was
-    /// counted are left out.
+    /// What was counted in a campaign on the days from the first to the second, both included; days
+    /// on which nothing was counted are left out.
     ///
     /// # Errors
     ///
@@ -195,7 +195,8 @@ impl MessageStatistics {
     }
 }
 
-/// The shards are read one by one while others add to them, so a sum may be below zero for an instant.
+/// The shards are read one by one while others add to them, so a sum may be below zero for an
+/// instant.
 fn counted(sum: i64) -> u64 {
     u64::try_from(sum).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! A decision is committed: one write, on condition that nobody else was faster, together with what the campaign writes to
-//! the contact.
+//! A decision is committed: one write, on condition that nobody else was faster, together with what
+//! the campaign writes to the contact.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
-use super::{Ground, Next, Own, StoredEnrollment};
+use super::{DecisionContext, Next, SelfWrite, StoredEnrollment};
 use crate::Instant;
 use crate::error::Error;
 use crate::metrics;
@@ -33,40 +33,41 @@ impl Platform {
     pub(super) async fn commit(
         &self,
         judged: &Contact,
-        ground: &Ground,
+        context: &DecisionContext,
         before: Option<&Enrollment>,
         advance: Advance,
     ) -> Result<Commit, Error> {
-        let (id, campaign) = (&judged.id, &ground.campaign);
+        let (id, campaign) = (&judged.id, &context.campaign);
         let Advance { enrollment, writes, effects, records, delta, .. } = advance;
         let at = instant_of(&records, &enrollment);
         let told = records.clone();
         let changes_status = effects.iter().any(|it| matches!(it, Effect::StatusChanged { .. }));
         let nobody_asks =
-            changes_status && ground.catalog.asking_for(&campaign.id).next().is_none();
+            changes_status && context.catalog.asking_for(&campaign.id).next().is_none();
         let stored = StoredEnrollment {
             effects,
             records,
-            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, ground.catalog.account.zone)),
+            day: (!delta.of_a_day().is_empty()).then(|| day_of(at, context.catalog.account.zone)),
             delta,
-            nobody_asks: nobody_asks.then_some(ground.as_of),
+            nobody_asks: nobody_asks.then_some(context.as_of),
             w: self.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
-        let mut stored = stored.taking_over().leaving(before);
-        // The contact that was judged is the latest, mostly; otherwise another change has come since.
+        let mut stored = stored.with_deferred().deferring(before);
+        // The contact that was judged is the latest, mostly; otherwise another change has come
+        // since.
         let mut latest = Cow::Borrowed(judged);
         let mut is_latest = false;
         loop {
             let mut writes_contact = None;
             let mut withdrawn = Vec::new();
-            stored.own = None;
+            stored.self_write = None;
             if !writes.is_empty() {
                 match self.written(&latest, &writes) {
                     Some(written) => {
                         let is_taken = |tag: &&Tag| !written.tags.contains_key(*tag);
                         withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
-                        stored.own = self.own(&latest, &written, ground, &stored);
+                        stored.self_write = self.self_write(&latest, &written, context, &stored);
                         let condition = Condition::Rev(latest.rev);
                         writes_contact = Some(Write::put(self.contact_item(&written)?, condition));
                     }
@@ -117,15 +118,16 @@ impl Platform {
         changes.then_some(contact)
     }
 
-    /// Looks at what the campaign has just written as the feed will, if nothing has come in between. What concerns nobody is
-    /// noted, with the catalog as of which that is so; the enrollment has not seen it yet.
-    fn own(
+    /// Looks at what the campaign has just written as the feed will, if nothing has come in
+    /// between. What concerns nobody is noted, with the catalog as of which that is so; the
+    /// enrollment has not seen it yet.
+    fn self_write(
         &self,
         judged: &Contact,
         written: &Contact,
-        Ground { campaign, catalog, .. }: &Ground,
+        DecisionContext { campaign, catalog, .. }: &DecisionContext,
         stored: &StoredEnrollment,
-    ) -> Option<Own> {
+    ) -> Option<SelfWrite> {
         let enrollment = &stored.enrollment;
         let asks = campaign.versions.values().any(|graph| graph.asks_for_statuses());
         if asks || judged.rev != enrollment.seen {
@@ -143,7 +145,7 @@ impl Platform {
         };
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
         match decided {
-            Ok(Decision::Seen(_)) => Some(Own { rev: written.rev, catalog: catalog.rev }),
+            Ok(Decision::Seen(_)) => Some(SelfWrite { rev: written.rev, catalog: catalog.rev }),
             // Whatever it is, the feed will bring it.
             Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
         }

@@ -1,11 +1,12 @@
-//! The same event for many contacts: read together, decided each for itself, committed side by side.
+//! The same event for many contacts: read together, decided each for itself, committed side by
+//! side.
 
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use futures_util::StreamExt as _;
 
-use super::{Came, Question, State, Try};
+use super::{Attempt, DecisionRequest, EventOutcome, State};
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
@@ -32,7 +33,7 @@ pub(crate) struct Reply {
     /// The enrollment as it was.
     pub(crate) before: Option<Enrollment>,
     /// What came of the event; nothing if the contact was left alone.
-    pub(crate) came: Result<Option<Came>, Error>,
+    pub(crate) outcome: Result<Option<EventOutcome>, Error>,
 }
 
 impl Platform {
@@ -41,7 +42,7 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers when they are read; what is wrong with one of them is in its reply.
-    pub(crate) async fn happen_to_many(
+    pub(crate) async fn apply_event_to_many(
         &self,
         asked: &Asked<'_>,
         contacts: &[ContactId],
@@ -63,8 +64,8 @@ impl Platform {
         stored: (Option<Item>, Option<Item>),
     ) -> Reply {
         let mut before = None;
-        let came = self.ask(asked, id, stored, &mut before).await;
-        Reply { before, came }
+        let outcome = self.ask(asked, id, stored, &mut before).await;
+        Reply { before, outcome }
     }
 
     async fn ask(
@@ -73,11 +74,11 @@ impl Platform {
         id: &ContactId,
         mut stored: (Option<Item>, Option<Item>),
         before: &mut Option<Enrollment>,
-    ) -> Result<Option<Came>, Error> {
+    ) -> Result<Option<EventOutcome>, Error> {
         for _ in 0..TRIES {
             let (contact, state) = stored;
             let Some(contact) = contact.as_ref().map(read_contact).transpose()? else {
-                return Ok(Some(Came::Ignored(Ignored::NeverEnrolled)));
+                return Ok(Some(EventOutcome::Ignored(Ignored::NeverEnrolled)));
             };
             if !asked.tag.is_none_or(|tag| contact.tags.contains_key(tag)) {
                 return Ok(None);
@@ -89,16 +90,16 @@ impl Platform {
                 continue;
             }
             *before = state.map(|state| state.enrollment);
-            let question = Question {
+            let request = DecisionRequest {
                 campaign: asked.campaign,
                 event: asked.event,
                 image: None,
                 as_of: asked.as_of,
             };
-            match self.decide_and_commit(question, before.as_ref(), &contact).await? {
-                Try::Came(came) => return Ok(Some(came)),
-                Try::Outside => return Ok(None),
-                Try::Again => stored = self.read_again(asked, id).await?,
+            match self.decide_and_commit(request, before.as_ref(), &contact).await? {
+                Attempt::Outcome(outcome) => return Ok(Some(outcome)),
+                Attempt::Outside => return Ok(None),
+                Attempt::Again => stored = self.read_again(asked, id).await?,
             }
         }
         Err(Error::Contended(TRIES))

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use dacapo_engine::decide::Effect;
-use dacapo_engine::enrollment::{Enrollment, Left};
+use dacapo_engine::enrollment::{Deferred, Enrollment};
 use dacapo_engine::history::Record;
 use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
@@ -35,10 +35,10 @@ pub struct StoredEnrollment {
     pub first: Option<u64>,
     /// What an earlier decision left that cannot be recorded as one with this one's.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Box<Left>>,
+    pub deferred: Option<Box<Deferred>>,
     /// Of what the decision has written to the contact, nothing concerns the campaign.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<Own>,
+    pub self_write: Option<SelfWrite>,
     /// As of when no other campaign asked for the status, if the decision changed it.
     #[serde(
         rename = "n",
@@ -47,7 +47,8 @@ pub struct StoredEnrollment {
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub nobody_asks: Option<Instant>,
-    /// The enrollment's `rev` after the decision that asked for it: only the image of that revision is performed.
+    /// The enrollment's `rev` after the decision that asked for it: only the image of that revision
+    /// is performed.
     #[serde(rename = "s")]
     pub stamp: u64,
     /// The identity of the write.
@@ -56,7 +57,7 @@ pub struct StoredEnrollment {
 
 /// A contact's change by a campaign that does not concern the campaign itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Own {
+pub struct SelfWrite {
     /// The contact's `rev` after it.
     #[serde(rename = "r")]
     pub rev: u64,
@@ -71,13 +72,13 @@ pub(crate) struct State {
     #[serde(rename = "e")]
     pub(crate) enrollment: Enrollment,
     #[serde(rename = "o", default)]
-    pub(crate) own: Option<Own>,
+    pub(crate) self_write: Option<SelfWrite>,
 }
 
 impl State {
     /// The `rev` that the contact has at least.
     pub(crate) fn knows(&self) -> u64 {
-        self.own.map_or(0, |own| own.rev).max(self.enrollment.seen)
+        self.self_write.map_or(0, |self_write| self_write.rev).max(self.enrollment.seen)
     }
 }
 

@@ -1,8 +1,10 @@
-//! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded number of times.
+//! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded
+//! number of times.
 //!
-//! Every call stands in the ledger of calls, with how often it failed and the time before which it is not made again. A call
-//! that was cut off is no failure. Whatever comes to nothing is told: a line in the history, written once, together with the
-//! record that says so; a figure; a line in the log.
+//! Every call stands in the ledger of calls, with how often it failed and the time before which it
+//! is not made again. A call that was cut off is no failure. Whatever comes to nothing is told: a
+//! line in the history, written once, together with the record that says so; a figure; a line in
+//! the log.
 
 use std::sync::Arc;
 
@@ -17,15 +19,15 @@ use dacapo_engine::template::{Budget, Escape, MergeValues};
 use serde_json::{Value, json};
 
 use super::Done;
-use super::recording::{KEPT, StoredHistory};
+use super::recording::{HISTORY_KEPT, StoredHistory};
 use crate::Instant;
 use crate::call_ledger::{CallRecord, MayCall};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::{Platform, item};
 use crate::ports::{Call, Request, Unavailable};
+use crate::rate_limited_log::without_addresses;
 use crate::rendering::{Renderer, Unrendered};
-use crate::seldom::without_addresses;
 use crate::table::{Condition, Write};
 
 /// How often a webhook is tried.
@@ -79,7 +81,7 @@ impl Platform {
         let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (webhook, graph, call) = (webhook.clone(), Arc::clone(&graph), call.clone());
-                self.aside(move || {
+                self.run_blocking(move || {
                     request(&webhook, &graph, &contact, &values, &call, Budget::Full)
                 })
                 .await
@@ -172,7 +174,7 @@ impl Platform {
         };
         let key =
             self.keys.history_of_webhook(&call.contact, at, &call.campaign, call.run, call.step);
-        Ok(Write::put(item(key, &history)?.expires(at + KEPT), Condition::Absent))
+        Ok(Write::put(item(key, &history)?.expires(at + HISTORY_KEPT), Condition::Absent))
     }
 }
 

@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Loaded;
-use crate::enrollments::{Came, Image, Own, is_about_to_forget};
+use crate::enrollments::{EventOutcome, Image, SelfWrite, is_about_to_forget};
 use crate::error::Error;
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Item, TableError, Write};
@@ -36,7 +36,8 @@ pub(crate) struct StoredTag {
 }
 
 impl Platform {
-    /// A contact changed: every campaign that is concerned decides, in order of id (R10). A repeat changes nothing.
+    /// A contact changed: every campaign that is concerned decides, in order of id (R10). A repeat
+    /// changes nothing.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ impl Platform {
         }
     }
 
-    /// Every campaign that is concerned decides. Notes the tags that they take from the contact at once.
+    /// Every campaign that is concerned decides. Notes the tags that they take from the contact at
+    /// once.
     async fn decided(
         &self,
         loaded: &Loaded,
@@ -75,8 +77,8 @@ impl Platform {
             return Ok(Followed::Nothing(BTreeMap::new()));
         }
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
-        // What is concerned will be committed, on condition of what was read. What is not has to be read strongly: that
-        // nothing is to be done is no conclusion from an older state.
+        // What is concerned will be committed, on condition of what was read. What is not has to be
+        // read strongly: that nothing is to be done is no conclusion from an older state.
         let is_concerned = |id: &CampaignId| {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
@@ -112,32 +114,37 @@ impl Platform {
                 continue;
             }
             let known = Some(enrollment.cloned());
-            match self.happen_on(&contact.id, id, &Event::Changed, Some(image), known).await? {
-                Came::Undecidable(why) => {
+            match self
+                .apply_event_to_image(&contact.id, id, &Event::Changed, Some(image), known)
+                .await?
+            {
+                EventOutcome::Undecidable(why) => {
                     self.quarantine(id, image, &why).await?;
                     followed = true;
                 }
-                Came::Ignored(Ignored::Quarantined) => {
+                EventOutcome::Ignored(Ignored::Quarantined) => {
                     self.quarantine(id, image, BEHIND_ANOTHER).await?;
                     followed = true;
                 }
-                Came::Committed(next) => {
+                EventOutcome::Committed(next) => {
                     followed |= !is_quiet(&next.enrollment, contact);
                     withdrawn.extend(next.withdrawn);
                 }
-                // Something else has applied it: what came of it stands in the enrollment as it is now.
-                Came::Ignored(Ignored::AlreadyApplied) if !followed => {
+                // Something else has applied it: what came of it stands in the enrollment as it is
+                // now.
+                EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
                     let now = self.state(&contact.id, id).await?;
                     followed = now.is_some_and(|enrollment| !is_quiet(&enrollment, contact));
                 }
-                Came::Deliver(_) | Came::Ignored(_) => {}
+                EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
             }
         }
         Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments) })
     }
 
-    /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has to be decided on what is
-    /// there now: only what was committed, and what was seen before, stands.
+    /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has
+    /// to be decided on what is there now: only what was committed, and what was seen before,
+    /// stands.
     async fn decided_lately(
         &self,
         campaign: &CampaignId,
@@ -147,13 +154,14 @@ impl Platform {
     ) -> Result<Option<Followed>, Error> {
         let contact = image.contact;
         let lately = self.state_lately(&contact.id, campaign).await?;
-        let own = lately.as_ref().and_then(|state| state.own);
+        let self_write = lately.as_ref().and_then(|state| state.self_write);
         let lately = lately.map(|state| state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(None);
         }
-        // The campaign's own write, which it looked at when it made it: whatever it has done since came after.
-        if own == Some(Own { rev: contact.rev, catalog })
+        // The campaign's own write, which it looked at when it made it: whatever it has done since
+        // came after.
+        if self_write == Some(SelfWrite { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
             && !is_about_to_forget(contact, lately.as_ref())
         {
@@ -166,19 +174,29 @@ impl Platform {
                 Followed::Something
             }
         };
-        match self.changed_once(campaign, image, lately.as_ref()).await {
-            Ok(Some(Came::Committed(next))) => {
+        match self.apply_change_once(campaign, image, lately.as_ref()).await {
+            Ok(Some(EventOutcome::Committed(next))) => {
                 withdrawn.extend(next.withdrawn);
                 Ok(Some(followed(&next.enrollment)))
             }
-            Ok(Some(Came::Ignored(Ignored::AlreadyApplied))) => Ok(lately.as_ref().map(followed)),
-            Ok(Some(Came::Ignored(_) | Came::Deliver(_) | Came::Undecidable(_)) | None)
+            Ok(Some(EventOutcome::Ignored(Ignored::AlreadyApplied))) => {
+                Ok(lately.as_ref().map(followed))
+            }
+            Ok(
+                Some(
+                    EventOutcome::Ignored(_)
+                    | EventOutcome::Deliver(_)
+                    | EventOutcome::Undecidable(_),
+                )
+                | None,
+            )
             | Err(Error::Behind) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be in its list first.
+    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be
+    /// in its list first.
     async fn list_tags(
         &self,
         contact: &Contact,
@@ -234,8 +252,8 @@ impl Platform {
     }
 }
 
-/// Tags that are in the account's list, as far as this process knows: an account that was erased has another secret, and
-/// its list is made anew.
+/// Tags that are in the account's list, as far as this process knows: an account that was erased
+/// has another secret, and its list is made anew.
 #[derive(Default)]
 pub(crate) struct KnownTags(Mutex<(String, HashSet<Tag>)>);
 

@@ -1,5 +1,5 @@
-//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). What the mail service keeps waiting
-//! loses no try, and is released until later (`waiting`).
+//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). What the mail
+//! service keeps waiting loses no try, and is released until later (`waiting`).
 
 use std::borrow::Cow;
 
@@ -17,16 +17,16 @@ use dacapo_engine::template::MergeValues;
 use super::Done;
 use crate::Instant;
 use crate::catalog::Loaded;
-use crate::enrollments::Came;
+use crate::enrollments::EventOutcome;
 use crate::error::Error;
 use crate::mail::{Mail, MessageName};
+use crate::mail_backoff;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::metrics::Metric;
 use crate::platform::{Platform, item};
 use crate::ports::{Hold, MailError, Post};
-use crate::seldom::without_addresses;
+use crate::rate_limited_log::without_addresses;
 use crate::table::{Condition, Key, Write};
-use crate::waiting;
 
 /// How long a claim holds: longer than a worker may take for a message.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
@@ -35,8 +35,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 const ATTEMPTS: u32 = 12;
 
 impl Platform {
-    /// What the ledger says before anything is decided: what was settled stays settled, and what another worker claimed
-    /// is its affair, whatever has changed since.
+    /// What the ledger says before anything is decided: what was settled stays settled, and what
+    /// another worker claimed is its affair, whatever has changed since.
     pub(super) async fn ledger_first(
         &self,
         contact: &ContactId,
@@ -61,8 +61,8 @@ impl Platform {
         self.tell_settled(contact, campaign, (run, step), settled).await.map(Ledger::Done)
     }
 
-    /// The decision says that the message may leave now; `latest` is the contact that it was made on, just now. At most
-    /// once, whatever is repeated or crashes.
+    /// The decision says that the message may leave now; `latest` is the contact that it was made
+    /// on, just now. At most once, whatever is repeated or crashes.
     pub(super) async fn deliver(
         &self,
         contact: &ContactId,
@@ -91,12 +91,14 @@ impl Platform {
         (outcome, reason): (Outcome, Option<String>),
     ) -> Result<Done, Error> {
         let event = Event::Settled { run, step, outcome, reason };
-        match self.happen(contact, campaign, &event).await {
-            Ok(Came::Undecidable(why)) => {
+        match self.apply_event(contact, campaign, &event).await {
+            Ok(EventOutcome::Undecidable(why)) => {
                 self.hold_undecided(contact, campaign, &why).await?;
                 Ok(Done::Yes)
             }
-            Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(Done::Yes),
+            Ok(
+                EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_),
+            ) => Ok(Done::Yes),
             Err(Error::Behind) => Ok(Done::Soon),
             Err(error) => Err(error),
         }
@@ -220,8 +222,8 @@ impl Platform {
         let since = *next.held_since.get_or_insert(now);
         next.attempt = next.attempt.saturating_sub(1);
         next.stops = next.stops.saturating_add(1);
-        let Some(wait) = waiting::next(hold, now - since) else {
-            let days = waiting::LONGEST.num_days();
+        let Some(wait) = mail_backoff::next(hold, now - since) else {
+            let days = mail_backoff::LONGEST.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
             let won = self.first_to_settle(key, before, next, Vec::new()).await?;
@@ -292,7 +294,8 @@ impl Platform {
         }
     }
 
-    /// Renders the message from the latest contact (R3). The inner error is the reason why it fails.
+    /// Renders the message from the latest contact (R3). The inner error is the reason why it
+    /// fails.
     async fn compose(
         &self,
         loaded: &Loaded,

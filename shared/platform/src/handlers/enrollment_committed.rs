@@ -1,7 +1,8 @@
 //! The change feed, enrollment items: what decisions asked for is performed.
 //!
-//! History and statistics come first (`recording`); every other effect bears a repeat by its name. An effect that fails keeps
-//! back what has to come after it, of the same contact, and nothing else.
+//! History and statistics come first (`recording`); every other effect bears a repeat by its name.
+//! An effect that fails keeps back what has to come after it, of the same contact, and nothing
+//! else.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +16,17 @@ use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
 
 use crate::Instant;
-use crate::enrollments::{Came, StoredEnrollment, instant_of, read_state};
+use crate::enrollments::{EventOutcome, StoredEnrollment, instant_of, read_state};
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, read};
-use crate::ports::{Call, Message, Order, Queue, Wake};
+use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
 use crate::table::{Item, Key};
 
-/// What was published is met by every change of a status that comes so much later, if not by an earlier one.
-const HARDLY: TimeDelta = TimeDelta::seconds(2);
+/// What was published is met by every change of a status that comes so much later, if not by an
+/// earlier one.
+const CATALOG_LAG: TimeDelta = TimeDelta::seconds(2);
 
 /// An enrollment in the change feed, before and after a decision.
 #[derive(Debug, Clone)]
@@ -59,8 +61,9 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// What is worth another try, and what nobody can do. Of a decision that was recorded everything else has been done then, but
-    /// for what others are told behind it. Of a batch it is not said whose effects failed.
+    /// What is worth another try, and what nobody can do. Of a decision that was recorded
+    /// everything else has been done then, but for what others are told behind it. Of a batch it is
+    /// not said whose effects failed.
     pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
         let Performed { orders, failed } = self.performed(images).await?;
         let ordered = if orders.is_empty() { Ok(()) } else { self.order(orders).await };
@@ -118,7 +121,8 @@ impl Platform {
         Ok(performed)
     }
 
-    /// A decision says on which day it counts. What was not decided but put right is counted on the account's day.
+    /// A decision says on which day it counts. What was not decided but put right is counted on the
+    /// account's day.
     async fn settle_days(&self, decisions: &mut [Committed]) -> Result<(), Error> {
         let open = |decision: &Committed| {
             decision.stored.day.is_none() && !decision.stored.delta.of_a_day().is_empty()
@@ -207,8 +211,8 @@ impl Platform {
         })
     }
 
-    /// The order for an effect that is nothing but an order: timers and messages. It names what it is about, so that it may
-    /// be given again.
+    /// The order for an effect that is nothing but an order: timers and messages. It names what it
+    /// is about, so that it may be given again.
     pub(crate) fn order_of(
         &self,
         contact: &ContactId,
@@ -217,7 +221,7 @@ impl Platform {
     ) -> Option<Order> {
         let wake = |event, purpose| {
             let (contact, campaign) = (contact.clone(), campaign.clone());
-            Message::Wake(Wake { contact, campaign, event, purpose })
+            Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose })
         };
         let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
         match effect {
@@ -254,10 +258,11 @@ impl Platform {
         Order::Send { queue: Queue::Calls, at: self.now(), message: Message::Call(call) }
     }
 
-    /// Whether no campaign that asks for the status was published before the decision, or hardly before it.
+    /// Whether no campaign that asks for the status was published before the decision, or hardly
+    /// before it.
     fn nobody_asks(&self, decision: &Committed) -> bool {
         let as_of = decision.stored.nobody_asks;
-        as_of.is_some_and(|as_of| self.now() <= as_of + HARDLY)
+        as_of.is_some_and(|as_of| self.now() <= as_of + CATALOG_LAG)
     }
 
     /// Tells another campaign at once; if it has to wait for the feed, by a message.
@@ -267,15 +272,22 @@ impl Platform {
         campaign: &CampaignId,
         event: Event,
     ) -> Result<Option<Order>, Error> {
-        match self.happen(contact, campaign, &event).await {
-            Ok(Came::Undecidable(why)) => {
+        match self.apply_event(contact, campaign, &event).await {
+            Ok(EventOutcome::Undecidable(why)) => {
                 self.hold_undecided(contact, campaign, &why).await?;
                 Ok(None)
             }
-            Ok(Came::Committed(_) | Came::Deliver(_) | Came::Ignored(_)) => Ok(None),
+            Ok(
+                EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_),
+            ) => Ok(None),
             Err(Error::Behind) => {
                 let (contact, campaign) = (contact.clone(), campaign.clone());
-                let message = Message::Wake(Wake { contact, campaign, event, purpose: None });
+                let message = Message::EnrollmentEvent(EnrollmentEvent {
+                    contact,
+                    campaign,
+                    event,
+                    purpose: None,
+                });
                 Ok(Some(Order::Send { queue: Queue::Timers, at: self.now(), message }))
             }
             Err(error) => Err(error),
@@ -298,8 +310,8 @@ fn tells_others(effect: &Effect) -> bool {
 
 /// When a decision came to a webhook, as its lines say it.
 fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
-    let left = stored.enrollment.left.iter().flat_map(|left| &left.records);
-    let mut records = left.chain(&stored.records).rev();
+    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    let mut records = deferred.chain(&stored.records).rev();
     let calls = |record: &&Record| {
         let mut lines = record.lines.iter();
         lines.any(|line| line.what == Happened::Called && line.element.as_ref() == Some(element))
@@ -310,8 +322,9 @@ fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> 
 /// How much of a contact's id a timer's name begins with: the second in which the contact was made.
 const BEGINNING: usize = 8;
 
-/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most 64 characters. What
-/// belongs to contacts that were made together lies together where timers are kept in order of their names.
+/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most
+/// 64 characters. What belongs to contacts that were made together lies together where timers are
+/// kept in order of their names.
 pub fn timer_name(
     contact: &ContactId,
     campaign: &CampaignId,

@@ -1,5 +1,5 @@
-//! What the mail service tells later: that a message left after all, that an address does not exist, that somebody
-//! complained (R30, R32).
+//! What the mail service tells later: that a message left after all, that an address does not
+//! exist, that somebody complained (R30, R32).
 //!
 //! | heard | follows |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | the recipient complained | the same as `complained` |
 //! | either, and nobody has the address any more | that is remembered (`refusals`) |
 //!
-//! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by reports that overtake
-//! each other.
+//! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by
+//! reports that overtake each other.
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch, Suppression};
@@ -24,7 +24,8 @@ use crate::messages::{MessageRecord, MessageStatus};
 use crate::platform::{Platform, TRIES, read};
 use crate::table::{Consistency, Key, TableError};
 
-/// Whether it is still open, and was told as unknown, what became of a message; nothing if it is settled for good.
+/// Whether it is still open, and was told as unknown, what became of a message; nothing if it is
+/// settled for good.
 fn left_open(status: MessageStatus) -> Option<bool> {
     match status {
         MessageStatus::Settled(Outcome::Unknown) => Some(true),
@@ -66,7 +67,7 @@ impl Platform {
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn heard(&self, report: &Report) -> Result<(), Error> {
+    pub async fn handle_feedback(&self, report: &Report) -> Result<(), Error> {
         match report {
             Report::Left { message, receipt } => self.confirm(message, receipt).await,
             Report::Bounced { message, address } => {
@@ -82,8 +83,8 @@ impl Platform {
     async fn confirm(&self, message: &MessageName, receipt: &str) -> Result<(), Error> {
         let MessageName { contact, campaign, run, step } = message;
         let key = self.keys.message(contact, campaign, *run, *step);
-        // Of nearly every mail its worker has told already, and what was settled so stays: an eventual read, half the price,
-        // is enough to see that.
+        // Of nearly every mail its worker has told already, and what was settled so stays: an
+        // eventual read, half the price, is enough to see that.
         let lately = self.ports.table.get(&key, Consistency::Eventual).await?;
         let lately = lately.as_ref().map(read::<MessageRecord>).transpose()?;
         if lately.is_some_and(|record| left_open(record.status).is_none()) {
@@ -136,7 +137,8 @@ impl Platform {
         }
     }
 
-    /// The enrollment with one unknown message less and one sent message more; nothing if it no longer counts any.
+    /// The enrollment with one unknown message less and one sent message more; nothing if it no
+    /// longer counts any.
     fn put_right(
         &self,
         before: &StoredEnrollment,
@@ -163,7 +165,7 @@ impl Platform {
             w: self.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
-        Some(put_right.taking_over())
+        Some(put_right.with_deferred())
     }
 
     /// No mail to this address any more.
@@ -193,7 +195,8 @@ impl Platform {
             Some(message) => self.contact(&message.contact).await?.filter(its),
             None => None,
         };
-        // The contact has been erased since, or has another address: it is about whoever has the address now.
+        // The contact has been erased since, or has another address: it is about whoever has the
+        // address now.
         let meant = match meant {
             Some(meant) => Some(meant),
             None => match self.contact_of(address).await? {

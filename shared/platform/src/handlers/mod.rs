@@ -1,18 +1,18 @@
 //! What stands behind every function: the change feed, the queues, the timers.
 //!
-//! Every handler takes one piece of work and answers whether it is done, to be tried again later, or cannot be
-//! done. None of them sleeps; whoever calls decides how to wait.
+//! Every handler takes one piece of work and answers whether it is done, to be tried again later,
+//! or cannot be done. None of them sleeps; whoever calls decides how to wait.
 
 mod calls;
 mod contact_changed;
 mod delivery;
 mod enrollment_committed;
+mod enrollment_events;
 mod feedback;
 mod ordering;
 mod quarantine;
 mod recording;
 mod trace;
-mod woken;
 
 use std::future::Future;
 
@@ -29,7 +29,7 @@ pub use enrollment_committed::{EnrollmentImage, timer_name};
 pub use feedback::Report;
 pub use quarantine::was_not_held;
 pub use recording::StoredHistory;
-pub(crate) use recording::{KEPT, in_campaign};
+pub(crate) use recording::{HISTORY_KEPT, in_campaign};
 pub use trace::StoredTrace;
 
 /// What came of a piece of work from a queue.
@@ -48,7 +48,8 @@ pub enum Done {
 impl Platform {
     /// What was put into a queue is due. A repeat changes nothing.
     ///
-    /// Who works off some of the queues only has a handler of its own below, and is not weighed down by the others.
+    /// Who works off some of the queues only has a handler of its own below, and is not weighed
+    /// down by the others.
     ///
     /// # Errors
     ///
@@ -57,12 +58,12 @@ impl Platform {
         match message {
             Message::Redrive(redrive) => {
                 // What waits for others is not done here, unless it came from where that is done.
-                let here = |queue| matches!(queue, Queue::Timers | Queue::Sweeps);
+                let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
                 self.redriven(redrive, here, async |message| self.any(&message).await).await
             }
-            Message::Wake(_)
+            Message::EnrollmentEvent(_)
             | Message::Call(_)
-            | Message::Sweep(_)
+            | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_) => self.any(message).await,
         }
@@ -73,14 +74,14 @@ impl Platform {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_timer(&self, message: &Message) -> Result<Done, Error> {
+    pub async fn handle_timer_queue(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
                 self.message_redriven(redrive, async |message| self.timer(&message).await).await
             }
-            Message::Wake(_)
+            Message::EnrollmentEvent(_)
             | Message::Call(_)
-            | Message::Sweep(_)
+            | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_) => self.timer(message).await,
         }
@@ -91,33 +92,33 @@ impl Platform {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_delivery(&self, message: &Message) -> Result<Done, Error> {
+    pub async fn handle_delivery_queue(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
                 self.message_redriven(redrive, async |message| self.delivery(&message).await).await
             }
-            Message::Wake(_)
+            Message::EnrollmentEvent(_)
             | Message::Call(_)
-            | Message::Sweep(_)
+            | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_) => self.delivery(message).await,
         }
     }
 
-    /// The same for [`Queue::Sweeps`].
+    /// The same for [`Queue::Jobs`].
     ///
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_many(&self, message: &Message) -> Result<Done, Error> {
+    pub async fn handle_job_queue(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
-                let here = |queue| matches!(queue, Queue::Sweeps);
+                let here = |queue| matches!(queue, Queue::Jobs);
                 self.redriven(redrive, here, async |message| self.many(&message).await).await
             }
-            Message::Wake(_)
+            Message::EnrollmentEvent(_)
             | Message::Call(_)
-            | Message::Sweep(_)
+            | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_) => self.many(message).await,
         }
@@ -125,9 +126,9 @@ impl Platform {
 
     async fn any(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) => self.woken(wake).await,
+            Message::EnrollmentEvent(wake) => self.handle_enrollment_event(wake).await,
             Message::Call(call) => self.call(call).await,
-            Message::Sweep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
+            Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
                 self.many(message).await
             }
         }
@@ -135,11 +136,11 @@ impl Platform {
 
     async fn timer(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) if !wake.is_delivery() => self.timer_due(wake).await,
-            Message::Erase(contact) => self.sweep_erased(contact).await,
-            Message::Wake(_)
+            Message::EnrollmentEvent(wake) if !wake.is_delivery() => self.timer_due(wake).await,
+            Message::Erase(contact) => self.erase_remains(contact).await,
+            Message::EnrollmentEvent(_)
             | Message::Call(_)
-            | Message::Sweep(_)
+            | Message::JobStep(_)
             | Message::Timer(_)
             | Message::Redrive(_) => Err(Error::Misdirected),
         }
@@ -147,10 +148,12 @@ impl Platform {
 
     async fn delivery(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Wake(wake) if wake.is_delivery() => self.woken(wake).await,
+            Message::EnrollmentEvent(wake) if wake.is_delivery() => {
+                self.handle_enrollment_event(wake).await
+            }
             Message::Call(call) => self.call(call).await,
-            Message::Wake(_)
-            | Message::Sweep(_)
+            Message::EnrollmentEvent(_)
+            | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_)
             | Message::Redrive(_) => Err(Error::Misdirected),
@@ -159,10 +162,12 @@ impl Platform {
 
     async fn many(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::Sweep(sweep) => self.sweep(sweep).await,
-            Message::Erase(contact) => self.sweep_erased(contact).await,
+            Message::JobStep(job_step) => self.job_step(job_step).await,
+            Message::Erase(contact) => self.erase_remains(contact).await,
             Message::Timer(timer) => self.set_pending(timer).await,
-            Message::Wake(_) | Message::Call(_) | Message::Redrive(_) => Err(Error::Misdirected),
+            Message::EnrollmentEvent(_) | Message::Call(_) | Message::Redrive(_) => {
+                Err(Error::Misdirected)
+            }
         }
     }
 
@@ -177,7 +182,7 @@ impl Platform {
         F: Future<Output = Result<Done, Error>>,
     {
         let Some(letter) = self.letter_to_do(redrive).await? else { return Ok(Done::Yes) };
-        match self.work_of(&letter.aside) {
+        match self.work_of(&letter.body) {
             Err(why) => self.not_done_either(letter, &why).await,
             Ok(Work::Change(image)) => {
                 let work = async { self.contact_changed(&image).await.map(|()| Done::Yes) };
@@ -191,7 +196,7 @@ impl Platform {
             Ok(Work::Reports(reports)) => {
                 let work = async {
                     for report in &reports {
-                        self.heard(report).await?;
+                        self.handle_feedback(report).await?;
                     }
                     Ok(Done::Yes)
                 };
@@ -216,7 +221,7 @@ impl Platform {
         F: Future<Output = Result<Done, Error>>,
     {
         let Some(letter) = self.letter_to_do(redrive).await? else { return Ok(Done::Yes) };
-        match self.message_of(&letter.aside) {
+        match self.message_of(&letter.body) {
             Err(why) => self.not_done_either(letter, &why).await,
             Ok(message) => self.do_again(letter, work(message)).await,
         }

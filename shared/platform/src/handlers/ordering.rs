@@ -6,8 +6,8 @@
 //! | a timer | it waits in a queue until it is set: timers and queues are different services, and what is behind it goes on | the same |
 //! | that a timer is called off | nothing: no rule relies on it, and what the timer brings is ignored | nothing |
 //!
-//! A timer may be set late, again, and in any order with others: its name says what it is about, and whoever it wakes is
-//! asked whether it still waits for it.
+//! A timer may be set late, again, and in any order with others: its name says what it is about,
+//! and whoever it wakes is asked whether it still waits for it.
 
 use chrono::TimeDelta;
 
@@ -28,8 +28,8 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// [`Error::Misdirected`]; [`Error::Unavailable`] and [`Error::Refused`] for messages that were not taken, and timers that
-    /// no queue took either. All others have been carried out then.
+    /// [`Error::Misdirected`]; [`Error::Unavailable`] and [`Error::Refused`] for messages that were
+    /// not taken, and timers that no queue took either. All others have been carried out then.
     pub(crate) async fn order(&self, orders: Vec<Order>) -> Result<(), Error> {
         let is_taken = |order: &Order| match order {
             Order::Schedule { message, .. } => Queue::Timers.takes(message),
@@ -112,7 +112,7 @@ fn queued(timer: PendingTimer, now: Instant) -> Order {
         Order::Send { queue: Queue::Timers, at: timer.at, message: *timer.message }
     } else {
         let message = Message::Timer(timer);
-        Order::Send { queue: Queue::Sweeps, at: now + FIRST_PAUSE, message }
+        Order::Send { queue: Queue::Jobs, at: now + FIRST_PAUSE, message }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Changes that could not be decided by a defect of ours: kept in the table, the enrollment held, later changes queued
-//! behind. Releasing drains them in order.
+//! Changes that could not be decided by a defect of ours: kept in the table, the enrollment held,
+//! later changes queued behind. Releasing drains them in order.
 
 use dacapo_engine::contact::{Author, Contact};
 use dacapo_engine::decide::{Event, Ignored};
@@ -9,7 +9,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{Came, Image, StoredEnrollment};
+use crate::enrollments::{EventOutcome, Image, StoredEnrollment};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, item, read};
@@ -48,8 +48,8 @@ impl Platform {
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
-    /// Releases a held enrollment (R40), and decides what waited in quarantine, in order. Until that is done,
-    /// what comes meanwhile queues behind.
+    /// Releases a held enrollment (R40), and decides what waited in quarantine, in order. Until
+    /// that is done, what comes meanwhile queues behind.
     ///
     /// # Errors
     ///
@@ -59,14 +59,14 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
         by: Author,
-    ) -> Result<Came, Error> {
+    ) -> Result<EventOutcome, Error> {
         let before = self.enrollment(contact, campaign).await?;
-        let came = self.happen(contact, campaign, &Event::Released { by }).await?;
+        let outcome = self.apply_event(contact, campaign, &Event::Released { by }).await?;
         if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
-            return Ok(came);
+            return Ok(outcome);
         }
         self.drain_all(contact, campaign).await?;
-        Ok(came)
+        Ok(outcome)
     }
 
     /// Decides what waits in quarantine after a release, until nothing does any more.
@@ -99,14 +99,16 @@ impl Platform {
         Ok(self.ports.table.query(query).await?.items)
     }
 
-    /// Decides what waits. `false` if there is still a defect: it and what follows stay where they are.
+    /// Decides what waits. `false` if there is still a defect: it and what follows stay where they
+    /// are.
     async fn drain(&self, contact: &ContactId, campaign: &CampaignId) -> Result<bool, Error> {
         for kept in self.undecided(contact, campaign).await? {
             let Undecided { before, contact, .. } = read(&kept)?;
             let image = Image { before, contact: &contact };
-            let came =
-                self.happen_on(&contact.id, campaign, &Event::Changed, Some(image), None).await?;
-            if let Came::Undecidable(why) = came {
+            let outcome = self
+                .apply_event_to_image(&contact.id, campaign, &Event::Changed, Some(image), None)
+                .await?;
+            if let EventOutcome::Undecidable(why) = outcome {
                 self.hold_undecided(&contact.id, campaign, &why).await?;
                 return Ok(false);
             }
@@ -115,8 +117,8 @@ impl Platform {
         Ok(true)
     }
 
-    /// Holds an enrollment for which something could not be decided: its tokens end, and nothing happens to it until
-    /// it is released.
+    /// Holds an enrollment for which something could not be decided: its tokens end, and nothing
+    /// happens to it until it is released.
     pub(crate) async fn hold_undecided(
         &self,
         id: &ContactId,
@@ -144,7 +146,7 @@ impl Platform {
             let line = Line { run: next.run, element: None, what };
             let records =
                 vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }];
-            Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.taking_over())
+            Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.with_deferred())
         })
         .await
     }
@@ -188,6 +190,6 @@ impl Platform {
 }
 
 /// Whether nothing came of a release because the enrollment is not held.
-pub fn was_not_held(came: &Came) -> bool {
-    matches!(came, Came::Ignored(Ignored::NotHeld | Ignored::NeverEnrolled))
+pub fn was_not_held(outcome: &EventOutcome) -> bool {
+    matches!(outcome, EventOutcome::Ignored(Ignored::NotHeld | Ignored::NeverEnrolled))
 }

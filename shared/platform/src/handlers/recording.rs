@@ -1,14 +1,15 @@
 //! History and statistics of decisions, together or not at all.
 //!
-//! A decision's history item holds what the decision counted, and is written once: that makes the counting idempotent.
-//! What is counted by day stands in the day's counters, with whatever was counted in the same decision; everything else in
-//! the campaign's counters of no day. All of them together are the sum over all time. *Reset statistics* (R16) takes off the
-//! enrollment's tally: from the days what the history items since the last reset have, the rest from no day.
+//! A decision's history item holds what the decision counted, and is written once: that makes the
+//! counting idempotent. What is counted by day stands in the day's counters, with whatever was
+//! counted in the same decision; everything else in the campaign's counters of no day. All of them
+//! together are the sum over all time. *Reset statistics* (R16) takes off the enrollment's tally:
+//! from the days what the history items since the last reset have, the rest from no day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use dacapo_engine::enrollment::{Enrollment, Left};
+use dacapo_engine::enrollment::{Deferred, Enrollment};
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -17,14 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use super::enrollment_committed::Committed;
 use crate::Instant;
-use crate::enrollments::{instant_of_left, is_reset};
+use crate::enrollments::{instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
 use crate::platform::{Platform, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
 
 /// How long history is kept.
-pub(crate) const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
+pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// The most days that one item takes off: with it they are one transaction.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
@@ -118,13 +119,19 @@ impl Platform {
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
-        if stored.enrollment.left.is_some() {
+        if stored.enrollment.deferred.is_some() {
             // It is for the next decision to record.
             return Ok(Vec::new());
         }
         let before = decision.before.as_ref();
         let mut entries = Vec::new();
-        entries.extend(stored.left.as_ref().map(|left| self.entry_of(decision, left)).transpose()?);
+        entries.extend(
+            stored
+                .deferred
+                .as_ref()
+                .map(|deferred| self.entry_of(decision, deferred))
+                .transpose()?,
+        );
         let mut delta = stored.delta.clone();
         delta.add(&Gauge::between(before, Some(&stored.enrollment)));
         if stored.records.is_empty() && delta.is_empty() {
@@ -167,7 +174,7 @@ impl Platform {
             let counted = days.into_iter().map(|(day, tally)| ((campaign, Some(day)), tally));
             let counts = first.into_iter().chain(counted);
             let counts = counts.filter(|(_, tally)| !tally.is_empty()).collect();
-            entries.push(Entry { contact, history: history.expires(at + KEPT), counts });
+            entries.push(Entry { contact, history: history.expires(at + HISTORY_KEPT), counts });
             days = rest;
             if days.is_empty() {
                 break;
@@ -177,24 +184,29 @@ impl Platform {
     }
 
     /// What is to be written about a decision that left it to this one.
-    fn entry_of<'a>(&self, decision: &'a Committed, left: &'a Left) -> Result<Entry<'a>, Error> {
+    fn entry_of<'a>(
+        &self,
+        decision: &'a Committed,
+        deferred: &'a Deferred,
+    ) -> Result<Entry<'a>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
-        let at = instant_of_left(left, &decision.stored.enrollment);
+        let at = instant_of_deferred(deferred, &decision.stored.enrollment);
         let history = StoredHistory {
             campaign: campaign.clone(),
-            version: left.version,
-            records: left.records.clone(),
-            delta: left.delta.clone(),
-            day: left.day,
+            version: deferred.version,
+            records: deferred.records.clone(),
+            delta: deferred.delta.clone(),
+            day: deferred.day,
             reset: false,
         };
-        let key = self.keys.history(contact, at, campaign, left.stamp, 0);
-        let counts = vec![((campaign, left.day), left.delta.clone())];
-        Ok(Entry { contact, history: item(key, &history)?.expires(at + KEPT), counts })
+        let key = self.keys.history(contact, at, campaign, deferred.stamp, 0);
+        let counts = vec![((campaign, deferred.day), deferred.delta.clone())];
+        Ok(Entry { contact, history: item(key, &history)?.expires(at + HISTORY_KEPT), counts })
     }
 
-    /// What the contact contributed to each day since the last time that its contributions were taken off, negative. It
-    /// stands in the history; what the batch has before this decision may not be there yet.
+    /// What the contact contributed to each day since the last time that its contributions were
+    /// taken off, negative. It stands in the history; what the batch has before this decision may
+    /// not be there yet.
     async fn days_to_take_off(
         &self,
         decision: &Committed,
@@ -234,10 +246,10 @@ impl Platform {
             }
         }
         let same = &batch[&(&decision.contact, &decision.campaign)];
-        let lefts = same.iter().filter_map(|other| other.stored.left.as_ref());
-        for left in lefts.filter(|left| earlier(left.stamp)) {
-            if let Some(day) = left.day {
-                since.entry(left.stamp).or_insert_with(|| (day, left.delta.of_a_day()));
+        let lefts = same.iter().filter_map(|other| other.stored.deferred.as_ref());
+        for deferred in lefts.filter(|deferred| earlier(deferred.stamp)) {
+            if let Some(day) = deferred.day {
+                since.entry(deferred.stamp).or_insert_with(|| (day, deferred.delta.of_a_day()));
             }
         }
         for other in same.iter().filter(|other| earlier(other.stored.stamp)) {
@@ -260,8 +272,8 @@ impl Platform {
         let first = open.first().map_or("", |entry| entry.contact.as_str());
         let mut lost = 0_u32;
         while !open.is_empty() {
-            // Any shard will do, since they are summed: different batches meet in different ones, and who lost a race to
-            // another batch goes to another.
+            // Any shard will do, since they are summed: different batches meet in different ones,
+            // and who lost a race to another batch goes to another.
             let shard = stable(&[first, &lost.to_string()]) % u64::from(SHARDS);
             let shard = u32::try_from(shard).unwrap_or(0);
             let mut sums: BTreeMap<Counter<'_>, Tally> = BTreeMap::new();

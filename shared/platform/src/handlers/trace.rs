@@ -5,7 +5,8 @@
 //! | a change to which no campaign did anything | when the feed has asked them all | the contact's `rev` after it, in the key |
 //! | a post that changed nothing, about something that campaigns read | with the post | what was sent, and the revisions of contact and enrollments: until something happens, the same post again says nothing new |
 //!
-//! Either costs one write, and where something followed nothing. What campaigns write has its line where they wrote it.
+//! Either costs one write, and where something followed nothing. What campaigns write has its line
+//! where they wrote it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use dacapo_engine::history::{Cause, Changed, LOOKED, Looked, Trace};
 use dacapo_engine::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 
-use super::recording::KEPT;
+use super::recording::HISTORY_KEPT;
 use crate::catalog::Loaded;
 use crate::error::Error;
 use crate::keys::{Keys, is_trace};
@@ -42,7 +43,8 @@ pub struct StoredTrace {
 type Enrollments = BTreeMap<CampaignId, Enrollment>;
 
 impl Platform {
-    /// Writes the lines of changes from which nothing followed in any campaign. A repeat changes nothing.
+    /// Writes the lines of changes from which nothing followed in any campaign. A repeat changes
+    /// nothing.
     pub(super) async fn nothing_followed(
         &self,
         loaded: &Loaded,
@@ -59,14 +61,18 @@ impl Platform {
             let trace = Trace { at: change.at, because, unchanged: false, looked };
             let key = self.keys.trace(&contact.id, change.at, change.rev, None);
             let stored = item(key, &StoredTrace { trace, identity: None })?;
-            self.write_trace(Write::put(stored.expires(change.at + KEPT), Condition::Absent))
-                .await?;
+            self.write_trace(Write::put(
+                stored.expires(change.at + HISTORY_KEPT),
+                Condition::Absent,
+            ))
+            .await?;
         }
         Ok(())
     }
 
-    /// Writes the line of a post that changed nothing, if it was about something that campaigns read. The post has been
-    /// taken: that its line could not be written is told by the log, and is no reason to post again.
+    /// Writes the line of a post that changed nothing, if it was about something that campaigns
+    /// read. The post has been taken: that its line could not be written is told by the log, and is
+    /// no reason to post again.
     pub(crate) async fn nothing_changed(&self, contact: &Contact, patch: &Patch, by: &Author) {
         if let Err(error) = self.line_of_no_change(contact, patch, by).await {
             let contact = contact.id.as_str();
@@ -107,7 +113,7 @@ impl Platform {
         }
         let key = self.keys.trace(&contact.id, now, contact.rev, Some(identity));
         let stored = item(key, &StoredTrace { trace, identity: Some(identity) })?;
-        self.write_trace(Write::put(stored.expires(now + KEPT), Condition::Absent)).await
+        self.write_trace(Write::put(stored.expires(now + HISTORY_KEPT), Condition::Absent)).await
     }
 
     async fn write_trace(&self, write: Write) -> Result<(), Error> {

@@ -1,9 +1,9 @@
-//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags, what addresses have
-//! said no to, captured mail, what nobody could read, API keys, other jobs, and at last settings, fields and the secret of
-//! signed links.
+//! What is erased after the contacts of an account: campaigns with their statistics, lists of tags,
+//! what addresses have said no to, captured mail, what nobody could read, API keys, other jobs, and
+//! at last settings, fields and the secret of signed links.
 //!
-//! The job itself stays, as the record of who erased the account; it names nobody. What is kept for repeated calls goes
-//! by itself within a day.
+//! The job itself stays, as the record of who erased the account; it names nobody. What is kept for
+//! repeated calls goes by itself within a day.
 
 use super::Job;
 use crate::catalog::{Catalog, Settings};
@@ -44,7 +44,7 @@ impl Platform {
             self.erase_partition(&self.keys.refusals(shard), &mut room).await?;
         }
         self.erase_partition(&self.keys.captured(), &mut room).await?;
-        self.erase_partition(&self.keys.all_put_aside(), &mut room).await?;
+        self.erase_partition(&self.keys.dead_letters_listed(), &mut room).await?;
         self.erase_listed(&self.keys.api_keys_listed(), &mut room).await?;
         self.erase_jobs(job.seq, &mut room).await?;
         if room == 0 {

@@ -6,33 +6,35 @@
 //! | `LANE#…` | how far a part of the job is, and what it has counted |
 //! | `PAGE#…` | the contacts of a page, fixed when they were first listed |
 //!
-//! A job is split into lanes. A message in the queue is a turn of a lane: it takes some pages, decides each contact, and
-//! stores what it counted together with the place that it reached, on condition that nobody else did. So a page counts
-//! once, however often it is taken: what was decided before is recognised by the enrollment, which remembers the job.
+//! A job is split into lanes. A message in the queue is a turn of a lane: it takes some pages,
+//! decides each contact, and stores what it counted together with the place that it reached, on
+//! condition that nobody else did. So a page counts once, however often it is taken: what was
+//! decided before is recognised by the enrollment, which remembers the job.
 //!
-//! A job speaks of the account as it was when it was asked for, its *as of*: whoever enrolled later is not touched.
-//! Lists follow what is written, so a lane that listed contacts too early goes through its list once more, for those
-//! that have appeared since. Jobs that concern the same campaign are done one after the other.
+//! A job speaks of the account as it was when it was asked for, its *as of*: whoever enrolled later
+//! is not touched. Lists follow what is written, so a lane that listed contacts too early goes
+//! through its list once more, for those that have appeared since. Jobs that concern the same
+//! campaign are done one after the other.
 //!
 //! | file | is about |
 //! |---|---|
-//! | `opening` | how a job begins, waits, and ends |
-//! | `turns` | what a message does |
+//! | `lifecycle` | how a job begins, waits, and ends |
+//! | `worker` | what a message does |
 //! | `pages` | where the contacts of a page come from |
 //! | `outcomes` | what is done to a contact, and how it counts |
 //! | `selection` | how many there are; the dry run |
-//! | `looking` | progress, the list, cancelling |
+//! | `progress` | progress, the list, cancelling |
 //! | `account` | what is erased after the contacts of an account |
 //! | `reconciling` | what a contact waits for from timers and queues is ordered again |
 
 mod account;
-mod looking;
-mod opening;
+mod lifecycle;
 mod outcomes;
 mod pages;
+mod progress;
 mod reconciling;
 mod selection;
-mod turns;
+mod worker;
 
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde::{Deserialize, Serialize};
@@ -40,12 +42,12 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::table::Cursor;
 
-pub use looking::{CancelError, Progress};
-pub use opening::{BeginError, OpenJob, Requested};
+pub use lifecycle::{BeginError, OpenJob, Requested};
+pub use progress::{CancelError, Progress};
 pub use selection::{Picked, Sample};
 
 /// The most lanes of a job.
-pub const LANES: u32 = crate::keys::SHARDS;
+pub const SHARDS: u32 = crate::keys::SHARDS;
 
 /// What is done to each contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +68,8 @@ pub enum Kind {
     Milestones,
     /// Everything about every contact is erased, and then all else in the account.
     EraseAccount,
-    /// Timers and queues are made anew from what the table says: after a restore, or in a new stack.
+    /// Timers and queues are made anew from what the table says: after a restore, or in a new
+    /// stack.
     Reconcile {
         /// The instant to which the table was restored, if it was.
         #[serde(
@@ -175,9 +178,11 @@ pub struct Job {
     /// When it was asked for: it speaks of the account as it was then.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// How many lanes it has.
-    pub lanes: u32,
-    /// How many pairs of contact and campaign there were when it was asked for, as the lists showed them.
+    /// How many shards it has.
+    #[serde(rename = "lanes")]
+    pub shards: u32,
+    /// How many pairs of contact and campaign there were when it was asked for, as the lists showed
+    /// them.
     pub estimate: u64,
     /// How it ended, if it has.
     pub status: JobStatus,
@@ -250,12 +255,14 @@ pub struct Failure {
 
 /// How far a lane is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Lane {
-    /// The next turn.
-    turn: u32,
+struct Shard {
+    /// The number of the next step.
+    #[serde(rename = "turn")]
+    next_step: u32,
     /// Whether it has looked at its lists.
     begun: bool,
-    /// Whether the lists showed everything before it began, so that it need not go through them again.
+    /// Whether the lists showed everything before it began, so that it need not go through them
+    /// again.
     settled: bool,
     /// How often it has been through the lists, from 0.
     pass: u8,

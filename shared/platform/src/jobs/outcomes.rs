@@ -1,6 +1,7 @@
 //! What is done to the contacts of a page, and how it counts.
 //!
-//! How a contact counts follows from its enrollment alone, whoever changed it: a page that is taken again counts the same.
+//! How a contact counts follows from its enrollment alone, whoever changed it: a page that is taken
+//! again counts the same.
 //!
 //! | kind | done | skipped |
 //! |---|---|---|
@@ -16,20 +17,20 @@ use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
-use super::{Failure, Job, Kind, Lane, Selection};
+use super::{Failure, Job, Kind, Selection, Shard};
 use crate::Instant;
-use crate::enrollments::{Asked, Came, Reply};
-use crate::error::{Answer, Error};
+use crate::enrollments::{Asked, EventOutcome, Reply};
+use crate::error::{Error, Retryability};
 use crate::platform::Platform;
 
 /// The most contacts of a lane that wait for the feed. Beyond that the lane waits, too.
-const MOST_LATE: usize = 200;
+const MOST_WAITING_FOR_FEED: usize = 200;
 
 /// How long contacts wait for the feed.
-const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+const LONGEST_WAIT_FOR_FEED: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// The failures that a lane tells of.
-const TOLD: usize = 10;
+const MOST_FAILURES: usize = 10;
 
 /// How many contacts are erased at once.
 const ERASED_AT_ONCE: usize = 16;
@@ -84,7 +85,7 @@ impl Platform {
             Selection::Named { .. } | Selection::Enrolled | Selection::Everybody => None,
         };
         let asked = Asked { campaign, event: &event, as_of, tag };
-        let replies = platform.happen_to_many(&asked, contacts).await?;
+        let replies = platform.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
             outcomes.push(self.outcome(job, campaign, contact, reply).await?);
@@ -100,26 +101,28 @@ impl Platform {
         reply: Reply,
     ) -> Result<Outcome, Error> {
         let before = reply.before.as_ref();
-        let outcome = match reply.came {
-            Ok(Some(Came::Committed(next)))
+        let outcome = match reply.outcome {
+            Ok(Some(EventOutcome::Committed(next)))
                 if next.enrollment.job == job.seq && next.enrollment.idle =>
             {
                 Outcome::Skipped
             }
-            Ok(Some(Came::Committed(_) | Came::Deliver(_))) => Outcome::Done,
-            Ok(Some(Came::Ignored(ignored))) => of_ignored(job, ignored, before),
+            Ok(Some(EventOutcome::Committed(_) | EventOutcome::Deliver(_))) => Outcome::Done,
+            Ok(Some(EventOutcome::Ignored(ignored))) => of_ignored(job, ignored, before),
             Ok(None) => match job.selection {
                 Selection::Enrolled => Outcome::Outside,
                 Selection::Named { .. } | Selection::Tag(_) | Selection::Everybody => {
                     Outcome::Skipped
                 }
             },
-            Ok(Some(Came::Undecidable(why))) => {
+            Ok(Some(EventOutcome::Undecidable(why))) => {
                 tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");
                 Outcome::Failed(format!("it could not be decided: {why}"))
             }
             Err(Error::Behind) => Outcome::Late,
-            Err(error) if error.answer() == Answer::Page => Outcome::Failed(error.to_string()),
+            Err(error) if error.retryability() == Retryability::Permanent => {
+                Outcome::Failed(error.to_string())
+            }
             Err(error) => return Err(error),
         };
         let waits = before.is_some_and(|before| before.held == Some(Guard::Undecided));
@@ -137,7 +140,7 @@ impl Platform {
             .into_iter()
             .map(|erased| match erased {
                 Ok(_) => Ok(Outcome::Done),
-                Err(error) if error.answer() == Answer::Page => {
+                Err(error) if error.retryability() == Retryability::Permanent => {
                     Ok(Outcome::Failed(error.to_string()))
                 }
                 Err(error) => Err(error),
@@ -177,9 +180,9 @@ fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outco
     }
 }
 
-impl Lane {
-    /// Counts what came of a page. `false` if more contacts wait for the feed than it keeps: then the page has to be
-    /// taken again.
+impl Shard {
+    /// Counts what came of a page. `false` if more contacts wait for the feed than it keeps: then
+    /// the page has to be taken again.
     pub(super) fn take(
         &mut self,
         campaign: u32,
@@ -188,7 +191,7 @@ impl Lane {
         job: &Job,
         now: Instant,
     ) -> bool {
-        let patient = self.waits.is_none_or(|since| now < since + PATIENCE);
+        let patient = self.waits.is_none_or(|since| now < since + LONGEST_WAIT_FOR_FEED);
         for (contact, outcome) in contacts.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Done => self.counts.done += 1,
@@ -203,12 +206,12 @@ impl Lane {
             }
         }
         self.waits = if self.late.is_empty() { None } else { self.waits.or(Some(now)) };
-        self.late.len() <= MOST_LATE
+        self.late.len() <= MOST_WAITING_FOR_FEED
     }
 
     fn fail(&mut self, job: &Job, campaign: u32, contact: ContactId, reason: String) {
         self.counts.failed += 1;
-        if self.failures.len() < TOLD {
+        if self.failures.len() < MOST_FAILURES {
             let campaign = super::pages::campaign_at(job, campaign).cloned();
             self.failures.push(Failure { contact, campaign, reason });
         }

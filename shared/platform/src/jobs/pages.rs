@@ -1,19 +1,20 @@
 //! Where the contacts of a page come from.
 //!
-//! A page is fixed when it is first listed: whoever takes it again has the same contacts before it. The first pass goes
-//! through the lists as they are. Lists follow what is written, so unless they showed everything when it began, or when it
-//! was put into the queue, a second pass goes through them later and takes those that stand on no page of the first.
+//! A page is fixed when it is first listed: whoever takes it again has the same contacts before it.
+//! The first pass goes through the lists as they are. Lists follow what is written, so unless they
+//! showed everything when it began, or when it was put into the queue, a second pass goes through
+//! them later and takes those that stand on no page of the first.
 
 use std::collections::BTreeSet;
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 
-use super::opening::{PAGE, PAGES_KEPT};
-use super::{Job, Kind, Lane, Selection, StoredPage};
+use super::lifecycle::{PAGE, PAGES_KEPT};
+use super::{Job, Kind, Selection, Shard, StoredPage};
 use crate::error::Error;
 use crate::handlers::Done;
 use crate::platform::{Platform, item, read};
-use crate::ports::{Shown, Sweep};
+use crate::ports::{JobStep, Shown};
 use crate::table::{Condition, Cursor, TableError, Write};
 
 /// How much of a list the second pass goes through at once, in pages.
@@ -46,16 +47,18 @@ impl Platform {
     pub(super) async fn next_page(
         &self,
         job: &Job,
-        sweep: &Sweep,
-        lane: &mut Lane,
+        job_step: &JobStep,
+        shard: &mut Shard,
     ) -> Result<Next, Error> {
-        let number = sweep.lane;
-        if !lane.begun {
-            lane.begun = true;
+        let number = job_step.shard;
+        if !shard.begun {
+            shard.begun = true;
             let shows = || self.ports.outbox.lists_show(job.at, self.now()) == Shown::Yes;
             let named = matches!(job.selection, Selection::Named { .. });
-            // Nobody may be left behind in an account that is erased: it goes through its list until nobody is new.
-            lane.settled = named || (job.kind != Kind::EraseAccount && (sweep.shown || shows()));
+            // Nobody may be left behind in an account that is erased: it goes through its list
+            // until nobody is new.
+            shard.settled =
+                named || (job.kind != Kind::EraseAccount && (job_step.shown || shows()));
         }
         let walks = match job.kind {
             Kind::EraseAccount | Kind::Reconcile { .. } => 1,
@@ -63,19 +66,19 @@ impl Platform {
                 job.campaigns.len()
             }
         };
-        if (lane.campaign as usize) < walks {
-            return self.page_of(job, number, lane).await.map(Next::Page);
+        if (shard.campaign as usize) < walks {
+            return self.page_of(job, number, shard).await.map(Next::Page);
         }
-        if !lane.late.is_empty() {
+        if !shard.late.is_empty() {
             return Ok(Next::Late);
         }
-        if lane.settled || lane.pass > 0 {
+        if shard.settled || shard.pass > 0 {
             return Ok(Next::Ended);
         }
         match self.ports.outbox.lists_show(job.at, self.now()) {
             Shown::Yes => {
-                lane.pass += 1;
-                lane.campaign = 0;
+                shard.pass += 1;
+                shard.campaign = 0;
                 Ok(Next::Page(Vec::new()))
             }
             Shown::Soon => Ok(Next::Wait(Done::Soon)),
@@ -87,38 +90,38 @@ impl Platform {
         &self,
         job: &Job,
         number: u32,
-        lane: &mut Lane,
+        shard: &mut Shard,
     ) -> Result<Vec<ContactId>, Error> {
         if let Selection::Named { .. } = job.selection {
             // The same pages for every campaign.
-            let key = self.keys.page(job.seq, 0, number, 0, lane.page);
+            let key = self.keys.page(job.seq, 0, number, 0, shard.page);
             let page: Option<StoredPage> =
                 self.get(&key).await?.map(|item| read(&item)).transpose()?;
             match page {
                 Some(page) => {
-                    lane.page += 1;
+                    shard.page += 1;
                     return Ok(page.contacts);
                 }
                 None => {
-                    lane.next_campaign();
+                    shard.next_campaign();
                     return Ok(Vec::new());
                 }
             }
         }
         for _ in 0..COMPARED_AT_ONCE {
-            let (mut contacts, after) = self.list_behind(job, number, lane).await?;
-            if lane.pass > 0 {
-                contacts = self.new_among(job, number, lane, contacts).await?;
+            let (mut contacts, after) = self.list_behind(job, number, shard).await?;
+            if shard.pass > 0 {
+                contacts = self.new_among(job, number, shard, contacts).await?;
             }
             if contacts.is_empty() {
-                lane.go_behind(after);
-                if lane.cursor.is_none() {
+                shard.go_behind(after);
+                if shard.cursor.is_none() {
                     break;
                 }
                 continue;
             }
             let page = StoredPage { contacts, after };
-            let key = self.keys.page(job.seq, lane.pass, number, lane.campaign, lane.page);
+            let key = self.keys.page(job.seq, shard.pass, number, shard.campaign, shard.page);
             let write = item(key, &page)?.expires(job.at + PAGES_KEPT);
             let page = match self.write(vec![Write::put(write, Condition::Absent)]).await {
                 Ok(()) => page,
@@ -126,8 +129,8 @@ impl Platform {
                 Err(TableError::Conflict { current: Some(current), .. }) => read(&current)?,
                 Err(error) => return Err(error.into()),
             };
-            lane.page += 1;
-            lane.go_behind(page.after);
+            shard.page += 1;
+            shard.go_behind(page.after);
             return Ok(page.contacts);
         }
         Ok(Vec::new())
@@ -138,25 +141,25 @@ impl Platform {
         &self,
         job: &Job,
         number: u32,
-        lane: &Lane,
+        shard: &Shard,
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
-        let (selection, campaign) = (&job.selection, campaign_at(job, lane.campaign));
-        self.list(selection, campaign, number, lane.cursor.clone(), PAGE).await
+        let (selection, campaign) = (&job.selection, campaign_at(job, shard.campaign));
+        self.list(selection, campaign, number, shard.cursor.clone(), PAGE).await
     }
 
-    /// Those that stand on no page of the first pass. Both are in order of id, so the lane remembers up to which page it
-    /// has looked.
+    /// Those that stand on no page of the first pass. Both are in order of id, so the lane
+    /// remembers up to which page it has looked.
     async fn new_among(
         &self,
         job: &Job,
         number: u32,
-        lane: &mut Lane,
+        shard: &mut Shard,
         mut contacts: Vec<ContactId>,
     ) -> Result<Vec<ContactId>, Error> {
         let Some(last) = contacts.last().cloned() else { return Ok(contacts) };
         let mut known: BTreeSet<ContactId> = BTreeSet::new();
         loop {
-            let key = self.keys.page(job.seq, 0, number, lane.campaign, lane.compared);
+            let key = self.keys.page(job.seq, 0, number, shard.campaign, shard.compared);
             let Some(stored) = self.get(&key).await? else { break };
             let page: StoredPage = read(&stored)?;
             let reaches = page.contacts.last().is_some_and(|end| *end >= last);
@@ -164,14 +167,14 @@ impl Platform {
             if reaches {
                 break;
             }
-            lane.compared += 1;
+            shard.compared += 1;
         }
         contacts.retain(|contact| !known.contains(contact));
         Ok(contacts)
     }
 }
 
-impl Lane {
+impl Shard {
     /// The list goes on here, or with the next campaign's.
     fn go_behind(&mut self, after: Option<Cursor>) {
         if after.is_none() {

@@ -1,7 +1,7 @@
 //! What contacts wait for from timers and queues is ordered again, from the table alone.
 //!
-//! Timers and queues stand outside of the table: after a restore, or in a new stack over a kept table, there are none. What
-//! has to be there follows from what the table holds:
+//! Timers and queues stand outside of the table: after a restore, or in a new stack over a kept
+//! table, there are none. What has to be there follows from what the table holds:
 //!
 //! | in the table | is ordered |
 //! |---|---|
@@ -10,11 +10,11 @@
 //! | a token whose message is not settled, a message in the ledger that is not | the message: the ledger is asked before it leaves (R30) |
 //! | a webhook call that is not over | the call |
 //!
-//! Each has a name, or a record that says how far it is: ordered once more, it changes nothing. So a page may be taken again,
-//! and a job be asked for twice.
+//! Each has a name, or a record that says how far it is: ordered once more, it changes nothing. So
+//! a page may be taken again, and a job be asked for twice.
 //!
-//! A table that was restored has lost its change feed, too. What was written shortly before the instant is handed to the
-//! feed's handlers once more, which bear a repeat.
+//! A table that was restored has lost its change feed, too. What was written shortly before the
+//! instant is handed to the feed's handlers once more, which bear a repeat.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,8 @@ use super::outcomes::Outcome;
 use crate::Instant;
 use crate::call_ledger::CallRecord;
 use crate::contacts::read_contact;
-use crate::enrollments::{Came, StoredEnrollment};
-use crate::error::{Answer, Error};
+use crate::enrollments::{EventOutcome, StoredEnrollment};
+use crate::error::{Error, Retryability};
 use crate::handlers::{ContactImage, EnrollmentImage, Performed};
 use crate::keys::{ENROLLMENT, Keys, fed};
 use crate::messages::{MessageRecord, MessageStatus};
@@ -66,19 +66,21 @@ impl Platform {
                     Outcome::Done
                 }
                 Err(Error::Behind) => Outcome::Late,
-                Err(error) if error.answer() == Answer::Page => Outcome::Failed(error.to_string()),
+                Err(error) if error.retryability() == Retryability::Permanent => {
+                    Outcome::Failed(error.to_string())
+                }
                 Err(error) => return Err(error),
             });
             orders.push(waits_for);
         }
         match self.order_any(orders.concat()).await {
-            Err(error) if error.answer() == Answer::Page => {}
+            Err(error) if error.retryability() == Retryability::Permanent => {}
             ordered => return ordered.map(|()| outcomes),
         }
         // Somebody's order is refused for good; whose is known when each is given for itself.
         for (outcome, orders) in outcomes.iter_mut().zip(orders) {
             match self.order_any(orders).await {
-                Err(error) if error.answer() == Answer::Page => {
+                Err(error) if error.retryability() == Retryability::Permanent => {
                     *outcome = Outcome::Failed(error.to_string());
                 }
                 ordered => ordered?,
@@ -91,8 +93,8 @@ impl Platform {
         if orders.is_empty() { Ok(()) } else { self.order(orders).await }
     }
 
-    /// What a contact waits for, as orders. What was written after `since`, and may not have come by the feed, is handed on
-    /// first.
+    /// What a contact waits for, as orders. What was written after `since`, and may not have come
+    /// by the feed, is handed on first.
     async fn reconciled_one(
         &self,
         since: Option<Instant>,
@@ -109,7 +111,9 @@ impl Platform {
             let timeline = loaded.campaigns.get(&campaign).map(|campaign| &campaign.timeline);
             let is_behind = timeline.is_some_and(|now| enrollment.is_behind(now.count()));
             if enrollment.seen < contact.rev || is_behind {
-                if let Came::Undecidable(why) = self.happen(id, &campaign, &Event::Changed).await? {
+                if let EventOutcome::Undecidable(why) =
+                    self.apply_event(id, &campaign, &Event::Changed).await?
+                {
                     self.hold_undecided(id, &campaign, &why).await?;
                 }
                 let Some(now) = self.state(id, &campaign).await? else { continue };
@@ -131,8 +135,8 @@ impl Platform {
         Ok(orders)
     }
 
-    /// Messages that were tried, or are being sent, and whose contact has left the step: somebody has to note what became
-    /// of them. Those that are `queued` have their order already.
+    /// Messages that were tried, or are being sent, and whose contact has left the step: somebody
+    /// has to note what became of them. Those that are `queued` have their order already.
     async fn unsettled_messages(
         &self,
         id: &ContactId,
@@ -160,7 +164,8 @@ impl Platform {
         Ok(orders)
     }
 
-    /// Calls that were queued and are not over. Those that were queued until `sent_until` are taken to have been made.
+    /// Calls that were queued and are not over. Those that were queued until `sent_until` are taken
+    /// to have been made.
     async fn unsettled_calls(
         &self,
         id: &ContactId,
@@ -189,8 +194,9 @@ impl Platform {
         Ok(orders)
     }
 
-    /// What was written about a contact after `since` is handed to the handlers of the change feed as if it brought it
-    /// again: what was not brought before the restore never will be. Answers what else is to be ordered then.
+    /// What was written about a contact after `since` is handed to the handlers of the change feed
+    /// as if it brought it again: what was not brought before the restore never will be. Answers
+    /// what else is to be ordered then.
     async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<Vec<Order>, Error> {
         let mut images = Vec::new();
         let mut campaigns = Vec::new();
@@ -199,7 +205,8 @@ impl Platform {
             let decided: StoredEnrollment = read(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
             if last_decided(&decided).is_none_or(|at| at >= since) {
-                // What was before is lost; only a first decision is known to have had nothing before it.
+                // What was before is lost; only a first decision is known to have had nothing
+                // before it.
                 let old = (decided.enrollment.rev > 1).then(|| stored.clone());
                 let key = stored.key.clone();
                 images.push(EnrollmentImage { key, old, new: Some(stored) });
@@ -228,8 +235,9 @@ impl Platform {
         Ok(orders)
     }
 
-    /// Changes that the contact no longer carries will not come any more, nor will those of which a restore has kept the
-    /// enrollment's half of a transaction only. An enrollment goes on with those that are there.
+    /// Changes that the contact no longer carries will not come any more, nor will those of which a
+    /// restore has kept the enrollment's half of a transaction only. An enrollment goes on with
+    /// those that are there.
     async fn see_what_is_left(
         &self,
         id: &ContactId,
@@ -267,6 +275,6 @@ impl Platform {
 
 /// When the last decision was made, if it says so.
 fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
-    let left = stored.enrollment.left.iter().flat_map(|left| &left.records);
-    left.chain(&stored.records).map(|record| record.at).max()
+    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    deferred.chain(&stored.records).map(|record| record.at).max()
 }

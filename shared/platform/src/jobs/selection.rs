@@ -1,13 +1,13 @@
 //! How many contacts a selection has, and what a job would find: the dry run.
 //!
-//! Counting goes through the lists, which follow what is written. The dry run reads the contacts themselves, up to a
-//! bound, and changes nothing about them.
+//! Counting goes through the lists, which follow what is written. The dry run reads the contacts
+//! themselves, up to a bound, and changes nothing about them.
 
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, Kind, LANES, Requested, Selection};
+use super::{Job, JobStatus, Kind, Requested, SHARDS, Selection};
 use crate::Instant;
 use crate::campaigns::Together;
 use crate::contacts::read_contact;
@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::platform::{Platform, read};
 use crate::table::{Consistency, Cursor, Query};
 
-/// How many entries of lists are counted before a job is opened. What is beyond is counted as it is done.
+/// How many entries of lists are counted before a job is opened. What is beyond is counted as it is
+/// done.
 const MOST_COUNTED: u64 = 1_000_000;
 
 /// How many pairs of contact and campaign a dry run looks at.
@@ -93,35 +94,36 @@ impl Platform {
         selection: &Selection,
         campaign: Option<&CampaignId>,
     ) -> Result<u64, Error> {
-        let lanes = (0..LANES).map(|lane| async move {
+        let shards = (0..SHARDS).map(|shard| async move {
             let (mut counted, mut cursor) = (0, None);
             loop {
                 let (contacts, after) =
-                    self.list(selection, campaign, lane, cursor, usize::MAX).await?;
+                    self.list(selection, campaign, shard, cursor, usize::MAX).await?;
                 counted += u64::try_from(contacts.len()).unwrap_or(0);
                 cursor = after;
-                if cursor.is_none() || counted >= MOST_COUNTED / u64::from(LANES) {
+                if cursor.is_none() || counted >= MOST_COUNTED / u64::from(SHARDS) {
                     return Ok::<_, Error>(counted);
                 }
             }
         });
-        Ok(futures_util::future::try_join_all(lanes).await?.iter().sum())
+        Ok(futures_util::future::try_join_all(shards).await?.iter().sum())
     }
 
-    /// Some of the contacts that a selection lists in a lane, in order of id, and where the list goes on.
+    /// Some of the contacts that a selection lists in a lane, in order of id, and where the list
+    /// goes on.
     pub(super) async fn list(
         &self,
         selection: &Selection,
         campaign: Option<&CampaignId>,
-        lane: u32,
+        shard: u32,
         cursor: Option<Cursor>,
         limit: usize,
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
         let partition = match (selection, campaign) {
-            (Selection::Tag(tag), _) => self.keys.tagged(tag, lane),
-            (Selection::Enrolled, Some(campaign)) => self.keys.members_listed(campaign, lane),
+            (Selection::Tag(tag), _) => self.keys.tagged(tag, shard),
+            (Selection::Enrolled, Some(campaign)) => self.keys.members_listed(campaign, shard),
             (Selection::Everybody | Selection::Named { .. }, _) | (Selection::Enrolled, None) => {
-                self.keys.contacts_listed(lane)
+                self.keys.contacts_listed(shard)
             }
         };
         let query = Query::of(&partition).limit(limit).after(cursor);
@@ -171,11 +173,11 @@ impl Platform {
                 }
                 continue;
             }
-            for lane in 0..LANES {
+            for shard in 0..SHARDS {
                 let mut cursor = None;
                 loop {
                     let (contacts, after) = self
-                        .list(&requested.selection, Some(campaign), lane, cursor, AT_ONCE)
+                        .list(&requested.selection, Some(campaign), shard, cursor, AT_ONCE)
                         .await?;
                     self.look_at(requested, campaign, &contacts, &mut picked).await?;
                     cursor = after;

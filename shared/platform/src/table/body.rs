@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::words::without_values;
+use crate::redaction::without_values;
 
 /// The attributes of an item that are the table's own; no member at the top of a body is named so.
 pub const RESERVED: [&str; 6] = ["PK", "SK", "rev", "GSI1PK", "GSI1SK", "ttl"];

@@ -16,14 +16,15 @@ pub enum TableError {
     /// Another transaction held one of the items; nothing was written. Worth another try at once.
     #[error("another transaction holds one of the items")]
     Contended,
-    /// The table takes no more for the moment; nothing was written. Worth another try after a while.
+    /// The table takes no more for the moment; nothing was written. Worth another try after a
+    /// while.
     #[error("the table takes no more requests for the moment")]
     Throttled,
     /// The answer was lost: the write may have happened, or happen yet.
     #[error("it is unknown whether the write happened: {0}")]
     Unknown(String),
-    /// The disk is full, or fails. It goes on as soon as the disk does. What is said here is for everybody to read: of this
-    /// machine, and of nobody's data.
+    /// The disk is full, or fails. It goes on as soon as the disk does. What is said here is for
+    /// everybody to read: of this machine, and of nobody's data.
     #[error("the disk takes nothing ({reason}): make room on it, or see what is wrong with it")]
     Disk {
         /// What the system said.

@@ -42,8 +42,8 @@ pub trait Table: Send + Sync {
     /// One item, or `None` where there is none.
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError>;
 
-    /// A strong read of an item that the caller knows as of revision `rev`, 0 if as absent: a store that has it in memory
-    /// need not hand it over again.
+    /// A strong read of an item that the caller knows as of revision `rev`, 0 if as absent: a store
+    /// that has it in memory need not hand it over again.
     async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
         Ok(Since::of(self.get(key, Consistency::Strong).await?, rev))
     }
@@ -75,8 +75,8 @@ pub trait Table: Send + Sync {
     /// Applies all the writes, or none of them and says why. No writes are no work.
     ///
     /// `token` names a transaction, at most [`LONGEST_TOKEN`] bytes: the same writes again with the
-    /// same token, within minutes, succeed without being applied twice. A plain write ignores it. It
-    /// bridges the retries of one caller; it is no lasting identity.
+    /// same token, within minutes, succeed without being applied twice. A plain write ignores it.
+    /// It bridges the retries of one caller; it is no lasting identity.
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError>;
 }
 

@@ -2,14 +2,15 @@
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB item sizes and formats". An item is the sum
 //! of its attributes, an attribute its name and its value; a body's members are attributes. What
-//! DynamoDB's own values cannot hold counts with the length of its JSON, which is how it is stored there.
+//! DynamoDB's own values cannot hold counts with the length of its JSON, which is how it is stored
+//! there.
 
 use serde_json::{Map, Number, Value};
 
 use super::Item;
 
-/// How deep lists and maps nest in DynamoDB as they are, the body's members being the first level. It allows
-/// somewhat more.
+/// How deep lists and maps nest in DynamoDB as they are, the body's members being the first level.
+/// It allows somewhat more.
 pub const DEEPEST: usize = 28;
 
 /// The bytes an item takes. Reads the body, so it costs about as much as parsing it.
@@ -17,7 +18,8 @@ pub const DEEPEST: usize = 28;
 pub fn size(item: &Item) -> usize {
     let members: usize = match item.body.read::<Map<String, Value>>() {
         Ok(members) => members.iter().map(|(name, value)| name.len() + value_size(value, 1)).sum(),
-        // A text that isn't an object can't have come from `Body::of`; its length is as good as any.
+        // A text that isn't an object can't have come from `Body::of`; its length is as good as
+        // any.
         Err(_) => item.body.len(),
     };
     frame(item) + members

@@ -1,5 +1,5 @@
-//! A contact is erased, and what others write about it afterwards goes too: 25 hours later, by EventBridge Scheduler, the timers
-//! queue and `timer`.
+//! A contact is erased, and what others write about it afterwards goes too: 25 hours later, by
+//! EventBridge Scheduler, the timers queue and `timer`.
 //!
 //! On a cloud of its own, whose clock stands until it is told.
 
@@ -42,7 +42,8 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     clock.begin(began).unwrap();
     let api = stack.api();
     api.publish("erased", CAMPAIGN);
-    // Without an `Idempotency-Key`: the answer to one is kept for a day, and names the contact's id.
+    // Without an `Idempotency-Key`: the answer to one is kept for a day, and names the contact's
+    // id.
     let post = |tag: &str| {
         let body = json!({ "email": ANN, "first_name": "Ann", "tags": [tag] }).to_string();
         api.call("POST", "/v1/hooks/contact", &[], &body)["contact_id"].as_str().unwrap().to_owned()
@@ -55,8 +56,8 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
         assert!(stored.iter().any(|(_, sk)| sk.starts_with(kind)), "{kind}: {stored:?}");
     }
 
-    // She asks for something; whoever performs what is decided, and records it, is late. (What becomes of a transactional message
-    // is recorded with the next decision only.)
+    // She asks for something; whoever performs what is decided, and records it, is late. (What
+    // becomes of a transactional message is recorded with the next decision only.)
     assert_eq!(stack.takes_nothing_more("Effects"), 1, "effects reads the stream");
     post("Asked");
     until("her question to be decided", AT_ONCE, || {
@@ -80,7 +81,8 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     let (status, _) = api.once("GET", &format!("/v1/contacts/{ann}"), &[], "").unwrap();
     assert_eq!(status, 404);
 
-    // Now come those who were late: what was decided is performed, a message that nobody can read names her, and she bounces.
+    // Now come those who were late: what was decided is performed, a message that nobody can read
+    // names her, and she bounces.
     assert_eq!(stack.takes_again("Effects"), 1);
     let unreadable = json!({ "nobody": "knows", "contact": ann, "email": ANN });
     let send =

@@ -1,4 +1,5 @@
-//! The appointment loop: invited, booked, reminded an hour before by EventBridge Scheduler, not reached, and again.
+//! The appointment loop: invited, booked, reminded an hour before by EventBridge Scheduler, not
+//! reached, and again.
 
 use chrono::TimeDelta;
 use dacapo_deployed_tests::{Api, Patience, Stack, awaited, now, until};
@@ -8,10 +9,12 @@ use crate::{AT_ONCE, beside_others, example};
 
 const ANN: &str = "ann@example.com";
 
-/// How long the reminder is still ahead when Ann books: what is due within two minutes would not use the Scheduler.
+/// How long the reminder is still ahead when Ann books: what is due within two minutes would not
+/// use the Scheduler.
 const AHEAD: TimeDelta = TimeDelta::seconds(150);
 
-/// How late it may be. On AWS the Scheduler would be a minute early; the cloud here looks every ten seconds.
+/// How late it may be. On AWS the Scheduler would be a minute early; the cloud here looks every ten
+/// seconds.
 const LATE: TimeDelta = TimeDelta::seconds(20);
 
 #[test]

@@ -1,5 +1,6 @@
-//! Two thousand contacts are stopped and reset through SQS, though every message is delivered twice and a worker is killed
-//! at its work; the counts are exact, and whoever was reset runs again (R16).
+//! Two thousand contacts are stopped and reset through SQS, though every message is delivered twice
+//! and a worker is killed at its work; the counts are exact, and whoever was reset runs again
+//! (R16).
 
 use dacapo_deployed_tests::{Patience, Stack, kill_a_worker, until};
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ const CONTACTS: usize = 2_000;
 /// So many come in one file, which is to be read within the half minute that API Gateway waits.
 const AT_A_TIME: usize = 200;
 
-/// What hangs on lists that follow by up to two minutes, and on the claim of a killed worker, which holds as long.
+/// What hangs on lists that follow by up to two minutes, and on the claim of a killed worker, which
+/// holds as long.
 const IN_THE_END: Patience = Patience::seconds(600);
 
 const CAMPAIGN: &str = "

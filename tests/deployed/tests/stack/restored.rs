@@ -1,8 +1,9 @@
-//! The table is restored into a second stack, which has neither the timers nor the queues of the first: after the mass action
-//! *reconcile* everybody goes on there, once.
+//! The table is restored into a second stack, which has neither the timers nor the queues of the
+//! first: after the mass action *reconcile* everybody goes on there, once.
 //!
-//! On a cloud of its own: what is restored is everybody's. MiniStack restores the table as it is now, whichever instant is
-//! asked for; what was written after the instant is therefore tested in small only (`tests/functions/tests/restored.rs`).
+//! On a cloud of its own: what is restored is everybody's. MiniStack restores the table as it is
+//! now, whichever instant is asked for; what was written after the instant is therefore tested in
+//! small only (`tests/functions/tests/restored.rs`).
 
 use chrono::TimeDelta;
 use dacapo_deployed_tests::{Cloud, Parameters, Patience, Stack, awaited, now, sent_to, until};
@@ -99,7 +100,8 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
     }
 }
 
-/// Restores the first stack's table under another name, as docs/deploy.md says it. Answers the label of its stream.
+/// Restores the first stack's table under another name, as docs/deploy.md says it. Answers the
+/// label of its stream.
 fn restored(stack: &Stack, name: &str) -> String {
     let restore = json!({
         "SourceTableName": stack.output("TableName"), "TargetTableName": name,

@@ -1,4 +1,5 @@
-//! Prints what the bootstraps weigh, how quickly they start, how much memory they take: for `make bench`.
+//! Prints what the bootstraps weigh, how quickly they start, how much memory they take: for `make
+//! bench`.
 
 use std::process::ExitCode;
 

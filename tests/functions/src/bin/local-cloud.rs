@@ -1,9 +1,10 @@
-//! A cloud on this machine for `sam local`: MiniStack with everything that the functions find in a stack, and the settings by
-//! which they find it. See `docs/local.md`.
+//! A cloud on this machine for `sam local`: MiniStack with everything that the functions find in a
+//! stack, and the settings by which they find it. See `docs/local.md`.
 //!
-//! `local-cloud --listen ADDRESS --name NAME --run MARK` keeps it until it is interrupted, at this address, which the functions'
-//! containers call by this name. With `check` behind, it hands every sample event to its function with the real `sam local
-//! invoke`, and has the appointment loop gone under `sam local start-api`. `infra/tools/local/with_docker.py` knows what to say.
+//! `local-cloud --listen ADDRESS --name NAME --run MARK` keeps it until it is interrupted, at this
+//! address, which the functions' containers call by this name. With `check` behind, it hands every
+//! sample event to its function with the real `sam local invoke`, and has the appointment loop gone
+//! under `sam local start-api`. `infra/tools/local/with_docker.py` knows what to say.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -125,7 +126,8 @@ impl Here {
         quiet(&command, &answered.log)
     }
 
-    /// The appointment loop, over the API as SAM serves it; what follows is done by the functions as SAM invokes them.
+    /// The appointment loop, over the API as SAM serves it; what follows is done by the functions
+    /// as SAM invokes them.
     async fn loops(&self, folder: &Path) -> Result<(), String> {
         let table = "appointment-loop";
         self.stack.table(table, &[]).await;

@@ -1,5 +1,5 @@
-//! The appointment loop under `sam local`: the campaign is published over the API, Zapier posts what it posts, what follows is
-//! done by the functions, and everything is read back over the API.
+//! The appointment loop under `sam local`: the campaign is published over the API, Zapier posts
+//! what it posts, what follows is done by the functions, and everything is read back over the API.
 
 use dacapo_tests::host::{Call, Host as _, Remote};
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
-//! `sam local` on this machine: its commands, and the files that they are given. See `docs/local.md`.
+//! `sam local` on this machine: its commands, and the files that they are given. See
+//! `docs/local.md`.
 //!
-//! The commands are the same on every machine: which architecture it has stands in the template that is made for them.
+//! The commands are the same on every machine: which architecture it has stands in the template
+//! that is made for them.
 
 pub mod journey;
 pub mod sam;
@@ -16,7 +18,8 @@ pub const TEMPLATE: &str = "template.local.yaml";
 /// What `--env-vars` is given.
 pub const SETTINGS: &str = "target/local/settings.json";
 
-/// The variable by which what `sam local` leaves behind is known: `infra/tools/local/with_docker.py`.
+/// The variable by which what `sam local` leaves behind is known:
+/// `infra/tools/local/with_docker.py`.
 pub const RUN: &str = "DACAPO_LOCAL_RUN";
 
 /// The repository.
@@ -70,8 +73,9 @@ pub const fn logical(function: Function) -> &'static str {
     }
 }
 
-/// `template.yaml` for a machine of this architecture: functions are of it, and know two more variables, by which they reach
-/// the cloud here and are known to be of a run. On AWS neither may be there.
+/// `template.yaml` for a machine of this architecture: functions are of it, and know two more
+/// variables, by which they reach the cloud here and are known to be of a run. On AWS neither may
+/// be there.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The SAM CLI as a process: within bounds, with what it says kept, and ended with whoever started it.
+//! The SAM CLI as a process: within bounds, with what it says kept, and ended with whoever started
+//! it.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +12,8 @@ use serde_json::Value;
 
 use super::root;
 
-/// How long one event may take, with the container around it. The first has SAM add the emulator to the image.
+/// How long one event may take, with the container around it. The first has SAM add the emulator to
+/// the image.
 const INVOKING: Duration = Duration::from_secs(120);
 
 /// How long a server may take until it listens.

@@ -1,6 +1,6 @@
-//! What AWS does between the functions, for a stack of which only the functions run: the table's stream and the queues are
-//! read from the cloud here and handed to the functions under `sam local start-lambda`, as the event sources in `template.yaml`
-//! say it.
+//! What AWS does between the functions, for a stack of which only the functions run: the table's
+//! stream and the queues are read from the cloud here and handed to the functions under `sam local
+//! start-lambda`, as the event sources in `template.yaml` say it.
 //!
 //! Timers are not fired: what is waited for is days away.
 

@@ -58,7 +58,8 @@ fn what_a_promise_rests_on_is_watched() {
     }
     let late = watched(&alarms, "IteratorAge");
     assert_eq!(late, BTreeSet::from(["TagChangeFunction", "EffectsFunction"]));
-    // It is told when a function is called: of little traffic not in every minute, and not in several on end.
+    // It is told when a function is called: of little traffic not in every minute, and not in
+    // several on end.
     for (name, alarm) in alarms.iter().filter(|(_, alarm)| alarm["MetricName"] == "IteratorAge") {
         assert_eq!(
             (&alarm["Period"], &alarm["EvaluationPeriods"]),

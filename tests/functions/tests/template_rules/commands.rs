@@ -1,5 +1,6 @@
-//! The commands of the pages about AWS, run as they stand there by a real shell in which `aws`, `sam`, `curl` and the others only
-//! note what they were called with. What they were called with has to exist: in the template, in the API, in AWS's models.
+//! The commands of the pages about AWS, run as they stand there by a real shell in which `aws`,
+//! `sam`, `curl` and the others only note what they were called with. What they were called with
+//! has to exist: in the template, in the API, in AWS's models.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -39,7 +40,8 @@ fn commands(path: &str) -> String {
     blocks.concat()
 }
 
-/// What the commands of some pages call: each call with its arguments. `found` is what `jq --exit-status` answers.
+/// What the commands of some pages call: each call with its arguments. `found` is what `jq
+/// --exit-status` answers.
 fn calls(paths: &[&str], found: bool) -> Vec<Vec<String>> {
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root().join("examples"), directory.path().join("examples")).unwrap();

@@ -1,4 +1,5 @@
-//! What the stack costs while nothing happens, counted from the template at AWS's prices in us-east-1.
+//! What the stack costs while nothing happens, counted from the template at AWS's prices in
+//! us-east-1.
 //!
 //! docs/scale.md names every cent; it shows the table that is computed here.
 
@@ -21,8 +22,8 @@ const SECONDS: f64 = 730.0 * 3_600.0;
 /// How long a receive waits for a message, in seconds: as long as SQS lets it.
 const LONG_POLL: f64 = 20.0;
 
-/// How many pollers read a queue on which there is little: two, but five where the mapping is bounded. Where Lambda does not
-/// come down to two it is five as well.
+/// How many pollers read a queue on which there is little: two, but five where the mapping is
+/// bounded. Where Lambda does not come down to two it is five as well.
 const POLLERS: f64 = 2.0;
 const POLLERS_OF_A_BOUNDED: f64 = 5.0;
 
@@ -49,7 +50,8 @@ mod allowance {
     pub(super) const QUEUE_REQUESTS: f64 = 1e6;
 }
 
-/// A look for what was not ordered: a quarter of a gigabyte for a twentieth of a second, and four read units (assumed).
+/// A look for what was not ordered: a quarter of a gigabyte for a twentieth of a second, and four
+/// read units (assumed).
 const LOOK_GIGABYTE_SECONDS: f64 = 0.25 * 0.05;
 const LOOK_READ_UNITS: f64 = 4.0;
 

@@ -1,4 +1,5 @@
-//! The rules of `template.yaml`, as code that reads it. What AWS itself would refuse is left to `make template`.
+//! The rules of `template.yaml`, as code that reads it. What AWS itself would refuse is left to
+//! `make template`.
 //!
 //! Each test is one rule, and its message says what to do instead.
 
@@ -18,11 +19,11 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::pause;
-use dacapo_aws::functions::stream::PATIENCE;
+use dacapo_aws::functions::stream::LONGEST_WAIT;
 use dacapo_aws::settings::{Function, read_by};
+use dacapo_platform::mail_backoff;
 use dacapo_platform::ports::{Hold, LONGEST_DELAY};
 use dacapo_platform::table::RESERVED;
-use dacapo_platform::waiting;
 use reading::{Template, list, referred};
 use serde_json::{Value, json};
 
@@ -151,7 +152,8 @@ fn redriven(template: &Template, queue: &str, timeout: i64) {
     );
 }
 
-/// How often something is received that waits so long each time, given how long it has waited, until that is over.
+/// How often something is received that waits so long each time, given how long it has waited,
+/// until that is over.
 fn receives(until: TimeDelta, wait: impl Fn(TimeDelta) -> Option<TimeDelta>) -> i64 {
     let (mut waited, mut received) = (TimeDelta::zero(), 0);
     while waited < until {
@@ -162,18 +164,20 @@ fn receives(until: TimeDelta, wait: impl Fn(TimeDelta) -> Option<TimeDelta>) -> 
     received
 }
 
-/// The twelve tries of the ledger, and what else a message is received for: functions that were throttled or killed.
+/// The twelve tries of the ledger, and what else a message is received for: functions that were
+/// throttled or killed.
 const TRIES: i64 = 12;
 const SPARE: i64 = 30;
 
 #[test]
 fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_longer() {
     let template = Template::read();
-    let for_turns = receives(waiting::LONGEST_FOR_TURN, |waited| {
-        Some(waiting::for_turn(TimeDelta::zero(), waited))
+    let for_turns = receives(mail_backoff::LONGEST_FOR_TURN, |waited| {
+        Some(mail_backoff::for_turn(TimeDelta::zero(), waited))
     });
     for hold in [Hold::Rate, Hold::Quota, Hold::Stopped] {
-        let for_service = receives(waiting::LONGEST, |waited| waiting::next(hold, waited));
+        let for_service =
+            receives(mail_backoff::LONGEST, |waited| mail_backoff::next(hold, waited));
         let received = for_turns + for_service + TRIES + SPARE;
         for queue in ["Transactional", "Marketing"] {
             let properties = template.properties(queue);
@@ -183,14 +187,15 @@ fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_lon
                 "{queue}: {for_turns} receives for turns, {for_service} for the service: raise maxReceiveCount, {most}"
             );
             let kept = properties["MessageRetentionPeriod"].as_i64().unwrap();
-            let longest = waiting::LONGEST_FOR_TURN + waiting::LONGEST + TimeDelta::days(1);
+            let longest =
+                mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST + TimeDelta::days(1);
             assert!(kept >= longest.num_seconds(), "{queue}: keep messages for {longest}");
         }
     }
     // A message is never hidden for longer than SQS hides one, jitter included.
     for waited in (0..200).map(TimeDelta::hours) {
-        let longest = waiting::for_turn(TimeDelta::days(9), waited)
-            .max(waiting::next(Hold::Quota, waited).unwrap_or_default());
+        let longest = mail_backoff::for_turn(TimeDelta::days(9), waited)
+            .max(mail_backoff::next(Hold::Quota, waited).unwrap_or_default());
         assert!(longest * 5 / 4 < TimeDelta::hours(12));
     }
 }
@@ -203,7 +208,8 @@ fn a_timer_that_is_not_taken_is_tried_for_most_of_a_day_and_comes_in_time_withou
     let most = u32::try_from(most).unwrap();
     let tried: TimeDelta = (1..=most).map(pause).sum();
     assert!(tried >= TimeDelta::hours(16), "{tried}: docs/operations.md says 16 hours at least");
-    // It comes back before it is due, and soon enough for the queue of timers to hold it back until then.
+    // It comes back before it is due, and soon enough for the queue of timers to hold it back until
+    // then.
     let hidden = TimeDelta::seconds(queue["VisibilityTimeout"].as_i64().unwrap());
     let longest = hidden.max(pause(most) * 2);
     assert!(longest < LONGEST_DELAY, "{longest}: hide what waits in `Stop` for less");
@@ -213,7 +219,7 @@ fn a_timer_that_is_not_taken_is_tried_for_most_of_a_day_and_comes_in_time_withou
 fn effects_answers_before_its_time_is_over() {
     let template = Template::read();
     let most = timeout(&template, block(&template, Function::Effects).1);
-    let works = i64::try_from(PATIENCE.as_secs()).unwrap();
+    let works = i64::try_from(LONGEST_WAIT.as_secs()).unwrap();
     assert!(works + 3 <= most, "it works for {works} seconds, and may take {most}");
 }
 

@@ -1,4 +1,5 @@
-//! Names that follow from the stack's: none is longer than AWS lets it be, whatever the stack is called.
+//! Names that follow from the stack's: none is longer than AWS lets it be, whatever the stack is
+//! called.
 
 use serde_json::Value;
 
@@ -14,7 +15,8 @@ const BEGIN_OF_ID: usize = 8;
 /// The longest name of a Region that there may be.
 const REGION: usize = 20;
 
-/// The longest name of a function, and what CloudFormation puts behind a logical name: a hyphen and twelve characters.
+/// The longest name of a function, and what CloudFormation puts behind a logical name: a hyphen and
+/// twelve characters.
 const LONGEST_FUNCTION: usize = 64;
 const BEHIND: usize = 13;
 

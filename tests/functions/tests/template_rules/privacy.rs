@@ -1,8 +1,9 @@
-//! docs/privacy.md names every place of the template where something of a person may be, and for how many days.
+//! docs/privacy.md names every place of the template where something of a person may be, and for
+//! how many days.
 
 use std::collections::BTreeMap;
 
-use dacapo_platform::aside;
+use dacapo_platform::dead_letters;
 
 use crate::reading::{Template, page};
 
@@ -140,7 +141,7 @@ fn the_page_says_how_long_the_rest_is_kept() {
 
 #[test]
 fn the_page_says_how_long_a_dead_letter_is_kept() {
-    let days = format!("{} days", aside::KEPT.num_days());
+    let days = format!("{} days", dead_letters::DEAD_LETTERS_KEPT.num_days());
     assert!(row("dead letters in the table")[2].contains(&days), "{days}");
     assert!(page("docs/operations.md").contains(&days), "docs/operations.md: {days}");
 }

@@ -33,7 +33,7 @@ fn queue(queue: Queue) -> &'static str {
         Queue::Transactional => "Transactional",
         Queue::Marketing => "Marketing",
         Queue::Calls => "Calls",
-        Queue::Sweeps => "Stop",
+        Queue::Jobs => "Stop",
     }
 }
 
@@ -112,7 +112,8 @@ fn a_function_has_a_role_of_its_own_with_what_it_needs() {
             let known = function.knows(one).then(|| queue(one));
             assert_eq!(referred(&told[url_of(one)]), known, "{name}: {}", url_of(one));
         }
-        // It sends to those that it has orders for, and where what it cannot do is kept; it takes from those that it works off.
+        // It sends to those that it has orders for, and where what it cannot do is kept; it takes
+        // from those that it works off.
         let failures = &properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
         let mut sends = names_of(function.orders());
         sends.extend(referred(&failures["Destination"]));

@@ -1,4 +1,5 @@
-//! Reads the template. What CloudFormation writes short is made long: `!Ref Table` is `{"Ref": "Table"}`.
+//! Reads the template. What CloudFormation writes short is made long: `!Ref Table` is `{"Ref":
+//! "Table"}`.
 
 use std::path::Path;
 
@@ -35,7 +36,8 @@ impl Template {
         found
     }
 
-    /// Whether a condition holds in a new stack with nothing but the defaults; what has none is given in [`GIVEN`].
+    /// Whether a condition holds in a new stack with nothing but the defaults; what has none is
+    /// given in [`GIVEN`].
     pub(crate) fn holds(&self, condition: &str) -> bool {
         let condition = &self.0["Conditions"][condition];
         assert!(!condition.is_null(), "the template has no such condition");

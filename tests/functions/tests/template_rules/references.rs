@@ -1,4 +1,5 @@
-//! What the template refers to is there, and settings are texts: CloudFormation would say so only when it deploys.
+//! What the template refers to is there, and settings are texts: CloudFormation would say so only
+//! when it deploys.
 
 use std::collections::BTreeSet;
 

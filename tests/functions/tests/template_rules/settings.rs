@@ -9,7 +9,8 @@ use crate::block;
 use crate::reading::{Template, page};
 use crate::{globally, names};
 
-/// What the page says that each function reads, without what Lambda sets itself. A function is named, or it is `every function`.
+/// What the page says that each function reads, without what Lambda sets itself. A function is
+/// named, or it is `every function`.
 fn said(page: &str) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut said: BTreeMap<&'static str, BTreeSet<String>> =
         Function::ALL.into_iter().map(|function| (function.name(), BTreeSet::new())).collect();
@@ -53,7 +54,8 @@ fn the_page_says_of_every_function_what_calls_it_and_what_it_may_do() {
     }
 }
 
-/// What stands in italics behind these words, up to the end of the sentence: queues, by the names that the page gives them.
+/// What stands in italics behind these words, up to the end of the sentence: queues, by the names
+/// that the page gives them.
 fn queues_behind(cell: &str, words: &str) -> BTreeSet<String> {
     let behind = cell.split_once(words).map_or("", |(_, behind)| behind);
     let sentence = behind.split(';').next().unwrap_or_default();
@@ -62,7 +64,7 @@ fn queues_behind(cell: &str, words: &str) -> BTreeSet<String> {
 
 fn called(queues: &[Queue]) -> BTreeSet<String> {
     let name = |queue: &Queue| match queue {
-        Queue::Sweeps => "stop".to_owned(),
+        Queue::Jobs => "stop".to_owned(),
         Queue::Timers | Queue::Transactional | Queue::Marketing | Queue::Calls => {
             queue.name().to_owned()
         }

@@ -21,7 +21,7 @@ fn event(method: &str, path: &str) -> Value {
 
 /// Says what it was asked.
 fn mirror() -> Router {
-    let heard = |uri: Uri, headers: HeaderMap, body: String| async move {
+    let handle_feedback = |uri: Uri, headers: HeaderMap, body: String| async move {
         let header = |name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
         };
@@ -40,7 +40,7 @@ fn mirror() -> Router {
             get(|piece: Option<Extension<InOnePiece>>| async move { piece.is_some().to_string() }),
         )
         .route("/cookies", get(|| async { AppendHeaders(COOKIES) }))
-        .fallback(any(heard))
+        .fallback(any(handle_feedback))
 }
 
 async fn body_of(event: Value) -> String {

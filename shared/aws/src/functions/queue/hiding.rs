@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use chrono::TimeDelta;
 use dacapo_platform::ports::Unavailable;
 
-use crate::clients::Later;
+use crate::clients::LazyClient;
 use crate::functions::start::Started;
 
 /// The longest that SQS hides a message, counted from when it was received.
@@ -46,7 +46,7 @@ pub trait Hide: Send + Sync {
 
 /// In SQS.
 pub struct SqsHide {
-    client: Later<aws_sdk_sqs::Client>,
+    client: LazyClient<aws_sdk_sqs::Client>,
     /// The queues' URLs by name.
     urls: BTreeMap<String, String>,
 }
@@ -73,8 +73,9 @@ impl SqsHide {
             request = request.entries(entry.map_err(|error| Unavailable(error.to_string()))?);
         }
         let changed = request.send().await;
-        let changed = changed
-            .map_err(|error| Unavailable(crate::words::words_of(&error.into_service_error())))?;
+        let changed = changed.map_err(|error| {
+            Unavailable(crate::error_text::text_of(&error.into_service_error()))
+        })?;
         match changed.failed() {
             [] => Ok(()),
             [first, ..] => {

@@ -1,4 +1,5 @@
-//! A record of the stream: what stood there before and after, read from the JSON that Lambda hands over.
+//! A record of the stream: what stood there before and after, read from the JSON that Lambda hands
+//! over.
 
 use dacapo_platform::table::{Item, Key};
 use serde_json::Value;
@@ -29,18 +30,19 @@ impl<'a> Record<'a> {
         Self { id: number.map(str::to_owned), raw, change: change(raw) }
     }
 
-    /// How it is answered as failed. One without a number fails with its whole batch: that is what an empty one means.
+    /// How it is answered as failed. One without a number fails with its whole batch: that is what
+    /// an empty one means.
     pub(super) fn number(self) -> String {
         self.id.unwrap_or_default()
     }
 
     /// What tells it from all others, if it has a number: shards have numbers of their own.
     pub(super) fn name(&self) -> Option<String> {
-        self.id.as_ref().map(|id| format!("{}/{id}", self.lane()))
+        self.id.as_ref().map(|id| format!("{}/{id}", self.ordering_key()))
     }
 
     /// What has to go in order: everything about one contact.
-    pub(super) fn lane(&self) -> String {
+    pub(super) fn ordering_key(&self) -> String {
         let pk = self.raw.pointer("/dynamodb/Keys/PK/S").and_then(Value::as_str);
         pk.unwrap_or_default().to_owned()
     }

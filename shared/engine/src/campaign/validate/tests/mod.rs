@@ -24,7 +24,8 @@ fn check(text: &str, expected: &Expect) {
     expected.assert_eq(&found_in(text.trim_start_matches('\n')));
 }
 
-/// The same for a document that is nothing but these elements: from line 3, two columns further right.
+/// The same for a document that is nothing but these elements: from line 3, two columns further
+/// right.
 fn check_elements(elements: &str, expected: &Expect) {
     check(&with_elements(elements), expected);
 }

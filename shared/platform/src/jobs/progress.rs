@@ -1,7 +1,7 @@
 //! Progress, the list, cancelling.
 
-use super::opening::sum;
-use super::{Counts, Failure, Job, JobStatus, Kind, Lane};
+use super::lifecycle::sum;
+use super::{Counts, Failure, Job, JobStatus, Kind, Shard};
 use crate::error::Error;
 use crate::platform::{Platform, read};
 use crate::table::{Consistency, Key, Query};
@@ -22,9 +22,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    fn of(job: Job, lanes: &[Option<Lane>]) -> Self {
-        let counts = sum(&job, lanes);
-        let begun = lanes.iter().any(Option::is_some);
+    fn of(job: Job, shards: &[Option<Shard>]) -> Self {
+        let counts = sum(&job, shards);
+        let begun = shards.iter().any(Option::is_some);
         let status = match job.status {
             JobStatus::Queued if begun => JobStatus::Running,
             status => status,
@@ -37,7 +37,7 @@ impl Progress {
                 None,
             ) => job.estimate.max(counts.sum()),
         };
-        let failures = lanes.iter().flatten().flat_map(|lane| lane.failures.iter().cloned());
+        let failures = shards.iter().flatten().flat_map(|shard| shard.failures.iter().cloned());
         let failures = failures.collect();
         Self { job, status, total, counts, failures }
     }
@@ -68,12 +68,12 @@ impl Platform {
     /// What the table answers.
     pub async fn progress(&self, seq: u64) -> Result<Option<Progress>, Error> {
         let Some(job) = self.job(seq).await? else { return Ok(None) };
-        let lanes = self.lanes(&job).await?;
-        Ok(Some(Progress::of(job, &lanes)))
+        let shards = self.shards(&job).await?;
+        Ok(Some(Progress::of(job, &shards)))
     }
 
-    /// The newest jobs, newest first: of all of them, or of those that were asked for before this one; and, if there are
-    /// more, before which the next ones were.
+    /// The newest jobs, newest first: of all of them, or of those that were asked for before this
+    /// one; and, if there are more, before which the next ones were.
     ///
     /// # Errors
     ///
@@ -104,14 +104,14 @@ impl Platform {
         let mut items = Vec::new();
         for stored in stored.iter().flatten() {
             let job: Job = read(stored)?;
-            let lanes = self.lanes(&job).await?;
-            items.push(Progress::of(job, &lanes));
+            let shards = self.shards(&job).await?;
+            items.push(Progress::of(job, &shards));
         }
         Ok((items, next))
     }
 
-    /// Cancels a job. What was done stays done; a page that is under way is done and counted. Cancelling again changes
-    /// nothing.
+    /// Cancels a job. What was done stays done; a page that is under way is done and counted.
+    /// Cancelling again changes nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! What a decision that queues a message leaves to the one that settles it: shown at once, counted once, never lost.
+//! What a decision that queues a message leaves to the one that settles it: shown at once, counted
+//! once, never lost.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -9,7 +10,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::contacts;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::table::{Query, Table as _};
-use dacapo_tests::by_hand::{ADMIN, ByHand};
+use dacapo_tests::manual_pump::{ADMIN, ManualPump};
 use serde_json::{Value, json};
 
 const CAMPAIGN: &str = r"
@@ -23,17 +24,21 @@ emails:
 ";
 
 struct Story {
-    hand: ByHand,
+    hand: ManualPump,
     ann: ContactId,
 }
 
 impl Story {
     /// Ann's message is queued, and its decision performed; whatever the feed brings comes twice.
     async fn queued() -> Self {
-        let (campaign, store) = (CampaignId::new("hello").unwrap(), ByHand::store());
-        let mut hand =
-            ByHand::publishing(Arc::clone(&store), Arc::clone(&store) as _, &campaign, CAMPAIGN)
-                .await;
+        let (campaign, store) = (CampaignId::new("hello").unwrap(), ManualPump::store());
+        let mut hand = ManualPump::publishing(
+            Arc::clone(&store),
+            Arc::clone(&store) as _,
+            &campaign,
+            CAMPAIGN,
+        )
+        .await;
         hand.times = 2;
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
@@ -131,7 +136,7 @@ async fn r53_what_was_left_is_counted_although_the_campaign_is_paused() {
     assert_eq!(statistics["elements"]["mail"]["at"], 1, "{statistics}");
     assert_eq!(statistics["messages"]["sent"], 0, "{statistics}");
     let enrolled = story.hand.bench.platform.enrollments(&story.ann).await.unwrap();
-    assert!(enrolled.values().all(|enrollment| enrollment.left.is_none()));
+    assert!(enrolled.values().all(|enrollment| enrollment.deferred.is_none()));
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
-//! A decision that queues a transactional message leaves its lines and counts to the next decision, which mostly is the one
-//! that settles the message: both are recorded at once.
+//! A decision that queues a transactional message leaves its lines and counts to the next decision,
+//! which mostly is the one that settles the message: both are recorded at once.
 //!
-//! What is left stands in the enrollment, so no decision can be committed without it. The history shows it; if the message
-//! does not leave at its first try, it is recorded without waiting any longer.
+//! What is left stands in the enrollment, so no decision can be committed without it. The history
+//! shows it; if the message does not leave at its first try, it is recorded without waiting any
+//! longer.
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Effect;
-use dacapo_engine::enrollment::{Enrollment, Left, MessageRest, Rest, Status};
+use dacapo_engine::enrollment::{Deferred, Enrollment, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
@@ -27,26 +28,27 @@ impl StoredEnrollment {
             delta: Tally::default(),
             day: None,
             first: None,
-            left: None,
-            own: None,
+            deferred: None,
+            self_write: None,
             nobody_asks: None,
             w: String::new(),
         }
     }
 
-    /// With what an earlier decision left: as one, unless it counts on another day or belongs to another version.
-    pub(crate) fn taking_over(mut self) -> Self {
-        let Some(left) = self.enrollment.left.take() else { return self };
-        let is_one = match (left.day, self.day) {
+    /// With what an earlier decision left: as one, unless it counts on another day or belongs to
+    /// another version.
+    pub(crate) fn with_deferred(mut self) -> Self {
+        let Some(deferred) = self.enrollment.deferred.take() else { return self };
+        let is_one = match (deferred.day, self.day) {
             (Some(one), Some(other)) => one == other,
             (None, Some(_)) => true,
             (_, None) => self.delta.of_a_day().is_empty(),
         };
-        if !is_one || is_reset(&self.records) || left.version != self.enrollment.version {
-            self.left = Some(left);
+        if !is_one || is_reset(&self.records) || deferred.version != self.enrollment.version {
+            self.deferred = Some(deferred);
             return self;
         }
-        let Left { stamp, records, delta, day, .. } = *left;
+        let Deferred { stamp, records, delta, day, .. } = *deferred;
         self.first = Some(stamp);
         self.records.splice(..0, records);
         self.delta.add(&delta);
@@ -54,9 +56,9 @@ impl StoredEnrollment {
         self
     }
 
-    /// Leaves its lines and counts to the next decision, if that is near: a message that the same decision dropped again is
-    /// never settled, and nothing need follow (R53).
-    pub(super) fn leaving(mut self, before: Option<&Enrollment>) -> Self {
+    /// Leaves its lines and counts to the next decision, if that is near: a message that the same
+    /// decision dropped again is never settled, and nothing need follow (R53).
+    pub(super) fn deferring(mut self, before: Option<&Enrollment>) -> Self {
         let enrollment = &self.enrollment;
         let waits = |run: u32, step: u32| {
             let token = enrollment.token(step).filter(|_| run == enrollment.run);
@@ -74,14 +76,14 @@ impl StoredEnrollment {
             | Effect::Command { .. }
             | Effect::StatusChanged { .. } => false,
         });
-        let took_over = self.first.is_some() || self.left.is_some();
+        let took_over = self.first.is_some() || self.deferred.is_some();
         let is_active = self.enrollment.status == Status::Active;
         if !is_near || took_over || !is_active || is_reset(&self.records) {
             return self;
         }
         let mut delta = std::mem::take(&mut self.delta);
         delta.add(&Gauge::between(before, Some(&self.enrollment)));
-        self.enrollment.left = Some(Box::new(Left {
+        self.enrollment.deferred = Some(Box::new(Deferred {
             stamp: self.stamp,
             version: self.enrollment.version,
             records: std::mem::take(&mut self.records),
@@ -99,24 +101,24 @@ impl StoredEnrollment {
 
 impl Platform {
     /// What was left to the next decision is recorded now: the message does not leave yet.
-    pub(crate) async fn record_left(
+    pub(crate) async fn record_deferred(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<(), Error> {
         self.rewrite(contact, campaign, |before| {
             let mut enrollment = before?.enrollment.clone();
-            enrollment.left.as_ref()?;
+            enrollment.deferred.as_ref()?;
             enrollment.rev += 1;
-            Some(StoredEnrollment::of(enrollment).taking_over())
+            Some(StoredEnrollment::of(enrollment).with_deferred())
         })
         .await
     }
 }
 
 /// The instant under which it stands in the history.
-pub(crate) fn instant_of_left(left: &Left, enrollment: &Enrollment) -> Instant {
-    instant_of(&left.records, enrollment)
+pub(crate) fn instant_of_deferred(deferred: &Deferred, enrollment: &Enrollment) -> Instant {
+    instant_of(&deferred.records, enrollment)
 }
 
 /// Whether contributions to the statistics are taken off.

@@ -1,5 +1,5 @@
-//! The change feed by hand: what waits in it is brought when a test says so, and what that leads to is taken when a test
-//! says so. So each order of both can be had.
+//! The change feed by hand: what waits in it is brought when a test says so, and what that leads to
+//! is taken when a test says so. So each order of both can be had.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, is_fed};
-use dacapo_platform::ports::{Message, Order, Wake};
+use dacapo_platform::ports::{EnrollmentEvent, Message, Order};
 use dacapo_platform::table::Table;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -25,19 +25,19 @@ pub const ADMIN: &str = "the-admin-key";
 const CONSUMER: &str = "by hand";
 
 /// A platform with one published campaign, whose feed, timers and messages wait for the test.
-pub struct ByHand {
+pub struct ManualPump {
     /// What is stored.
     pub store: Arc<SqliteStore>,
     /// The platform, and its ports.
     pub bench: Bench,
     /// What is due when somebody takes it: timers and messages.
-    pub due: Vec<Wake>,
+    pub due: Vec<EnrollmentEvent>,
     /// How often the feed brings each batch.
     pub times: usize,
     api: Router,
 }
 
-impl ByHand {
+impl ManualPump {
     /// A store in memory whose feed can be brought by hand.
     ///
     /// # Panics
@@ -111,8 +111,8 @@ impl ByHand {
         }
         for order in self.bench.outbox.take() {
             match order {
-                Order::Schedule { message: Message::Wake(wake), .. }
-                | Order::Send { message: Message::Wake(wake), .. } => {
+                Order::Schedule { message: Message::EnrollmentEvent(wake), .. }
+                | Order::Send { message: Message::EnrollmentEvent(wake), .. } => {
                     if !self.due.contains(&wake) {
                         self.due.push(wake);
                     }
@@ -130,12 +130,13 @@ impl ByHand {
     /// If something of it has to wait.
     pub async fn take_due(&mut self) {
         while let Some(wake) = self.due.pop() {
-            let done = self.bench.platform.woken(&wake).await.expect("taken");
+            let done = self.bench.platform.handle_enrollment_event(&wake).await.expect("taken");
             assert_eq!(done, Done::Yes, "{wake:?}");
         }
     }
 
-    /// Whatever is due is taken, and the feed goes on, until nothing is left. Answers what the feed has brought.
+    /// Whatever is due is taken, and the feed goes on, until nothing is left. Answers what the feed
+    /// has brought.
     ///
     /// # Panics
     ///

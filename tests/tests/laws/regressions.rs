@@ -10,7 +10,7 @@ use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::simulation::{Work, World};
 use dacapo_engine::time::Zone;
 
-use crate::drive::{Drive, Unwatched, lane};
+use crate::drive::{Drive, Unwatched, ordering_key};
 use crate::stories::{by, campaign_id, contact_id, dawn};
 
 /// A world with one campaign, and Ann, who has done nothing yet.
@@ -110,7 +110,7 @@ fn r3_a_repeated_job_does_not_enroll_again_after_a_reset() {
   rest: { type: wait, for: 1 hour }";
     drive.world.publish(document(elements), false, true);
     drive.collect();
-    let job = drive.queue.iter().find(|work| lane(work).is_some()).cloned();
+    let job = drive.queue.iter().find(|work| ordering_key(work).is_some()).cloned();
     drive.settle(&mut Unwatched);
     assert_eq!(ann(&drive).status, Status::Active);
     drive.world.mass_stop(&campaign_id(0), true, false);
@@ -134,7 +134,8 @@ fn r50_a_change_that_comes_late_brings_no_older_version_back() {
     write(&mut drive.world, &tagged("A"));
     drive.collect();
     drive.settle(&mut Unwatched);
-    // Two changes are on their way when a version comes; the first one's image knows nothing of the second.
+    // Two changes are on their way when a version comes; the first one's image knows nothing of the
+    // second.
     let nothing = Patch { event: Some("called".to_owned()), ..Patch::default() };
     write(&mut drive.world, &nothing);
     write(&mut drive.world, &tagged("B"));
@@ -143,7 +144,8 @@ fn r50_a_change_that_comes_late_brings_no_older_version_back() {
     drive.collect();
     let feed = drive.queue.iter().position(|work| matches!(work, Work::Contact { .. }));
     drive.perform(feed.expect("it waits"), &mut Unwatched);
-    // An image is judged by the version that was there before its changes; whoever looks at the latest contact migrates.
+    // An image is judged by the version that was there before its changes; whoever looks at the
+    // latest contact migrates.
     assert_eq!((ann(&drive).version, ann(&drive).status), (1, Status::Active));
     drive.settle(&mut Unwatched);
     assert_eq!((ann(&drive).version, ann(&drive).status), (2, Status::Completed));

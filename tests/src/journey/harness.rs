@@ -7,8 +7,9 @@ use dacapo_engine::time::Instant;
 
 use super::script::{Deed, Script};
 
-/// Something that scripts are played on. It answers in words, so that nobody needs to know what it is made of.
-pub trait Stage {
+/// Something that scripts are played on. It answers in words, so that nobody needs to know what it
+/// is made of.
+pub trait Harness {
     /// What it would need and does not have to play the script; empty if it can.
     fn lacks(&self, script: &Script) -> BTreeSet<Lack>;
 
@@ -24,7 +25,7 @@ pub trait Stage {
     /// # Errors
     ///
     /// Why it could not happen.
-    fn happen(&mut self, deed: &Deed) -> Result<bool, String>;
+    fn apply(&mut self, deed: &Deed) -> Result<bool, String>;
 
     /// Lets everything be done that is to be done at this instant.
     ///
@@ -83,7 +84,8 @@ pub enum Lack {
     ChosenIds,
     /// A custom event and something else in one change, which no call makes.
     EventWithMore,
-    /// `resume … enroll existing`: whoever may enter does so when the lists show everybody, which is later.
+    /// `resume … enroll existing`: whoever may enter does so when the lists show everybody, which
+    /// is later.
     ListsAtOnce,
 }
 

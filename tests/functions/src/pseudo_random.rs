@@ -1,9 +1,9 @@
 //! Numbers that look like chance and are the same every time (splitmix64).
 
 /// Dice that fall the same for the same seed.
-pub struct Dice(u64);
+pub struct PseudoRandom(u64);
 
-impl Dice {
+impl PseudoRandom {
     /// Dice of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)

@@ -1,4 +1,5 @@
-//! Ports that a function does not have. Nothing it does asks for them; if it did, it would be told so.
+//! Ports that a function does not have. Nothing it does asks for them; if it did, it would be told
+//! so.
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
@@ -7,10 +8,10 @@ use dacapo_platform::ports::{
 };
 
 /// No timers, no queues, no mail, no webhooks.
-pub struct Absent;
+pub struct UnsupportedPort;
 
 #[async_trait]
-impl Outbox for Absent {
+impl Outbox for UnsupportedPort {
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let why = Declined::ForNow("this function has neither timers nor queues".to_owned());
         orders.into_iter().map(|order| NotTaken { order, why: why.clone() }).collect()
@@ -18,7 +19,7 @@ impl Outbox for Absent {
 }
 
 #[async_trait]
-impl Mailer for Absent {
+impl Mailer for UnsupportedPort {
     fn post(&self) -> Post {
         Post::Sent
     }
@@ -29,7 +30,7 @@ impl Mailer for Absent {
 }
 
 #[async_trait]
-impl Caller for Absent {
+impl Caller for UnsupportedPort {
     async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
         Err(Unavailable("this function calls nobody".to_owned()))
     }

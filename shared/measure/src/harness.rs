@@ -1,4 +1,5 @@
-//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as they would come.
+//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as they
+//! would come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +13,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{Message, Order, Wake};
+use dacapo_platform::ports::{EnrollmentEvent, Message, Order};
 use dacapo_platform::table::Table;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -28,7 +29,7 @@ const ADMIN: &str = "measured";
 pub(crate) const BEGINS: i64 = 1_796_112_000_000;
 
 /// Everything that is in the cloud, in one place.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     platform: Platform,
     api: Router,
     table: Arc<Billed>,
@@ -36,13 +37,13 @@ pub(crate) struct Stage {
     outbox: Arc<Ordered>,
     mailer: Arc<Sent>,
     batch: usize,
-    timers: Vec<(String, Instant, Wake)>,
-    queued: Vec<Wake>,
+    timers: Vec<(String, Instant, EnrollmentEvent)>,
+    queued: Vec<EnrollmentEvent>,
     /// What is written down as it is spent.
     pub(crate) report: Report,
 }
 
-impl Stage {
+impl Harness {
     pub(crate) fn new(inner: Arc<dyn Table>, batch: usize) -> Self {
         let table = Arc::new(Billed::new(inner));
         let clock = Arc::new(Ticking(AtomicI64::new(BEGINS)));
@@ -51,7 +52,7 @@ impl Stage {
         let ports = Ports {
             table: Arc::clone(&table) as _,
             clock: Arc::clone(&clock) as _,
-            chance: Arc::new(InOrder::default()),
+            entropy: Arc::new(InOrder::default()),
             outbox: Arc::clone(&outbox) as _,
             mailer: Arc::clone(&mailer) as _,
             caller: Arc::new(Nobody),
@@ -165,10 +166,16 @@ impl Stage {
         }
     }
 
-    async fn wake(&mut self, batch: &[Wake], step: &str, function: &str) -> Result<(), String> {
+    async fn wake(
+        &mut self,
+        batch: &[EnrollmentEvent],
+        step: &str,
+        function: &str,
+    ) -> Result<(), String> {
         let work = self.platform.at_work();
         for wake in batch {
-            let done = work.woken(wake).await.map_err(|error| error.to_string())?;
+            let done =
+                work.handle_enrollment_event(wake).await.map_err(|error| error.to_string())?;
             if done != Done::Yes {
                 return Err(format!("{wake:?} was not done: {done:?}"));
             }
@@ -180,11 +187,13 @@ impl Stage {
     fn take_orders(&mut self) {
         for order in self.outbox.take() {
             match order {
-                Order::Schedule { name, at, message: Message::Wake(wake) } => {
+                Order::Schedule { name, at, message: Message::EnrollmentEvent(wake) } => {
                     self.timers.push((name, at, wake));
                 }
                 Order::Cancel { name } => self.timers.retain(|(set, ..)| *set != name),
-                Order::Send { message: Message::Wake(wake), .. } => self.queued.push(wake),
+                Order::Send { message: Message::EnrollmentEvent(wake), .. } => {
+                    self.queued.push(wake);
+                }
                 // Nothing of the kind happens on the way that is measured.
                 Order::Schedule { .. } | Order::Send { .. } => {}
             }

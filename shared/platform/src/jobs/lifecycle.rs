@@ -1,21 +1,22 @@
 //! How a job begins, waits, and ends.
 //!
-//! A job and the catalog that counts it are one transaction, with whatever else the job follows from. The catalog lists
-//! the jobs that are not over; one that concerns a campaign of an earlier one waits for that one's end. What is listed and
-//! not yet in the queue is ordered by whoever comes next: whatever happens in between, no job is lost, and turns that are
-//! ordered twice change nothing.
+//! A job and the catalog that counts it are one transaction, with whatever else the job follows
+//! from. The catalog lists the jobs that are not over; one that concerns a campaign of an earlier
+//! one waits for that one's end. What is listed and not yet in the queue is ordered by whoever
+//! comes next: whatever happens in between, no job is lost, and turns that are ordered twice change
+//! nothing.
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Job, JobStatus, Kind, LANES, Lane, Selection, StoredPage};
+use super::{Counts, Job, JobStatus, Kind, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
 use crate::campaigns::Together;
 use crate::catalog::{Catalog, Head};
 use crate::error::Error;
 use crate::handlers::Done;
 use crate::platform::{Platform, TRIES, item, read};
-use crate::ports::{Message, Order, Queue, Shown, Sweep};
+use crate::ports::{JobStep, Message, Order, Queue, Shown};
 use crate::table::{Condition, Consistency, TableError, Write};
 
 /// How many contacts a page has.
@@ -24,7 +25,8 @@ pub(super) const PAGE: usize = 200;
 /// How long pages are kept: the job itself is kept for good.
 pub(super) const PAGES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
-/// A job that names more campaigns is taken to concern all of them, so that the catalog stays small.
+/// A job that names more campaigns is taken to concern all of them, so that the catalog stays
+/// small.
 const MOST_NAMED: usize = 20;
 
 /// The most jobs that may wait or be under way, so that the catalog stays small.
@@ -41,7 +43,8 @@ pub struct OpenJob {
     /// Whether the queue has it.
     #[serde(default)]
     pub ordered: bool,
-    /// Whether it waits for no other job, and no other for it: it decides nothing that another job decides.
+    /// Whether it waits for no other job, and no other for it: it decides nothing that another job
+    /// decides.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside_others: bool,
 }
@@ -144,14 +147,16 @@ impl Platform {
         catalog.jobs += 1;
         let mut pages = Vec::new();
         let chunks: Vec<&[ContactId]> = requested.named.chunks(PAGE).collect();
-        let lanes = match requested.selection {
-            Selection::Named { .. } => u32::try_from(chunks.len()).unwrap_or(LANES).clamp(1, LANES),
-            Selection::Tag(_) | Selection::Enrolled | Selection::Everybody => LANES,
+        let shards = match requested.selection {
+            Selection::Named { .. } => {
+                u32::try_from(chunks.len()).unwrap_or(SHARDS).clamp(1, SHARDS)
+            }
+            Selection::Tag(_) | Selection::Enrolled | Selection::Everybody => SHARDS,
         };
-        let job = self.job_of(catalog.jobs, requested, lanes, JobStatus::Queued);
+        let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {
             let page = StoredPage { contacts: chunk.to_vec(), after: None };
-            let key = self.keys.page(job.seq, 0, nth % lanes, 0, nth / lanes);
+            let key = self.keys.page(job.seq, 0, nth % shards, 0, nth / shards);
             let page = item(key, &page)?.expires(job.at + PAGES_KEPT);
             pages.push(Write::put(page, Condition::Always));
         }
@@ -161,7 +166,8 @@ impl Platform {
         match job.kind {
             Kind::Reconcile { sent_until, .. } => {
                 beside_others = true;
-                // Whether the queue still has the turns of earlier jobs is not known: they are ordered again.
+                // Whether the queue still has the turns of earlier jobs is not known: they are
+                // ordered again.
                 catalog.open.iter_mut().for_each(|open| open.ordered = false);
                 catalog.sent_until = catalog.sent_until.max(sent_until);
             }
@@ -182,7 +188,7 @@ impl Platform {
         &self,
         seq: u64,
         requested: &Requested,
-        lanes: u32,
+        shards: u32,
         status: JobStatus,
     ) -> Job {
         Job {
@@ -193,7 +199,7 @@ impl Platform {
             all: requested.all,
             by: requested.by.clone(),
             at: self.now(),
-            lanes,
+            shards,
             estimate: requested.estimate,
             status,
             reason: None,
@@ -220,14 +226,14 @@ impl Platform {
     }
 
     /// The lanes of a job, as far as they have begun.
-    pub(super) async fn lanes(&self, job: &Job) -> Result<Vec<Option<Lane>>, Error> {
-        let keys: Vec<_> = (0..job.lanes).map(|lane| self.keys.lane(job.seq, lane)).collect();
+    pub(super) async fn shards(&self, job: &Job) -> Result<Vec<Option<Shard>>, Error> {
+        let keys: Vec<_> = (0..job.shards).map(|shard| self.keys.shard(job.seq, shard)).collect();
         let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
         stored.iter().map(|item| item.as_ref().map(read).transpose()).collect()
     }
 
-    /// Orders the jobs that are listed, not yet in the queue, and need not wait for an earlier one. To be called
-    /// whenever a process starts; whoever opens or ends a job does so too.
+    /// Orders the jobs that are listed, not yet in the queue, and need not wait for an earlier one.
+    /// To be called whenever a process starts; whoever opens or ends a job does so too.
     ///
     /// # Errors
     ///
@@ -259,9 +265,9 @@ impl Platform {
             };
             let now = self.now();
             let shown = self.ports.outbox.lists_show(job.at, now) == Shown::Yes;
-            for (lane, stored) in (0..).zip(self.lanes(&job).await?) {
-                let turn = stored.map_or(0, |lane| lane.turn);
-                orders.push(self.turn_order(Sweep { job: *seq, lane, turn, shown }, now));
+            for (shard, stored) in (0..).zip(self.shards(&job).await?) {
+                let number = stored.map_or(0, |shard| shard.next_step);
+                orders.push(self.step_order(JobStep { job: *seq, shard, number, shown }, now));
             }
         }
         if !orders.is_empty() {
@@ -278,15 +284,16 @@ impl Platform {
         Ok(!over.is_empty())
     }
 
-    /// What was committed is done, whether or not the queue answers: whoever comes next orders what is pending.
+    /// What was committed is done, whether or not the queue answers: whoever comes next orders what
+    /// is pending.
     pub(crate) async fn dispatch_or_leave(&self) {
         if let Err(error) = self.dispatch_pending().await {
             tracing::warn!(%error, "jobs stay pending");
         }
     }
 
-    pub(super) fn turn_order(&self, sweep: Sweep, at: Instant) -> Order {
-        Order::Send { queue: Queue::Sweeps, at, message: Message::Sweep(sweep) }
+    pub(super) fn step_order(&self, job_step: JobStep, at: Instant) -> Order {
+        Order::Send { queue: Queue::Jobs, at, message: Message::JobStep(job_step) }
     }
 
     /// Takes a job that is over off the list, and lets those go that waited for it.
@@ -303,7 +310,8 @@ impl Platform {
         self.dispatch_pending().await
     }
 
-    /// Opens the job that erases the account. From now on nothing happens in any campaign, and nobody is let in.
+    /// Opens the job that erases the account. From now on nothing happens in any campaign, and
+    /// nobody is let in.
     pub(crate) fn open_erasure(
         &self,
         catalog: &mut Catalog,
@@ -327,8 +335,8 @@ impl Platform {
 
     /// Ends a job whose lanes have all ended.
     pub(super) async fn finish_job(&self, job: &Job) -> Result<Done, Error> {
-        let lanes = self.lanes(job).await?;
-        if !lanes.iter().all(|lane| lane.as_ref().is_some_and(|lane| lane.ended)) {
+        let shards = self.shards(job).await?;
+        if !shards.iter().all(|shard| shard.as_ref().is_some_and(|shard| shard.ended)) {
             return Ok(Done::Yes);
         }
         match job.kind {
@@ -379,7 +387,8 @@ impl Platform {
 }
 
 impl Platform {
-    /// A campaign that is paused takes nobody in. The job ends here, and the resume opens one for those who are left.
+    /// A campaign that is paused takes nobody in. The job ends here, and the resume opens one for
+    /// those who are left.
     pub(super) async fn leave_for_resume(&self, job: &Job) -> Result<Done, Error> {
         let Some(campaign) = job.campaigns.first() else { return Ok(Done::Yes) };
         let left = self
@@ -402,13 +411,13 @@ impl Platform {
 }
 
 /// The sum over the lanes of a job, and what is skipped because it does not exist.
-pub(super) fn sum(job: &Job, lanes: &[Option<Lane>]) -> Counts {
+pub(super) fn sum(job: &Job, shards: &[Option<Shard>]) -> Counts {
     let mut counts = Counts::default();
     if let Selection::Named { missing, .. } = job.selection {
         counts.skipped = missing * u64::try_from(job.campaigns.len()).unwrap_or(0);
     }
-    for lane in lanes.iter().flatten() {
-        counts.add(lane.counts);
+    for shard in shards.iter().flatten() {
+        counts.add(shard.counts);
     }
     counts
 }

@@ -1,8 +1,9 @@
-//! The thread that carries SQLite's log over into the file, so that the writer waits for the disk as little as can be.
+//! The thread that carries SQLite's log over into the file, so that the writer waits for the disk
+//! as little as can be.
 //!
-//! The log can begin anew only when all of it was carried over and the disk has taken the file, and while there is load the
-//! writer is always ahead. So when it has grown long the thread has the disk take most of it, and the writer does the rest
-//! between two groups.
+//! The log can begin anew only when all of it was carried over and the disk has taken the file, and
+//! while there is load the writer is always ahead. So when it has grown long the thread has the
+//! disk take most of it, and the writer does the rest between two groups.
 
 use std::fs::File;
 use std::path::Path;
@@ -25,23 +26,23 @@ const LONG: i64 = 40_000;
 const ROUNDS: usize = 2;
 
 /// The end of the thread that the writer holds.
-pub(super) struct Carrier {
-    wake: Option<SyncSender<()>>,
+pub(super) struct Checkpointer {
+    request: Option<SyncSender<()>>,
     /// Whether the writer is to do the rest.
     rest: Arc<AtomicBool>,
     units: usize,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Carrier {
+impl Checkpointer {
     /// Carries over the log of the store in this file, which is open for writing too.
     pub(super) fn start(path: &Path, file: Arc<File>) -> rusqlite::Result<Self> {
-        let connection = schema::open_carrier(path)?;
-        let (wake, woken) = sync_channel(1);
+        let connection = schema::open_checkpointer(path)?;
+        let (request, requests) = sync_channel(1);
         let rest = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&rest);
-        let thread = std::thread::spawn(move || run(&connection, &file, &woken, &told));
-        Ok(Self { wake: Some(wake), rest, units: 0, thread: Some(thread) })
+        let thread = std::thread::spawn(move || run(&connection, &file, &requests, &told));
+        Ok(Self { request: Some(request), rest, units: 0, thread: Some(thread) })
     }
 
     /// So many units more are committed, on this connection.
@@ -49,44 +50,44 @@ impl Carrier {
         self.units += units;
         if self.units >= UNITS {
             self.units = 0;
-            if let Some(wake) = &self.wake {
+            if let Some(request) = &self.request {
                 // Woken already is as good.
-                let _ = wake.try_send(());
+                let _ = request.try_send(());
             }
         }
         if self.rest.swap(false, Ordering::Relaxed) {
-            carry(connection);
+            checkpoint_passively(connection);
         }
     }
 }
 
-impl Drop for Carrier {
+impl Drop for Checkpointer {
     fn drop(&mut self) {
-        drop(self.wake.take());
+        drop(self.request.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that carries the log over ended in a panic");
         }
     }
 }
 
-fn run(connection: &Connection, file: &File, woken: &Receiver<()>, rest: &AtomicBool) {
-    while woken.recv().is_ok() {
-        if carry(connection).is_some_and(|pages| pages >= LONG) {
+fn run(connection: &Connection, file: &File, requests: &Receiver<()>, rest: &AtomicBool) {
+    while requests.recv().is_ok() {
+        if checkpoint_passively(connection).is_some_and(|pages| pages >= LONG) {
             // The first time takes long, and the log grows meanwhile.
             for _ in 0..ROUNDS {
                 if let Err(error) = file.sync_data() {
                     tracing::warn!(%error, "the disk did not take the store");
                 }
-                carry(connection);
+                checkpoint_passively(connection);
             }
             rest.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// Carries over what it can without waiting for anybody. Says how long the log is, in pages; what fails is tried again
-/// the next time.
-fn carry(connection: &Connection) -> Option<i64> {
+/// Carries over what it can without waiting for anybody. Says how long the log is, in pages; what
+/// fails is tried again the next time.
+fn checkpoint_passively(connection: &Connection) -> Option<i64> {
     let log = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
     match log {
         Ok(pages) => Some(pages),

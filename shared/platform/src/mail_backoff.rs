@@ -1,10 +1,11 @@
-//! How long mail waits that cannot leave for now, whatever the mail: the service takes as many a second or a day as it may,
-//! or none at all. None of this is one of its tries.
+//! How long mail waits that cannot leave for now, whatever the mail: the service takes as many a
+//! second or a day as it may, or none at all. None of this is one of its tries.
 //!
-//! It waits an eighth of the time that it has waited, so that it is late by no more than that when mail goes on; two hours
-//! at most; and four days in all, after which it has failed. What a message is good for ends earlier where a date does (R34):
-//! that is looked at every time. A queue hands a message out a bounded number of times, and the waits are so long that four
-//! days of them stay far below it (`docs/decisions/0040-mail-is-paced.md`).
+//! It waits an eighth of the time that it has waited, so that it is late by no more than that when
+//! mail goes on; two hours at most; and four days in all, after which it has failed. What a message
+//! is good for ends earlier where a date does (R34): that is looked at every time. A queue hands a
+//! message out a bounded number of times, and the waits are so long that four days of them stay far
+//! below it (`docs/decisions/0040-mail-is-paced.md`).
 
 use chrono::TimeDelta;
 
@@ -22,7 +23,8 @@ const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 /// The shortest wait for a turn that does not come soon.
 const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
 
-/// How long mail waits next that has been kept by the mail service for so long; `None`: long enough.
+/// How long mail waits next that has been kept by the mail service for so long; `None`: long
+/// enough.
 pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     let least = match hold {
         // A second has passed, and what others sent in it.
@@ -34,8 +36,8 @@ pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
 
-/// How long a message is out of its queue's sight whose turn comes after `turn` only, and which has been in the queue for so
-/// long.
+/// How long a message is out of its queue's sight whose turn comes after `turn` only, and which has
+/// been in the queue for so long.
 pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
     turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
 }

@@ -1,5 +1,5 @@
-//! Log lines about what happens again and again: one a minute, with how often it happened since, and never with an
-//! e-mail address in it.
+//! Log lines about what happens again and again: one a minute, with how often it happened since,
+//! and never with an e-mail address in it.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -12,20 +12,21 @@ const EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// What is to be told now and then. It holds two numbers, however often it happens.
 #[derive(Debug)]
-pub struct Seldom {
+pub struct RateLimitedLog {
     /// When it was told last, in milliseconds.
     told: AtomicI64,
     untold: AtomicU64,
 }
 
-impl Default for Seldom {
+impl Default for RateLimitedLog {
     fn default() -> Self {
         Self { told: AtomicI64::new(i64::MIN), untold: AtomicU64::new(0) }
     }
 }
 
-impl Seldom {
-    /// It has happened. `Some`: it is to be told, with how often it happened besides without being told.
+impl RateLimitedLog {
+    /// It has happened. `Some`: it is to be told, with how often it happened besides without being
+    /// told.
     pub fn due(&self, now: Instant) -> Option<u64> {
         let (now, told) = (now.timestamp_millis(), self.told.load(Ordering::SeqCst));
         let is_due = told == i64::MIN || now.saturating_sub(told) >= EVERY.num_milliseconds();
@@ -52,13 +53,13 @@ mod tests {
 
     #[test]
     fn what_happens_often_is_told_once_a_minute() {
-        let seldom = Seldom::default();
+        let rate_limited_log = RateLimitedLog::default();
         let at = |seconds| Instant::UNIX_EPOCH + TimeDelta::seconds(seconds);
-        assert_eq!(seldom.due(at(0)), Some(0));
-        assert_eq!(seldom.due(at(1)), None);
-        assert_eq!(seldom.due(at(59)), None);
-        assert_eq!(seldom.due(at(60)), Some(2));
-        assert_eq!(seldom.due(at(61)), None);
+        assert_eq!(rate_limited_log.due(at(0)), Some(0));
+        assert_eq!(rate_limited_log.due(at(1)), None);
+        assert_eq!(rate_limited_log.due(at(59)), None);
+        assert_eq!(rate_limited_log.due(at(60)), Some(2));
+        assert_eq!(rate_limited_log.due(at(61)), None);
     }
 
     #[test]

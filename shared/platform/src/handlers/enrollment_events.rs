@@ -4,11 +4,11 @@ use dacapo_engine::decide::{Event, Ignored};
 
 use super::Done;
 use super::delivery::Ledger;
-use crate::enrollments::Came;
+use crate::enrollments::EventOutcome;
 use crate::error::Error;
 use crate::metrics;
 use crate::platform::Platform;
-use crate::ports::Wake;
+use crate::ports::EnrollmentEvent;
 
 impl Platform {
     /// Something is due for one enrollment. A repeat changes nothing.
@@ -16,26 +16,27 @@ impl Platform {
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn woken(&self, wake: &Wake) -> Result<Done, Error> {
+    pub async fn handle_enrollment_event(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
         let Event::DeliveryDue { run, step } = wake.event else {
             return self.timer_due(wake).await;
         };
         let done = self.delivery_due(wake, run, step).await;
-        // What the message's decision left waits for it to be settled, but not longer than its first try.
+        // What the message's decision left waits for it to be settled, but not longer than its
+        // first try.
         if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
-            let recorded = self.record_left(&wake.contact, &wake.campaign).await;
+            let recorded = self.record_deferred(&wake.contact, &wake.campaign).await;
             return done.and_then(|done| recorded.map(|()| done));
         }
         done
     }
 
     /// A timer, or whatever else is due and is no message.
-    pub(super) async fn timer_due(&self, wake: &Wake) -> Result<Done, Error> {
-        match self.happen(&wake.contact, &wake.campaign, &wake.event).await {
-            Ok(Came::Ignored(Ignored::Early)) => {
+    pub(super) async fn timer_due(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
+        match self.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+            Ok(EventOutcome::Ignored(Ignored::Early)) => {
                 Ok(wake.event.due().map_or(Done::Yes, Done::NotBefore))
             }
-            Ok(Came::Committed(_)) => {
+            Ok(EventOutcome::Committed(_)) => {
                 if let Some(due) = wake.event.due() {
                     metrics::timer_fired(due, self.now());
                 }
@@ -46,9 +47,14 @@ impl Platform {
     }
 
     /// A message.
-    async fn delivery_due(&self, wake: &Wake, run: u32, step: u32) -> Result<Done, Error> {
-        // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else comes of it is for the
-        // ledger to say first.
+    async fn delivery_due(
+        &self,
+        wake: &EnrollmentEvent,
+        run: u32,
+        step: u32,
+    ) -> Result<Done, Error> {
+        // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else
+        // comes of it is for the ledger to say first.
         match self.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(Some((delivery, latest))) => {
                 let latest = Some(&latest);
@@ -64,32 +70,36 @@ impl Platform {
             Ledger::Done(done) => return Ok(done),
             Ledger::Open(before) => before.map(|before| *before),
         };
-        match self.happen(&wake.contact, &wake.campaign, &wake.event).await {
-            Ok(Came::Deliver(delivery)) => {
+        match self.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+            Ok(EventOutcome::Deliver(delivery)) => {
                 self.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
             }
-            Ok(Came::Ignored(ignored)) => {
+            Ok(EventOutcome::Ignored(ignored)) => {
                 if ignored == Ignored::Paused {
-                    self.record_left(&wake.contact, &wake.campaign).await?;
+                    self.record_deferred(&wake.contact, &wake.campaign).await?;
                 }
                 if let (Some(record), Ignored::StaleRun | Ignored::LeftStep) = (record, ignored) {
                     self.drop_message(&wake.contact, record).await?;
                 }
-                self.seen_to(wake, Ok(Came::Ignored(ignored))).await
+                self.seen_to(wake, Ok(EventOutcome::Ignored(ignored))).await
             }
             other => self.seen_to(wake, other).await,
         }
     }
 
     /// What came of it, where that is the same for timers and messages.
-    async fn seen_to(&self, wake: &Wake, came: Result<Came, Error>) -> Result<Done, Error> {
-        match came {
-            Ok(Came::Ignored(ignored)) => {
+    async fn seen_to(
+        &self,
+        wake: &EnrollmentEvent,
+        outcome: Result<EventOutcome, Error>,
+    ) -> Result<Done, Error> {
+        match outcome {
+            Ok(EventOutcome::Ignored(ignored)) => {
                 tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
                 Ok(Done::Yes)
             }
-            Ok(Came::Committed(_) | Came::Deliver(_)) => Ok(Done::Yes),
-            Ok(Came::Undecidable(why)) => {
+            Ok(EventOutcome::Committed(_) | EventOutcome::Deliver(_)) => Ok(Done::Yes),
+            Ok(EventOutcome::Undecidable(why)) => {
                 self.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
                 Ok(Done::Yes)
             }

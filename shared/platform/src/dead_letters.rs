@@ -1,9 +1,9 @@
-//! Dead letters: what nobody can read or do is put aside, as it came, until somebody has it done again (`redriving`) or
-//! deletes it.
+//! Dead letters: what nobody can read or do is put aside, as it came, until somebody has it done
+//! again (`redriving`) or deletes it.
 //!
-//! A letter is bounded: it goes [`KEPT`] after it was first put aside, with its contact (`erasure`), and it is not even kept
-//! when it is about a contact that has been erased. What it says is as it came; why it could not be done names no value
-//! of it, and no address.
+//! A letter is bounded: it goes [`DEAD_LETTERS_KEPT`] after it was first put aside, with its
+//! contact (`erasure`), and it is not even kept when it is about a contact that has been erased.
+//! What it says is as it came; why it could not be done names no value of it, and no address.
 
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
@@ -15,12 +15,12 @@ use crate::keys::sha256;
 use crate::mentions::Mentions;
 use crate::metrics::Metric;
 use crate::platform::{Platform, TRIES, item, read};
-use crate::seldom::without_addresses;
+use crate::rate_limited_log::without_addresses;
+use crate::redaction::without_values;
 use crate::table::{Condition, Consistency, Cursor, Item, Key, Page, Query, TableError, Write};
-use crate::words::without_values;
 
 /// For how long a letter is kept.
-pub const KEPT: TimeDelta = TimeDelta::days(90);
+pub const DEAD_LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// The longest id of a letter, in bytes.
 const LONGEST_ID: usize = 128;
@@ -47,7 +47,7 @@ pub enum Kind {
 
 /// Something that is to be put aside.
 #[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
+pub struct NewDeadLetter<'a> {
     /// Its name: the same for a repeat.
     pub name: &'a str,
     /// What kind of work it is.
@@ -62,7 +62,7 @@ pub struct Found<'a> {
 
 /// A letter as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Aside {
+pub struct DeadLetterBody {
     /// What kind of work it is.
     pub kind: Kind,
     /// Who could not do it.
@@ -91,26 +91,26 @@ pub struct Aside {
 
 /// A letter with its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct StoredDeadLetter {
     /// Its id.
     pub id: String,
     /// What it is.
-    pub aside: Aside,
+    pub body: DeadLetterBody,
     /// Its revision.
     pub(crate) rev: u64,
     /// The condition under which it is as it was read.
     pub(crate) unchanged: Condition,
 }
 
-impl Letter {
+impl StoredDeadLetter {
     fn of(stored: &Item) -> Result<Self, Error> {
         let (id, rev) = (stored.key.sk.clone(), stored.rev.unwrap_or(0));
-        Ok(Self { id, aside: read(stored)?, rev, unchanged: unchanged(stored) })
+        Ok(Self { id, body: read(stored)?, rev, unchanged: unchanged(stored) })
     }
 
     /// When it goes by itself.
     pub fn expires(&self) -> Instant {
-        self.aside.at + KEPT
+        self.body.at + DEAD_LETTERS_KEPT
     }
 }
 
@@ -135,16 +135,17 @@ pub(crate) fn reason(why: &str) -> String {
 }
 
 impl Platform {
-    /// Puts something aside under its name; the same name again replaces what it says. What names a contact that has been
-    /// erased is not kept: nobody may be brought back by it, and nothing else could come of it.
+    /// Puts something aside under its name; the same name again replaces what it says. What names a
+    /// contact that has been erased is not kept: nobody may be brought back by it, and nothing else
+    /// could come of it.
     ///
     /// # Errors
     ///
     /// What the table answers; also that it is too large to be kept.
-    pub async fn put_aside(&self, found: Found<'_>) -> Result<(), Error> {
-        let Found { name, kind, by, why, raw } = found;
+    pub async fn keep_dead_letter(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
+        let NewDeadLetter { name, kind, by, why, raw } = found;
         let why = reason(why);
-        let (key, mentions) = (self.keys.put_aside(name), Mentions::of(raw));
+        let (key, mentions) = (self.keys.keep_dead_letter(name), Mentions::of(raw));
         let letter = key.sk.as_str();
         if self.names_the_erased(&mentions).await? {
             tracing::warn!(letter, by, why, "not put aside: it is about an erased contact");
@@ -152,10 +153,11 @@ impl Platform {
         }
         for _ in 0..TRIES {
             let before = self.get(&key).await?;
-            // One that has expired, or cannot be read any more itself, is replaced as if there were none.
-            let earlier = before.as_ref().and_then(|stored| read::<Aside>(stored).ok());
-            let earlier = earlier.filter(|earlier| self.now() < earlier.at + KEPT);
-            let aside = Aside {
+            // One that has expired, or cannot be read any more itself, is replaced as if there were
+            // none.
+            let earlier = before.as_ref().and_then(|stored| read::<DeadLetterBody>(stored).ok());
+            let earlier = earlier.filter(|earlier| self.now() < earlier.at + DEAD_LETTERS_KEPT);
+            let body = DeadLetterBody {
                 kind,
                 by: by.to_owned(),
                 why: why.clone(),
@@ -168,7 +170,7 @@ impl Platform {
             };
             let condition = before.as_ref().map_or(Condition::Absent, unchanged);
             let rev = before.and_then(|stored| stored.rev).unwrap_or(0) + 1;
-            match self.write(vec![self.letter_write(&key, &aside, rev, condition)?]).await {
+            match self.write(vec![self.dead_letter_write(&key, &body, rev, condition)?]).await {
                 Ok(()) => {
                     tracing::error!(letter, by, why, "put aside");
                     Metric::PutAside.tell(1);
@@ -191,15 +193,16 @@ impl Platform {
         Ok(found.iter().any(Option::is_some))
     }
 
-    pub(crate) fn letter_write(
+    pub(crate) fn dead_letter_write(
         &self,
         key: &Key,
-        aside: &Aside,
+        body: &DeadLetterBody,
         rev: u64,
         condition: Condition,
     ) -> Result<Write, Error> {
-        let listed = self.keys.put_aside_listed(aside.at, &key.sk);
-        let kept = item(key.clone(), aside)?.rev(rev).index(listed).expires(aside.at + KEPT);
+        let listed = self.keys.dead_letter_listed(body.at, &key.sk);
+        let kept =
+            item(key.clone(), body)?.rev(rev).index(listed).expires(body.at + DEAD_LETTERS_KEPT);
         Ok(Write::put(kept, condition))
     }
 
@@ -208,17 +211,18 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers; [`TableError::Invalid`] for a cursor of another list.
-    pub async fn letters(
+    pub async fn dead_letters(
         &self,
         limit: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<Letter>, Error> {
-        let partition = self.keys.all_put_aside();
+    ) -> Result<Page<StoredDeadLetter>, Error> {
+        let partition = self.keys.dead_letters_listed();
         let query = Query::of(&partition).limit(limit).after(cursor);
         let page = self.ports.table.query_index(query).await?;
         let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
         let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
-        let items = stored.iter().flatten().map(Letter::of).collect::<Result<Vec<_>, _>>()?;
+        let items =
+            stored.iter().flatten().map(StoredDeadLetter::of).collect::<Result<Vec<_>, _>>()?;
         let items = items.into_iter().filter(|letter| self.is_kept(letter)).collect();
         Ok(Page { items, cursor: page.cursor })
     }
@@ -228,14 +232,14 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn letter(&self, id: &str) -> Result<Option<Letter>, Error> {
-        let stored = self.get(&self.keys.put_aside(id)).await?;
-        let letter = stored.map(|stored| Letter::of(&stored)).transpose()?;
+    pub async fn dead_letter(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
+        let stored = self.get(&self.keys.keep_dead_letter(id)).await?;
+        let letter = stored.map(|stored| StoredDeadLetter::of(&stored)).transpose()?;
         Ok(letter.filter(|letter| self.is_kept(letter)))
     }
 
     /// What has expired may stay readable for days.
-    fn is_kept(&self, letter: &Letter) -> bool {
+    fn is_kept(&self, letter: &StoredDeadLetter) -> bool {
         self.now() < letter.expires()
     }
 
@@ -244,8 +248,8 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn delete_letter(&self, id: &str) -> Result<bool, Error> {
-        let key = self.keys.put_aside(id);
+    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Error> {
+        let key = self.keys.keep_dead_letter(id);
         let is_there = self.get(&key).await?.is_some();
         self.write(vec![Write::delete(key, Condition::Always)]).await?;
         Ok(is_there)

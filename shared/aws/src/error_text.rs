@@ -5,7 +5,7 @@ use std::error::Error;
 use hyper_util::client::legacy;
 
 /// An error in words, with what led to it.
-pub(crate) fn words_of(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn text_of(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for cause in chain(error) {
         let said = cause.to_string();
@@ -16,9 +16,10 @@ pub(crate) fn words_of(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// Whether nobody can have heard a request: there was no connection, or it ended before the first byte of the request was
-/// written. hyper then hands the request back (`canceled`), or never takes it (`closed`).
-pub(crate) fn never_heard(error: &(dyn Error + 'static)) -> bool {
+/// Whether nobody can have heard a request: there was no connection, or it ended before the first
+/// byte of the request was written. hyper then hands the request back (`canceled`), or never takes
+/// it (`closed`).
+pub(crate) fn never_sent(error: &(dyn Error + 'static)) -> bool {
     let client = chain(error).find_map(|cause| cause.downcast_ref::<legacy::Error>());
     let hyper = chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
     client.is_some_and(legacy::Error::is_connect)
@@ -47,10 +48,10 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_nobody_heard_is_told_from_one_that_was_lost() {
         let refused = clients(&nobody().await).ses().get_account().send().await.unwrap_err();
-        assert!(never_heard(&refused), "{}", words_of(&refused));
+        assert!(never_sent(&refused), "{}", text_of(&refused));
         let server = Server::answering([Answer::HangsUp]).await;
         let lost = clients(&server.url).ses().get_account().send().await.unwrap_err();
-        assert!(!never_heard(&lost), "{}", words_of(&lost));
+        assert!(!never_sent(&lost), "{}", text_of(&lost));
     }
 
     #[tokio::test]
@@ -63,9 +64,9 @@ mod tests {
         let sending = sender.send_request(request);
         drop(connection);
         let canceled = sending.await.unwrap_err();
-        assert!(never_heard(&canceled), "{}", words_of(&canceled));
+        assert!(never_sent(&canceled), "{}", text_of(&canceled));
         let request = axum::http::Request::post("/").body(SdkBody::empty()).unwrap();
         let closed = sender.send_request(request).await.unwrap_err();
-        assert!(never_heard(&closed), "{}", words_of(&closed));
+        assert!(never_sent(&closed), "{}", text_of(&closed));
     }
 }

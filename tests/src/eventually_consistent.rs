@@ -18,7 +18,7 @@ const LONGEST_LAG: u64 = 6;
 
 /// A table whose eventual reads, and whose index, come to see each written item only after some
 /// more of such reads, every item in its own time. It must be given an empty table, and all writes.
-pub struct Unkind<T> {
+pub struct EventuallyConsistent<T> {
     inner: T,
     behind: Mutex<Behind>,
     /// One looks at a time, or an older look could overwrite a newer one.
@@ -27,18 +27,18 @@ pub struct Unkind<T> {
 
 /// What eventual reads see.
 struct Behind {
-    chance: Chance,
+    entropy: Entropy,
     reads: u64,
     seen: BTreeMap<Key, Item>,
     /// Items to look at again, and from which read on.
     unseen: Vec<(u64, Key)>,
 }
 
-impl<T: Table> Unkind<T> {
+impl<T: Table> EventuallyConsistent<T> {
     /// The table with delays that follow from `seed`.
     pub fn new(inner: T, seed: u64) -> Self {
         let behind = Behind {
-            chance: Chance::new(seed),
+            entropy: Entropy::new(seed),
             reads: 0,
             seen: BTreeMap::new(),
             unseen: Vec::new(),
@@ -72,7 +72,7 @@ impl<T: Table> Unkind<T> {
 }
 
 #[async_trait]
-impl<T: Table> Table for Unkind<T> {
+impl<T: Table> Table for EventuallyConsistent<T> {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
         if consistency == Consistency::Strong {
             return self.inner.get(key, consistency).await;
@@ -132,7 +132,7 @@ impl<T: Table> Table for Unkind<T> {
         let outcome = self.inner.write(writes, token).await;
         self.behind(|behind| {
             for key in keys {
-                let from = behind.reads + 1 + behind.chance.below(LONGEST_LAG);
+                let from = behind.reads + 1 + behind.entropy.below(LONGEST_LAG);
                 behind.unseen.push((from, key));
             }
         });
@@ -177,7 +177,7 @@ fn page<const N: usize, T>(
 pub struct UnkindFeed {
     store: Arc<SqliteStore>,
     consumer: String,
-    chance: Chance,
+    entropy: Entropy,
 }
 
 /// Changes as they came, to be acknowledged together.
@@ -190,17 +190,17 @@ pub struct Batch {
 impl UnkindFeed {
     /// The store's feed for one consumer, with delays that follow from `seed`.
     pub fn new(store: Arc<SqliteStore>, consumer: &str, seed: u64) -> Self {
-        Self { store, consumer: consumer.to_owned(), chance: Chance::new(seed) }
+        Self { store, consumer: consumer.to_owned(), entropy: Entropy::new(seed) }
     }
 
     /// Some of the changes behind the checkpoint; none now doesn't mean that there are none.
     pub fn read(&mut self, limit: usize) -> Result<Batch, TableError> {
         let mut there = self.store.read_feed(&self.consumer, limit)?;
-        let late = self.chance.below(there.len() as u64 + 1);
+        let late = self.entropy.below(there.len() as u64 + 1);
         there.truncate(there.len() - usize::try_from(late).unwrap_or_default());
         let upto = there.last().map_or(0, |change| change.seq);
         let mut changes = self.shuffle(there);
-        if self.chance.below(4) == 0 {
+        if self.entropy.below(4) == 0 {
             changes.extend_from_within(..);
         }
         Ok(Batch { changes, upto })
@@ -208,7 +208,7 @@ impl UnkindFeed {
 
     /// Notes a batch as done. Now and then that is lost, as it is in a crash.
     pub async fn acknowledge(&mut self, batch: &Batch) -> Result<(), TableError> {
-        if batch.upto == 0 || self.chance.below(4) == 0 {
+        if batch.upto == 0 || self.entropy.below(4) == 0 {
             return Ok(());
         }
         let consumer = self.consumer.clone();
@@ -221,21 +221,22 @@ impl UnkindFeed {
         for change in changes {
             by_item.entry(change.key.clone()).or_default().push_back(change);
         }
-        let mut lanes: Vec<VecDeque<Change>> = by_item.into_values().collect();
+        let mut by_key: Vec<VecDeque<Change>> = by_item.into_values().collect();
         let mut shuffled = Vec::new();
-        while !lanes.is_empty() {
-            let lane = usize::try_from(self.chance.below(lanes.len() as u64)).unwrap_or_default();
-            shuffled.extend(lanes[lane].pop_front());
-            lanes.retain(|lane| !lane.is_empty());
+        while !by_key.is_empty() {
+            let ordering_key =
+                usize::try_from(self.entropy.below(by_key.len() as u64)).unwrap_or_default();
+            shuffled.extend(by_key[ordering_key].pop_front());
+            by_key.retain(|ordering_key| !ordering_key.is_empty());
         }
         shuffled
     }
 }
 
 /// Numbers that look like chance and are the same every time (splitmix64).
-struct Chance(u64);
+struct Entropy(u64);
 
-impl Chance {
+impl Entropy {
     fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -5,23 +5,24 @@
 //! | has been taken | nothing: the next one was ordered before it was noted as taken |
 //! | has not | the lane is claimed, some pages are done, the next turn is ordered, the turn is noted as taken |
 //!
-//! Everything is noted on condition of the lane's revision: whoever loses that race has lost the lane, and with it what
-//! would have been counted twice. A lane never goes back, so however often messages come, there is an end to them.
+//! Everything is noted on condition of the lane's revision: whoever loses that race has lost the
+//! lane, and with it what would have been counted twice. A lane never goes back, so however often
+//! messages come, there is an end to them.
 
 use chrono::TimeDelta;
 
 use super::outcomes::Outcome;
 use super::pages::{Next, campaign_at};
-use super::{Claim, Job, JobStatus, Lane};
+use super::{Claim, Job, JobStatus, Shard};
 use crate::Instant;
-use crate::error::{Answer, Error};
+use crate::error::{Error, Retryability};
 use crate::handlers::Done;
 use crate::platform::{Platform, item, read};
-use crate::ports::Sweep;
+use crate::ports::JobStep;
 use crate::table::{Condition, TableError, Write};
 
 /// How many pages a turn takes.
-const PAGES_A_TURN: usize = 2;
+const PAGES_PER_STEP: usize = 2;
 
 /// The most pages of a lane. Nothing comes near it but a defect.
 const MOST_PAGES: u32 = 1_000_000;
@@ -30,10 +31,10 @@ const MOST_PAGES: u32 = 1_000_000;
 const LEASE: TimeDelta = TimeDelta::seconds(120);
 
 /// After how long it is worth another try what waits for the feed.
-const FEED_GOES_ON: TimeDelta = TimeDelta::seconds(30);
+const PAUSE_FOR_FEED: TimeDelta = TimeDelta::seconds(30);
 
 /// What comes after a page.
-enum Step {
+enum PageResult {
     /// The next one.
     Went,
     /// Nothing before something else has happened.
@@ -45,12 +46,12 @@ enum Step {
 }
 
 /// A worker at a lane.
-struct Turn<'a> {
+struct StepWorker<'a> {
     platform: &'a Platform,
     job: &'a Job,
-    sweep: &'a Sweep,
+    step: &'a JobStep,
     /// The lane as it was last noted.
-    lane: Lane,
+    shard: Shard,
 }
 
 impl Platform {
@@ -59,133 +60,137 @@ impl Platform {
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn sweep(&self, sweep: &Sweep) -> Result<Done, Error> {
-        let Some(job) = self.job(sweep.job).await? else { return Ok(Done::Yes) };
+    pub async fn job_step(&self, step: &JobStep) -> Result<Done, Error> {
+        let Some(job) = self.job(step.job).await? else { return Ok(Done::Yes) };
         if job.status.is_over() {
             self.close_job(job.seq).await?;
             return Ok(Done::Yes);
         }
-        let stored = self.get(&self.keys.lane(job.seq, sweep.lane)).await?;
-        let lane: Lane = stored.map(|item| read(&item)).transpose()?.unwrap_or_default();
-        if lane.ended {
+        let stored = self.get(&self.keys.shard(job.seq, step.shard)).await?;
+        let shard: Shard = stored.map(|item| read(&item)).transpose()?.unwrap_or_default();
+        if shard.ended {
             return self.finish_job(&job).await;
         }
-        if sweep.turn < lane.turn {
+        if step.number < shard.next_step {
             return Ok(Done::Yes);
         }
-        let mut turn = Turn { platform: self, job: &job, sweep, lane };
-        if let Some(done) = turn.claim().await? {
+        let mut worker = StepWorker { platform: self, job: &job, step, shard };
+        if let Some(done) = worker.claim().await? {
             return Ok(done);
         }
-        match turn.take().await {
+        match worker.take().await {
             Ok(done) => Ok(done),
-            Err(error) if error.answer() == Answer::Page => {
+            Err(error) if error.retryability() == Retryability::Permanent => {
                 tracing::error!(%error, job = job.seq, "a job cannot go on");
                 self.end_job(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
                 Ok(Done::Yes)
             }
             Err(error) => {
-                turn.let_go().await;
+                worker.let_go().await;
                 Err(error)
             }
         }
     }
 }
 
-impl Turn<'_> {
-    /// Claims the lane, where a message may be with two workers at once. Answers what to do if that is not possible.
+impl StepWorker<'_> {
+    /// Claims the lane, where a message may be with two workers at once. Answers what to do if that
+    /// is not possible.
     async fn claim(&mut self) -> Result<Option<Done>, Error> {
         if self.platform.ports.outbox.hands_out_once() {
             return Ok(None);
         }
         let now = self.platform.now();
-        if let Some(claim) = self.lane.claim.as_ref().filter(|claim| now < claim.until) {
+        if let Some(claim) = self.shard.claim.as_ref().filter(|claim| now < claim.until) {
             return Ok(Some(Done::NotBefore(claim.until)));
         }
         let claim = Claim { by: self.platform.new_write_id(), until: now + LEASE };
-        let next = Lane { claim: Some(claim), ..self.lane.clone() };
+        let next = Shard { claim: Some(claim), ..self.shard.clone() };
         Ok(if self.note(next).await? { None } else { Some(Done::Soon) })
     }
 
     async fn take(&mut self) -> Result<Done, Error> {
         for nth in 1.. {
-            let mut next = self.lane.clone();
-            let step = self.step(&mut next).await?;
+            let mut next = self.shard.clone();
+            let page_step = self.page_step(&mut next).await?;
             if next.pages > MOST_PAGES {
                 let reason = format!("a lane has more than {MOST_PAGES} pages");
                 self.platform.end_job(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
                 return Ok(Done::Yes);
             }
-            let done = match &step {
-                Step::Went if nth < PAGES_A_TURN => {
+            let done = match &page_step {
+                PageResult::Went if nth < PAGES_PER_STEP => {
                     if let Some(claim) = next.claim.as_mut() {
                         claim.until = self.platform.now() + LEASE;
                     }
                     None
                 }
-                Step::Went => Some(self.go_on(&mut next, self.platform.now()).await?),
-                Step::Wait(Done::NotBefore(at) | Done::NotTried(at)) => {
+                PageResult::Went => Some(self.go_on(&mut next, self.platform.now()).await?),
+                PageResult::Wait(Done::NotBefore(at) | Done::NotTried(at)) => {
                     Some(self.go_on(&mut next, *at).await?)
                 }
-                Step::Wait(Done::Soon) => Some(Done::Soon),
-                Step::Ended | Step::Wait(Done::Yes) => {
-                    next.turn = self.sweep.turn + 1;
+                PageResult::Wait(Done::Soon) => Some(Done::Soon),
+                PageResult::Ended | PageResult::Wait(Done::Yes) => {
+                    next.next_step = self.step.number + 1;
                     next.ended = true;
                     Some(Done::Yes)
                 }
-                Step::Paused => Some(Done::Yes),
+                PageResult::Paused => Some(Done::Yes),
             };
             if done.is_some() {
                 next.claim = None;
             }
-            // Whoever waits without having done anything leaves no trace: a write would wake the one who tries again.
-            if next != self.lane && !self.note(next).await? {
+            // Whoever waits without having done anything leaves no trace: a write would wake the
+            // one who tries again.
+            if next != self.shard && !self.note(next).await? {
                 return Ok(Done::Soon);
             }
-            match (done, step) {
+            match (done, page_step) {
                 (None, _) => {}
-                (Some(_), Step::Ended) => return self.platform.finish_job(self.job).await,
-                (Some(_), Step::Paused) => return self.platform.leave_for_resume(self.job).await,
-                (Some(done), Step::Went | Step::Wait(_)) => return Ok(done),
+                (Some(_), PageResult::Ended) => return self.platform.finish_job(self.job).await,
+                (Some(_), PageResult::Paused) => {
+                    return self.platform.leave_for_resume(self.job).await;
+                }
+                (Some(done), PageResult::Went | PageResult::Wait(_)) => return Ok(done),
             }
         }
         Ok(Done::Yes)
     }
 
-    /// Orders the next turn. It is ordered before it is noted: a turn that was taken has a next one, whatever happens in
-    /// between.
-    async fn go_on(&self, next: &mut Lane, at: Instant) -> Result<Done, Error> {
-        next.turn = self.sweep.turn + 1;
-        let sweep = Sweep { turn: next.turn, ..self.sweep.clone() };
-        self.platform.order(vec![self.platform.turn_order(sweep, at)]).await?;
+    /// Orders the next turn. It is ordered before it is noted: a turn that was taken has a next
+    /// one, whatever happens in between.
+    async fn go_on(&self, next: &mut Shard, at: Instant) -> Result<Done, Error> {
+        next.next_step = self.step.number + 1;
+        let step = JobStep { number: next.next_step, ..self.step.clone() };
+        self.platform.order(vec![self.platform.step_order(step, at)]).await?;
         Ok(Done::Yes)
     }
 
     /// Does one page.
-    async fn step(&self, next: &mut Lane) -> Result<Step, Error> {
+    async fn page_step(&self, next: &mut Shard) -> Result<PageResult, Error> {
         let at = next.campaign;
-        let contacts = match self.platform.next_page(self.job, self.sweep, next).await? {
+        let contacts = match self.platform.next_page(self.job, self.step, next).await? {
             Next::Page(contacts) => contacts,
             Next::Late => return self.late(next).await,
-            Next::Wait(done) => return Ok(Step::Wait(done)),
-            Next::Ended => return Ok(Step::Ended),
+            Next::Wait(done) => return Ok(PageResult::Wait(done)),
+            Next::Ended => return Ok(PageResult::Ended),
         };
         next.pages += 1;
         if contacts.is_empty() {
-            return Ok(Step::Went);
+            return Ok(PageResult::Went);
         }
         let outcomes =
             self.platform.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
         let paused = outcomes.contains(&Outcome::Paused);
         if !next.take(at, contacts, outcomes, self.job, self.platform.now()) {
-            *next = self.lane.clone();
-            return Ok(Step::Wait(self.soon()));
+            *next = self.shard.clone();
+            return Ok(PageResult::Wait(self.soon()));
         }
-        Ok(if paused { Step::Paused } else { Step::Went })
+        Ok(if paused { PageResult::Paused } else { PageResult::Went })
     }
 
     /// Once more those that had to wait for the feed.
-    async fn late(&self, next: &mut Lane) -> Result<Step, Error> {
+    async fn late(&self, next: &mut Shard) -> Result<PageResult, Error> {
         let waited = std::mem::take(&mut next.late);
         let before = waited.len();
         for (at, contact) in waited {
@@ -194,42 +199,42 @@ impl Turn<'_> {
             let outcomes = self.platform.done_to(self.job, campaign, &contacts).await?;
             next.take(at, contacts, outcomes, self.job, self.platform.now());
         }
-        Ok(if next.late.len() < before { Step::Went } else { Step::Wait(self.soon()) })
+        Ok(if next.late.len() < before { PageResult::Went } else { PageResult::Wait(self.soon()) })
     }
 
     /// When the feed may have gone on.
     fn soon(&self) -> Done {
         match self.platform.ports.outbox.hands_out_once() {
             true => Done::Soon,
-            false => Done::NotBefore(self.platform.now() + FEED_GOES_ON),
+            false => Done::NotBefore(self.platform.now() + PAUSE_FOR_FEED),
         }
     }
 
     /// Notes how far the lane is. `false` if somebody else did: then the lane is theirs.
-    async fn note(&mut self, mut next: Lane) -> Result<bool, Error> {
-        let condition = match self.lane.n {
+    async fn note(&mut self, mut next: Shard) -> Result<bool, Error> {
+        let condition = match self.shard.n {
             0 => Condition::Absent,
             n => Condition::Rev(n),
         };
-        next.n = self.lane.n + 1;
-        let key = self.platform.keys.lane(self.job.seq, self.sweep.lane);
+        next.n = self.shard.n + 1;
+        let key = self.platform.keys.shard(self.job.seq, self.step.shard);
         let stored = item(key, &next)?.rev(next.n);
         match self.platform.write(vec![Write::put(stored, condition)]).await {
             Ok(()) => {}
             // This very write, whose answer was lost.
             Err(TableError::Conflict { current: Some(current), .. })
-                if read::<Lane>(&current)? == next => {}
+                if read::<Shard>(&current)? == next => {}
             Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        self.lane = next;
+        self.shard = next;
         Ok(true)
     }
 
     /// Whoever tries again need not wait for the claim to end.
     async fn let_go(&mut self) {
-        if self.lane.claim.is_some() {
-            let next = Lane { claim: None, ..self.lane.clone() };
+        if self.shard.claim.is_some() {
+            let next = Shard { claim: None, ..self.shard.clone() };
             if let Err(error) = self.note(next).await {
                 tracing::debug!(%error, job = self.job.seq, "a claim ends by itself");
             }

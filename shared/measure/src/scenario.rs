@@ -1,7 +1,9 @@
-//! The appointment loop: booked, confirmed, reminded an hour before, not reached, reset, tags withdrawn, sorry.
+//! The appointment loop: booked, confirmed, reminded an hour before, not reached, reset, tags
+//! withdrawn, sorry.
 //!
-//! Contacts go through it side by side, so that batches are full. They go through it twice: the first time they are
-//! created and enrolled on the way; the second time is what every further loop takes.
+//! Contacts go through it side by side, so that batches are full. They go through it twice: the
+//! first time they are created and enrolled on the way; the second time is what every further loop
+//! takes.
 
 use std::sync::Arc;
 
@@ -9,8 +11,8 @@ use chrono::DateTime;
 use dacapo_platform::table::Table;
 use serde_json::json;
 
+use crate::harness::{BEGINS, Harness};
 use crate::report::Report;
-use crate::stage::{BEGINS, Stage};
 
 /// How many contacts go side by side.
 pub const CONTACTS: usize = 10;
@@ -19,33 +21,35 @@ const CAMPAIGN: &str = include_str!("../../../examples/appointment-loop.yaml");
 
 const HOUR: i64 = 3_600_000;
 
-/// Sends contacts through the loop twice. Answers what a loop took: the first time, and from then on.
+/// Sends contacts through the loop twice. Answers what a loop took: the first time, and from then
+/// on.
 ///
 /// # Errors
 ///
-/// If anything did not come out as it must: three mails a loop, the statistics, the history, the lists of tags.
+/// If anything did not come out as it must: three mails a loop, the statistics, the history, the
+/// lists of tags.
 pub async fn measure(table: Arc<dyn Table>, batch: usize) -> Result<(Report, Report), String> {
-    let mut stage = Stage::new(table, batch);
+    let mut harness = Harness::new(table, batch);
     let campaign = ("PUT", "/v1/campaigns/appointment-loop");
-    stage.call(None, campaign, CAMPAIGN.to_owned()).await?;
+    harness.call(None, campaign, CAMPAIGN.to_owned()).await?;
     let publish = ("POST", "/v1/campaigns/appointment-loop/publish");
-    stage.call(None, publish, "{}".to_owned()).await?;
+    harness.call(None, publish, "{}".to_owned()).await?;
     let key = json!({ "name": "zapier", "scopes": ["webhook"] }).to_string();
-    let key = stage.call(None, ("POST", "/v1/keys"), key).await?;
+    let key = harness.call(None, ("POST", "/v1/keys"), key).await?;
     let key = key["key"].as_str().ok_or("a key is shown once")?.to_owned();
-    stage.settle("before").await?;
+    harness.settle("before").await?;
     // The first use of anything that is kept in memory for ever is not a loop's.
-    stage.forget();
-    let first = one_loop(&mut stage, &key, 0).await?;
-    let again = one_loop(&mut stage, &key, 24 * HOUR).await?;
-    check(&stage).await?;
+    harness.forget();
+    let first = one_loop(&mut harness, &key, 0).await?;
+    let again = one_loop(&mut harness, &key, 24 * HOUR).await?;
+    check(&harness).await?;
     Ok((first, again))
 }
 
-async fn one_loop(stage: &mut Stage, key: &str, begins: i64) -> Result<Report, String> {
-    stage.report = Report::default();
-    let mails = stage.mails();
-    stage.until(begins, "-").await?;
+async fn one_loop(harness: &mut Harness, key: &str, begins: i64) -> Result<Report, String> {
+    harness.report = Report::default();
+    let mails = harness.mails();
+    harness.until(begins, "-").await?;
     let appointment = DateTime::from_timestamp_millis(BEGINS + begins + 6 * HOUR);
     let appointment = appointment.ok_or("an instant")?.to_rfc3339();
     for n in 0..CONTACTS {
@@ -53,23 +57,23 @@ async fn one_loop(stage: &mut Stage, key: &str, begins: i64) -> Result<Report, S
             "email": address(n), "name": "Ann Lindqvist", "time_zone": "Europe/Berlin",
             "tags": ["Appointment made"], "fields": { "appointment": appointment },
         });
-        stage.call(Some(key), ("POST", "/v1/hooks/contact"), post.to_string()).await?;
-        stage.note("booked", "webhook");
+        harness.call(Some(key), ("POST", "/v1/hooks/contact"), post.to_string()).await?;
+        harness.note("booked", "webhook");
     }
-    stage.settle("booked").await?;
-    stage.until(begins + 5 * HOUR + 1, "an hour before").await?;
-    stage.until(begins + 7 * HOUR, "-").await?;
+    harness.settle("booked").await?;
+    harness.until(begins + 5 * HOUR + 1, "an hour before").await?;
+    harness.until(begins + 7 * HOUR, "-").await?;
     for n in 0..CONTACTS {
         let post = json!({ "email": address(n), "tags": "Not reached" });
-        stage.call(Some(key), ("POST", "/v1/hooks/contact"), post.to_string()).await?;
-        stage.note("not reached", "webhook");
+        harness.call(Some(key), ("POST", "/v1/hooks/contact"), post.to_string()).await?;
+        harness.note("not reached", "webhook");
     }
-    stage.settle("not reached").await?;
-    let sent = stage.mails() - mails;
+    harness.settle("not reached").await?;
+    let sent = harness.mails() - mails;
     if sent != 3 * CONTACTS as u64 {
         return Err(format!("{sent} mails were sent, {} were due", 3 * CONTACTS));
     }
-    Ok(std::mem::take(&mut stage.report))
+    Ok(std::mem::take(&mut harness.report))
 }
 
 fn address(n: usize) -> String {
@@ -77,8 +81,8 @@ fn address(n: usize) -> String {
 }
 
 /// Nothing was saved on what is promised.
-async fn check(stage: &Stage) -> Result<(), String> {
-    let get = async |path: &str| stage.call(None, ("GET", path), String::new()).await;
+async fn check(harness: &Harness) -> Result<(), String> {
+    let get = async |path: &str| harness.call(None, ("GET", path), String::new()).await;
     let statistics = get("/v1/campaigns/appointment-loop/statistics").await?;
     let loops = 2 * CONTACTS;
     for (path, due) in [

@@ -1,11 +1,11 @@
 //! Chance: the system's.
 
-use dacapo_platform::ports::Chance;
+use dacapo_platform::ports::Entropy;
 
 /// The system's randomness.
-pub struct SystemChance;
+pub struct SystemEntropy;
 
-impl Chance for SystemChance {
+impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
             // Without randomness there are no ids and no secrets; nothing can go on.

@@ -1,0 +1,224 @@
+//! What is put into queues: an event of an enrollment, a webhook, a step of a job, and what waits for
+//! others. Each message goes into the queue that [`Message::queue`] names, in order for its
+//! [`Message::ordering_key`], and may come more than once.
+
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_engine::decide::Event;
+use dacapo_engine::ids::{CampaignId, ContactId};
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+
+/// Something that is to happen to one enrollment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnrollmentEvent {
+    /// Whose.
+    #[serde(rename = "c")]
+    pub contact: ContactId,
+    /// In which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// What.
+    #[serde(rename = "e")]
+    pub event: Event,
+    /// Of a message that is to leave: what it is for. It says which mail goes first.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+}
+
+impl EnrollmentEvent {
+    /// Whether a message is to leave.
+    pub fn is_delivery(&self) -> bool {
+        matches!(self.event, Event::DeliveryDue { .. })
+    }
+}
+
+/// A webhook that is to be called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// For whom.
+    #[serde(rename = "c")]
+    pub contact: ContactId,
+    /// From which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// In which run.
+    #[serde(rename = "n")]
+    pub run: u32,
+    /// At which step.
+    #[serde(rename = "s")]
+    pub step: u32,
+    /// The version that the element belongs to.
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// The element.
+    #[serde(rename = "e")]
+    pub element: dacapo_engine::ids::ElementId,
+}
+
+/// A turn of a job: some pages of one of its lanes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStep {
+    /// The job's sequence number.
+    #[serde(rename = "j")]
+    pub job: u64,
+    /// The lane.
+    #[serde(rename = "l")]
+    pub shard: u32,
+    /// The number of the step: one that the shard has taken is not taken again.
+    #[serde(rename = "t")]
+    pub number: u32,
+    /// Whether the lists showed everything that the job is about when the lane was put into the
+    /// queue.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub shown: bool,
+}
+
+/// A dead letter that is to be done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// The letter's id.
+    #[serde(rename = "l")]
+    pub letter: String,
+    /// The contact that it is about, if it names one.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    /// Whether it is in the queue that the letter's own message belongs into.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    pub there: bool,
+}
+
+/// What is put into a queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// For [`Queue::Timers`] and the two mail queues.
+    #[serde(rename = "wake")]
+    EnrollmentEvent(EnrollmentEvent),
+    /// For [`Queue::Calls`].
+    Call(Call),
+    /// For [`Queue::Jobs`].
+    #[serde(rename = "sweep")]
+    JobStep(JobStep),
+    /// For [`Queue::Jobs`] and [`Queue::Timers`]: the erasure of what was written meanwhile about a
+    /// contact.
+    Erase(ContactId),
+    /// For [`Queue::Jobs`]: a timer that is still to be set.
+    Timer(PendingTimer),
+    /// For [`Queue::Jobs`] first, then for the queue that the letter came from.
+    Redrive(Redrive),
+}
+
+/// A timer that whoever sets timers did not take for the moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingTimer {
+    /// Its name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// When it is due.
+    #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
+    pub at: Instant,
+    /// What it puts into [`Queue::Timers`] then.
+    #[serde(rename = "m")]
+    pub message: Box<Message>,
+}
+
+impl Message {
+    /// What it is about, a contact or a lane of a job: its messages go in order.
+    pub fn ordering_key(&self) -> Option<String> {
+        match self {
+            Self::EnrollmentEvent(wake) => Some(wake.contact.to_string()),
+            Self::Call(call) => Some(call.contact.to_string()),
+            Self::Erase(contact) => Some(contact.to_string()),
+            Self::JobStep(job_step) => Some(format!("{}/{}", job_step.job, job_step.shard)),
+            Self::Timer(timer) => timer.message.ordering_key(),
+            Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// The contact and the campaign that it is about, if it is about one.
+    pub fn about(&self) -> (Option<&ContactId>, Option<&CampaignId>) {
+        match self {
+            Self::EnrollmentEvent(wake) => (Some(&wake.contact), Some(&wake.campaign)),
+            Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
+            Self::Erase(contact) => (Some(contact), None),
+            Self::JobStep(_) => (None, None),
+            Self::Timer(timer) => timer.message.about(),
+            Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
+        }
+    }
+
+    /// The queue that it belongs into. Mail that was queued before queues said what for goes with
+    /// the first.
+    pub fn queue(&self) -> Queue {
+        match self {
+            Self::EnrollmentEvent(wake) if !wake.is_delivery() => Queue::Timers,
+            Self::EnrollmentEvent(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
+                Purpose::Transactional => Queue::Transactional,
+                Purpose::Marketing => Queue::Marketing,
+            },
+            Self::Call(_) => Queue::Calls,
+            Self::JobStep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Jobs,
+        }
+    }
+}
+
+/// The queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// Timers that are due, and whatever else is to happen to an enrollment.
+    Timers,
+    /// Transactional mail.
+    Transactional,
+    /// Marketing mail.
+    Marketing,
+    /// Webhooks.
+    Calls,
+    /// Work on many contacts, and timers that are still to be set.
+    Jobs,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Timers, Self::Transactional, Self::Marketing, Self::Calls, Self::Jobs];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timers => "timers",
+            Self::Transactional => "transactional",
+            Self::Marketing => "marketing",
+            Self::Calls => "calls",
+            Self::Jobs => "sweeps",
+        }
+    }
+
+    /// Whether whoever works this queue off knows what to do with a message. Orders are held to it
+    /// when they are given, and the handlers of the queues refuse the rest.
+    pub fn takes(self, message: &Message) -> bool {
+        match (self, message) {
+            (Self::Timers, Message::EnrollmentEvent(wake)) => !wake.is_delivery(),
+            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(wake)) => {
+                wake.is_delivery()
+            }
+            (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
+            // A timer brings the last sweep of an erasure.
+            (Self::Timers | Self::Jobs, Message::Erase(_)) => true,
+            (Self::Jobs, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
+            // A letter may have come from any of them.
+            (
+                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Jobs,
+                Message::Redrive(_),
+            ) => true,
+            (
+                Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Jobs,
+                Message::EnrollmentEvent(_)
+                | Message::Call(_)
+                | Message::JobStep(_)
+                | Message::Erase(_)
+                | Message::Timer(_),
+            ) => false,
+        }
+    }
+}
