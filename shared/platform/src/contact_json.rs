@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Instant;
-use crate::api::shapes::{ConsentWord, FieldJson};
+use crate::api::call::shapes::{ConsentWord, FieldJson};
 use crate::contacts::consent_word;
 
 /// An instant as programs outside read it: RFC 3339 in UTC.

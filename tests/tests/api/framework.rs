@@ -329,7 +329,7 @@ fn the_descriptions_are_what_the_code_says() {
     let described = dacapo_platform::api::description();
     let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     for (file, made) in [
-        ("platform/src/api/openapi.json", described),
+        ("platform/src/api/call/openapi.json", described),
         ("engine/src/campaign/schema.json", json_schema()),
     ] {
         let made = format!("{made:#}\n");

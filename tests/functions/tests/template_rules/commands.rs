@@ -169,7 +169,7 @@ fn what_is_asked_of_the_stack_is_in_the_template() {
 #[test]
 fn what_is_asked_of_the_api_is_in_its_description() {
     let description: Value =
-        serde_json::from_str(&page("shared/platform/src/api/openapi.json")).unwrap();
+        serde_json::from_str(&page("shared/platform/src/api/call/openapi.json")).unwrap();
     let paths = description["paths"].as_object().unwrap();
     let calls = calls(&["docs/deploy.md"], true);
     let curls = of(&calls, "curl");

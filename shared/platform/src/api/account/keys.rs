@@ -1,0 +1,192 @@
+//! API keys: made, listed, deleted. A key is shown once, and only its hash is kept.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::api::call::auth::{Scope, StoredKey};
+use crate::api::call::extract::{Json, Path, Query};
+use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::lists::{Filling, Listed, Page, Paging, listing_failed};
+use crate::api::call::problem::Problem;
+use crate::api::call::surface::{Surface, calls};
+use crate::contact_json::instant_text;
+use crate::error::Error;
+use crate::keys::{api_key, sha256};
+use crate::platform::{item, read};
+use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
+use crate::unsubscribe::derived;
+
+/// How a key begins, so that it is recognised where it does not belong.
+const PREFIX: &str = "dk_";
+
+/// How many letters and digits follow: 200 bits.
+const LENGTH: usize = 40;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "keys";
+
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 64;
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, create, delete)
+}
+
+/// An API key, without the key itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyShape {
+    id: String,
+    /// It stands in the history as the author of changes.
+    name: String,
+    scopes: Vec<Scope>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A new API key.
+#[derive(Debug, Serialize, ToSchema)]
+struct NewKey {
+    #[serde(flatten)]
+    shape: KeyShape,
+    /// The key. It is not shown again.
+    key: String,
+}
+
+/// What a key is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WrittenKey {
+    /// It stands in the history as the author of changes.
+    name: String,
+    /// What it may do, at least one thing.
+    scopes: Vec<Scope>,
+}
+
+impl KeyShape {
+    fn of(hash: &str, stored: &StoredKey) -> Self {
+        Self {
+            id: hash.to_owned(),
+            name: stored.name.clone(),
+            scopes: stored.scopes.clone(),
+            created_at: instant_text(stored.created_at),
+        }
+    }
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/v1/keys", tag = "Keys", request_body = WrittenKey,
+    responses((status = 201, body = NewKey), (status = 422, body = Problem)))]
+async fn create(
+    State(api): State<Api>,
+    once: Once,
+    Json(sent): Json<WrittenKey>,
+) -> Result<Answer, Problem> {
+    let name = sent.name.trim().to_owned();
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
+        return Err(Problem::invalid_at("name", "name", message));
+    }
+    let mut scopes = sent.scopes;
+    scopes.sort_unstable();
+    scopes.dedup();
+    if scopes.is_empty() {
+        let message = "choose at least one of webhook, read, write and admin";
+        return Err(Problem::invalid_at("scopes", "scopes", message));
+    }
+    let platform = &api.platform;
+    let key = match once.unkept() {
+        // A repeat must get the same key, which is kept nowhere: it follows from the account's
+        // secret.
+        Some(seed) => derived_key(&api.platform.secret().await?, seed),
+        None => format!("{PREFIX}{}", platform.ports.entropy.text(LENGTH)),
+    };
+    let hash = sha256(&key);
+    let account = platform.keys.account().clone();
+    let stored = StoredKey { account, name, scopes, created_at: platform.now() };
+    let listed = Key::new(platform.keys.api_keys_listed(), hash.as_str());
+    let kept = item(api_key(&hash), &stored)?.index(listed);
+    let stored = match platform.write(vec![Write::put(kept, Condition::Absent)]).await {
+        Ok(()) => stored,
+        Err(TableError::Conflict { current, .. }) => {
+            let there = current.map(|item| read::<StoredKey>(&item)).transpose()?;
+            there
+                .filter(|there| there.name == stored.name && there.scopes == stored.scopes)
+                .ok_or_else(|| {
+                    let message = "this key came with another call before; take a new one";
+                    Problem::invalid_at("Idempotency-Key", "key_reused", message)
+                })?
+        }
+        Err(error) => return Err(Error::from(error).into()),
+    };
+    let answer = NewKey { shape: KeyShape::of(&hash, &stored), key };
+    Answer::new(StatusCode::CREATED, &answer)
+}
+
+/// The key that follows from a seed, for whoever has the secret.
+fn derived_key(secret: &str, seed: &str) -> String {
+    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bytes = derived(secret, &["api key 1", seed])
+        .into_iter()
+        .chain(derived(secret, &["api key 2", seed]));
+    let letters = bytes.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    format!("{PREFIX}{}", letters.take(LENGTH).collect::<String>())
+}
+
+/// The keys. Those given on the command line are not listed.
+#[utoipa::path(get, path = "/v1/keys", tag = "Keys", params(Paging),
+    responses((status = 200, body = Page<KeyShape>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<Listed<KeyShape>, Problem> {
+    let platform = &api.platform;
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let partition = platform.keys.api_keys_listed();
+    // One more than fits tells whether there is a next page, and the one that the page before ended
+    // with is passed over.
+    let mut query = crate::table::Query::of(&partition).limit(limit + 2);
+    if let Some(after) = &after {
+        query.range = Range::From(after);
+    }
+    let found = platform.ports.table.query_index(query).await.map_err(listing_failed)?;
+    let listed = found.items.into_iter().filter(|(listed, _)| Some(&listed.sk) != after.as_ref());
+    let (listed, keys): (Vec<Key>, Vec<Key>) = listed.unzip();
+    let stored = platform.ports.table.get_many(&keys, Consistency::Strong).await;
+    let (mut page, mut last, mut more) = (Filling::of(limit), after, found.cursor.is_some());
+    for (listed, stored) in listed.into_iter().zip(stored.map_err(Error::from)?) {
+        if let Some(stored) = stored
+            && !page.put(&KeyShape::of(&listed.sk, &read(&stored)?))?
+        {
+            more = true;
+            break;
+        }
+        last = Some(listed.sk);
+    }
+    let next = last.filter(|_| more).map(|last| Cursor::at(&[LISTED, &last]));
+    Ok(page.until(next.as_ref())?)
+}
+
+/// Deletes a key: from now on it opens nothing.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Keys",
+    params(("id" = String, Path, description = "The key's id")),
+    responses((status = 204), (status = 404, body = Problem)))]
+async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let platform = &api.platform;
+    let missing = || Problem::not_found("there is no such key");
+    let key = api_key(&id);
+    let stored = platform.get(&key).await.map_err(Error::from)?.ok_or_else(missing)?;
+    if read::<StoredKey>(&stored)?.account != *platform.keys.account() {
+        return Err(missing());
+    }
+    // Together with the catalog: who knows the key looks there whether he still may.
+    platform
+        .change_catalog(|catalog| {
+            catalog.keys_deleted += 1;
+            Ok::<_, Problem>(((), vec![Write::delete(key.clone(), Condition::Always)]))
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

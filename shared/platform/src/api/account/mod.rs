@@ -1,0 +1,6 @@
+//! The account: its settings, its keys, its dead letters, whether it is there.
+
+pub(in crate::api) mod calls;
+pub(in crate::api) mod dead_letters;
+pub(in crate::api) mod health;
+pub(in crate::api) mod keys;

@@ -1,0 +1,327 @@
+//! `Idempotency-Key`: the same call again gets the same answer again, and does nothing again.
+//!
+//! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into
+//! the same transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is
+//! kept after it has succeeded. A refusal is not kept: what was wrong can be mended and sent with
+//! the same key.
+//!
+//! What is kept says nothing about a person. Of an answer that shows a contact only its id is kept,
+//! and what else the answer says; a repeat shows the contact as it is then, and of one that has
+//! been erased nothing. What was asked is kept as a hash whose key is the `Idempotency-Key`, which
+//! is itself kept as a hash only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use dacapo_engine::contact::Contact;
+use dacapo_engine::hash::hexadecimal;
+use dacapo_engine::ids::ContactId;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::api::Api;
+use crate::api::call::auth::Holder;
+use crate::api::call::extract::whole;
+use crate::api::call::problem::Problem;
+use crate::api::call::room::json_text;
+use crate::api::call::surface::Handler;
+use crate::contact_json::ContactShape;
+use crate::error::Error;
+use crate::platform::{Platform, item, read};
+use crate::table::{Condition, Key, TableError, Write};
+use crate::unsubscribe::keyed;
+
+/// How long an answer is kept.
+const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// The longest key, in bytes.
+pub(in crate::api) const LONGEST_KEY: usize = 255;
+
+/// The longest answer that is kept, in bytes: an item has a bound. Only calls that change nothing
+/// answer at such length.
+const LONGEST_ANSWER: usize = 256 * 1024;
+
+/// The call that sees to its repeats by itself.
+const IMPORT: &str = "/v1/contacts/import";
+
+/// The header that marks a repeated answer.
+pub(in crate::api) const REPLAYED: &str = "idempotency-replayed";
+
+/// An answer: a status and JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::api) struct Answer {
+    status: StatusCode,
+    text: String,
+    about: Option<About>,
+}
+
+/// The contact that an answer is about.
+#[derive(Debug, Clone, PartialEq)]
+struct About {
+    contact: ContactId,
+    /// What is kept of the answer.
+    kept: String,
+    /// Whether the answer shows the contact, and `kept` is what it says besides.
+    shown: bool,
+}
+
+impl Answer {
+    /// An answer of this status.
+    pub(in crate::api) fn of<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Error> {
+        Ok(Self { status, text: json_text(body)?, about: None })
+    }
+
+    /// An answer that shows a contact and says `rest`, an object, behind it; a repeat says what is
+    /// `kept`.
+    pub(in crate::api) fn showing<T: Serialize>(
+        status: StatusCode,
+        contact: &Contact,
+        rest: &T,
+        kept: &T,
+    ) -> Result<Self, Error> {
+        let text = joined(&json_text(&ContactShape::from(contact))?, &json_text(rest)?);
+        let about = About { contact: contact.id.clone(), kept: json_text(kept)?, shown: true };
+        Ok(Self { status, text, about: Some(about) })
+    }
+
+    /// An answer about a contact, which it does not show; a repeat says what is `kept`.
+    pub(in crate::api) fn about<T: Serialize>(
+        status: StatusCode,
+        contact: &ContactId,
+        body: &T,
+        kept: &T,
+    ) -> Result<Self, Error> {
+        let about = About { contact: contact.clone(), kept: json_text(kept)?, shown: false };
+        Ok(Self { status, text: json_text(body)?, about: Some(about) })
+    }
+
+    /// The same, where a problem is wanted.
+    pub(in crate::api) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
+        Ok(Self::of(status, body)?)
+    }
+
+    /// 200.
+    pub(in crate::api) fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
+        Self::new(StatusCode::OK, body)
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (self.status, kind, self.text).into_response()
+    }
+}
+
+/// The members of two objects in one.
+fn joined(one: &str, other: &str) -> String {
+    match (one.strip_suffix('}'), other.strip_prefix('{')) {
+        (Some(_), Some("}")) => one.to_owned(),
+        (Some(one), Some(other)) => format!("{one},{other}"),
+        _ => one.to_owned(),
+    }
+}
+
+/// An answer as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredAnswer {
+    /// The hash of what was asked.
+    asked: String,
+    status: u16,
+    /// What it says, but for the contact that it shows.
+    text: String,
+    /// The contact that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactId>,
+    /// Whether it shows the contact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shown: bool,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    until: Instant,
+}
+
+/// What makes a call happen once. Every POST has one, with or without a key.
+#[derive(Clone)]
+pub(in crate::api) struct Once(Option<Arc<Guarded>>);
+
+struct Guarded {
+    key: Key,
+    asked: String,
+    /// The revision of an answer that is no longer valid but has not been swept.
+    stale: Option<u64>,
+    until: Instant,
+    kept: AtomicBool,
+}
+
+impl Once {
+    /// The writes that keep the answer: for the transaction of the write that it is about. Its
+    /// conflict says that the same call has been answered meanwhile; the answer to that conflict
+    /// does not matter.
+    pub(in crate::api) fn keeps(&self, answer: &Answer) -> Result<Vec<Write>, Error> {
+        let Some(guarded) = &self.0 else { return Ok(Vec::new()) };
+        if answer.text.len() > LONGEST_ANSWER {
+            return Ok(Vec::new());
+        }
+        guarded.kept.store(true, Ordering::Relaxed);
+        let stored = StoredAnswer {
+            asked: guarded.asked.clone(),
+            status: answer.status.as_u16(),
+            text: answer.about.as_ref().map_or(&answer.text, |about| &about.kept).clone(),
+            contact: answer.about.as_ref().map(|about| about.contact.clone()),
+            shown: answer.about.as_ref().is_some_and(|about| about.shown),
+            until: guarded.until,
+        };
+        let condition = guarded.stale.map_or(Condition::Absent, Condition::Rev);
+        let kept = item(guarded.key.clone(), &stored)?
+            .rev(guarded.stale.unwrap_or(0) + 1)
+            .expires(guarded.until);
+        Ok(vec![Write::put(kept, condition)])
+    }
+
+    /// What tells the call from other calls and is the same for its repeats; `None` without a key.
+    pub(in crate::api) fn identity(&self) -> Option<u64> {
+        let guarded = self.0.as_ref()?;
+        Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
+    }
+
+    /// For a call whose answer must not be kept, because it holds a secret: the handler makes the
+    /// same answer again from this seed, which is the same for every repeat; `None` without a key.
+    pub(in crate::api) fn unkept(&self) -> Option<&str> {
+        let guarded = self.0.as_ref()?;
+        guarded.kept.store(true, Ordering::Relaxed);
+        Some(&guarded.key.pk)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Once {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self(None)))
+    }
+}
+
+/// What was found under a key.
+enum Found {
+    /// Nothing that is valid; the revision of what is not.
+    Nothing(Option<u64>),
+    Answered(StoredAnswer),
+}
+
+/// Answers repeats, and keeps first answers that their handlers have not kept.
+pub(in crate::api) async fn once(
+    api: Api,
+    request: Request,
+    handler: Handler,
+) -> Result<Response, Problem> {
+    let path = request.uri().path();
+    // An import is too long to be looked at as a whole, and sees to it by itself.
+    let guarded = request.method() == Method::POST && path.starts_with("/v1/") && path != IMPORT;
+    let given = request.headers().get("idempotency-key").filter(|_| guarded).cloned();
+    let holder = request.extensions().get::<Holder>().map(|holder| holder.id().to_owned());
+    let (Some(given), Some(holder)) = (given, holder) else {
+        return Ok(handler(request, api).await);
+    };
+    let given = given
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()))
+        .ok_or_else(|| {
+            let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
+            Problem::invalid_at("Idempotency-Key", "header", message)
+        })?;
+    // Keys of different holders are different: nobody gets an answer that was meant for another.
+    let key = api.platform.keys.idempotency(&format!("{holder} {given}"));
+    let (mut parts, body) = request.into_parts();
+    let body = whole(&parts, body).await?;
+    let asked = hash(given, &parts, &body);
+    let stale = match find(&api.platform, &key).await? {
+        Found::Answered(stored) => return replayed(&api.platform, stored, &asked).await,
+        Found::Nothing(stale) => stale,
+    };
+    let until = api.platform.now() + KEPT_FOR;
+    let (kept, asked_again) = (AtomicBool::new(false), asked.clone());
+    let once = Once(Some(Arc::new(Guarded { key: key.clone(), asked, stale, until, kept })));
+    parts.extensions.insert(once.clone());
+    let response = handler(Request::from_parts(parts, Body::from(body)), api.clone()).await;
+    if !response.status().is_success() {
+        // Perhaps because the same call was faster.
+        return match find(&api.platform, &key).await? {
+            Found::Answered(stored) => replayed(&api.platform, stored, &asked_again).await,
+            Found::Nothing(_) => Ok(response),
+        };
+    }
+    if once.0.as_ref().is_some_and(|guarded| guarded.kept.load(Ordering::Relaxed)) {
+        return Ok(response);
+    }
+    keep(&api.platform, &once, response).await
+}
+
+async fn keep(platform: &Platform, once: &Once, response: Response) -> Result<Response, Problem> {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if let Ok(text) = String::from_utf8(body.to_vec()) {
+        let answer = Answer { status: parts.status, text, about: None };
+        match platform.write(once.keeps(&answer)?).await {
+            Ok(()) | Err(TableError::Conflict { .. }) => {}
+            Err(error) => return Err(Error::from(error).into()),
+        }
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+async fn find(platform: &Platform, key: &Key) -> Result<Found, Problem> {
+    let Some(item) = platform.get(key).await.map_err(Error::from)? else {
+        return Ok(Found::Nothing(None));
+    };
+    let stored: StoredAnswer = read(&item)?;
+    if platform.now() < stored.until {
+        Ok(Found::Answered(stored))
+    } else {
+        Ok(Found::Nothing(item.rev))
+    }
+}
+
+async fn replayed(
+    platform: &Platform,
+    stored: StoredAnswer,
+    asked: &str,
+) -> Result<Response, Problem> {
+    if stored.asked != asked {
+        let message = "this key came with another call before; take a new key for a new call";
+        return Err(Problem::invalid_at("Idempotency-Key", "key_reused", message));
+    }
+    let text = match &stored.contact {
+        None => stored.text,
+        Some(id) => {
+            let contact = platform.contact(id).await?.ok_or_else(|| {
+                Problem::gone(
+                    "this call was answered before, and the contact that it was about has been erased since; nothing \
+                     was done again, so take a new key for a new call",
+                )
+            })?;
+            if stored.shown {
+                joined(&json_text(&ContactShape::from(&contact))?, &stored.text)
+            } else {
+                stored.text
+            }
+        }
+    };
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+    let mut response = Answer { status, text, about: None }.into_response();
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// The hash of what is asked, path, parameters and body, for whoever has the key that came with it.
+fn hash(key: &str, parts: &Parts, body: &Bytes) -> String {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    hexadecimal(&keyed(key, &[path.as_bytes(), &body[..]]))
+}

@@ -1,0 +1,18 @@
+//! What every call goes through, whatever it is about: who calls ([`auth`]), what came
+//! ([`extract`], [`charset`], [`members`]), a call that is repeated ([`idempotency`]), lists page by
+//! page ([`lists`]), failures ([`problem`], [`wording`]), and the description of all of it
+//! ([`describing`], [`openapi`], [`surface`]). Nothing here knows what a call is about.
+
+pub(in crate::api) mod auth;
+pub(in crate::api) mod charset;
+pub(in crate::api) mod describing;
+pub(in crate::api) mod extract;
+pub(in crate::api) mod idempotency;
+pub(in crate::api) mod lists;
+pub(in crate::api) mod members;
+pub(in crate::api) mod openapi;
+pub(in crate::api) mod problem;
+pub(in crate::api) mod room;
+pub(crate) mod shapes;
+pub(in crate::api) mod surface;
+pub(in crate::api) mod wording;

@@ -1,0 +1,122 @@
+//! The API's description, and what follows from it: a parameter that it does not name is refused.
+//!
+//! It is made from the code ([`description`](super::description)), but not while a function starts:
+//! what is served is the file beside this one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::handler::Handler;
+use axum::http::{Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use dacapo_engine::campaign::nearest::remedy;
+use serde::Deserialize;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
+
+use crate::api::Api;
+use crate::api::call::extract::form_pairs;
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::surface::Call;
+
+/// The description.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// The parameters of each call. They are read when a call has some for the first time.
+static PARAMETERS: LazyLock<HashMap<(Method, String), BTreeSet<String>>> = LazyLock::new(|| {
+    let described: Described = serde_json::from_str(DESCRIPTION).unwrap_or_default();
+    let calls = described.paths.into_iter().flat_map(|(path, calls)| {
+        calls.into_iter().filter_map(move |(method, call)| {
+            let method = method.to_ascii_uppercase().parse().ok()?;
+            let in_query = call.parameters.into_iter().filter(|one| one.is_in == "query");
+            Some(((method, path.clone()), in_query.map(|one| one.name).collect()))
+        })
+    });
+    calls.collect()
+});
+
+/// The description, as far as calls are checked against it.
+#[derive(Default, Deserialize)]
+struct Described {
+    paths: HashMap<String, HashMap<String, DescribedCall>>,
+}
+
+#[derive(Deserialize)]
+struct DescribedCall {
+    #[serde(default)]
+    parameters: Vec<DescribedParameter>,
+}
+
+/// A parameter; one that is described elsewhere is in a header.
+#[derive(Deserialize)]
+struct DescribedParameter {
+    #[serde(default)]
+    name: String,
+    #[serde(default, rename = "in")]
+    is_in: String,
+}
+
+/// The description without any call in it.
+pub(in crate::api) fn head() -> OpenApi {
+    let mut components = Components::new();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key, its scope one of webhook, read, write and admin"));
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    let header = ApiKeyValue::with_description("X-Api-Key", "The same key, in a header of its own");
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    let mut info = utoipa::openapi::Info::new("Dacapo", env!("CARGO_PKG_VERSION"));
+    info.description = Some(
+        "Campaigns that run again. Problems are RFC 9457; lists take `limit` and `cursor`; every POST takes \
+         `Idempotency-Key`; a contact's id may be written `email:ann@example.com`."
+            .to_owned(),
+    );
+    let none: [&str; 0] = [];
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .security(Some([
+            SecurityRequirement::new("bearer", none),
+            SecurityRequirement::new("api_key", none),
+        ]))
+        .build()
+}
+
+/// With the call that is not described: the description itself.
+pub(in crate::api) fn route(on: Router<Api>) -> Router<Api> {
+    let serve = Call(|request, api| Handler::call(serve, request, api));
+    on.route("/v1/openapi.json", get(serve))
+}
+
+/// The description.
+async fn serve() -> Response {
+    open_document("application/json", DESCRIPTION)
+}
+
+/// A document that is the same for everybody. Editors in browsers may read it too.
+pub(in crate::api) fn open_document(kind: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, text).into_response()
+}
+
+/// Refuses parameters that the description does not name.
+pub(in crate::api) fn known_parameters(request: &Request) -> Result<(), Problem> {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let Some(query) = request.uri().query().filter(|_| path.starts_with("/v1/")) else {
+        return Ok(());
+    };
+    let call = (request.method().clone(), path.to_owned());
+    let Some(known) = PARAMETERS.get(&call) else { return Ok(()) };
+    let unknown = form_pairs(query).filter(|(name, _)| !known.contains(name.as_ref()));
+    let unknown = unknown.map(|(name, _)| {
+        let remedy = remedy(&name, known.iter().map(String::as_str));
+        Fault::new(name, "unknown_parameter", format!("there is no such parameter; {remedy}"))
+    });
+    let unknown: Vec<Fault> = unknown.collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid(unknown)) }
+}

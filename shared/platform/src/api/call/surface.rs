@@ -1,0 +1,120 @@
+//! What is made of the calls: a router that answers them, or the description that names them; and
+//! what comes before every handler.
+//!
+//! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing
+//! of what only describes them.
+
+use std::pin::Pin;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::on;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::HttpMethod;
+use utoipa_axum::PathItemExt as _;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use crate::api::Api;
+use crate::api::call::problem::Problem;
+use crate::api::call::{auth, idempotency, openapi};
+
+/// What will be answered.
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Who answers a call, of whatever it takes.
+pub(in crate::api) type Handler = fn(Request, Api) -> Answering;
+
+/// A call: its handler, behind what all calls have in common. The router knows only this type; were
+/// each handler one of its own, the router's code would be there once for each.
+#[derive(Clone, Copy)]
+pub(in crate::api) struct Call(pub(in crate::api) Handler);
+
+impl Call {
+    /// Who calls and may they, are the parameters known, was the same answered before? Then the
+    /// handler.
+    async fn answer(self, mut request: Request, api: Api) -> Result<Response, Problem> {
+        auth::authenticated(&api, &mut request).await?;
+        openapi::known_parameters(&request)?;
+        idempotency::once(api, request, self.0).await
+    }
+}
+
+impl axum::handler::Handler<(), Api> for Call {
+    type Future = Answering;
+
+    fn call(self, request: Request, api: Api) -> Answering {
+        Box::pin(async move { self.answer(request, api).await.into_response() })
+    }
+}
+
+/// See the module.
+pub(in crate::api) trait Surface: Sized {
+    /// With a call: where it is, who answers it, and what there is to say about it.
+    fn call(
+        self,
+        path: &str,
+        methods: &[HttpMethod],
+        call: Call,
+        described: fn() -> UtoipaMethodRouter<Api>,
+    ) -> Self;
+}
+
+impl Surface for Router<Api> {
+    fn call(
+        self,
+        path: &str,
+        methods: &[HttpMethod],
+        call: Call,
+        _: fn() -> UtoipaMethodRouter<Api>,
+    ) -> Self {
+        methods
+            .iter()
+            .fold(self, |router, method| router.route(path, on(method.to_method_filter(), call)))
+    }
+}
+
+/// The description of calls.
+pub(in crate::api) struct Description(OpenApiRouter<Api>);
+
+impl Description {
+    /// Without any call in it.
+    pub(in crate::api) fn new() -> Self {
+        Self(OpenApiRouter::with_openapi(openapi::head()))
+    }
+
+    pub(in crate::api) fn done(self) -> OpenApi {
+        self.0.into_openapi()
+    }
+}
+
+impl Surface for Description {
+    fn call(
+        self,
+        _: &str,
+        _: &[HttpMethod],
+        _: Call,
+        described: fn() -> UtoipaMethodRouter<Api>,
+    ) -> Self {
+        Self(self.0.routes(described()))
+    }
+}
+
+/// Puts handlers that say in `#[utoipa::path]` where they are on a surface.
+macro_rules! calls {
+    ($surface:expr, $($handler:ident),+) => {
+        utoipa_axum::paste! {{
+            let surface = $surface;
+            $(let surface = $crate::api::call::surface::Surface::call(
+                surface,
+                &<[<__path_ $handler>] as utoipa::Path>::path(),
+                &<[<__path_ $handler>] as utoipa::Path>::methods(),
+                $crate::api::call::surface::Call(|request, api| axum::handler::Handler::call($handler, request, api)),
+                || utoipa_axum::routes!($handler),
+            );)+
+            surface
+        }}
+    };
+}
+
+pub(in crate::api) use calls;

@@ -1,0 +1,451 @@
+//! Campaigns: drafts, publishing, pausing, and what came of them.
+//!
+//! A document is taken and given as text. It is never turned into a JSON value on the way: the
+//! order of its elements has a meaning.
+
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dacapo_engine::campaign::{reader, schema};
+use dacapo_engine::ids::CampaignId;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::api::call::auth::Holder;
+use crate::api::call::charset;
+use crate::api::call::describing::CampaignDocument;
+use crate::api::call::extract::{Path, Query, json, whole};
+use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::lists::{Listed, Page, Paging, filled};
+use crate::api::call::openapi::open_document;
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::room::{Room, place, sentence};
+use crate::api::call::shapes::CampaignStatus;
+use crate::api::call::surface::{Surface, calls};
+use crate::campaigns::{CampaignError, LONGEST_DRAFT, Publish, Resume};
+use crate::contact_json::instant_json;
+use crate::error::Error;
+use crate::table::Unwritable;
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, get, put, delete, validate, publish, pause, resume, document_schema)
+}
+
+/// A campaign in the list.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignItem {
+    #[schema(value_type = String)]
+    id: CampaignId,
+    /// The name that people see.
+    name: String,
+    /// `draft`, `published` or `paused`.
+    #[schema(value_type = CampaignStatus)]
+    status: &'static str,
+    /// The newest version; `null` for a draft.
+    version: Option<u32>,
+    /// When it was published.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    published_at: serde_json::Value,
+    /// Whether the draft says something that is not published yet.
+    draft: bool,
+}
+
+impl From<crate::campaigns::Listed> for CampaignItem {
+    fn from(listed: crate::campaigns::Listed) -> Self {
+        Self {
+            status: listed.state.word(),
+            version: listed.state.version(),
+            published_at: listed.published_at.map(instant_json).unwrap_or_default(),
+            id: listed.id,
+            name: listed.name,
+            draft: listed.draft,
+        }
+    }
+}
+
+/// The campaigns, in order of id.
+#[utoipa::path(get, path = "/v1/campaigns", tag = "Campaigns", params(Paging),
+    responses((status = 200, body = Page<CampaignItem>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<Listed<CampaignItem>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let all = api.platform.campaigns().await?;
+    let begins =
+        after.map_or(0, |after| all.partition_point(|each| each.id.as_str() <= after.as_str()));
+    let items = all.into_iter().skip(begins);
+    filled(limit, LISTED, items.map(|each| (each.id.to_string(), CampaignItem::from(each))))
+}
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "campaigns";
+
+/// Which document, and how it is written.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// A published version instead of the draft.
+    version: Option<u32>,
+    /// How: `json` unless the header `Accept` asks for YAML.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// As JSON.
+    Json,
+    /// As it was saved: YAML, or JSON, which is YAML too.
+    Yaml,
+}
+
+/// The draft, or a published version.
+#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "Campaigns",
+    params(("id" = String, Path), Wanted),
+    responses(
+        (status = 200, description = "The document, as /v1/campaign-schema.json describes it", content(
+            (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
+        (status = 404, body = Problem)))]
+async fn get(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let written = match wanted.version {
+        Some(version) => api.platform.published(&id, version).await?,
+        None => api.platform.draft(&id).await?,
+    };
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let asks_for_yaml = accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("yaml"));
+    let format = wanted.format.unwrap_or(if asks_for_yaml { Format::Yaml } else { Format::Json });
+    Ok(match format {
+        Format::Yaml => {
+            ([(header::CONTENT_TYPE, "application/yaml")], written.source).into_response()
+        }
+        Format::Json => {
+            let text = as_json(written.source)?;
+            let mut room = Room::WHOLE;
+            if !room.holds(text.as_bytes()) {
+                let message = "as JSON the document is longer than an answer may be; take it as it was written: `yaml`";
+                return Err(Problem::invalid_at("format", "too_large", message));
+            }
+            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+        }
+    })
+}
+
+/// The document as JSON: as it was written, if it was.
+fn as_json(source: String) -> Result<String, Problem> {
+    if serde_json::from_str::<IgnoredAny>(&source).is_ok() {
+        return Ok(source);
+    }
+    let unreadable = |why: String| Error::from(crate::table::Unreadable(why));
+    let source = reader::read(&source).map_err(|problems| {
+        let first = problems.first().map(|problem| problem.message.clone());
+        unreadable(first.unwrap_or_default())
+    })?;
+    Ok(serde_json::to_string(&source.document).map_err(|error| unreadable(error.to_string()))?)
+}
+
+/// A finding of the validator.
+#[derive(Debug, Serialize, ToSchema)]
+struct Finding {
+    /// `error`: keeps the campaign from being published; `warning`: is worth a look.
+    #[schema(value_type = String)]
+    severity: dacapo_engine::problem::Severity,
+    /// What kind of thing, stable.
+    code: &'static str,
+    /// Where in the document, dotted; empty for the whole.
+    #[serde(serialize_with = "place")]
+    path: String,
+    /// The line in the text, from 1.
+    line: Option<u32>,
+    /// The column in the line, from 1.
+    column: Option<u32>,
+    /// What is wrong.
+    #[serde(serialize_with = "sentence")]
+    message: String,
+    /// What to do about it.
+    #[serde(serialize_with = "sentence")]
+    remedy: String,
+}
+
+impl From<dacapo_engine::problem::Problem> for Finding {
+    fn from(problem: dacapo_engine::problem::Problem) -> Self {
+        let dacapo_engine::problem::Problem { severity, code, path, line, column, message, remedy } =
+            problem;
+        Self { severity, code, path, line, column, message, remedy }
+    }
+}
+
+/// What is wrong or odd with a document.
+#[derive(Debug, Serialize, ToSchema)]
+struct Findings {
+    /// In order of place: several hundred at most.
+    problems: Vec<Finding>,
+}
+
+impl Findings {
+    /// As many as an answer holds.
+    fn of(all: Vec<dacapo_engine::problem::Problem>) -> Result<Self, Error> {
+        let (mut room, mut problems) = (Room::WHOLE, Vec::new());
+        for finding in all.into_iter().map(Finding::from) {
+            if !room.holds_item(&finding)? {
+                break;
+            }
+            problems.push(finding);
+        }
+        Ok(Self { problems })
+    }
+}
+
+/// A draft that was saved.
+#[derive(Debug, Serialize, ToSchema)]
+struct Saved {
+    #[schema(value_type = String)]
+    id: CampaignId,
+    /// The name that people see: the published one's, once there is one.
+    name: String,
+    /// What keeps it from being published, or is odd. It is saved nevertheless.
+    #[serde(flatten)]
+    findings: Findings,
+}
+
+/// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only
+/// what cannot be read is refused.
+#[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
+    request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
+        (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
+    responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
+async fn put(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Text(text): Text,
+) -> Result<Answer, Problem> {
+    let saved = api.platform.put_draft(&id, &text).await?;
+    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
+    Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems)? })
+}
+
+/// Deletes a campaign. A published one must have no active contacts; its versions, history and
+/// messages stay.
+#[utoipa::path(delete, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<StatusCode, Problem> {
+    api.platform.delete_campaign(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is wrong or odd with the document in the body; without one, with the draft.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String, Path)),
+    request_body(description = "The document, YAML or JSON; the draft without one", content(
+        (Option<CampaignDocument> = "application/json"), (Option<CampaignDocument> = "application/yaml"))),
+    responses((status = 200, body = Findings), (status = 404, body = Problem)))]
+async fn validate(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    Text(text): Text,
+) -> Result<Answer, Problem> {
+    let text = match text.trim() {
+        "" => api.platform.draft(&id).await?.source,
+        _ => text,
+    };
+    Answer::ok(&Findings::of(api.platform.validate_campaign(&id, &text).await?)?)
+}
+
+/// How to publish.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToPublish {
+    /// Whether contacts that are there already may enter.
+    enroll_existing: bool,
+    /// What becomes of contacts on their way.
+    in_flight: InFlight,
+}
+
+/// What becomes of contacts on their way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum InFlight {
+    /// They go on in the version that they are in.
+    #[default]
+    Stay,
+    /// They move to the new version, each to the element of the same id.
+    Migrate,
+}
+
+/// A version that was published.
+#[derive(Debug, Serialize, ToSchema)]
+struct Published {
+    version: u32,
+}
+
+/// Publishes the draft as a new version, which never changes.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = Option<HowToPublish>,
+    responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn publish(
+    State(api): State<Api>,
+    holder: Holder,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(how): Asked<HowToPublish>,
+) -> Result<Answer, Problem> {
+    let migrate = how.in_flight == InFlight::Migrate;
+    let how = Publish { enroll_existing: how.enroll_existing, migrate };
+    let together = |version: &u32| once.keeps(&answer(&Published { version: *version })?);
+    let version = api.platform.publish(&id, how, holder.name(), together).await?;
+    Ok(answer(&Published { version })?)
+}
+
+/// How a campaign stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct Stands {
+    /// `published` or `paused`.
+    #[schema(value_type = CampaignStatus)]
+    status: &'static str,
+    /// The newest version.
+    version: Option<u32>,
+}
+
+impl From<&crate::campaigns::State> for Stands {
+    fn from(state: &crate::campaigns::State) -> Self {
+        Self { status: state.word(), version: state.version() }
+    }
+}
+
+/// Nothing to say.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToPause {}
+
+/// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as
+/// it is.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = Option<HowToPause>,
+    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn pause(
+    State(api): State<Api>,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(HowToPause {}): Asked<HowToPause>,
+) -> Result<Answer, Problem> {
+    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
+    let state = api.platform.pause(&id, together).await?;
+    Ok(answer(&Stands::from(&state))?)
+}
+
+/// How to go on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct HowToResume {
+    /// What becomes of what is overdue.
+    mode: Mode,
+    /// Whether contacts that are there already may enter.
+    enroll_existing: bool,
+}
+
+/// What becomes of what is overdue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// It is done now.
+    #[default]
+    Run,
+    /// It is skipped, and recorded.
+    Skip,
+}
+
+/// Resumes a paused campaign. One that runs is left as it is.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = Option<HowToResume>,
+    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn resume(
+    State(api): State<Api>,
+    holder: Holder,
+    Path(id): Path<CampaignId>,
+    once: Once,
+    Asked(how): Asked<HowToResume>,
+) -> Result<Answer, Problem> {
+    let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
+    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
+    let state = api.platform.resume(&id, how, holder.name(), together).await?;
+    Ok(answer(&Stands::from(&state))?)
+}
+
+/// The JSON Schema of the campaign document: open, so that editors can load it.
+#[utoipa::path(get, path = "/v1/campaign-schema.json", tag = "Campaigns",
+    responses((status = 200, body = std::collections::BTreeMap<String, serde_json::Value>, content_type = "application/schema+json")))]
+async fn document_schema() -> Response {
+    open_document("application/schema+json", schema::JSON_SCHEMA)
+}
+
+fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
+    Answer::ok(body).map_err(|_| Unwritable::NoObject.into())
+}
+
+/// A body as text. Whether it is YAML or JSON is seen from it, whatever is said: one reader reads
+/// both.
+struct Text(String);
+
+impl<S: Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = whole(&parts, body).await?;
+        Ok(Self(charset::text(&parts, &body)?.into_owned()))
+    }
+}
+
+/// A body of JSON that may be left out.
+struct Asked<T>(T);
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = whole(&parts, body).await?;
+        if body.trim_ascii().is_empty() {
+            Ok(Self(T::default()))
+        } else {
+            json(&parts, &body).map(Self)
+        }
+    }
+}
+
+impl From<CampaignError> for Problem {
+    fn from(error: CampaignError) -> Self {
+        match error {
+            CampaignError::NoSuchCampaign(_) | CampaignError::NoSuchVersion(..) => {
+                Self::not_found(error.to_string())
+            }
+            CampaignError::NotPublished(_) | CampaignError::InUse { .. } => {
+                Self::conflict(error.to_string())
+            }
+            CampaignError::TooLarge { .. } => Self::too_large(LONGEST_DRAFT),
+            CampaignError::Invalid(problems) => {
+                Self::invalid(problems.into_iter().map(Fault::from).collect())
+            }
+            CampaignError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<dacapo_engine::problem::Problem> for Fault {
+    fn from(problem: dacapo_engine::problem::Problem) -> Self {
+        Self {
+            line: problem.line,
+            column: problem.column,
+            remedy: Some(problem.remedy),
+            ..Self::new(problem.path, problem.code, problem.message)
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Contacts as CSV: written page by page, however many there are. An import reads it back.
+//!
+//! What carries the call may take an answer in one piece only, and of a bounded length (`room`). So
+//! a file can be had in parts: up to `limit` rows, as many as an answer holds, and in a header
+//! where the next part begins. All at once it is had whole or not at all: nobody is to take a part
+//! for the file.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use dacapo_engine::contact::Contact;
+use dacapo_engine::field::built_in;
+use dacapo_engine::ids::FieldKey;
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt as _};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::api::call::extract::Query;
+use crate::api::call::lists::foreign_cursor;
+use crate::api::call::problem::Problem;
+use crate::api::call::room::{InOnePiece, Room};
+use crate::api::call::surface::{Surface, calls};
+use crate::api::contacts::calls::Which;
+use crate::api::contacts::csv::guard::guarded;
+use crate::api::contacts::listing::Wanted;
+use crate::api::contacts::tag_lists;
+use crate::contact_json::{instant_text, suppression_word};
+use crate::contacts::consent_word;
+use crate::table::Cursor;
+
+/// How many contacts are written at once.
+const AT_ONCE: usize = 200;
+
+/// The columns before those of the account's fields.
+const COLUMNS: [&str; 9] = [
+    "id",
+    "email",
+    "first_name",
+    "last_name",
+    "phone",
+    "time_zone",
+    "locale",
+    "consent",
+    "suppressed",
+];
+
+/// The columns behind them.
+const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, export)
+}
+
+const HEADERS: [(HeaderName, &str); 2] = [
+    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+    (header::CONTENT_DISPOSITION, "attachment; filename=\"contacts.csv\""),
+];
+
+/// Where the next part of the file begins.
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
+
+/// The most rows of a part.
+const MOST: usize = 10_000;
+
+/// Which part of the file; all of it, if nothing is said.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Part {
+    /// How many contacts at most, 1 to 10,000. A part ends before that where an answer holds no
+    /// more.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    limit: Option<String>,
+    /// The header `Dacapo-Next-Cursor` of the part before.
+    cursor: Option<String>,
+}
+
+impl Part {
+    fn limit(&self) -> Result<Option<usize>, Problem> {
+        match self.limit.as_deref().map(str::parse) {
+            None => Ok(None),
+            Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(Some(limit)),
+            Some(_) => {
+                let message = format!("a whole number from 1 to {MOST} is needed");
+                Err(Problem::invalid_at("limit", "parameter", message))
+            }
+        }
+    }
+
+    fn cursor(&self) -> Result<Option<Cursor>, Problem> {
+        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
+        cursor.map(|text| text.parse().map_err(|_| foreign_cursor())).transpose()
+    }
+}
+
+/// Exports contacts as CSV, in order of id, with a column for every field of the account: all of
+/// them, or `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part
+/// begins, if there is one. Every part has the row of headings. 422 for all of them where an answer
+/// does not hold them: then there is nothing but parts.
+#[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
+async fn export(
+    State(api): State<Api>,
+    in_one_piece: Option<Extension<InOnePiece>>,
+    Query(which): Query<Which>,
+    Query(part): Query<Part>,
+) -> Result<Response, Problem> {
+    let wanted = which.wanted()?;
+    let (limit, cursor) = (part.limit()?, part.cursor()?);
+    let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
+    let export = Export { api, wanted, fields };
+    if limit.is_none() && in_one_piece.is_none() {
+        return export.whole(cursor).await;
+    }
+    let limit_of_rows = limit.unwrap_or(usize::MAX);
+    let (text, next) = export.written(Rows::default(), true, limit_of_rows, cursor).await?;
+    let mut response = (HEADERS, text).into_response();
+    if let Some(next) = next {
+        if limit.is_none() {
+            let message = format!(
+                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next part \
+                 `cursor` with the header Dacapo-Next-Cursor of the part before"
+            );
+            return Err(Problem::invalid_at("limit", "too_large", message));
+        }
+        if let Ok(next) = next.to_string().parse() {
+            response.headers_mut().insert(NEXT_CURSOR, next);
+        }
+    }
+    Ok(response)
+}
+
+struct Export {
+    api: Api,
+    wanted: Wanted,
+    fields: Vec<FieldKey>,
+}
+
+impl Export {
+    fn columns(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().map(FieldKey::as_str);
+        COLUMNS.into_iter().chain(fields).chain(LAST)
+    }
+
+    /// All rows, sent while they are written. What is wrong from the beginning is a problem, and no
+    /// answer that breaks off.
+    async fn whole(self, cursor: Option<Cursor>) -> Result<Response, Problem> {
+        let rows = || Rows { room: None, ..Rows::default() };
+        let (first, next) = self.written(rows(), true, AT_ONCE, cursor).await?;
+        let others = stream::try_unfold((self, next), move |(export, next)| async move {
+            let Some(cursor) = next else { return Ok(None) };
+            let (text, next) = export
+                .written(rows(), false, AT_ONCE, Some(cursor))
+                .await
+                .map_err(|problem| broken_off(&problem))?;
+            Ok::<_, std::io::Error>(Some((text, (export, next))))
+        });
+        let pages = stream::once(ready(Ok(first))).chain(others);
+        Ok((HEADERS, Body::from_stream(pages)).into_response())
+    }
+
+    /// Up to so many rows, in memory, below the headings or without; and where the next ones begin,
+    /// if there are more.
+    async fn written(
+        &self,
+        mut rows: Rows,
+        head: bool,
+        limit: usize,
+        mut cursor: Option<Cursor>,
+    ) -> Result<(Bytes, Option<Cursor>), Problem> {
+        if head {
+            rows.put(self.columns())?;
+        }
+        let (mut left, mut full) = (limit, false);
+        loop {
+            let few = left;
+            let mut put = |contact: &Contact| {
+                full = left == 0 || !rows.put(self.row(contact).iter().map(String::as_str))?;
+                left = left.saturating_sub(1);
+                Ok(!full)
+            };
+            cursor = self.api.platform.people(&self.wanted, few, cursor, &mut put).await?;
+            if full || cursor.is_none() {
+                return Ok((rows.done()?, cursor));
+            }
+        }
+    }
+
+    fn row(&self, contact: &Contact) -> Vec<String> {
+        let mut row = vec![contact.id.to_string()];
+        let built_in = COLUMNS.iter().filter(|column| built_in(column).is_some());
+        row.extend(built_in.map(|column| contact.text(column).unwrap_or_default().to_owned()));
+        row.push(consent_word(contact.consent).to_owned());
+        row.push(contact.suppressed.map(suppression_word).unwrap_or_default().to_owned());
+        row.extend(self.fields.iter().map(|key| match contact.fields.get(key) {
+            Some(value) => match value.to_json() {
+                Value::String(text) => text,
+                other => other.to_string(),
+            },
+            None => String::new(),
+        }));
+        row.push(tag_lists::written(contact.tags.keys()));
+        row.push(contact.rev.to_string());
+        row.push(instant_text(contact.created_at));
+        row.push(instant_text(contact.updated_at));
+        row
+    }
+}
+
+/// Rows in memory.
+struct Rows {
+    csv: csv::Writer<Vec<u8>>,
+    /// How much of the answer is left; `None` for an answer without a bound.
+    room: Option<Room>,
+    rows: usize,
+    /// Where the last row that has a place ends.
+    end: usize,
+}
+
+impl Default for Rows {
+    /// Those of one answer.
+    fn default() -> Self {
+        let csv = csv::Writer::from_writer(Vec::new());
+        Self { csv, room: Some(Room::WHOLE), rows: 0, end: 0 }
+    }
+}
+
+impl Rows {
+    /// Puts a row below the others; `false` if the answer has no place for it. The headings and the
+    /// row below always have one: an answer without any row would lead nowhere.
+    fn put<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<bool, Problem> {
+        self.csv
+            .write_record(cells.map(|cell| guarded(cell).into_owned()))
+            .and_then(|()| Ok(self.csv.flush()?))
+            .map_err(|error| unwritten(&error))?;
+        let written = self.csv.get_ref();
+        let holds = self.room.as_mut().is_none_or(|room| room.holds(&written[self.end..]));
+        if !holds && self.rows > 1 {
+            return Ok(false);
+        }
+        self.end = written.len();
+        self.rows += 1;
+        Ok(true)
+    }
+
+    fn done(self) -> Result<Bytes, Problem> {
+        let mut text =
+            self.csv.into_inner().map_err(|error| unwritten(&error.into_error().into()))?;
+        text.truncate(self.end);
+        Ok(Bytes::from(text))
+    }
+}
+
+fn unwritten(error: &csv::Error) -> Problem {
+    Problem::not_now(format!("the file could not be written: {error}"))
+}
+
+/// The reader has half of it already: the connection breaks off.
+fn broken_off(problem: &Problem) -> std::io::Error {
+    tracing::warn!(status = problem.status().as_u16(), "an export broke off");
+    std::io::Error::other("the export broke off")
+}

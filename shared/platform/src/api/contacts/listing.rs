@@ -1,0 +1,160 @@
+//! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or
+//! address begins so.
+//!
+//! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of
+//! the ids and pages never overlap, however much is written meanwhile. The lists are eventual and
+//! say only who may be meant: everybody is read afresh. Whoever asks is handed one contact after
+//! the other, and says where its page ends.
+
+use dacapo_engine::contact::Contact;
+use dacapo_engine::enrollment::Status;
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_engine::text::folded;
+
+use crate::api::call::lists::{foreign_cursor, listing_failed};
+use crate::api::call::problem::Problem;
+use crate::contacts::read_contact;
+use crate::enrollments::State;
+use crate::error::Error;
+use crate::keys::SHARDS;
+use crate::platform::{Platform, read};
+use crate::table::{Consistency, Cursor, Item, Query, Range};
+
+/// How many contacts a call looks at before it answers with what it has.
+const LOOKED_AT: usize = 1_000;
+
+/// How many contacts are read at once.
+const AT_ONCE: usize = 100;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "contacts";
+
+/// Which contacts are wanted.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Wanted {
+    tag: Option<Tag>,
+    begins: Option<String>,
+    /// In which campaign, and how they stand in it.
+    campaign: Option<(CampaignId, Option<Status>)>,
+}
+
+impl Wanted {
+    pub(in crate::api) fn new(
+        tag: Option<Tag>,
+        begins: Option<&str>,
+        campaign: Option<(CampaignId, Option<Status>)>,
+    ) -> Self {
+        let begins = begins.map(|text| folded(text.trim())).filter(|text| !text.is_empty());
+        Self { tag, begins, campaign }
+    }
+
+    fn is(&self, contact: &Contact) -> bool {
+        let begins = |text: &str, wanted: &str| folded(text).starts_with(wanted);
+        let text = |key| contact.text(key).unwrap_or_default();
+        self.tag.as_ref().is_none_or(|tag| contact.tags.contains_key(tag))
+            && self.begins.as_ref().is_none_or(|wanted| {
+                let whole = format!("{} {}", text("first_name"), text("last_name"));
+                begins(text("email"), wanted)
+                    || begins(text("last_name"), wanted)
+                    || begins(whole.trim_start(), wanted)
+            })
+    }
+}
+
+impl Platform {
+    /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to
+    /// fit. Where the next page begins is answered, if there may be one: perhaps before the page
+    /// was full, where few of those who were looked at are wanted.
+    pub(in crate::api) async fn people(
+        &self,
+        wanted: &Wanted,
+        few: usize,
+        cursor: Option<Cursor>,
+        put: &mut (dyn FnMut(&Contact) -> Result<bool, Problem> + Send),
+    ) -> Result<Option<Cursor>, Problem> {
+        let mut after = match cursor {
+            Some(cursor) => {
+                let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+                Some(after)
+            }
+            None => None,
+        };
+        let mut looked_at = 0;
+        loop {
+            // One more than fits tells whether there is a next page.
+            let ids =
+                self.listed(wanted, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
+            if ids.is_empty() {
+                return Ok(None);
+            }
+            let keys: Vec<_> = ids.iter().map(|id| self.keys.contact(id)).collect();
+            let stored = self.ports.table.get_many(&keys, Consistency::Strong).await;
+            let stand = self.that_stand(wanted, &ids).await?;
+            for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
+                let contact = stored.map(|item| read_contact(&item)).transpose()?;
+                if let Some(contact) = contact.filter(|contact| stands && wanted.is(contact))
+                    && !put(&contact)?
+                {
+                    return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+                }
+                after = Some(id.to_string());
+            }
+            looked_at += ids.len();
+            if looked_at >= LOOKED_AT {
+                return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+            }
+        }
+    }
+
+    /// Which of these stand in the campaign as it is wanted.
+    async fn that_stand(&self, wanted: &Wanted, ids: &[ContactId]) -> Result<Vec<bool>, Error> {
+        let Some((campaign, status)) = &wanted.campaign else { return Ok(vec![true; ids.len()]) };
+        let keys: Vec<_> = ids.iter().map(|id| self.keys.enrollment(id, campaign)).collect();
+        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let stands = |item: &Option<Item>| -> Result<bool, Error> {
+            let state: Option<State> = item.as_ref().map(read).transpose()?;
+            Ok(state
+                .is_some_and(|state| status.is_none_or(|status| state.enrollment.status == status)))
+        };
+        stored.iter().map(stands).collect()
+    }
+
+    /// The next ids over all shards.
+    async fn listed(
+        &self,
+        wanted: &Wanted,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ContactId>, Problem> {
+        let mut ids = Vec::new();
+        for shard in 0..SHARDS {
+            let partitions: Vec<String> = match (&wanted.tag, &wanted.campaign) {
+                (Some(tag), _) => {
+                    let before = self.keys.tagged_before(tag, shard);
+                    std::iter::once(self.keys.tagged(tag, shard)).chain(before).collect()
+                }
+                (None, Some((campaign, _))) => vec![self.keys.members_listed(campaign, shard)],
+                (None, None) => vec![self.keys.contacts_listed(shard)],
+            };
+            for partition in &partitions {
+                let mut query = Query::of(partition).limit(most + 1);
+                if let Some(after) = after {
+                    query.range = Range::From(after);
+                }
+                let listed: Vec<String> = if wanted.tag.is_some() {
+                    let page = self.ports.table.query(query.strong()).await;
+                    let page = page.map_err(listing_failed)?;
+                    page.items.into_iter().map(|item| item.key.sk).collect()
+                } else {
+                    let page = self.ports.table.query_index(query).await.map_err(listing_failed)?;
+                    page.items.into_iter().map(|(listed, _)| listed.sk).collect()
+                };
+                ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids.truncate(most);
+        Ok(ids.into_iter().filter_map(|id| ContactId::new(id).ok()).collect())
+    }
+}

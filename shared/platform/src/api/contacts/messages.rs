@@ -1,0 +1,174 @@
+//! What a contact was sent, and why not.
+
+use axum::extract::State;
+use dacapo_engine::ids::CampaignId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::api::call::extract::{Path, Query};
+use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
+use crate::api::call::problem::Problem;
+use crate::api::call::room::Room;
+use crate::api::call::shapes::MessageStatusWord;
+use crate::api::call::surface::{Surface, calls};
+use crate::api::contacts::calls::contact_named;
+use crate::contact_json::instant_text;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::messages::{MessageRecord, MessageStatus};
+use crate::platform::{Platform, read};
+use crate::table::Cursor;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "messages";
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, messages)
+}
+
+/// A message.
+#[derive(Debug, Serialize, ToSchema)]
+struct MessageShape {
+    #[schema(value_type = String)]
+    campaign: CampaignId,
+    run: u32,
+    element: String,
+    /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
+    #[schema(value_type = MessageStatusWord)]
+    status: &'static str,
+    /// Why it was not sent.
+    reason: Option<String>,
+    /// `null` if it never came to rendering; so for the bodies.
+    subject: Option<String>,
+    /// The address.
+    to: Option<String>,
+    /// When the status was reached.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The plain text that left with it: the e-mail's own, or that of its HTML.
+    body_text: Option<String>,
+    body_html: Option<String>,
+    /// Bodies that were rendered and are `null` because no answer holds them.
+    #[schema(value_type = Vec<String>, required = false)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<&'static str>,
+}
+
+impl MessageShape {
+    /// Without the bodies that no answer holds.
+    fn fitting(mut self) -> Result<Self, Error> {
+        for name in ["body_html", "body_text"] {
+            let mut room = Room::WHOLE;
+            if room.holds_item(&self)? {
+                break;
+            }
+            let body = if name == "body_html" { &mut self.body_html } else { &mut self.body_text };
+            self.left_out.extend(body.take().map(|_| name));
+        }
+        Ok(self)
+    }
+}
+
+/// The contact's messages by campaign, each campaign's in order of run and step. What they said is
+/// rendered again from the version they came from, which never changes.
+#[utoipa::path(get, path = "/v1/contacts/{id}/messages", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
+async fn messages(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<Listed<MessageShape>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    if after.as_ref().is_some_and(|after| !after.starts_with(Keys::MESSAGES)) {
+        return Err(foreign_cursor());
+    }
+    let contact = contact_named(&api, &id).await?;
+    let partition = api.platform.keys.contact_partition(&contact.id);
+    let (mut page, mut last, mut cursor) = (Filling::of(limit), after.clone(), None);
+    loop {
+        let query = crate::table::Query::of(&partition).limit(limit + 1).strong();
+        let query = match &after {
+            Some(after) => query.between(after, Keys::BEHIND_MESSAGES),
+            None => query.prefix(Keys::MESSAGES),
+        };
+        let found = api.platform.ports.table.query(query.after(cursor)).await;
+        let found = found.map_err(Error::from)?;
+        for stored in &found.items {
+            // The page before ended with it.
+            if after.as_ref() == Some(&stored.key.sk) {
+                continue;
+            }
+            // Rendering takes a while.
+            let is_on_it = !page.is_full()
+                && page.put(&message(&api.platform, read(stored)?).await?.fitting()?)?;
+            if !is_on_it {
+                let next = last.map(|last| Cursor::at(&[LISTED, &last]));
+                return Ok(page.until(next.as_ref())?);
+            }
+            last = Some(stored.key.sk.clone());
+        }
+        cursor = found.cursor;
+        if cursor.is_none() {
+            return Ok(page.until(None)?);
+        }
+    }
+}
+
+/// A message as programs outside read it.
+///
+/// # Errors
+///
+/// What the table answers.
+pub async fn message_json(
+    platform: &Platform,
+    record: MessageRecord,
+) -> Result<serde_json::Value, Error> {
+    let shape = message(platform, record).await?;
+    Ok(serde_json::to_value(shape).unwrap_or_default())
+}
+
+async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageShape, Error> {
+    let said = match &record.values {
+        Some(values) => {
+            let version = platform.version(&record.campaign, record.version).await?;
+            let email = version.document.emails.get(&record.email);
+            match email {
+                Some(email) => match platform.rendered(email, values, true).await {
+                    Ok((said, text)) => Some((said, Some(text))),
+                    // HTML of which no text can be made is shown all the same.
+                    Err(_) => {
+                        platform.rendered(email, values, false).await.ok().map(|(said, _)| {
+                            let text = said.text.clone();
+                            (said, text)
+                        })
+                    }
+                },
+                None => None,
+            }
+        }
+        None => None,
+    };
+    let (subject, text, html) = match said {
+        Some((said, text)) => (Some(said.subject), text, said.html),
+        None => (None, None, None),
+    };
+    Ok(MessageShape {
+        campaign: record.campaign,
+        run: record.run,
+        element: record.element.to_string(),
+        status: match record.status {
+            MessageStatus::Claimed => "claimed",
+            MessageStatus::Released => "released",
+            MessageStatus::Settled(outcome) => outcome.word(),
+        },
+        reason: record.reason,
+        subject,
+        to: record.to,
+        at: instant_text(record.at),
+        body_text: text,
+        body_html: html,
+        left_out: Vec::new(),
+    })
+}

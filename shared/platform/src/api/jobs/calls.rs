@@ -1,0 +1,500 @@
+//! Mass actions: asked for, looked at, cancelled.
+//!
+//! What is asked for is answered at once with a job, which is done a page at a time
+//! (`crate::jobs`). The job is the audit entry, too: who asked, when, and for what.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::Instant;
+use crate::api::Api;
+use crate::api::call::auth::Holder;
+use crate::api::call::extract::{Json, Path, Query};
+use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::shapes::{
+    CampaignSelection, ContactSelection, EnrollmentStatus, MassActionStatus, SelectedContacts,
+};
+use crate::api::call::surface::{Surface, calls};
+use crate::api::jobs::selecting::requested;
+use crate::contact_json::instant_text;
+use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
+use crate::table::Cursor;
+
+/// What a cursor of the list begins with.
+const LISTED: &str = "mass-actions";
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, list, get, cancel, stop_campaign, release, erase_account, reconcile)
+}
+
+/// What is to be stopped.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StopCampaign {
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = CampaignSelection, required = true)]
+    #[serde(default)]
+    campaigns: Value,
+    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns.
+    #[schema(value_type = ContactSelection, required = true)]
+    #[serde(default)]
+    contacts: Value,
+    /// Whether they may enter again, from the beginning.
+    #[serde(default)]
+    reset_contacts: bool,
+    /// Whether what they contributed to the statistics is taken off. Their history stays.
+    #[serde(default)]
+    reset_statistics: bool,
+    /// Whether it is only looked at what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What is to be released.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = CampaignSelection, required = true)]
+    #[serde(default)]
+    campaigns: Value,
+    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns.
+    #[schema(value_type = ContactSelection, required = true)]
+    #[serde(default)]
+    contacts: Value,
+    /// Whether it is only looked at what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// That everything is to be erased.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EraseAccount {
+    /// The text that a call without it is answered with.
+    #[serde(default)]
+    confirm: String,
+}
+
+/// From which instants timers and queues are made anew. Without any, nothing was lost but those.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reconcile {
+    /// The instant to which the table was restored: what was written in the day before it is handed
+    /// on once more.
+    #[schema(format = DateTime)]
+    #[serde(default)]
+    restored_to: Option<String>,
+    /// Messages that were due up to this instant are recorded as `unknown` and not sent: they may
+    /// have been, after the instant to which the table was restored. What follows them goes on as
+    /// of then.
+    #[schema(format = DateTime)]
+    #[serde(default)]
+    sent_until: Option<String>,
+}
+
+/// A mass action that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct Taken {
+    id: String,
+    /// `queued`; `completed` for a dry run.
+    #[schema(value_type = MassActionStatus)]
+    status: &'static str,
+    /// How many pairs of contact and campaign it is about, as the lists show it now.
+    total: u64,
+    #[serde(flatten)]
+    found: Found,
+}
+
+/// What a dry run found; without one, nothing of it is there.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct Found {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    dry_run: Option<bool>,
+    /// How many pairs were looked at: all of them, up to 10,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    looked_at: Option<u64>,
+    /// How many of those would be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    affected: Option<u64>,
+    /// How many of those would be skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    would_skip: Option<u64>,
+    /// The first that would be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sample: Option<Vec<Pair>>,
+}
+
+/// A contact in a campaign.
+#[derive(Debug, Serialize, ToSchema)]
+struct Pair {
+    contact_id: String,
+    campaign: String,
+    /// How it stands there.
+    #[schema(value_type = EnrollmentStatus)]
+    status: &'static str,
+}
+
+impl Found {
+    fn of(dry_run: Option<&Picked>) -> Self {
+        let Some(picked) = dry_run else { return Self::default() };
+        let sample = picked.sample.iter().map(|sample| Pair {
+            contact_id: sample.contact.to_string(),
+            campaign: sample.campaign.to_string(),
+            status: sample.status.word(),
+        });
+        Self {
+            dry_run: Some(true),
+            looked_at: Some(picked.looked_at),
+            affected: Some(picked.affected),
+            would_skip: Some(picked.skipped),
+            sample: Some(sample.collect()),
+        }
+    }
+}
+
+/// A mass action.
+#[derive(Debug, Serialize, ToSchema)]
+struct MassAction {
+    id: String,
+    /// `stop_campaign`, `release`, `enroll_existing`, `milestones`, `erase_account` or `reconcile`.
+    kind: &'static str,
+    /// `queued`, `running`, `completed`, `cancelled` or `failed`.
+    #[schema(value_type = MassActionStatus)]
+    status: &'static str,
+    /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile`
+    /// contacts: an estimate until it has ended.
+    total: u64,
+    done: u64,
+    failed: u64,
+    /// Those to which nothing was to be done: the contact was never in the campaign, or waits for
+    /// nothing.
+    skipped: u64,
+    /// Ids of campaigns, or `"all"`.
+    #[schema(value_type = CampaignSelection)]
+    campaigns: Value,
+    /// `{"tag": "…"}`, `{"named": 3}`, `"enrolled"` or `"everybody"`.
+    #[schema(value_type = SelectedContacts)]
+    contacts: Value,
+    reset_contacts: bool,
+    reset_statistics: bool,
+    /// Of `reconcile`: the instant to which the table was restored.
+    #[schema(format = DateTime, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored_to: Option<String>,
+    /// Of `reconcile`: until when messages are taken to have been sent.
+    #[schema(format = DateTime, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_until: Option<String>,
+    /// The name of the API key that asked.
+    by: String,
+    /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is
+    /// not touched.
+    #[schema(format = DateTime)]
+    as_of: String,
+    #[schema(format = DateTime)]
+    ended_at: Option<String>,
+    /// Why it could not go on.
+    reason: Option<String>,
+    /// The first of what could not be done.
+    failures: Vec<FailureShape>,
+    #[serde(flatten)]
+    found: Found,
+}
+
+/// Something that could not be done.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailureShape {
+    contact_id: String,
+    campaign: Option<String>,
+    reason: String,
+}
+
+impl From<Progress> for MassAction {
+    fn from(progress: Progress) -> Self {
+        let Progress { job, status, total, counts, failures } = progress;
+        let (reset_contacts, reset_statistics) = match job.kind {
+            Kind::StopCampaign { reset_contacts, reset_statistics } => {
+                (reset_contacts, reset_statistics)
+            }
+            Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount
+            | Kind::Reconcile { .. } => (false, false),
+        };
+        let (restored_to, sent_until) = match job.kind {
+            Kind::Reconcile { restored_to, sent_until } => (restored_to, sent_until),
+            Kind::StopCampaign { .. }
+            | Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::EraseAccount => (None, None),
+        };
+        let failures = failures.into_iter().map(|failure| FailureShape {
+            contact_id: failure.contact.to_string(),
+            campaign: failure.campaign.map(|campaign| campaign.to_string()),
+            reason: failure.reason,
+        });
+        Self {
+            id: job.id(),
+            kind: job.kind.word(),
+            status: status.word(),
+            total,
+            done: counts.done,
+            failed: counts.failed,
+            skipped: counts.skipped,
+            campaigns: if job.all { json!("all") } else { json!(job.campaigns) },
+            contacts: match &job.selection {
+                Selection::Named { there, missing } => json!({ "named": there + missing }),
+                Selection::Tag(tag) => json!({ "tag": tag }),
+                Selection::Enrolled => json!("enrolled"),
+                Selection::Everybody => json!("everybody"),
+            },
+            reset_contacts,
+            reset_statistics,
+            restored_to: restored_to.map(instant_text),
+            sent_until: sent_until.map(instant_text),
+            as_of: instant_text(job.at),
+            ended_at: job.ended_at.map(instant_text),
+            reason: job.reason,
+            failures: failures.collect(),
+            found: Found::of(job.dry_run.as_ref()),
+            by: job.by,
+        }
+    }
+}
+
+/// The mass actions, newest first, with those that followed from publishing and resuming.
+#[utoipa::path(get, path = "/v1/mass-actions", tag = "Mass actions", params(Paging),
+    responses((status = 200, body = Page<MassAction>)))]
+async fn list(
+    State(api): State<Api>,
+    Query(paging): Query<Paging>,
+) -> Result<Listed<MassAction>, Problem> {
+    let (limit, before) = (paging.limit()?, paging.after(LISTED)?);
+    let before = before.map(|seq| seq.parse()).transpose().map_err(|_| foreign_cursor())?;
+    // One more than fits tells whether there is a next page.
+    let (jobs, mut next) = api.platform.jobs(limit + 1, before).await?;
+    let (mut page, mut last) = (Filling::of(limit), None);
+    for progress in jobs {
+        let seq = progress.job.seq;
+        if !page.put(&MassAction::from(progress))? {
+            next = last;
+            break;
+        }
+        last = Some(seq);
+    }
+    let next = next.map(|seq| Cursor::at(&[LISTED, &seq.to_string()]));
+    Ok(page.until(next.as_ref())?)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("there is no such mass action")
+}
+
+/// A mass action, and how far it is.
+#[utoipa::path(get, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
+    responses((status = 200, body = MassAction), (status = 404, body = Problem)))]
+async fn get(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<MassAction>, Problem> {
+    let seq = Job::seq_of(&id).ok_or_else(missing)?;
+    let progress = api.platform.progress(seq).await?.ok_or_else(missing)?;
+    Ok(axum::Json(progress.into()))
+}
+
+/// Cancels a mass action. What was done stays done.
+#[utoipa::path(delete, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
+    responses((status = 200, body = MassAction), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn cancel(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<MassAction>, Problem> {
+    let seq = Job::seq_of(&id).ok_or_else(missing)?;
+    match api.platform.cancel_job(seq).await {
+        Ok(progress) => Ok(axum::Json(progress.into())),
+        Err(CancelError::NoSuchJob) => Err(missing()),
+        Err(error @ (CancelError::Over(_) | CancelError::Erasing)) => {
+            Err(Problem::conflict(error.to_string()))
+        }
+        Err(CancelError::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Stops contacts in campaigns (R16): all they were doing there ends. With `reset_contacts` they
+/// may enter again. Contacts that were never in a campaign are skipped.
+#[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions", request_body = StopCampaign,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn stop_campaign(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<StopCampaign>,
+) -> Result<Answer, Problem> {
+    let StopCampaign { campaigns, contacts, reset_contacts, reset_statistics, dry_run } = sent;
+    let kind = Kind::StopCampaign { reset_contacts, reset_statistics };
+    let requested = requested(&api, &holder, kind, &campaigns, &contacts).await?;
+    taken(&api, &once, requested, dry_run).await
+}
+
+/// Releases contacts that a guard holds in campaigns (R40): they are ready. Others are skipped.
+#[utoipa::path(post, path = "/v1/mass-actions/release", tag = "Mass actions", request_body = Release,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn release(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<Release>,
+) -> Result<Answer, Problem> {
+    let Release { campaigns, contacts, dry_run } = sent;
+    let requested = requested(&api, &holder, Kind::Release, &campaigns, &contacts).await?;
+    taken(&api, &once, requested, dry_run).await
+}
+
+/// Erases the account: every contact with everything about them, campaigns, statistics, fields,
+/// tags, API keys, settings. It cannot be cancelled. Without `confirm` nothing is done, and the
+/// answer says what to send.
+#[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
+    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn erase_account(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<EraseAccount>,
+) -> Result<Answer, Problem> {
+    let platform = &api.platform;
+    let wanted = format!("erase account {}", platform.keys.account());
+    if sent.confirm.trim() != wanted {
+        let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");
+        return Err(Problem::invalid_at("confirm", "confirm", message));
+    }
+    let estimate = platform.count_contacts().await?;
+    let answer = |job: &Job| {
+        let taken =
+            Taken { id: job.id(), status: "queued", total: estimate, found: Found::default() };
+        Answer::of(StatusCode::ACCEPTED, &taken)
+    };
+    let job = platform
+        .change_catalog(|catalog| {
+            if catalog.erased_by.is_some() {
+                return Err(Problem::conflict("the account is being erased already"));
+            }
+            let (job, mut writes) = platform.open_erasure(catalog, holder.name(), estimate)?;
+            writes.extend(once.keeps(&answer(&job)?)?);
+            Ok((job, writes))
+        })
+        .await?;
+    platform.dispatch_or_leave().await;
+    Ok(answer(&job)?)
+}
+
+/// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a
+/// kept table. What is there already stays, and what was sent is not sent again; asked for twice,
+/// it changes nothing.
+#[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
+    responses((status = 202, body = Taken), (status = 422, body = Problem)))]
+async fn reconcile(
+    State(api): State<Api>,
+    holder: Holder,
+    once: Once,
+    Json(sent): Json<Reconcile>,
+) -> Result<Answer, Problem> {
+    let now = api.platform.now();
+    let mut faults = Vec::new();
+    let restored_to = past("restored_to", sent.restored_to.as_deref(), now, &mut faults);
+    let sent_until = past("sent_until", sent.sent_until.as_deref(), now, &mut faults);
+    if let (Some(to), Some(until)) = (restored_to, sent_until)
+        && until < to
+    {
+        let message = format!(
+            "{} is before restored_to: of what was sent until then the table knows; leave it out, or name when sending stopped",
+            instant_text(until)
+        );
+        faults.push(Fault::new("sent_until", "order", message));
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let requested = Requested {
+        kind: Kind::Reconcile { restored_to, sent_until },
+        selection: Selection::Everybody,
+        named: Vec::new(),
+        campaigns: Vec::new(),
+        all: true,
+        by: holder.name().to_owned(),
+        estimate: api.platform.count_contacts().await?,
+    };
+    taken(&api, &once, requested, false).await
+}
+
+/// An instant that has passed, if one was sent.
+fn past(
+    path: &'static str,
+    sent: Option<&str>,
+    now: Instant,
+    faults: &mut Vec<Fault>,
+) -> Option<Instant> {
+    let sent = sent?;
+    let fault = match chrono::DateTime::parse_from_rfc3339(sent) {
+        Ok(at) if at <= now => return Some(at.to_utc()),
+        Ok(_) => {
+            let now = instant_text(now);
+            let message =
+                format!("{sent} is to come yet: it is {now}; nothing would be sent until then");
+            Fault::new(path, "future", message)
+        }
+        Err(_) => {
+            let message = format!("`{sent}` is no instant; write one such as 2026-12-01T08:00:00Z");
+            Fault::new(path, "instant", message)
+        }
+    };
+    faults.push(fault);
+    None
+}
+
+/// Opens the job, or looks at what it would do.
+async fn taken(
+    api: &Api,
+    once: &Once,
+    requested: Requested,
+    dry_run: bool,
+) -> Result<Answer, Problem> {
+    let platform = &api.platform;
+    let answer = |job: &Job| {
+        let taken = Taken {
+            id: job.id(),
+            status: job.status.word(),
+            total: job.estimate,
+            found: Found::of(job.dry_run.as_ref()),
+        };
+        Answer::of(StatusCode::ACCEPTED, &taken)
+    };
+    let together = |job: &Job| once.keeps(&answer(job)?);
+    let job = if dry_run {
+        platform.dry_run(&requested, together).await?
+    } else {
+        platform.begin_job(&requested, together).await?
+    };
+    Ok(answer(&job)?)
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::TooMany => Self::conflict(error.to_string()),
+            BeginError::Failed(error) => error.into(),
+        }
+    }
+}

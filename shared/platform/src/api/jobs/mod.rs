@@ -1,0 +1,4 @@
+//! Mass actions: what is done to many contacts.
+
+pub(in crate::api) mod calls;
+pub(in crate::api) mod selecting;
