@@ -2,7 +2,7 @@
 //! SMTP (554) in the same words.
 //!
 //! > Email address is not verified. The following identities failed the check in region
-//! EU-CENTRAL-1: …
+//! > EU-CENTRAL-1: …
 //!
 //! Behind the colon stand addresses, domains or ARNs, as far as there is room: an ellipsis stands
 //! for the rest (*Amazon SES email sending errors*,
