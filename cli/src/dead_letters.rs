@@ -277,10 +277,8 @@ fn agreed(letter: &Value) -> Result<bool, Box<dyn Error>> {
         Some(contact) => format!(" about contact {contact}"),
         None => String::new(),
     };
-    write!(
-        std::io::stderr(),
-        "delete {id}, a {kind}{about}? What it says is never done then [y/N] "
-    )?;
+    let question = format!("delete {id}, a {kind}{about}? What it says is never done then [y/N] ");
+    write!(std::io::stderr(), "{}", out::visible(question))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

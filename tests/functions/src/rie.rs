@@ -23,6 +23,8 @@ const ANSWERING: Duration = Duration::from_secs(60);
 pub struct Rie {
     process: Child,
     address: SocketAddr,
+    /// Where the function asks for events.
+    api: SocketAddr,
     log: PathBuf,
     bootstrap: PathBuf,
 }
@@ -47,7 +49,7 @@ impl Rie {
             .stderr(out)
             .spawn()
             .expect("the emulator starts");
-        let rie = Self { process, address, log, bootstrap };
+        let rie = Self { process, address, api, log, bootstrap };
         let up = async {
             while !answers(address).await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -84,6 +86,14 @@ impl Rie {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("the emulator answers");
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+
+    /// Whether the function asked for its first event before the emulator listened there, and ended.
+    /// The emulator starts both at once, so on a busy machine either may be first; Lambda listens
+    /// before it starts a function.
+    pub fn was_too_early(&self) -> bool {
+        let log = self.log();
+        log.contains("Connection refused") && log.contains(&format!("{}, Os {{", self.api))
     }
 
     /// What the emulator and the function have written.

@@ -37,7 +37,7 @@ impl SqliteStore {
                 let key = Key { pk: row.get(1)?, sk: row.get(2)? };
                 let image = |column| -> rusqlite::Result<Option<Item>> {
                     let text: Option<String> = row.get(column)?;
-                    text.map(|text| rows::from_image(&key, &text)).transpose()
+                    Ok(text.map(|text| rows::from_image(&key, &text)))
                 };
                 Ok(Change { seq: row.get(0)?, old: image(3)?, new: image(4)?, key })
             })?;

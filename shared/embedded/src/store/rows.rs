@@ -74,7 +74,7 @@ pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Opti
 }
 
 /// What precedes the body in an image: all of an item that isn't its key or its body.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rev: Option<u64>,
@@ -93,21 +93,19 @@ pub(super) fn image(item: &Item) -> rusqlite::Result<String> {
     Ok(format!("{head}\n{}", item.body.as_str()))
 }
 
-/// The item of an image.
-pub(super) fn from_image(key: &Key, image: &str) -> rusqlite::Result<Item> {
-    let unreadable = |what: String| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, what.into())
-    };
-    let (head, body) =
-        image.split_once('\n').ok_or_else(|| unreadable("an image without a head".to_owned()))?;
-    let head: Head = serde_json::from_str(head).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Item {
+/// The item of an image. One whose head cannot be read, because the file was damaged, is all body:
+/// the handler cannot read that either and keeps it as a dead letter, and the feed goes on.
+pub(super) fn from_image(key: &Key, image: &str) -> Item {
+    let parts = image.split_once('\n');
+    let readable = parts.and_then(|(head, body)| Some((serde_json::from_str(head).ok()?, body)));
+    let (head, body): (Head, &str) = readable.unwrap_or((Head::default(), image));
+    Item {
         key: key.clone(),
         rev: head.rev,
         index: head.index.map(|(pk, sk)| Key { pk, sk }),
         expires: head.expires.map(from_seconds),
         body: Body::stored(body),
-    })
+    }
 }
 
 /// Whole seconds; a fraction counts as a full one, so that nothing expires early.
@@ -127,4 +125,27 @@ pub(super) fn millis(at: Instant) -> i64 {
 /// The instant of a number of milliseconds.
 pub(super) fn from_millis(millis: i64) -> Instant {
     Instant::from_timestamp_millis(millis).unwrap_or(Instant::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_image_is_all_body_and_an_intact_one_comes_back() {
+        let key = Key { pk: "p".to_owned(), sk: "s".to_owned() };
+        let item = Item {
+            key: key.clone(),
+            rev: Some(7),
+            index: Some(Key { pk: "g".to_owned(), sk: "h".to_owned() }),
+            expires: Some(from_seconds(60)),
+            body: Body::stored("{\"n\":1}"),
+        };
+        assert_eq!(from_image(&key, &image(&item).unwrap()), item);
+        for damaged in ["", "no head", "{\"rev\": ", "{\"rev\": \"x\"}\n{\"n\":1}"] {
+            let read = from_image(&key, damaged);
+            assert_eq!((read.rev, read.index), (None, None), "{damaged}");
+            assert_eq!(read.body.as_str(), damaged);
+        }
+    }
 }
