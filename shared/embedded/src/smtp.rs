@@ -2,7 +2,7 @@
 //!
 //! | what fails | outcome |
 //! |---|---|
-//! | connecting, TLS, EHLO, credentials; 530; 421 or silence at MAIL | stopped: no mail has failed |
+//! | connect, TLS, EHLO, credentials; 530; 421 or silence to MAIL | stopped: no mail has failed |
 //! | 454, in SES's words the rate or the quota is used up | held: it waits; no try is counted |
 //! | other 4xx to MAIL, RCPT, DATA, or the end; 421 or no answer to RCPT or DATA | not now |
 //! | 5xx, in SES's words the sender is not verified | held: other senders' mail is sent |
