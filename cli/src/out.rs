@@ -1,5 +1,5 @@
-//! What the commands print. Whoever reads may stop reading (`dacapo demo | head`): then the command
-//! ends, and that is no failure. Nothing else in this crate writes to standard output.
+//! Printing to standard output. The reader may close it (`dacapo demo | head`): then the command
+//! ends, without a failure. Nothing else in this crate writes to standard output.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -9,19 +9,19 @@ use std::io::{ErrorKind, Write as _};
 ///
 /// # Errors
 ///
-/// That nobody reads any more, or what else keeps it from being written.
+/// That standard output is closed, or what else prevents writing.
 pub(crate) fn line(text: impl Display) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
 }
 
-/// Says on standard error what went wrong; if nobody reads that either, nobody is told.
+/// Prints an error to standard error; if that is closed too, it is dropped.
 pub(crate) fn complain(error: impl Display) {
     let _ = writeln!(std::io::stderr(), "dacapo: {error}");
 }
 
-/// Whether a command ended because nobody reads any more what it prints.
+/// Whether a command ended because standard output was closed.
 pub(crate) fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<std::io::Error>()
