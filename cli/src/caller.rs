@@ -10,7 +10,7 @@ use dacapo_platform::api::AdminKey;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// The most that an answer may hold.
+/// The largest answer that is read.
 const LONGEST: usize = 16 * 1024 * 1024;
 
 /// JSON.
@@ -19,7 +19,7 @@ pub(crate) const JSON: &str = "application/json";
 /// YAML, for campaigns.
 pub(crate) const YAML: &str = "application/yaml";
 
-/// Who calls. Clones call the same one.
+/// The client. Clones call the same Dacapo.
 #[derive(Clone)]
 pub(crate) struct Caller {
     api: Router,
@@ -60,7 +60,7 @@ impl Caller {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    /// What a path shows.
+    /// The answer to a GET.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
         self.call("GET", path, JSON, "").await
     }

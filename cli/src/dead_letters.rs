@@ -1,8 +1,7 @@
-//! `dacapo dead-letters`: what a server could not read or do, looked at, done again in order,
-//! deleted.
+//! `dacapo dead-letters`: lists, shows, redrives in order and deletes the dead letters of a server.
 //!
-//! Doing again goes through the letters from the oldest on, one at a time, and waits for what comes
-//! of each. Of a contact of whom one was not done, those that follow are left: they came after it.
+//! Letters are redriven from the oldest on, one at a time, each after the result of the one before.
+//! If a letter of a contact fails, the later ones of that contact are left.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -18,20 +17,20 @@ use crate::settings::{
     DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
 };
 
-/// Where the API has them.
+/// Their path in the API.
 const PATH: &str = "/v1/dead-letters";
 
 /// How many letters are on a page.
 const A_PAGE: usize = 200;
 
-/// How many letters are done again at once; the next run goes on.
+/// How many letters are redriven at most; the next run continues.
 const AT_ONCE: usize = 1_000;
 
-/// How long after asking is looked first, and how long is waited between two looks at most.
+/// When the result is first looked for, and how long the pause between two looks is at most.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// Does what is asked.
+/// Runs a command.
 pub(crate) fn run(command: &DeadLetters) -> Result<ExitCode, Box<dyn Error>> {
     let remote = Remote::of(&command.server)?;
     let letters = Letters { remote, as_json: command.json };
@@ -48,15 +47,15 @@ struct Letters {
     as_json: bool,
 }
 
-/// What came of a letter that was asked for.
+/// The result of a redrive.
 enum Outcome {
     /// It is gone.
     Done,
-    /// It cannot be done this time either.
+    /// It failed again.
     Failed(String),
-    /// Nothing has come of it in time.
+    /// There was no result in time.
     Waits(String),
-    /// It was not asked for, since an earlier one of its contact was not done.
+    /// It was not tried, since an earlier one of its contact failed.
     Left(String),
 }
 
@@ -94,7 +93,7 @@ impl Letters {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Letters, oldest first, at most so many; and whether there are more.
+    /// Letters, oldest first, at most this many; and whether there are more.
     fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), Failure> {
         let (mut letters, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -170,7 +169,7 @@ impl Letters {
         Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Has letters done again, one after the other, and tells of each what came of it.
+    /// Redrives letters, one after the other, and prints the result of each.
     fn in_order(&self, letters: &[Value], wait: Duration) -> Result<Vec<Outcome>, Box<dyn Error>> {
         let width = letters.iter().map(|letter| said(&letter["id"]).len()).max().unwrap_or(0);
         let mut not_done = BTreeSet::new();
@@ -195,12 +194,12 @@ impl Letters {
         Ok(outcomes)
     }
 
-    /// Asks for a letter, and looks what comes of it for so long.
+    /// Redrives a letter, and looks for the result for this long.
     fn done_again(&self, id: &str, wait: Duration) -> Result<Outcome, Failure> {
         let path = format!("{PATH}/{}", part(id));
         match self.remote.call("POST", &format!("{path}/redrive")) {
             Ok(_) => {}
-            // Somebody else had it done.
+            // It was redriven by another call.
             Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
             Err(other) => return Err(other),
         }
@@ -265,8 +264,7 @@ fn no_such(id: &str) -> String {
     )
 }
 
-/// Asks whether a letter is to be deleted. Nobody is there to be asked if standard input is no
-/// terminal.
+/// Asks whether a letter is to be deleted. If standard input is no terminal, it cannot ask.
 fn agreed(letter: &Value) -> Result<bool, Box<dyn Error>> {
     if !std::io::stdin().is_terminal() {
         let why = "nobody is there to say yes; say --yes to delete what is never done then";
@@ -309,7 +307,7 @@ fn table(letters: &[Value]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a letter says, in lines: JSON that stands in texts is opened, too. What is no JSON is shown
+/// The content of a letter, in lines. JSON inside of texts is parsed, too. What is no JSON is shown
 /// as it is.
 fn readable(raw: &str) -> String {
     match serde_json::from_str(raw) {

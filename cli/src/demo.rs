@@ -1,5 +1,5 @@
-//! `dacapo demo`: the main job, told as a story. A clock that is told, the real API, the real
-//! store, captured mail.
+//! `dacapo demo`: the main use as a story, with a standing clock, the real API, the real store and
+//! captured mail.
 
 mod story;
 
@@ -21,17 +21,17 @@ use story::{STORY, Step, What};
 /// The demo's own key; it never leaves the process.
 const KEY: &str = "demo";
 
-/// The account's zone, in which is told what is about nobody.
+/// The account's zone, for lines that are about no contact.
 const ZONE: Zone = Zone::Europe__Berlin;
 
 /// The account's language: how dates are written.
 const LOCALE: &str = "en";
 
-/// Who the story is about, each with the zone in which everything about them is told.
+/// The people of the story, each with the zone in which their lines are told.
 const PEOPLE: [(&str, Zone); 2] =
     [("ann@example.com", Zone::Europe__Berlin), ("ben@example.com", Zone::America__New_York)];
 
-/// Tells the story, as text or as JSON.
+/// Plays the story, and prints it as text or as JSON.
 pub(crate) fn run(demo: &Demo) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(tell(demo.json))?;
@@ -73,7 +73,7 @@ struct Teller {
 }
 
 impl Step {
-    /// The zone of whom it is about.
+    /// The zone of the contact that it is about.
     fn zone(&self) -> Zone {
         self.about.map_or(ZONE, zone_of)
     }
@@ -110,7 +110,7 @@ impl Teller {
         self.show_messages().await
     }
 
-    /// The e-mails that have come since the last time, as the contact sees them.
+    /// The e-mails since the last call, as the contact sees them.
     async fn show_messages(&mut self) -> Result<(), Box<dyn Error>> {
         let all = self.api.get("/dev/messages").await?;
         let items = all["items"].as_array().cloned().unwrap_or_default();
@@ -135,7 +135,7 @@ impl Teller {
         Ok(())
     }
 
-    /// What Dacapo has written down, oldest first.
+    /// The history, oldest first.
     async fn history(&mut self, contact: &str) -> Result<(), Box<dyn Error>> {
         let path = format!("/v1/contacts/email:{contact}/history?limit=200");
         let history = self.api.get(&path).await?;
@@ -170,12 +170,12 @@ fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_default()
 }
 
-/// The zone of whoever has the address.
+/// The zone of the contact with this address.
 fn zone_of(address: &str) -> Zone {
     PEOPLE.iter().find(|(its, _)| *its == address).map_or(ZONE, |(_, zone)| *zone)
 }
 
-/// An instant as a line tells it: in one zone, which it names.
+/// An instant as text, in one zone, which it names.
 fn moment(text: &str, zone: Zone) -> String {
     dacapo_engine::language::moment(instant(text), zone, Language::of(LOCALE))
 }

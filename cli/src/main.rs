@@ -18,7 +18,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use settings::{Command, Settings};
 
-/// Much of what goes on around a decision is small allocations, often freed by another thread.
+/// Much of the work around a decision is small allocations, often freed by another thread.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

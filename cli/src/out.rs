@@ -1,8 +1,8 @@
-//! What the commands print. Whoever reads may stop reading (`dacapo demo | head`): then the command
-//! ends, and that is no failure. Nothing else in this crate writes to standard output.
+//! Printing to standard output. The reader may close it (`dacapo demo | head`): then the command
+//! ends, without a failure. Nothing else in this crate writes to standard output.
 //!
-//! What is printed may hold text from outside, such as what a dead letter says. Characters that a
-//! terminal obeys instead of showing are printed as JSON writes them (`\u001b`): [`visible`].
+//! What is printed may hold text from outside, such as the content of a dead letter. Control
+//! characters, which a terminal would obey, are printed as JSON escapes them (`\u001b`): [`visible`].
 
 use std::error::Error;
 use std::fmt::Display;
@@ -12,20 +12,20 @@ use std::io::{ErrorKind, Write as _};
 ///
 /// # Errors
 ///
-/// That nobody reads any more, or what else keeps it from being written.
+/// That standard output is closed, or what else prevents writing.
 pub(crate) fn line(text: impl Display) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", visible(text))?;
     out.flush()
 }
 
-/// Says on standard error what went wrong; if nobody reads that either, nobody is told.
+/// Prints an error to standard error; if that is closed too, it is dropped.
 pub(crate) fn complain(error: impl Display) {
     let _ = writeln!(std::io::stderr(), "dacapo: {}", visible(error));
 }
 
-/// A text in which every character that a terminal obeys, or that turns the direction of what
-/// follows, is written as JSON escapes it. Line ends and tabs stay; JSON stays the same JSON.
+/// The text with control characters, and characters that change the direction of text, escaped as
+/// in JSON. Line ends and tabs stay; JSON stays the same JSON.
 pub(crate) fn visible(text: impl Display) -> String {
     let mut shown = String::new();
     for character in text.to_string().chars() {
@@ -40,7 +40,7 @@ pub(crate) fn visible(text: impl Display) -> String {
     shown
 }
 
-/// Whether a command ended because nobody reads any more what it prints.
+/// Whether a command ended because standard output was closed.
 pub(crate) fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<std::io::Error>()

@@ -1,5 +1,4 @@
-//! A Dacapo at a URL, asked over HTTP with an API key. Whatever goes wrong is told with what to do
-//! about it.
+//! A Dacapo at a URL, called over HTTP with an API key. Every error says what to do about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,25 +10,25 @@ use crate::settings::Server;
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How often a call is made that is answered *not now*, or *too many*.
+/// How often a call is made that is answered *not now* or *too many*.
 const CALLS: u32 = 4;
 
-/// How long is waited in between at most, whatever the server says.
+/// How long the pause between two of them is at most, whatever the server says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The server, and who asks.
+/// The server, and the key.
 pub(crate) struct Remote {
     url: String,
     key: String,
     agent: ureq::Agent,
 }
 
-/// Why there is no answer that one can go on with.
+/// Why there is no answer to continue with.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There is no such thing; what the server says of it.
+    /// Not found, with the server's reason.
     NoSuch(String),
-    /// Anything else, in words.
+    /// Anything else, as text.
     Other(String),
 }
 
@@ -44,7 +43,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Remote {
-    /// The server that is meant.
+    /// The server to use.
     ///
     /// # Errors
     ///
@@ -64,13 +63,13 @@ impl Remote {
         Ok(Self { url, key, agent: config.into() })
     }
 
-    /// What a path shows.
+    /// The answer to a GET.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.call("GET", path)
     }
 
-    /// A call that succeeds; its answer, `null` if there is none. What the server puts off for a
-    /// moment is tried again.
+    /// A call that succeeds; its answer, `null` if there is none. What the server puts off is
+    /// retried.
     pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, Failure> {
         let mut calls = 1;
         loop {
@@ -123,7 +122,7 @@ impl Remote {
                 None => Err(self.is_another(status)),
             };
         }
-        // A problem of ours names its kind; what stands in between, or something else, does not.
+        // A problem of Dacapo names its kind; that of a proxy, or of another server, does not.
         let kind = body.as_ref().and_then(|body| body["type"].as_str()).unwrap_or_default();
         let Some(kind) = kind.strip_prefix("urn:dacapo:problem:") else {
             return Err(self.is_another(status));

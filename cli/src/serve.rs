@@ -18,11 +18,12 @@ use crate::settings::Serve;
 /// Shorter admin keys than this are warned about.
 const SHORT: usize = 20;
 
-/// Listens until it is told to stop, and ends within the time for that, whatever is half done.
+/// Listens until it is told to stop, and then ends within the time for that, whatever is
+/// unfinished.
 pub(crate) fn run(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(listen(serve));
-    // A name that is being looked up, say, cannot be called off, and is not waited for.
+    // Name resolution, for example, cannot be cancelled, and is not waited for.
     runtime.shutdown_background();
     done
 }
@@ -68,13 +69,13 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         end_at_the_latest(within);
     };
     let limits = Limits { connections: serve.max_connections.get(), ..Limits::default() };
-    // Half of the time is for calls in progress, most of the rest for what waits for others.
+    // Half of the time is for calls in progress, most of the rest for what waits for other servers.
     server::serve(listener, router, limits, told, within * 5 / 10).await;
     embedded.stop_within(within * 4 / 10).await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What links in mail begin with.
+/// The beginning of links in mail.
 fn links(
     public_url: Option<String>,
     mail_is_sent: bool,
@@ -100,7 +101,7 @@ fn links(
     Ok(url)
 }
 
-/// Control-C, or what a supervisor sends.
+/// Waits for Control-C, or the signal of a supervisor.
 async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupted = tokio::signal::ctrl_c();
@@ -117,8 +118,8 @@ async fn told_to_stop() {
     }
 }
 
-/// Ends the process when the time to stop is over, whatever holds it: what was acknowledged is on
-/// disk. A second Control-C ends it at once.
+/// Ends the process when the time to stop is over: what was acknowledged is on disk. A second
+/// Control-C ends it at once.
 fn end_at_the_latest(within: Duration) {
     tokio::spawn(async {
         told_to_stop().await;

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::out;
 use crate::settings::{Format, Validate};
 
-/// Prints the findings. The campaigns of all the files know each other.
+/// Prints the findings. The campaigns of all files may refer to each other.
 pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
     let mut sources: Vec<(String, Result<Source, Vec<Problem>>)> = Vec::new();
     let mut unread = 0;
@@ -32,7 +32,7 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
         .filter_map(|(_, source)| Some(source.as_ref().ok()?.document.id.clone()))
         .collect();
     let fields = BTreeMap::new();
-    // Files know nothing of an account: a sender may be set there.
+    // Files have no account: a sender may be set there.
     let account =
         AccountView { fields: &fields, campaigns: &|id| known.contains(id), sender: true };
     let findings: Vec<(String, Vec<Problem>)> = sources

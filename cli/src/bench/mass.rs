@@ -1,11 +1,12 @@
-//! The mass action: contacts a second stopped, reset, and taken off the statistics, on disk.
+//! The mass action: contacts a second that are stopped, reset, and subtracted from the statistics,
+//! on disk.
 //!
-//! One contact goes into a campaign by the hook; everybody else is a copy of its items under
-//! another id, written in the order of keys before the engine starts. Then everybody is stopped by
-//! one call. What is counted is the time from the call until nothing is left to do: decisions,
-//! history, statistics by day, timers. If that lasts, somebody else's contact enters another
-//! campaign meanwhile, and how long that takes is told too. What takes a moment is measured several
-//! times, and the median is told.
+//! One contact enters a campaign by the hook. All others are copies of its items under other ids,
+//! written in the order of keys before the engine starts. Then all of them are stopped by one call.
+//! The time is measured from the call until nothing is left to do: decisions, history, statistics
+//! by day, timers. If that takes long, another contact enters another campaign meanwhile, and how
+//! long that takes is reported too. A short run is measured several times, and the median is
+//! reported.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -43,7 +44,7 @@ emails:
   second: { subject: 'Still there?', text: 'A month has gone by. {{ unsubscribe_url }}' }
 ";
 
-/// What happens to others meanwhile.
+/// What happens to another contact meanwhile.
 const OTHER: &str = r"
 id: other
 name: Other
@@ -55,22 +56,22 @@ emails:
   first: { subject: 'Hello', text: 'Welcome.' }
 ";
 
-/// From so many contacts on it lasts long enough for that to happen meanwhile.
+/// From this many contacts on a run takes long enough for that.
 const LASTING: usize = 10_000;
 
-/// How often it is asked whether that has come to pass.
+/// How often it is checked whether that has happened.
 const ASKED_EVERY: Duration = Duration::from_millis(5);
 
 /// How many copies are one commit: each is some ten operations.
 const COPIES_A_COMMIT: usize = 8;
 
-/// So many contacts, or a few more, are stopped to measure one number of them.
+/// This many contacts, or a few more, are stopped to measure one number of them.
 const IN_ALL: usize = 300_000;
 
-/// The most often that one number of contacts is measured.
+/// How often one number of contacts is measured at most.
 const MOST_RUNS: usize = 7;
 
-/// Stops so many contacts, again and again if they are few: the run in the middle.
+/// Stops this many contacts, several times if they are few: the median run.
 pub(crate) async fn median(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let times = (IN_ALL / contacts).clamp(1, MOST_RUNS) | 1;
     let mut runs = Vec::new();
@@ -82,7 +83,7 @@ pub(crate) async fn median(contacts: usize) -> Result<Value, Box<dyn Error>> {
     Ok(runs.swap_remove(times / 2))
 }
 
-/// Stops so many contacts.
+/// Stops this many contacts.
 async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let embedded = start(directory.path()).await?;
@@ -105,8 +106,7 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
 
     let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);
-    // What a process does once, when it first does something to many, is not what one contact
-    // takes.
+    // What a process does once, at its first job, is not counted as the time of a contact.
     let nobody = json!({ "campaigns": ["everybody"], "contacts": { "tag": "Nobody" } });
     api.post("/v1/mass-actions/stop-campaign", &nobody).await?;
     embedded.worker.idle().await;
@@ -151,7 +151,7 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     }))
 }
 
-/// Sends a contact into the other campaign. Says how long it took until the first mail.
+/// Sends a contact into the other campaign. Answers how long it took until the first mail.
 async fn somebody_else(api: &Caller) -> Result<Duration, Box<dyn Error>> {
     let stopwatch = Stopwatch::start();
     let contact = json!({ "email": "other@example.com", "tags": ["Other"] });
@@ -179,7 +179,7 @@ async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
     .await?)
 }
 
-/// A contact that went in by the hook, with everything that is stored about it.
+/// A contact that entered by the hook, with everything that is stored about it.
 struct Original {
     keys: Keys,
     id: ContactId,
@@ -204,7 +204,7 @@ impl Original {
         Ok(Self { keys, id, campaign, tag, items, timer: Operation::Schedule(timer), due })
     }
 
-    /// Writes so many contacts less the one that is there, and what they count.
+    /// Writes the copies that are missing to this number of contacts, and their counts.
     async fn copy(&self, store: &SqliteStore, contacts: usize) -> Result<(), Box<dyn Error>> {
         // In the order of keys, the file is written from its beginning to its end.
         let apart = (1 << 60) / u64::try_from(contacts)?;
@@ -268,13 +268,12 @@ impl Original {
     }
 }
 
-/// Has the disk take what was written: otherwise the engine would wait for it, and be measured with
-/// it.
+/// Flushes what was written. Otherwise the engine would wait for it, and that would be measured.
 fn flush(directory: &Path) -> std::io::Result<()> {
     std::fs::read_dir(directory)?.try_for_each(|file| File::open(file?.path())?.sync_all())
 }
 
-/// From now on the peak is that of what follows; where the system lets us.
+/// From now on the peak is that of what follows, if the system allows to reset it.
 fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

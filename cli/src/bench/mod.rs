@@ -2,13 +2,13 @@
 //!
 //! | figure | what is done |
 //! |---|---|
-//! | five steps | entrance by webhook, mail, timer, mail, end: what other engines are measured on |
-//! | the loop | booked, confirmed, reminded, not reached, booked again, confirmed, reminded: 2 runs, 5 messages |
+//! | five steps | entrance by webhook, mail, timer, mail, end |
+//! | the loop | booked, confirmed, reminded, not reached, and again: 2 runs, 5 messages |
 //! | decisions | `decide` alone, on one core |
-//! | stop, reset | everybody in a campaign is stopped and reset, with the statistics (`dacapo bench mass`) |
+//! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
 //!
-//! The first two run in one process on disk, through the HTTP router, with a clock that is told;
-//! what is counted is the time from the first post until nothing is left to do.
+//! The first two run in one process on disk, through the HTTP router, with a standing clock. The
+//! time is measured from the first post until nothing is left to do.
 
 mod decisions;
 mod mass;

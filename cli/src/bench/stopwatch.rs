@@ -1,4 +1,4 @@
-//! How long something takes: the one place of the benchmarks that reads a clock.
+//! How long something takes: the only place of the benchmarks that reads a clock.
 
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,7 @@ use crate::caller::Caller;
 
 pub(super) const KEY: &str = "bench";
 
-/// How many posts are under way at once.
+/// How many posts are in progress at once.
 const AT_ONCE: usize = 256;
 
 /// What the contacts go through.
@@ -71,7 +71,7 @@ pub(super) fn begins() -> DateTime<Utc> {
     DateTime::from_timestamp(1_796_112_000, 0).unwrap_or_default()
 }
 
-/// Sends contacts through a course.
+/// Sends contacts through a campaign.
 pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let embedded = Embedded::start(Options {
@@ -168,7 +168,7 @@ async fn post_all(
     Ok(())
 }
 
-/// What the process holds in memory; nothing where the system doesn't say.
+/// The memory of the process; nothing if the system does not tell.
 pub(super) fn resident_mb() -> Option<f64> {
     const PAGE_KB: f64 = 4.0;
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;

@@ -4,15 +4,15 @@
 pub(crate) struct Step {
     /// The instant, in UTC.
     pub(crate) at: &'static str,
-    /// The address of whom it is about.
+    /// The address of the contact that it is about.
     pub(crate) about: Option<&'static str>,
-    /// What a narrator would say.
+    /// The words of the narrator.
     pub(crate) tells: &'static str,
-    /// What is done.
+    /// The action.
     pub(crate) what: What,
 }
 
-/// What is done.
+/// An action.
 pub(crate) enum What {
     /// A campaign is published.
     Publish {

@@ -69,7 +69,7 @@ fn a_command_ends_quietly_when_nobody_reads_on() {
             command.arg(example("webinar.yaml"));
         }
         let mut child = command.spawn().unwrap();
-        // Nobody is there any more before the first line is written, or soon after.
+        // The reader is gone before the first line is written, or soon after.
         drop(child.stdout.take());
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();

@@ -45,7 +45,7 @@ fn acts() -> Vec<Act> {
     acts
 }
 
-/// Performs an act once more, if it has to be: `false` if there was no answer.
+/// Performs an act again, if needed: `false` if there was no answer.
 fn perform(serve: &Serve, act: &Act) -> bool {
     let answer = match act {
         Act::Post(key, body) => serve.try_call(
@@ -57,7 +57,7 @@ fn perform(serve: &Serve, act: &Act) -> bool {
         Act::ClockTo(to) => {
             let now = serve.try_call("GET", "/dev/clock", &[], "");
             match now {
-                // It moved before the kill; what was to be done then may still be under way.
+                // It moved before the kill; what was to be done then may still be in progress.
                 Some((200, now)) if now["now"].as_str() >= Some(*to) => {
                     serve.try_call("POST", "/dev/idle", &[], "")
                 }
@@ -75,7 +75,7 @@ fn perform(serve: &Serve, act: &Act) -> bool {
     }
 }
 
-/// What every contact got, and what the statistics say.
+/// The messages of every contact, and the statistics.
 fn outcome(serve: &Serve) -> (Vec<String>, Value) {
     let mut messages: Vec<String> = serve
         .messages()

@@ -1,5 +1,5 @@
-//! `dacapo dead-letters` against a real server whose store was damaged: what comes of it is a dead
-//! letter, which is looked at, tried in vain, done after the repair.
+//! `dacapo dead-letters` against a real server whose store was damaged: the dead letters are
+//! listed, tried in vain, and done after the repair.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -27,10 +27,10 @@ emails:
   hello: { purpose: transactional, subject: 'Hello {{ contact.first_name }}', text: x }
 ";
 
-/// Ann, as nobody may read of her in a log or in a list.
+/// Ann's address, which must not appear in a log or a list.
 const ADDRESS: &str = "ann.lindqvist@example.com";
 
-/// What the command answers: how it ended, and what it said on both outputs.
+/// The answer of the command: its exit code, and both outputs.
 struct Answer {
     code: Option<i32>,
     said: String,
@@ -92,7 +92,7 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
     assert_eq!(asked(serve.url(), KEY, &["list"]).said, "no dead letters\n");
     serve.kill();
 
-    // The contact can no longer be read: neither can its change, nor does its timer lead anywhere.
+    // The contact can no longer be read: neither its change nor its timer can be processed.
     let garbage = Body::of(&json!({ "c": { "id": ADDRESS, "rv": "Annelise" } })).unwrap();
     let sound = replaced(directory, &contact, &garbage);
     let serve = started(directory);
@@ -125,7 +125,7 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
             .contains("wake")
     );
 
-    // Who may only look may not have it done.
+    // A key that may only read may not redrive.
     let made = serve.post("/v1/keys", &json!({ "name": "look", "scopes": ["read"] }));
     let reads = made["key"].as_str().unwrap();
     assert_eq!(asked(&url, reads, &["list"]).code, Some(0));
@@ -136,7 +136,7 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
         refused.complained
     );
 
-    // Oldest first: what came after the first of this contact is left. By its id it is tried all
+    // Oldest first: later letters of the first one's contact are left. By its id one is tried all
     // the same.
     let tried = asked(&url, KEY, &["retry", "--all"]);
     assert_eq!(tried.code, Some(1));
@@ -161,7 +161,7 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
         .collect();
     assert_eq!(tries, [json!(1), json!(1)]);
 
-    // What can never be read is deleted, by somebody who says so.
+    // What can never be read is deleted, after a confirmation.
     let asks = asked(&url, KEY, &["delete", change]);
     assert!(asks.code == Some(1) && asks.complained.contains("--yes"), "{}", asks.complained);
     let deleted = asked(&url, KEY, &["delete", change, "--yes"]);
@@ -179,7 +179,7 @@ fn a_dead_letter_is_listed_shown_tried_left_deleted_and_done_after_the_repair() 
     assert_eq!(asked(serve.url(), KEY, &["list"]).said, "no dead letters\n");
     assert_eq!(asked(serve.url(), KEY, &["retry", "--all"]).said, "no dead letters\n");
 
-    // The log told of all of it, and of nobody.
+    // The log has all of it, and no personal data.
     let log = std::fs::read_to_string(directory.join("log")).unwrap();
     assert!(log.contains("put aside") && log.contains(timer), "{log}");
     assert!(!log.contains(ADDRESS) && !log.contains("Annelise"), "{log}");

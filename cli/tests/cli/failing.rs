@@ -1,4 +1,4 @@
-//! When the world fails: silent mail servers and webhooks, half requests, full disks, too many
+//! Failures outside: silent mail servers and webhooks, half requests, full disks, too many
 //! connections, wrong keys. The process goes on, says what is wrong, and stops in time.
 
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ const BEGINS: &str = "2026-12-01T08:00:00Z";
 /// How long stopping takes at most, unless it is told otherwise, and a little for a slow machine.
 const TIME_TO_STOP: Duration = Duration::from_secs(12);
 
-/// A `dacapo serve` whose standard error is read, begun by a shell that may set limits first.
+/// A `dacapo serve` whose standard error is read, started by a shell that may set limits first.
 struct Process {
     child: Child,
     remote: Remote,
@@ -89,7 +89,7 @@ impl Process {
         self.done("GET", &path, &Value::Null)["items"][0].clone()
     }
 
-    /// What a request written by hand is answered.
+    /// The answer to a request written by hand.
     fn raw(&self, request: &str) -> String {
         let mut stream = self.connection();
         stream.write_all(request.as_bytes()).unwrap();
@@ -122,7 +122,7 @@ impl Drop for Process {
     }
 }
 
-/// A server that takes connections and says nothing on them.
+/// A server that accepts connections and never answers.
 fn silent() -> (u16, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     (listener.local_addr().unwrap().port(), listener)
@@ -160,7 +160,7 @@ fn post(process: &Process, contact: &str, tag: &str) {
     process.done("POST", "/v1/hooks/contact", &json!({ "email": contact, "tags": tag }));
 }
 
-/// Waits until something is so.
+/// Waits for a condition.
 fn until(what: &str, so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !so() {
@@ -206,7 +206,7 @@ fn it_stops_in_time_whatever_is_half_open_and_what_was_not_finished_goes_on() {
 
 #[test]
 fn a_disk_that_takes_nothing_is_told_and_does_not_keep_it_from_stopping() {
-    // Nothing above a megabyte can be written, and that is an error, not the end.
+    // No file can grow beyond a megabyte, which is an error and does not end the process.
     let process = Process::start("trap '' XFSZ; ulimit -f 2048;", &["--clock", BEGINS]);
     let mut refused = None;
     for n in 0..4_000 {
@@ -241,7 +241,7 @@ fn a_mail_server_that_is_down_fails_no_mail_and_is_told_where_people_look() {
     assert_eq!(troubles[0]["code"], "mail_stopped", "{troubles}");
     let statistics = process.done("GET", "/v1/campaigns/hello/statistics", &Value::Null);
     assert_eq!(statistics["messages"]["failed"], 0, "{statistics}");
-    // Hours later, when twelve tries would have been over for all of them, none has failed.
+    // Hours later, when twelve tries would be over for all of them, none has failed.
     process.done("POST", "/dev/clock", &json!({ "advance": "6 hours" }));
     let statistics = process.done("GET", "/v1/campaigns/hello/statistics", &Value::Null);
     assert_eq!(statistics["messages"]["failed"], 0, "{statistics}");
@@ -369,7 +369,7 @@ fn the_clock_goes_no_further_than_the_calendar() {
     assert_eq!(process.done("GET", "/dev/clock", &Value::Null)["now"], BEGINS);
 }
 
-/// A start that is refused: what it says.
+/// A start that is refused: its message.
 fn refused(arguments: &[&str], directory: Option<&Path>) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
     command.args(["serve", "--port", "0", "--api-key", KEY]).args(arguments);

@@ -10,7 +10,7 @@ use crate::support::Serve;
 
 const ROWS: usize = 6_000;
 
-/// The line of a row that nobody can read.
+/// The line of a row that is unreadable.
 const WRONG: usize = 100;
 
 #[test]
@@ -28,7 +28,7 @@ fn r01_an_import_that_broke_off_goes_on_under_its_key() {
     let serve = start();
     let broken = std::thread::scope(|scope| {
         let import = scope.spawn(|| serve.try_call("POST", "/v1/contacts/import", &headers, &file));
-        // Far enough for something to have been noted, and not to the end.
+        // Far enough for a checkpoint, but not to the end.
         let is_there = |n: usize| {
             let path = format!("/v1/contacts/email:contact{n}@example.com");
             serve.try_call("GET", &path, &[], "").is_some_and(|(status, _)| status == 200)

@@ -1,5 +1,5 @@
-//! A mass action over a server that is killed with `kill -9` again and again: it goes on where it
-//! was, and counts nobody twice (R16).
+//! A mass action over a server that is killed with `kill -9` again and again: it continues where it
+//! was, and counts each contact once (R16).
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,11 @@ use crate::support::Serve;
 
 const CONTACTS: u64 = 5_000;
 
-/// The server is killed each time that so large a part more has come to pass: of decisions and of
-/// what they count.
+/// The server is killed each time that this part more has been done, of decisions and of what they
+/// count.
 const PARTS: u64 = 20;
 
-/// How often it is killed at least: where the cores are busy, two parts may come to pass before
-/// anybody has looked.
+/// How often it is killed at least: on busy cores two parts may be done before the test looks.
 const KILLS: u64 = 5;
 
 const CAMPAIGN: &str = "
@@ -78,7 +77,7 @@ fn r16_a_job_survives_kill_9_and_its_counts_are_exact() {
     let after = statistics(&serve);
     assert_eq!((&after["entered"], &after["active"]), (&json!(0), &json!(0)), "{after:#}");
 
-    // Nobody was left out, and nobody is in the way of the next run.
+    // No contact was left out, and none blocks the next run.
     let again = json!({ "email": "contact7@example.com", "tags": ["Lead"] });
     serve.post("/v1/hooks/contact", &again);
     serve.post("/dev/idle", &json!({}));

@@ -12,14 +12,14 @@ use crate::support::Serve;
 /// How long a test waits for something to come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A server on a free port that hands every connection to `talk`, and sends on what that answers.
+/// A server on a free port that gives every connection to `talk`, and passes on its results.
 pub(crate) fn listens<T: Send + 'static>(talk: fn(TcpStream) -> Option<T>) -> (u16, Receiver<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (port, listens_on(listener, talk))
 }
 
-/// The same with a listener that is there already.
+/// The same with an existing listener.
 pub(crate) fn listens_on<T: Send + 'static>(
     listener: TcpListener,
     talk: fn(TcpStream) -> Option<T>,
@@ -34,7 +34,7 @@ pub(crate) fn listens_on<T: Send + 'static>(
     hears
 }
 
-/// As much SMTP as it takes to be handed one mail.
+/// As much SMTP as is needed to receive one mail.
 pub(crate) fn takes_mail(mut stream: TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     stream.write_all(b"220 test\r\n").ok()?;
@@ -59,7 +59,7 @@ pub(crate) fn takes_mail(mut stream: TcpStream) -> Option<String> {
     Some(mail)
 }
 
-/// As much HTTP as it takes to read one request.
+/// As much HTTP as is needed to read one request.
 pub(crate) fn takes_a_call(mut stream: TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     let mut request = String::new();

@@ -1,6 +1,6 @@
-//! The races: an older change waits in the feed while something else decides; a clock that stands
-//! makes each of them happen at will, since nothing is worked off between two calls at the same
-//! instant that one does not wait for.
+//! Races: an older change waits in the feed while something else is decided. A standing clock makes
+//! each of them deterministic, since nothing is processed between two calls at the same instant
+//! unless a test waits for it.
 
 use std::net::TcpListener;
 
@@ -61,7 +61,8 @@ fn r51_resume_with_skip_sends_no_overdue_mail() {
     assert_eq!(messages["items"][1]["reason"], "skipped on resume");
 }
 
-/// The mail server is away, so the confirmation waits in the queue when the campaign is stopped.
+/// The mail server is unreachable, so the confirmation waits in the queue when the campaign is
+/// stopped.
 #[test]
 fn r31_stop_with_mail_queued() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A `dacapo serve` as a process of its own, talked to over HTTP.
+//! A `dacapo serve` as a process of its own, called over HTTP.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -56,7 +56,7 @@ impl Serve {
         Self::start(directory, &["--clock", at])
     }
 
-    /// The process, for whoever kills it.
+    /// The process, for a test that kills it.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -133,7 +133,7 @@ impl Drop for Serve {
     }
 }
 
-/// A process for a journey, which may stop it: it keeps what it knows in a directory.
+/// A process for a journey, which may stop it: it keeps its data in a directory.
 pub(crate) struct Stoppable {
     directory: TempDir,
     serve: Option<Serve>,

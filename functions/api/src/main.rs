@@ -1,4 +1,4 @@
-//! Answers the API, but for what is posted from outside.
+//! Answers the API, except for posts from outside.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};

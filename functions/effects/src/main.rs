@@ -1,4 +1,4 @@
-//! Performs what was decided: the table's stream, enrollment items.
+//! Performs decisions: the table's stream, enrollment items.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{start, stream};

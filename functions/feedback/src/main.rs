@@ -1,4 +1,4 @@
-//! Hears from SES: what left after all, what came back, who complained.
+//! Receives the reports of SES: delivered, bounced, complained about.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{feedback, start};

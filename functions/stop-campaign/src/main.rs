@@ -1,4 +1,4 @@
-//! Works on many contacts, a page at a time: mass actions, publishing, resuming, erasing.
+//! Does the steps of jobs: mass actions, publishing, resuming, erasing.
 
 use dacapo_aws::functions::queue::{Queues, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};

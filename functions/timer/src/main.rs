@@ -1,4 +1,4 @@
-//! Wakes enrollments whose timers are due: the queue that EventBridge Scheduler fills.
+//! Continues enrollments whose timers are due: the queue that EventBridge Scheduler fills.
 
 use dacapo_aws::functions::queue::{Queues, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};

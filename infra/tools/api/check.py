@@ -1,15 +1,17 @@
-"""Holds the served description to real clients, and the server to the description (`make check-api`).
+"""Checks the served description with real clients, and the server against the description (`make
+check-api`).
 
     check.py TYPES_DIRECTORY COMMAND…
 
-starts `COMMAND… serve` in memory, on a free port of this machine and with a standing clock, and then
+starts `COMMAND… serve` in memory, on a free port of this machine and with a standing clock. Then
 
-1. has openapi-spec-validator look at the description,
-2. has openapi-typescript make types of it, and tsc compile a client that uses them under `strict`,
-3. has schemathesis call everything that is described, with values made from it: nothing may fail on our side, and nothing
-   may be answered that is not described.
+1. openapi-spec-validator checks the description,
+2. openapi-typescript makes types of it, and tsc compiles a client that uses them under `strict`,
+3. schemathesis makes every call that is described, with values made from the description: there must be no server error,
+   and no answer that is not described.
 
-The server is stopped whatever happens. It ends with 1 if one of them found something; all three are asked.
+The server is stopped in any case. The exit code is 1 if one of them found something; all three are
+run.
 """
 
 import json
@@ -31,12 +33,15 @@ BIN = pathlib.Path(sys.executable).parent
 
 # How long the server may take to begin, in seconds.
 BEGINS_WITHIN = 120
-# How long one of the clients may take, in seconds: they are bounded by what they do, this is for when they hang.
+# How long one of the clients may take, in seconds. They are bounded by themselves; this is for one
+# that hangs.
 ENDS_WITHIN = 900
 
-# What schemathesis looks at: each answer is described, in its status, media type, headers and body; none is ours to mend;
-# methods that are not described are refused; what was deleted is gone. That every call asks for its key is a test of the API
-# instead (`every_call_asks_for_the_key_that_it_says`): a server slows down whoever sends wrong keys by the hundred.
+# What schemathesis checks: each answer is described, in its status, media type, headers and body;
+# none is a server error; methods that are not described are refused; what was deleted is gone. That
+# every call asks for its key is a test of the API instead
+# (`every_call_asks_for_the_key_that_it_says`): a server slows down a client that sends hundreds of
+# wrong keys.
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -57,7 +62,7 @@ class Server:
 
     def __init__(self, command, log):
         arguments = ["serve", "--port", "0", "--clock", CLOCK, "--api-key", KEY]
-        # A group of its own: whatever the command starts is stopped with it.
+        # A process group of its own: whatever the command starts is stopped with it.
         self.process = subprocess.Popen(
             command + arguments,
             stdout=subprocess.PIPE,
@@ -100,7 +105,7 @@ class Server:
 
 
 def run(what, command, **how):
-    """Runs a client; answers whether it is content."""
+    """Runs a client; answers whether it passed."""
     say(what)
     begun = time.monotonic()
     try:
@@ -112,7 +117,7 @@ def run(what, command, **how):
 
 
 def there_is_something(server):
-    """Contacts and a campaign, so that what the description gives as examples is found."""
+    """Contacts and a campaign, so that the examples of the description exist."""
     document = (REPOSITORY / "examples" / "appointment-loop.yaml").read_bytes()
     server.call("PUT", "/v1/campaigns/appointment-loop", document, "application/yaml")
     server.call("POST", "/v1/campaigns/appointment-loop/publish", b"{}")
@@ -142,7 +147,7 @@ def types(directory, description):
 
 
 def calls(server, directory):
-    # Few cases a call and phase, always the same ones: how long it takes is bounded by their number.
+    # Few cases a call and phase, always the same ones, so that the duration is bounded.
     return run(
         "schemathesis calls everything",
         [
@@ -174,7 +179,7 @@ def calls(server, directory):
 
 def main():
     directory, command = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
-    # Whoever ends this ends the server too.
+    # A signal ends the server too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("check-api: ended from outside"))
     say("the server begins")
     server = Server(command, directory / "server.log")

@@ -1,5 +1,5 @@
-// A small client as somebody would write it with the types that openapi-typescript makes. It is compiled, not run: what it
-// uses must be there, and be what it says.
+// A small client, written with the types that openapi-typescript makes. It is compiled, not run:
+// what it uses must exist, with the type that it has here.
 import type { components, operations, paths } from "./api";
 
 type Contact = components["schemas"]["Contact"];

@@ -1,6 +1,6 @@
 """`aws.py SERVICE OPERATION [JSON]`: one call of AWS, with boto3's names; the answer as JSON.
 
-Where it goes, and as whom, is in the environment, as for every SDK.
+Address and credentials are in the environment, as for every SDK.
 """
 
 import json

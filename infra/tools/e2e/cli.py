@@ -1,8 +1,10 @@
-"""`cli.py SERVICE OPERATION --options…`: as much of the AWS CLI as the pages use, so that a test can run what they say.
+"""`cli.py SERVICE OPERATION --options…`: as much of the AWS CLI as the pages use, so that a test
+can run their commands.
 
-The real one is no package that could be pinned here. Options are the parameters of the operation's model, as for the CLI:
-texts, numbers, yes and `--no-…`, lists, JSON, `key=value,…` and `file://…`. `--query` is JMESPath; `--output text` prints as the CLI
-does, one list in a line with tabs. Pages of answers are put together where AWS gives them in pages.
+The real one is no package that could be pinned here. Options are the parameters of the operation's
+model, as for the CLI: texts, numbers, yes and `--no-…`, lists, JSON, `key=value,…` and `file://…`.
+`--query` is JMESPath. `--output text` prints as the CLI does, one list in a line with tabs. Answers
+in pages are put together.
 """
 
 import json
@@ -17,7 +19,7 @@ from commands import NAMED
 
 
 def value_of(shape, words):
-    """What the words behind an option mean."""
+    """The value of an option."""
     if shape.type_name == "list" and not words[0].startswith(("[", "file://")):
         return [value_of(shape.member, [word]) for word in words]
     text = words[0]
@@ -80,7 +82,7 @@ def printed(answer, output):
 
 
 def of_files(operation, *words):
-    """`aws s3`: a file is brought here, or an object is taken away."""
+    """`aws s3`: downloads an object, or deletes one."""
     bucket, _, key = words[0].removeprefix("s3://").partition("/")
     client = boto3.client("s3")
     if operation == "cp":
@@ -113,7 +115,7 @@ def main(service, operation, *words):
     for file in files:
         name = next(name for name, value in answer.items() if hasattr(value, "read"))
         pathlib.Path(file).write_bytes(answer.pop(name).read())
-    # Queries and texts know instants as the CLI shows them.
+    # Queries and text output have instants as the CLI shows them.
     answer = json.loads(json.dumps(answer, default=shown))
     answer = jmespath.search(own["query"], answer) if "query" in own else answer
     if answer != {}:

@@ -1,6 +1,6 @@
-/* A clock that stands: preloaded into a process, it answers what the file named by STANDING_CLOCK holds, which is seconds
- * since 1970 as the machine writes them. While that is zero the world's clock is answered. What measures how long
- * something takes goes on. Rust asks clock_gettime only.
+/* A standing clock. Preloaded into a process, it answers what the file named by STANDING_CLOCK holds:
+ * seconds since 1970, as the machine writes them. While that is zero, the real time is answered.
+ * Clocks that measure durations go on. Rust calls clock_gettime only.
  */
 
 #define _GNU_SOURCE

@@ -1,6 +1,7 @@
-"""What time it is in the cloud: the world's time or, where a clock stands, what that was told last.
+"""The time in the cloud: the real time or, if a clock stands still, the time that was set last.
 
-STANDING_CLOCK is the file that holds it, for the functions too: clock.c reads it in their processes.
+STANDING_CLOCK is the file that holds it, for the functions too: clock.c reads it in their
+processes.
 """
 
 import mmap
@@ -18,7 +19,7 @@ def now():
 
 
 def lay_out():
-    """Makes a clock that stands as soon as it is told."""
+    """Makes a clock that stands still as soon as it is set."""
     global _told
     with open(os.environ["STANDING_CLOCK"], "w+b") as file:
         file.write(struct.pack("=q", 0))
@@ -27,12 +28,14 @@ def lay_out():
 
 
 def stand(seconds):
-    """From now on it is so late, for everybody at once."""
+    """Sets the time, for all readers at once."""
     _told[:8] = struct.pack("=q", int(seconds))
 
 
 class Time:
-    """The module `time` for whoever lives by this clock: only what time it is differs, waiting takes as long as ever."""
+    """The module `time` for code that uses this clock: the time differs, but waiting takes its
+    usual time.
+    """
 
     def time(self):
         return now()

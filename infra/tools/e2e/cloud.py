@@ -1,11 +1,13 @@
-"""A cloud on this machine for `make e2e`: MiniStack, made as strict as AWS in what the stack relies on.
+"""A cloud on this machine for `make e2e`: MiniStack, made as strict as AWS where the stack depends
+on it.
 
-MiniStack is an emulator of AWS in one process. Where it is kinder or poorer than AWS in something that a promise of ours
-rests on, it is mended here; each function below says what AWS does and what MiniStack does. docs/testing.md lists what is
-left. The release is pinned in infra/tools/emulators/ministack.txt, so what is mended is what was read.
+MiniStack is an emulator of AWS in one process. Where it is less strict or less complete than AWS,
+and a promise of Dacapo depends on that, it is patched here; each function below says what AWS does
+and what MiniStack does. docs/testing.md lists the remaining differences. The release is pinned in
+infra/tools/emulators/ministack.txt, so the patches fit.
 
-Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AUTH, and AWS_ENDPOINT_URL for the functions; and
-those of standing.py, for a cloud whose clock stands until it is told.
+Settings are MiniStack's own: GATEWAY_PORT, BIND_HOST, MINISTACK_HOST, AUTH, and AWS_ENDPOINT_URL
+for the functions; and those of standing.py, for a cloud with a standing clock.
 """
 
 import json
@@ -34,9 +36,10 @@ import under_way
 
 
 def as_policies_name_it(resource):
-    """What a call is about, as AWS has policies name it: a schedule with its group, a mail with who sends it.
+    """The resource of a call, as AWS has policies name it: a schedule with its group, a mail with
+    its sender.
 
-    To MiniStack every group is `default`, and a mail is about nothing.
+    In MiniStack every group is `default`, and a mail has no resource.
     """
 
     def named(service, method, path, headers, body, query, region, account):
@@ -55,7 +58,9 @@ def as_policies_name_it(resource):
 
 
 def with_senders(resolve):
-    """AWS tells policies who a mail comes from. MiniStack does not; as mended above, what the call is about says it."""
+    """AWS tells policies the sender of a mail. MiniStack does not; with the patch above, the
+    resource says it.
+    """
 
     def resolved(key, asked):
         if key.lower() == "ses:fromaddress":
@@ -79,9 +84,10 @@ def without_batches(action):
 
 
 def at_least_once(run):
-    """SQS delivers at least once: here every batch comes twice, to two environments side by side.
+    """SQS delivers at least once: here every batch comes twice, to two environments at the same
+    time.
 
-    The first copy's answer is never heard. MiniStack delivers once.
+    The first copy's answer is dropped. MiniStack delivers once.
     """
 
     def run_twice(mapping, function, event, *rest):
@@ -92,7 +98,7 @@ def at_least_once(run):
 
 
 def whole(count):
-    """CloudFormation's parameters are texts; MiniStack compares them with numbers."""
+    """CloudFormation's parameters are strings; MiniStack compares them with numbers."""
     return lambda *of: int(count(*of))
 
 
@@ -101,7 +107,9 @@ CHANGES = ["SendMessage", "DeleteMessage", "ChangeMessageVisibility"]
 
 
 def one_after_the_other(change):
-    """To a queue nothing happens at once with anything else. MiniStack loses a message that is sent while it deletes one."""
+    """AWS handles calls for a queue one after the other. MiniStack loses a message that is sent
+    while it deletes one.
+    """
 
     def changed(*of):
         with sqs._queues_lock:
@@ -130,7 +138,9 @@ def readable(make):
 
 
 def after_their_work(invalidate):
-    """An environment that a deployment or an error has ended finishes what it is at. MiniStack kills it at its work."""
+    """On AWS, an environment that is ended by a deployment or an error finishes its event.
+    MiniStack kills it.
+    """
 
     def invalidated(name, *of, **named):
         busy = []
@@ -154,7 +164,8 @@ def end_later(worker):
 
 
 def retried(arn, payload):
-    """AWS invokes a rule's function asynchronously: it tries again, and then uses the destination for failures.
+    """AWS invokes a rule's function asynchronously: it retries, and then uses the destination for
+    failures.
 
     MiniStack tries once.
     """
@@ -180,14 +191,16 @@ def until_it_works(function, event):
 
 # Mail
 
-# Who bounces and who complains: SES's own simulator. What stands behind a plus sign doesn't matter.
+# Addresses that bounce and that complain, as in SES's own simulator. What follows a plus sign has
+# no meaning.
 SIMULATOR = "simulator.amazonses.com"
 
 
 def with_events(handle):
-    """SES tells of what became of a mail, where the configuration set says so; its simulator bounces and complains.
+    """SES reports what became of a mail, if the configuration set says so; its simulator bounces
+    and complains.
 
-    MiniStack tells nothing, and bounces nothing. Nor does its account send as fast as an account may.
+    MiniStack reports nothing, and bounces nothing. Its account has no realistic rate of sending.
     """
 
     async def handle_request(method, path, headers, body, query):
@@ -196,7 +209,7 @@ def with_events(handle):
             sent = json.loads(body)
             under_way.aside(tell, sent, json.loads(answer[2])["MessageId"])
         if method == "GET" and path == "/v2/email/account" and answer[0] == 200:
-            # What is tested here does not wait for its turn to be sent.
+            # The tests do not wait for the pace of sending.
             account = json.loads(answer[2])
             account["SendQuota"] |= {"MaxSendRate": 1000.0, "Max24HourSend": -1.0}
             return answer[0], answer[1], json.dumps(account).encode()
@@ -217,7 +230,7 @@ def tell(sent, receipt):
 
 
 def became(sent):
-    """What becomes of a mail: events in order, each with what it adds."""
+    """The reports about a mail: events in order, each with its own members."""
     now = moment()
     yield "Send", {}
     for address in recipients(sent):
@@ -298,7 +311,9 @@ def mend():
 
 
 def end_with_the_starter():
-    """Ends this process when nobody holds its standard input any more, however whoever started it came to its end."""
+    """Ends this process when its standard input is closed, however the process that started it
+    ended.
+    """
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,7 +1,8 @@
-"""`commands.py`: is each command one that the AWS CLI knows? A list of argument lists comes on standard input, as JSON.
+"""`commands.py`: does the AWS CLI know each command? Lists of arguments come on standard input, as
+JSON.
 
-What is wrong with any of them goes to standard output, as a list of sentences. The CLI makes its options out of the same
-models that boto3 has: services, operations, parameters, waiters. Nobody is called.
+Errors go to standard output, as a list of sentences. The CLI makes its options out of the same
+models that boto3 has: services, operations, parameters, waiters. No service is called.
 """
 
 import json
@@ -14,7 +15,7 @@ from botocore.exceptions import UnknownServiceError
 
 # Options of the CLI itself; those with a value.
 OWN = {"--query", "--output", "--region", "--profile", "--cli-binary-format", "--endpoint-url"}
-# What the CLI calls otherwise than the models; and `aws s3`, whose commands no model has.
+# Where the CLI has other names than the models; and `aws s3`, whose commands are in no model.
 NAMED = {"s3api": "s3"}
 FILES = {"cp": {"--recursive"}, "rm": {"--recursive"}, "rb": {"--force"}, "ls": set()}
 

@@ -1,16 +1,17 @@
-"""A cloud whose clock stands until it is told, so that what takes months is seen in seconds.
+"""A cloud with a standing clock, so that what takes months is seen in seconds.
 
-The clock is told by posts to CLOCK_PORT, whose bodies are seconds since 1970:
+The clock is set by posts to CLOCK_PORT, whose bodies are seconds since 1970:
 
-  /begin    an account in which nothing has happened yet, at that instant
+  /begin    an empty account, at that instant
   /reach    that instant, when everything is done that came due on the way, each at its own instant
   /jump     the same, but nothing is done on the way: everything comes late
   /settle   nothing is left to do at this instant; the body is empty
 
-Each answers when nothing is left to do: 200 and nothing; or 500, and how things stand.
+Each answers when nothing is left to do: 200 without a body; or 500, and the state of the cloud.
 
-The functions are as they are deployed: CLOCK_LIBRARY, which is clock.c, shows their processes the clock. Services that do
-something by the time go by it as well; signatures, and whatever only waits, go by the world's.
+The functions are as they are deployed: CLOCK_LIBRARY, which is clock.c, shows their processes the
+clock. Services that act by time use it as well; signatures, and code that only waits, use the real
+time.
 """
 
 import http.server
@@ -30,7 +31,7 @@ import under_way
 # How long something may take at one instant, in seconds.
 PATIENCE = 60
 
-# Held while queues are looked at for messages: in between one is neither waiting nor taken.
+# Held while queues are searched for messages: meanwhile each message is either waiting or taken.
 POLLING = threading.Lock()
 
 
@@ -38,9 +39,9 @@ def begin():
     clock.lay_out()
     for module in [dynamodb, eventbridge, scheduler, ses_v2, sqs]:
         module.time = clock.Time()
-    # The clock of who signs is not that of who verifies.
+    # The clock of the signer is not that of the verifier.
     sigv4.request_time_failure = lambda *_, **__: None
-    # What goes off by time goes off when the clock is told.
+    # Services that act by time act when the clock is set.
     scheduler._ticker_loop = eventbridge._scheduler_loop = lambda: None
     lambda_svc._poll_sqs = undisturbed(lambda_svc._poll_sqs)
     lambda_svc._provided_worker_env = by_the_clock(lambda_svc._provided_worker_env)
@@ -66,7 +67,9 @@ def by_the_clock(environment):
 
 
 def in_a_hurry():
-    """Whatever waits for the next look is looked at now, and nobody waits for what a function may yet log."""
+    """Everything that waits for its next poll polls now, and nothing waits for log lines of
+    functions.
+    """
     emit = dynamodb._emit_stream_event
 
     def emitted(*of, **named):
@@ -79,7 +82,7 @@ def in_a_hurry():
 
 
 class Told(http.server.BaseHTTPRequestHandler):
-    """Takes what the clock is told, one after the other."""
+    """Handles the posts to the clock, one after the other."""
 
     ONE = threading.Lock()
 
@@ -112,17 +115,19 @@ def reach(instant):
 
 
 def move(instant):
-    """Sets the clock, and lets everything be done that is due."""
+    """Sets the clock, and has everything done that is due."""
     clock.stand(instant)
     scheduler._tick_schedules()
-    # A rule that goes off every few minutes goes off once, however many of them have passed.
+    # A rule that goes off every few minutes goes off once, however many periods have passed.
     eventbridge._tick_scheduled_rules()
     lambda_svc._esm_wake.set()
     settle()
 
 
 def next_due():
-    """When a schedule goes off next, or a message is seen that was hidden: in seconds since 1970, to be waited for."""
+    """When a schedule goes off next, or a hidden message becomes visible: in seconds since 1970,
+    to be waited for.
+    """
     now = clock.now()
     schedules = (scheduler._at_time_epoch(one["ScheduleExpression"]) for one in scheduler._schedules._data.values())
     hidden = (message["visible_at"] for queue in queues() for message in queue["messages"])
@@ -139,10 +144,10 @@ def settle():
 
 
 def still_to_do():
-    """What is left to do at this instant, in words.
+    """What is left to do at this instant, as text.
 
-    Work goes from one place to another only by something that is under way. If nothing was and nothing began while all
-    places were looked at, then none has moved behind the back of who looked.
+    Work moves from one place to another only while something is in progress. If nothing was in
+    progress and nothing began while all places were looked at, no work has moved meanwhile.
     """
     under_way_before, begun_before = under_way.count()
     if under_way_before:
@@ -160,14 +165,14 @@ def still_to_do():
 
 
 def queues():
-    """The queues that a function takes messages from."""
+    """The queues that a function consumes."""
     for _, _, mapping in lambda_svc._iter_all_esms():
         if queue := sqs._queue_by_arn(mapping["EventSourceArn"]):
             yield queue
 
 
 def forget(instant):
-    """Wipes out what has happened, and ends every environment: a process never sees its clock fall."""
+    """Deletes everything, and ends every environment: a process never sees its clock fall."""
     settle()
     for _, table in dynamodb._tables.all_items():
         table["items"].clear()

@@ -1,4 +1,4 @@
-"""Streams of tables, handed to their functions as AWS does it."""
+"""Streams of tables, delivered to their functions as AWS does it."""
 
 import json
 import threading
@@ -13,30 +13,30 @@ import clock
 
 
 class Lane:
-    """How far a function has read a stream, and how it fares."""
+    """How far a function has read a stream, and its retries."""
 
     def __init__(self, position):
         self.position = position
         # How many records the next batch has at most: halved by BisectBatchOnFunctionError.
         self.size = None
         self.tries = 0
-        # By the clock that nobody tells: waiting takes as long as ever.
+        # By the real clock: waiting takes its usual time.
         self.not_before = 0.0
 
 
 LANES = {}
 
-# AWS looks four times a second. Who is in a hurry says when there is something to see.
+# AWS polls four times a second. A caller that is in a hurry says when there is something to see.
 PAUSE = 0.25
 RECORDED = threading.Event()
 
 
 def follow_streams():
-    """Hands the tables' streams to their functions, once. Answers whether anything was done.
+    """Delivers the streams of tables to their functions, once. Answers whether anything was done.
 
-    AWS goes on behind a batch only as far as the function did not report a failed record; halves a batch that made the
-    function fail; and keeps what grew too old, with its records, in the bucket named as the destination. MiniStack
-    counts a reported record as done, which loses it.
+    AWS continues after a batch only up to the first failed record that the function reported;
+    halves a batch that made the function fail; and stores what grew too old, with its records, in
+    the bucket named as the destination. MiniStack counts a reported record as done, which loses it.
     """
     worked = False
     for account, region, mapping in lambda_svc._iter_all_esms():
@@ -95,7 +95,9 @@ ALL = "all of them"
 
 
 def fails(mapping, function, batch):
-    """The first record that failed, by its number; `ALL` if the function failed; `None` if nothing did."""
+    """The number of the first failed record; `ALL` if the function failed; `None` if nothing
+    did.
+    """
     result = lambda_svc._execute_function(function, {"Records": batch})
     mapping["LastProcessingResult"] = "PROBLEM" if result.get("error") else "OK"
     if result.get("error"):
@@ -107,7 +109,7 @@ def fails(mapping, function, batch):
     reported = {failure.get("itemIdentifier") for failure in body.get("batchItemFailures") or []}
     if not reported:
         return None
-    # AWS takes an identifier that it does not know for a failure of the whole batch.
+    # AWS treats an unknown identifier as a failure of the whole batch.
     if not reported <= {sequence(record) for record in batch}:
         return ALL
     return next(sequence(record) for record in batch if sequence(record) in reported)
@@ -118,7 +120,7 @@ def sequence(record):
 
 
 def leave_behind(mapping, function, batch):
-    """Keeps records in the bucket that is the destination, as AWS names and forms it."""
+    """Stores records in the bucket of the destination, with names and content as on AWS."""
     destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination", "")
     if not destination.startswith("arn:aws:s3:::"):
         return
@@ -148,7 +150,7 @@ def leave_behind(mapping, function, batch):
 
 
 def poll_all(queues):
-    """Queues and streams side by side: on AWS one mapping doesn't wait for another."""
+    """Queues and streams concurrently: on AWS one mapping does not wait for another."""
     threading.Thread(target=poll_streams, daemon=True).start()
     queues()
 
@@ -175,7 +177,7 @@ def behind():
 
 
 def skip():
-    """Nobody reads what has been recorded so far."""
+    """What has been recorded so far is not read."""
     for _, lane, end in lanes():
         lane.position, lane.size, lane.tries, lane.not_before = end, None, 0, 0.0
 

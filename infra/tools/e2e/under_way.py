@@ -1,4 +1,4 @@
-"""What the cloud is at, so that somebody who waits until it is done need not guess."""
+"""The work in progress in the cloud, so that a test can wait until it is done."""
 
 import contextlib
 import threading
@@ -11,14 +11,14 @@ _begun = 0
 
 
 def count():
-    """How much is under way, and how much has ever begun."""
+    """How much is in progress, and how much has ever begun."""
     with _lock:
         return _open, _begun
 
 
 @contextlib.contextmanager
 def one():
-    """Something is under way."""
+    """Something is in progress."""
     _begin()
     try:
         yield
@@ -27,7 +27,7 @@ def one():
 
 
 def counted(work):
-    """The same work, under way while it is done."""
+    """The same work, in progress while it is done."""
 
     def done(*of, **named):
         with one():
@@ -37,7 +37,7 @@ def counted(work):
 
 
 def aside(work, *of):
-    """Does it in a thread of its own, for the same account. It is under way from now on."""
+    """Does it in a thread of its own, for the same account. It is in progress from now on."""
     account, region = _request_account_id.get(), _request_region.get()
 
     def run():

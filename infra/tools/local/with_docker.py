@@ -36,13 +36,14 @@ from samcli.local.docker.lambda_image import LambdaImage, Runtime
 
 # The runtime in template.yaml.
 RUNTIME = "provided.al2023"
-# What an engine that was started here keeps while it runs. Others who use it hold USERS shared; who brings something about
-# holds BRINGING alone.
+# What an engine that was started here keeps while it runs. Other runs that use it hold USERS
+# shared; a run that installs something holds BRINGING alone.
 PLACE = pathlib.Path("/run/dacapo-docker")
 PIDFILE, LOG, USERS, BRINGING = (PLACE / name for name in ["pid", "log", "users", "bringing"])
-# Where an image is made: more than a small /tmp may hold.
+# Where an image is made, since a small /tmp may be too small.
 MAKING = "/var/tmp"
-# The process behind knows itself by this variable; it and all that it starts, but for the engine, have the mark in the other.
+# The process behind is marked by this variable; it and all that it starts, except the engine, by
+# the other.
 BEHIND = "DACAPO_WITH_DOCKER_BEHIND"
 MARK = "DACAPO_LOCAL_RUN"
 
@@ -62,7 +63,7 @@ class Lacks(Exception):
 
 
 class Ended(Exception):
-    """Nobody waits for this any more."""
+    """The caller of this is gone."""
 
 
 def say(text):
@@ -70,7 +71,7 @@ def say(text):
 
 
 def in_front(arguments):
-    """Waits for the process behind; ends it when it is not wanted any more. Answers the status."""
+    """Waits for the process behind; ends it when it is not needed any more. Answers the status."""
     caller, told, run = os.getppid(), [], uuid.uuid4().hex
     for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
         signal.signal(number, lambda number, _: told.append(number))
@@ -91,7 +92,7 @@ def in_front(arguments):
 
 
 def behind(architecture, command):
-    # Nobody writes to the pipe: reading ends when it closes.
+    # The pipe is never written to: reading ends when it closes.
     threading.Thread(target=lambda: (os.read(0, 1), ENDED.set()), daemon=True).start()
     run = os.environ[MARK]
     with contextlib.ExitStack() as ending:
@@ -103,7 +104,7 @@ def behind(architecture, command):
                 image(client, architecture)
             listen, name = reached(client)
             filled = [part.format(listen=listen, name=name, run=run) for part in command]
-            # Whatever is left in there is removed, whoever was killed before he could.
+            # What is left in there is removed, after any process was killed.
             directory = temporary(run)
             directory.mkdir(mode=0o700)
             ending.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -115,9 +116,9 @@ def behind(architecture, command):
 
 
 def sweep(run):
-    """Does what the one behind would have done in the end, if it was killed."""
+    """Does what the process behind would have done in the end, if that was killed."""
     say("killed from outside: what was started is ended")
-    # What it started has its mark, but for the engine.
+    # What it started has its mark, except the engine.
     for number in [signal.SIGTERM, signal.SIGKILL]:
         for pid in processes(run):
             with contextlib.suppress(ProcessLookupError):
@@ -147,7 +148,7 @@ def temporary(run):
 
 
 def shown(status):
-    """A status as a shell says it: that of who was ended by a signal is 128 and its number."""
+    """A status as a shell has it: 128 and the number of the signal that ended the process."""
     return status if status >= 0 else 128 - status
 
 
@@ -170,7 +171,7 @@ def through(command, within=None, **how):
 
 
 def end_group(process):
-    """Ends a process and all of its group, first with a word and then without."""
+    """Ends a process and all of its group, first with SIGTERM and then with SIGKILL."""
     for number in [signal.SIGTERM, signal.SIGKILL]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -188,7 +189,7 @@ def is_group(group):
 
 
 def until(look, within):
-    """Looks until it is so; answers whether it came to be."""
+    """Waits for a condition; answers whether it came true."""
     begun = time.monotonic()
     while not look():
         if time.monotonic() - begun > within:
@@ -210,7 +211,7 @@ def is_shared():
 
 
 def hold(path, how):
-    """Holds a lock, until the file that is answered is closed; one that is killed holds it no longer."""
+    """Holds a lock until the returned file is closed, or the process is killed."""
     file = path.open()
     if not until(lambda: ENDED.is_set() or is_held(file, how), 1):
         say(f"{path} is held by others of this kind: waiting for at most {WAITS_FOR_OTHERS} s")
@@ -271,7 +272,8 @@ def engine():
         if client is not None:
             say("Debian has started the engine that was installed, so it stays")
             return client
-    # Where the kernel has no packet filter, published ports go through Docker's own proxy, and nothing else is needed here.
+    # Without a packet filter in the kernel, published ports go through Docker's own proxy; nothing
+    # else is needed here.
     for options in [[], ["--iptables=false", "--ip6tables=false"]]:
         client = start_engine(options)
         if client is not None:
@@ -287,7 +289,7 @@ def start_engine(options):
     PIDFILE.unlink(missing_ok=True)
     with LOG.open("w") as log:
         command = ["dockerd", "--pidfile", str(PIDFILE), *options]
-        # It may outlive this run: it has no mark of it.
+        # It may outlive this run, so it does not have its mark.
         kept = {name: value for name, value in os.environ.items() if name != MARK}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=kept, start_new_session=True)
     found = []
@@ -335,7 +337,7 @@ def install(package):
     quiet = ["--quiet=2", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=120"]
     commands = [["update"], ["install", "--yes", "--no-install-recommends", package]]
     for command in commands:
-        # It is not interrupted: packages that are half there would be in everybody's way.
+        # It is not interrupted: half-installed packages would block other runs.
         ran = subprocess.run(
             ["apt-get", *quiet, *command],
             stdin=subprocess.DEVNULL,
@@ -365,7 +367,9 @@ def debian():
 
 
 def image(client, architecture):
-    """Sees that there is the image that SAM builds on. SAM adds the emulator to it by itself, which needs no network."""
+    """Makes sure that there is the image on which SAM builds. SAM adds the emulator to it by
+    itself, without the network.
+    """
     repository, tag = LambdaImage._INVOKE_REPO_PREFIX, Runtime.get_image_name_tag(RUNTIME, architecture)
     name = f"{repository}/{tag}"
     with contextlib.suppress(docker.errors.ImageNotFound):
@@ -376,7 +380,7 @@ def image(client, architecture):
         make_image(client, name, release)
         return
     say(f"{name} is missing: it is pulled")
-    # The client that answers quickly is not the one that waits.
+    # One client for quick calls, another one that may wait.
     patient = docker.from_env(timeout=MADE_WITHIN)
     try:
         patient.images.pull(name)
@@ -391,8 +395,8 @@ def make_image(client, name, release):
     say(f"{name} is missing: it is made of Debian {release}, which takes about a minute and a half")
     with tempfile.TemporaryDirectory(prefix=f"dacapo-{os.environ[MARK]}-", dir=MAKING, ignore_cleanup_errors=True) as directory:
         root, archive, log = (pathlib.Path(directory) / part for part in ["root", "root.tar", "log"])
-        # In mounts of its own: what is mounted on the way is gone with it, even if it is killed. Certificates are there as on
-        # Lambda.
+        # In mounts of its own: what is mounted meanwhile is gone with them, even if it is killed.
+        # Certificates are there as on Lambda.
         options = ["--variant=minbase", "--include=ca-certificates"]
         left_out = ["--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*"]
         commands = [
@@ -416,7 +420,9 @@ def make_image(client, name, release):
 
 
 def mirror(release):
-    """Where apt gets this release from; nothing where it does not say so, and debootstrap chooses."""
+    """The source from which apt gets this release; none if it does not say so, and debootstrap
+    chooses.
+    """
     wanted = ["Created-By: Packages", "Origin: Debian", f"Codename: {release}", "Component: main"]
     asked = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted],
@@ -428,7 +434,7 @@ def mirror(release):
     return [uri for uri in asked.stdout.split() if uri.startswith("http")][:1]
 
 
-# What is outside of the container.
+# The outside of the container.
 
 
 def reached(client):
@@ -448,7 +454,7 @@ def reached(client):
 
 
 def remove_containers(client, run):
-    """Removes containers that whoever was killed has left."""
+    """Removes containers that a killed process has left."""
     try:
         for container in client.containers.list(all=True, filters={"label": "sam.cli.container.type=lambda"}):
             if f"{MARK}={run}" in (container.attrs["Config"]["Env"] or []):

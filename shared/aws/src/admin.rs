@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 
 use crate::clients::LazyClient;
 
-/// How long a secret that was read is taken for the one in force.
+/// How long a secret that was read is used before it is read again.
 const KEPT_FOR: TimeDelta = TimeDelta::minutes(5);
 
-/// Reads the admin key from Secrets Manager, when somebody presents a key that nobody else knows.
+/// Reads the admin key from Secrets Manager, when a key is presented that is no other known key.
 pub struct SecretKeeper {
     client: LazyClient<Client>,
     arn: String,
@@ -33,7 +33,7 @@ impl SecretKeeper {
 #[async_trait]
 impl AdminKeeper for SecretKeeper {
     async fn admin_key(&self) -> Result<Option<AdminKey>, Unavailable> {
-        // Who comes while it is being read waits for that.
+        // Others who need it wait while it is being read.
         let mut read = self.read.lock().await;
         let now = self.clock.now();
         if let Some((at, key)) = read.as_ref()

@@ -1,4 +1,4 @@
-//! The clock of the functions: the one place of the AWS side that reads it.
+//! The clock of the functions: the only place of the AWS side that reads it.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,15 +7,14 @@ use std::time::Duration;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::Clock;
 
-/// How long the process has been running, since somebody first asked: for what is only waited for.
-/// Nobody sets it.
+/// How long the process has run since this was first called: for waiting only. It is never set.
 #[allow(clippy::disallowed_methods, reason = "this is the clock port")]
 pub(crate) fn uptime() -> Duration {
     static BEGAN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
     BEGAN.elapsed()
 }
 
-/// The system's clock, which never falls within a process. AWS keeps the machines' clocks.
+/// The system's clock, which never falls within a process. AWS synchronises the machines' clocks.
 #[derive(Default)]
 pub struct SystemClock(AtomicI64);
 

@@ -1,4 +1,4 @@
-//! Chance: the system's.
+//! Entropy: the system's.
 
 use dacapo_platform::ports::Entropy;
 
@@ -8,7 +8,7 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
-            // Without randomness there are no ids and no secrets; nothing can go on.
+            // Without randomness there are no ids and no secrets, so the process cannot continue.
             panic!("the system has no randomness");
         }
     }

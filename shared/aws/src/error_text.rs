@@ -1,10 +1,10 @@
-//! What errors say.
+//! Errors as text.
 
 use std::error::Error;
 
 use hyper_util::client::legacy;
 
-/// An error in words, with what led to it.
+/// An error as text, with its causes.
 pub(crate) fn text_of(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for cause in chain(error) {
@@ -16,9 +16,9 @@ pub(crate) fn text_of(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// Whether nobody can have heard a request: there was no connection, or it ended before the first
-/// byte of the request was written. hyper then hands the request back (`canceled`), or never takes
-/// it (`closed`).
+/// Whether a request certainly did not reach the server: there was no connection, or it ended
+/// before the first byte of the request was written. hyper then hands the request back
+/// (`canceled`), or never takes it (`closed`).
 pub(crate) fn never_sent(error: &(dyn Error + 'static)) -> bool {
     let client = chain(error).find_map(|cause| cause.downcast_ref::<legacy::Error>());
     let hyper = chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
@@ -26,7 +26,7 @@ pub(crate) fn never_sent(error: &(dyn Error + 'static)) -> bool {
         || hyper.is_some_and(|hyper| hyper.is_canceled() || hyper.is_closed())
 }
 
-/// An error, and what led to it.
+/// An error and its causes.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -1,18 +1,18 @@
 //! HTTP/1.1 with or without TLS, for the SDK's clients and for webhooks: hyper over rustls.
 //!
-//! The SDK's own connector speaks HTTP/2 and through proxies as well. Nothing here needs either,
-//! and with them every function would be a quarter of a megabyte larger.
+//! The SDK's own connector speaks HTTP/2 and supports proxies. Neither is needed here, and with
+//! them every function would be a quarter of a megabyte larger.
 //!
-//! Whom a client may not call is decided where a name becomes addresses, so that the address which
-//! was looked at is the one that is connected to: a name that leads elsewhere the second time
-//! changes nothing.
+//! An address that a client may not call is refused when a name is resolved, so that the address
+//! that was checked is the one that is connected to. A name that resolves to another address the
+//! second time makes no difference.
 //!
-//! A connection that is kept for the next request may have died meanwhile without a word: "Lambda
-//! purges idle connections over time" (*Best practices for working with AWS Lambda functions*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>). Then nobody can tell
-//! whether the request was heard. So connections are kept only for requests that may be made twice
-//! ([`Https::new`]); whatever may not has one of its own ([`Https::fresh`]), which begins with a
-//! short handshake after the first: TLS sessions are resumed.
+//! A kept connection may have broken without notice: "Lambda purges idle connections over time"
+//! (*Best practices for working with AWS Lambda functions*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html>). Then it is not known
+//! whether the request arrived. So connections are kept only for requests that are idempotent
+//! ([`Https::new`]). All others have one of their own ([`Https::fresh`]), with a short handshake
+//! after the first: TLS sessions are resumed.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -39,8 +39,8 @@ use crate::error_text::{chain, never_sent};
 /// How long connecting to an address may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long it may take until there is a connection: the name's addresses, connecting to them, TLS.
-/// What takes longer was not heard by anybody, which cannot be said of a request that is given up
+/// How long it may take until there is a connection: name resolution, connecting, TLS. A request
+/// that fails within this time has certainly not arrived, which is unknown of one that is given up
 /// later.
 const CONNECTED: Duration = Duration::from_secs(5);
 
@@ -48,11 +48,11 @@ const CONNECTED: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Https(Client<Bounded<HttpsConnector<HttpConnector<Names>>>, SdkBody>);
 
-/// Whom the system trusts.
+/// The certificates that the system trusts.
 ///
 /// # Panics
 ///
-/// If the system has no certificates: nobody could be reached.
+/// If the system has no certificates: nothing could be called.
 pub(crate) fn trusting() -> ClientConfig {
     let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
@@ -62,8 +62,8 @@ pub(crate) fn trusting() -> ClientConfig {
 }
 
 impl Https {
-    /// Calls whomever it is told to, and keeps connections while they seem good. Connects to nobody
-    /// yet.
+    /// Calls any address, and keeps connections while they seem good. It connects when it is first
+    /// used.
     pub(crate) fn new(trusting: ClientConfig) -> Self {
         Self::of(trusting, Names { forbidden: |_| false }, usize::MAX)
     }
@@ -73,9 +73,9 @@ impl Https {
         Self::of(trusting, Names { forbidden: |_| false }, 0)
     }
 
-    /// With a connection for every request. Calls nobody at an address that is forbidden, whatever
-    /// name leads there. A host that is written as an address is for the caller to look at: it is
-    /// no name.
+    /// With a connection for every request. It calls no address that is forbidden, whatever name
+    /// resolves to it. A host that is written as an address has to be checked by the caller, since
+    /// it is no name.
     pub(crate) fn but(trusting: ClientConfig, forbidden: fn(IpAddr) -> bool) -> Self {
         Self::of(trusting, Names { forbidden }, 0)
     }
@@ -92,7 +92,7 @@ impl Https {
     }
 }
 
-/// Connects within a time.
+/// Connects within a timeout.
 #[derive(Debug, Clone)]
 struct Bounded<C>(C);
 
@@ -122,7 +122,7 @@ where
     }
 }
 
-/// Turns names into addresses.
+/// Resolves names.
 #[derive(Debug, Clone)]
 struct Names {
     forbidden: fn(IpAddr) -> bool,
@@ -150,7 +150,7 @@ impl Service<Name> for Names {
     }
 }
 
-/// Why nobody was called.
+/// Why no address was called.
 pub(crate) const OWN: &str = "addresses of this machine are not called";
 
 impl Connects for Https {
@@ -166,7 +166,7 @@ impl Connects for Https {
     }
 }
 
-/// What failed, in the SDK's terms: by them it knows what to try again.
+/// The failure in the SDK's terms, by which it knows what to retry.
 fn told(error: hyper_util::client::legacy::Error) -> ConnectorError {
     let hyper = chain(&error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
     let io = chain(&error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
@@ -218,7 +218,7 @@ mod tests {
         let begins = Arc::clone(&begun);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // Who does not trust it breaks off.
+                // A client that does not trust it closes the connection.
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 begins.lock().unwrap().extend(stream.get_ref().1.handshake_kind());
                 let mut asked = [0; 1024];

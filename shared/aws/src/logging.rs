@@ -1,8 +1,7 @@
-//! Logs: a line of JSON for everything that is decided about a failure, by the rules of
-//! `docs/logging.md`.
+//! Logs: a line of JSON for every decision about a failure, by the rules of `docs/logging.md`.
 //!
-//! What others log, the SDK above all, is shown from `warn` on, whatever is asked for: below that
-//! it may quote what was sent.
+//! Lines of other libraries, such as the SDK, are shown from `warn` on, whatever is asked for:
+//! below that they may quote what was sent.
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -12,7 +11,7 @@ use tracing_subscriber::{Layer as _, registry};
 use crate::metrics::Figures;
 use dacapo_platform::metrics::TARGET;
 
-/// Begins to log, and to collect figures.
+/// Starts logging, and collecting figures.
 pub fn start(level: &str, figures: &Figures) {
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     let shown = Targets::new()
@@ -26,6 +25,6 @@ pub fn start(level: &str, figures: &Figures) {
         .with_span_list(false)
         .with_filter(shown);
     let counted = figures.layer().with_filter(Targets::new().with_target(TARGET, Level::TRACE));
-    // Whoever has set up logs before keeps them: a test that starts several.
+    // If logs are set up already they are kept: a test starts several.
     let _ = tracing::subscriber::set_global_default(registry().with(lines).with(counted));
 }

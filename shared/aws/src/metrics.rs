@@ -1,8 +1,8 @@
 //! Figures: one line on standard output for everything that an invocation counted.
 //!
-//! Each series that CloudWatch keeps is billed every month, so it keeps [`SERIES`] and no more, for
-//! one dimension: the line declares them in the embedded metric format. The other figures are
-//! fields of the same line, for Logs Insights.
+//! CloudWatch bills each series every month, so there are [`SERIES`] and no more, with one
+//! dimension: the line declares them in the embedded metric format. The other figures are fields of
+//! the same line, for Logs Insights.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -22,18 +22,18 @@ use crate::settings::Function;
 /// The namespace.
 pub const NAMESPACE: &str = "Dacapo";
 
-/// What CloudWatch makes a metric of: one series each for a stack. An alarm looks at the first; the
-/// second shows whether timers are in time (R23).
+/// The metrics of CloudWatch: one series each for a stack. An alarm watches the first; the second
+/// shows whether timers are in time (R23).
 pub const SERIES: [&str; 2] = [TROUBLES, "timer_lateness_ms"];
 
-/// How often something happened that ought not to; docs/logging.md says what counts.
+/// How often something went wrong; docs/logging.md says what counts.
 pub const TROUBLES: &str = "troubles";
 
-/// How late a timer may be committed on a system that has time (R23), in milliseconds.
+/// How late a timer may be committed on an idle system (R23), in milliseconds.
 const IN_TIME: i64 = 60_000;
 
-/// How many writes of campaigns may lead to a write before somebody should look. The bound of R42
-/// is twice as much.
+/// How many writes of campaigns may cause each other before a person should look: half of the bound
+/// of R42.
 const SHALLOW: i64 = 10;
 
 /// How many values one line holds of a figure.
@@ -49,13 +49,13 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of a function, in a stack that has this table.
+    /// The figures of a function, in a stack with this table.
     pub fn of(function: Function, table: &str) -> Self {
         let (function, table) = (function.name(), table.to_owned());
         Self { counted: Arc::default(), troubles: Arc::default(), function, table }
     }
 
-    /// What listens for them.
+    /// The layer that listens for them.
     pub(crate) fn layer(&self) -> Listener {
         Listener(self.clone())
     }
@@ -74,10 +74,10 @@ impl Figures {
         }
     }
 
-    /// Writes what was counted, and begins anew.
+    /// Writes what was counted, and starts again.
     pub(crate) fn tell(&self, now: Instant) {
         for line in self.lines(now) {
-            // Without standard output there is nobody to tell.
+            // Without standard output they are dropped.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
@@ -129,7 +129,7 @@ impl Figures {
     }
 }
 
-/// What is kept of the values of a figure that come in one invocation.
+/// The values of a figure within one invocation.
 enum Kept {
     Sum,
     Greatest,
@@ -154,7 +154,7 @@ fn kept(metric: Metric) -> Kept {
     }
 }
 
-/// How many troubles a value of a figure is.
+/// How many troubles a value of a figure counts as.
 fn troubles(metric: Metric, value: i64) -> i64 {
     match metric {
         Metric::Messages(Outcome::Failed | Outcome::Unknown)
@@ -292,7 +292,7 @@ mod tests {
             Metric::PutAside.tell(2);
             Metric::Throttled.tell(1);
             Metric::TimersPending.tell(1);
-            // R23, and half of R42: as late and as deep as may be is no trouble.
+            // R23, and half of R42: a value at the bound is no trouble.
             [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
             [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
         });

@@ -1,5 +1,4 @@
-//! For the tests of this crate: a server that answers what it was told, and remembers what it was
-//! asked.
+//! For the tests of this crate: a server with prepared answers, which records the requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::clients::{Clients, Connection, Credentials};
 
-/// What it answers to one request.
+/// Its answer to one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     /// A status, headers (`name: value`, each with its line's end), a body.
@@ -23,8 +22,7 @@ impl Answer {
         Self::Says(status, "content-type: application/json\r\n".to_owned(), body.to_owned())
     }
 
-    /// An error as the JSON protocols tell it. Services spell the name of its message in either
-    /// way.
+    /// An error in the JSON protocols. Services spell the name of its message in either way.
     pub(crate) fn error(status: u16, kind: &str, message: &str) -> Self {
         let headers = format!("content-type: application/json\r\nx-amzn-errortype: {kind}\r\n");
         let said = serde_json::json!({ "message": message, "Message": message });
@@ -32,16 +30,16 @@ impl Answer {
     }
 }
 
-/// What becomes of a connection that was answered on once.
+/// What happens to a connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// It serves what comes next.
+    /// It serves the next request.
     Serves,
     /// It is closed.
     Closes,
-    /// It is gone: whoever writes to it is told so by a reset.
+    /// It is gone: a write to it gets a reset.
     Resets,
-    /// It is gone, and nobody is told: what is written to it is heard by nobody.
+    /// It is gone without notice: what is written to it is lost.
     IsDeaf,
 }
 
@@ -52,7 +50,7 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
-/// The server. The last answer is given to whatever else comes.
+/// The server. The last answer is repeated for further requests.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -154,7 +152,7 @@ pub(crate) fn clients(url: &str) -> Clients {
     Clients::new(&Connection { region: "eu-central-1".to_owned(), endpoint, credentials })
 }
 
-/// An address at which nobody listens.
+/// An address at which nothing listens.
 pub(crate) async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())

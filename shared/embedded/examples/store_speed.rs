@@ -1,4 +1,4 @@
-//! How many conditional puts of one item a second the store commits, on disk, for 64 callers who
+//! How many conditional puts of one item a second the store commits, on disk, for 64 callers that
 //! each wait for their answer: `cargo run -p dacapo-embedded --example store_speed --release`.
 
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     Ok(())
 }
 
-/// Twenty contacts a caller, each put again and again on condition of its revision.
+/// Twenty contacts a caller, each put again and again under the condition of its revision.
 async fn put_many(
     store: Arc<SqliteStore>,
     caller: usize,

@@ -1,7 +1,8 @@
-//! The clock: the one place that reads the time.
+//! The clock: the only place that reads the time.
 //!
-//! It is real, or it stands still until told. Either way its instant is whole milliseconds, is
-//! stored, and never falls: not when the system's clock is set back, and not over a restart.
+//! It is real, or it stands still until it is set. In both cases its instant is in whole
+//! milliseconds, is stored, and never falls: not when the system's clock is set back, and not over
+//! a restart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,15 +14,15 @@ use dacapo_platform::rate_limited_log::RateLimitedLog;
 use crate::store::{Operation, SqliteStore, StoreError};
 use dacapo_platform::table::TableError;
 
-/// Under which name the last instant is stored.
+/// The name under which the last instant is stored.
 const STORED: &str = "clock";
 
-/// Which clock is wanted.
+/// The kind of clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockKind {
     /// The system's.
     Real,
-    /// One that stands still until told.
+    /// One that stands still until it is set.
     Standing(Instant),
 }
 
@@ -29,36 +30,37 @@ pub enum ClockKind {
 pub struct EmbeddedClock {
     store: Arc<SqliteStore>,
     standing: bool,
-    /// The latest instant that was told, in milliseconds.
+    /// The latest instant that was returned, in milliseconds.
     latest: AtomicI64,
     stored: AtomicI64,
-    /// Since which instant the system's clock is behind; nothing: it is not.
+    /// The instant since which the system's clock is behind; nothing if it is not.
     behind_since: AtomicI64,
     told_behind: RateLimitedLog,
 }
 
-/// What [`EmbeddedClock::behind_since`] is when the system's clock is not behind.
+/// The value of [`EmbeddedClock::behind_since`] when the system's clock is not behind.
 const NEVER: i64 = i64::MIN;
 
-/// So far the system's clock may be behind without a word: clocks are set by a little all the time.
+/// The system's clock may be so far behind without a warning: clocks are adjusted a little all the
+/// time.
 const STEADY: i64 = 2_000;
 
-/// The last instant that a standing clock can be moved to. Later ones have no four digits for their
-/// year, and no calendar day or zone after them.
+/// The last instant that a standing clock can be moved to. Later years have no four digits, and
+/// later instants no calendar day and zone.
 pub fn last_instant() -> Instant {
     chrono::NaiveDate::from_ymd_opt(9999, 12, 31)
         .and_then(|day| day.and_hms_opt(23, 59, 59))
         .map_or(Instant::MAX_UTC, |last| last.and_utc())
 }
 
-/// How long the process has run, about: this one never stands, and nobody sets it.
+/// For how long the process has run, about: a clock that never stands still and is never set.
 pub(crate) fn uptime() -> std::time::Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 impl EmbeddedClock {
-    /// The clock of a store. A standing clock goes on from the stored instant if that is later.
+    /// The clock of a store. A standing clock continues from the stored instant if that is later.
     ///
     /// # Errors
     ///
@@ -79,17 +81,17 @@ impl EmbeddedClock {
             behind_since: AtomicI64::new(NEVER),
             told_behind: RateLimitedLog::default(),
         });
-        // A clock that cannot be stored yet is stored with the next round.
+        // If an instant cannot be stored now, the next round stores it.
         let _ = clock.remember().await;
         Ok(clock)
     }
 
-    /// Whether it stands still until told.
+    /// Whether it stands still until it is set.
     pub fn is_standing(&self) -> bool {
         self.standing
     }
 
-    /// Moves a standing clock; it never falls. The instant is stored before anybody sees it.
+    /// Moves a standing clock; it never falls. The instant is stored before it can be read.
     ///
     /// # Errors
     ///
@@ -110,7 +112,7 @@ impl EmbeddedClock {
         self.keep(self.now().timestamp_millis()).await
     }
 
-    /// Notes whether the system's clock is behind what was told already, and says so.
+    /// Notes whether the system's clock is behind what was returned before, and logs it.
     fn compare(&self, system: i64, latest: i64) {
         let behind = latest - system;
         if behind <= STEADY {

@@ -1,10 +1,10 @@
-//! `/dev/*`: the standing clock, and captured mail. These paths don't exist where they would mean
-//! nothing.
+//! `/dev/*`: the standing clock, and captured mail. A path does not exist where it would have no
+//! meaning.
 //!
-//! They ask for no key where only this machine reaches them, so that a few lines of `curl` are
-//! enough. Browsers reach this machine too, with whatever page they show: so a `Host` that is not
-//! this machine's name (a name that was made to lead here), or an `Origin` that is not the server
-//! itself, needs the admin key, as everybody does from elsewhere.
+//! They need no key where only this machine reaches them, so that a few lines of `curl` are enough.
+//! Browsers on this machine reach them too, from any page that they show. So a request needs the
+//! admin key if its `Host` is not a name of this machine (a name may have been made to lead here),
+//! or if its `Origin` is not the server itself. From elsewhere it always needs the key.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(crate) fn with_dev(api: Router, embedded: &Embedded, admin_key: Option<Admin
     api.merge(admitted.with_state(dev))
 }
 
-/// Lets only those through who may.
+/// Lets only allowed requests pass.
 async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     if dev.admin_key.as_ref().is_some_and(|key| key.is_in(headers)) {
@@ -84,7 +84,7 @@ async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Respo
     }
 }
 
-/// Why a request may come from a page that a browser shows, and not from this machine's user.
+/// Why a request may come from a page that a browser shows, and not from the user of this machine.
 fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
     let text = |name: header::HeaderName| {
         headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
@@ -101,10 +101,10 @@ fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
     (!own).then(|| format!("the request comes from a page of {origin:?}"))
 }
 
-/// Whether a `Host` is a name of this machine that nobody else gives away.
+/// Whether a `Host` is a name of this machine that no one else can assign.
 fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
-    // Behind a user's name there could be any host.
+    // After a user name any host could follow.
     if authority.as_str().contains('@') {
         return false;
     }
@@ -113,8 +113,8 @@ fn is_this_machine(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// While the clock stands, what was posted before a campaign is published, paused or resumed has
-/// the same instant. It is worked off first, so that before is before.
+/// While the clock stands still, what was posted before a campaign is published, paused or resumed
+/// has the same instant. It is processed first, so that the order is kept.
 async fn settled_before_milestones(
     State(dev): State<Dev>,
     request: Request,
@@ -152,7 +152,7 @@ async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
     let to = match (wanted.advance, wanted.to) {
         (Some(span), None) => {
             let to = span.after(now, Zone::UTC);
-            // What lies beyond the calendar is not moved to at all.
+            // An instant beyond the calendar is refused.
             if to == now && !span.is_zero() { Instant::MAX_UTC } else { to }
         }
         (None, Some(to)) => to,

@@ -1,7 +1,7 @@
-//! The ports in one process: the table, its feed, timers and queues on one SQLite file, mail
-//! captured or sent by SMTP, and a worker that does what the Lambdas do in the cloud.
+//! The ports in one process: table, feed, timers and queues in one SQLite file; mail captured or
+//! sent by SMTP; and a worker that does what the Lambda functions do in the cloud.
 //!
-//! [`Embedded::start`] puts it together; [`Embedded::router`] is everything that it answers over
+//! [`Embedded::start`] puts it together; [`Embedded::router`] answers everything that comes by
 //! HTTP.
 
 pub mod clock;
@@ -37,10 +37,10 @@ pub use store::{Change, Derived, Operation, QueueMessage, SqliteStore, StoreErro
 use worker::Worker;
 pub use worker::WorkerHandle;
 
-/// What an embedded Dacapo is told.
+/// The settings of an embedded Dacapo.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where everything is kept between runs; in memory without it.
+    /// The directory in which everything is kept; in memory without it.
     pub directory: Option<PathBuf>,
     /// Which clock.
     pub clock: ClockKind,
@@ -50,10 +50,10 @@ pub struct Options {
     pub locale: Option<String>,
     /// The SMTP server that mail is sent to; captured without it.
     pub smtp: Option<String>,
-    /// Where it is reached from outside, for links in mail.
+    /// The URL at which it is reached from outside, for links in mail.
     pub public_url: String,
-    /// Whether only this machine reaches it. Otherwise captured mail, which needs no key, is not
-    /// shown on a real clock.
+    /// Whether only this machine reaches it. If not, captured mail, which needs no key, is not
+    /// shown with a real clock.
     pub local: bool,
 }
 
@@ -71,7 +71,7 @@ pub enum StartError {
     Smtp(String),
 }
 
-/// Everything in one process.
+/// All parts of the process.
 pub struct Embedded {
     /// The platform.
     pub platform: Platform,
@@ -79,7 +79,7 @@ pub struct Embedded {
     pub store: Arc<SqliteStore>,
     /// The clock.
     pub clock: Arc<EmbeddedClock>,
-    /// How to ask the worker.
+    /// The way to ask the worker.
     pub worker: WorkerHandle,
     /// Whether `/dev/messages` exists.
     shows_captured: bool,
@@ -90,7 +90,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store and starts the worker, which goes on where the last one stopped or was
+    /// Opens the store and starts the worker, which continues where the last one stopped or was
     /// killed.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Embedded {
         let (asks, requests) = mpsc::channel(64);
         let mut works = platform.clone();
         if options.smtp.is_none() {
-            // A claim must be on disk before a mail leaves; a captured mail never leaves.
+            // A claim must be on disk before a mail is sent; a captured mail is not sent.
             works.ports.table = Arc::new(Derived(Arc::clone(&store)));
         }
         let (its_store, its_clock) = (Arc::clone(&store), Arc::clone(&clock));
@@ -152,7 +152,7 @@ impl Embedded {
         Ok(Self { platform, store, clock, worker, shows_captured, local, stop, running })
     }
 
-    /// Everything that it answers over HTTP: the API, and `/dev/*` where it exists.
+    /// The router of all HTTP calls: the API, and `/dev/*` where it exists.
     pub fn router(&self, admin_key: Option<AdminKey>) -> Router {
         let api = router(self.platform.clone(), admin_key.clone());
         dev::with_dev(api, self, admin_key)
@@ -163,10 +163,10 @@ impl Embedded {
         self.stop_within(Duration::from_secs(10)).await;
     }
 
-    /// Stops the worker when it has done what is there to do, and within this time at the latest.
-    /// Nothing new is handed to webhooks and mail servers from here on; a mail server that has not
-    /// asked for the mail yet loses it to the next start, and so do webhooks that have not answered
-    /// by the end.
+    /// Stops the worker when the work that is there is done, and after this time at the latest.
+    /// Nothing new is handed to webhooks and mail servers from here on. A mail that the server has
+    /// not asked for yet waits for the next start, and so does a webhook that has not answered by
+    /// the end.
     pub async fn stop_within(self, within: Duration) {
         self.stop.end();
         let ended = tokio::time::timeout(within * 7 / 10, self.worker.idle()).await;

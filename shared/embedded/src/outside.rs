@@ -1,4 +1,4 @@
-//! The other ports in one process: chance, timers and queues in the store, captured mail.
+//! The other ports in one process: entropy, timers and queues in the store, captured mail.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
-            // Without randomness there are no ids and no secrets; nothing can go on.
+            // Without randomness there are no ids and no secrets, so the process cannot continue.
             panic!("the system has no randomness");
         }
     }
 }
 
-/// Busy work on threads of its own, two at a time, so that it takes at most as many processors.
+/// Work that keeps a processor busy, on threads of its own, two at a time.
 pub(crate) struct OwnThreads(tokio::sync::Semaphore);
 
 impl Default for OwnThreads {
@@ -39,7 +39,7 @@ impl Default for OwnThreads {
 #[async_trait]
 impl BlockingWork for OwnThreads {
     async fn run(&self, work: Box<dyn FnOnce() + Send>) {
-        // It is never closed; and work that panicked has left no answer, which is seen.
+        // The semaphore is never closed. Work that panicked leaves no answer, which is noticed.
         let _turn = self.0.acquire().await;
         let _ = tokio::task::spawn_blocking(work).await;
     }
@@ -50,7 +50,7 @@ pub(crate) struct StoreOutbox(pub(crate) Arc<SqliteStore>);
 
 #[async_trait]
 impl Outbox for StoreOutbox {
-    /// What cannot be stored is refused for good; all else is one commit.
+    /// What cannot be stored is refused for good; everything else is one commit.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let (mut operations, mut given, mut not_taken) = (Vec::new(), Vec::new(), Vec::new());
         for order in orders {
@@ -75,10 +75,10 @@ impl Outbox for StoreOutbox {
         not_taken
     }
 
-    /// Lists are written by the worker as it reads the feed, and show at once what is written.
+    /// The worker writes the lists as it reads the feed, and they show at once what is written.
     fn lists_show(&self, until: Instant, now: Instant) -> Shown {
         let is_read = self.0.feed_is_read(CONSUMER).unwrap_or(false);
-        // Under load the feed may never be empty; it is not that far behind.
+        // Under load the feed may never be empty; it is not so far behind.
         if is_read || now >= until + LISTS_FOLLOW { Shown::Yes } else { Shown::Soon }
     }
 
@@ -87,7 +87,7 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// What carries an order out.
+/// The operation that carries an order out.
 fn operation(order: &Order) -> Result<Operation, String> {
     let body = |message: &Message| Body::of(message).map_err(|error| error.to_string());
     Ok(match order {
@@ -106,7 +106,7 @@ fn operation(order: &Order) -> Result<Operation, String> {
     })
 }
 
-/// What is due at the same instant goes by contact, campaign, visit.
+/// Timers of the same instant are in order of contact, campaign, visit.
 fn sort(message: &Message) -> String {
     let Message::EnrollmentEvent(wake) = message else { return String::new() };
     let (run, step) = wake.event.visit();

@@ -1,15 +1,15 @@
-//! Answers HTTP on a listener, and lets nobody hold it up.
+//! Answers HTTP on a listener, within bounds that no client can exceed.
 //!
 //! | bound | what happens there |
 //! |---|---|
 //! | [`Limits::connections`] | one more is answered 503 with `Retry-After`, and closed |
-//! | [`Limits::header`] | a connection without a whole header is closed: half a request, or none |
+//! | [`Limits::header`] | a connection without a complete header is closed |
 //! | [`Limits::body_pause`], [`Limits::body`] | 408, and it is closed |
-//! | [`Limits::write_pause`] | a connection whose other end takes nothing is closed |
+//! | [`Limits::write_pause`] | a connection whose other end reads nothing is closed |
 //! | open files of the process | a line in the log, and the next connection waits |
 //!
-//! A connection carries one call at a time, so the bound of connections is that of the calls in
-//! progress too.
+//! A connection carries one call at a time, so the bound of connections is also that of calls in
+//! progress.
 
 mod body;
 mod stall;
@@ -45,19 +45,19 @@ use body::Timed;
 use stall::Stalling;
 use wrong_keys::{Verdict, WrongKeys};
 
-/// What one server bears.
+/// The bounds of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
-    /// How long a header may take from the moment it is waited for: also how long a connection may
-    /// be idle.
+    /// How long a header may take, from the moment at which it is waited for. So it is also how
+    /// long a connection may be idle.
     pub header: Duration,
-    /// How long a body may come to a halt.
+    /// How long a body may pause.
     pub body_pause: Duration,
     /// How long a body may take.
     pub body: Duration,
-    /// How long the other end may take nothing.
+    /// For how long the other end may read nothing.
     pub write_pause: Duration,
 }
 
@@ -73,19 +73,19 @@ impl Default for Limits {
     }
 }
 
-/// So many that found no room are told so at once; more are closed without a word.
+/// This many connections beyond the bound get an answer that says so; more are closed without one.
 const TURNED_AWAY: usize = 64;
 
-/// How long one that found no room may take to hear it.
+/// How long the sending of that answer may take.
 const TO_HEAR: Duration = Duration::from_secs(2);
 
-/// How long it waits when the process has no file left for another connection.
+/// How long the server waits when the process has no file left for another connection.
 const NO_FILES: Duration = Duration::from_millis(250);
 
-/// How long a connection without a call in progress is let be when the server stops.
+/// How long a connection without a call in progress stays open when the server stops.
 const LAST_MOMENT: Duration = Duration::from_millis(300);
 
-/// Until `told` it answers; then it takes no more, and calls in progress may end within `within`.
+/// Answers until `told`. Then it accepts no more, and calls in progress may take until `within`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -165,7 +165,7 @@ impl Server {
             async move {
                 let call = InProgress::begin(in_progress);
                 let response = server.answer(request, peer).await;
-                // It is in progress until its answer was written, which then drops it.
+                // In progress until the answer is written, which then drops this guard.
                 Ok::<_, Infallible>(response.map(|body| {
                     body.map_frame(move |frame| {
                         let _in_progress = &call;
@@ -180,7 +180,7 @@ impl Server {
             .serve_connection(io, service);
         let mut connection = pin!(connection);
         tokio::select! {
-            // Whatever became of it: the other end knows as much.
+            // Whatever the result is, the other end knows it too.
             _ = connection.as_mut() => return,
             _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
         }
@@ -227,7 +227,7 @@ impl Server {
         }
     }
 
-    /// A line when there is no room for a connection.
+    /// Logs that there is no room for a connection.
     fn say_full(&self) {
         if let Some(others) = self.full.due(up()) {
             let connections = self.limits.connections;
@@ -239,7 +239,7 @@ impl Server {
         }
     }
 
-    /// What it means that no connection could be accepted. It goes on whatever it is.
+    /// What to do when a connection could not be accepted. The server goes on in any case.
     async fn not_accepted(&self, error: &std::io::Error) {
         // Too many files are open: by this process, or by all.
         let (of_process, of_all) = (24, 23);
@@ -255,13 +255,13 @@ impl Server {
                 }
                 tokio::time::sleep(NO_FILES).await;
             }
-            // The other end went away before it was accepted.
+            // The other end closed it before it was accepted.
             _ => tracing::debug!(%error, "a connection was not accepted"),
         }
     }
 }
 
-/// That a call is in progress on a connection.
+/// Guard: a call is in progress on a connection.
 struct InProgress(Arc<AtomicBool>);
 
 impl InProgress {
@@ -277,7 +277,7 @@ impl Drop for InProgress {
     }
 }
 
-/// The time that the process has run, as an instant.
+/// For how long the process has run, as an instant.
 fn up() -> Instant {
     Instant::UNIX_EPOCH + TimeDelta::from_std(uptime()).unwrap_or_default()
 }
@@ -289,7 +289,7 @@ fn closing(problem: Problem) -> Response {
     response
 }
 
-/// Answers one call that there is no room.
+/// Answers one call: there is no room.
 async fn turn_away(stream: TcpStream) {
     let answer = service_fn(|_: hyper::Request<Incoming>| async {
         let problem = Problem::not_now("as many connections are open as there may be; try again");

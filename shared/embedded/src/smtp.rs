@@ -1,16 +1,16 @@
-//! Mail by SMTP, step by step, so that every failure says what became of the mail.
+//! Mail by SMTP, step by step, so that every failure tells what became of the mail.
 //!
-//! | what fails | is |
+//! | what fails | outcome |
 //! |---|---|
-//! | the name, connecting, TLS, the greeting, EHLO, the credentials, the session as such (421 to MAIL, 530), no answer to MAIL | stopped: nothing leaves for now, and no mail has failed |
-//! | 454 with what SES says when the rate or the day's quota is used up | held: it waits, and has lost no try |
-//! | MAIL, RCPT or DATA with 4xx otherwise; no answer to RCPT or DATA, or 421; the end of the mail with 4xx | not now |
-//! | 5xx with what SES says of a sender that it has not verified | held: it waits, and whatever has another sender leaves |
-//! | MAIL, RCPT, DATA or the end of the mail with 5xx otherwise | refused |
-//! | anything else once the mail itself was begun | unknown: the server may have taken it |
+//! | connect, TLS, EHLO, credentials; 530; 421 or silence to MAIL | stopped: no mail has failed |
+//! | 454, in SES's words the rate or the quota is used up | held: it waits; no try is counted |
+//! | other 4xx to MAIL, RCPT, DATA, or the end; 421 or no answer to RCPT or DATA | not now |
+//! | 5xx, in SES's words the sender is not verified | held: other senders' mail is sent |
+//! | other 5xx to MAIL, RCPT, DATA, or the end of the mail | refused |
+//! | anything else after the mail itself was begun | unknown: the server may have taken it |
 //!
-//! Every step has a bound and the whole has one: [`Bounds`]. While the service is stopped, one mail
-//! at a time looks whether it works again, more and more seldom: [`Standing`].
+//! Every step has a bound, and the whole has one: [`Bounds`]. While the service is stopped, one
+//! mail at a time tests whether it works again, with a growing backoff: [`Standing`].
 
 mod server;
 mod session;
@@ -40,7 +40,7 @@ pub use standing::Standing;
 /// How long each step may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Looking up the server's name.
+    /// Resolving the server's name.
     pub resolve: Duration,
     /// Connecting, all addresses of the name together.
     pub connect: Duration,
@@ -52,12 +52,12 @@ pub struct Bounds {
     pub command: Duration,
     /// All of these together.
     pub before_content: Duration,
-    /// The mail itself, until the server has said that it has taken it.
+    /// The mail itself, until the server has confirmed that it has taken it.
     pub content: Duration,
 }
 
 impl Bounds {
-    /// Together less than the two minutes for which a claim in the ledger holds.
+    /// Together less than the two minutes for which a claim in the ledger is valid.
     pub const USUAL: Self = Self {
         resolve: Duration::from_secs(10),
         connect: Duration::from_secs(10),
@@ -69,7 +69,7 @@ impl Bounds {
     };
 }
 
-/// Connections that are kept for the next mail at most, and for how long.
+/// How many connections are kept for the next mail at most, and for how long.
 const MOST_IDLE_CONNECTIONS: usize = 10;
 const KEPT_FOR: Duration = Duration::from_secs(20);
 
@@ -79,14 +79,13 @@ pub struct Smtp {
     bounds: Bounds,
     standing: Arc<Standing>,
     stopping: Stopping,
-    /// Connections on which a mail has just left, with when that was.
+    /// Connections on which a mail has just been sent, with when that was.
     kept: Mutex<Vec<(AsyncSmtpConnection, Duration)>>,
 }
 
 impl Smtp {
     /// The server of a URL such as `smtp://user:password@mail.example:587`, `smtps://…`, or
-    /// `smtp://localhost:25`. Where a user is given TLS is required, unless `?tls=none` says
-    /// otherwise.
+    /// `smtp://localhost:25`. With a user TLS is required, unless `?tls=none` says otherwise.
     ///
     /// # Errors
     ///
@@ -125,7 +124,7 @@ impl Smtp {
         if let Some(kept) = self.kept() {
             match Ready::on(kept, message, content, &self.bounds, taken_up).await {
                 Ok(ready) => return Ok(ready),
-                // Of a connection that was left alone the server may have tired meanwhile.
+                // The server may have closed a connection that was idle.
                 Err(Failed::Service(_)) => {}
                 Err(failed) => return Err(failed),
             }
@@ -143,7 +142,7 @@ impl Smtp {
                 let late = format!("the mail server was not ready within {}", told(bound));
                 match ready {
                     Ok(ready) => ready?,
-                    // It was ready for mail: this one is what takes so long.
+                    // The connection was ready for mail: it is this mail that takes so long.
                     Err(_) if taken_up.load(Ordering::Relaxed) => return Err(Failed::Later(late)),
                     Err(_) => return Err(Failed::Service(late)),
                 }
@@ -156,7 +155,7 @@ impl Smtp {
     }
 }
 
-/// A bound in words.
+/// A bound as text.
 fn told(bound: Duration) -> String {
     format!("{} seconds", bound.as_secs_f32())
 }
@@ -173,7 +172,7 @@ impl Mailer for Smtp {
         match &sent {
             Err(Failed::Service(reason)) => self.standing.stops(reason),
             Err(Failed::Stopping) => {}
-            // Whatever it says about this mail: it speaks to us.
+            // Whatever the answer says about this mail, the server works.
             Ok(_) | Err(Failed::Later(_) | Failed::Refused(_)) => self.standing.works(),
             Err(Failed::Unknown(_)) => {}
         }
@@ -197,7 +196,7 @@ impl Mailer for Smtp {
     }
 }
 
-/// The mail as a MIME message: text and HTML as alternatives, and the headers of one-click
+/// The mail as a MIME message: text and HTML as alternatives, and the headers for one-click
 /// unsubscribing.
 pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
     let address =

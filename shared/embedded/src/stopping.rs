@@ -1,21 +1,21 @@
-//! That the process is being stopped: told once, to everything that waits for others.
+//! The signal that the process is being stopped, for everything that waits for other servers.
 
 use tokio::sync::watch;
 
-/// How far it is.
+/// The phase of the stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
-    /// Nothing new is begun; what is under way may end.
+    /// Nothing new is begun; what is in progress may end.
     Ending,
-    /// What is under way is given back.
+    /// What is in progress is handed back.
     CutOff,
 }
 
-/// Whoever tells it.
+/// The sender of the signal.
 pub(crate) struct Stop(watch::Sender<Phase>);
 
-/// Whoever is told.
+/// A receiver of the signal.
 #[derive(Clone)]
 pub struct Stopping(watch::Receiver<Phase>);
 
@@ -28,29 +28,29 @@ impl Stop {
         Stopping(self.0.subscribe())
     }
 
-    /// Nothing new is begun from here on.
+    /// From here on nothing new is begun.
     pub(crate) fn end(&self) {
         self.0.send_replace(Phase::Ending);
     }
 
-    /// What is still under way is given back.
+    /// What is still in progress is handed back.
     pub(crate) fn cut_off(&self) {
         self.0.send_replace(Phase::CutOff);
     }
 }
 
 impl Stopping {
-    /// Whether it was told.
+    /// Whether the signal was given.
     pub(crate) fn is_told(&self) -> bool {
         *self.0.borrow() >= Phase::Ending
     }
 
-    /// When it is told.
+    /// Waits for the signal.
     pub(crate) async fn told(&self) {
         self.reached(Phase::Ending).await;
     }
 
-    /// When what is still under way is to be given back.
+    /// Waits until what is still in progress is to be handed back.
     pub(crate) async fn cut_off(&self) {
         self.reached(Phase::CutOff).await;
     }
@@ -58,7 +58,7 @@ impl Stopping {
     async fn reached(&self, wanted: Phase) {
         let mut phases = self.0.clone();
         if phases.wait_for(|phase| *phase >= wanted).await.is_err() {
-            // Nobody is left who could tell it.
+            // No sender is left.
             std::future::pending::<()>().await;
         }
     }

@@ -1,5 +1,5 @@
-//! Webhooks, called over hyper and rustls: within ten seconds, redirects and all, and a few at once
-//! for each host, so that a slow one holds up nobody else.
+//! Webhooks, called over hyper and rustls: within ten seconds, redirects included, and a few at
+//! once for each host, so that a slow one delays no other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,16 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::clock::uptime;
 
-/// How long a webhook may take, looking up its name, connecting, TLS and redirects included.
+/// How long a webhook may take, name resolution, connecting, TLS and redirects included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many calls one host has under way at once.
+/// How many calls one host has in progress at once.
 pub(crate) const AT_ONCE: usize = 4;
 
-/// So many hosts are remembered; of more, the calls are not counted.
+/// This many hosts are remembered; the calls of more hosts are not counted.
 const HOSTS: usize = 4_096;
 
-/// How long a call that found no place waits at least for each before it, and at most.
+/// How long a call that found no place waits for each call before it, at least and at most.
 const LEAST_WAIT: TimeDelta = TimeDelta::milliseconds(250);
 const MOST_WAIT: TimeDelta = TimeDelta::minutes(5);
 
@@ -49,7 +49,7 @@ impl Default for HttpCaller {
             let builder = rustls::ClientConfig::builder_with_provider(ring());
             builder.with_safe_default_protocol_versions()
         };
-        // The system's certificates where there are any, and those that Mozilla trusts where not.
+        // The system's certificates if there are any, else those that Mozilla trusts.
         let trusting = versions().map(|builder| match builder.with_native_roots() {
             Ok(builder) => builder.with_no_client_auth(),
             Err(error) => {
@@ -93,7 +93,7 @@ impl HttpCaller {
     }
 }
 
-/// An error with what is behind it: hyper's own says next to nothing.
+/// An error with its causes: hyper's own text says very little.
 fn in_words(error: &hyper_util::client::legacy::Error) -> Unavailable {
     let mut words = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -119,7 +119,7 @@ impl Caller for HttpCaller {
     }
 }
 
-/// What the hosts have under way.
+/// The calls in progress of each host.
 #[derive(Default)]
 struct Hosts(Mutex<HashMap<String, Host>>);
 
@@ -134,7 +134,7 @@ struct Host {
 
 impl Hosts {
     /// When a call may begin that finds no place: one after the other, about as fast as the host
-    /// answers, so that they are not taken up again and again for nothing.
+    /// answers, so that they are not received again and again in vain.
     fn not_before(&self, host: &str, now: Instant) -> Option<Instant> {
         let mut hosts = self.hosts();
         let host = hosts.get_mut(host).filter(|host| host.under_way >= AT_ONCE)?;
@@ -161,7 +161,7 @@ impl Hosts {
     }
 }
 
-/// That a call is under way: whichever way it ends, it is no longer.
+/// Guard: a call is in progress, until this is dropped.
 struct UnderWay {
     hosts: Arc<Hosts>,
     host: String,

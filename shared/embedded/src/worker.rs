@@ -1,10 +1,10 @@
-//! The worker: what the Lambdas do in the cloud, in one task.
+//! The worker: what the Lambda functions do in the cloud, in one task.
 //!
-//! It works in rounds. A round takes what the change feed, the timers and the queues have, side by
-//! side, lets different contacts go side by side and the same one in order, and acknowledges only
-//! what is done: whatever a crash interrupts is taken again, and bears it. Jobs wait while the feed
-//! is far behind, so that nobody waits for a job. What waits for others (webhooks, a mail server)
-//! runs beside the rounds and holds up nobody.
+//! It works in rounds. A round takes what the change feed, the timers and the queues have, all at
+//! the same time. Different contacts are processed concurrently, the same contact in order. Only
+//! what is done is acknowledged: what a crash interrupts is taken again, and is idempotent. Job
+//! steps wait while the feed is far behind, so that jobs do not delay other work. Calls of other
+//! servers (webhooks, a mail server) run beside the rounds and delay nothing.
 
 mod batch;
 mod erasure;
@@ -47,33 +47,33 @@ pub(crate) const CONSUMER: &str = "worker";
 /// How much a round takes from each source.
 const BATCH: usize = 512;
 
-/// While the feed has so many changes to bring, jobs take no further turn: what they decide is not
-/// to keep waiting for long what others do, nor to be read back from the disk.
+/// While the feed has this many changes to process, no job step is done. Otherwise the results of
+/// jobs would delay other changes, and would have to be read back from the disk.
 const MOST_CHANGES_BEHIND: i64 = 4096;
 
-/// In so many parts, each with contacts of its own, the decisions of a round are performed: by two
+/// The decisions of a round are performed in this many parts, each with contacts of its own: by two
 /// cores, beside the store's threads.
 const PARTS: u32 = 4;
 
-/// After so many rounds that failed one after the other a worker that is to stop does so.
+/// After this many consecutive failed rounds a worker that is to stop does so.
 const FAILURES_AT_THE_END: u32 = 3;
 
-/// How long something waits that has to come after the feed when the feed has nothing more.
+/// How long work waits that has to come after the feed, when the feed has nothing more.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 
-/// How often what has expired is swept away.
+/// How often expired items are deleted.
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// What the worker can be asked.
+/// Requests to the worker.
 pub(crate) enum Request {
     /// Answers when nothing is left to do.
     Idle(oneshot::Sender<()>),
-    /// Moves a standing clock, firing what comes due in order of time and working until idle at
-    /// every instant. Answers how many timers fired.
+    /// Moves a standing clock. What is due fires in order of time, and the worker works until idle
+    /// at every instant. Answers how many timers fired.
     Advance(Instant, oneshot::Sender<usize>),
 }
 
-/// How to ask the worker.
+/// The handle for asking the worker.
 #[derive(Clone)]
 pub struct WorkerHandle(pub(crate) mpsc::Sender<Request>);
 
@@ -98,7 +98,7 @@ impl WorkerHandle {
 
 pub(crate) struct Worker {
     work: Arc<Work>,
-    /// What is with a webhook or a mail server.
+    /// Work that is with a webhook or a mail server.
     outward: JoinSet<()>,
     places: Places,
     stopping: Stopping,
@@ -114,7 +114,7 @@ struct Work {
     store: Arc<SqliteStore>,
     clock: Arc<EmbeddedClock>,
     fired: AtomicUsize,
-    /// Whether something has to come after what the feed is about to bring.
+    /// Whether something has to come after what the feed is about to deliver.
     waits: AtomicBool,
     erasure: Erasure,
 }
@@ -142,7 +142,7 @@ impl Worker {
         Ok(Self { work, outward, places, stopping, mail, failed, swept })
     }
 
-    /// Works until nobody can ask any more.
+    /// Works until no handle is left.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut committed = self.work.store.commit_notifier();
         loop {
@@ -166,8 +166,8 @@ impl Worker {
         }
     }
 
-    /// Works until nothing is left to do, here or with others. What fails for the moment is tried
-    /// again, more and more slowly.
+    /// Works until nothing is left to do, here or with other servers. What fails for now is tried
+    /// again, with a growing backoff.
     async fn until_idle(&mut self) {
         let mut committed = self.work.store.commit_notifier();
         let mut failures = 0;
@@ -215,7 +215,7 @@ impl Worker {
         work.fired.load(Ordering::SeqCst)
     }
 
-    /// One round. Says whether there was anything to do.
+    /// One round. Answers whether there was anything to do.
     async fn round(&mut self) -> Result<bool, Error> {
         let work = Arc::clone(&self.work);
         let now = work.clock.now();
@@ -225,7 +225,7 @@ impl Worker {
         if self.swept.is_none_or(|swept| now - swept >= SWEEP_EVERY) {
             while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
-            // After a start nobody knows what the last process did not come to.
+            // After a start it is not known what the last process had left.
             if self.swept.is_none() || work.store.rebuild_is_due(now)? {
                 work.erasure.may_wait();
             }
@@ -296,8 +296,8 @@ impl Work {
         Ok(true)
     }
 
-    /// Performs decisions each for itself, because one of the batch cannot be: that one is put
-    /// aside.
+    /// Performs decisions one by one, because one of the batch fails permanently: that one becomes
+    /// a dead letter.
     async fn one_by_one(&self, enrollments: Vec<EnrollmentImage>) -> Result<(), Error> {
         for image in enrollments {
             let one = self.platform.enrollments_committed(std::slice::from_ref(&image));
@@ -312,7 +312,7 @@ impl Work {
         Ok(())
     }
 
-    /// Fires what is due. Says whether anything was done.
+    /// Fires what is due. Answers whether anything was done.
     async fn timers(self: &Arc<Self>) -> Result<bool, Error> {
         let fed = self.store.checkpoint(CONSUMER)?;
         let due = self.store.due_timers(self.clock.now(), BATCH)?;
@@ -338,7 +338,7 @@ impl Work {
         self.acknowledge(acknowledged, handled).await
     }
 
-    /// Acknowledges what was handled, whatever became of the rest. Says whether anything was.
+    /// Acknowledges what was handled, whatever became of the rest. Answers whether anything was.
     async fn acknowledge(
         &self,
         acknowledged: Acknowledged,
@@ -368,8 +368,8 @@ impl Work {
         Ok(Some(operation))
     }
 
-    /// Works off the queues that wait for nobody; without jobs if it is `ending`, since a job may
-    /// take hours. Says whether anything was done.
+    /// Processes the queues that need no other server; without jobs if it is `ending`, since a job
+    /// may take hours. Answers whether anything was done.
     async fn queues(self: &Arc<Self>, ending: bool) -> Result<bool, Error> {
         let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
         let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
@@ -418,8 +418,8 @@ impl Work {
         }))
     }
 
-    /// Whether the feed is still bringing what something has to come after, or has gone on since it
-    /// was at `fed`; then the round is not the last.
+    /// Whether the feed is still delivering what other work has to follow, or has moved on since it
+    /// was at `fed`. Then the round is not the last.
     fn feed_goes_on(&self, fed: i64) -> Result<bool, Error> {
         let goes_on = self.store.feed_rests_at(CONSUMER)? != Some(fed);
         self.waits.fetch_or(goes_on, Ordering::SeqCst);
@@ -442,7 +442,7 @@ impl Work {
                 self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
-            // A dead letter may have been an erasure, and is itself about somebody.
+            // A dead letter may have been an erasure, and is itself about a person.
             Ok(Done::Yes) if matches!(message, Message::Erase(_) | Message::Redrive(_)) => {
                 if self.erasure.happened(self.store.last_change()?) {
                     self.store.want_rebuild().await?;
@@ -454,7 +454,7 @@ impl Work {
         }
     }
 
-    /// A change of the feed, with which nobody can do anything, is kept for a person to look at.
+    /// A change of the feed that fails permanently becomes a dead letter.
     async fn keep_change(
         &self,
         kind: Kind,
@@ -466,7 +466,7 @@ impl Work {
         self.keep_dead_letter(kind, &raw, why).await
     }
 
-    /// The same of whatever it is. A repeat has the same name.
+    /// The same for any work. A repeat has the same name, and replaces it.
     async fn keep_dead_letter(
         &self,
         kind: Kind,
@@ -479,16 +479,17 @@ impl Work {
         self.platform.keep_dead_letter(found).await
     }
 
-    /// What was erased is taken out of the files when the feed has told of it: as soon as there is
-    /// nothing more to do, or after some rounds.
+    /// Erased data is removed from the files when the feed has been read: as soon as nothing else
+    /// is to do, or after some rounds.
     async fn scrub(&self, now: Instant, more: bool) -> Result<(), Error> {
         if self.erasure.is_ready(self.store.checkpoint(CONSUMER)?, more) {
             let scrubbed = self.store.scrub(now).await;
             match scrubbed {
                 Ok(true) => self.erasure.is_over(),
-                // The file may have been rebuilt, while the log could not be cut: it is cut later.
+                // The file may have been rebuilt although the log could not be truncated: that is
+                // done later.
                 Ok(false) => self.erasure.noted(false),
-                // A full disk must not keep the rest from being done.
+                // A full disk must not stop the other work.
                 Err(error) => tracing::warn!(%error, "what was erased is still in the files"),
             }
         }

@@ -27,7 +27,7 @@ pub enum Error {
     /// An order that a port refused for good.
     #[error("{0}")]
     Refused(String),
-    /// Others wrote to the same item again and again.
+    /// Other writers committed first, at every try.
     #[error("others were faster {0} times; try again")]
     Contended(u32),
     /// Older changes of the contact have to be applied first: wait for the feed.
@@ -39,15 +39,14 @@ pub enum Error {
     /// A published version is not there.
     #[error("version {1} of campaign {0} is missing")]
     NoVersion(dacapo_engine::ids::CampaignId, u32),
-    /// A defect of ours, with its words.
+    /// A defect of Dacapo: the text of the panic.
     #[error("it panicked: {0}")]
     Panicked(String),
 }
 
 /// Does a piece of work. A panic in it ends this piece and nothing else.
 ///
-/// The work lies on the heap: whoever waits for it is no larger for it, and a stack holds many such
-/// waits.
+/// The work is on the heap, so a future that waits for it is small.
 ///
 /// # Errors
 ///
@@ -70,17 +69,17 @@ pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a defect").to_owned()
 }
 
-/// What the caller does with a failure. There are only these two answers.
+/// Whether the same work may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retryability {
-    /// Try again, it may pass.
+    /// It may: the caller tries again.
     Retryable,
-    /// It will never succeed by itself: keep it and tell somebody.
+    /// It never will by itself: the caller keeps it as a dead letter, for a person.
     Permanent,
 }
 
 impl Error {
-    /// What to do about it.
+    /// Whether it may pass.
     pub fn retryability(&self) -> Retryability {
         match self {
             Self::Table(
@@ -104,8 +103,8 @@ impl Error {
         }
     }
 
-    /// Of two failures the one to answer: what may pass comes first, since only the next try shows
-    /// what remains.
+    /// Of two failures the one to answer: the retryable one, since only the next try shows what
+    /// remains.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match (self.retryability(), other.retryability()) {

@@ -1,4 +1,4 @@
-//! Where everything is stored: the one place that writes key strings.
+//! Where everything is stored: the only place that writes keys.
 //!
 //! | item | PK | SK |
 //! |---|---|---|
@@ -7,24 +7,26 @@
 //! | enrollment | `A#a#C#c` | `E#p` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
 //! | webhook call | `A#a#C#c` | `W#p#run#step` |
-//! | history | `A#a#C#c` | `H#instant#p#rev`; of a webhook `H#instant#p#call.run.step`; what nothing followed from `H#instant#~#rev` |
+//! | history of a decision | `A#a#C#c` | `H#instant#p#rev` |
+//! | history of a webhook call | `A#a#C#c` | `H#instant#p#call.run.step` |
+//! | history of a change without effect | `A#a#C#c` | `H#instant#~#rev` |
 //! | undecided change | `A#a#C#c` | `Q#p#rev` |
 //! | e-mail address | `A#a#@#address` | `ADDRESS` |
-//! | the no of an address that nobody has | `A#a#NO#shard` | the address, keyed and hashed |
+//! | refusal of an address without contact | `A#a#NO#shard` | the address, keyed and hashed |
 //! | campaign | `A#a#P#p` | `DRAFT`, `V#0001` … |
 //! | catalog | `A#a` | `CATALOG` |
 //! | statistics | `A#a#P#p#S#shard` | `D#day`, of no day `S` |
 //! | tag member | `A#a#T#tag#shard` | `c` |
 //! | tags of the account | `A#a#TAGS` | the tag's hash |
-//! | mass action | `A#a#J#job` | `JOB`, `LANE#shard`, `PAGE#pass#shard#campaign#page` |
+//! | job | `A#a#J#job` | `JOB`, `LANE#shard`, `PAGE#pass#shard#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
 //! | dead letter | `A#a#ASIDE` | its id |
 //! | API key | `K#sha256` | `KEY` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
-//! sort as they do. The index lists contacts, mass actions and dead letters of an account, and
-//! members of a campaign.
+//! are sorted like them. The index lists contacts, jobs and dead letters of an account, and members
+//! of a campaign.
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};
@@ -35,23 +37,23 @@ use sha2::{Digest, Sha256};
 
 use crate::table::Key;
 
-/// Over how many partitions lists and counters are spread.
+/// The number of partitions over which lists and counters are spread.
 pub const SHARDS: u32 = 8;
 
-/// The sort key of a contact: what the feed tells contacts by.
+/// The sort key of a contact, by which the feed recognises contacts.
 pub const CONTACT: &str = "CONTACT";
 
-/// How the sort key of an enrollment begins: what the feed tells enrollments by.
+/// The prefix of the sort key of an enrollment, by which the feed recognises enrollments.
 pub const ENROLLMENT: &str = "E#";
 
-/// The sort key behind the last enrollment's: from [`CONTACT`] to it there is nothing but a contact
+/// The sort key after the last enrollment's: from [`CONTACT`] to it there is nothing but a contact
 /// and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 
-/// What stands in the place of a campaign in the key of what nothing followed from.
+/// It replaces the campaign in the key of a change without effect.
 const NO_CAMPAIGN: &str = "~";
 
-/// Whether an item of the history says that nothing followed.
+/// Whether an item of the history is about a change without effect.
 pub fn is_trace(key: &Key) -> bool {
     let mut parts = key.sk.strip_prefix(Keys::HISTORY).unwrap_or_default().split('#');
     parts.nth(1) == Some(NO_CAMPAIGN)
@@ -100,7 +102,7 @@ impl Keys {
         Key::new(self.contact_partition(contact), CONTACT)
     }
 
-    /// What is left of an erased contact.
+    /// The tombstone of an erased contact.
     pub fn tombstone(&self, contact: &ContactId) -> Key {
         Key::new(self.contact_partition(contact), "ERASED")
     }
@@ -116,22 +118,22 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// How the sort keys of messages begin.
+    /// The prefix of the sort keys of messages.
     pub const MESSAGES: &str = "M";
 
-    /// The sort key behind the last message's.
+    /// The sort key after the last message's.
     pub(crate) const BEHIND_MESSAGES: &str = "M$";
 
-    /// A call of a webhook.
+    /// A webhook call.
     pub fn call(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
         let sk = format!("{}{campaign}#{run:06}#{step:06}", Self::CALLS);
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// How the sort keys of webhook calls begin.
+    /// The prefix of the sort keys of webhook calls.
     pub const CALLS: &str = "W#";
 
-    /// What became of a webhook, in the history: it belongs to no decision.
+    /// The history of a webhook call: it belongs to no decision.
     pub fn history_of_webhook(
         &self,
         contact: &ContactId,
@@ -145,7 +147,7 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// What a decision left in the history. What fits into no one transaction has parts.
+    /// The history of a decision. What does not fit into one transaction has parts.
     pub fn history(
         &self,
         contact: &ContactId,
@@ -160,8 +162,8 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// What nothing followed from, in the history: a change by the contact's `rev` after it, a post
-    /// that changed nothing by what identifies it besides. No campaign is called `~`.
+    /// The history of a change without effect, by the contact's `rev` after it; or of a post that
+    /// changed nothing, by what identifies it otherwise. No campaign is called `~`.
     pub fn trace(&self, contact: &ContactId, at: Instant, rev: u64, post: Option<u64>) -> Key {
         let at = at.timestamp_millis();
         let post = post.map_or_else(String::new, |post| format!(".{post:016x}"));
@@ -169,7 +171,7 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
-    /// How the sort keys of history begin.
+    /// The prefix of the sort keys of history.
     pub const HISTORY: &str = "H#";
 
     /// A change that could not be decided.
@@ -180,51 +182,51 @@ impl Keys {
         )
     }
 
-    /// How the sort keys of a campaign's undecided changes begin.
+    /// The prefix of the sort keys of a campaign's undecided changes.
     pub fn undecided_of(campaign: &CampaignId) -> String {
         format!("Q#{campaign}#")
     }
 
-    /// The address that belongs to one contact at most.
+    /// The address, which belongs to one contact at most.
     pub fn address(&self, address: &str) -> Key {
         Key::new(format!("A#{}#@#{}", self.account, sha256(&folded(address))), "ADDRESS")
     }
 
-    /// A partition of what addresses have said no to that belong to nobody any more.
+    /// A partition of the refusals of addresses without a contact.
     pub fn refusals(&self, shard: u32) -> String {
         format!("A#{}#NO#{shard}", self.account)
     }
 
-    /// What an address has said no to that belongs to nobody any more: by its keyed hash.
+    /// The refusal of an address without a contact: by its keyed hash.
     pub fn refusal(&self, hash: [u8; 32]) -> Key {
         let shard = u32::from(hash[0]) % SHARDS;
         Key::new(self.refusals(shard), hexadecimal(&hash))
     }
 
-    /// Where addresses stood that were stored before they had one form: by the form that they were
-    /// written in.
+    /// The key of an address that was stored before addresses had one form: by the form in which it
+    /// was written.
     pub fn addresses_before(&self, address: &str) -> Vec<Key> {
         let at =
             |form: &String| Key::new(format!("A#{}#@#{}", self.account, sha256(form)), "ADDRESS");
         kept_before(&folded(address)).iter().map(at).collect()
     }
 
-    /// Where all contacts stand in the index.
+    /// The partition of all contacts in the index.
     pub fn contacts_listed(&self, shard: u32) -> String {
         format!("A#{}#C#{shard}", self.account)
     }
 
-    /// Where a contact stands in the index.
+    /// The place of a contact in the index.
     pub fn contact_listed(&self, contact: &ContactId) -> Key {
         Key::new(self.contacts_listed(shard(contact)), contact.as_str())
     }
 
-    /// Where the members of a campaign stand in the index.
+    /// The partition of the members of a campaign in the index.
     pub fn members_listed(&self, campaign: &CampaignId, shard: u32) -> String {
         format!("A#{}#P#{campaign}#M#{shard}", self.account)
     }
 
-    /// Where a member of a campaign stands in the index.
+    /// The place of a member of a campaign in the index.
     pub fn member_listed(&self, campaign: &CampaignId, contact: &ContactId) -> Key {
         Key::new(self.members_listed(campaign, shard(contact)), contact.as_str())
     }
@@ -233,7 +235,7 @@ impl Keys {
         format!("A#{}#P#{campaign}", self.account)
     }
 
-    /// The partitions of everything about a campaign that is about nobody: documents and
+    /// The partitions of everything about a campaign that is about no contact: documents and
     /// statistics.
     pub fn of_campaign(&self, campaign: &CampaignId) -> Vec<String> {
         let statistics = (0..SHARDS).map(|shard| self.statistics(campaign, shard).pk);
@@ -265,13 +267,13 @@ impl Keys {
         format!("A#{}#T#{}#{shard}", self.account, sha256(tag.folded()))
     }
 
-    /// The list of the tag from before folding followed Unicode, where it is another.
+    /// The list of the tag from before folding followed Unicode, if it is another one.
     pub fn tagged_before(&self, tag: &Tag, shard: u32) -> Option<String> {
         let folded = tag.folded_before()?;
         Some(format!("A#{}#T#{}#{shard}", self.account, sha256(&folded)))
     }
 
-    /// A contact that has a tag, in the list from before.
+    /// A contact that has a tag, in that older list.
     pub fn tag_member_before(&self, tag: &Tag, contact: &ContactId) -> Option<Key> {
         Some(Key::new(self.tagged_before(tag, shard(contact))?, contact.as_str()))
     }
@@ -291,21 +293,21 @@ impl Keys {
         Key::new(self.tags(), sha256(tag.folded()))
     }
 
-    /// A day in a shard of a campaign's statistics: what was decided on it.
+    /// A day in a shard of a campaign's statistics.
     pub fn statistics_of(&self, campaign: &CampaignId, shard: u32, day: NaiveDate) -> Key {
         let whole = self.statistics(campaign, shard);
         Key::new(whole.pk, format!("{}{day}", Self::DAYS))
     }
 
-    /// How the sort keys of days begin.
+    /// The prefix of the sort keys of days.
     pub const DAYS: &str = "D#";
 
-    /// The jobs of the account, in the index, in the order in which they were asked for.
+    /// The jobs of the account in the index, in the order in which they were begun.
     pub fn jobs_listed(&self) -> String {
         format!("A#{}#J", self.account)
     }
 
-    /// Where a job stands in the index.
+    /// The place of a job in the index.
     pub fn job_listed(&self, job: u64) -> Key {
         Key::new(self.jobs_listed(), format!("{job:012}"))
     }
@@ -319,12 +321,12 @@ impl Keys {
         Key::new(self.job_partition(job), "JOB")
     }
 
-    /// How far a lane of a job is.
+    /// A shard of a job.
     pub fn shard(&self, job: u64, shard: u32) -> Key {
         Key::new(self.job_partition(job), format!("LANE#{shard:02}"))
     }
 
-    /// A page of a lane.
+    /// A page of a shard.
     pub fn page(&self, job: u64, pass: u8, shard: u32, campaign: u32, page: u32) -> Key {
         let sk = format!("PAGE#{pass}#{shard:02}#{campaign:04}#{page:06}");
         Key::new(self.job_partition(job), sk)
@@ -348,7 +350,7 @@ impl Keys {
         )
     }
 
-    /// A dead letter, by the name that it came under or by its id.
+    /// A dead letter, by the name of its work or by its id.
     pub fn keep_dead_letter(&self, name: &str) -> Key {
         Key::new(self.dead_letters_listed(), crate::dead_letters::id_of(name))
     }
@@ -358,7 +360,7 @@ impl Keys {
         format!("A#{}#ASIDE", self.account)
     }
 
-    /// Where a dead letter stands in the index: the oldest first.
+    /// The place of a dead letter in the index: the oldest first.
     pub fn dead_letter_listed(&self, at: Instant, id: &str) -> Key {
         Key::new(self.dead_letters_listed(), format!("{:015}#{id}", at.timestamp_millis()))
     }
@@ -374,7 +376,7 @@ pub fn api_key(hash: &str) -> Key {
     Key::new(format!("K#{hash}"), "KEY")
 }
 
-/// What kind of item a key is one of, in words.
+/// The kind of item that a key belongs to, in words.
 pub fn kind(key: &Key) -> &'static str {
     let in_contact = key.pk.contains("#C#");
     match key.sk.as_str() {
@@ -403,8 +405,8 @@ pub fn kind(key: &Key) -> &'static str {
     }
 }
 
-/// The enrollment's revision that a key of the history belongs to; none for its later parts, and
-/// for what belongs to no enrollment.
+/// The enrollment's revision in a key of the history; none for its later parts, and for history of
+/// no enrollment.
 pub fn revision_of_history(key: &Key) -> Option<u64> {
     if is_trace(key) {
         return None;
@@ -412,7 +414,7 @@ pub fn revision_of_history(key: &Key) -> Option<u64> {
     key.sk.rsplit_once('#')?.1.parse().ok()
 }
 
-/// The day that a key of the statistics belongs to; none for what is counted on no day.
+/// The day in a key of the statistics; none for what is counted on no day.
 pub fn day_of_statistics(key: &Key) -> Option<NaiveDate> {
     key.sk.strip_prefix(Keys::DAYS)?.parse().ok()
 }

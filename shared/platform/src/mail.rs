@@ -1,4 +1,4 @@
-//! A mail, ready to leave: rendered from templates and merge values.
+//! A mail, ready to be sent: rendered from templates and merge values.
 
 use dacapo_engine::campaign::format::{Email, Purpose, Sender};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -10,11 +10,11 @@ use crate::rendering::{Renderer, Unrendered, text_of_html};
 /// A mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Who it comes from.
+    /// The sender.
     pub from: Sender,
-    /// The address it goes to.
+    /// The address of the recipient.
     pub to: String,
-    /// Where answers go.
+    /// The address for answers.
     pub reply_to: Option<String>,
     /// The subject, one line.
     pub subject: String,
@@ -22,22 +22,22 @@ pub struct Mail {
     pub text: String,
     /// The HTML, if there is any.
     pub html: Option<String>,
-    /// Where one click unsubscribes (RFC 8058), for marketing mail.
+    /// The link that unsubscribes with one click (RFC 8058), for marketing mail.
     pub unsubscribe_url: Option<String>,
     /// Which message it is: the same for every attempt.
     pub message: MessageName,
 }
 
-/// What names a message, and the record of it in the ledger.
+/// The name of a message, and of its record in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageName {
-    /// For whom.
+    /// The contact.
     pub contact: ContactId,
-    /// From which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     pub run: u32,
-    /// At which step.
+    /// The step.
     pub step: u32,
 }
 
@@ -47,7 +47,7 @@ impl std::fmt::Display for MessageName {
     }
 }
 
-/// What is rendered: the subject and the bodies.
+/// The rendered parts: subject and bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The subject, one line.
@@ -59,7 +59,7 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The plain text that leaves with the mail, for readers that show no HTML: the e-mail's own,
+    /// The plain text that is sent with the mail, for readers that show no HTML: the e-mail's own,
     /// or that of its HTML.
     ///
     /// # Errors
@@ -75,12 +75,12 @@ impl Rendered {
 }
 
 impl Platform {
-    /// Renders an e-mail, where it holds up nobody if it takes long. With `text_part`, the plain
-    /// text comes along.
+    /// Renders an e-mail, on other threads if it takes long. With `text_part`, the plain text is
+    /// included.
     ///
     /// # Errors
     ///
-    /// The reason, in words: an empty placeholder without a default, first of all (R33).
+    /// The reason, as text: first of all an empty placeholder without a default (R33).
     pub(crate) async fn rendered(
         &self,
         email: &Email,
@@ -115,7 +115,7 @@ fn complete(
 ///
 /// # Errors
 ///
-/// The reason, in words: an empty placeholder without a default, first of all (R33).
+/// The reason, as text: first of all an empty placeholder without a default (R33).
 pub fn rendered(
     email: &Email,
     values: &MergeValues,

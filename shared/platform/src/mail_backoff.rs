@@ -1,11 +1,11 @@
-//! How long mail waits that cannot leave for now, whatever the mail: the service takes as many a
-//! second or a day as it may, or none at all. None of this is one of its tries.
+//! How long mail waits that cannot be sent for now: the rate or the daily quota is used up, or the
+//! mail service takes none at all. None of this counts as a try.
 //!
-//! It waits an eighth of the time that it has waited, so that it is late by no more than that when
-//! mail goes on; two hours at most; and four days in all, after which it has failed. What a message
-//! is good for ends earlier where a date does (R34): that is looked at every time. A queue hands a
-//! message out a bounded number of times, and the waits are so long that four days of them stay far
-//! below it (`docs/decisions/0040-mail-is-paced.md`).
+//! It waits an eighth of the time that it has waited, so it is late by no more than that when mail
+//! goes on; two hours at most; and four days in all, after which it has failed. If a message must
+//! not be sent after a date (R34), that is checked every time. A queue delivers a message a bounded
+//! number of times, and the waits are so long that four days of them stay far below that
+//! (`docs/decisions/0040-mail-is-paced.md`).
 
 use chrono::TimeDelta;
 
@@ -14,7 +14,7 @@ use crate::ports::Hold;
 /// How long mail waits at most, all waits together.
 pub const LONGEST: TimeDelta = TimeDelta::days(4);
 
-/// How long it waits for its turn at most before it is sent out of turn.
+/// How long it waits for its turn at most, before it is sent without one.
 pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
 
 /// The longest single wait.
@@ -23,11 +23,10 @@ const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 /// The shortest wait for a turn that does not come soon.
 const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
 
-/// How long mail waits next that has been kept by the mail service for so long; `None`: long
-/// enough.
+/// The next wait of a mail that has been held for this long; `None`: long enough.
 pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     let least = match hold {
-        // A second has passed, and what others sent in it.
+        // By then the second is over for which the rate was used up.
         Hold::Rate => TimeDelta::seconds(2),
         // SES advises up to ten minutes.
         Hold::Quota => TimeDelta::minutes(10),
@@ -36,8 +35,8 @@ pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
 
-/// How long a message is out of its queue's sight whose turn comes after `turn` only, and which has
-/// been in the queue for so long.
+/// How long a message is hidden whose turn comes only after `turn`, and which has been in the queue
+/// for this long.
 pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
     turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
 }

@@ -1,8 +1,8 @@
 //! Templates of one message or call, rendered within a budget; plain text made from HTML, too.
 //!
-//! Nearly everything needs less than the small budget and is rendered where it is needed. What
-//! needs more is rendered again with the full one, where it holds up nobody (`Platform::aside`);
-//! what needs more than that has failed.
+//! Nearly everything needs less than the small budget and is rendered on the caller's thread. What
+//! needs more is rendered again with the full one, on other threads (`BlockingWork`). What needs
+//! more than that fails.
 
 use std::panic::catch_unwind;
 
@@ -17,11 +17,12 @@ const MOST_TEMPLATES: usize = 200;
 /// How much HTML is made into text within the small budget, in bytes.
 const SMALL_HTML: usize = 16 * 1024;
 
-/// How many elements of HTML may lie in each other where text is made from it; a mail of nested
-/// tables has twenty.
+/// How deep elements of HTML may be nested where text is made from it; a mail of nested tables has
+/// twenty levels.
 const DEEPEST_HTML: usize = 100;
 
-/// How many lists, tables and quotations of them: each takes the time of all within it again.
+/// How deep lists, tables and quotations may be nested: each takes the time of everything inside it
+/// again.
 const DEEPEST_BOXES: usize = 12;
 
 /// How many tags HTML may have.
@@ -30,7 +31,7 @@ const MOST_TAGS: usize = 10_000;
 /// Why something could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrendered {
-    /// In words.
+    /// As text.
     pub reason: String,
     /// Whether a larger budget may be enough.
     pub over_budget: bool,
@@ -84,7 +85,7 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// Plain text made from HTML. What is nested too deep to be laid out is shown without its layout.
+/// Plain text made from HTML. What is nested too deep for a layout is shown without one.
 ///
 /// # Errors
 ///
@@ -102,7 +103,7 @@ pub fn text_of_html(html: &str, budget: Budget) -> Result<String, Unrendered> {
     Ok(laid_out.ok().and_then(Result::ok).unwrap_or_else(|| without_tags(html)))
 }
 
-/// How deep and bushy HTML is.
+/// How deep HTML is nested, and how many tags it has.
 #[derive(Default)]
 struct Shape {
     tags: usize,
@@ -111,8 +112,8 @@ struct Shape {
 }
 
 impl Shape {
-    /// An end closes everything within the element that it names, and nothing if none of that name
-    /// is open.
+    /// An end tag closes everything within the element that it names, and nothing if none of that
+    /// name is open.
     fn of(html: &str) -> Self {
         let mut shape = Self::default();
         let mut open: Vec<String> = Vec::new();
@@ -157,7 +158,7 @@ impl Shape {
     }
 }
 
-/// Elements without an end, or whose end need not be written.
+/// Elements without an end tag, or whose end tag is optional.
 const STAND_ALONE: [&str; 15] = [
     "br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source", "p", "li",
     "dt", "dd",
@@ -192,7 +193,7 @@ mod tests {
     fn what_is_nested_too_deep_is_text_without_layout() {
         let html = "<ul><li>".repeat(50) + "Ann &amp; Co" + &"</li></ul>".repeat(50) + "<p>End</p>";
         assert_eq!(text_of_html(&html, Budget::Small).unwrap(), "Ann & Co\nEnd");
-        // Ends of what is not open, or need not be written, make nothing shallower.
+        // End tags of what is not open, or that are optional, reduce no depth.
         for opens in ["<div><p></p>", "<blockquote></ul>", "<div></div >"] {
             let deep = opens.repeat(3_000) + "Ann";
             let is_deep = Shape::of(&deep).is_too_much();

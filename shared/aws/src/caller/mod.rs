@@ -1,8 +1,7 @@
 //! Webhooks of campaigns, called from `deliver`.
 //!
-//! The author of a campaign writes the URL. So that nobody reaches what only the function itself
-//! may reach (its runtime, its credentials), addresses of this machine and of its link are not
-//! called.
+//! The author of a campaign writes the URL. Only the function itself may reach its runtime and its
+//! credentials, so addresses of this machine and of its link are not called.
 
 mod place;
 
@@ -28,18 +27,18 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls webhooks.
 pub struct HttpsCaller {
     http: Http,
-    /// Whether addresses of this machine are called too: with an emulator, where everything is
-    /// there.
+    /// Whether addresses of this machine are called too: with an emulator, where all services are
+    /// on it.
     at_home: bool,
 }
 
 impl HttpsCaller {
-    /// One that shares the HTTP client of these.
+    /// A caller that shares the HTTP client of these.
     pub fn new(clients: &Clients) -> Self {
         Self { http: clients.http.clone(), at_home: false }
     }
 
-    /// The same, and it also calls this machine.
+    /// The same, but it also calls this machine.
     #[must_use]
     pub fn at_home(self) -> Self {
         Self { at_home: true, ..self }
@@ -74,7 +73,7 @@ impl HttpsCaller {
         Ok((answer.status().as_u16(), location))
     }
 
-    /// A host that is written as an address; names are looked at where they become addresses.
+    /// A host that is written as an address. Names are checked where they are resolved.
     fn may_call(&self, place: &Place) -> Result<(), Unavailable> {
         let url = place.url().parse::<Uri>().map_err(|error| Unavailable(error.to_string()))?;
         let address = url.host().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();

@@ -1,4 +1,4 @@
-//! Whom this machine does not call: itself.
+//! Addresses that are not called: those of this machine.
 
 use std::net::IpAddr;
 

@@ -1,11 +1,11 @@
-//! Calling webhooks: what is sent, how redirections are followed, who is not called.
+//! Calling webhooks: what is sent, how redirects are followed, which addresses are refused.
 
 use dacapo_engine::campaign::format::Method;
 
 use super::*;
 use crate::testing::{Answer, Server, Then, clients, nobody};
 
-/// One that calls what is on the internet. The address of the cloud is of no account to it.
+/// A caller for hosts on the internet. It does not use the address of the cloud.
 fn caller() -> HttpsCaller {
     HttpsCaller::new(&clients("http://127.0.0.1:9"))
 }

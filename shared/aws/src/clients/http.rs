@@ -1,9 +1,9 @@
-//! The HTTP clients: one for every service, one that keeps no connection for mail, and one of that
-//! kind for webhooks, which may not call everybody. They read the system's certificates together,
-//! once.
+//! The HTTP clients: one for all services, one for mail that keeps no connection, and one for
+//! webhooks that keeps none either and may not call every address. They share the system's
+//! certificates, which are read once.
 //!
 //! The SDK would make a connector for every different set of timeouts, each with a pool of its own.
-//! Here each is made when it is first asked for: making the first reads the system's certificates.
+//! Here each is made when it is first used: making the first reads the system's certificates.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use crate::https::{Https, trusting};
 use rustls::ClientConfig;
 
-/// How long warming may take, whatever happens.
+/// How long warming may take.
 const WARM: Duration = Duration::from_secs(2);
 
 /// The HTTP clients. Clones share their connections.
@@ -40,14 +40,14 @@ impl Http {
         http_client_fn(move |_, _| http.connector())
     }
 
-    /// The client for an SDK whose requests may not be made twice.
+    /// The client for an SDK whose requests must not be repeated.
     pub(super) fn fresh_client(&self) -> SharedHttpClient {
         let http = self.clone();
         http_client_fn(move |_, _| http.fresh_connector())
     }
 
-    /// Connects to the host of an address, by a request that means nothing to anybody: it is not
-    /// signed, and whatever is answered will do.
+    /// Connects to the host of an address, by a request without meaning: it is not signed, and any
+    /// answer will do.
     pub(super) async fn warm(&self, address: String) {
         let Ok(request) = HttpRequest::get(&address) else { return };
         let call = async {
@@ -63,19 +63,19 @@ impl Http {
         }
     }
 
-    /// What makes the connections.
+    /// The connector.
     fn connector(&self) -> SharedHttpConnector {
         let made = || SharedHttpConnector::new(Https::new(self.trusting()));
         self.0.services.get_or_init(made).clone()
     }
 
-    /// What makes a connection for each request.
+    /// The connector that makes a connection for each request.
     pub(crate) fn fresh_connector(&self) -> SharedHttpConnector {
         let made = || SharedHttpConnector::new(Https::fresh(self.trusting()));
         self.0.fresh.get_or_init(made).clone()
     }
 
-    /// What makes one to whomever others name, but to nobody at an address that is forbidden.
+    /// The connector for hosts that others name. It connects to no address that is forbidden.
     pub(crate) fn connector_but(&self, forbidden: fn(IpAddr) -> bool) -> SharedHttpConnector {
         let made = || SharedHttpConnector::new(Https::but(self.trusting(), forbidden));
         self.0.others.get_or_init(made).clone()
@@ -95,7 +95,7 @@ pub(super) mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    /// Answers every request with the same, and counts the connections.
+    /// Answers every request alike, and counts the connections.
     pub(crate) async fn serve_counting(listener: TcpListener, accepted: Arc<AtomicUsize>) {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -1,11 +1,11 @@
-//! A client that is made when it is first asked for.
+//! A client that is made when it is first used.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-/// A client that is made when it is first asked for: making one reads the SDK's list of regions,
-/// for a quarter of a millisecond, and most events need one or two of them. Clones share it.
+/// A client that is made when it is first used. Making one reads the SDK's list of regions, for a
+/// quarter of a millisecond, and most events need one or two of them. Clones share it.
 pub struct LazyClient<C>(Arc<LazyLock<C, Making<C>>>);
 
 type Making<C> = Box<dyn FnOnce() -> C + Send>;
@@ -15,7 +15,7 @@ impl<C> LazyClient<C> {
         Self(Arc::new(LazyLock::new(Box::new(making))))
     }
 
-    /// Makes it now, unless it is there.
+    /// Makes it now, unless it is made already.
     pub fn make(&self) {
         LazyLock::force(&self.0);
     }
@@ -41,7 +41,7 @@ impl<C> fmt::Debug for LazyClient<C> {
     }
 }
 
-/// A client that is there.
+/// A client that is made already.
 impl<C: Send + 'static> From<C> for LazyClient<C> {
     fn from(client: C) -> Self {
         Self::new(move || client)

@@ -1,8 +1,8 @@
-//! The clients of the SDK, made by hand: nothing is looked up, nothing is guessed.
+//! The clients of the SDK, made without its loading of configuration: no lookups, no defaults.
 //!
-//! Whoever reads the environment hands in a [`Connection`] of values. [`Clients`] makes a client of
-//! every service from it; all of them share one TLS stack (rustls with ring, as everywhere in
-//! Dacapo), and all but that of SES one HTTP client and one pool of connections.
+//! The code that reads the environment passes a [`Connection`] of values. [`Clients`] makes a
+//! client of every service from it. All of them share one TLS stack (rustls with ring, as
+//! everywhere in Dacapo); all except that of SES share one HTTP client and one pool of connections.
 //!
 //! ```ignore
 //! let clients = Clients::new(&Connection { region, endpoint, credentials });
@@ -11,18 +11,18 @@
 //! clients.warm(&[Service::DynamoDb, Service::Sqs]).await;
 //! ```
 //!
-//! What is promised:
+//! What it promises:
 //!
-//! - A client is made when it is first asked for ([`LazyClient`]). Making it neither connects nor
-//!   reads certificates; the first request does, or [`Clients::warm`]. A function that warms what
-//!   it uses during its init pays for it once, and nobody waits for it:
+//! - A client is made when it is first used ([`LazyClient`]). Making it neither connects nor reads
+//!   certificates; the first request does, or [`Clients::warm`]. A function that warms what it uses
+//!   during its init pays for it once, and no event waits for it:
 //!   <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
-//! - An attempt at a request ends after a time, and so does the request with all its attempts. The
-//!   SDK tries again what was throttled or failed on the way, with growing pauses; but mail is
-//!   attempted once, because what was lost may have been sent, and only the ledger of messages
+//! - An attempt at a request has a timeout, and so has the request with all its attempts. The SDK
+//!   retries what was throttled or failed on the network, with a growing backoff. But mail is
+//!   attempted once: if the answer is lost it may have been sent, and only the ledger of messages
 //!   knows what to do then.
-//! - So that nothing is lost on a connection that died while it was idle, each request to SES has
-//!   one of its own.
+//! - Each request to SES has a connection of its own, so that none is lost on a connection that
+//!   broke while it was idle.
 //! - Credentials are not shown by `Debug`.
 
 pub(crate) mod http;
@@ -42,7 +42,7 @@ use aws_types::region::Region;
 use http::Http;
 pub use lazy::LazyClient;
 
-/// How long one attempt at a request may take, its connection included. DynamoDB, SQS and Scheduler
+/// How long one attempt at a request may take, connecting included. DynamoDB, SQS and Scheduler
 /// answer within milliseconds; what takes seconds is lost.
 const ATTEMPT: Duration = Duration::from_secs(4);
 
@@ -52,21 +52,21 @@ const REQUEST: Duration = Duration::from_secs(15);
 /// How often a request is attempted.
 const ATTEMPTS: u32 = 4;
 
-/// How long SES may take over a mail. A claim in the ledger of messages holds for longer.
+/// How long SES may take for a mail. A claim in the ledger of messages is valid for longer.
 pub(crate) const MAIL: Duration = Duration::from_secs(30);
 
-/// Where AWS is reached, and as whom.
+/// How AWS is reached, and with which credentials.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// The region, such as `eu-central-1`.
     pub region: String,
-    /// One address for all services instead of AWS's own, such as an emulator's.
+    /// One address for all services instead of AWS's own, such as that of an emulator.
     pub endpoint: Option<String>,
-    /// As whom.
+    /// The credentials.
     pub credentials: Credentials,
 }
 
-/// Credentials. Those that Lambda gives a function hold as long as its process runs.
+/// Credentials. Those that Lambda gives a function are valid as long as its process runs.
 #[derive(Clone)]
 pub struct Credentials {
     /// The access key's id.
@@ -83,7 +83,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The services that connections are warmed to. SES is none of them: a connection to it is not
+/// The services to which connections are warmed. SES is not among them: a connection to it is not
 /// kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -96,7 +96,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// How its host's name begins.
+    /// The beginning of its host's name.
     fn host(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
@@ -168,8 +168,8 @@ impl Clients {
         LazyClient::new(move || aws_sdk_sqs::Client::new(&config))
     }
 
-    /// A client of SES. It never attempts anything twice: what was lost may have been sent. Nor
-    /// does it send anything on a connection that was idle.
+    /// A client of SES. It attempts nothing twice, since a mail without an answer may have been
+    /// sent. It sends nothing on a connection that was idle.
     #[must_use]
     pub fn ses(&self) -> LazyClient<aws_sdk_sesv2::Client> {
         let (config, http) = (self.config.clone(), self.http.clone());
@@ -190,9 +190,9 @@ impl Clients {
         LazyClient::new(move || aws_sdk_secretsmanager::Client::new(&config))
     }
 
-    /// Connects to services, so that their first request finds a connection. What cannot be reached
-    /// now is left to that request; nothing fails here, and nothing is waited for longer than two
-    /// seconds.
+    /// Connects to services, so that their first request finds a connection. A service that cannot
+    /// be reached now is left to that request: nothing fails here, and nothing takes longer than
+    /// two seconds.
     pub async fn warm(&self, services: &[Service]) {
         let calls = services.iter().map(|service| self.http.warm(self.address_of(*service)));
         futures_util::future::join_all(calls).await;

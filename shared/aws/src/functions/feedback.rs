@@ -1,8 +1,8 @@
-//! What SES tells later, by SNS or by EventBridge: that a mail left, came back, was complained
+//! Reports of SES, by SNS or by EventBridge: a mail was delivered, bounced, or was complained
 //! about.
 //!
-//! Which message it was stands in the tags that the mail was sent with. What is said about mail of
-//! others is passed over, but for addresses: who bounced is no address for us either.
+//! The tags of the mail tell which message it was. Reports about mail of other senders are ignored,
+//! except for addresses: an address that bounced is not used here either.
 
 use dacapo_platform::handlers::Report;
 use dacapo_platform::platform::Platform;
@@ -13,7 +13,7 @@ use crate::mailer::message_of;
 
 const FEEDBACK: &str = "feedback";
 
-/// SES tells something.
+/// A report of SES.
 ///
 /// # Errors
 ///
@@ -52,14 +52,14 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
     }
 }
 
-/// All that an event tells, for a letter that is read anew.
+/// All reports of an event, for a dead letter that is read again.
 pub(super) fn reports_in(event: &Value) -> Result<Vec<Report>, String> {
     let notices = told(event).into_iter().map(|(_, notice)| notice);
     let notices = notices.collect::<Result<Vec<_>, _>>()?;
     Ok(notices.iter().flat_map(reports).collect())
 }
 
-/// The notices of an event, each with an id.
+/// The notifications of an event, each with an id.
 fn told(event: &Value) -> Vec<(String, Result<Value, String>)> {
     let text = |value: &Value, path: &str| {
         value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -79,7 +79,7 @@ fn told(event: &Value) -> Vec<(String, Result<Value, String>)> {
     }
 }
 
-/// What a notice says.
+/// The content of a notification.
 fn reports(notice: &Value) -> Vec<Report> {
     let text = |path: &str| notice.pointer(path).and_then(Value::as_str);
     let tag = |name: &str| notice.get("mail")?.get("tags")?.get(name)?.get(0)?.as_str();
@@ -113,7 +113,7 @@ fn reports(notice: &Value) -> Vec<Report> {
             tracing::error!(ses.message.id = receipt, "SES has rejected a message it had taken");
             Vec::new()
         }
-        // A mailbox that is full, a click, an opening: nothing follows.
+        // A full mailbox, a click, an opening: these have no effect.
         _ => Vec::new(),
     }
 }

@@ -1,9 +1,9 @@
 //! HTTP by API Gateway: an HTTP API's event (payload 2.0) becomes a request to the router, and its
 //! answer an answer.
 //!
-//! An answer that Lambda would not hand over never leaves: API Gateway would answer 502 in its
-//! place, and nobody would know why. The API ends its pages before that ([`LARGEST_ANSWER`]); if it
-//! did not, a problem is answered that says so.
+//! An answer that is too large for Lambda is not sent: API Gateway would answer 502 instead,
+//! without a reason. The API ends its pages before that ([`LARGEST_ANSWER`]). If it did not, a
+//! problem is answered that says so.
 
 use axum::Router;
 use axum::body::Body;
@@ -67,7 +67,7 @@ fn request(call: Call) -> Result<Request<Body>, String> {
         .map_err(|error| error.to_string())?;
     let stage = format!("/{}", call.request_context.stage);
     let path = match call.raw_path.strip_prefix(&stage) {
-        // The default stage has no name in the path; another one is there as the first segment.
+        // A stage is the first segment of the path; the default stage has no name there.
         Some(rest) if stage.len() > 1 && (rest.is_empty() || rest.starts_with('/')) => rest,
         Some(_) | None => &call.raw_path,
     };
@@ -88,7 +88,7 @@ fn request(call: Call) -> Result<Request<Body>, String> {
         for (name, value) in &call.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
             let value = HeaderValue::from_str(value.as_str().unwrap_or_default());
-            // What is no header is left out, as a server would.
+            // What is not a valid header is left out, as a server would do.
             if let (Ok(name), Ok(value)) = (name, value) {
                 headers.append(name, value);
             }
@@ -101,8 +101,8 @@ fn request(call: Call) -> Result<Request<Body>, String> {
     request.body(Body::from(body)).map_err(|error| error.to_string())
 }
 
-/// A text as it may stand in a URI: what may not, and these, are written as hexadecimal bytes. The
-/// gateway hands over paths in which that has been undone in part.
+/// A text as it may be in a URI: all other characters are percent-encoded. The gateway hands over
+/// paths that are decoded in part.
 fn in_uri(text: &str, neither: &[u8]) -> String {
     let bytes = text.as_bytes();
     let mut written = String::with_capacity(text.len());
@@ -122,8 +122,8 @@ fn in_uri(text: &str, neither: &[u8]) -> String {
     written
 }
 
-/// The answer as the gateway wants it; in the place of one that Lambda would not hand over, a
-/// problem that says so.
+/// The answer in the form of the gateway. One that is too large for Lambda is replaced by a problem
+/// that says so.
 async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
     let bytes = match written(response).await? {
         Written::Answer(answer) => return Ok(answer),
@@ -136,10 +136,10 @@ async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
     }
 }
 
-/// What came of writing an answer.
+/// The result of writing an answer.
 enum Written {
     Answer(Value),
-    /// It has so many bytes, or more.
+    /// It has this many bytes, or more.
     TooLong(usize),
 }
 

@@ -1,4 +1,4 @@
-//! What the functions do, each a few lines above the platform's handlers.
+//! What the functions do, each in a few lines above the platform's handlers.
 //!
 //! | function | is called by | does | answers |
 //! |---|---|---|---|
@@ -8,12 +8,11 @@
 //! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
-//! What fails for the moment is answered as failed and comes again; a repeat changes nothing. What
-//! nobody can read, what panics, and what a service refuses for good is put aside in the table as
-//! it came, a dead letter: it keeps nobody waiting, and is not lost. Asked to, whoever put it aside
-//! does it again; for `tag-change`, `effects` and `feedback`, which no queue leads to,
-//! `stop-campaign` does. Whatever kills the process is left to the mapping's destination for
-//! failures.
+//! A retryable failure is answered as failed and comes again; everything here is idempotent. Work
+//! that is unreadable, panics, or is refused for good by a service becomes a dead letter: it is put
+//! into the table as it came, blocks nothing, and is not lost. The function that made the letter
+//! redrives it. For `tag-change`, `effects` and `feedback`, which have no queue, `stop-campaign`
+//! does. What kills the process is left to the mapping's destination for failures.
 
 pub mod feedback;
 pub mod http;
@@ -31,23 +30,23 @@ use dacapo_platform::platform::Platform;
 use dacapo_platform::redriving::Reading;
 use serde_json::{Value, json};
 
-/// What a function cannot do: the whole invocation fails, and comes again.
+/// A failure of the whole invocation, which comes again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub String);
 
-/// What came of one piece of work.
+/// The result of one piece of work.
 #[derive(Debug, PartialEq)]
 enum Outcome<T> {
     /// It is done.
     Done(T),
-    /// It is worth another try.
+    /// It failed, and is retryable.
     Again(Error),
-    /// It never will be done.
+    /// It failed permanently.
     Never(String),
 }
 
-/// Does a piece of work; a panic in it is a defect of ours and no reason to end the process.
+/// Does a piece of work. A panic in it is a defect, and does not end the process.
 async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
     match caught(work).await {
         Ok(done) => Outcome::Done(done),
@@ -58,7 +57,8 @@ async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> 
     }
 }
 
-/// Puts a piece of work aside. `false` if that is not possible: then it has to come again.
+/// Makes a dead letter of a piece of work. `false` if that is not possible: then the work has to
+/// come again.
 async fn keep_dead_letter(
     platform: &Platform,
     name: &str,
@@ -96,7 +96,7 @@ fn json_of(raw: &str) -> Result<Value, String> {
     serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 
-/// The answer of a function that works through a batch.
+/// The answer of a function that processes a batch.
 fn answer(failed: impl IntoIterator<Item = String>) -> Value {
     let failures: Vec<Value> =
         failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();

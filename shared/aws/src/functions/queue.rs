@@ -1,21 +1,21 @@
-//! The queues: timers that are due, mail, webhooks, work on many contacts.
+//! The queues: due timers, mail, webhooks, job steps.
 //!
-//! The messages of one contact go one after the other, those of different contacts side by side.
-//! What is not to happen yet stays in its queue, hidden until then: no function sends to its own
-//! queue for that. The Scheduler is set a minute early, so most timers come early once; they are
-//! hidden before anything else is done, and without a look at the table.
+//! Messages of one contact are processed in order, those of different contacts concurrently. What
+//! is not due yet stays in its queue, hidden until then: no function sends to its own queue for
+//! that. The Scheduler is set a minute early, so most timers come early once. They are hidden
+//! first, without reading the table.
 //!
 //! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before
-//! anything is read about it: what is under way then keeps the rest in the queue, where waiting
-//! costs nothing and is received no more often. What has no turn soon is hidden.
+//! anything is read for it. A busy function leaves the rest in the queue, where waiting costs
+//! nothing and does not count as a receive. Mail that has no turn soon is hidden.
 //!
-//! A batch ends before its function is ended, however long others take to answer: what may take
-//! longer than is left is not begun, but comes again in a moment. That is no try of it. Otherwise
-//! Lambda would end the function in the middle (*Configure Lambda function timeout*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>), the whole batch
-//! would come again (*Handling errors for an SQS event source in Lambda*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>), and of mail
-//! that was under way nobody would know whether it left.
+//! A batch ends before its function is ended, however long other servers take. Work that may take
+//! longer than the time that is left is not begun; it comes again in a moment, and no try is
+//! counted. Otherwise Lambda would end the function in the middle (*Configure Lambda function
+//! timeout*, <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>), the whole
+//! batch would come again (*Handling errors for an SQS event source in Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>), and it would
+//! not be known whether its mail was sent.
 
 mod hiding;
 
@@ -39,28 +39,27 @@ use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
 pub use hiding::{Hidden, Hide, SqsHide};
 
-/// How long something is hidden that has to come after what the stream is about to bring, or for
-/// which there was no time: at least, and at most so much longer.
+/// How long work is hidden that has to come after what the stream is about to deliver, or for which
+/// there was no time: at least, and how much longer at most.
 const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
-/// How long a mail may take from when it is begun, what is read and written around it included; and
-/// how long a call.
+/// How long a mail may take from its beginning, with all reads and writes; and how long a call.
 const MAIL_TAKES: TimeDelta = takes(MAIL, 5);
 const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
 
-/// How long mail waits for its turn at most, counted from when its batch came, and as long as there
-/// is time to send it.
+/// How long mail waits for its turn at most, counted from the arrival of its batch, and only while
+/// there is time to send it.
 const LONGEST_WAIT_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
 /// The longest time that a message is hidden after it failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
-/// What is done with a message.
+/// The work for a message.
 trait Handler: AsyncFn(&Platform, &Message) -> Result<Done, Error> {}
 
 impl<H: AsyncFn(&Platform, &Message) -> Result<Done, Error>> Handler for H {}
 
-/// A function that works queues off.
+/// A function that consumes queues.
 pub struct Queues<'a> {
     /// The platform.
     pub platform: &'a Platform,
@@ -83,21 +82,21 @@ struct Received<'a> {
     message: Result<Message, String>,
 }
 
-/// When the turn of a message is.
+/// The turn of a message.
 enum SendSlot {
     Now,
-    /// Now, after it was waited for.
+    /// Now, after waiting for it.
     Waited,
-    /// Not while its batch is worked off.
+    /// Not while its batch is processed.
     After(TimeDelta),
 }
 
-/// What becomes of a message.
+/// The result for a message.
 enum MessageFate {
     Gone,
-    /// It comes again; how it is hidden until then, unless the queue's own time will do.
+    /// It comes again; until then it is hidden as this says, else for the queue's own time.
     Stays(Option<Hidden>),
-    /// The same, and it was not begun, since there was no time for it.
+    /// The same, but it was not begun, since there was no time for it.
     Late(Hidden),
 }
 
@@ -109,20 +108,21 @@ struct Times {
 }
 
 impl Times {
-    /// How long may be waited before something is begun that takes so long; less than nothing if it
-    /// is too late for it.
+    /// How long may be waited before work is begun that takes so long; negative if it is too late
+    /// for it.
     fn left_before(self, takes: TimeDelta, now: Instant) -> TimeDelta {
         self.until.map_or(TimeDelta::MAX, |until| until - now - takes)
     }
 }
 
 impl<'a> Queues<'a> {
-    /// Those of a function that has started, and how it hides their messages.
+    /// The queues of a function that has started, and how it hides their messages.
     pub fn of(started: &'a Started, hide: &'a dyn Hide) -> Self {
         Self { platform: &started.platform, hide, function: started.function.name() }
     }
 
-    /// Works a batch of timers off. Answers the messages that stay in the queue; so do the others.
+    /// Processes a batch of timers. Answers the messages that stay in the queue; the other batches
+    /// do the same.
     ///
     /// # Errors
     ///
@@ -134,8 +134,8 @@ impl<'a> Queues<'a> {
         self.work(event, None, &handler).await
     }
 
-    /// Works a batch of mail or webhooks off, until an instant at which the function is ended, if
-    /// one is known.
+    /// Processes a batch of mail or webhooks, until the instant at which the function is ended, if
+    /// it is known.
     ///
     /// # Errors
     ///
@@ -151,8 +151,8 @@ impl<'a> Queues<'a> {
         self.work(event, until, &handler).await
     }
 
-    /// Works on many contacts; also what a rule tells every few minutes: that what was committed
-    /// but not ordered is to be.
+    /// Processes job steps. It is also called by a rule every few minutes, to order the jobs that
+    /// were committed but not ordered.
     ///
     /// # Errors
     ///
@@ -217,9 +217,9 @@ impl<'a> Queues<'a> {
         Ok(answer(stay))
     }
 
-    /// Works messages off, each list in order, the lists side by side. The first of each is begun
-    /// however little time there is: a function that has less than one message may take would never
-    /// begin any.
+    /// Processes messages: each list in order, the lists concurrently. The first of each list is
+    /// begun however little time there is. Otherwise a function with less time than a message may
+    /// take would never begin any.
     async fn worked(
         &self,
         lists: Vec<Vec<Received<'_>>>,
@@ -261,7 +261,7 @@ impl<'a> Queues<'a> {
         let later;
         let platform = match self.turn(message, received, times).await {
             SendSlot::Now => platform,
-            // What was read before it waited may have changed.
+            // What was read before the wait may have changed.
             SendSlot::Waited => {
                 later = platform.at_work();
                 &later
@@ -274,7 +274,8 @@ impl<'a> Queues<'a> {
             Outcome::Done(Done::Yes) => MessageFate::Gone,
             Outcome::Done(Done::Soon) => MessageFate::Stays(Some(received.hidden(self.soon()))),
             Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
-                // What waits for the same thing should not all come back in the same second.
+                // Messages that wait for the same thing should not all come back in the same
+                // second.
                 let wait = at - now();
                 let jitter = match due(message) {
                     Some(_) => TimeDelta::zero(),
@@ -299,7 +300,7 @@ impl<'a> Queues<'a> {
         times.left_before(takes, self.platform.now()) < TimeDelta::zero()
     }
 
-    /// Waits for the turn of a message, if it is one that leaves by mail.
+    /// Waits for the turn of a message, if it is a mail.
     async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
         let Some(purpose) = purpose(message) else { return SendSlot::Now };
         let now = self.platform.now();
@@ -326,8 +327,8 @@ impl<'a> Queues<'a> {
         }
     }
 
-    /// Hides messages. Those that cannot be hidden come back after the queue's own time, which is
-    /// late but no loss.
+    /// Hides messages. Those that cannot be hidden come back after the queue's own time: late, but
+    /// not lost.
     async fn hide(&self, hidden: Vec<Hidden>) {
         if hidden.is_empty() {
             return;
@@ -338,13 +339,13 @@ impl<'a> Queues<'a> {
         }
     }
 
-    /// How long something is hidden that comes again in a moment.
+    /// How long work is hidden that comes again in a moment.
     fn soon(&self) -> TimeDelta {
         let (least, more) = SOON;
         least + self.part_of(more)
     }
 
-    /// By chance, some of a span.
+    /// A random part of a span.
     fn part_of(&self, span: TimeDelta) -> TimeDelta {
         let mut drawn = [0; 2];
         self.platform.ports.entropy.fill(&mut drawn);
@@ -352,8 +353,7 @@ impl<'a> Queues<'a> {
     }
 }
 
-/// How long a message is hidden at least after it failed for so many times; at most for twice as
-/// long.
+/// How long a message is hidden at least after this many failures; at most for twice as long.
 pub fn pause(attempt: u32) -> TimeDelta {
     TimeDelta::seconds(1 << attempt.min(9)).min(LONGEST_PAUSE)
 }
@@ -370,7 +370,7 @@ fn due(message: &Message) -> Option<Instant> {
     }
 }
 
-/// How long a message may take of which others decide how long it takes.
+/// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
     match message {
         Message::EnrollmentEvent(wake) if wake.is_delivery() => MAIL_TAKES,
@@ -387,7 +387,7 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
     TimeDelta::seconds(outside.as_secs().cast_signed() + table)
 }
 
-/// What a message that leaves by mail is for. What was queued before queues said so goes first.
+/// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
 fn purpose(message: &Message) -> Option<Purpose> {
     match message {
         Message::EnrollmentEvent(wake) if wake.is_delivery() => {
@@ -402,7 +402,7 @@ fn purpose(message: &Message) -> Option<Purpose> {
     }
 }
 
-/// What a record of a queue says.
+/// The content of a record of a queue.
 pub(super) fn message_in(record: &Value) -> Result<Message, String> {
     let body = record.get("body").and_then(Value::as_str).ok_or("it has no `body`")?;
     serde_json::from_str(body).map_err(|error| error.to_string())

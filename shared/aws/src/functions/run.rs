@@ -1,5 +1,5 @@
-//! Running: logs and figures are set up, then every event is answered, one after the other, as long
-//! as Lambda sends some.
+//! The main loop of a function: it sets up logs and figures, then answers one event after the
+//! other.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::logging;
 use crate::metrics::Figures;
 use crate::settings::{Incomplete, Settings};
 
-/// How long whoever has cut the line may take to end this process: as the emulator of `sam local`
-/// does when its container is stopped, with SIGKILL. Lambda ends it by SIGTERM or SIGKILL
+/// How long the process may live after its connection to Lambda was closed: the emulator of `sam
+/// local` ends it with SIGKILL when its container is stopped. Lambda ends it by SIGTERM or SIGKILL
 /// ("Understanding the Lambda execution environment lifecycle",
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
 const BEING_ENDED: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const BEING_ENDED: Duration = Duration::from_secs(1);
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const LONGEST: TimeDelta = TimeDelta::minutes(15);
 
-/// Why a function does not run. It is shown as a line of the log.
+/// Why a function does not run, as a line of the log.
 pub struct Stopped(String);
 
 impl std::fmt::Debug for Stopped {
@@ -62,7 +62,7 @@ impl Running {
         Self { figures, clock: SystemClock::default() }
     }
 
-    /// Answers events until the process is ended, which it says nothing about.
+    /// Answers events until the process is ended, which is no error.
     ///
     /// # Errors
     ///
@@ -74,8 +74,8 @@ impl Running {
         self.serve_until(async |event: &Value, _| handler(event).await).await
     }
 
-    /// The same, and tells with each event until when it has to be answered; nothing if that is not
-    /// known.
+    /// The same, and passes with each event until when it has to be answered; nothing if that is
+    /// not known.
     ///
     /// # Errors
     ///
@@ -106,11 +106,11 @@ impl Running {
     }
 }
 
-/// When an invocation ends, from what Lambda says, in milliseconds since 1970
+/// When an invocation ends, by Lambda's header in milliseconds since 1970
 /// (`Lambda-Runtime-Deadline-Ms`, *Using the Lambda runtime API for custom runtimes*,
-/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). What is over already, or
-/// further away than any function may take, is of another clock than ours, as an emulator's may be:
-/// it says nothing.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>). An instant that has passed,
+/// or is further away than any function may take, comes from another clock, as an emulator's may
+/// be, and is ignored.
 fn ends(deadline: u64, now: Instant) -> Option<Instant> {
     let ends = Instant::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
     let left = ends - now;

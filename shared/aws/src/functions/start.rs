@@ -24,17 +24,17 @@ use crate::table::DynamoTable;
 
 /// A function that has started.
 pub struct Started {
-    /// Which.
+    /// Its name.
     pub function: Function,
     /// Its platform.
     pub platform: Platform,
-    /// Who knows the admin key.
+    /// The keeper of the admin key.
     pub admin: Admin,
-    /// The URLs of the queues that it works off.
+    /// The URLs of the queues that it consumes.
     pub(super) queues: Vec<String>,
     pub(super) clients: Clients,
     dynamodb: LazyClient<aws_sdk_dynamodb::Client>,
-    /// What it talks to with every event.
+    /// The services that it needs for every event.
     services: &'static [Service],
 }
 
@@ -47,7 +47,7 @@ impl Started {
     }
 }
 
-/// What is put together for a function.
+/// The parts of a function.
 struct Parts<'a> {
     common: &'a Common,
     clients: Clients,
@@ -62,7 +62,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// With nothing but the table.
+    /// With the table only.
     fn of(common: &'a Common) -> Self {
         Self {
             common,

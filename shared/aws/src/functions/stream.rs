@@ -1,14 +1,15 @@
 //! The table's stream: contact items for `tag-change`, enrollment items for `effects`.
 //!
-//! The records of one contact go in order, those of different contacts side by side or one after
-//! the other: one that fails keeps back what is behind it of the same contact, and nobody else. The
+//! The records of one contact are processed in order, those of different contacts concurrently or
+//! one by one. A record that fails blocks the later ones of the same contact, and nothing else. The
 //! answer names the records that have to come again.
 //!
-//! Lambda goes on from the lowest of them, with everything behind it, and brings nothing new of
-//! that part of the shard until they are done (*Configuring partial batch response with DynamoDB
-//! and Lambda*,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). So what
-//! has been done comes again, as long as one fails. It changes nothing, and `effects` remembers it.
+//! Lambda goes on from the lowest of them, with everything after it, and brings nothing new of that
+//! part of the shard until they are done (*Configuring partial batch response with DynamoDB and
+//! Lambda*,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). So
+//! records that are done come again, as long as one fails. They are idempotent, and `effects`
+//! remembers them.
 
 mod record;
 
@@ -30,7 +31,7 @@ use record::{Change, Record};
 const TAG_CHANGE: &str = "tag-change";
 const EFFECTS: &str = "effects";
 
-/// How long `effects` works on a batch: less than the function may take, after which nothing of it
+/// How long `effects` works on a batch: less than the function's timeout, after which none of it
 /// would count.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
@@ -63,8 +64,8 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
     Ok(answer(failed.into_iter().flatten()))
 }
 
-/// Works the records of a contact off in order, up to the first that has to come again. Answers
-/// that one and all behind it.
+/// Processes the records of a contact in order, up to the first that has to come again. Answers
+/// that one and all after it.
 async fn in_order<F>(
     platform: &Platform,
     records: Vec<Record<'_>>,
@@ -82,16 +83,16 @@ where
     Vec::new()
 }
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worked {
     Done,
-    /// Nobody can do it; a person may hand it in again.
+    /// It failed permanently: it is a dead letter, which a person may redrive.
     PutAside,
     ComesAgain,
 }
 
-/// Works one record off, or puts it aside if nobody can.
+/// Processes one record, or makes it a dead letter if it fails permanently.
 async fn worked<F>(
     platform: &Platform,
     by: &str,
@@ -123,11 +124,11 @@ where
     }
 }
 
-/// Decisions were committed: what they asked for is performed.
+/// Decisions were committed: their effects are performed.
 pub struct Effects<'a> {
     platform: &'a Platform,
-    /// Records that are done and come again, with one before them that is not. What was put aside
-    /// is not among them: it may be handed in.
+    /// Records that are done and come again, because one before them failed. Dead letters are not
+    /// among them: they may be redriven.
     done: Mutex<BTreeSet<String>>,
 }
 
@@ -137,7 +138,7 @@ impl<'a> Effects<'a> {
         Self { platform, done: Mutex::default() }
     }
 
-    /// Works a batch off: all at once, which is cheapest; if any of it fails, each record for
+    /// Processes a batch: all at once, which is cheapest; if any of it fails, each record by
     /// itself.
     ///
     /// # Errors
@@ -155,7 +156,7 @@ impl<'a> Effects<'a> {
         Ok(answer(again.map(|(record, _)| record.number())))
     }
 
-    /// Works off what is not done yet, and notes what became of it.
+    /// Processes what is not done yet, and notes the results.
     async fn work(&self, records: &[Record<'_>], came: &mut [Worked]) {
         let platform = &self.platform.at_work();
         let mut open: Vec<(&Record<'_>, &mut Worked)> =
@@ -177,8 +178,7 @@ impl<'a> Effects<'a> {
             Err(why) => format!("a record cannot be read: {why}"),
         };
         tracing::warn!(why, batch.records = open.len(), "effects are performed one by one");
-        // What is behind a record that has to come again, of the same contact, must not overtake
-        // it.
+        // Later records of the same contact must not overtake one that has to come again.
         let mut held = BTreeSet::new();
         for (record, came) in &mut open {
             if held.contains(&record.ordering_key()) {
@@ -203,7 +203,7 @@ impl<'a> Effects<'a> {
         records.iter().map(|record| came(is_done(record))).collect()
     }
 
-    /// Remembers those that are done and come again: behind the first that is not.
+    /// Remembers those that are done and come again: those after the first that is not done.
     fn remember(&self, records: &[Record<'_>], came: &[Worked]) {
         let mut known = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         for name in records.iter().filter_map(Record::name) {
@@ -229,13 +229,13 @@ fn image(change: &Change) -> Option<EnrollmentImage> {
     Some(EnrollmentImage { key, old, new })
 }
 
-/// The change of a contact that a record tells of, for a letter that is read anew.
+/// The change of a contact in a record, for a dead letter that is read again.
 pub(super) fn contact_in(record: &Value) -> Result<ContactImage, String> {
     let Change { old, new, .. } = Record::of(record).change?;
     Ok(ContactImage { old, new })
 }
 
-/// The same of a decision.
+/// The same for a decision.
 pub(super) fn decision_in(record: &Value) -> Result<EnrollmentImage, String> {
     image(&Record::of(record).change?).ok_or_else(|| "it is not about an enrollment".to_owned())
 }

@@ -1,5 +1,5 @@
-//! Ports that a function does not have. Nothing it does asks for them; if it did, it would be told
-//! so.
+//! Ports that a function does not have. Nothing it does uses them; if it did, it would get an
+//! error.
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;

@@ -1,25 +1,24 @@
-//! When SES is asked what the account may send. It answers that once a second, whoever in the
-//! account asks (*GetSendQuota*,
-//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>), and instances that
-//! begin together ask together.
+//! When SES is asked what the account may send. It answers that once a second for the whole account
+//! (*GetSendQuota*, <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>),
+//! and instances that start together ask together.
 //!
 //! | nothing is known of the account, and SES | it is asked again |
 //! |---|---|
-//! | had too many to answer, or did not answer | in one to five seconds, thirty times |
-//! | says no, or was asked thirty times | in 60 to 90 seconds |
+//! | was asked by too many, or did not answer | in one to five seconds, thirty times |
+//! | refused, or was asked thirty times | in 60 to 90 seconds |
 //!
-//! So thirty instances have heard of their account within a minute, most of them in half of that.
-//! Where something is known, it will do for another 60 to 90 seconds.
+//! So thirty instances know their account within a minute, most of them in half of that. If
+//! something is known, it is used for another 60 to 90 seconds.
 
 use std::time::Duration;
 
 use dacapo_engine::hash::stable;
 
-/// How long SES is left alone as a rule, and by how much more at most.
+/// How long SES is not asked in the ordinary case, and how much longer at most.
 const PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_SPREAD: Duration = Duration::from_secs(30);
 
-/// The same where nothing is known yet, and how often it is asked after so short a time.
+/// The same while nothing is known yet, and how often it is asked after such a short time.
 const SOON: Duration = Duration::from_secs(1);
 const SOON_SPREAD: Duration = Duration::from_secs(4);
 const SOON_TIMES: u32 = 30;
@@ -28,9 +27,9 @@ const SOON_TIMES: u32 = 30;
 #[derive(Debug, Default)]
 pub(super) struct Asking {
     next: Duration,
-    /// How often it was asked again soon.
+    /// How often it was asked again after a short time.
     soon: u32,
-    /// What tells this instance from others that began in the same second: from 0 to 1.
+    /// A number from 0 to 1 that differs between instances that started in the same second.
     drawn: f64,
 }
 
@@ -46,7 +45,7 @@ impl Asking {
         self.next = now + PAUSE + PAUSE_SPREAD.mul_f64(self.drawn);
     }
 
-    /// It did not say it, but may in a moment. Whether it is asked then.
+    /// It did not answer, but may in a moment. Answers whether it is asked then.
     pub(super) fn asks_again(&mut self, now: Duration) -> bool {
         let soon = self.soon < SOON_TIMES;
         if soon {
@@ -57,12 +56,12 @@ impl Asking {
         soon
     }
 
-    /// From 0 to 1, another one for each instance.
+    /// From 0 to 1, different for each instance.
     pub(super) fn drawn(&self) -> f64 {
         self.drawn
     }
 
-    /// What follows from a time, and is another one a moment later.
+    /// A number that follows from a time, and is different a moment later.
     fn draw(&mut self, now: Duration) {
         let hash = stable(&[&now.as_nanos().to_string()]);
         self.drawn = f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX);

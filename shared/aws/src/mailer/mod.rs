@@ -1,24 +1,23 @@
 //! Mail by SES.
 //!
 //! A mail is sent by one request, never by two: a request whose answer is lost is not repeated
-//! here, since it may have been taken. Each carries tags that lead back to its record in the
-//! ledger; SES tells them with every event.
+//! here, since it may have been accepted. Each carries tags that lead back to its record in the
+//! ledger. SES has them in every event.
 //!
-//! | SES | is |
+//! | SES | outcome |
 //! |---|---|
-//! | says that the rate is used up, or throttles; that the day's quota is used up | held: mail waits, without losing a try |
-//! | is paused or suspended, is not set up, has not verified the sender, lets nobody in with these credentials, is not reached, is not available (503) | held: stopped |
-//! | fails with 500, did not get the request whole in time | not now: worth another try |
-//! | says what is wrong with the mail; is in the sandbox and has not verified the recipient | refused |
-//! | no answer, or one from somebody between | unknown |
+//! | the rate or the day's quota is used up, or it throttles | held; no try is counted |
+//! | paused, suspended, sender not verified, credentials refused, unreachable, 503 | stopped |
+//! | 500, or it did not get the whole request in time | not now: retryable |
+//! | the mail is wrong; in the sandbox the recipient is not verified | refused |
+//! | no answer, or one from a proxy | unknown |
 //!
-//! What the errors are called is on AWS's pages *SendEmail*
+//! The names of the errors are on AWS's pages *SendEmail*
 //! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>), *Common Errors*
 //! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>) and *Errors related
 //! to the sending quotas for your Amazon SES account*
-//! (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Who is not
-//! verified is read from its words ([`unverified`]). How fast mail leaves, so that SES need not say
-//! so, is [`pace`].
+//! (<https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>). Which identity
+//! is not verified is read from the text ([`unverified`]). [`pace`] keeps mail below the rate.
 
 mod asking;
 mod naming;
@@ -50,7 +49,7 @@ pub use naming::message_of;
 use naming::{TAGS, tag_values};
 use pace::{Account, Pace};
 
-/// How long is waited for what SES says of the account. Mail can do without.
+/// How long an answer about the account is waited for. Mail can do without it.
 const ASKING: Duration = Duration::from_secs(2);
 
 /// Sends mail by SES.
@@ -58,14 +57,14 @@ pub struct SesMailer {
     client: LazyClient<aws_sdk_sesv2::Client>,
     configuration_set: Option<String>,
     pace: Pace,
-    /// One asks about the account, and the others wait for the answer.
+    /// One task asks about the account, and the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
     unanswered: RateLimitedLog,
     delayed: RateLimitedLog,
 }
 
 impl SesMailer {
-    /// SES, sending with a configuration set, by so many instances at once at most for each kind of
+    /// SES, with a configuration set, and this many instances at once at most for each kind of
     /// mail. The client must attempt nothing twice: see [`crate::clients`].
     pub fn new(
         client: LazyClient<aws_sdk_sesv2::Client>,
@@ -134,7 +133,7 @@ impl Mailer for SesMailer {
             let (wait, is_turn) =
                 match (self.pace.turn(purpose, now, guesses.unwrap_or(left)), guesses) {
                     (Ok(wait), _) => (wait, true),
-                    // By then SES may have said how fast mail leaves.
+                    // Meanwhile SES may have answered how fast mail may be sent.
                     (Err(_), Some(guesses)) => (guesses, false),
                     (Err(wait), None) => {
                         return Err(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
@@ -179,7 +178,7 @@ impl SesMailer {
     }
 }
 
-/// Whether SES may say in a moment what it did not say now: too many asked, or it was not heard.
+/// Whether SES may answer in a moment: too many asked, or the request did not arrive.
 fn passes(error: &SdkError<GetAccountError, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => false,
@@ -188,7 +187,7 @@ fn passes(error: &SdkError<GetAccountError, HttpResponse>) -> bool {
                 || matches!(answer.err().code(), Some("ThrottlingException" | "Throttling"));
             throttled || matches!(answer.raw().status().as_u16(), 429 | 500..)
         }
-        // Including those that the SDK will know one day.
+        // Including those that a later SDK will know.
         _ => true,
     }
 }
@@ -226,7 +225,7 @@ fn message(mail: &Mail) -> Result<Message, BuildError> {
     Ok(message.build())
 }
 
-/// What is said of whoever asks, whatever is asked for. Services say it with 400, 401 or 403.
+/// Errors about the caller, for any call. Services answer them with 400, 401 or 403.
 const NOBODY_MAY: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -244,10 +243,10 @@ const NOBODY_MAY: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// What an error means for the mail.
+/// The meaning of an error for the mail.
 fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailError {
     match error {
-        // Whatever a mail says can be said in JSON: it is the address of SES, or the credentials.
+        // Every mail can be written as JSON, so it is the address of SES, or the credentials.
         SdkError::ConstructionFailure(_) => {
             MailError::Held(Hold::Stopped, crate::error_text::text_of(error))
         }
@@ -297,9 +296,9 @@ fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
             MailError::Held(Hold::Rate, words)
         }
-        // It was not read to its end.
+        // The request was not read to its end.
         (Some("RequestAbortedException"), _) | (_, 408 | 500) => MailError::NotNow(words),
-        // It is no fault of the mail that nobody from here may send, nor that nobody is there.
+        // It is not the mail's fault if no mail may be sent from here, or if SES is unreachable.
         (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::Held(Hold::Stopped, words),
         (_, 401 | 403 | 503) => MailError::Held(Hold::Stopped, words),
         (_, 400..=499) => MailError::Refused(words),

@@ -1,5 +1,4 @@
-//! How a mail is named on its way: the tags that lead back to its record, and a mailbox with a
-//! name.
+//! How a mail is identified: the tags that lead back to its record, and a mailbox with a name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +18,7 @@ pub(super) fn tag_values(message: &MessageName) -> [String; 4] {
     [escaped(contact.as_str()), escaped(campaign.as_str()), run.to_string(), step.to_string()]
 }
 
-/// The message that tags lead to.
+/// The message that the tags belong to.
 pub fn message_of<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<MessageName> {
     let [contact, campaign, run, step] = TAGS.map(tag);
     Some(MessageName {
@@ -51,7 +50,7 @@ fn unescaped(value: &str) -> Option<String> {
     Some(id)
 }
 
-/// `Name <address>`, the name in the form that headers want.
+/// `Name <address>`, with the name as headers need it.
 pub(super) fn mailbox(sender: &Sender) -> String {
     let Sender { name, address } = sender;
     let Some(name) = name.as_deref().map(dacapo_engine::template::one_line) else {

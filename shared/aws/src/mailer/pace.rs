@@ -1,19 +1,20 @@
-//! How fast mail leaves by SES, and which mail goes first.
+//! How fast mail is sent by SES, and which mail goes first.
 //!
-//! The rate and the day's quota are those of the whole account, and the instances of a function
-//! share nothing. So each keeps to a share of its own: so many batches of a queue are worked on at
-//! once at most (`MailConcurrency`), and each instance sends as fast as the rate divided by that.
+//! Rate and daily quota are those of the whole account, and the instances of a function share
+//! nothing. So each keeps to a share: at most this many batches of a queue are processed at once
+//! (`MailConcurrency`), and each instance sends as fast as the rate divided by that.
 //!
-//! | mail | leaves | where SES refuses it nevertheless |
+//! | mail | is sent | if SES refuses it |
 //! |---|---|---|
 //! | transactional | at the whole rate, a batch at once | it comes again in seconds |
-//! | marketing | at four fifths of the rate, evenly; until nine tenths of the day's quota are used | this instance slows down by half each time, and is back at its share after a minute and a half |
+//! | marketing | at 4/5 of the rate, up to 9/10 of the quota | more slowly for a while |
 //!
-//! Together they may ask for more than the rate: then marketing mail gives way, since it alone
-//! slows down. What SES says of the account ([`Account`]) holds for an hour, and is asked for
-//! earlier where something suggests that it changed, at most once a minute. Until it has said so
-//! the rate is guessed, and it is asked every few seconds (`asking.rs`). Nothing here waits or
-//! reads a clock: `now` is the time since the process began.
+//! Each refusal halves the speed of an instance, which is back at its share after a minute and a
+//! half. Together both kinds may exceed the rate; then marketing mail slows down, and transactional
+//! mail does not. What SES answers about the account ([`Account`]) is used for an hour. It is asked
+//! earlier if something suggests a change, at most once a minute. Until it has answered the rate is
+//! guessed, and it is asked every few seconds (`asking.rs`). Nothing here waits or reads a clock:
+//! `now` is the time since the process began.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,46 +24,47 @@ use dacapo_platform::ports::Hold;
 
 use super::asking::Asking;
 
-/// Which part of the rate marketing mail takes.
+/// The part of the rate that marketing mail takes.
 const MARKETING_RATE: f64 = 0.8;
 
-/// Which part of the day's quota marketing mail may be sent of.
+/// The part of the daily quota up to which marketing mail is sent.
 const MARKETING_QUOTA: f64 = 0.9;
 
 /// How many transactional mails an instance sends at once: a batch.
 const AT_ONCE: u32 = 10;
 
-/// By how much at most an instance is out of step with the others: rates are counted by the second.
+/// By how much an instance is out of step with the others, at most: rates are counted by the
+/// second.
 const STEP: Duration = Duration::from_secs(1);
 
-/// The rate where SES has not said it: that of an account out of the sandbox as a rule. What it
-/// refuses is no try.
+/// The rate if SES has not answered it: that of an ordinary account outside of the sandbox. A
+/// refusal is not counted as a try.
 const UNKNOWN_RATE: f64 = 14.0;
 
-/// The least rate that is reckoned with.
+/// The least rate that is assumed.
 const LEAST_RATE: f64 = 0.001;
 
-/// How slow marketing mail gets at most, as a part of its share.
+/// The slowest speed of marketing mail, as a part of its share.
 const SLOWEST: f64 = 1.0 / 32.0;
 
-/// As what part of itself it leaves when SES has refused a mail because of the rate.
+/// The factor by which it slows down when SES has refused a mail because of the rate.
 const SLOWED: f64 = 0.5;
 
-/// How long marketing mail takes from a stop to its full share.
+/// How long marketing mail takes from the slowest speed to its full share.
 const RECOVERS: Duration = Duration::from_secs(90);
 
-/// How long what SES says of the account holds.
+/// How long an answer of SES about the account is used.
 const HOLDS: Duration = Duration::from_secs(60 * 60);
 
-/// How long it holds where SES refused mail because of the rate.
+/// How long it is used after SES refused mail because of the rate.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 60);
 
-/// How long marketing mail waits when SES has refused mail because the day's quota is used up, and
-/// how long other mail does.
+/// How long marketing mail waits after SES refused mail because of the daily quota, and how long
+/// other mail does.
 const USED_UP: Duration = Duration::from_secs(10 * 60);
 const USED_UP_FOR_ALL: Duration = Duration::from_secs(60);
 
-/// What SES says of the account.
+/// The answer of SES about the account.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Account {
     /// How many mails a second it may send.
@@ -75,7 +77,7 @@ pub struct Account {
     pub sends: bool,
 }
 
-/// How fast one instance sends. Shared by all that it does at once.
+/// The speed of one instance. Shared by everything that it does at once.
 #[derive(Debug)]
 pub struct Pace {
     /// How many instances there are at most for each kind of mail.
@@ -86,27 +88,26 @@ pub struct Pace {
 #[derive(Debug)]
 struct State {
     account: Option<Account>,
-    /// When SES said so.
+    /// When SES answered.
     said: Duration,
     asking: Asking,
-    /// How many mails have left from here since SES said how many had left from the account.
+    /// How many mails were sent from here since SES counted those of the account.
     sent: f64,
-    /// When the next mail of each kind may leave if the share is kept exactly.
+    /// When the next mail of each kind may be sent if the share is kept exactly.
     transactional: Duration,
     marketing: Duration,
-    /// As what part of its share marketing mail left when it was slowed down last, and when that
-    /// was.
+    /// The speed of marketing mail when it was last slowed down, as a part of its share, and when
+    /// that was.
     slowed: Option<(f64, Duration)>,
     /// When SES refused mail because of the rate.
     refused: Option<Duration>,
-    /// When it refused mail because the day's quota is used up, or because the account may not
-    /// send.
+    /// When it refused mail because of the daily quota, or because the account may not send.
     used_up: Option<Duration>,
     stopped: Option<Duration>,
 }
 
 impl Pace {
-    /// For so many instances at most for each kind of mail.
+    /// For this many instances at most for each kind of mail.
     pub fn of(instances: u32) -> Self {
         let state = State {
             account: None,
@@ -123,8 +124,8 @@ impl Pace {
         Self { instances: f64::from(instances.max(1)), state: Mutex::new(state) }
     }
 
-    /// How long a mail waits for its turn, which is its own from now on. `Err`: its turn comes
-    /// later than `within`, so much later than now, and it has none.
+    /// How long a mail waits for its turn, which is reserved for it from now on. `Err`: its turn
+    /// would come later than `within`, this long from now, and is not reserved.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl Pace {
         within: Duration,
     ) -> Result<Duration, Duration> {
         let mut state = self.state();
-        // What is held anyway takes nobody's turn.
+        // Mail that is held anyway takes no turn.
         if state.held(purpose, now, self.instances).is_some() {
             return Ok(Duration::ZERO);
         }
@@ -145,9 +146,9 @@ impl Pace {
             Purpose::Transactional => 1.0,
             Purpose::Marketing => MARKETING_RATE * state.part_of_share(now),
         };
-        // A rate that is no rate makes mail slow, not stand still.
+        // An invalid rate makes mail slow; it does not stop it.
         let interval = Duration::from_secs_f64(self.instances / (rate * part).max(LEAST_RATE));
-        // Instances that begin at the same time would go in step, and send all at once again and
+        // Instances that start at the same time would stay in step, and all send at once again and
         // again.
         let step = interval.min(STEP).mul_f64(state.asking.drawn());
         let (next, ahead) = match purpose {
@@ -163,12 +164,12 @@ impl Pace {
         Ok(wait)
     }
 
-    /// What keeps mail of this purpose from leaving.
+    /// What stops mail of this purpose for now.
     pub fn held(&self, purpose: Purpose, now: Duration) -> Option<(Hold, String)> {
         self.state().held(purpose, now, self.instances)
     }
 
-    /// A mail has left.
+    /// A mail was sent.
     pub fn left(&self) {
         self.state().sent += 1.0;
     }
@@ -187,7 +188,7 @@ impl Pace {
         }
     }
 
-    /// Whether SES is to be asked about the account now. Who is told so asks.
+    /// Whether SES is to be asked about the account now. The caller that gets `true` asks.
     pub fn asks(&self, now: Duration) -> bool {
         let mut state = self.state();
         let asks = state.is_in_doubt(now, self.instances) && state.asking.is_in(now).is_zero();
@@ -197,22 +198,21 @@ impl Pace {
         asks
     }
 
-    /// How long until SES is asked again, as long as nothing is known of the account: turns are
-    /// guessed meanwhile, and none is waited for beyond that.
+    /// How long until SES is asked again while nothing is known of the account. Turns are guessed
+    /// until then, and no mail waits for a later one.
     pub fn guesses_for(&self, now: Duration) -> Option<Duration> {
         let state = self.state();
         state.account.is_none().then(|| state.asking.is_in(now))
     }
 
-    /// SES was asked and did not say it, but may in a moment. Whether it is asked again in a few
-    /// seconds.
+    /// SES was asked and did not answer, but may in a moment. Answers whether it is asked again in
+    /// a few seconds.
     pub fn not_said(&self, now: Duration) -> bool {
         let mut state = self.state();
         state.account.is_none() && state.asking.asks_again(now)
     }
 
-    /// SES has said this of the account. Whoever comes next waits as long as if that had been known
-    /// before.
+    /// SES has answered this. The next mail waits as long as if that had been known before.
     pub fn said(&self, account: Account, now: Duration) {
         let mut state = self.state();
         let slower = (state.rate() / account.rate.max(LEAST_RATE)).min(1.0 / LEAST_RATE);
@@ -242,8 +242,8 @@ impl State {
         })
     }
 
-    /// About how many mails have left from the account in 24 hours: the other instances send about
-    /// as many as this one.
+    /// About how many mails the account has sent in 24 hours: the other instances are assumed to
+    /// send as many as this one.
     fn estimated(&self, account: Account, instances: f64) -> f64 {
         account.sent + self.sent * instances
     }
@@ -304,7 +304,7 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// An instance of ten that has heard of its account at the beginning.
+    /// An instance of ten that knows its account from the beginning.
     fn pace(account: Account) -> Pace {
         let pace = Pace::of(10);
         assert!(pace.asks(Duration::ZERO));
@@ -312,8 +312,8 @@ mod tests {
         pace
     }
 
-    /// How many mails have their turn in a time in which each is asked for as soon as the one
-    /// before has it.
+    /// How many mails have their turn within a time, if each is asked for after the turn of the one
+    /// before.
     fn turns(pace: &Pace, purpose: Purpose, from: f64, until: f64) -> usize {
         let mut now = seconds(from);
         let mut turns = 0;
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(hold, Hold::Quota);
         assert!(why.contains("45000 of the 50000"), "{why}");
         assert_eq!(pace.held(Transactional, seconds(90.0)), None);
-        // It may have been others who sent less: SES is asked, once a minute, and counts.
+        // Others may have sent less, so SES is asked, once a minute, and counts.
         assert!(pace.asks(seconds(91.0)));
         assert!(!pace.asks(seconds(92.0)));
         pace.said(Account { sent: 44_200.0, ..USUAL }, seconds(91.0));
@@ -423,7 +423,7 @@ mod tests {
         assert!(pace.asks(seconds(101.0)));
         pace.said(Account { sends: false, ..USUAL }, seconds(101.0));
         assert_eq!(held(Transactional, 1_000.0), Some(Hold::Stopped));
-        // What is held takes no turn.
+        // Mail that is held takes no turn.
         assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert!(pace.asks(seconds(1_000.0)), "it may be allowed to again");

@@ -114,7 +114,7 @@ async fn what_is_wrong_with_the_mail_is_refused() {
     }
 }
 
-/// As SES answers it: the sender's identity is not verified, or, in the sandbox, the recipient's.
+/// The answer of SES: the sender's identity is not verified, or, in the sandbox, the recipient's.
 #[tokio::test]
 async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox_is_told() {
     let answered = async |identities: &str| {
@@ -211,8 +211,8 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
         (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
     );
     let turns = turns.await;
-    // Four a second: so many within the time, the first of them at once or a little later; the
-    // others have none.
+    // Four a second: this many within the time, the first at once or a little later; the others
+    // have no turn.
     let had = turns.iter().filter(|turn| turn.is_ok()).count();
     assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
@@ -226,7 +226,7 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
     assert_eq!((held, mailer.held(Purpose::Transactional)), (Some(Hold::Quota), None));
 }
 
-/// SES answers this once a second for the whole account, and refuses it to all others.
+/// SES answers this once a second for the whole account, and refuses all other calls.
 #[tokio::test]
 async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_at_the_rate() {
     for refused in [
@@ -239,8 +239,8 @@ async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_a
         let server = Server::answering([refused.clone(), Answer::json(200, &fast)]).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 30);
         let began = uptime();
-        // At the rate that is guessed the last has its turn after 27 seconds, and at that of the
-        // account after one.
+        // At the guessed rate the last one has its turn after 27 seconds, at that of the account
+        // after one.
         let turns = (0..10).map(|_| mailer.turn(Purpose::Marketing, Duration::from_secs(20)));
         let turns = futures_util::future::join_all(turns).await;
         assert!(turns.iter().all(Result::is_ok), "{refused:?}: {turns:?}");

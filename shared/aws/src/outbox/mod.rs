@@ -1,16 +1,16 @@
 //! Timers on EventBridge Scheduler, queues on SQS.
 //!
-//! A timer is a schedule of its name in the stack's group that sends its message to the timers
-//! queue and then deletes itself. It is set a minute early, because the Scheduler keeps minutes
-//! only; whoever takes the message waits for the instant itself. What is due within two minutes
+//! A timer is a schedule of its name in the stack's group, which sends its message to the timers
+//! queue and then deletes itself. It is set a minute early, because the Scheduler knows minutes
+//! only; the receiver of the message waits for the instant itself. What is due within two minutes
 //! goes straight to the queue.
 //!
-//! Everything may be done again: a schedule that is there already is brought up to date, one that
-//! is gone needs no deletion, and a message that comes twice changes nothing.
+//! Everything is idempotent: a schedule that exists is updated, one that is gone need not be
+//! deleted, and a message that comes twice has no further effect.
 //!
-//! The two are different services, and neither waits for the other: queues and timers are served
-//! side by side, each within a time. What is not taken is answered, with whether it is worth
-//! another try.
+//! Scheduler and SQS are different services, and neither waits for the other: they are called
+//! concurrently, each within a time. Orders that were not accepted are answered, each with whether
+//! it is retryable.
 
 mod plan;
 mod timers;
@@ -31,17 +31,17 @@ use crate::settings::OutboxSettings;
 use plan::{Outgoing, Plan};
 use timers::SchedulerTimers;
 
-/// How many requests are under way at once, to each of the two.
+/// How many requests are in progress at once, to each of the two.
 const AT_ONCE: usize = 16;
 
-/// How often what a queue has not taken of a batch is offered again.
+/// How often those messages of a batch are sent again that a queue has not accepted.
 const OFFERS: usize = 3;
 
-/// How long a batch may take, with all that is offered again.
+/// How long a batch may take, with all repetitions.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Refusals that are told as faults of the sender and pass nevertheless, or are mended by whoever
-/// runs the stack: what their codes hold.
+/// Refusals that are reported as the sender's fault, but pass, or are fixed by the operator of the
+/// stack: parts of their codes.
 const PASSING: [&str; 5] = ["Throttl", "OverLimit", "AccessDenied", "Kms", "NonExistentQueue"];
 
 /// Timers and queues.
@@ -65,7 +65,7 @@ impl AwsOutbox {
         Self { timers, sqs, settings, clock }
     }
 
-    /// Sends batches. Answers what was not taken.
+    /// Sends batches. Answers what was not accepted.
     async fn send_all(&self, batches: Vec<(Queue, Vec<Outgoing>)>) -> Vec<NotTaken> {
         let each: Vec<_> =
             batches.into_iter().map(|(queue, batch)| self.send(queue, batch).boxed()).collect();
@@ -87,8 +87,8 @@ impl AwsOutbox {
             .collect()
     }
 
-    /// Offers a batch, and again what of it was not taken. Notes what is answered of each message;
-    /// what is answered here holds of the others.
+    /// Sends a batch, and again what was not accepted. Notes the answers for single messages; the
+    /// result holds for the others.
     async fn offer(
         &self,
         queue: Queue,
@@ -158,10 +158,10 @@ fn told(entry: &BatchResultErrorEntry) -> String {
     }
 }
 
-/// What it means that none of a batch was taken (Amazon SQS API Reference, `SendMessageBatch`,
-/// *Errors*:
+/// The meaning of a batch of which nothing was accepted (Amazon SQS API Reference,
+/// `SendMessageBatch`, *Errors*:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>):
-/// what is wrong with the messages does not pass.
+/// errors in the messages are permanent.
 fn of_a_batch(error: &SendMessageBatchError) -> Declined {
     let words = said("none of a batch was taken", error);
     match error.code() {
@@ -170,7 +170,7 @@ fn of_a_batch(error: &SendMessageBatchError) -> Declined {
     }
 }
 
-/// A service's own words for it, without what was sent.
+/// The service's text for it, without what was sent.
 fn said(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
     format!("{what}: {}", crate::error_text::text_of(error))
 }

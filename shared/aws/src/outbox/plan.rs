@@ -1,5 +1,5 @@
-//! What is to be done for a list of orders: which schedules, which deletions, which batches.
-//! Nothing here reaches anybody.
+//! The plan for a list of orders: which schedules, which deletions, which batches. No service is
+//! called here.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::ports::{Declined, LONGEST_DELAY, Message, NotTaken, Order, Queue};
 
-/// What is due so soon goes straight to the queue: the Scheduler keeps minutes only.
+/// What is due within this time goes straight to the queue: the Scheduler knows minutes only.
 const SOON: TimeDelta = TimeDelta::minutes(2);
 
-/// How much earlier other schedules are set. Who takes the message waits for the instant itself.
+/// How much earlier other schedules are set. The receiver of the message waits for the instant
+/// itself.
 const EARLY: TimeDelta = TimeDelta::minutes(1);
 
 /// How many messages SQS takes at once.
@@ -22,7 +23,7 @@ const LARGEST_BATCH: usize = 256 * 1024;
 /// A schedule to make.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NewSchedule {
-    /// What it is made for.
+    /// The timer that it is for.
     pub(super) order: Order,
     pub(super) name: String,
     /// `at(…)`, in UTC.
@@ -34,10 +35,10 @@ pub(super) struct NewSchedule {
 /// A message to send.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outgoing {
-    /// What it is sent for.
+    /// The order that it is for.
     pub(super) order: Order,
     pub(super) body: String,
-    /// In seconds.
+    /// The delay in seconds.
     pub(super) delay: i32,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct Plan {
     /// Names.
     pub(super) cancels: Vec<String>,
     pub(super) batches: Vec<(Queue, Vec<Outgoing>)>,
-    /// What cannot be done at all, or not yet.
+    /// Orders that cannot be carried out at all, or not yet.
     pub(super) not_taken: Vec<NotTaken>,
 }
 
@@ -57,7 +58,8 @@ impl Plan {
     pub(super) fn of(orders: Vec<Order>, now: Instant) -> Self {
         let mut plan = Self::default();
         let mut sends: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
-        // Of orders about one name the last one counts: they are carried out side by side.
+        // Of several orders for one name the last one counts, since they are carried out
+        // concurrently.
         let mut last: BTreeMap<String, Order> = BTreeMap::new();
         let mut messages = Vec::new();
         for order in orders {
@@ -118,7 +120,7 @@ fn outgoing(
             "a queue holds a message back for {minutes} minutes"
         )));
     }
-    // A second that has begun is waited for: never early.
+    // Rounded up to a second, so that it is never early.
     let seconds = (wait + TimeDelta::milliseconds(999)).num_seconds();
     let (order, body) = (order.clone(), text(message)?);
     Ok(Outgoing { order, body, delay: i32::try_from(seconds).unwrap_or(0) })
@@ -134,7 +136,7 @@ fn text(message: &Message) -> Result<String, Declined> {
     Ok(text)
 }
 
-/// As many at once as SQS takes.
+/// As many as SQS takes at once.
 fn batches(outgoing: Vec<Outgoing>) -> impl Iterator<Item = Vec<Outgoing>> {
     let mut batches: Vec<(usize, Vec<Outgoing>)> = Vec::new();
     for one in outgoing {

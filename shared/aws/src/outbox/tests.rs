@@ -1,4 +1,4 @@
-//! What SQS and the Scheduler answer, and what that means for an order.
+//! Answers of SQS and the Scheduler, and what they mean for an order.
 
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -121,7 +121,7 @@ async fn a_scheduler_that_takes_nothing_is_asked_nothing_for_a_while() {
     assert_eq!(server.asked().len(), 2, "one for each order, the first time");
 }
 
-/// What SQS answers to a batch: the ids that it took, and of the others the code and whether it is
+/// The answer of SQS to a batch: the accepted ids, and for the others the code and whether it is
 /// the sender's fault.
 fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> Answer {
     let taken: Vec<Value> = taken
@@ -135,7 +135,7 @@ fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> Answer {
     Answer::json(200, &json!({ "Successful": taken, "Failed": failed }).to_string())
 }
 
-/// The ids that were offered.
+/// The ids that were sent.
 fn offered(server: &Server) -> Vec<Vec<String>> {
     let ids = |body: &str| {
         let body: Value = serde_json::from_str(body).unwrap();

@@ -1,14 +1,14 @@
 //! Timers as schedules.
 //!
-//! The name is a schedule's identity. Each request has a client token of its own, which the SDK
-//! draws: one that followed from the name and the time would come again when an appointment is
-//! moved away and back, and a service that remembers it may answer without making anything
-//! (EventBridge Scheduler API Reference, `CreateSchedule`, `ClientToken`:
+//! The name is a schedule's identity. Each request has a client token of its own, made by the SDK.
+//! A token made of name and time would come again when an appointment is moved away and back, and a
+//! service that remembers it may answer without doing anything (EventBridge Scheduler API
+//! Reference, `CreateSchedule`, `ClientToken`:
 //! <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 //!
-//! Of the errors on that page and on that of `UpdateSchedule`, `ValidationException` alone is about
-//! the schedule itself: it is refused for good, unless the Scheduler means its role or a queue's
-//! ARN. All others pass, or are mended by whoever runs the stack.
+//! Of the errors on that page and on that of `UpdateSchedule`, only `ValidationException` is about
+//! the schedule itself: it is permanent, unless the Scheduler means its role or a queue's ARN. All
+//! others are retryable: they pass, or are fixed by the operator of the stack.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,28 +31,28 @@ use super::{AT_ONCE, said};
 use crate::clients::LazyClient;
 use crate::settings::Schedules;
 
-/// How often a schedule is made or brought up to date, while others make and delete it.
+/// How often a schedule is created or updated, while other writers create and delete it.
 const TRIES: usize = 3;
 
 /// How long all timers of a list of orders may take. A thousand take half as long.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long nothing is asked of the Scheduler after it has taken nothing of what it was asked.
+/// How long the Scheduler is not called after it has accepted nothing.
 const REST: TimeDelta = TimeDelta::seconds(15);
 
-/// What the Scheduler's words name where it is not about one timer. They are in no page of AWS's;
-/// the best known are "The execution role you provide must allow AWS EventBridge Scheduler to
-/// assume the role."
+/// Words of the Scheduler for errors that are not about one timer. AWS does not document them; the
+/// best known are "The execution role you provide must allow AWS EventBridge Scheduler to assume
+/// the role."
 const OF_THE_STACK: [&str; 4] = ["role", "Role", "Arn", "ARN"];
 
-/// What is said before the Scheduler's own words.
+/// What precedes the Scheduler's own text.
 const NOT_SET: &str = "it was not set";
 
 /// Timers on EventBridge Scheduler.
 pub(super) struct SchedulerTimers {
     client: LazyClient<aws_sdk_scheduler::Client>,
     schedules: Schedules,
-    /// Until when nothing is asked of it, and why.
+    /// Until when it is not called, and why.
     rests: Mutex<Option<(Instant, Declined)>>,
 }
 
@@ -67,7 +67,7 @@ impl SchedulerTimers {
         Self { client, schedules, rests: Mutex::new(None) }
     }
 
-    /// Sets timers, and calls others off. Answers those that were not taken.
+    /// Sets timers, and cancels others. Answers those that were not accepted.
     pub(super) async fn carry_out(
         &self,
         schedules: &[NewSchedule],
@@ -102,7 +102,7 @@ impl SchedulerTimers {
         not_taken
     }
 
-    /// What came of each; nothing of those that had no answer in time.
+    /// The results; those without an answer in time are missing.
     async fn answers(&self, changes: &[ScheduleChange<'_>]) -> Vec<Option<Result<(), Declined>>> {
         let mut answers = vec![None; changes.len()];
         let each: Vec<_> = (0..)
@@ -115,7 +115,7 @@ impl SchedulerTimers {
                 answers[at] = Some(answer);
             }
         };
-        // What is not answered by then is left alone: to do it again changes nothing.
+        // What is not answered by then is dropped: repeating it is idempotent.
         let _ = tokio::time::timeout(DEADLINE, all).await;
         drop(under_way);
         answers
@@ -132,12 +132,12 @@ impl SchedulerTimers {
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why nothing is asked of the Scheduler now, if nothing is.
+    /// Why the Scheduler is not called now, if it is not.
     fn rests_because(&self, now: Instant) -> Option<Declined> {
         self.rests().as_ref().filter(|(until, _)| now < *until).map(|(_, why)| why.clone())
     }
 
-    /// Sets one, or brings the one of that name up to date.
+    /// Sets a timer, or updates the one of that name.
     async fn set(&self, schedule: &NewSchedule) -> Result<(), Declined> {
         for _ in 0..TRIES {
             if self.create(schedule).await? || self.update(schedule).await? {
@@ -147,7 +147,7 @@ impl SchedulerTimers {
         Err(Declined::ForNow("others make and delete the same timer".to_owned()))
     }
 
-    /// Calls one off; nothing is wrong if there is none.
+    /// Cancels a timer; it is no error if there is none.
     async fn cancel(&self, name: &str) -> Result<(), Declined> {
         let group = &self.schedules.group;
         let deleted = self.client.delete_schedule().name(name).group_name(group).send().await;
@@ -229,9 +229,9 @@ fn on_time() -> Result<FlexibleTimeWindow, Declined> {
         .map_err(|error| Declined::ForGood(said(NOT_SET, &error)))
 }
 
-/// What an error of the Scheduler means for a timer. What it tells of roles and ARNs is told as a
-/// `ValidationException` too: that it may not assume its role, for one. They are the stack's, the
-/// same for every timer, and mended in one place.
+/// The meaning of an error of the Scheduler for a timer. Errors about roles and ARNs come as a
+/// `ValidationException` too, such as that it may not assume its role. They are about the stack,
+/// the same for every timer, and fixed in one place.
 fn declined<E: ProvideErrorMetadata + Error + 'static>(what: &str, error: &E) -> Declined {
     let message = error.message().unwrap_or_default();
     let is_of_the_stack = OF_THE_STACK.iter().any(|word| message.contains(word));

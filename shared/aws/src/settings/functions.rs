@@ -1,15 +1,15 @@
-//! The functions: which there are, what each orders, and what it works off.
+//! The functions: which there are, what each sends, and what it consumes.
 //!
-//! Nothing else says it. What a function reads of its environment follows from here (`variables`,
-//! `OutboxSettings`), and so does where its orders go (`outbox`); tests hold `template.yaml` and
-//! `docs/settings.md` to it.
+//! This is the only place that says it. What a function reads of its environment follows from here
+//! (`variables`, `OutboxSettings`), and so does where its orders go (`outbox`). Tests compare
+//! `template.yaml` and `docs/settings.md` with it.
 
 use dacapo_platform::ports::Queue;
 
 /// The functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Function {
-    /// Takes posts from outside.
+    /// Accepts posts from outside.
     Webhook,
     /// Answers the rest of the API.
     Api,
@@ -17,13 +17,13 @@ pub enum Function {
     TagChange,
     /// Performs what was decided.
     Effects,
-    /// Wakes enrollments whose timers are due.
+    /// Continues enrollments whose timers are due.
     Timer,
-    /// Works on many contacts, page by page.
+    /// Does the steps of jobs.
     StopCampaign,
     /// Sends mail and calls webhooks.
     Deliver,
-    /// Hears from the mail service.
+    /// Receives the reports of the mail service.
     Feedback,
 }
 
@@ -54,8 +54,8 @@ impl Function {
         }
     }
 
-    /// The queues that it sends to. Whoever sends to the queue of timers sets timers, too: what is
-    /// ordered for later is put into that queue by the Scheduler.
+    /// The queues that it sends to. A function that sends to the queue of timers sets timers, too:
+    /// the Scheduler puts what is ordered for later into that queue.
     pub fn orders(self) -> &'static [Queue] {
         use Queue::{Calls, Jobs, Marketing, Timers, Transactional};
         match self {
@@ -65,7 +65,7 @@ impl Function {
         }
     }
 
-    /// The queues that it works off. What each queue takes says [`Queue::takes`].
+    /// The queues that it consumes. [`Queue::takes`] says what each queue takes.
     pub fn works_off(self) -> &'static [Queue] {
         match self {
             Self::Timer => &[Queue::Timers],
@@ -80,7 +80,7 @@ impl Function {
         self.orders().contains(&Queue::Timers)
     }
 
-    /// Whether it has to know where a queue is.
+    /// Whether it has to know the URL of a queue.
     pub fn knows(self, queue: Queue) -> bool {
         self.orders().contains(&queue) || self.works_off().contains(&queue)
     }

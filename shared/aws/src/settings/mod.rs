@@ -1,8 +1,8 @@
-//! What the functions are told: the one place of the AWS side that reads the environment.
+//! The settings of the functions: the only place of the AWS side that reads the environment.
 //!
-//! A function reads only what it uses: of queues and timers, what [`Function`] says that it orders
-//! and works off. What is missing or wrong is said in one message, all of it. [`VARIABLES`] has
-//! every name with what it is for; `docs/settings.md` shows it to people.
+//! A function reads only what it uses: for queues and timers, what [`Function`] says that it sends
+//! and consumes. Everything that is missing or wrong is reported in one message. [`VARIABLES`] has
+//! every name with its meaning; `docs/settings.md` shows them to people.
 
 mod functions;
 mod reading;
@@ -19,17 +19,16 @@ pub use reading::{Environment, Incomplete};
 use variables as names;
 pub use variables::{VARIABLES, Variable, read_by, url_of};
 
-/// How many batches of each mail queue are worked on at once where nobody has said it: as the
-/// template has it.
+/// How many batches of each mail queue are processed at once unless it is set: as in the template.
 const MAIL_CONCURRENCY: u32 = 10;
 
-/// How AWS is reached. In Lambda the credentials are those of the function's role; an instance does
-/// not outlive them.
+/// How AWS is reached. In Lambda the credentials are those of the function's role, and are valid
+/// longer than an instance lives.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Access {
     /// The Region.
     pub region: String,
-    /// Where all services are reached instead of AWS.
+    /// The address of all services, instead of AWS.
     pub endpoint: Option<String>,
     /// The credentials' key id.
     pub key_id: String,
@@ -53,7 +52,7 @@ impl std::fmt::Debug for Access {
 pub struct Common {
     /// The table's name.
     pub table: String,
-    /// What is logged.
+    /// The log level.
     pub log: String,
     /// How AWS is reached.
     pub access: Access,
@@ -77,7 +76,7 @@ pub struct Schedules {
     pub group: String,
     /// The role by which the Scheduler sends.
     pub role: String,
-    /// The ARN of the queue for what the Scheduler could not hand over.
+    /// The ARN of the queue for what the Scheduler could not deliver.
     pub dead_letters: String,
 }
 
@@ -97,9 +96,9 @@ pub struct ApiSettings {
     pub common: Common,
     /// The ARN of the secret that holds the admin key.
     pub admin_key: Option<String>,
-    /// Who mail comes from where nothing else says it.
+    /// The sender of mail if nothing else names one.
     pub sender: Option<Sender>,
-    /// The restart delay of campaigns that do not say.
+    /// The restart delay of campaigns that have none of their own.
     pub restart_delay: Option<Duration>,
     /// Timers and queues.
     pub outbox: OutboxSettings,
@@ -119,7 +118,7 @@ pub struct EffectsSettings {
 pub struct TimerSettings {
     /// What every function reads.
     pub common: Common,
-    /// The URLs of the queues that it works off.
+    /// The URLs of the queues that it consumes.
     pub queues: Vec<String>,
 }
 
@@ -130,7 +129,7 @@ pub struct StopCampaignSettings {
     pub common: Common,
     /// Timers and queues.
     pub outbox: OutboxSettings,
-    /// The URLs of the queues that it works off.
+    /// The URLs of the queues that it consumes.
     pub queues: Vec<String>,
 }
 
@@ -139,24 +138,24 @@ pub struct StopCampaignSettings {
 pub struct DeliverSettings {
     /// What every function reads.
     pub common: Common,
-    /// Where the API is reached from outside.
+    /// The URL at which the API is reached from outside.
     pub public_url: String,
-    /// Who mail comes from where nothing else says it.
+    /// The sender of mail if nothing else names one.
     pub sender: Option<Sender>,
     /// The SES configuration set.
     pub configuration_set: Option<String>,
-    /// How many batches of each mail queue are worked on at once at most.
+    /// How many batches of each mail queue are processed at once at most.
     pub mail_concurrency: u32,
-    /// The URLs of the queues that it works off.
+    /// The URLs of the queues that it consumes.
     pub queues: Vec<String>,
 }
 
 /// Settings of a function.
 pub trait Settings: Sized {
-    /// Whose.
+    /// The function.
     const FUNCTION: Function;
 
-    /// Reads them; what is missing or wrong is noted, and `None` answered at the end.
+    /// Reads them. Problems are noted, and `None` is answered if there are any.
     #[doc(hidden)]
     fn read(reading: &mut Reading<'_>) -> Option<Self>;
 
@@ -204,14 +203,14 @@ impl OutboxSettings {
     fn read(reading: &mut Reading<'_>, function: Function) -> Option<Self> {
         let queues =
             function.orders().iter().map(|queue| Some((*queue, reading.needed(url_of(*queue))?)));
-        // All that is missing is noted, so nobody stops at the first.
+        // All problems are noted, so reading does not stop at the first.
         let queues: Vec<Option<(Queue, String)>> = queues.collect();
         let schedules = Schedules::read(reading);
         Some(Self { queues: queues.into_iter().collect::<Option<_>>()?, schedules: schedules? })
     }
 }
 
-/// The URLs of the queues that a function works off.
+/// The URLs of the queues that a function consumes.
 fn worked_off(reading: &mut Reading<'_>, function: Function) -> Option<Vec<String>> {
     let urls = function.works_off().iter().map(|queue| reading.needed(url_of(*queue)));
     let urls: Vec<Option<String>> = urls.collect();

@@ -1,4 +1,4 @@
-//! Reading the environment, and saying everything that is wrong with it at once.
+//! Reading the environment, and reporting everything that is wrong with it at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::Function;
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// That of the process.
+    /// The environment of the process.
     pub fn of_process() -> Self {
         let all = std::env::vars_os();
         Self(
@@ -20,7 +20,7 @@ impl Environment {
         )
     }
 
-    /// These.
+    /// An environment of these values.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
     }
@@ -31,11 +31,11 @@ impl Environment {
 #[error("the settings of `{function}` are not complete{}{}; docs/settings.md tells what each is for",
     listed(" — missing: ", .missing), listed(" — wrong: ", .wrong))]
 pub struct Incomplete {
-    /// Whose.
+    /// The function.
     pub function: &'static str,
     /// The names that are missing.
     pub missing: Vec<&'static str>,
-    /// What is wrong, in words.
+    /// What is wrong, as text.
     pub wrong: Vec<String>,
 }
 
@@ -61,23 +61,23 @@ impl<'a> Reading<'a> {
         Self { environment, missing: Vec::new(), wrong: Vec::new(), asked: BTreeSet::new() }
     }
 
-    /// A value that may be missing; an empty one is.
+    /// An optional value; an empty one counts as missing.
     pub(super) fn optional(&mut self, name: &'static str) -> Option<String> {
         self.asked.insert(name);
         self.environment.0.get(name).map(|value| value.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
-    /// A value that must be there.
+    /// A required value.
     pub(super) fn needed(&mut self, name: &'static str) -> Option<String> {
         let value = self.optional(name);
-        // Who sends to its own queue asks for it twice.
+        // A function that sends to its own queue reads it twice.
         if value.is_none() && !self.missing.contains(&name) {
             self.missing.push(name);
         }
         value
     }
 
-    /// A value that may be missing, but not be wrong.
+    /// An optional value that must not be wrong.
     pub(super) fn parsed<T>(
         &mut self,
         name: &'static str,

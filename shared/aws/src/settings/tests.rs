@@ -1,5 +1,5 @@
-//! Settings: all that is missing is said at once, nobody reads more than the table says, and people
-//! see the same table.
+//! Settings: everything that is missing is reported at once, no function reads more than the table
+//! says, and people see the same table.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn a_secret_is_not_shown() {
     assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
 }
 
-/// What a function asks of an environment that has everything.
+/// What a function reads of an environment that has everything.
 fn asked<S: Settings>() -> BTreeSet<&'static str> {
     let everything = VARIABLES.iter().map(|variable| match variable.name {
         "DACAPO_RESTART_DELAY_SECONDS" => (variable.name, "20"),
@@ -116,7 +116,7 @@ fn people_see_the_same_table() {
 #[test]
 fn whoever_orders_anything_sets_timers() {
     for function in Function::ALL {
-        // What is ordered for later is put into a queue by the Scheduler: an outbox has both.
+        // The Scheduler puts what is ordered for later into a queue, so an outbox has both.
         assert_eq!(function.sets_timers(), !function.orders().is_empty(), "{}", function.name());
     }
 }

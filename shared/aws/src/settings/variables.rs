@@ -1,4 +1,4 @@
-//! The variables: their names, what each is for, and which functions read it. `docs/settings.md`
+//! The variables: their names, their meanings, and which functions read them. `docs/settings.md`
 //! shows the same table, and a test compares the two.
 
 use dacapo_platform::ports::Queue;
@@ -10,12 +10,12 @@ use super::Function;
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it is for.
+    /// Its meaning.
     pub about: &'static str,
-    /// Whether a function that reads it does without.
+    /// Whether it is optional for a function that reads it.
     pub optional: bool,
-    /// Whether a function reads it. Of what has to do with timers and queues, [`Function::orders`]
-    /// and [`Function::works_off`] say it.
+    /// Whether a function reads it. For queues and timers, [`Function::orders`] and
+    /// [`Function::works_off`] say it.
     pub is_read_by: fn(Function) -> bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 pub(super) const SESSION: &str = "AWS_SESSION_TOKEN";
 pub(super) const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
-/// The variable that says where a queue is.
+/// The variable with the URL of a queue.
 pub fn url_of(queue: Queue) -> &'static str {
     match queue {
         Queue::Timers => TIMERS_URL,

@@ -6,13 +6,13 @@
 //! | revision | `rev`, a number |
 //! | place in the index | `GSI1PK`, `GSI1SK` |
 //! | expiry | `ttl`, whole seconds |
-//! | every member of the body | one of its name: texts, numbers, truths, nulls, lists and maps as they are |
+//! | every member of the body | one of its name, as the native type |
 //!
-//! Native values take fewer bytes than JSON in a text would: a member of a map costs one byte
-//! beside its name and value instead of four, an instant in milliseconds eight instead of thirteen.
-//! What DynamoDB's values cannot hold (numbers beyond its range, nesting beyond its depth) is JSON
-//! in a binary, which no JSON value is otherwise. The arithmetic in `dacapo_platform::table::size`
-//! counts exactly this.
+//! Native values take fewer bytes than JSON as text: a member of a map costs one byte beside its
+//! name and value instead of four, an instant in milliseconds eight instead of thirteen. What
+//! DynamoDB's values cannot hold (numbers beyond its range, nesting beyond its depth) is stored as
+//! JSON in a binary, a type that no other JSON value has. The arithmetic in
+//! `dacapo_platform::table::size` counts exactly this.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -67,7 +67,7 @@ pub(super) fn of_item(item: &Item) -> Result<Attributes, Unreadable> {
     Ok(attributes)
 }
 
-/// Whole seconds, of which a fraction counts as a full one.
+/// Whole seconds, rounded up.
 fn seconds(at: Instant) -> i64 {
     at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0)
 }
@@ -85,7 +85,7 @@ pub(super) fn to_item(mut attributes: Attributes) -> Result<Item, Unreadable> {
     Ok(Item { key, rev, index, expires, body: Body::stored(body) })
 }
 
-/// Takes a key's two parts out, if both are there.
+/// Takes the two parts of a key out, if both are there.
 pub(super) fn key(
     attributes: &mut Attributes,
     pk: &str,
@@ -140,7 +140,7 @@ fn members_of<'de, A: MapAccess<'de>>(mut map: A, depth: usize) -> Result<Attrib
     Ok(members)
 }
 
-/// A JSON value as an attribute's value, read without a tree between: so deep in the body.
+/// A JSON value as an attribute's value, read without a tree between, at this depth of the body.
 struct At(usize);
 
 impl<'de> DeserializeSeed<'de> for At {
@@ -222,7 +222,7 @@ fn as_json(value: &Value) -> AttributeValue {
     AttributeValue::B(Blob::new(value.to_string()))
 }
 
-/// Writes the members as a JSON object, in order of their names: the same item is always the same
+/// Writes the members as a JSON object, in order of their names: the same item always has the same
 /// text.
 fn write_members(members: &Attributes, json: &mut String) -> Result<(), Unreadable> {
     let mut sorted: Vec<_> = members.iter().collect();
@@ -261,7 +261,7 @@ fn write_value(value: &AttributeValue, json: &mut String) -> Result<(), Unreadab
             Ok(text) => json.push_str(text),
             Err(_) => return Err(unreadable("a binary that is no text")),
         },
-        // Sets, and whatever DynamoDB comes to know: nothing that we wrote.
+        // Sets, and types that DynamoDB may add: Dacapo writes none of these.
         other => return Err(unreadable(&format!("a value that no body has: {other:?}"))),
     }
     Ok(())

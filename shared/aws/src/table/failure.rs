@@ -1,4 +1,4 @@
-//! What DynamoDB's refusals and failures mean in the words of the port.
+//! The meaning of DynamoDB's refusals and failures, as errors of the port.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// What the table said clearly.
+/// Errors with a clear meaning.
 fn said<E, R>(error: &SdkError<E, R>) -> Option<TableError>
 where
     E: ProvideErrorMetadata,
@@ -62,22 +62,22 @@ where
     }
 }
 
-/// The table, or an index of it, takes no more for now: told as a figure, because the table's own
-/// metric of it leaves out what an index throttles (Amazon DynamoDB Developer Guide, *DynamoDB
-/// metrics and dimensions*, `WriteThrottleEvents`:
+/// The table, or an index of it, accepts no more for now. It is counted as a figure, because the
+/// table's own metric leaves out what an index throttles (Amazon DynamoDB Developer Guide,
+/// *DynamoDB metrics and dimensions*, `WriteThrottleEvents`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>).
 pub(super) fn throttled() -> TableError {
     Metric::Throttled.tell(1);
     TableError::Throttled
 }
 
-/// A stored item that nobody of us wrote so. It is not worth another try.
+/// A stored item that Dacapo did not write. It is not retryable.
 pub(super) fn of_unreadable(error: &Unreadable) -> TableError {
     TableError::Invalid(error.to_string())
 }
 
-/// Whether the answer to any attempt at a request was lost: the connection broke, its time was up,
-/// or the service failed in the middle. What came of that attempt is unknown.
+/// Whether the answer to any attempt at a request was lost: the connection broke, it timed out, or
+/// the service failed in the middle. The result of that attempt is unknown.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lost(Arc<AtomicBool>);
 

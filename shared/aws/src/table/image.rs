@@ -16,15 +16,14 @@ use super::attributes::{Attributes, refused, to_item};
 ///
 /// # Errors
 ///
-/// Names what cannot be read. It is not worth another try.
+/// Names what cannot be read. It is not retryable.
 pub fn item_of_image(image: &Value) -> Result<Item, Unreadable> {
     Image::deserialize(image).map(|Image(item)| item).map_err(|error| Unreadable(error.to_string()))
 }
 
 /// An image, for types that are read from an event.
 ///
-/// Whoever reads a whole event with it loses the event if one image cannot be read;
-/// [`item_of_image`] looks at one.
+/// With it, a whole event cannot be read if one image cannot; [`item_of_image`] reads one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image(pub Item);
 

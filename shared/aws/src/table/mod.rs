@@ -1,19 +1,18 @@
 //! The table port on DynamoDB.
 //!
 //! Keys `PK` and `SK`, one index `GSI1` on `GSI1PK` and `GSI1SK` that projects keys only, expiry
-//! `ttl`. How an item is written in attributes is told in `attributes.rs`; an image of the stream
-//! is read with [`item_of_image`].
+//! `ttl`. `attributes.rs` tells how an item is written in attributes; [`item_of_image`] reads an
+//! image of the stream.
 //!
-//! - A write of one item is a plain request with its condition; several are one transaction with a
-//!   token, made up where the caller has none, so that the SDK's own retries of a transaction never
-//!   apply it twice.
-//! - A condition that failed brings the item as it stands along with the answer: nothing is read
-//!   for it.
-//! - A repeat of a plain put or delete does no harm. A plain add is attempted once.
+//! - A write of one item is a plain request with its condition. Several are one transaction with a
+//!   token, which is generated if the caller has none, so that the SDK's own retries never apply it
+//!   twice.
+//! - The answer to a failed condition holds the item as it is: it need not be read.
+//! - A plain put or delete is idempotent. A plain add is attempted once.
 //! - If the answer to any attempt at a write was lost and no later attempt succeeded, the outcome
-//!   is [`TableError::Unknown`], whatever the last attempt said, unless that is a conflict: the
-//!   caller recognises its own write in it.
-//! - Keys that a batch leaves unread are asked for again, with growing pauses.
+//!   is [`TableError::Unknown`], whatever the last attempt answered. The exception is a conflict:
+//!   the caller recognises its own write in it.
+//! - Keys that a batch leaves unread are asked for again, with a growing backoff.
 
 mod attributes;
 mod failure;
@@ -41,9 +40,9 @@ pub use units::{Meter, Spent, Verb};
 /// The name of the index.
 pub const INDEX: &str = "GSI1";
 
-/// How often a write is tried again that met a transaction, each time after a longer pause that
-/// chance shortens; then the caller hears of it. DynamoDB's SDK does not repeat these by itself
-/// (Amazon DynamoDB Developer Guide, Transaction conflict handling:
+/// How often a write is retried that conflicted with a transaction, with a growing, random backoff;
+/// then the caller gets the error. The SDK does not retry these by itself (Amazon DynamoDB
+/// Developer Guide, Transaction conflict handling:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
 const CONTENTIONS: u32 = 3;
 
@@ -62,7 +61,7 @@ impl DynamoTable {
         Self { client: client.into(), name: name.into(), meter: None }
     }
 
-    /// The same, noting the units that every request takes.
+    /// The same, and notes the units that every request takes.
     #[must_use]
     pub fn metered(mut self, meter: Arc<Meter>) -> Self {
         self.meter = Some(meter);
@@ -77,7 +76,7 @@ impl DynamoTable {
         }
     }
 
-    /// What is to be said about units: nothing, where nobody counts them.
+    /// What a request asks for about units: nothing, if they are not counted.
     fn units(&self) -> Option<ReturnConsumedCapacity> {
         self.meter.as_ref().map(|_| ReturnConsumedCapacity::Indexes)
     }

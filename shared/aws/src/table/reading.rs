@@ -21,7 +21,7 @@ const BATCH: usize = 100;
 /// How often the rest of a batch is asked for again.
 const ROUNDS: u32 = 9;
 
-/// How long the first pause is before that.
+/// How long the first backoff is.
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl DynamoTable {
@@ -172,7 +172,7 @@ impl DynamoTable {
             .set_limit(i32::try_from(query.limit).ok())
             .set_return_consumed_capacity(self.units())
             .expression_attribute_values(":pk", text(query.pk));
-        // DynamoDB takes no empty text for a bound, nor bounds in the wrong order.
+        // DynamoDB accepts no empty text as a bound, nor bounds in the wrong order.
         let (condition, bounds) = match query.range {
             Range::All | Range::Prefix("") | Range::From("") => (None, [None, None]),
             Range::Prefix(prefix) if prefix.len() > LONGEST_SK => return None,
@@ -219,7 +219,7 @@ fn nothing<T>() -> Page<T> {
     Page { items: Vec::new(), cursor: None }
 }
 
-/// DynamoDB Local ends a page behind the item that takes it over a megabyte, the port before it.
+/// DynamoDB Local ends a page after the item that exceeds a megabyte, the port before it.
 fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> Page<Item> {
     if items.iter().map(size_at_most).sum::<usize>() <= LARGEST_PAGE {
         return Page { items, cursor };
@@ -238,7 +238,7 @@ fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> Page
     Page { items, cursor }
 }
 
-/// What a query asks for, as a key: the partition, and how its sort keys begin.
+/// A query as a key: the partition, and how its sort keys begin.
 fn asked(query: &Query<'_>) -> Key {
     let sk = match query.range {
         Range::All => "",
@@ -253,12 +253,12 @@ fn part(attributes: &mut Attributes, pk: &str, sk: &str) -> Result<Key, TableErr
         .map_err(|error| of_unreadable(&error))
 }
 
-/// Between a half and the whole of a doubling time: those who were refused together don't come back
-/// together.
+/// Between a half and the whole of a time that doubles: requests that were refused together do not
+/// come back together.
 pub(super) fn pause(round: u32) -> Duration {
     let longest = PAUSE * 2_u32.pow(round);
     let mut entropy = [0];
-    // Without chance the pause is a half.
+    // Without entropy it is a half.
     let _ = getrandom::fill(&mut entropy);
     longest / 2 + longest / 2 * u32::from(entropy[0]) / 256
 }

@@ -1,15 +1,15 @@
-//! The units that requests take, as DynamoDB bills them.
+//! The request units as DynamoDB bills them.
 //!
-//! DynamoDB answers what a request took, except where a condition failed; that is added here by the
-//! arithmetic that its documentation gives: a refused write costs what the item as it stands would
-//! cost to write, one unit at least, and in a transaction everything twice.
+//! DynamoDB answers the units of a request, except where a condition failed. For that case they are
+//! computed as its documentation says: a refused write costs as much as writing the existing item,
+//! one unit at least, and twice as much in a transaction.
 
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::{Capacity, ConsumedCapacity};
 use dacapo_platform::table::{Item, Key, Write, size};
 
-/// What a request does.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// It reads one item.
@@ -26,29 +26,29 @@ pub enum Verb {
     Transaction,
 }
 
-/// What a request took.
+/// The units of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spent {
-    /// What it did.
+    /// Its kind.
     pub verb: Verb,
     /// The items it was about; for a page the partition, and how its sort keys begin.
     pub keys: Vec<Key>,
     /// Read units.
     pub read: f64,
-    /// Write units, the index's included.
+    /// Write units, those of the index included.
     pub written: f64,
     /// Those of them that the index took.
     pub index: f64,
-    /// Whether a condition did not hold, and nothing was written.
+    /// Whether a condition failed, so that nothing was written.
     pub refused: bool,
 }
 
-/// Notes what requests take.
+/// Notes the units of requests.
 #[derive(Debug, Default)]
 pub struct Meter(Mutex<Vec<Spent>>);
 
 impl Meter {
-    /// What was spent since the last time.
+    /// The units since the last call.
     pub fn take(&self) -> Vec<Spent> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -18,7 +18,7 @@ use super::DynamoTable;
 use super::attributes::{Attributes, INDEX_PK, INDEX_SK, of_item, of_key, text, to_item};
 use super::failure::{Lost, of_unreadable, of_write, throttled};
 
-/// Condition that failed: the item as it stands comes with the answer.
+/// With a failed condition comes the item as it is.
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
 impl DynamoTable {
@@ -95,7 +95,7 @@ impl DynamoTable {
                     .map_err(|error| of_write(&error, &lost))?;
                 self.written(write, answer.consumed_capacity.as_ref())
             }
-            // Nothing is written: it is a question.
+            // Nothing is written: it is only a check.
             Write::Check { key, condition } => {
                 let current = self.get_one(key, Consistency::Strong).await?;
                 if condition.holds(current.as_ref()) {
@@ -155,7 +155,7 @@ impl DynamoTable {
         Ok(())
     }
 
-    /// A plain write's condition did not hold.
+    /// The condition of a plain write failed.
     fn refused(&self, write: &Write, current: Option<Attributes>) -> Result<(), TableError> {
         let current = current_item(current)?;
         if let Some(meter) = &self.meter {
@@ -217,7 +217,7 @@ impl DynamoTable {
     }
 }
 
-/// A condition in DynamoDB's words.
+/// A condition as DynamoDB's expression.
 struct Guard {
     expression: Option<String>,
     values: Option<Attributes>,
@@ -238,7 +238,7 @@ impl Guard {
     }
 }
 
-/// An addition in DynamoDB's words.
+/// An addition as DynamoDB's expression.
 struct Sum {
     expression: String,
     names: Option<HashMap<String, String>>,
@@ -267,8 +267,8 @@ impl Sum {
     }
 }
 
-/// Why a transaction was cancelled: a condition that failed is the reason before all others, since
-/// trying again would not help.
+/// Why a transaction was cancelled. A failed condition comes before all other reasons, since a
+/// retry would not help.
 fn of_cancelled(cancelled: &TransactionCanceledException) -> TableError {
     let reasons = cancelled.cancellation_reasons();
     let code = |wanted: &str| reasons.iter().find(|reason| reason.code() == Some(wanted));

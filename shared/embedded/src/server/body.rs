@@ -1,4 +1,4 @@
-//! A body that has to come: it may halt for so long, and take so long as a whole.
+//! A request body with bounds: how long it may pause, and how long it may take as a whole.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    /// Notes in `too_slow` that it was.
+    /// Sets `too_slow` if it exceeded a bound.
     pub(super) fn new(
         body: Incoming,
         pause: Duration,

@@ -1,5 +1,4 @@
-//! A connection whose other end has to take what is written: if it takes nothing for so long,
-//! writing fails.
+//! A connection on which writing fails if the other end reads nothing for too long.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -14,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct Stalling {
     stream: TcpStream,
     pause: Duration,
-    /// Since it takes nothing.
+    /// The instant since which the other end reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,9 +1,9 @@
-//! Wrong API keys are answered more and more slowly: for each address from which they come, and for
-//! all together.
+//! Wrong API keys are answered with growing delay, for each address that they come from and for all
+//! addresses together.
 //!
-//! The key was looked at before, so a right one never waits and is never locked out. Those who wait
-//! hold a bounded part of the connections; who comes on top of them is told to come later. A
-//! bounded number of addresses is remembered.
+//! The key has been checked before, so a right one never waits and is never locked out. Delayed
+//! answers hold a bounded part of the connections; one more is told to come later. A bounded number
+//! of addresses is remembered.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,25 +15,25 @@ use dacapo_platform::Instant;
 use dacapo_platform::rate_limited_log::RateLimitedLog;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many from one address go unpunished, and so many in all, within [`FORGOTTEN`].
+/// This many from one address, and this many in all, are answered without delay within
+/// [`FORGOTTEN`].
 const FREE: u32 = 10;
 const FREE_IN_ALL: u32 = 100;
 
-/// How long the first one waits after those; each later one of the address twice as long, up to
-/// [`LONGEST`].
+/// The first delay after those; it doubles with each later one of the address, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// How long one waits while there are too many in all.
+/// The delay while there are too many in all.
 const IN_ALL: Duration = Duration::from_secs(1);
 
-/// After so long without a wrong key all is forgotten.
+/// After this long without a wrong key, everything is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// How often the addresses are looked through at most, when there is no room for another.
+/// How often the addresses are searched at most, when there is no room for another.
 const LOOKED_THROUGH: Duration = Duration::from_secs(10);
 
-/// So many addresses are remembered, and so many answers wait.
+/// This many addresses are remembered, and this many answers may be delayed.
 const ADDRESSES: usize = 4_096;
 const WAITING: usize = 64;
 const WAITING_OF_ONE: u32 = 4;
@@ -42,13 +42,13 @@ const WAITING_OF_ONE: u32 = 4;
 #[derive(Debug)]
 pub(super) enum Verdict {
     Now,
-    /// After this time; its place is held until then.
+    /// After this delay; its place is held until then.
     After(Duration, Waiting),
-    /// Not at all: after so many seconds it may come again.
+    /// Not at all: the caller may try again after so many seconds.
     TooMany(u32),
 }
 
-/// One whose answer waits.
+/// A delayed answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
     all: Arc<Mutex<Known>>,
@@ -76,14 +76,14 @@ pub(super) struct WrongKeys {
 struct Known {
     addresses: HashMap<IpAddr, Record>,
     all: Record,
-    /// When the addresses were looked through last for those that are forgotten.
+    /// When the addresses were last searched for those that can be forgotten.
     looked_through: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
 struct Record {
     wrong: u32,
-    /// The last one, as the time that the process has run.
+    /// The last one, as the time for which the process has run.
     last: Duration,
     waiting: u32,
 }
@@ -107,7 +107,7 @@ impl Default for WrongKeys {
 }
 
 impl WrongKeys {
-    /// A wrong key has come from an address, when the process has run for this long.
+    /// A wrong key has come from an address, after the process has run for this long.
     pub(super) fn one_from(&self, address: IpAddr, now: Duration) -> Verdict {
         let address = whole(address);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +150,7 @@ impl WrongKeys {
     }
 }
 
-/// What one subscriber has: an address, or a network of IPv6.
+/// What one subscriber has: an IPv4 address, or a network of IPv6.
 fn whole(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

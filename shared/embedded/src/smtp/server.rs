@@ -4,7 +4,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
 
-/// Whether what is said to the server is secret.
+/// Whether the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tls {
     /// In clear.
@@ -28,7 +28,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Reads one. The error never repeats it: it may hold a password.
+    /// Reads a URL. The error never repeats it: it may hold a password.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
             Err(format!("the SMTP URL cannot be used: {why}; write smtp://user:password@host:587"))
@@ -59,7 +59,7 @@ impl Server {
             ("smtps", Some(_)) => return wrong("with smtps:// there is always TLS"),
             ("smtp", None) if is_known => (Tls::Required, 587),
             ("smtp", None) => (Tls::None, 25),
-            // Whoever takes STARTTLS out of the answer would be told the password.
+            // An attacker who removes STARTTLS from the answer would get the password.
             ("smtp", Some(Tls::Opportunistic)) if is_known => {
                 return wrong(
                     "a password is not sent in clear unless `tls=none` says so; leave `tls` out",

@@ -1,4 +1,4 @@
-//! A session with a mail server: each step within its bound, and what it means that one fails.
+//! A session with a mail server: each step within its bound, and what the failure of each means.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,22 +16,22 @@ use tokio::time::timeout;
 use super::server::{Server, Tls};
 use super::{Bounds, told};
 
-/// Why a mail did not leave.
+/// Why a mail was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// None would leave: it is not about the mail.
+    /// No mail would be sent: it is not about this one.
     Service(String),
     /// The process is being stopped.
     Stopping,
-    /// This one did not, and may later.
+    /// This one was not sent, and may be later.
     Later(String),
-    /// This one did not, and will not.
+    /// This one was not sent, and will not be.
     Refused(String),
-    /// This one may have left.
+    /// This one may have been sent.
     Unknown(String),
 }
 
-/// A step that answers within its bound. The error is its name and what went wrong.
+/// Does a step within its bound. The error is its name and what went wrong.
 async fn step<T, E: std::fmt::Display>(
     name: &str,
     bound: Duration,
@@ -44,7 +44,7 @@ async fn step<T, E: std::fmt::Display>(
     }
 }
 
-/// A session that has begun: connected, secured as the URL asks for, known to the server.
+/// A session that has begun: connected, encrypted as the URL asks for, greeted.
 pub(super) async fn session(
     server: &Server,
     bounds: &Bounds,
@@ -67,7 +67,7 @@ async fn connected(server: &Server, bounds: &Bounds) -> Result<AsyncSmtpConnecti
     let place = (host.as_str(), *port);
     let found = step("the mail server's name", bounds.resolve, tokio::net::lookup_host(place));
     let addresses: Vec<SocketAddr> = found.await?.collect();
-    // One address that swallows everything leaves time for the others.
+    // An address that never answers leaves time for the others.
     let each = bounds.connect / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let parameters = || TlsParameters::new(host.clone()).map_err(|error| format!("TLS: {error}"));
     if server.tls == Tls::Wrapped {
@@ -111,8 +111,8 @@ async fn dialled(addresses: &[SocketAddr], each: Duration) -> Result<TcpStream, 
 pub(super) struct Ready(AsyncSmtpConnection);
 
 impl Ready {
-    /// Says whom the mail is from and to, and that it comes now. `taken_up` tells that the server
-    /// has begun with it.
+    /// Names sender and recipient, and announces the mail. `taken_up` is set when the server has
+    /// begun with it.
     pub(super) async fn on(
         mut connection: AsyncSmtpConnection,
         message: &Message,
@@ -153,7 +153,7 @@ impl Ready {
         Ok(Self(connection))
     }
 
-    /// Sends the content. From here on a mail without an answer may have left.
+    /// Sends the content. From here on a mail without an answer may have been sent.
     pub(super) async fn send(
         mut self,
         content: &[u8],
@@ -174,7 +174,7 @@ impl Ready {
     }
 }
 
-/// A step about this mail; without an answer nothing has left yet.
+/// A step about this mail; without an answer nothing has been sent yet.
 async fn later<T>(
     name: &str,
     bound: Duration,
@@ -182,9 +182,8 @@ async fn later<T>(
 ) -> Result<(), Failed> {
     match timeout(bound, said).await {
         Ok(answer) => answer.map(drop).map_err(|error| match refused(name, &error) {
-            // The session broke or was ended (421), or its server makes no sense: about this
-            // recipient, perhaps. If it is not, the next mail meets the same before it names
-            // anybody.
+            // The session broke or was ended (421), or its answers make no sense. It may be about
+            // this recipient. If not, the next mail meets the same before it names a recipient.
             Failed::Service(why) if !is_about_us(&error) => Failed::Later(why),
             failed => failed,
         }),
@@ -192,17 +191,17 @@ async fn later<T>(
     }
 }
 
-/// Whether the server wants to know us better before it takes any mail.
+/// Whether the server wants credentials before it takes any mail.
 fn is_about_us(error: &Error) -> bool {
     matches!(error.status().map(u16::from), Some(530 | 538))
 }
 
-/// What it means that a step before the content failed.
+/// What the failure of a step before the content means.
 fn refused(name: &str, error: &Error) -> Failed {
     let why = format!("{name}: {error}");
     let code = error.status().map(u16::from);
     match code {
-        // The session ends, or is not known well enough: not about the mail.
+        // The session ends, or lacks credentials: not about the mail.
         Some(421 | 530 | 538) | None => Failed::Service(why),
         Some(400..=499) => Failed::Later(why),
         Some(_) => Failed::Refused(why),

@@ -1,6 +1,6 @@
-//! Whether the mail server is in use. When it takes nothing at all (it is not reached, it refuses
-//! the credentials), mail stops and waits; one at a time looks whether it works again, first after
-//! five seconds, at last every five minutes.
+//! Whether the mail server is in use. When it takes nothing at all (it is unreachable, or refuses
+//! the credentials), mail stops and waits. One mail at a time tests whether it works again, first
+//! after five seconds, in the end every five minutes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ pub struct Standing {
 struct Stopped {
     since: Instant,
     reason: String,
-    /// When one mail looks whether it works again.
+    /// When one mail tests whether it works again.
     again: Instant,
     /// How long it stopped the last time.
     wait: TimeDelta,
@@ -36,7 +36,7 @@ impl Standing {
         Self { clock, stopped: Mutex::default() }
     }
 
-    /// `Some` while mail is stopped: when one may look whether it works again.
+    /// `Some` while mail is stopped: when one mail may test whether it works again.
     pub fn stopped_until(&self) -> Option<Instant> {
         self.state().as_ref().map(|stopped| stopped.again)
     }
@@ -50,7 +50,7 @@ impl Standing {
             *state = Some(Stopped { since: now, reason, again: now + FIRST, wait: FIRST });
             return;
         };
-        // Those that were under way when it stopped say nothing new.
+        // Mails that were being sent when it stopped tell nothing new.
         if now >= stopped.again {
             stopped.wait = (stopped.wait * 2).min(LONGEST);
             stopped.again = now + stopped.wait;
@@ -58,7 +58,7 @@ impl Standing {
         stopped.reason = reason;
     }
 
-    /// The server speaks to us.
+    /// The server works.
     pub(super) fn works(&self) {
         if let Some(stopped) = self.state().take() {
             let since = stopped.since.to_rfc3339();

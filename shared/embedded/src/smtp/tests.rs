@@ -1,5 +1,5 @@
-//! A mail server that says what a script says, and falls silent, hangs up or refuses where it says
-//! so: what becomes of the mail at every step, and how long it takes.
+//! A mail server that follows a script, and falls silent, hangs up or refuses where the script says
+//! so: what becomes of the mail at every step, and how long that takes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(150);
 /// The steps of a session as the server sees them.
 const STEPS: [&str; 7] = ["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."];
 
-/// What the server does at one step. At all others it does as it should.
+/// What the server does at one step. At all others it works.
 #[derive(Debug, Clone, Copy)]
 enum At {
     /// Nothing, for ever.
@@ -32,7 +32,7 @@ enum At {
 }
 
 impl At {
-    /// What it says at a step; `None`: it hangs up.
+    /// Its answer at a step; `None`: it hangs up.
     async fn answer(self, step: &str, usual: &'static str) -> Option<&'static str> {
         match self {
             Self::Silent(at) if at == step => std::future::pending().await,
@@ -130,7 +130,7 @@ fn mail() -> Mail {
     }
 }
 
-/// What becomes of a mail, in a word, and what was said.
+/// What becomes of a mail, in a word, and the text of it.
 async fn sent(at: At) -> (&'static str, String, Smtp, Scripted) {
     let server = Scripted::with(at).await;
     let smtp = smtp(&server.url, &Stop::new()).await;
@@ -166,7 +166,7 @@ async fn a_server_that_is_silent_or_gone_holds_up_nobody_and_loses_no_mail() {
     }
 }
 
-/// As SES says it of the sender, and of the recipient where its account is in the sandbox.
+/// The words of SES for the sender, and for the recipient where its account is in the sandbox.
 const UNVERIFIED_SENDER: &str = "554 Message rejected: Email address is not verified. The following identities failed the check \
     in region EU-CENTRAL-1: a@example.com";
 const UNVERIFIED_RECIPIENT: &str = "554 Message rejected: Email address is not verified. The following identities failed the \
@@ -223,7 +223,7 @@ async fn mail_is_tried_more_and_more_seldom_and_goes_on_when_the_server_works() 
     let (_, _, smtp, _) = sent(At::Says("connect", "421 busy")).await;
     let (standing, now) = (smtp.standing(), smtp.standing.clock.now());
     assert_eq!(standing.stopped_until(), Some(now + TimeDelta::seconds(5)));
-    // Those that were under way when it stopped make it no worse.
+    // Mails that were being sent when it stopped make no difference.
     standing.stops("421 busy");
     assert_eq!(standing.stopped_until(), Some(now + TimeDelta::seconds(5)));
     let mut until = now + TimeDelta::seconds(5);

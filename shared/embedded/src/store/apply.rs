@@ -1,7 +1,7 @@
 //! What the writer does for one unit of work, inside the SQLite transaction of its group.
 //!
-//! A unit is judged as a whole before any of it is applied: a refused one has changed nothing, and
-//! the group goes on without it. That spares a savepoint for every unit.
+//! All conditions of a unit are checked before any of it is applied: a refused one has changed
+//! nothing, and the group goes on without it. So no unit needs a savepoint.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 use super::cache::{ItemCache, Known};
 use super::{Operation, feed, queue, rows, timers};
 
-/// The most items a sweep deletes at once, so that nobody waits long behind it.
+/// The most expired items that are deleted at once, so that other work does not wait long.
 const SWEPT_AT_ONCE: i64 = 500;
 
 /// Why a unit wasn't applied.
 pub(super) enum Failure {
     /// It can't be; nothing of it was applied.
     Refused(TableError),
-    /// SQLite failed, perhaps half way through it.
+    /// SQLite failed, perhaps when half of it was done.
     Sqlite(rusqlite::Error),
 }
 
@@ -37,10 +37,10 @@ impl From<TableError> for Failure {
     }
 }
 
-/// What becomes of one item.
+/// The result for one item.
 struct Step<'a> {
     key: &'a Key,
-    /// As it stands, where the feed or the condition asks for it.
+    /// The item as it is, where the feed or the condition needs it.
     old: Option<Arc<Item>>,
     outcome: Outcome,
 }
@@ -56,7 +56,7 @@ pub(super) struct Group<'a> {
     connection: &'a Connection,
     cache: &'a ItemCache,
     in_feed: fn(&Key) -> bool,
-    /// Items as they will stand; `None` for those that will be gone.
+    /// Items as they will be; `None` for those that will be gone.
     pub(super) items: HashMap<Key, Option<Arc<Item>>>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Group<'a> {
         Self { connection, cache, in_feed, items: HashMap::default() }
     }
 
-    /// Judges and applies the operations of one commit.
+    /// Checks and applies the operations of one commit.
     pub(super) fn commit(&mut self, operations: &[Operation]) -> Result<(), Failure> {
         let steps = super::table_writes(operations)
             .enumerate()
@@ -101,7 +101,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Deletes some of what has expired, and tells the feed.
+    /// Deletes some of the expired items, and notes it in the feed.
     pub(super) fn delete_expired(&mut self, now: Instant) -> rusqlite::Result<usize> {
         let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
         let mut statement = self.connection.prepare_cached(select)?;
@@ -161,7 +161,7 @@ impl<'a> Group<'a> {
             Some(item) => rows::put(self.connection, item)?,
             None => rows::delete(self.connection, step.key)?,
         }
-        // As in a stream, a delete of nothing is no change.
+        // As in a stream, deleting what is not there is no change.
         if (self.in_feed)(step.key) && (step.old.is_some() || new.is_some()) {
             feed::append(self.connection, step.key, step.old.as_deref(), new.as_deref())?;
         }
@@ -169,7 +169,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// An item as it stands, what the group has done so far included.
+    /// An item as it is, with the changes of the group so far.
     fn get(&self, key: &Key) -> rusqlite::Result<Option<Arc<Item>>> {
         if let Some(item) = self.items.get(key) {
             return Ok(item.clone());

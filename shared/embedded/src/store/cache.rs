@@ -1,10 +1,10 @@
-//! Items that were written or read lately, as they stand in the file.
+//! Items that were written or read recently, as they are in the file.
 //!
 //! What follows from a write reads what was written, and a commit empties SQLite's own caches of
 //! every reader; so most reads are answered from here. It promises:
 //!
 //! - A read is never older than what SQLite would have answered. Before a commit the writer marks
-//!   the items that it changes; until it has told what became of them, readers ask SQLite.
+//!   the items that it changes. Until it has noted the result, readers ask SQLite.
 //! - Its size is bounded, whatever is stored.
 
 use std::hash::BuildHasher;
@@ -14,13 +14,13 @@ use dacapo_platform::table::{Item, Key};
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashSet};
 
-/// Over how many locks the items are spread.
+/// The number of locks over which the items are spread.
 const SHARDS: usize = 32;
 
 /// How many bytes of keys and bodies half of a shard holds: 32 MiB in all.
 const HALF: usize = 512 * 1024;
 
-/// What an item takes besides its texts, about.
+/// What an item takes besides its texts, approximately.
 const OVERHEAD: usize = 200;
 
 /// Items by key.
@@ -29,8 +29,8 @@ pub(super) struct ItemCache {
     shards: Vec<Mutex<Shard>>,
 }
 
-/// Two halves: what is used moves to the younger one; when that is full it becomes the older one,
-/// whose items go.
+/// Two halves: what is used moves to the younger one. When that is full it becomes the older one,
+/// whose items are dropped.
 #[derive(Default)]
 struct Shard {
     young: HashMap<Key, Arc<Item>>,
@@ -43,15 +43,15 @@ struct Shard {
     changes: u64,
 }
 
-/// What is known of a key.
+/// What the cache knows of a key.
 pub(super) enum Known {
-    /// The item as it stands.
+    /// The item as it is.
     Item(Arc<Item>),
-    /// Ask SQLite, and tell with [`ItemCache::keep`].
+    /// Ask SQLite, and store the answer with [`ItemCache::keep`].
     Unknown(Ticket),
 }
 
-/// How things stood when SQLite was asked.
+/// The state of the cache when SQLite was asked.
 pub(super) struct Ticket(Option<u64>);
 
 impl Default for ItemCache {
@@ -62,7 +62,7 @@ impl Default for ItemCache {
 }
 
 impl ItemCache {
-    /// What is known of a key.
+    /// What the cache knows of a key.
     pub(super) fn look_up(&self, key: &Key) -> Known {
         let mut shard = self.shard(key);
         if let Some(item) = shard.young.get(key) {
@@ -94,7 +94,7 @@ impl ItemCache {
         }
     }
 
-    /// The changes are committed; an item that is `None` is gone.
+    /// The changes are committed; an item that is `None` is deleted.
     pub(super) fn changed(&self, items: HashMap<Key, Option<Arc<Item>>>) {
         for (key, item) in items {
             let mut shard = self.shard(&key);
@@ -105,7 +105,7 @@ impl ItemCache {
         }
     }
 
-    /// The changes were undone, or nobody knows: SQLite is asked.
+    /// The changes were undone, or the result is unknown: SQLite is asked.
     pub(super) fn not_changed<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
         for key in keys {
             self.shard(key).changing.remove(key);
@@ -114,7 +114,7 @@ impl ItemCache {
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let at = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        // Nothing in here panics half way.
+        // Nothing in here panics half way through.
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! The feed: what changed, for those who act on it.
+//! The change feed in the store.
 //!
-//! A change is written with what it tells of, so none is lost. The changes of one item come in the
-//! order in which they were made. A consumer reads on from its own checkpoint, so after a crash it
-//! sees again what it had not yet noted as done. What every registered consumer is done with is
-//! trimmed.
+//! A change is committed together with the write that it is about, so none is lost. The changes of
+//! one item come in the order in which they were made. A consumer reads on from its own checkpoint,
+//! so after a crash it sees again what it had not noted as done. What every registered consumer has
+//! done is trimmed.
 
 use dacapo_platform::table::{Item, Key, TableError};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,15 +19,15 @@ pub struct Change {
     pub seq: i64,
     /// What changed.
     pub key: Key,
-    /// As it was; `None` if it wasn't there.
+    /// The item before; `None` if it was not there.
     pub old: Option<Item>,
-    /// As it is since; `None` if it was deleted.
+    /// The item after; `None` if it was deleted.
     pub new: Option<Item>,
 }
 
 impl SqliteStore {
-    /// The changes behind a consumer's checkpoint. One that never noted any reads from the start of
-    /// what is left; to have the feed wait for it, register it with a checkpoint of 0.
+    /// The changes after a consumer's checkpoint. A consumer that never noted one reads from the
+    /// start of what is left. To have the feed wait for it, register it with a checkpoint of 0.
     pub fn read_feed(&self, consumer: &str, limit: usize) -> Result<Vec<Change>, TableError> {
         let select = "SELECT seq, pk, sk, old, new FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         self.read(|connection| {
@@ -45,14 +45,14 @@ impl SqliteStore {
         })
     }
 
-    /// Whether a registered consumer is done with every change there is.
+    /// Whether a registered consumer has done every change there is.
     pub fn feed_is_read(&self, consumer: &str) -> Result<bool, TableError> {
         Ok(self.feed_rests_at(consumer)?.is_some())
     }
 
-    /// The checkpoint of a registered consumer that is done with every change there is. Both are of
-    /// one moment: asked one after the other, the consumer could be through in between, and whoever
-    /// saw it at work would hear that it had rested.
+    /// The checkpoint of a registered consumer that has done every change there is. Both are read
+    /// at one moment: in two reads the consumer could finish in between, and would seem to have
+    /// been idle.
     pub fn feed_rests_at(&self, consumer: &str) -> Result<Option<i64>, TableError> {
         let select = "SELECT seq FROM checkpoints WHERE consumer = ?1
             AND NOT EXISTS (SELECT 1 FROM feed WHERE feed.seq > checkpoints.seq)";
@@ -61,7 +61,7 @@ impl SqliteStore {
         })
     }
 
-    /// How many changes a registered consumer has before it, at most.
+    /// How many changes are before a registered consumer, at most.
     pub fn feed_behind(&self, consumer: &str) -> Result<i64, TableError> {
         let select = "SELECT max((SELECT coalesce(max(seq), 0) FROM feed) - seq, 0)
             FROM checkpoints WHERE consumer = ?1";
@@ -79,13 +79,13 @@ impl SqliteStore {
         })
     }
 
-    /// The number of the last change that a consumer is done with, 0 for one that isn't registered.
+    /// The number of the last change that a consumer has done, 0 if it is not registered.
     pub fn checkpoint(&self, consumer: &str) -> Result<i64, TableError> {
         self.read(|connection| checkpoint_of(connection, consumer))
     }
 
-    /// Deletes what every registered consumer is done with, and says how much that was. The writer
-    /// does so by itself now and then.
+    /// Deletes what every registered consumer has done. Answers how much that was. The writer does
+    /// so by itself from time to time.
     pub async fn trim(&self) -> Result<usize, TableError> {
         match self.writer.run(Work::Trim, Durability::Process).await? {
             Done::Count(trimmed) => Ok(trimmed),

@@ -1,8 +1,8 @@
 //! The thread that waits for the disk, so that the writer need not.
 //!
-//! Whoever was promised that a commit survives a loss of power is answered from here. The writer
-//! goes on meanwhile; all that it commits until the disk is ready shares the next flush. The log is
-//! one sequence: with a commit everything before it is on the disk.
+//! It answers callers that were promised that a commit survives a loss of power. The writer goes on
+//! meanwhile; all commits until the disk is ready share the next flush. The log is one sequence:
+//! with a commit, everything before it is on the disk.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,26 +14,27 @@ use tokio::sync::oneshot;
 
 use super::writer::{Answer, Done};
 
-/// Who waits for the disk, and for what.
+/// A caller that waits for the disk, and for which commit.
 pub(super) type Promised = (oneshot::Sender<Answer>, Done);
 
-/// The end of the thread that the writer holds. Dropping it waits until everybody is answered.
+/// The writer's handle of the thread. Dropping it waits until all callers are answered.
 pub(super) struct Flusher {
     waiting: Option<Sender<Vec<Promised>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Flusher {
-    /// Flushes SQLite's log, which must be there by the first promise; `None` is a store in memory.
+    /// Flushes SQLite's log, which must exist when the first promise is made; `None` is a store in
+    /// memory.
     pub(super) fn start(log: Option<PathBuf>) -> Self {
         let (waiting, promises) = channel();
         let thread = std::thread::spawn(move || run(log.as_deref(), &promises));
         Self { waiting: Some(waiting), thread: Some(thread) }
     }
 
-    /// Answers these when all that is committed is on the disk.
+    /// Answers these callers when everything committed so far is on the disk.
     pub(super) fn answer(&self, promised: Vec<Promised>) {
-        // Without the thread the senders are dropped, and whoever waits hears that nobody knows.
+        // Without the thread the senders are dropped, and callers hear that the result is unknown.
         if let Some(waiting) = &self.waiting {
             let _ = waiting.send(promised);
         }
@@ -59,7 +60,7 @@ fn run(log: Option<&Path>, promises: &Receiver<Vec<Promised>>) {
                 Ok(()) => Ok(done),
                 Err(error) => Err(TableError::Disk { reason: error.to_string(), unknown: true }),
             };
-            // Nobody may be waiting any more.
+            // The caller may have gone.
             let _ = answer.send(told);
         }
     }

@@ -1,6 +1,6 @@
-//! Whose file it is. A store is made under another name and takes its own when it is whole: so an
-//! empty file, or somebody else's, under that name is never one that a crash left half made, and is
-//! refused as it is.
+//! Whether a file is a store of Dacapo. A store is made under another name and takes its own when
+//! it is complete. So a file under that name that is empty or something else was not left by a
+//! crash, and is refused unchanged.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -11,19 +11,19 @@ use rusqlite::{Connection, OpenFlags};
 use super::schema::{self, APPLICATION};
 use super::{LOG, StoreError};
 
-/// Under which name a store is made.
+/// The name under which a store is made.
 const MADE: &str = "dacapo.db.new";
 
-/// What every SQLite file begins with, and where its application id stands.
+/// How every SQLite file begins, and where its application id is.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 const ID_AT: usize = 68;
 
-/// Makes the store if there is none. What is there is looked at before anything writes to it.
+/// Makes the store if there is none. What is there is checked before anything writes to it.
 ///
 /// # Errors
 ///
-/// That it is not ours; that a new one could not be made.
+/// That it is not a store of Dacapo; that a new one could not be made.
 pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreError> {
     let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
     let foreign =
@@ -64,7 +64,7 @@ pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreErr
     id.copy_from_slice(&header[ID_AT..ID_AT + 4]);
     match i32::from_be_bytes(id) {
         APPLICATION => Ok(()),
-        // Stores of before the id.
+        // Stores from before the id.
         0 if looks_like_ours(file)? => Ok(()),
         _ => foreign(
             "is another program's SQLite file; it was left as it is: choose another --data-dir, or move the file away",
@@ -72,7 +72,7 @@ pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreErr
     }
 }
 
-/// Whether the tables of a store are there. It writes nothing.
+/// Whether the tables of a store exist. It writes nothing.
 fn looks_like_ours(file: &Path) -> Result<bool, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
@@ -99,7 +99,7 @@ impl From<StoreError> for MakeError {
     }
 }
 
-/// The caller holds the directory's lock: what lies there under the other name was left by a crash.
+/// The caller holds the directory's lock: a file under the other name was left by a crash.
 fn make(directory: &Path, file: &Path) -> Result<(), MakeError> {
     let made = directory.join(MADE);
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -109,7 +109,7 @@ fn make(directory: &Path, file: &Path) -> Result<(), MakeError> {
         }
     }
     let connection = Connection::open(&made).map_err(StoreError::from)?;
-    // Closing the last connection carries the log over and removes it.
+    // Closing the last connection copies the log into the file and removes it.
     schema::prepare(connection)?.close().map_err(|(_, error)| StoreError::from(error))?;
     File::open(&made)?.sync_all()?;
     std::fs::rename(&made, file)?;

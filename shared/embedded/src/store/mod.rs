@@ -3,20 +3,20 @@
 //! What it promises:
 //!
 //! - What was acknowledged survives `kill -9`. What was written through the table itself
-//!   ([`SqliteStore`]) is on disk and survives the loss of power too; what was committed by
+//!   ([`SqliteStore`]) is on disk and survives a loss of power too. What was committed by
 //!   [`SqliteStore::commit`] or written through [`Derived`] may be lost with the power, from the
 //!   latest backwards, never with a gap.
 //! - Table writes, timers, queue messages and checkpoints that are committed together are there
 //!   together or not at all ([`SqliteStore::commit`]).
-//! - One writer thread makes every change, in the order of their arrival. It commits all that waits
-//!   in one SQLite transaction, and does not wait for the disk: other threads do (`flush`,
-//!   `checkpoint_passively`).
-//! - Reads see every acknowledged commit. They take microseconds and are made where they are asked
-//!   for, without a thread of their own; items of late are answered from memory (`cache`).
-//! - The store reads no clock: whatever depends on the time is told it.
+//! - One writer thread makes every change, in order of arrival. It commits everything that waits in
+//!   one SQLite transaction, and does not wait for the disk: other threads do (`flush`,
+//!   `wal_checkpoint`).
+//! - Reads see every acknowledged commit. They take microseconds and are made on the caller's
+//!   thread; recent items are answered from memory (`cache`).
+//! - The store reads no clock: instants are arguments.
 //!
-//! It is as strict as the table port demands and no stricter than DynamoDB, with one kindness that
-//! a consumer must not come to rely on: eventual reads are strong here.
+//! It is as strict as the table port demands, with one exception that a consumer must not rely on:
+//! eventual reads are strong here.
 
 mod apply;
 mod cache;
@@ -58,7 +58,7 @@ use writer::{Done, Durability, Work, Writer};
 const FILE: &str = "dacapo.db";
 /// SQLite's log beside it.
 const LOG: &str = "dacapo.db-wal";
-/// The file whose lock says that a process has the directory open.
+/// The file whose lock shows that a process has the directory open.
 const LOCK: &str = "dacapo.lock";
 /// Connections for reading; more would wait for the cores, not for each other.
 const READERS: usize = 4;
@@ -68,14 +68,14 @@ pub struct SqliteStore {
     readers: Vec<Arc<Mutex<Connection>>>,
     cache: Arc<ItemCache>,
     writer: Writer,
-    /// The store's file, for the disk to take it. Closing it takes SQLite's locks on the file away,
-    /// all of this process: so it is closed last.
+    /// The store's file, for flushing it. Closing it releases SQLite's locks on the file for the
+    /// whole process, so it is closed last.
     _file: Option<Arc<File>>,
-    /// Held as long as the store is open, given back by the system whatever ends the process.
+    /// Held as long as the store is open. The system releases it, however the process ends.
     _lock: Option<File>,
 }
 
-/// One part of what [`SqliteStore::commit`] makes true all at once.
+/// One part of a commit: see [`SqliteStore::commit`].
 #[derive(Debug, Clone)]
 pub enum Operation {
     /// A write to the table.
@@ -88,37 +88,37 @@ pub enum Operation {
     Send {
         /// Which queue; a queue is made by being named.
         queue: String,
-        /// From when on it can be received.
+        /// From when on it is visible.
         visible_at: Instant,
-        /// What it says.
+        /// Its content.
         body: Body,
     },
-    /// Removes a message for good; one that is gone is gone.
+    /// Removes a message for good. Removing it again has no effect.
     Remove {
         /// Its number.
         id: i64,
     },
-    /// Hides a message until later. This is no attempt.
+    /// Hides a message until later. This does not count as an attempt.
     Defer {
         /// Its number.
         id: i64,
-        /// From when on it can be received again.
+        /// From when on it is visible again.
         visible_at: Instant,
     },
-    /// Puts a message back that was received with a lease, as if it had not been: hidden until
+    /// Puts back a message that was received with a lease, as if it had not been: hidden until
     /// then, and no attempt.
     PutBack {
         /// Its number.
         id: i64,
-        /// From when on it can be received again.
+        /// From when on it is visible again.
         visible_at: Instant,
     },
-    /// Notes that a consumer of the feed is done with everything up to a change. A checkpoint never
-    /// falls, so `seq: 0` registers a consumer and does nothing to one that is known.
+    /// Notes that a consumer of the feed has done everything up to a change. A checkpoint never
+    /// falls, so `seq: 0` registers a new consumer and has no effect on a known one.
     Checkpoint {
-        /// Who.
+        /// The consumer.
         consumer: String,
-        /// The number of the last change that it is done with.
+        /// The number of the last change that it has done.
         seq: i64,
     },
     /// Keeps a text under a name.
@@ -139,15 +139,15 @@ pub enum StoreError {
     /// The directory can't be made or written.
     #[error("`{}` can't be used: {source}", .directory.display())]
     Directory {
-        /// Which.
+        /// The path.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is there is no store of ours, and is left as it is.
+    /// The file is not a store of Dacapo, and is left unchanged.
     #[error("`{}` {why}", .file.display())]
     Foreign {
-        /// Which file.
+        /// The path.
         file: PathBuf,
         /// What is wrong with it, and what to do.
         why: String,
@@ -155,9 +155,9 @@ pub enum StoreError {
     /// It was written by another version of the program.
     #[error("the store has schema {found}, this program knows {known}")]
     Schema {
-        /// What stands in the file.
+        /// The version of the file.
         found: String,
-        /// What this program writes.
+        /// The version of this program.
         known: &'static str,
     },
     /// SQLite refused.
@@ -166,9 +166,9 @@ pub enum StoreError {
 }
 
 impl SqliteStore {
-    /// Opens the store in a directory, which is made if need be; `None` keeps it in memory.
+    /// Opens the store in a directory, which is created if needed; `None` keeps it in memory.
     ///
-    /// The feed holds the changes of those items whose keys pass `feed_filter`.
+    /// The feed holds the changes of the items whose keys pass `feed_filter`.
     pub fn open(
         directory: Option<&Path>,
         feed_filter: fn(&Key) -> bool,
@@ -204,16 +204,16 @@ impl SqliteStore {
         Ok(Arc::new(Self::new(readers, cache, writer, Some(opened), Some(lock))))
     }
 
-    /// Makes all of these true at once, or none of them.
+    /// Commits all of these, or none of them.
     ///
-    /// The table writes among them are held to the bounds of one transaction, and all their
-    /// conditions are judged before any of it is applied; `which` of a conflict counts the table
-    /// writes only. Once this is called the commit goes on even if nobody waits for its answer.
+    /// The table writes among them are held to the bounds of one transaction, and all conditions
+    /// are checked before any of it is applied; `which` of a conflict counts the table writes only.
+    /// Once this is called, the commit goes on even if the caller drops the future.
     pub async fn commit(&self, operations: Vec<Operation>) -> Result<(), TableError> {
         self.commit_once(operations, None, Durability::Process).await
     }
 
-    /// Counts the commits. Wait for it to change instead of asking again and again for new work.
+    /// Counts the commits. Wait for a change of it instead of polling for new work.
     #[must_use]
     pub fn commit_notifier(&self) -> watch::Receiver<u64> {
         self.writer.commits()
@@ -224,8 +224,8 @@ impl SqliteStore {
         self.read(|connection| rows::meta(connection, name))
     }
 
-    /// Deletes what expired at or before an instant, some at a time: says how many, so that the
-    /// caller goes on until there are none. The feed tells of it like of any other delete.
+    /// Deletes what expired at or before an instant, some at a time. Answers how many, so that the
+    /// caller goes on until there are none. The feed has these deletes like any other.
     pub async fn delete_expired(&self, now: Instant) -> Result<usize, TableError> {
         match self.writer.run(Work::DeleteExpired { now }, Durability::Process).await? {
             Done::Count(swept) => Ok(swept),
@@ -269,7 +269,7 @@ impl SqliteStore {
         Self { readers, cache, writer, _file: file, _lock: lock }
     }
 
-    /// One item as it stands.
+    /// One item as it is.
     fn item(&self, key: &Key) -> Result<Option<Item>, TableError> {
         let ticket = match self.cache.look_up(key) {
             Known::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
@@ -282,8 +282,8 @@ impl SqliteStore {
         Ok(item)
     }
 
-    /// Items as they stand. Those that have to be read are read in one transaction, so that SQLite
-    /// keeps the pages which lead to them.
+    /// Items as they are. Those that have to be read are read in one transaction, so that SQLite
+    /// keeps the pages that lead to them.
     fn items(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, TableError> {
         let mut items = Vec::with_capacity(keys.len());
         let mut unknown = Vec::new();
@@ -312,8 +312,7 @@ impl SqliteStore {
         Ok(items)
     }
 
-    /// Reads on the first connection that is free: the fewer are in use, the more of what they read
-    /// is still with them.
+    /// Reads on the first free connection. The fewer are in use, the more each has in its cache.
     fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -381,9 +380,9 @@ impl Table for SqliteStore {
     }
 }
 
-/// The same table for the worker. What it writes follows from what is there, and is acknowledged to
-/// nobody outside: after a loss of power the store is as it was at some moment before, and the
-/// worker does the rest again. So it need not wait for the disk.
+/// The same table for the worker. What it writes follows from what is stored, and is not
+/// acknowledged to callers outside. After a loss of power the store is as it was at an earlier
+/// moment, and the worker does the rest again. So it need not wait for the disk.
 pub struct Derived(pub Arc<SqliteStore>);
 
 #[async_trait]

@@ -7,16 +7,16 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::rows;
 
-/// The key behind which a page begins.
+/// The key after which a page begins.
 pub(super) struct Place {
-    /// Of the table the sort key, of the index its sort key.
+    /// In the table the sort key, in the index its sort key.
     sort: String,
-    /// Of the index: the item, to tell apart those of the same index key.
+    /// In the index: the item, to distinguish those with the same index key.
     item: Option<Key>,
 }
 
 impl Place {
-    /// Where a query of the table goes on.
+    /// Where a query of the table continues.
     pub(super) fn of_items(query: &Query<'_>) -> Result<Option<Self>, TableError> {
         query
             .cursor
@@ -28,7 +28,7 @@ impl Place {
             .transpose()
     }
 
-    /// Where a query of the index goes on.
+    /// Where a query of the index continues.
     pub(super) fn of_index(query: &Query<'_>) -> Result<Option<Self>, TableError> {
         query
             .cursor
@@ -97,8 +97,8 @@ pub(super) fn index(
     Ok(Page { items: page.items, cursor: None })
 }
 
-/// A page on its way. It is cut by the limit or by its bytes, of which the text of a body is
-/// measure enough here.
+/// A page while it is read. It ends at the limit or at its bytes, for which the text of a body is a
+/// good enough measure here.
 struct Filling<T> {
     items: Vec<T>,
     bytes: usize,
@@ -129,8 +129,8 @@ struct Select {
 }
 
 impl Select {
-    /// Each end gets one bound at most, the tighter one: of two SQLite would seek to one of them
-    /// and walk to the other, all over again for every page.
+    /// Each end gets at most one bound, the tighter one. Of two, SQLite would seek one and scan to
+    /// the other, again for every page.
     fn new(query: &Query<'_>, from: Option<&Place>, column: &str) -> Self {
         let mut select =
             Self { where_: String::new(), direction: "", values: vec![query.pk.to_owned()] };
@@ -184,11 +184,11 @@ impl Select {
     }
 }
 
-/// The smallest text above all those that begin with `prefix`; `None` if nothing is above them.
+/// The smallest text above all those that begin with `prefix`; `None` if there is none.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
-        // The step of a range passes over the gap of the surrogates.
+        // Ranges of characters step over the gap of the surrogates.
         if let Some(next) = (last..=char::MAX).nth(1) {
             end.push(next);
             return Some(end);

@@ -1,4 +1,4 @@
-//! Queues: work that is to be done once it is visible, by the one process that has the store open.
+//! Queues: work to be done once it is visible, by the one process that has the store open.
 
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, TableError};
@@ -15,16 +15,16 @@ pub struct QueueMessage {
     pub id: i64,
     /// How often it was received with a lease, this time included.
     pub attempts: u32,
-    /// What it says.
+    /// Its content.
     pub body: Body,
 }
 
 impl SqliteStore {
-    /// Messages that are visible at `now`, in the order in which they became so.
+    /// Messages that are visible at `now`, in the order in which they became visible.
     ///
-    /// With a `lease` they are hidden until then, and the attempt is counted, before anybody sees
-    /// them: no two receivers get the same one. Without, they stay as they are. Either way a
-    /// message stays until it is removed, which belongs into the commit of what it led to.
+    /// With a `lease` they are hidden until then, and the attempt is counted, before they are
+    /// returned: no two receivers get the same one. Without a lease they stay as they are. In both
+    /// cases a message stays until it is removed, which belongs into the commit of its results.
     pub async fn receive(
         &self,
         queue: &str,
@@ -35,7 +35,7 @@ impl SqliteStore {
         let Some(lease) = lease else {
             return self.read(|connection| visible(connection, queue, now, limit));
         };
-        // Most often nothing is there, and that is seen without asking the writer.
+        // Usually nothing is there, and that is seen without asking the writer.
         if self.read(|connection| visible(connection, queue, now, 1))?.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,11 +1,11 @@
-//! How items, images and instants stand in the file.
+//! How items, images and instants are stored in the file.
 
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, Item, Key};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-/// One item as it stands.
+/// One item as it is.
 pub(super) fn get(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Item>> {
     let select = "SELECT sk, rev, gpk, gsk, expires, body FROM items WHERE pk = ?1 AND sk = ?2";
     connection
@@ -29,7 +29,7 @@ pub(super) fn item(pk: &str, row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-/// Stores an item in the place of what may be there.
+/// Stores an item, and replaces the one that may be there.
 pub(super) fn put(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
     let insert = "INSERT INTO items (pk, sk, rev, gpk, gsk, expires, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT DO UPDATE SET rev = excluded.rev, gpk = excluded.gpk, gsk = excluded.gsk,
@@ -42,8 +42,7 @@ pub(super) fn put(connection: &Connection, item: &Item) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Stores an item in the place of one that stands in the indexes where this one does: they are not
-/// written.
+/// Replaces an item whose index entries stay the same: the indexes are not written.
 pub(super) fn replace(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
     let update = "UPDATE items SET rev = ?3, body = ?4 WHERE pk = ?1 AND sk = ?2";
     let rev = item.rev.map(u64::cast_signed);
@@ -73,7 +72,7 @@ pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         .optional()
 }
 
-/// What precedes the body in an image: all of an item that isn't its key or its body.
+/// What precedes the body in an image: everything of an item except its key and its body.
 #[derive(Default, Serialize, Deserialize)]
 struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +107,7 @@ pub(super) fn from_image(key: &Key, image: &str) -> Item {
     }
 }
 
-/// Whole seconds; a fraction counts as a full one, so that nothing expires early.
+/// Whole seconds, rounded up, so that nothing expires early.
 pub(super) fn seconds(at: Instant) -> i64 {
     at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0)
 }
@@ -117,7 +116,7 @@ fn from_seconds(seconds: i64) -> Instant {
     Instant::from_timestamp(seconds, 0).unwrap_or(Instant::MAX_UTC)
 }
 
-/// Whole milliseconds; a fraction counts as a full one, so that nothing comes early.
+/// Whole milliseconds, rounded up, so that nothing comes early.
 pub(super) fn millis(at: Instant) -> i64 {
     at.timestamp_millis() + i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1_000_000))
 }

@@ -1,4 +1,4 @@
-//! The tables in the file, and how its connections are set up.
+//! The tables in the file, and how connections to it are set up.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
 
-/// What this program writes; another one is refused rather than guessed at.
+/// The version that this program writes; any other one is refused.
 const VERSION: &str = "2";
 
-/// Stands in the header of every store, so that what else may be in a file of its name is told from
-/// it: "daCa".
+/// The application id in the header of every store, "daCa". It distinguishes a store from other
+/// files of its name.
 pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"daCa");
 
-/// Nobody else writes, but a reader that starts while the log is being reset has to wait for it.
+/// There is no other writer, but a reader that starts while the log is being reset has to wait.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The statements in use, with room for more.
@@ -76,13 +76,13 @@ CREATE INDEX IF NOT EXISTS queue_visible ON queue (queue, visible_at, id);
 /// Makes a connection the writer's, and the file a store if it isn't one yet.
 pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> {
     settle_in(&connection, 16 * 1024)?;
-    // In memory there is no log; SQLite then answers `memory` and all is well.
+    // In memory there is no log; SQLite then answers `memory`, which is fine.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", 256 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // What is deleted or overwritten is not left behind in pages that go on being used. `ON` would
-    // write pages that become free once more, a fifth of all that is written; those go when the
-    // file is rebuilt (`scrub`).
+    // What is deleted or overwritten is not left in pages that stay in use. `ON` would also write
+    // pages that become free, a fifth of all that is written; those go when the file is rebuilt
+    // (`scrub`).
     connection.pragma_update(None, "secure_delete", "FAST")?;
     let transaction = connection.unchecked_transaction()?;
     let is_store =
@@ -106,14 +106,13 @@ pub(super) fn prepare(connection: Connection) -> Result<Connection, StoreError> 
         }
     }
     transaction.commit()?;
-    // From here on the log is flushed by who waits for it, and by whoever carries it over into the
-    // file.
+    // From here on the log is flushed by the threads that wait for it, and copied into the file by
+    // the checkpoint thread.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(connection)
 }
 
-/// One more connection to the file, for reading only. It forgets the pages that it has read
-/// whenever somebody has written.
+/// One more connection to the file, for reading only. Every commit empties its cache of pages.
 pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
@@ -121,7 +120,7 @@ pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The connection that carries the log over into the file.
+/// The connection that copies the log into the file.
 pub(super) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
     settle_in(&connection, 1024)?;
@@ -131,8 +130,8 @@ pub(super) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
 
 fn settle_in(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    // What is bound to a statement changes nothing about how it is carried out. Without this SQLite
-    // would prepare some of them anew for every value.
+    // Values that are bound to a statement do not change its plan. Without this, SQLite would
+    // prepare some statements again for every value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "cache_size", -cache_kib)?;

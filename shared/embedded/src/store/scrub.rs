@@ -1,14 +1,14 @@
-//! What was erased is gone from the files too, not only from the tables.
+//! Erased data is removed from the files too, not only from the tables.
 //!
 //! | where it could be | what is done |
 //! |---|---|
-//! | the feed, which tells of every change with what was there before | trimmed up to what every consumer is done with |
-//! | a row's place in a page that is used | overwritten with zeros when it is deleted (`secure_delete = FAST`) |
-//! | a free page; a gap in a page, from which SQLite has moved a row to another page | the file is rebuilt (`VACUUM`) |
-//! | the log | carried over and cut to nothing |
+//! | the feed, with the values before each change | trimmed up to what is done |
+//! | a row's place in a used page | overwritten when deleted (`secure_delete = FAST`) |
+//! | a free page; a gap that a moved row has left | the file is rebuilt (`VACUUM`) |
+//! | the log | copied into the file and truncated |
 //!
-//! Rebuilding takes about a second for 50 MB, during which nobody writes. So a file of up to
-//! [`SMALL`] is rebuilt at once, a larger one when the last time was a day ago.
+//! Rebuilding takes about a second for 50 MB, during which nothing is written. So a file of up to
+//! [`SMALL`] is rebuilt at once, a larger one if the last time was a day ago.
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
@@ -18,16 +18,16 @@ use rusqlite::Connection;
 use super::writer::{Done, Durability, Work};
 use super::{Operation, SqliteStore, rows};
 
-/// Up to so many bytes the file is rebuilt at once.
+/// Up to this many bytes the file is rebuilt at once.
 pub(super) const SMALL: i64 = 32 * 1024 * 1024;
 
 /// How long after the last time a larger file is rebuilt.
 const EVERY: TimeDelta = TimeDelta::hours(24);
 
-/// When the file was rebuilt last, in milliseconds.
+/// When the file was last rebuilt, in milliseconds.
 const REBUILT: &str = "rebuilt";
 
-/// Stands where something was erased and the file has not been rebuilt since.
+/// Set while something is erased and the file has not been rebuilt since.
 const WANTED: &str = "rebuild_wanted";
 
 impl SqliteStore {
@@ -41,9 +41,9 @@ impl SqliteStore {
         self.commit(vec![Operation::SetMeta { name, value }]).await
     }
 
-    /// Takes what was erased out of the files. Says whether nothing is left to do but, in a large
-    /// file, the daily rebuilding; not so while somebody reads what was there before, or the feed
-    /// has not been read.
+    /// Removes erased data from the files. Answers whether nothing is left to do, except in a large
+    /// file the daily rebuilding. Something is left while a reader still reads an older state, or
+    /// while the feed has not been read.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl SqliteStore {
         }
     }
 
-    /// Whether the file waits to be rebuilt, and its time has come.
+    /// Whether the file is to be rebuilt, and may be by now.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl SqliteStore {
     }
 }
 
-/// Takes out what was erased. Answers how much is left to do: whether the log could not be cut.
+/// Removes erased data. Answers whether the log could not be truncated.
 pub(super) fn scrub(connection: &Connection, now: Instant) -> rusqlite::Result<usize> {
     super::feed::trim(connection)?;
     if rows::meta(connection, WANTED)?.is_some() && is_due(connection, now)? {
@@ -92,9 +92,9 @@ fn is_due(connection: &Connection, now: Instant) -> rusqlite::Result<bool> {
     Ok(last.is_none_or(|last| now.timestamp_millis() - last >= EVERY.num_milliseconds()))
 }
 
-/// Writes the whole file anew, without gaps.
+/// Writes the whole file again, without gaps.
 fn rebuild(connection: &Connection) -> rusqlite::Result<()> {
-    // A large copy has no place in memory.
+    // A large copy does not fit in memory.
     connection.pragma_update(None, "temp_store", "FILE")?;
     let rebuilt = connection.execute_batch("VACUUM");
     connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -1,4 +1,4 @@
-//! Timers: what is to happen when, in an order that is the same every time.
+//! Timers: what is to happen when, in a deterministic order.
 
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, TableError};
@@ -9,19 +9,19 @@ use super::{SqliteStore, rows};
 /// Something that comes due.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timer {
-    /// What it is known by; there is one timer of a name.
+    /// Its name; there is one timer of a name.
     pub name: String,
-    /// When. Kept in whole milliseconds; a fraction counts as a full one.
+    /// When it is due, in whole milliseconds, rounded up.
     pub due: Instant,
-    /// Its place among those due at the same instant.
+    /// Its place among those that are due at the same instant.
     pub sort: String,
-    /// What it is about.
+    /// Its content.
     pub body: Body,
 }
 
 impl SqliteStore {
     /// Timers due at or before an instant, in the order of due, sort and name. They stay until they
-    /// are cancelled, which belongs into the commit of what they led to.
+    /// are cancelled, which belongs into the commit of their results.
     pub fn due_timers(&self, until: Instant, limit: usize) -> Result<Vec<Timer>, TableError> {
         let select = "SELECT name, due, sort, body FROM timers WHERE due <= ?1 ORDER BY due, sort, name LIMIT ?2";
         self.read(|connection| {
@@ -58,10 +58,10 @@ impl SqliteStore {
         })
     }
 
-    /// When something comes due next: the earliest timer, be it overdue, or the earliest message
-    /// that is still hidden at `now`.
+    /// When something is due next: the earliest timer, even if it is overdue, or the earliest
+    /// message that is still hidden at `now`.
     pub fn next_due(&self, now: Instant) -> Result<Option<Instant>, TableError> {
-        // The names of the queues are few: it goes from one to the next by the index.
+        // There are few queues: the query goes from one name to the next by the index.
         let hidden = "WITH RECURSIVE named(queue) AS (
                 SELECT min(queue) FROM queue
                 UNION ALL

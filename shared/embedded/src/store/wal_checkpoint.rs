@@ -1,9 +1,9 @@
-//! The thread that carries SQLite's log over into the file, so that the writer waits for the disk
-//! as little as can be.
+//! The thread that copies SQLite's log (WAL) into the file, so that the writer waits for the disk
+//! as little as possible.
 //!
-//! The log can begin anew only when all of it was carried over and the disk has taken the file, and
-//! while there is load the writer is always ahead. So when it has grown long the thread has the
-//! disk take most of it, and the writer does the rest between two groups.
+//! The log can start again only when all of it was copied and the file has been flushed, and under
+//! load the writer is always ahead. So when the log is long, the thread has most of it flushed, and
+//! the writer does the rest between two groups.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,16 +16,16 @@ use rusqlite::Connection;
 
 use super::schema;
 
-/// After so many units the thread has a look.
+/// After this many units the thread checks the log.
 const UNITS: usize = 1_000;
 
-/// From so many pages on the log is to begin anew: about 160 MB.
+/// From this many pages on the log is to start again: about 160 MB.
 const LONG: i64 = 40_000;
 
-/// So often the disk takes what was carried over before the writer does the rest.
+/// So often the file is flushed before the writer does the rest.
 const ROUNDS: usize = 2;
 
-/// The end of the thread that the writer holds.
+/// The writer's handle of the thread.
 pub(super) struct Checkpointer {
     request: Option<SyncSender<()>>,
     /// Whether the writer is to do the rest.
@@ -35,7 +35,7 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Carries over the log of the store in this file, which is open for writing too.
+    /// Checkpoints the log of the store in this file, which is open for writing too.
     pub(super) fn start(path: &Path, file: Arc<File>) -> rusqlite::Result<Self> {
         let connection = schema::open_checkpointer(path)?;
         let (request, requests) = sync_channel(1);
@@ -45,13 +45,13 @@ impl Checkpointer {
         Ok(Self { request: Some(request), rest, units: 0, thread: Some(thread) })
     }
 
-    /// So many units more are committed, on this connection.
+    /// This many more units are committed on this connection.
     pub(super) fn committed(&mut self, units: usize, connection: &Connection) {
         self.units += units;
         if self.units >= UNITS {
             self.units = 0;
             if let Some(request) = &self.request {
-                // Woken already is as good.
+                // If the thread has been notified already, that is enough.
                 let _ = request.try_send(());
             }
         }
@@ -85,8 +85,8 @@ fn run(connection: &Connection, file: &File, requests: &Receiver<()>, rest: &Ato
     }
 }
 
-/// Carries over what it can without waiting for anybody. Says how long the log is, in pages; what
-/// fails is tried again the next time.
+/// Copies what it can without waiting for readers. Answers how long the log is, in pages; after a
+/// failure it is tried again the next time.
 fn checkpoint_passively(connection: &Connection) -> Option<i64> {
     let log = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
     match log {

@@ -1,9 +1,9 @@
-//! The one thread that writes.
+//! The only thread that writes.
 //!
-//! It takes everything that waits, does it in one SQLite transaction, and answers everybody once
-//! that is committed. Later units of a group see what earlier ones did. A unit that is refused has
-//! changed nothing; a failure of SQLite undoes the group, whose units are then tried one by one, so
-//! that one of them can't fail the others.
+//! It takes everything that waits, does it in one SQLite transaction, and answers the callers after
+//! the commit. Later units of a group see what earlier ones did. A unit that is refused has changed
+//! nothing. A failure of SQLite undoes the group, whose units are then tried one by one, so that
+//! none of them fails the others.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, VecDeque};
@@ -26,17 +26,17 @@ use super::queue::QueueMessage;
 use super::wal_checkpoint::Checkpointer;
 use super::{Operation, feed, queue};
 
-/// The most units in one group; what waits beyond that waits for the next.
+/// The most units in one group; the others wait for the next group.
 const LARGEST_GROUP: usize = 512;
-/// While so many units come together that a commit costs less than they do, it waits for more: so
-/// long for the next one, and for so many in all.
+/// Under load a commit costs more than its units, so the writer waits for more: this long for the
+/// next one, and for this many in all.
 const GATHERED: usize = 96;
 const PAUSE: Duration = Duration::from_micros(150);
-/// So many units in the last group say that there is load.
+/// This many units in the last group mean that there is load.
 const LOAD: usize = 4;
-/// So many checkpoints pass before what they leave behind is trimmed.
+/// After this many checkpoints of consumers the feed is trimmed.
 const CHECKPOINTS_TO_TRIM: usize = 16;
-/// Tokens of transactions that are remembered. They bridge retries, which come within seconds.
+/// How many tokens of transactions are remembered. They cover retries, which come within seconds.
 const TOKENS: usize = 4096;
 
 /// What can be asked of the writer.
@@ -61,14 +61,14 @@ pub(super) enum Work {
     },
 }
 
-/// What came of it.
+/// The result.
 pub(super) enum Done {
     Committed,
     Received(Vec<QueueMessage>),
     Count(usize),
 }
 
-/// The end of the thread that the others hold. Dropping it waits for what was asked before.
+/// The handle of the thread that others have. Dropping it waits for what was asked before.
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     commits: watch::Receiver<u64>,
@@ -86,8 +86,8 @@ pub(super) type Answer = Result<Done, TableError>;
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It survives the end of the process. A loss of power may take it back, and then all that came
-    /// after it too.
+    /// It survives the end of the process. A loss of power may undo it, together with all that came
+    /// after it.
     Process,
     /// It survives a loss of power, with all that came before it.
     Power,
@@ -124,7 +124,7 @@ impl Writer {
             .ok_or_else(gone)?
             .send(Job { work, durability, answer })
             .map_err(|_| gone())?;
-        // An answer that never comes is one lost half way.
+        // If no answer comes, the commit may or may not have been made.
         outcome
             .await
             .unwrap_or_else(|_| Err(TableError::Unknown("the writer gave no answer".to_owned())))
@@ -174,7 +174,7 @@ impl Groups {
             units += group.len();
             let is_scrub = |job: &Job| matches!(job.work, Work::Scrub { .. });
             let (scrubs, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(is_scrub);
-            // A panic is a defect; it costs this group its answers, not the process its writer.
+            // A panic is a defect. It costs this group its answers, and the writer goes on.
             if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
                 tracing::error!("a panic in the writer of the store; its group was not answered");
                 self.undo();
@@ -184,13 +184,13 @@ impl Groups {
         tracing::debug!(groups, units, "the store was closed");
     }
 
-    /// Takes what was erased out of the files, once for all who ask.
+    /// Removes erased data from the files, once for all callers that ask.
     fn scrub(&mut self, asked: Vec<Job>) {
         let Some(Work::Scrub { now }) = asked.last().map(|job| &job.work) else { return };
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let done = match super::scrub::scrub(&connection, *now) {
             Ok(left) => Ok(left),
-            // A reader, or whoever carries the log over, is at it.
+            // A reader or the checkpoint thread is using the log.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(1),
             Err(error) => Err(TableError::Failed(error.to_string())),
         };
@@ -225,7 +225,7 @@ impl Groups {
         for (job, answer) in group.into_iter().zip(answers) {
             match (job.durability, answer) {
                 (Durability::Power, Ok(done)) => promised.push((job.answer, done)),
-                // Nobody may be waiting any more.
+                // The caller may have gone.
                 (_, answer) => drop(job.answer.send(answer)),
             }
         }
@@ -234,8 +234,8 @@ impl Groups {
         }
     }
 
-    /// Does a group in one transaction. `Failed` undid all of it; `Unknown`, or a disk of which it
-    /// is unknown, came of the commit.
+    /// Does a group in one transaction. `Failed` has undone all of it; with `Unknown`, or a failing
+    /// disk, it is not known what became of the commit.
     fn attempt(&mut self, group: &[Job]) -> Result<Vec<Answer>, TableError> {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -323,12 +323,12 @@ impl Groups {
     }
 }
 
-/// The transactions of late, by their tokens.
+/// The tokens of recent transactions.
 #[derive(Default)]
 struct Tokens {
     known: HashMap<String, u64>,
     order: VecDeque<String>,
-    /// So many of them, from the oldest on, are committed.
+    /// This many of them, from the oldest on, are committed.
     committed: usize,
 }
 
@@ -370,7 +370,7 @@ fn fingerprint(operations: &[Operation]) -> u64 {
     hasher.finish()
 }
 
-/// What SQLite's failure is, before anything is committed.
+/// The meaning of a failure of SQLite before the commit.
 pub(super) fn told(error: &rusqlite::Error) -> TableError {
     let reason = error.to_string();
     match error.sqlite_error_code() {
@@ -382,7 +382,7 @@ pub(super) fn told(error: &rusqlite::Error) -> TableError {
 }
 
 fn undo_on(connection: &Connection) {
-    // Some failures have ended the transaction already.
+    // Some failures have already ended the transaction.
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
     {

@@ -1,4 +1,5 @@
-//! What a round takes at once: whose it is, how it goes side by side, what acknowledges it.
+//! A batch of a round: the contact of each piece of work, how they run concurrently, what
+//! acknowledges them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::store::Operation;
 
-/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which
-/// bears that.
+/// What acknowledges the work of a batch: one commit. A crash before it repeats the work, which is
+/// idempotent.
 #[derive(Clone, Default)]
 pub(super) struct Acknowledged(Arc<Mutex<Vec<Operation>>>);
 
@@ -26,13 +27,13 @@ impl Acknowledged {
     }
 }
 
-/// So often a round takes something, from whichever source: what is done between rounds is to come
-/// to pass under load too.
+/// How often a round takes something, from any source. What is done between rounds has to have its
+/// turn under load, too.
 const TAKES: usize = 32;
 
-/// The sources of a round, which go side by side. One that has nothing looks again as soon as
-/// something is committed: what one does is work for another. When none has anything, all have
-/// ended.
+/// The sources of a round, which are read concurrently. One that has nothing looks again as soon as
+/// something is committed, since one source makes work for another. The round ends when none has
+/// anything.
 pub(super) struct Sources {
     commits: watch::Receiver<u64>,
     at_work: watch::Sender<usize>,
@@ -40,12 +41,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// So many of them, around a store with this notifier.
+    /// This many of them, around a store with this notifier.
     pub(super) fn new(number: usize, commits: watch::Receiver<u64>) -> Self {
         Self { commits, at_work: watch::Sender::new(number), takes: AtomicUsize::new(0) }
     }
 
-    /// Takes from one of them as long as there is anything, and the round goes on. Says whether
+    /// Takes from one of them as long as there is anything, and the round goes on. Answers whether
     /// there was.
     pub(super) async fn drained<F>(&self, mut take: impl FnMut() -> F) -> Result<bool, Error>
     where
@@ -67,7 +68,7 @@ impl Sources {
     }
 }
 
-/// That a source is at work: whichever way it ends, it is no longer.
+/// Guard: a source is at work, until this is dropped.
 struct AtWork<'a> {
     sources: &'a Sources,
     counted: bool,
@@ -83,7 +84,7 @@ impl AtWork<'_> {
         }
     }
 
-    /// Waits until something is committed; `false`: nobody is at work who could.
+    /// Waits until something is committed; `false`: no source is at work that could commit.
     async fn wait_for(&mut self, commits: &mut watch::Receiver<u64>) -> bool {
         self.is(false);
         let mut others = self.sources.at_work.subscribe();
@@ -102,9 +103,9 @@ impl Drop for AtWork<'_> {
     }
 }
 
-/// Lets contacts go side by side, over all cores. The first failure is answered when all are
-/// through. A task is copied several times before and after it runs: what is large is put into a
-/// box where it is begun.
+/// Processes different contacts concurrently, on all cores. The first failure is answered when all
+/// are done. A task is copied several times before and after it runs, so a large one is boxed where
+/// it begins.
 pub(super) async fn side_by_side<F>(contacts: impl Iterator<Item = F>) -> Result<(), Error>
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -120,7 +121,7 @@ where
     answer
 }
 
-/// What a message is about, a contact or a lane of a job: its messages go in order.
+/// The ordering key of a message: a contact, or a shard of a job.
 pub(super) fn whose(body: &Body) -> Option<String> {
     body.read::<Message>().ok()?.ordering_key()
 }
@@ -135,7 +136,8 @@ mod tests {
         let (notifier, commits) = watch::channel(0);
         let sources = Sources::new(2, commits);
         let taken = AtomicBool::new(false);
-        // A job whose lanes order their next turns until the feed has gone on.
+        // The ordering key of a job whose shards order their next steps until the feed has moved
+        // on.
         let turn = async || {
             tokio::task::yield_now().await;
             notifier.send_modify(|commits| *commits += 1);

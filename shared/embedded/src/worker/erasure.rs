@@ -1,12 +1,12 @@
-//! When what was erased is taken out of the files: after the feed has told everybody, and not for
-//! every contact of a mass erasure anew.
+//! When erased data is removed from the files: after all consumers have read the feed, and once for
+//! many erasures.
 
 use std::sync::{Mutex, PoisonError};
 
-/// While there is more to do, it is done after so many rounds.
+/// While there is other work, it is done after this many rounds.
 const ROUNDS: u32 = 256;
 
-/// Whether something was erased that is still in the files.
+/// Whether erased data is still in the files.
 #[derive(Debug, Default)]
 pub(super) struct Erasure(Mutex<Option<Waiting>>);
 
@@ -16,13 +16,13 @@ struct Waiting {
     change: i64,
     /// How many rounds it has waited.
     rounds: u32,
-    /// Whether the store knows.
+    /// Whether it is noted in the store.
     noted: bool,
 }
 
 impl Erasure {
-    /// Something was erased; the last change then was this one. Says whether that is still to be
-    /// noted in the store.
+    /// Something was erased, when this was the last change. Answers whether that has to be noted in
+    /// the store.
     pub(super) fn happened(&self, change: i64) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = waiting.unwrap_or(Waiting { change, rounds: 0, noted: false });
@@ -30,8 +30,8 @@ impl Erasure {
         !before.noted
     }
 
-    /// The store knows that the file is to be rebuilt, or has done so and wants to be told again of
-    /// what is erased next.
+    /// It is noted in the store that the file is to be rebuilt; or the file was rebuilt, and the
+    /// next erasure has to be noted again.
     pub(super) fn noted(&self, knows: bool) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = waiting.as_mut() {
@@ -39,13 +39,13 @@ impl Erasure {
         }
     }
 
-    /// The last process may not have come to it.
+    /// The last process may not have done it.
     pub(super) fn may_wait(&self) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get_or_insert(Waiting { change: 0, rounds: 0, noted: false });
     }
 
-    /// Whether it is to be done now: the feed was read up to `read`, and there is `more` to do or
+    /// Whether it is to be done now: the feed was read up to `read`, and there is `more` work or
     /// not.
     pub(super) fn is_ready(&self, read: i64, more: bool) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);

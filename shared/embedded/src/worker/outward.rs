@@ -1,5 +1,5 @@
-//! What is with others, a webhook or a mail server: handed out beside the rounds, so that whoever
-//! is slow holds up nobody.
+//! Work for other servers, webhooks and mail servers: done beside the rounds, so that a slow server
+//! delays nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::store::Operation;
 /// How long a message is hidden while it is with a webhook or a mail server.
 const LEASE: TimeDelta = TimeDelta::seconds(180);
 
-/// How many of those are under way at once. Each kind has places of its own, so that none waits for
-/// another: not what was booked for what is advertised, nor mail for webhooks.
+/// How many of those are in progress at once. Each kind has places of its own, so that none waits
+/// for another: not transactional mail for marketing, nor mail for webhooks.
 const MAIL_PLACES: usize = 5;
 const CALL_PLACES: usize = 64;
 
-/// The places of what is with others.
+/// The places of each kind.
 pub(super) struct Places {
     transactional: Arc<Semaphore>,
     marketing: Arc<Semaphore>,
@@ -57,14 +57,14 @@ impl Places {
 }
 
 impl Worker {
-    /// What comes due next, or when mail that was stopped is tried again.
+    /// What is due next, or when stopped mail is tried again.
     pub(super) fn next_due(&self, now: Instant) -> Result<Option<Instant>, TableError> {
         let mail = self.mail.as_ref().and_then(|mail| mail.stopped_until());
         let mail = mail.filter(|again| *again > now);
         Ok(self.work.store.next_due(now)?.into_iter().chain(mail).min())
     }
 
-    /// How long nothing comes due.
+    /// For how long nothing is due.
     pub(super) fn until_next_due(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(60);
         if self.work.clock.is_standing() {
@@ -79,7 +79,7 @@ impl Worker {
     }
 
     /// How many messages of a queue can be handed out. While the mail server takes nothing it is
-    /// one now and then, which looks whether it works again.
+    /// one from time to time, which tests whether it works again.
     fn free(&self, queue: Queue, now: Instant) -> usize {
         let free = self.places.of(queue).available_permits();
         let stopped = self.mail.as_ref().and_then(|mail| mail.stopped_until());
@@ -101,7 +101,7 @@ impl Worker {
     /// Hands messages to webhooks and mail servers, a bounded number at once.
     pub(super) async fn send_out(&mut self, now: Instant) -> Result<bool, Error> {
         let mut sent_out = false;
-        // What is not begun any more is there after the next start.
+        // What is not begun any more is still there at the next start.
         if self.stopping.is_told() {
             return Ok(false);
         }
@@ -124,12 +124,13 @@ impl Worker {
                     let acknowledged = Acknowledged::default();
                     let handled = tokio::select! {
                         handled = work.one_message(message, fed) => handled,
-                        // It is called again, with the same idempotency key, after the next start.
-                        // A mail goes on to its end: cut off, nobody would know whether it left.
+                        // It is called again at the next start, with the same idempotency key. A
+                        // mail is finished: if it were cut off, it would not be known whether it
+                        // was sent.
                         () = stopping.cut_off(), if cut => Ok(None),
                     };
                     let handled = handled.map(|done| acknowledged.add(Some(done.unwrap_or(back))));
-                    // What fails comes back when its lease ends.
+                    // What fails becomes visible again when its lease ends.
                     if let Err(error) = work.acknowledge(acknowledged, handled).await {
                         tracing::warn!(%error, "a message failed and is tried again");
                     }
@@ -141,7 +142,7 @@ impl Worker {
 }
 
 impl Work {
-    /// The queues whose messages wait for others.
+    /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
         match self.platform.ports.mailer.post() {
             Post::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],

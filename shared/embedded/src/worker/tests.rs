@@ -1,4 +1,4 @@
-//! What a worker takes from its queues. Whole courses of events are played in `tests/`.
+//! What a worker takes from its queues. Longer stories are played in `tests/`.
 
 use std::sync::OnceLock;
 
@@ -16,12 +16,12 @@ use super::*;
 use crate::clock::ClockKind;
 use crate::{Embedded, Options};
 
-/// A worker that works when it is told.
+/// A worker that works only when it is told to.
 async fn worker() -> Worker {
     worker_with(|outbox| outbox).await
 }
 
-/// The same, whose orders go this way.
+/// The same, with this outbox.
 async fn worker_with(outbox: impl FnOnce(Arc<dyn Outbox>) -> Arc<dyn Outbox>) -> Worker {
     let embedded = Embedded::start(Options {
         directory: None,
@@ -41,7 +41,7 @@ async fn worker_with(outbox: impl FnOnce(Arc<dyn Outbox>) -> Arc<dyn Outbox>) ->
     Worker::new(platform, store, clock, stopping, None).await.unwrap()
 }
 
-/// So many changes of contacts.
+/// This many changes of contacts.
 async fn change(store: &SqliteStore, keys: &Keys, contacts: i64) {
     for n in 0..contacts {
         let contact = ContactId::new(format!("c{n:015x}")).unwrap();
@@ -51,7 +51,7 @@ async fn change(store: &SqliteStore, keys: &Keys, contacts: i64) {
     }
 }
 
-/// The feed is through with its next change.
+/// The feed has done its next change.
 async fn pass_over(store: &SqliteStore) {
     let seq = store.read_feed(CONSUMER, 1).unwrap().remove(0).seq;
     let done = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq };
@@ -63,7 +63,7 @@ async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let worker = worker().await;
     let Work { platform, store, .. } = &*worker.work;
     change(store, &platform.keys, MOST_CHANGES_BEHIND).await;
-    // Of a job that is gone: the turn has nothing to do but to be taken.
+    // A step of a job that is gone: it has nothing to do but to be taken.
     let turn = Message::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
     let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: turn };
     assert_eq!(platform.ports.outbox.dispatch(vec![order]).await, []);
@@ -75,7 +75,7 @@ async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     assert_eq!(store.queue_len(Queue::Jobs.name()).unwrap(), 0);
 }
 
-/// Everybody who has a tag is stopped. Nobody has it.
+/// Stops all contacts with a tag. None has it.
 async fn stop(platform: &Platform) -> u64 {
     let requested = Requested {
         kind: Kind::StopCampaign { reset_contacts: true, reset_statistics: false },
@@ -89,7 +89,7 @@ async fn stop(platform: &Platform) -> u64 {
     platform.begin_job(&requested, alone).await.unwrap().seq
 }
 
-/// How a job stands when the queues have been worked off without the feed.
+/// The status of a job after the queues have been processed without the feed.
 async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
     while work.queues(false).await.unwrap() {}
     work.platform.progress(job).await.unwrap().unwrap().status
@@ -108,7 +108,7 @@ async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_els
     assert_eq!(worked_off(&worker.work, second).await, JobStatus::Completed);
 }
 
-/// What refuses the orders about a contact for good.
+/// An outbox that refuses the orders about a contact for good.
 struct Refusing {
     outbox: Arc<dyn Outbox>,
     /// Whether it panics instead.
@@ -144,7 +144,7 @@ emails:
   mail: { purpose: transactional, subject: Hello, text: Hello }
 "#;
 
-/// Two contacts come, and orders about the first are refused. Answers what was put aside, and the
+/// Two contacts come, and orders about the first are refused. Answers the dead letters, and the
 /// first one's id.
 async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     let refused = Arc::new(OnceLock::new());

@@ -1,9 +1,9 @@
-//! How long, how deep and how bushy a template may be, found out before it is compiled.
+//! How long, how deep and how complex a template may be, checked before it is compiled.
 //!
-//! The compiler of the template language calls itself for what is nested and for what is chained
-//! (`a.b.c`, `a ~ b ~ c`, `elif`), and computes what is constant. Here the words of the template
-//! are looked at one after the other, without any recursion: it promises that what passes compiles
-//! on a small stack, in little memory.
+//! The compiler of the template language is recursive for what is nested and for what is chained
+//! (`a.b.c`, `a ~ b ~ c`, `elif`), and evaluates constants. Here the tokens of the template are
+//! read one after the other, without recursion. It promises that what passes compiles on a small
+//! stack, in little memory.
 
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
@@ -16,19 +16,19 @@ pub const DEEPEST: usize = 200;
 /// How many tags and brackets may be open at a time.
 pub const MOST_OPEN: usize = 24;
 
-/// How many words, numbers, texts and marks may stand within `{{ }}` and `{% %}` together.
+/// How many words, numbers, texts and marks there may be within `{{ }}` and `{% %}` together.
 pub const MOST_WORDS: usize = 20_000;
 
-/// The most bytes that a constant text may have which is made by repeating another.
+/// The most bytes that a constant text may have that is made by repetition.
 const LONGEST_REPEATED: usize = 16 * 1024;
 
 /// Tags that stay open until their end.
 const OPENING: [&str; 7] = ["for", "if", "with", "filter", "macro", "call", "autoescape"];
 
-/// Tags about other templates and their blocks: a template stands alone here.
+/// Tags about other templates and their blocks: here a template stands alone.
 const OF_OTHER_TEMPLATES: [&str; 6] = ["block", "extends", "from", "import", "include", "super"];
 
-/// Finds out whether a template is within the bounds.
+/// Checks whether a template is within the bounds.
 pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
     if source.len() > LONGEST_SOURCE {
         let message = format!("the template is longer than {} KiB", LONGEST_SOURCE / 1024);
@@ -36,7 +36,7 @@ pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
     }
     let mut walk = Walk::default();
     for next in tokenize(source, false, SyntaxConfig::default()) {
-        // What cannot be read ends the compiler too, which says it better.
+        // The compiler finds what is unreadable too, and has the better message.
         let Ok((token, span)) = next else { return Ok(()) };
         walk.step(&token).map_err(|message| problem(message, span, source))?;
     }
@@ -48,20 +48,20 @@ fn problem(message: String, span: Span, source: &str) -> TemplateProblem {
     super::names::at(source, at, message)
 }
 
-/// The way through the words of a template.
+/// The state while the tokens of a template are read.
 #[derive(Default)]
 struct Walk<'a> {
     words: usize,
     /// For each open tag, how often it had an `elif`.
     tags: Vec<usize>,
-    /// For the expression and each open bracket in it, how many operators were met since the last
+    /// For the expression and each open bracket in it, the number of operators since the last
     /// comma.
     levels: Vec<usize>,
-    /// The name of the tag that is read, and whether anything is assigned in it.
+    /// The name of the tag that is read, and whether it assigns anything.
     tag: Option<(&'a str, bool)>,
     /// Whether the next word names a tag.
     names_tag: bool,
-    /// The expression so far, as far as repeating with `*` is concerned.
+    /// The expression so far, as needed for checking `*`.
     parts: Vec<Part>,
 }
 
@@ -157,10 +157,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What a word means where something is repeated with `*`.
+/// The meaning of a token for checking `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// A constant text of so many bytes.
+    /// A constant text of this many bytes.
     Text(usize),
     /// A constant whole number.
     Number(u64),
@@ -169,7 +169,7 @@ enum Part {
     OpenList,
     Close,
     Times,
-    /// What binds as strongly as `*`, or stronger.
+    /// Operators with the precedence of `*`, or a higher one.
     Power,
     /// `~` and commas, which make texts and lists of numbers.
     Joins,
@@ -200,17 +200,16 @@ impl Part {
 
 /// One side of `*`.
 enum Side {
-    /// A constant text or list, of at least so many bytes.
+    /// A constant text or list, of at least this many bytes.
     Repeatable(usize),
     /// A constant number that stands by itself.
     Number(u64),
-    /// A constant that only the compiler knows.
+    /// A constant that only the compiler can evaluate.
     Constant,
     Unknown,
 }
 
-/// The compiler computes what is constant, `'x' * 1000000000` too; here that is refused if it is
-/// long.
+/// The compiler evaluates constants, `'x' * 1000000000` too; here that is refused if it is long.
 fn repeats(parts: &[Part]) -> Result<(), String> {
     for (at, _) in parts.iter().enumerate().filter(|(_, part)| **part == Part::Times) {
         let sides = (left_of(&parts[..at]), right_of(&parts[at + 1..]));
@@ -244,13 +243,13 @@ fn left_of(before: &[Part]) -> Side {
         Part::Name => Side::Unknown,
         Part::Close => {
             let Some(begin) = beginning_of_group(before) else { return Side::Unknown };
-            // Arguments of a call, or what is taken from something: no constant.
+            // Arguments of a call, or of an index: no constant.
             let belongs = before[..begin].last().is_some_and(|part| {
                 matches!(part, Part::Name | Part::Close | Part::Text(_) | Part::Number(_))
             });
             if belongs { Side::Unknown } else { group(&before[begin..]) }
         }
-        // Nothing is repeated: `*` hands over the arguments of a call one by one.
+        // Nothing is repeated: `*` expands the arguments of a call.
         Part::Open | Part::OpenList | Part::Joins => Side::Unknown,
         Part::Times | Part::Power | Part::Other => Side::Constant,
     }
@@ -317,7 +316,7 @@ fn end_of_group(parts: &[Part]) -> Option<usize> {
     None
 }
 
-/// Texts that stand one after the other are one.
+/// Texts that follow each other are one.
 fn texts<'a>(parts: impl Iterator<Item = &'a Part>) -> usize {
     let bytes = parts.map_while(|part| if let Part::Text(n) = part { Some(*n) } else { None });
     bytes.sum::<usize>().max(1)

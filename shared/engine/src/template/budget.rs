@@ -1,9 +1,8 @@
-//! What one rendering may use up: steps, bytes that are worked on, and how large and how deep a
-//! value may be.
+//! What one rendering may use: steps, bytes that are processed, and the size and depth of a value.
 //!
 //! It promises that no value is larger than [`LARGEST_VALUE`] or deeper than [`DEEPEST_VALUE`] when
-//! anything looks at it, and that everything that looks at values pays for their size. Nothing here
-//! reads a clock: the same template with the same values always uses up the same.
+//! it is used, and that everything that reads values pays for their size. Nothing here reads a
+//! clock: the same template with the same values always uses the same.
 
 use minijinja::value::{ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -11,7 +10,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 /// The largest value that a template may make, in bytes; each item of a list counts as 32 more.
 pub const LARGEST_VALUE: usize = 1024 * 1024;
 
-/// How many lists and maps may lie in each other.
+/// How deep lists and maps may be nested.
 pub const DEEPEST_VALUE: usize = 32;
 
 /// What an item of a list costs besides its contents, in bytes.
@@ -23,13 +22,13 @@ const SMALL: usize = 16;
 const TOO_LARGE: &str = "too large";
 const TOO_DEEP: &str = "too deep";
 
-/// How much a rendering may use up.
+/// The amount that a rendering may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
-    /// 10,000 steps and 256 KiB worked on, from at most 16 KiB of template: a few milliseconds.
+    /// 10,000 steps and 256 KiB processed, from at most 16 KiB of template: a few milliseconds.
     /// Every ordinary mail needs less.
     Small,
-    /// 400,000 steps and 8 MiB worked on, from at most [`LONGEST_SOURCE`](super::LONGEST_SOURCE):
+    /// 400,000 steps and 8 MiB processed, from at most [`LONGEST_SOURCE`](super::LONGEST_SOURCE):
     /// some tenths of a second.
     Full,
 }
@@ -43,7 +42,7 @@ impl Budget {
         }
     }
 
-    /// How many bytes may be made or looked at.
+    /// How many bytes may be made or read.
     pub const fn bytes(self) -> usize {
         match self {
             Self::Small => 256 * 1024,
@@ -60,7 +59,7 @@ impl Budget {
     }
 }
 
-/// What went over the budget.
+/// What exceeded the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Excess {
     Steps,
@@ -68,7 +67,7 @@ pub(super) enum Excess {
     Depth,
 }
 
-/// Whether a rendering failed because it went over its budget.
+/// Whether a rendering failed because it exceeded its budget.
 pub(super) fn excess(error: &Error) -> Option<Excess> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(one) = next {
@@ -95,7 +94,7 @@ fn left<'a>(state: &'a mut State<'_, '_>) -> &'a mut Left {
     state.get_or_insert_extension_with(|| Left(budget.bytes()))
 }
 
-/// Takes some bytes off what is left.
+/// Takes some bytes off the rest.
 pub(super) fn spend(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
     let left = left(state);
     match left.0.checked_sub(bytes) {
@@ -110,7 +109,7 @@ pub(super) fn spend(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error
     }
 }
 
-/// Takes the bytes of what is about to be made off what is left, before it is made.
+/// Takes the bytes of what is about to be made off the rest, before it is made.
 pub(super) fn make(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
     if bytes > LARGEST_VALUE {
         return Err(Error::new(ErrorKind::OutOfFuel, TOO_LARGE));
@@ -118,8 +117,8 @@ pub(super) fn make(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error>
     spend(state, bytes)
 }
 
-/// The value, paid for, with everything in it made: what would be computed only when somebody looks
-/// becomes a list, or looking would cost what nobody has paid for.
+/// The value, paid for, with everything in it made: a lazy value becomes a list. Otherwise reading
+/// it later would cost what has not been paid for.
 pub(super) fn settle(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     settled(state, value).map(|(value, _)| value)
 }
@@ -147,7 +146,7 @@ pub(super) fn settled(state: &mut State<'_, '_>, value: Value) -> Result<(Value,
     Ok((made, scale.weighed))
 }
 
-/// Adds up bytes, up to so many.
+/// Adds up bytes, up to a maximum.
 struct Scale {
     weighed: usize,
     most: usize,

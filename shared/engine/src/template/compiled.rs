@@ -1,8 +1,8 @@
-//! Compiled templates, kept by their text: the same few are rendered for every contact.
+//! Compiled templates, cached by their text: the same few are rendered for every contact.
 //!
-//! Each thread keeps its own, so that nobody waits. It promises that what it answers is within the
-//! bounds of [`super::bounds`], and that what it keeps is bounded: so many bytes of templates, of
-//! which the compiled form takes some ten times as much. When that is full it begins anew.
+//! Each thread has its own cache, so there is no waiting. It promises that its templates are within
+//! the bounds of [`super::bounds`], and that the cache is bounded: by bytes of templates, of which
+//! the compiled form takes about ten times as much. When it is full it is emptied.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ const LONGEST_KEPT: usize = 16 * 1024;
 /// How many bytes of templates a thread keeps.
 const MOST_KEPT: usize = 256 * 1024;
 
-/// What a compiled template is called within its environment; no other is in it.
+/// The name of a compiled template within its environment, which has no other.
 pub(super) const NAME: &str = "<string>";
 
-/// Templates, each in an environment of its own that is asked for nothing but its instructions.
+/// Templates, each in an environment of its own that is used only for its instructions.
 #[derive(Default)]
 struct Kept {
     bytes: usize,

@@ -12,7 +12,7 @@ use super::MergeValues;
 use crate::language::{self, DateStyle, InvalidStyle, Language};
 use crate::time::{Instant, Zone};
 
-/// A date or a moment as a template sees it; printed bare it is `full`.
+/// A date or a moment as a template sees it; printed without a filter it is `full`.
 #[derive(Debug)]
 pub(super) struct ShownDate {
     when: When,
@@ -78,7 +78,7 @@ pub(super) fn date(value: &Value, style: Option<&str>) -> Result<Value, Error> {
         let message = format!("the filter `date` needs a date, and `{shown}` is none");
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     };
-    /// Each letter of a style may become many.
+    /// Each letter of a style may become several.
     const LONGEST_STYLE: usize = 200;
     if style.is_some_and(|style| style.len() > LONGEST_STYLE) {
         let message = format!("a style of the filter `date` has at most {LONGEST_STYLE} bytes");

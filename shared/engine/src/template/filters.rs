@@ -1,7 +1,7 @@
-//! The filters, tests and functions that templates may use: what Jinja has and a mail can need.
+//! The filters, tests and functions that templates may use: those of Jinja that a mail can need.
 //!
-//! It promises that each pays for what it is given before it begins and for what it makes; those
-//! that can make more than they are given say beforehand how much.
+//! It promises that each pays for its input before it begins, and for its output. Those that can
+//! make more than their input say beforehand how much.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions, tests};
@@ -9,16 +9,16 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions,
 use super::budget::{make, settle, settled, spend};
 use super::{dates, printing, texts};
 
-/// What a filter costs besides looking once at everything that it is given.
+/// The cost of a filter, besides reading all of its input once.
 #[derive(Clone, Copy)]
 enum Cost {
     /// Nothing more.
     Once,
-    /// It compares items, each time with everything else that it is given.
+    /// It compares items, each time with all of the other input.
     Sorts,
-    /// It looks at everything else for each letter or item.
+    /// It reads all of the other input for each letter or item.
     Each,
-    /// It makes as much as this says at most, in bytes.
+    /// It makes at most this much, in bytes.
     Makes(fn(&[Value], usize) -> usize),
 }
 
@@ -74,7 +74,7 @@ macro_rules! offered {
 
         fn $install(environment: &mut Environment<'static>) {
             $(
-                // The name with the `$` can be written by no template.
+                // No template can write the name with the `$`.
                 environment.$add(concat!("$", $name), $function);
                 environment.$add($name, ($price)(concat!("$", $name)));
             )*
@@ -216,8 +216,8 @@ fn dict(state: &mut State<'_, '_>, given: Option<Value>, more: Kwargs) -> Result
     settle(state, made)
 }
 
-/// The sum of numbers. Texts and lists would be copied as often as there are items; `join` and
-/// `chain` are for them.
+/// The sum of numbers. Texts and lists would be copied as often as there are items; use `join` and
+/// `chain` for them.
 fn sum(state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let of_texts = |value: &Value| {
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable)

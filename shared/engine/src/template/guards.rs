@@ -3,8 +3,8 @@
 //!
 //! The template language counts steps, not bytes: `a ~ a` is one step whether `a` has ten bytes or
 //! a gigabyte. Here its instructions are copied with guards in between, under names that no
-//! template can write. It promises to change nothing of what a template says that stays within its
-//! budget.
+//! template can write. It promises that the output of a template that stays within its budget is
+//! the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::budget::{make, settle, settled};
 
-/// Pays for the value on top of the stack, and makes what would be computed later.
+/// Pays for the value on top of the stack, and evaluates it if it is lazy.
 const SETTLE: &str = "$settle";
 /// As [`SETTLE`], for what is looked up in a list or map.
 const KEY: &str = "$key";
@@ -71,7 +71,7 @@ pub(super) fn guarded<'s>(plain: &Instructions<'s>) -> Instructions<'s> {
     copy
 }
 
-/// Whether text of the template may be written more often than it stands there.
+/// Whether text of the template may be written more often than once.
 fn is_written_again(instruction: &Instruction<'_>) -> bool {
     matches!(
         instruction,
@@ -80,7 +80,7 @@ fn is_written_again(instruction: &Instruction<'_>) -> bool {
 }
 
 fn guard<'s>(name: &'static str, arguments: usize) -> Instruction<'s> {
-    // More than fit are refused before compiling.
+    // More are refused before compiling.
     Instruction::ApplyFilter(name, Some(u16::try_from(arguments).unwrap_or(u16::MAX)), !0)
 }
 
@@ -92,13 +92,12 @@ fn put<'s>(
     push: &mut dyn FnMut(Instruction<'s>),
 ) {
     match one {
-        // Text of the template is written by way of the formatter, which pays for it.
+        // Text of the template is written through the formatter, which pays for it.
         Instruction::EmitRaw(text) if repeats => {
             push(Instruction::LoadConst(Value::from_safe_string((*text).to_owned())));
             push(Instruction::Emit);
         }
-        // Two operands: each is paid for where it lies, so that an empty one still says where it
-        // came from.
+        // Two operands: each is paid for in its place, so that an empty one still tells its origin.
         Instruction::Add
         | Instruction::StringConcat
         | Instruction::Eq
@@ -135,7 +134,7 @@ fn put<'s>(
             push(guard(MAPS, *count));
             push(Instruction::MergeKwargs(1));
         }
-        // `loop.changed(…)` compares what it is given.
+        // `loop.changed(…)` compares its arguments.
         Instruction::CallMethod(name, Some(count)) if *count > 1 => {
             push(guard(ARGUMENTS, usize::from(*count)));
             push(Instruction::UnpackLists(1));
@@ -149,7 +148,7 @@ fn is_short(key: &Value) -> bool {
     key.is_number() || key.as_str().is_some_and(|key| key.len() <= 64)
 }
 
-/// Where an instruction goes on if it jumps.
+/// The target of a jump.
 fn target(instruction: &Instruction<'_>) -> Option<u32> {
     match instruction {
         Instruction::Jump(to)
@@ -162,7 +161,7 @@ fn target(instruction: &Instruction<'_>) -> Option<u32> {
     }
 }
 
-/// The instruction with the place that it jumps to as it is in the copy.
+/// The instruction with its jump target in the copy.
 fn moved<'s>(mut instruction: Instruction<'s>, places: &[u32]) -> Instruction<'s> {
     match &mut instruction {
         Instruction::Jump(to)
@@ -273,7 +272,7 @@ fn unsupported(operator: &str, one: &Value, other: &Value) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-/// `value[start:stop:step]`, counted as Python counts.
+/// `value[start:stop:step]`, counted as in Python.
 fn slice(
     state: &mut State<'_, '_>,
     value: Value,
@@ -308,7 +307,7 @@ fn slice(
     }
 }
 
-/// A bound of a slice; one that is left out is none.
+/// A bound of a slice; one that is left out is `None`.
 fn bound(value: &Value) -> Result<Option<i64>, Error> {
     if value.is_none() || value.is_undefined() {
         return Ok(None);
@@ -318,7 +317,7 @@ fn bound(value: &Value) -> Result<Option<i64>, Error> {
     Ok(Some(i64::try_from(value.clone())?.clamp(-most, most)))
 }
 
-/// The places that a slice takes from so many.
+/// The places that a slice takes from this many.
 fn places(
     count: usize,
     start: Option<i64>,

@@ -1,7 +1,7 @@
-//! The values that a message is filled with, as they are stored and as templates see them.
+//! The values with which a message is filled, as they are stored and as templates see them.
 //!
-//! The stored form promises to be compact and to come back as it was: texts, numbers, booleans and
-//! lists are themselves, `{"d": "2026-12-01"}` is a date and `{"t": 1796131800000}` a moment in
+//! The stored form promises to be compact and to be read back unchanged: texts, numbers, booleans
+//! and lists are themselves, `{"d": "2026-12-01"}` is a date and `{"t": 1796131800000}` a moment in
 //! milliseconds.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl MergeValues {
         }
     }
 
-    /// What a template reads: a tree by the parts of the dotted paths.
+    /// The data of a template: a tree by the parts of the dotted paths.
     pub(super) fn context(&self) -> Value {
         let mut root = Node::default();
         for name in ROOTS {
@@ -74,8 +74,8 @@ impl MergeValues {
         root.into_value()
     }
 
-    /// Empty text is nothing at all to a template, so that `default` and `if` treat both alike and
-    /// printing either is refused.
+    /// Empty text counts as undefined in a template, so that `default` and `if` treat both alike
+    /// and printing either is refused.
     fn shown(&self, value: &MergeValue) -> Option<Value> {
         match value {
             MergeValue::Text(text) if text.trim().is_empty() => None,
@@ -115,7 +115,7 @@ impl Node<'_> {
     }
 }
 
-/// Whole numbers as integers: they count in loops and print without a point.
+/// Whole numbers as integers: they count in loops and are printed without a point.
 fn number_value(number: f64) -> Value {
     /// Up to here every whole number has an exact `f64`.
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -1,10 +1,10 @@
 //! Templates: subjects, texts, HTML and field values with placeholders (R33).
 //!
-//! It promises that a half-empty mail never leaves: printing an empty value is an error that names
+//! It promises that a half-empty mail is never sent: printing an empty value is an error that names
 //! the placeholder and the remedy. Templates read nothing but the values they are given, in the
-//! zone and the language that come with them. Whatever a template says, it can neither abort the
-//! process nor hold it up: its length and depth are bounded before it is compiled, and steps, bytes
-//! and every value while it is rendered.
+//! zone and the language that come with them. No template can abort the process or delay it: length
+//! and depth are bounded before it is compiled, and steps, bytes and every value while it is
+//! rendered.
 
 mod bounds;
 mod budget;
@@ -40,10 +40,10 @@ pub const LONGEST_OUTPUT: usize = 512 * 1024;
 /// The longest message about a template, in characters: values may be quoted in it.
 const LONGEST_MESSAGE: usize = 400;
 
-/// How a rendered value is made safe for where it is put.
+/// How a rendered value is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
-    /// Plain text: values are put in as they are.
+    /// Plain text: values are inserted unchanged.
     Text,
     /// HTML: `<`, `>`, `&` and quotes in values are escaped.
     Html,
@@ -53,7 +53,7 @@ pub enum Escape {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TemplateProblem {
-    /// What is wrong, and what to write instead where that is known.
+    /// What is wrong, and what to write instead if that is known.
     pub message: String,
     /// The line, counted from 1.
     pub line: usize,
@@ -64,7 +64,7 @@ pub struct TemplateProblem {
 /// Why a message could not be rendered for this contact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// A placeholder that is printed or worked with has no value.
+    /// A placeholder that is printed or used has no value.
     #[error("{placeholder} is empty for this contact; write {remedy}")]
     Empty {
         /// The placeholder, such as `contact.first_name`.
@@ -75,16 +75,16 @@ pub enum RenderError {
     /// The rendered text is longer than [`LONGEST_OUTPUT`].
     #[error("the rendered text is longer than {} KiB; shorten the template", LONGEST_OUTPUT / 1024)]
     TooLong,
-    /// A text, list or map in between is larger than [`LARGEST_VALUE`].
+    /// An intermediate text, list or map is larger than [`LARGEST_VALUE`].
     #[error("a value in the template is larger than {} KiB; shorten it", LARGEST_VALUE / 1024)]
     ValueTooLarge,
-    /// Lists and maps lie in each other deeper than [`DEEPEST_VALUE`].
+    /// Lists and maps are nested deeper than [`DEEPEST_VALUE`].
     #[error("more than {} lists and maps lie in each other in the template", DEEPEST_VALUE)]
     ValueTooDeep,
-    /// It takes more steps, or works on more bytes, than the budget has.
+    /// It takes more steps, or processes more bytes, than the budget has.
     #[error("the template takes too many steps; shorten its loops and what they work on")]
     TooManySteps,
-    /// The template is longer than its budget lets it be.
+    /// The template is longer than its budget allows.
     #[error("the template is longer than {} KiB", .0 / 1024)]
     SourceTooLong(usize),
     /// The template is not valid, or uses a value in a way its type does not allow.
@@ -108,7 +108,7 @@ impl RenderError {
 
 /// The dotted paths that the template reads, such as `contact.first_name`.
 ///
-/// A path that is read through brackets or a variable shows as its root alone. Filters and tests
+/// A path that is read through brackets or a variable is shown as its root only. Filters and tests
 /// that do not exist, and tags that would read other templates, are problems here and not only when
 /// rendered.
 pub fn placeholders(source: &str) -> Result<BTreeSet<String>, TemplateProblem> {
@@ -187,8 +187,8 @@ fn rendered(
     Ok(text)
 }
 
-/// Does something with a template; a defect in the template language is a problem of this template
-/// and of no other.
+/// Does something with a template; a panic in the template language is a problem of this template
+/// only.
 fn checked<T>(source: &str, work: impl FnOnce() -> T) -> Result<T, TemplateProblem> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
         let message = "the template language cannot cope with this template; write it differently";
@@ -208,7 +208,7 @@ pub fn one_line(text: &str) -> String {
     spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The remedy that an error about an empty placeholder proposes.
+/// The remedy in an error about an empty placeholder.
 fn remedy(placeholder: &str) -> String {
     format!(
         "{{{{ {placeholder} | default('there') }}}}, or put {{% if {placeholder} %}}…{{% endif %}} around what speaks of it"
@@ -233,7 +233,7 @@ fn build(budget: Budget) -> Environment<'static> {
     environment.set_formatter(printing::print);
     environment.set_fuel(Some(budget.steps()));
     environment.set_recursion_limit(DEEPEST_CALLS);
-    // Ranges and line numbers in errors, from which the empty placeholder is named.
+    // Ranges and line numbers in errors, from which the empty placeholder is found.
     environment.set_debug(true);
     filters::install(&mut environment);
     guards::install(&mut environment);

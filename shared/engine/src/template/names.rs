@@ -1,8 +1,7 @@
 //! Names in a template: filters, tests and tags that exist, and the placeholder that was empty.
 //!
 //! The template language looks filters up only when they run; a misspelt one in a rare branch would
-//! be found by the first contact who gets there. The check here finds it when the campaign is
-//! published.
+//! be found only when a contact gets there. The check here finds it when the campaign is published.
 
 use minijinja::{Error, ErrorKind};
 
@@ -32,7 +31,7 @@ pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
     Ok(())
 }
 
-/// The error for a value that was empty, if emptiness is what the rendering failed on.
+/// The error for a value that was empty, if that is why the rendering failed.
 pub(super) fn empty_placeholder(
     error: &Error,
     source: &str,
@@ -47,7 +46,7 @@ pub(super) fn empty_placeholder(
         return None;
     }
     let placeholder = told
-        // What is looked up by a variable is not told right: a guard stands in between.
+        // A lookup by a variable is not reported correctly: a guard is in between.
         .filter(|told| !told.contains("[...]"))
         .filter(|told| told.contains('.') || values.is_empty(told))
         .map(str::to_owned)
@@ -67,7 +66,7 @@ fn first_empty(offset: usize, source: &str, values: &MergeValues) -> Option<Stri
     read.into_iter().find(|path| values.is_empty(path))
 }
 
-/// The insides of `{{ }}` and `{% %}` with their place in the source; comments and raw parts are
+/// The contents of `{{ }}` and `{% %}` with their place in the source; comments and raw parts are
 /// left out.
 fn code_blocks(source: &str) -> Vec<(usize, &str, bool)> {
     let mut found = Vec::new();
@@ -106,7 +105,7 @@ fn code_blocks(source: &str) -> Vec<(usize, &str, bool)> {
     found
 }
 
-/// How long the code is up to its closing mark; a mark inside a text in quotes does not close.
+/// The length of the code up to its closing mark; a mark inside a text in quotes does not close.
 fn length_of_code(code: &str, close: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;

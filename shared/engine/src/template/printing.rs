@@ -5,9 +5,9 @@ use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};
 
 use super::budget::{settle, settled, spend};
 
-/// Prints a value: numbers without a trailing `.0`, lists with commas, escaped where HTML asks for
-/// it. An undefined value is refused before it comes here; one that does is the missing `else` of
-/// an inline `if` and prints nothing. What is printed is paid for.
+/// Prints a value: numbers without a trailing `.0`, lists with commas, escaped for HTML if needed.
+/// An undefined value is refused before it comes here. One that does come is the missing `else` of
+/// an inline `if`, and prints nothing. What is printed is paid for.
 pub(super) fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let escapes = match state.auto_escape() {
         AutoEscape::None => false,
@@ -82,7 +82,7 @@ pub(super) fn join(
         texts.push(state.format(item)?);
     }
     let between = between.unwrap_or_default();
-    // The items have been escaped one by one; what stands between them is the author's own.
+    // The items have been escaped one by one; the separator is the author's own.
     Ok(match state.auto_escape() {
         AutoEscape::None => Value::from(texts.join(between)),
         _ => Value::from_safe_string(texts.join(&html(between))),
@@ -98,8 +98,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The text for HTML, in element text and in quoted attributes. Slashes stay, or every address in a
-/// link would be unreadable.
+/// The text for HTML, in element text and in quoted attributes. Slashes are not escaped, or every
+/// address in a link would be unreadable.
 pub(super) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,6 +1,6 @@
-//! Filters on texts that the template language does not bring along, and how much some others make.
+//! Filters on texts that the template language lacks, and how much some others make.
 //!
-//! They take what Jinja's take and answer what Jinja's answer.
+//! They have the arguments and the results of Jinja's.
 
 #![allow(clippy::needless_pass_by_value, reason = "the template language hands arguments over")]
 
@@ -11,7 +11,7 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::budget::LARGEST_VALUE;
 
-/// How long the lines of `wordwrap` are unless it is told, in characters.
+/// The default length of the lines of `wordwrap`, in characters.
 const WRAPPED: usize = 79;
 
 /// The widest field of `format`, in characters.
@@ -50,8 +50,8 @@ pub(super) fn truncate(
     Ok(kept)
 }
 
-/// The text without HTML: tags and comments gone, white space as single spaces, entities as what
-/// they stand for.
+/// The text without HTML: tags and comments removed, white space as single spaces, entities
+/// decoded.
 pub(super) fn striptags(text: Cow<'_, str>) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest: &str = &text;
@@ -70,7 +70,7 @@ pub(super) fn striptags(text: Cow<'_, str>) -> String {
     unescaped(&words.join(" "))
 }
 
-/// Entities as what they stand for.
+/// Entities, decoded.
 fn unescaped(text: &str) -> String {
     /// Longer ones are not known here.
     const LONGEST: usize = 10;
@@ -126,7 +126,7 @@ pub(super) fn wordcount(text: Cow<'_, str>) -> usize {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count()
 }
 
-/// `wordwrap(width=79, break_long_words=true, wrapstring="\n")`: lines of at most so many
+/// `wordwrap(width=79, break_long_words=true, wrapstring="\n")`: lines of at most this many
 /// characters.
 pub(super) fn wordwrap(
     text: Cow<'_, str>,
@@ -177,7 +177,7 @@ fn wrapped(line: &str, width: usize, breaks: bool) -> Vec<String> {
     lines
 }
 
-/// `center(width=80)`: the text between as many spaces.
+/// `center(width=80)`: the text between equally many spaces.
 pub(super) fn center(
     text: Cow<'_, str>,
     width: Option<usize>,
@@ -242,7 +242,7 @@ fn number(arguments: &[Value], place: usize, name: &str) -> usize {
     }
 }
 
-/// An argument as it is written where a text is needed.
+/// An argument as text.
 fn text(arguments: &[Value], place: usize) -> Cow<'_, str> {
     match arguments.get(place) {
         Some(value) => match value.as_str() {
@@ -253,25 +253,25 @@ fn text(arguments: &[Value], place: usize) -> Cow<'_, str> {
     }
 }
 
-/// What `replace` makes.
+/// The size that `replace` makes.
 pub(super) fn of_replace(arguments: &[Value], given: usize) -> usize {
     let (from, to) = (text(arguments, 1), text(arguments, 2));
     let found = text(arguments, 0).matches(&*from).count();
     found.saturating_mul(to.len().saturating_sub(from.len())).saturating_add(given)
 }
 
-/// What `indent` makes.
+/// The size that `indent` makes.
 pub(super) fn of_indent(arguments: &[Value], given: usize) -> usize {
     let lines = text(arguments, 0).lines().count() + 1;
     lines.saturating_mul(number(arguments, 1, "width")).saturating_add(given)
 }
 
-/// What `center` makes.
+/// The size that `center` makes.
 pub(super) fn of_width(arguments: &[Value], given: usize) -> usize {
     number(arguments, 1, "width").saturating_add(given)
 }
 
-/// What `wordwrap` makes: every word may begin a line, and long ones are broken.
+/// The size that `wordwrap` makes: every word may begin a line, and long ones are broken.
 pub(super) fn of_wordwrap(arguments: &[Value], given: usize) -> usize {
     let text = text(arguments, 0);
     let width = match number(arguments, 1, "width") {
@@ -283,13 +283,13 @@ pub(super) fn of_wordwrap(arguments: &[Value], given: usize) -> usize {
     lines.saturating_mul(between).saturating_add(given)
 }
 
-/// What `join` makes.
+/// The size that `join` makes.
 pub(super) fn of_join(arguments: &[Value], given: usize) -> usize {
     let items = arguments.first().and_then(Value::len).unwrap_or_default();
     items.saturating_mul(text(arguments, 1).len()).saturating_add(given)
 }
 
-/// What `batch` makes: the last row is filled up.
+/// The size that `batch` makes: the last row is filled up.
 pub(super) fn of_batch(arguments: &[Value], given: usize) -> usize {
     let fills = arguments.len() > 2;
     if fills {
@@ -299,13 +299,13 @@ pub(super) fn of_batch(arguments: &[Value], given: usize) -> usize {
     }
 }
 
-/// What `slice` makes.
+/// The size that `slice` makes.
 pub(super) fn of_slice(arguments: &[Value], given: usize) -> usize {
     number(arguments, 1, "count").saturating_mul(64).saturating_add(given)
 }
 
-/// What `tojson` makes: each item on a line of its own. Letters that are written with six are paid
-/// for afterwards.
+/// The size that `tojson` makes: each item on a line of its own. Characters that are written with
+/// six are paid for afterwards.
 pub(super) fn of_json(arguments: &[Value], given: usize) -> usize {
     let indent = number(arguments, 1, "indent").max(2);
     given.saturating_add(
@@ -313,7 +313,7 @@ pub(super) fn of_json(arguments: &[Value], given: usize) -> usize {
     )
 }
 
-/// What `format` makes: each field is as wide as it says, or as long as all that is given.
+/// The size that `format` makes: each field is as wide as it says, or as long as all of the input.
 pub(super) fn of_format(arguments: &[Value], given: usize) -> usize {
     let format = text(arguments, 0);
     let mut widest = 0;
@@ -328,7 +328,7 @@ pub(super) fn of_format(arguments: &[Value], given: usize) -> usize {
         let numbers =
             numbers.map(|number| number.trim_start_matches('0').parse().unwrap_or(0_usize));
         widest = widest.max(numbers.max().unwrap_or(0));
-        // A width of many digits is none that fits, and one among the values is not known here.
+        // A width of many digits never fits, and a width among the values is not known here.
         if width.contains('*') || width.len() > 12 || widest > WIDEST_FIELD {
             return LARGEST_VALUE + 1;
         }

@@ -1,8 +1,7 @@
-//! Time: instants, zones, days, and the ways people write them.
+//! Time: instants, zones, days, and the ways in which people write them.
 //!
-//! It promises that every local time names exactly one instant (R4), that the same text always
-//! reads as the same moment, and that nothing here looks at a clock: the present is always an
-//! argument.
+//! It promises that every local time names exactly one instant (R4), that the same text is always
+//! read as the same moment, and that nothing here reads a clock: the present is always an argument.
 
 mod moments;
 mod numbers;

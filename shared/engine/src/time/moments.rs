@@ -1,7 +1,7 @@
-//! The moments that waits and sending windows look for: the next time of day on the right weekday.
+//! The moments for waits and send windows: the next time of day on an allowed weekday.
 //!
-//! Both functions promise an instant at or after the one they are given, never an earlier one, and
-//! the same answer in every process. Weekdays are those of the zone.
+//! Both functions promise an instant at or after the given one, never an earlier one, and the same
+//! answer in every process. Weekdays are those of the zone.
 
 use chrono::{Datelike, Days, NaiveDate};
 
@@ -50,7 +50,7 @@ pub fn window_opening(
     days_around(day_of(at, zone))
         .filter(|day| weekdays.contains(day.weekday()))
         .map(|day| window_on(day, from, to, zone))
-        // A gap can swallow a short window whole.
+        // A gap can remove a short window completely.
         .filter(|(opening, closing)| opening < closing)
         .find(|(_, closing)| at < *closing)
         .map_or(at, |(opening, _)| opening.max(at))

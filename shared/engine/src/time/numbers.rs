@@ -10,7 +10,7 @@ const SHEETS_FROM: i64 = 20_000;
 /// See [`SHEETS_FROM`].
 const SHEETS_UNTIL: i64 = 80_000;
 
-/// The moment that a bare number names, if the text is one. Programs write fractions of it, too.
+/// The moment that a bare number names, if the text is one. Programs write fractions, too.
 pub(super) fn moment_of_number(text: &str) -> Result<Option<Instant>, UnreadableDate> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {
@@ -24,7 +24,7 @@ pub(super) fn moment_of_number(text: &str) -> Result<Option<Instant>, Unreadable
     }
     let number = sign * whole.parse::<i64>().unwrap_or(i64::MAX);
     let at = match whole.len() {
-        // Digits of a calendar date, which milliseconds could be as well.
+        // Digits of a calendar date, which could be milliseconds as well.
         12 | 14 if is_written_together(whole) => return Ok(None),
         5 if (SHEETS_FROM..SHEETS_UNTIL).contains(&number) => {
             return Err(UnreadableDate::SheetNumber { text: text.to_owned() });

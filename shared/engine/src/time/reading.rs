@@ -1,9 +1,8 @@
-//! Reading dates as forms, calendars, sheets and automation tools write them.
+//! Reading dates as forms, calendars, spreadsheets and automation tools write them.
 //!
-//! It promises to accept a text only if it can mean one thing: `01.12.2026` is read, `12/01/2026`
-//! is refused with the forms that would be clear, unless the account says which of the two is the
-//! day. A `datetime` without an offset is read in the zone (R4). Nothing is guessed from the
-//! present.
+//! It promises to accept a text only if it has one meaning: `01.12.2026` is read, `12/01/2026` is
+//! refused with the forms that would be clear, unless the account says which of the two is the day.
+//! A `datetime` without an offset is read in the zone (R4). Nothing is derived from the present.
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
@@ -61,9 +60,9 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
     read_date(text, &Conventions::of_documents(Zone::UTC))
 }
 
-/// The calendar date that a text names. Of a text with a time the date as written counts, whatever
-/// its offset. A moment since 1970 is at midnight in UTC, as browsers' fields of dates send it, or
-/// falls on a day in the zone.
+/// The calendar date that a text names. If the text has a time, the date counts as it is written,
+/// whatever the offset. A moment since 1970 is at midnight in UTC, as date fields of browsers send
+/// it, or falls on a day in the zone.
 ///
 /// # Errors
 ///
@@ -86,7 +85,7 @@ fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Option<Instant> {
     local.checked_sub_offset(offset).map(|utc| utc.and_utc())
 }
 
-/// What a text says, before a zone is applied.
+/// The content of a text, before a zone is applied.
 struct Written {
     date: NaiveDate,
     time: Option<NaiveTime>,
@@ -129,7 +128,7 @@ fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     Ok(Written { date, time: reader.time, offset: reader.offset, zone })
 }
 
-/// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag tells of brackets that
+/// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag is set for brackets that
 /// hold something else.
 fn split_zone(text: &str) -> (&str, Option<Zone>, bool) {
     for (open, close) in [('(', ')'), ('[', ']')] {
@@ -150,7 +149,7 @@ fn split_zone(text: &str) -> (&str, Option<Zone>, bool) {
     (text, None, false)
 }
 
-/// Goes over the tokens once; each of date, time, offset and weekday may be said once.
+/// Reads the tokens once; each of date, time, offset and weekday may be there once.
 struct Reader {
     slashes: SlashDates,
     tokens: Vec<Token>,
@@ -302,7 +301,7 @@ impl Reader {
         } else {
             return named.then_some((1, FixedOffset::east_opt(0)));
         };
-        // A dash with a space after it separates; it is no sign.
+        // A dash with a space after it separates, and is no sign.
         let Some(hours) = self.number(from + 1).filter(|_| self.glued(from + 1)) else {
             return named.then_some((1, FixedOffset::east_opt(0)));
         };
@@ -407,8 +406,7 @@ impl Reader {
     }
 }
 
-/// Dots are day first wherever they are written; slashes and dashes are either, depending on the
-/// country.
+/// With dots the day is always first; with slashes and dashes it depends on the country.
 fn day_and_month(
     first: u32,
     second: u32,
@@ -448,8 +446,7 @@ fn clock(
         (Some(Half::Afternoon), hour) => hour % 12 + 12,
     };
     let time = NaiveTime::from_hms_opt(hour, value(minute), value(second))?;
-    // Milliseconds are all an instant keeps; further digits are dropped, not rounded into the next
-    // second.
+    // An instant keeps milliseconds; further digits are dropped, not rounded into the next second.
     let millis: String = fraction.chars().chain("00".chars()).take(3).collect();
     Some(time.overflowing_add_signed(TimeDelta::milliseconds(i64::from(value(&millis)))).0)
 }

@@ -5,7 +5,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) piece: Piece,
-    /// No space before it: what tells the offset in `14:30 -05` from the dash in `2:30pm -
+    /// No space before it: this distinguishes the offset in `14:30 -05` from the dash in `2:30pm -
     /// Tuesday`.
     pub(super) glued: bool,
 }

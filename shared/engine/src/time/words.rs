@@ -1,7 +1,7 @@
 //! The words of written dates: months, weekdays and halves of the day, in English and German.
 //!
-//! A word means the same in both languages or is in one of them only, so no language has to be
-//! guessed.
+//! A word has the same meaning in both languages or is in one of them only, so the language need
+//! not be known.
 
 use chrono::Weekday;
 

@@ -1,5 +1,5 @@
-//! Other names of zones than IANA's: facts from elsewhere, written down here because no kept crate
-//! brings them.
+//! Names of zones other than IANA's: data from other sources, listed here because no maintained
+//! crate has them.
 //!
 //! Windows' names with the zone that CLDR gives for the whole world (`windowsZones.xml`, territory
 //! 001); the names that booking tools and Rails (`ActiveSupport::TimeZone`) show to people. `zones`

@@ -1,8 +1,8 @@
 //! Zones by the names that tools give them.
 //!
-//! It promises to read a name that means one zone, whoever's name it is, and none that does not:
-//! `EST5EDT` and `europe/zurich` are IANA's, `W. Europe Standard Time` is Windows', `Eastern Time -
-//! US & Canada` is shown to people who book, `GMT+1` is an hour ahead of Greenwich. What is kept is
+//! It promises to read a name that means one zone, from any source, and no other name: `EST5EDT`
+//! and `europe/zurich` are IANA's, `W. Europe Standard Time` is Windows', `Eastern Time - US &
+//! Canada` is shown to people who book, `GMT+1` is an hour ahead of Greenwich. What is kept is
 //! always IANA's name.
 
 use chrono_tz::TZ_VARIANTS;
@@ -11,7 +11,7 @@ use super::Zone;
 use super::zone_names::{NAMES, OFFSETS};
 use crate::text;
 
-/// The longest name that is looked at, in bytes.
+/// The longest name that is accepted, in bytes.
 const LONGEST: usize = 100;
 
 /// The zone that a name means: IANA's in any case, Windows', one that is shown to people, or an
@@ -74,7 +74,8 @@ fn known_as(name: &str) -> Option<Zone> {
     NAMES.iter().find(|(known, _)| letters(known) == wanted).map(|(_, zone)| *zone)
 }
 
-/// `(UTC+01:00) Amsterdam, Berlin, Bern`: the first place tells the zone, with its summer time.
+/// `(UTC+01:00) Amsterdam, Berlin, Bern`: the first place names the zone, with its daylight saving
+/// time.
 fn behind_offset(name: &str) -> Option<Zone> {
     let (offset, places) = name.strip_prefix('(')?.split_once(')')?;
     at_offset(offset)?;

@@ -1,7 +1,7 @@
 //! The body of an item: a JSON object, kept as text.
 //!
-//! Every member at its top is an attribute of the item, so it must not be named like one that the
-//! table has itself.
+//! Every top-level member is an attribute of the item, so it must not have the name of one of the
+//! table's own attributes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,18 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::redaction::without_values;
 
-/// The attributes of an item that are the table's own; no member at the top of a body is named so.
+/// The attributes of an item that are the table's own; no top-level member of a body has such a
+/// name.
 pub const RESERVED: [&str; 6] = ["PK", "SK", "rev", "GSI1PK", "GSI1SK", "ttl"];
 
 /// A JSON object as text.
 ///
-/// Two bodies are equal if they say the same: a store may give the members back in another order,
-/// and `1.0` as `1`.
+/// Two bodies are equal if they have the same content: a store may return the members in another
+/// order, and `1.0` as `1`.
 #[derive(Clone)]
 pub struct Body(Box<str>);
 
-/// Why a value makes no body.
+/// Why a value cannot be a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
     /// It isn't a map or a struct with named fields.
@@ -35,13 +36,14 @@ pub enum Unwritable {
     Json(String),
 }
 
-/// A body that doesn't say what its reader expects. The reason quotes none of its values.
+/// A body that does not have the content that its reader expects. The reason quotes none of its
+/// values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a stored body can't be read: {0}")]
 pub struct Unreadable(pub String);
 
 impl Body {
-    /// The body that says what `value` says.
+    /// The body with the content of `value`.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Unwritable> {
         let text =
             serde_json::to_string(value).map_err(|error| Unwritable::Json(error.to_string()))?;
@@ -54,13 +56,13 @@ impl Body {
         Ok(Self(text.into()))
     }
 
-    /// The body of this text, which once came from [`Body::as_str`]. For stores: it is not checked.
+    /// The body of this text, which came from [`Body::as_str`]. For stores: it is not checked.
     #[must_use]
     pub fn stored(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 
-    /// What it says, as a `T`.
+    /// Its content, as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
         serde_json::from_str(&self.0)
             .map_err(|error| Unreadable(without_values(&error.to_string())))
@@ -100,7 +102,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// The text is compact, so a name that nowhere precedes a colon is ruled out without a parser.
+/// The text is compact, so a name that never precedes a colon is excluded without a parser.
 fn reserved_member(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let named = |end: usize| {

@@ -1,5 +1,5 @@
-//! What a request may hold. Every table checks here before it does anything, so that all of them
-//! refuse the same requests with the same words.
+//! What a request may hold. Every table checks it first, so that all of them refuse the same
+//! requests with the same errors.
 
 use std::collections::HashSet;
 
@@ -81,7 +81,7 @@ pub fn check<'a>(writes: impl IntoIterator<Item = &'a Write>) -> Result<(), Tabl
 pub fn check_item(item: &Item) -> Result<(), TableError> {
     check_key(&item.key)?;
     item.index.as_ref().map_or(Ok(()), check_key)?;
-    // Reading a body to weigh it costs more than storing it, and hardly any comes near the bound.
+    // Reading a body to measure it costs more than storing it, and few come near the bound.
     if size_at_most(item) > LARGEST_ITEM {
         let size = size(item);
         if size > LARGEST_ITEM {

@@ -10,26 +10,25 @@ pub enum TableError {
     Conflict {
         /// The first write whose condition failed, counted from 0.
         which: usize,
-        /// Its item as it stands; the caller's own earlier write, perhaps.
+        /// The item as it is; perhaps the caller's own earlier write.
         current: Option<Box<Item>>,
     },
-    /// Another transaction held one of the items; nothing was written. Worth another try at once.
+    /// Another transaction held one of the items; nothing was written. Retryable at once.
     #[error("another transaction holds one of the items")]
     Contended,
-    /// The table takes no more for the moment; nothing was written. Worth another try after a
-    /// while.
+    /// The table accepts no more for now; nothing was written. Retryable after a while.
     #[error("the table takes no more requests for the moment")]
     Throttled,
-    /// The answer was lost: the write may have happened, or happen yet.
+    /// The answer was lost: the write may have happened, or may still happen.
     #[error("it is unknown whether the write happened: {0}")]
     Unknown(String),
-    /// The disk is full, or fails. It goes on as soon as the disk does. What is said here is for
-    /// everybody to read: of this machine, and of nobody's data.
+    /// The disk is full, or fails. The store goes on as soon as the disk does. The text may be
+    /// shown to any caller: it is about this machine, and holds no data.
     #[error("the disk takes nothing ({reason}): make room on it, or see what is wrong with it")]
     Disk {
-        /// What the system said.
+        /// The system's error.
         reason: String,
-        /// Whether the write may have happened nevertheless; otherwise nothing was written.
+        /// Whether the write may have happened all the same; otherwise nothing was written.
         unknown: bool,
     },
     /// More than fits; nothing was written.
@@ -37,12 +36,13 @@ pub enum TableError {
     TooLarge {
         /// The item that doesn't fit, or `None` if the transaction as a whole doesn't.
         key: Option<Key>,
-        /// What it takes, by DynamoDB's arithmetic.
+        /// Its size, by DynamoDB's arithmetic.
         size: usize,
-        /// What fits.
+        /// The largest size.
         bound: usize,
     },
-    /// A request that can never succeed; a defect of the caller, or a cursor that isn't ours.
+    /// A request that can never succeed: a defect of the caller, or a cursor that is not from
+    /// Dacapo.
     #[error("the request is invalid: {0}")]
     Invalid(String),
     /// The table failed; nothing was written.

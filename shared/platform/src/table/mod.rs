@@ -1,7 +1,7 @@
-//! The table port: everything that is stored goes through these few verbs.
+//! The table port: everything that is stored goes through these few methods.
 //!
-//! It promises what DynamoDB promises and nothing more, so that what holds on SQLite holds in the
-//! cloud. The contract suite in `tests` pins every sentence here.
+//! It promises what DynamoDB promises and nothing more, so that what works on SQLite works in the
+//! cloud. The contract suite in `tests` tests every sentence here.
 //!
 //! - Keys are ordered bytewise. A page holds at most [`LARGEST_PAGE`] bytes of items.
 //! - A strong read sees every acknowledged write. An eventual read, and every read of the index,
@@ -9,9 +9,9 @@
 //!   the conclusion that nothing is to be done.
 //! - A write of one item is a plain one. Several are one transaction: all or nothing, at most
 //!   [`MOST_WRITES`] different items and [`LARGEST_TRANSACTION`] bytes.
-//! - A condition that failed returns the item as it stands. A caller who puts an identity of its
-//!   own into the body recognises by it that an earlier attempt, whose answer was lost, succeeded.
-//! - An item past its expiry may stay readable until it is swept, in the cloud for days.
+//! - A failed condition returns the item as it is. A caller that puts an identity of its own into
+//!   the body recognises by it that an earlier attempt, whose answer was lost, succeeded.
+//! - An item past its expiry may stay readable until it is deleted, in the cloud for days.
 
 mod body;
 mod bounds;
@@ -36,25 +36,25 @@ pub use size::{DEEPEST, is_native_number, size, size_at_most};
 
 use crate::Instant;
 
-/// Where items are kept.
+/// The store of items.
 #[async_trait]
 pub trait Table: Send + Sync {
-    /// One item, or `None` where there is none.
+    /// One item, or `None` if there is none.
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError>;
 
-    /// A strong read of an item that the caller knows as of revision `rev`, 0 if as absent: a store
-    /// that has it in memory need not hand it over again.
+    /// A strong read of an item that the caller knows as of revision `rev`, 0 if as absent. A store
+    /// that has it in memory need not return it again.
     async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
         Ok(Since::of(self.get(key, Consistency::Strong).await?, rev))
     }
 
-    /// Whether a page of a few small items takes less than to get two of them one by one.
+    /// Whether a page of a few small items costs less than two reads of one item.
     fn reads_pages_cheaply(&self) -> bool {
         false
     }
 
-    /// Many items, answered in the order of `keys`; a key may stand there twice. Each item is read
-    /// for itself: together they are no snapshot.
+    /// Many items, in the order of `keys`; a key may be there twice. Each item is read by itself:
+    /// together they are no snapshot.
     async fn get_many(
         &self,
         keys: &[Key],
@@ -67,16 +67,16 @@ pub trait Table: Send + Sync {
     async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError>;
 
     /// Index keys of one partition of the index, each with the key of its item, ordered by the
-    /// index's sort key; items of the same index key come in no order one may rely on.
+    /// index's sort key. Items of the same index key come in no reliable order.
     ///
-    /// The index is always eventual: asking it for a strong read is [`TableError::Invalid`].
+    /// The index is always eventual: a strong read of it is [`TableError::Invalid`].
     async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError>;
 
-    /// Applies all the writes, or none of them and says why. No writes are no work.
+    /// Applies all the writes, or none of them with the reason. An empty list does nothing.
     ///
     /// `token` names a transaction, at most [`LONGEST_TOKEN`] bytes: the same writes again with the
     /// same token, within minutes, succeed without being applied twice. A plain write ignores it.
-    /// It bridges the retries of one caller; it is no lasting identity.
+    /// It is for the retries of one caller, and no lasting identity.
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError>;
 }
 
@@ -115,7 +115,7 @@ impl<T: Table + ?Sized> Table for Arc<T> {
     }
 }
 
-/// What an item is found by: partition and sort key.
+/// The key of an item: partition and sort key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The partition key, 1 to [`LONGEST_PK`] bytes.
@@ -137,18 +137,18 @@ impl fmt::Display for Key {
     }
 }
 
-/// What is stored under a key.
+/// An item: what is stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where it is stored.
+    /// Its key.
     pub key: Key,
-    /// The number of its revision, for those that are written on condition of it.
+    /// The number of its revision, for items that are written under a condition on it.
     pub rev: Option<u64>,
-    /// Where it stands in the index, if it does.
+    /// Its place in the index, if it has one.
     pub index: Option<Key>,
-    /// When it may be swept away. Kept in whole seconds; a fraction counts as a full one.
+    /// When it may be deleted. Kept in whole seconds, rounded up.
     pub expires: Option<Instant>,
-    /// What it says.
+    /// Its content.
     pub body: Body,
 }
 
@@ -173,7 +173,7 @@ impl Item {
         self
     }
 
-    /// The same, to be swept away at an instant.
+    /// The same, to be deleted at an instant.
     #[must_use]
     pub fn expires(mut self, at: Instant) -> Self {
         self.expires = Some(at);
@@ -181,30 +181,30 @@ impl Item {
     }
 }
 
-/// What [`Table::get_since`] answers.
+/// The answer of [`Table::get_since`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// The item is of the revision that the caller knows.
+    /// The item has the revision that the caller knows.
     Same,
-    /// As it stands now; `None` where there is none.
+    /// The item as it is; `None` if there is none.
     Now(Option<Item>),
 }
 
 impl Since {
-    /// What is to be answered to a caller who knows `rev`.
+    /// The answer to a caller that knows `rev`.
     #[must_use]
     pub fn of(item: Option<Item>, rev: u64) -> Self {
         if Self::is_same(item.as_ref(), rev) { Self::Same } else { Self::Now(item) }
     }
 
-    /// Whether the item is of that revision.
+    /// Whether the item has that revision.
     #[must_use]
     pub fn is_same(item: Option<&Item>, rev: u64) -> bool {
         item.and_then(|item| item.rev).unwrap_or(0) == rev
     }
 }
 
-/// What must hold of the item as it stands for a write to happen.
+/// The condition on the existing item under which a write happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// Nothing.
@@ -218,7 +218,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds of what stands there.
+    /// Whether it holds for the existing item.
     #[must_use]
     pub fn holds(self, current: Option<&Item>) -> bool {
         match self {
@@ -233,35 +233,35 @@ impl Condition {
 /// One change of one item.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    /// Stores the item, in the place of one that may be there.
+    /// Stores the item, and replaces the one that may be there.
     Put {
         /// All of it.
         item: Item,
-        /// What must hold before.
+        /// The condition.
         condition: Condition,
     },
-    /// Removes the item; one that isn't there is removed already.
+    /// Deletes the item. If it is not there, that is no error.
     Delete {
-        /// Which.
+        /// The item.
         key: Key,
-        /// What must hold before.
+        /// The condition.
         condition: Condition,
     },
     /// Changes nothing: the condition must hold at the instant at which the others are applied.
     Check {
-        /// Which.
+        /// The item.
         key: Key,
-        /// What must hold; [`Condition::Always`] is [`TableError::Invalid`].
+        /// The condition; [`Condition::Always`] is [`TableError::Invalid`].
         condition: Condition,
     },
-    /// Adds to whole numbers at the top of the body. An item, or a number in it, that isn't there
-    /// counts as zero and is made. The revision and the expiry stay as they are.
+    /// Adds to whole numbers among the top-level members of the body. A missing item, or a missing
+    /// number in it, counts as zero and is created. Revision and expiry stay as they are.
     Add {
-        /// Which.
+        /// The item.
         key: Key,
-        /// Where it stands in the index from now on; `None` leaves that as it is.
+        /// Its place in the index from now on; `None` leaves that as it is.
         index: Option<Key>,
-        /// What to add to which member.
+        /// The number to add, for each member.
         counters: BTreeMap<String, i64>,
     },
 }
@@ -294,7 +294,7 @@ impl Write {
         }
     }
 
-    /// What must hold before it.
+    /// The condition.
     #[must_use]
     pub fn condition(&self) -> Condition {
         match self {

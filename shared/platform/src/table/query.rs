@@ -1,4 +1,4 @@
-//! Reading in pages: what to read, in which order, and where to go on.
+//! Reading in pages: what to read, in which order, and where to continue.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ pub struct Query<'a> {
     pub limit: usize,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
-    /// How fresh.
+    /// The consistency.
     pub consistency: Consistency,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Only sort keys that begin so.
+    /// Only sort keys with this prefix.
     #[must_use]
     pub fn prefix(mut self, prefix: &'a str) -> Self {
         self.range = Range::Prefix(prefix);
@@ -61,21 +61,21 @@ impl<'a> Query<'a> {
         self
     }
 
-    /// At most so many on a page.
+    /// At most this many on a page.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// On from where a page of the same query ended.
+    /// Continues where a page of the same query ended.
     #[must_use]
     pub fn after(mut self, cursor: Option<Cursor>) -> Self {
         self.cursor = cursor;
         self
     }
 
-    /// With every acknowledged write.
+    /// A strong read: with every acknowledged write.
     #[must_use]
     pub fn strong(mut self) -> Self {
         self.consistency = Consistency::Strong;
@@ -88,9 +88,9 @@ impl<'a> Query<'a> {
 pub enum Range<'a> {
     /// All of them.
     All,
-    /// Those that begin so.
+    /// Those with this prefix.
     Prefix(&'a str),
-    /// From this one on, itself included.
+    /// From this one on, inclusive.
     From(&'a str),
     /// From the first to the second, both included.
     Between(&'a str, &'a str),
@@ -109,7 +109,7 @@ impl Range<'_> {
     }
 }
 
-/// How fresh a read must be.
+/// The consistency of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consistency {
     /// It sees every write that was acknowledged before it began.
@@ -127,12 +127,12 @@ pub enum Order {
     Descending,
 }
 
-/// Some of what a query finds.
+/// A part of the results of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     /// What was found, in order.
     pub items: Vec<T>,
-    /// Where to go on; `None` says that there is no more.
+    /// Where to continue; `None` means that there is no more.
     pub cursor: Option<Cursor>,
 }
 
@@ -142,14 +142,14 @@ pub struct Page<T> {
 pub struct Cursor(String);
 
 impl Cursor {
-    /// The place behind the item with these key parts. For stores.
+    /// The place after the item with these key parts. For stores.
     #[must_use]
     pub fn at(parts: &[&str]) -> Self {
         let text = serde_json::Value::from(parts).to_string();
         Self(URL_SAFE_NO_PAD.encode(text))
     }
 
-    /// The key parts that it was made of, if there are `N` of them and the first is `pk`: a cursor
+    /// The key parts of which it was made, if there are `N` of them and the first is `pk`: a cursor
     /// comes back from outside and must not lead into another partition. For stores.
     pub fn parts<const N: usize>(&self, pk: &str) -> Result<[String; N], TableError> {
         let parts: Option<Vec<String>> = URL_SAFE_NO_PAD
@@ -174,7 +174,7 @@ impl fmt::Display for Cursor {
 impl FromStr for Cursor {
     type Err = std::convert::Infallible;
 
-    /// Takes any text; whether it is a cursor shows when it is used.
+    /// Accepts any text; whether it is a cursor shows when it is used.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }

@@ -1,4 +1,4 @@
-//! What an item takes, by DynamoDB's arithmetic.
+//! The size of an item, by DynamoDB's arithmetic.
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB item sizes and formats". An item is the sum
 //! of its attributes, an attribute its name and its value; a body's members are attributes. What
@@ -9,23 +9,23 @@ use serde_json::{Map, Number, Value};
 
 use super::Item;
 
-/// How deep lists and maps nest in DynamoDB as they are, the body's members being the first level.
-/// It allows somewhat more.
+/// How deep lists and maps nest in DynamoDB as native values, the body's members being the first
+/// level. It allows somewhat more.
 pub const DEEPEST: usize = 28;
 
-/// The bytes an item takes. Reads the body, so it costs about as much as parsing it.
+/// The size of an item in bytes. It reads the body, so it costs about as much as parsing it.
 #[must_use]
 pub fn size(item: &Item) -> usize {
     let members: usize = match item.body.read::<Map<String, Value>>() {
         Ok(members) => members.iter().map(|(name, value)| name.len() + value_size(value, 1)).sum(),
-        // A text that isn't an object can't have come from `Body::of`; its length is as good as
-        // any.
+        // A text that is not an object cannot have come from `Body::of`; its length is a good
+        // enough answer.
         Err(_) => item.body.len(),
     };
     frame(item) + members
 }
 
-/// At most so many bytes, and at most twice what it takes: known without reading the body.
+/// An upper bound in bytes, at most twice the size: known without reading the body.
 ///
 /// No JSON text takes more than twice its length. The worst is nesting: `[]` are two bytes of text
 /// and, as an element of another list, four in the table.
@@ -46,7 +46,7 @@ fn frame(item: &Item) -> usize {
     key + rev + index + expires
 }
 
-/// A value so deep in the body.
+/// A value at this depth of the body.
 fn value_size(value: &Value, depth: usize) -> usize {
     let inside = |value| 1 + value_size(value, depth + 1);
     match value {
@@ -63,7 +63,7 @@ fn value_size(value: &Value, depth: usize) -> usize {
     }
 }
 
-/// Whether DynamoDB has the number: its exponents are smaller than those of a double.
+/// Whether DynamoDB can hold the number: its exponents are smaller than those of a double.
 #[must_use]
 pub fn is_native_number(number: &Number) -> bool {
     !number.is_f64()

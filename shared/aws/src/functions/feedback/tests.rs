@@ -1,4 +1,4 @@
-//! What SES says, and what is heard.
+//! Reports of SES, and what is read from them.
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::mail::MessageName;

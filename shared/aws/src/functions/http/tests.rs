@@ -19,7 +19,7 @@ fn event(method: &str, path: &str) -> Value {
     })
 }
 
-/// Says what it was asked.
+/// Answers what it was asked.
 fn mirror() -> Router {
     let handle_feedback = |uri: Uri, headers: HeaderMap, body: String| async move {
         let header = |name: &str| {

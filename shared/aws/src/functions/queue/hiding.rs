@@ -1,4 +1,4 @@
-//! Hiding a message in its queue: until then nobody receives it.
+//! Hiding a message in its queue: until then it is not received.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use dacapo_platform::ports::Unavailable;
 use crate::clients::LazyClient;
 use crate::functions::start::Started;
 
-/// The longest that SQS hides a message, counted from when it was received.
+/// The longest time for which SQS hides a message, counted from its receipt.
 const LONGEST: TimeDelta = TimeDelta::hours(12);
 
 /// How many messages are hidden by one request.
 const MOST_A_BATCH: usize = 10;
 
-/// A message that is to be hidden.
+/// A message to hide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hidden {
     /// The ARN of its queue.
     pub queue: String,
-    /// Its receipt.
+    /// Its receipt handle.
     pub receipt: String,
     /// For how many seconds.
     pub seconds: i32,
 }
 
 impl Hidden {
-    /// For a while: whole seconds, rather longer than shorter, at most twelve hours.
+    /// For a time: whole seconds, rounded up, at most twelve hours.
     pub(super) fn new(queue: &str, receipt: &str, wait: TimeDelta) -> Self {
         let wait = wait.clamp(TimeDelta::zero(), LONGEST - TimeDelta::minutes(1));
         let seconds = (wait + TimeDelta::milliseconds(999)).num_seconds();
@@ -44,7 +44,7 @@ pub trait Hide: Send + Sync {
     async fn hide(&self, hidden: Vec<Hidden>) -> Result<(), Unavailable>;
 }
 
-/// In SQS.
+/// Hiding in SQS.
 pub struct SqsHide {
     client: LazyClient<aws_sdk_sqs::Client>,
     /// The queues' URLs by name.
@@ -52,7 +52,7 @@ pub struct SqsHide {
 }
 
 impl SqsHide {
-    /// In the queues of a function that has started.
+    /// For the queues of a function that has started.
     pub fn of(started: &Started) -> Self {
         let named = |url: &String| Some((url.rsplit('/').next()?.to_owned(), url.clone()));
         let urls = started.queues.iter().filter_map(named).collect();

@@ -1,18 +1,17 @@
-//! A record of the stream: what stood there before and after, read from the JSON that Lambda hands
-//! over.
+//! A record of the stream: the item before and after, read from the JSON of Lambda.
 
 use dacapo_platform::table::{Item, Key};
 use serde_json::Value;
 
 use crate::table::item_of_image;
 
-/// A record, with what it says or why that cannot be read.
+/// A record, with its content or why that cannot be read.
 pub(super) struct Record<'a> {
     /// Its number in the shard.
     pub(super) id: Option<String>,
     /// As it came.
     pub(super) raw: &'a Value,
-    /// What it says.
+    /// Its content.
     pub(super) change: Result<Change, String>,
 }
 
@@ -30,18 +29,18 @@ impl<'a> Record<'a> {
         Self { id: number.map(str::to_owned), raw, change: change(raw) }
     }
 
-    /// How it is answered as failed. One without a number fails with its whole batch: that is what
-    /// an empty one means.
+    /// Its entry in the list of failures. One without a number fails with its whole batch: that is
+    /// what an empty entry means.
     pub(super) fn number(self) -> String {
         self.id.unwrap_or_default()
     }
 
-    /// What tells it from all others, if it has a number: shards have numbers of their own.
+    /// Its identity, if it has a number: shards have numbers of their own.
     pub(super) fn name(&self) -> Option<String> {
         self.id.as_ref().map(|id| format!("{}/{id}", self.ordering_key()))
     }
 
-    /// What has to go in order: everything about one contact.
+    /// Its ordering key: the contact.
     pub(super) fn ordering_key(&self) -> String {
         let pk = self.raw.pointer("/dynamodb/Keys/PK/S").and_then(Value::as_str);
         pk.unwrap_or_default().to_owned()

@@ -218,7 +218,7 @@ fn r4_a_bad_optional_value_moments_of_browsers_are_read_in_dates_too() {
             .unwrap();
         assert_eq!(read_datetime(text, &berlin_reads), Ok(at.and_utc()), "{text}");
     }
-    // A field of dates sends midnight in UTC, a calendar midnight where people are.
+    // A date field sends midnight in UTC, a calendar midnight in local time.
     let new_york = Conventions::of_documents(Zone::America__New_York);
     assert_eq!(read_date("1796083200000", &new_york), Ok(day("2026-12-01")));
     assert_eq!(
