@@ -108,7 +108,7 @@ impl Harness for EngineHarness {
                         at: trace.at,
                         text: trace.words(),
                         cause: trace.because.words(),
-                    }))
+                    }));
                 }
                 Observed::Called(contact, campaign, element) => {
                     let names = (contact.to_string(), campaign.to_string(), element.to_string());

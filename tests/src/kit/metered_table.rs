@@ -14,10 +14,11 @@
 //! | a page | the same for the sum of its items |
 //! | a write | one for every KB of the item before or after, whichever is larger |
 //! | in a transaction | twice that for every item, those that are only checked included |
-//! | the index | one when an entry comes or goes, two when it moves, none when it stays |
+//! | the index | in a transaction too: one when an entry comes or goes, two when it moves, none when it stays |
 //! | a write whose condition failed | as for a write of the item as it stands; in a transaction as if it had been made |
 //! | a check alone, outside of a transaction | a strong read: the port's table on DynamoDB reads the item |
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -49,8 +50,8 @@ pub struct MeteredTable {
 #[derive(Default)]
 struct Kept {
     units: Vec<Units>,
-    read: f64,
-    written: f64,
+    /// Read and write units by verb, since it was made.
+    totals: BTreeMap<&'static str, (f64, f64)>,
     changes: Vec<Change>,
     changed: i64,
 }
@@ -72,10 +73,9 @@ impl MeteredTable {
         std::mem::take(&mut self.kept().units)
     }
 
-    /// All read and write units since it was made.
-    pub fn total(&self) -> (f64, f64) {
-        let kept = self.kept();
-        (kept.read, kept.written)
+    /// The read and write units of everything that was done by this verb since it was made.
+    pub fn total(&self, verb: &str) -> (f64, f64) {
+        self.kept().totals.get(verb).copied().unwrap_or_default()
     }
 
     /// What changed since the last time, of what the stream carries, in order.
@@ -89,8 +89,9 @@ impl MeteredTable {
 
     fn note(&self, units: Units) {
         let mut kept = self.kept();
-        kept.read += units.read;
-        kept.written += units.written;
+        let total = kept.totals.entry(units.verb).or_default();
+        total.0 += units.read;
+        total.1 += units.written;
         kept.units.push(units);
     }
 
