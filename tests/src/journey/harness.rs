@@ -63,7 +63,7 @@ pub trait Harness {
     fn statistics(&mut self, campaign: &str) -> Result<Counts, String>;
 }
 
-/// Why a stage cannot play a script. There are no other reasons.
+/// Why a harness cannot play a script. There are no other reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unsupported {
     /// Lines joined by `&`: nobody outside can hold the system back.
