@@ -12,7 +12,7 @@ use dacapo_platform::table::{Consistency, Item, Query};
 use serde_json::json;
 
 use crate::contract::Shared;
-use crate::ports::Bench;
+use crate::kit::TestBench;
 
 /// Ann's address, as it is kept.
 const ANN: &str = "ann.lindqvist@example.com";
@@ -27,7 +27,7 @@ const LENGTH: usize = 60_000;
 ///
 /// If a letter is left that names whom was erased, or one is gone that does not.
 pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
-    let bench = Bench::in_account(account, table);
+    let bench = TestBench::in_account(account, table);
     let platform = &bench.platform;
     let (ann, ben) = (created(platform, ANN).await, created(platform, "ben@example.com").await);
 

@@ -15,7 +15,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::error::Error;
 use dacapo_platform::table::{Table as _, Write};
 use dacapo_tests::described::hold;
-use dacapo_tests::ports::Bench;
+use dacapo_tests::kit::TestBench;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -42,7 +42,7 @@ elements:
 ";
 
 struct Api {
-    bench: Bench,
+    bench: TestBench,
     router: Router,
 }
 
@@ -68,7 +68,7 @@ impl Answer {
 impl Api {
     fn new() -> Self {
         let store = SqliteStore::open(None, |_| false).expect("a store");
-        let bench = Bench::on(store);
+        let bench = TestBench::on(store);
         let router = router(bench.platform.clone(), Some(AdminKey::of("secret")));
         Self { bench, router }
     }

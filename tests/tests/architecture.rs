@@ -137,6 +137,21 @@ fn functions_reach_aws_through_the_ports() {
 }
 
 #[test]
+fn production_depends_on_no_tests() {
+    let manifests = files(&["shared", "functions", "cli"]).into_iter();
+    let manifests =
+        manifests.filter(|path| path.file_name().is_some_and(|name| name == "Cargo.toml"));
+    let wrong: Vec<_> = manifests
+        .flat_map(|path| {
+            let names = dependencies_in(&text(&path), "dependencies").into_iter();
+            let names = names.filter(|name| name.starts_with("dacapo-") && name.ends_with("tests"));
+            names.map(move |name| format!("{}: {name}", shown(&path)))
+        })
+        .collect();
+    expect_none(&wrong, "a crate that ships may use the test kit in [dev-dependencies] only");
+}
+
+#[test]
 fn every_function_has_its_block_in_the_template() {
     let folders = functions();
     if folders.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dacapo_embedded::SqliteStore;
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
 use dacapo_tests::contract::Shared;
-use dacapo_tests::eventually_consistent::EventuallyConsistent;
+use dacapo_tests::kit::EventuallyConsistent;
 use dacapo_tests::table_contract;
 
 table_contract!(in_memory, in_memory());

@@ -10,7 +10,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::contacts;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::table::{Query, Table as _};
-use dacapo_tests::manual_pump::{ADMIN, ManualPump};
+use dacapo_tests::kit::{ADMIN, ManualPump};
 use serde_json::{Value, json};
 
 const CAMPAIGN: &str = r"

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use dacapo_embedded::SqliteStore;
 use dacapo_engine::ids::CampaignId;
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
-use dacapo_tests::manual_pump::{ADMIN, ManualPump};
+use dacapo_tests::kit::{ADMIN, ManualPump};
 use serde_json::{Value, json};
 
 /// *More* leads to a message in every run, and an hour after *Go* the next run begins.

@@ -13,8 +13,8 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_platform::campaigns::{Resume, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::messages::MessageStatus;
-use dacapo_tests::manual_pump::ManualPump;
-use dacapo_tests::ports::Bench;
+use dacapo_tests::kit::ManualPump;
+use dacapo_tests::kit::TestBench;
 
 /// An hour after *Go* the contact is reset, and a mail follows; *More* is a second path of the run.
 const CAMPAIGN: &str = r"
@@ -76,11 +76,11 @@ impl Story {
     }
 }
 
-async fn tagged(bench: &Bench, tag: &str) -> ContactId {
+async fn tagged(bench: &TestBench, tag: &str) -> ContactId {
     tagged_as(bench, "ann@example.com", tag).await
 }
 
-async fn tagged_as(bench: &Bench, address: &str, tag: &str) -> ContactId {
+async fn tagged_as(bench: &TestBench, address: &str, tag: &str) -> ContactId {
     let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
     bench.platform.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id

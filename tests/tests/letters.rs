@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dacapo_embedded::SqliteStore;
-use dacapo_tests::eventually_consistent::EventuallyConsistent;
+use dacapo_tests::kit::EventuallyConsistent;
 use dacapo_tests::letters::an_erasure_leaves_none;
 
 #[tokio::test]

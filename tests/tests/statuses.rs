@@ -10,7 +10,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::handlers::Done;
-use dacapo_tests::manual_pump::ManualPump;
+use dacapo_tests::kit::ManualPump;
 
 const COURSE: &str = r"
 id: course

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_embedded::{Change, Operation, SqliteStore, StoreError, Timer};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Key, Table, TableError, Write};
-use dacapo_tests::eventually_consistent::UnkindFeed;
+use dacapo_tests::kit::AtLeastOnceFeed;
 use serde_json::{Value, json};
 
 fn open(directory: Option<&Path>) -> Arc<SqliteStore> {
@@ -166,7 +166,7 @@ async fn the_writer_trims_by_itself() {
 async fn a_feed_out_of_order_still_tells_of_every_change_of_an_item_in_order() {
     for seed in 0..20 {
         let store = open(None);
-        let mut feed = UnkindFeed::new(Arc::clone(&store), "tags", seed);
+        let mut feed = AtLeastOnceFeed::new(Arc::clone(&store), "tags", seed);
         for rev in 1..=12 {
             for name in ["a", "b", "c"] {
                 store.commit(vec![put(contact(name, rev))]).await.unwrap();

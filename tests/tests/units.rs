@@ -1,14 +1,17 @@
 //! Request units of one appointment loop, by DynamoDB's arithmetic on the embedded store: fast
-//! enough to run always. `tests/aws` holds the arithmetic to what DynamoDB itself says.
+//! enough to run always. `tests/aws/tests/units.rs` compares the arithmetic with DynamoDB Local.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
+use std::sync::Arc;
+
 use dacapo_embedded::SqliteStore;
-use dacapo_measure::{Report, measure};
+use dacapo_tests::kit::MeteredTable;
+use dacapo_tests::kit::request_units::{Report, measure};
 
 async fn loops(batch: usize) -> (Report, Report) {
     let store = SqliteStore::open(None, |_| true).unwrap();
-    measure(store, batch).await.unwrap()
+    measure(Arc::new(MeteredTable::new(store)), batch).await.unwrap()
 }
 
 /// Write and read units of every further loop, at most.

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::Serve;
+use dacapo_tests::kit::PseudoRandom;
 use serde_json::{Value, json};
+
+use crate::support::Serve;
 
 const BEGINS: &str = "2026-12-01T08:00:00Z";
 const KILLS: usize = 50;
@@ -115,18 +117,16 @@ fn r30_killed_at_random_moments_every_contact_gets_what_it_would_have_got() {
     serve.publish("appointment-loop");
     let mut serve = Some(serve);
     let acts = acts();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = PseudoRandom::new(1);
     let mut next = 0;
     let mut kills = 0;
     while next < acts.len() || kills < KILLS {
         let running = serve.take().unwrap_or_else(|| Serve::standing(Some(rough.path()), BEGINS));
         if kills < KILLS {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
+            let delay = Duration::from_micros(random.below(40_000));
             // The acts are spread over the kills, so that some of each are interrupted.
             let until = (acts.len() * (kills + 1) / KILLS).min(acts.len());
-            next = interrupted(running, &acts, next, until, Duration::from_micros(random % 40_000));
+            next = interrupted(running, &acts, next, until, delay);
             kills += 1;
         } else {
             while next < acts.len() {

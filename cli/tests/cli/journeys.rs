@@ -14,7 +14,7 @@ fn comes_out_as_written(name: &str) {
     let written = std::fs::read_to_string(path).unwrap();
     let script = Script::read(&written, &root.join("examples")).unwrap();
     let mut harness = HttpHarness::on(Stoppable::new(), false);
-    assert!(harness.lacks(&script).is_empty(), "{:?}", harness.lacks(&script));
+    assert!(harness.unsupported(&script).is_empty(), "{:?}", harness.unsupported(&script));
     let (written, came_out) = (in_no_order(&written), play(&script, &mut harness).unwrap());
     let came_out = in_no_order(&came_out);
     assert!(written == came_out, "{}", difference(&written, &came_out));

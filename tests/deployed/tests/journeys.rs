@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use dacapo_deployed_tests::{Cloud, Parameters, Stack, StandingClock, alone, sent};
 use dacapo_tests::host::{Answer, Call, Host, Remote};
-use dacapo_tests::journey::{HttpStage, Journey, Played, Player, Script, address, play};
+use dacapo_tests::journey::{HttpHarness, Journey, Played, Player, Script, address, play};
 
 /// How many stacks play side by side: what a cloud does is done by one processor.
 const SIDE_BY_SIDE: usize = 2;
@@ -24,8 +24,8 @@ fn the_journeys_come_out_of_the_deployed_stack_as_they_are_written() {
         deployed.into_iter().map(|stack| stack.join().unwrap()).collect()
     });
     let later = Script::read(LATER, Path::new("")).unwrap();
-    let mut stage = HttpStage::on(stacks[0].host_for(&later), false);
-    assert_eq!(play(&later, &mut stage).unwrap(), LATER, "what comes later is not lost");
+    let mut harness = HttpHarness::on(stacks[0].host_for(&later), false);
+    assert_eq!(play(&later, &mut harness).unwrap(), LATER, "what comes later is not lost");
     let played = Played::of(Journey::all(), stacks);
     println!("{played}");
     let Played { played, wrong, .. } = played;

@@ -18,12 +18,11 @@ use dacapo_platform::api::{AdminKey, hooks_router, router};
 use dacapo_platform::keys::is_fed;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{Clock as _, Queue};
-use dacapo_tests::ports::{InOrder, Standing};
+use dacapo_tests::kit::{CountingEntropy, ManualClock, PseudoRandom};
 use serde_json::Value;
 
 use crate::events;
-use crate::outside::{Outside, Waiting};
-use crate::pseudo_random::PseudoRandom;
+use crate::fake_services::{FakeServices, Waiting};
 
 /// The key that may do everything.
 pub const KEY: &str = "key";
@@ -42,9 +41,9 @@ pub struct Cloud {
     /// The platform behind all functions.
     pub platform: Platform,
     /// What queues and schedules hold, and the mail that was sent.
-    pub outside: Arc<Outside>,
+    pub services: Arc<FakeServices>,
     store: Arc<SqliteStore>,
-    clock: Arc<Standing>,
+    clock: Arc<ManualClock>,
     delivery: Delivery,
     pseudo_random: PseudoRandom,
 }
@@ -57,18 +56,16 @@ impl Cloud {
             let register = Operation::Checkpoint { consumer: consumer.to_owned(), seq: 0 };
             store.commit(vec![register]).await.expect("a consumer");
         }
-        let clock = Arc::new(Standing::at_noon());
-        let outside = Arc::new(Outside::default());
-        outside.inside().now = clock.now();
-        outside.inside().clock = Some(Arc::clone(&clock));
-        outside.inside().twice = delivery != Delivery::Once;
+        let clock = Arc::new(ManualClock::at_noon());
+        let twice = delivery != Delivery::Once;
+        let services = Arc::new(FakeServices::new(Arc::clone(&clock), twice));
         let ports = Ports {
             table: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
-            entropy: Arc::new(InOrder::default()),
-            outbox: Arc::clone(&outside) as _,
-            mailer: Arc::clone(&outside) as _,
-            caller: Arc::clone(&outside) as _,
+            entropy: Arc::new(CountingEntropy::default()),
+            outbox: Arc::clone(&services) as _,
+            mailer: Arc::clone(&services) as _,
+            caller: Arc::clone(&services) as _,
         };
         let account = AccountId::new("main").expect("an id");
         let mut platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
@@ -77,7 +74,7 @@ impl Cloud {
             Delivery::Once => 0,
             Delivery::Twice(seed) => seed,
         });
-        Self { platform, outside, store, clock, delivery, pseudo_random }
+        Self { platform, services, store, clock, delivery, pseudo_random }
     }
 
     /// Calls the API, as the gateway does. The status and what was answered.
@@ -134,7 +131,7 @@ impl Cloud {
     /// has not brought.
     pub async fn loses_all_but_the_table(&self) {
         {
-            let mut held = self.outside.inside();
+            let mut held = self.services.inside();
             held.waiting.clear();
             held.schedules.clear();
         }
@@ -152,14 +149,13 @@ impl Cloud {
 
     fn set(&self, to: Instant) {
         self.clock.set(to);
-        self.outside.inside().now = to;
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let held = self.outside.inside();
+        let held = self.services.inside();
         let waiting = held.waiting.iter().map(|waiting| waiting.visible_at);
         let next = waiting.chain(held.schedules.values().map(|(at, _)| *at)).min();
-        next.map(|next| next.max(held.now))
+        next.map(|next| next.max(self.now()))
     }
 
     /// Works until neither stream nor queues have anything for now.
@@ -185,8 +181,8 @@ impl Cloud {
 
     /// Schedules whose time has come put their messages into the queue, and are gone.
     fn fire(&self) {
-        let mut held = self.outside.inside();
-        let now = held.now;
+        let now = self.now();
+        let mut held = self.services.inside();
         let due: Vec<_> = held.schedules.extract_if(.., |_, (at, _)| *at <= now).collect();
         for (_, (_, message)) in due {
             held.put(Queue::Timers, message, now);
@@ -196,7 +192,7 @@ impl Cloud {
     /// A batch of the stream. Says whether there was one.
     pub async fn stream(&mut self, consumer: &str) -> bool {
         let twice = self.delivery != Delivery::Once;
-        let most = if twice { 1 + self.pseudo_random.below(12) } else { 10 };
+        let most = if twice { 1 + self.pseudo_random.index(12) } else { 10 };
         let changes = self.store.read_feed(consumer, most).expect("the feed");
         let Some(last) = changes.last().map(|change| change.seq) else { return false };
         let mut by_key: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -241,8 +237,8 @@ impl Cloud {
     /// A batch of messages. Says whether there was one.
     pub async fn queues(&mut self) -> bool {
         let mut taken = {
-            let held = self.outside.inside();
-            let visible = held.waiting.iter().filter(|waiting| waiting.visible_at <= held.now);
+            let held = self.services.inside();
+            let visible = held.waiting.iter().filter(|waiting| waiting.visible_at <= self.now());
             visible.cloned().collect::<Vec<_>>()
         };
         if self.delivery != Delivery::Once {
@@ -256,7 +252,7 @@ impl Cloud {
             events::message(&waiting.id, queue.name(), waiting.attempt + 1, &waiting.body)
         });
         let event = events::batch(records.collect());
-        let (platform, hide) = (&self.platform, &*self.outside);
+        let (platform, hide) = (&self.platform, &*self.services);
         let of = |function| Queues { platform, hide, function };
         let answer = match queue {
             Queue::Timers => of("timer").timers(&event).await,
@@ -273,9 +269,9 @@ impl Cloud {
 
     /// What was done goes, or comes once more; what stays is hidden.
     fn settle(&self, taken: &[Waiting], stay: &BTreeSet<String>) {
-        let hidden = self.outside.hidden();
-        let mut held = self.outside.inside();
-        let now = held.now;
+        let hidden = self.services.hidden();
+        let now = self.now();
+        let mut held = self.services.inside();
         for Waiting { id, .. } in taken {
             let Some(at) = held.waiting.iter().position(|waiting| waiting.id == *id) else {
                 continue;

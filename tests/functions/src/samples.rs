@@ -188,10 +188,10 @@ async fn reminded() -> Vec<Sample> {
     let decided = events::batch(story.cloud.unread("effects"));
     story.take("effects", "effects", decided).await;
     while story.cloud.stream("effects").await {}
-    let mail = received("marketing", &story.cloud.outside.waiting(Queue::Marketing));
+    let mail = received("marketing", &story.cloud.services.waiting(Queue::Marketing));
     story.take("deliver", "deliver", mail).await;
     story.cloud.until_idle().await;
-    let due = received("timers", &story.cloud.outside.waiting(Queue::Timers));
+    let due = received("timers", &story.cloud.services.waiting(Queue::Timers));
     story.take("timer", "timer", due).await;
     while story.cloud.stream("tag-change").await || story.cloud.stream("effects").await {}
     story.cloud.begins(story.cloud.now() + chrono::TimeDelta::minutes(1));
@@ -199,7 +199,7 @@ async fn reminded() -> Vec<Sample> {
     let planned = events::batch(story.cloud.unread("effects"));
     story.take("effects-schedule", "effects", planned).await;
     story.cloud.until_idle().await;
-    let early = received("timers", &story.cloud.outside.scheduled());
+    let early = received("timers", &story.cloud.services.scheduled());
     story.take("timer-early", "timer", early).await;
     story.samples
 }
@@ -210,7 +210,7 @@ async fn enrolled() -> Vec<Sample> {
     story.call("PUT", "/v1/fields/appointment", &json!({ "type": "datetime" }).to_string()).await;
     story.post().await;
     story.cloud.until_idle().await;
-    story.cloud.outside.is_shut(true);
+    story.cloud.services.is_shut(true);
     story.publish(&json!({ "enroll_existing": true })).await;
     let rule = json!({
         "version": "0", "id": "event-1", "detail-type": "Scheduled Event", "source": "aws.events",
@@ -218,9 +218,9 @@ async fn enrolled() -> Vec<Sample> {
         "resources": [], "detail": {},
     });
     story.take("stop-campaign-pending", "stop-campaign", rule).await;
-    story.cloud.outside.is_shut(false);
+    story.cloud.services.is_shut(false);
     story.cloud.platform.dispatch_pending().await.expect("orders");
-    let sweeps = received("stop", &story.cloud.outside.waiting(Queue::Jobs));
+    let sweeps = received("stop", &story.cloud.services.waiting(Queue::Jobs));
     story.take("stop-campaign", "stop-campaign", sweeps).await;
     story.samples
 }
@@ -230,7 +230,7 @@ async fn told() -> Vec<Sample> {
     let mut story = Story::new().await;
     story.publish(&json!({})).await;
     let ann = story.post().await;
-    story.cloud.outside.is_silent(true);
+    story.cloud.services.is_silent(true);
     story.cloud.until_idle().await;
     let delivered = noticed("Delivery", &ann, &json!({ "recipients": ["ann@example.com"] }));
     let bridge = json!({

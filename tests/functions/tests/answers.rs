@@ -255,7 +255,7 @@ async fn told(document: &str, times: usize) -> Cloud {
             cloud.until_idle().await;
         }
     }
-    assert_eq!(cloud.outside.sent().len(), times);
+    assert_eq!(cloud.services.sent().len(), times);
     cloud
 }
 

@@ -316,7 +316,7 @@ async fn deliver_answers_before_lambda_ends_it_however_long_others_are_silent() 
     let (_, answer) = cloud.call("POST", "/v1/hooks/contact", &ann).await;
     let contact = ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap();
     while cloud.stream("tag-change").await | cloud.stream("effects").await {}
-    let calls = cloud.outside.waiting(Queue::Calls);
+    let calls = cloud.services.waiting(Queue::Calls);
     assert_eq!(calls.len(), 6);
     let records = calls.iter().enumerate();
     let records = records.map(|(number, call)| message(&format!("m{number}"), "calls", 1, call));

@@ -13,6 +13,7 @@ use dacapo_functions_tests::events::{batch, body, failed, message, record};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::ports::{EnrollmentEvent, Message};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
+use dacapo_tests::kit::CapturingMailer;
 use serde_json::{Value, json};
 
 const CAMPAIGN: &str = r#"
@@ -65,7 +66,7 @@ fn wake(contact: &ContactId, event: Event) -> Message {
 }
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {
-    let (platform, hide) = (&cloud.platform, &*cloud.outside);
+    let (platform, hide) = (&cloud.platform, &*cloud.services);
     let queues = Queues { platform, hide, function: "timer" };
     failed(&queues.timers(event).await.unwrap())
 }
@@ -78,7 +79,7 @@ async fn a_timer_that_comes_early_is_hidden_until_it_is_due() {
     let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
     let event = batch(vec![message("m1", "timers", 1, &early)]);
     assert_eq!(timers(&cloud, &event).await, ["m1"]);
-    let hidden = cloud.outside.hidden();
+    let hidden = cloud.services.hidden();
     assert_eq!(hidden.len(), 1);
     assert_eq!((hidden[0].receipt.as_str(), hidden[0].seconds), ("receipt-m1", 60));
     assert!(hidden[0].queue.ends_with(":timers"));
@@ -86,7 +87,7 @@ async fn a_timer_that_comes_early_is_hidden_until_it_is_due() {
     let due = cloud.now() + TimeDelta::days(3);
     let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
     timers(&cloud, &batch(vec![message("m1", "timers", 1, &early)])).await;
-    let hidden = cloud.outside.hidden();
+    let hidden = cloud.services.hidden();
     assert!((11 * 3600..12 * 3600).contains(&hidden[0].seconds), "{hidden:?}");
 }
 
@@ -179,7 +180,7 @@ async fn what_is_no_batch_fails() {
 fn notice(kind: &str, contact: &ContactId, about: Value) -> Value {
     let mut notice = json!({
         "eventType": kind,
-        "mail": { "messageId": "receipt-1", "tags": {
+        "mail": { "messageId": CapturingMailer::message_id(0), "tags": {
             "contact": [contact.as_str()], "campaign": ["hello"], "run": ["1"], "step": ["1"],
         } },
     });
@@ -225,7 +226,7 @@ async fn who_bounced_gets_no_mail_and_who_complained_neither() {
 #[tokio::test]
 async fn a_message_whose_outcome_was_unknown_is_sent_when_ses_says_so() {
     let mut cloud = cloud().await;
-    cloud.outside.is_silent(true);
+    cloud.services.is_silent(true);
     let contact = post(&cloud, "ann@example.com", "Go").await;
     cloud.until_idle().await;
     assert_eq!(messages(&cloud, "ann@example.com").await, ["unknown"]);
@@ -251,7 +252,7 @@ async fn a_message_whose_outcome_was_unknown_is_sent_when_ses_says_so() {
         lines.iter().filter(text).count()
     };
     assert_eq!((told("unknown"), told("message sent")), (1, 1), "{history:#}");
-    assert_eq!(cloud.outside.sent().len(), 1, "nothing is sent twice");
+    assert_eq!(cloud.services.sent().len(), 1, "nothing is sent twice");
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use dacapo_aws::outbox::AwsOutbox;
 use dacapo_aws::settings::{OutboxSettings, Schedules};
 use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
-use dacapo_functions_tests::edge::{Edge, Scheduler};
 use dacapo_functions_tests::events::{batch, failed, message};
+use dacapo_functions_tests::scheduler_proxy::{Scheduler, SchedulerProxy};
 use dacapo_functions_tests::stack::{GROUP, Stack};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::keys::Keys;
@@ -49,7 +49,7 @@ const FAR: &str = "2126-01-07T14:00:00Z";
 /// A campaign and its contacts, with the queues and the Scheduler of an emulator.
 struct Trip {
     stack: Stack,
-    edge: Edge,
+    proxy: SchedulerProxy,
     cloud: Cloud,
     /// Like that of the cloud, but for its outbox.
     platform: Platform,
@@ -58,7 +58,7 @@ struct Trip {
 impl Trip {
     async fn begins() -> Self {
         let stack = Stack::start().await;
-        let edge = Edge::before(stack.port()).await;
+        let proxy = SchedulerProxy::before(stack.port()).await;
         let cloud = Cloud::new(Delivery::Once).await;
         cloud.call("PUT", "/v1/campaigns/trip", TRIP).await;
         let (status, answer) = cloud.call("POST", "/v1/campaigns/trip/publish", "{}").await;
@@ -77,12 +77,12 @@ impl Trip {
             queues.push((queue, stack.url(name).await));
         }
         let settings = OutboxSettings { queues, schedules };
-        let clients = edge.clients();
+        let clients = proxy.clients();
         let clock = Arc::clone(&cloud.platform.ports.clock);
         let outbox = AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, clock);
         let mut platform = cloud.platform.clone();
         platform.ports.outbox = Arc::new(outbox);
-        Self { stack, edge, cloud, platform }
+        Self { stack, proxy, cloud, platform }
     }
 
     /// A contact comes, with an appointment. Answers its id and the records of what was decided.
@@ -118,7 +118,7 @@ impl Trip {
     /// The timers that wait to be set since the last time. Their queue holds them back for half a
     /// minute.
     fn pending(&self) -> Vec<Message> {
-        let taken = self.edge.taken("stop");
+        let taken = self.proxy.taken("stop");
         taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 
@@ -166,7 +166,7 @@ impl Trip {
         let event = batch(messages.iter().enumerate().map(named).collect());
         let queues = Queues {
             platform: &self.platform,
-            hide: &*self.cloud.outside,
+            hide: &*self.cloud.services,
             function: "stop-campaign",
         };
         failed(&queues.many(&event).await.unwrap())
@@ -190,7 +190,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
         records.extend(decided);
     }
     let [ann, ben, cem] = &contacts[..] else { panic!("{contacts:?}") };
-    trip.edge.scheduler(Scheduler::Refuses(ben.to_string()));
+    trip.proxy.scheduler(Scheduler::Refuses(ben.to_string()));
     let effects = Effects::of(&trip.platform);
     assert_eq!(perform(&effects, &records).await, NOTHING, "the stream goes on");
     for queue in ["transactional", "calls"] {
@@ -212,7 +212,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
     }
     assert!(!letter.why.contains('@'), "{}", letter.why);
     // It is the record itself: handed in again after the cause is mended, it sets the timer.
-    trip.edge.scheduler(Scheduler::Works);
+    trip.proxy.scheduler(Scheduler::Works);
     let again: Value = serde_json::from_str(&letter.raw).unwrap();
     assert_eq!(perform(&effects, &[again]).await, NOTHING);
     assert_eq!(trip.timers(&[ann, ben, cem]).await, [1, 1, 1]);
@@ -223,7 +223,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     let mut trip = Trip::begins().await;
     let (ann, of_ann) = trip.comes("ann", FAR).await;
     let (ben, of_ben) = trip.comes("ben", FAR).await;
-    trip.edge.scheduler(Scheduler::IsDown);
+    trip.proxy.scheduler(Scheduler::IsDown);
     let platform = trip.platform.clone();
     let effects = Effects::of(&platform);
     assert_eq!(perform(&effects, &[of_ann, of_ben].concat()).await, NOTHING);
@@ -236,11 +236,11 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     assert_eq!(trip.held_back("stop").await, "2");
 
     // What comes behind them does not wait either, and asks the Scheduler nothing for a while.
-    let asked = trip.edge.asked();
+    let asked = trip.proxy.asked();
     let (cem, of_cem) = trip.comes("cem", FAR).await;
     assert_eq!(perform(&effects, &of_cem).await, NOTHING);
     assert_eq!(trip.taken("transactional").await, std::slice::from_ref(&cem));
-    assert_eq!(trip.edge.asked(), asked);
+    assert_eq!(trip.proxy.asked(), asked);
     pending.extend(trip.pending());
 
     // The appointment is moved: the old timer is not called off, the new one waits.
@@ -259,12 +259,12 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     // As long as it is down they stay, hidden for longer and longer.
     for (attempt, least) in [(1, 2), (3, 8), (9, 300), (150, 300)] {
         assert_eq!(trip.works_off(&pending, attempt).await.len(), pending.len());
-        let hidden = trip.cloud.outside.hidden();
+        let hidden = trip.cloud.services.hidden();
         let is_meant = |seconds: i32| (least..=2 * least).contains(&seconds);
         assert!(hidden.iter().all(|one| is_meant(one.seconds)), "{attempt}: {hidden:?}");
     }
     assert_eq!(trip.schedules().await.len(), 0);
-    trip.edge.scheduler(Scheduler::Works);
+    trip.proxy.scheduler(Scheduler::Works);
     trip.cloud.begins(trip.cloud.now() + TimeDelta::seconds(16));
     assert_eq!(trip.works_off(&pending, 7).await, NOTHING);
     assert_eq!(trip.timers(&[&ann, &ben, &cem]).await, [2, 1, 1]);
@@ -274,7 +274,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
 #[tokio::test]
 async fn what_is_due_soon_goes_without_the_scheduler() {
     let mut trip = Trip::begins().await;
-    trip.edge.scheduler(Scheduler::IsDown);
+    trip.proxy.scheduler(Scheduler::IsDown);
     let appointment =
         |minutes: i64| (trip.cloud.now() + TimeDelta::minutes(60 + minutes)).to_rfc3339();
     let (soon, later) = (appointment(14), appointment(16));
@@ -301,13 +301,13 @@ async fn a_scheduler_that_never_answers_keeps_no_message_waiting() {
     for nth in 0..20 {
         records.extend(trip.comes(&format!("p{nth}"), FAR).await.1);
     }
-    trip.edge.scheduler(Scheduler::IsSilent);
+    trip.proxy.scheduler(Scheduler::IsSilent);
     let effects = Effects::of(&trip.platform);
     let performed = perform(&effects, &records);
     let arrived = async {
         let mut arrived = 0;
         while arrived < 40 {
-            arrived += trip.edge.taken("transactional").len() + trip.edge.taken("calls").len();
+            arrived += trip.proxy.taken("transactional").len() + trip.proxy.taken("calls").len();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -428,14 +428,14 @@ async fn what_was_put_aside_behind_a_record_that_fails_can_be_handed_in_all_the_
     trip.platform.ports.table = Arc::clone(&throttled) as _;
     let partition = trip.platform.keys.contact_partition(&ann);
     throttled.throttles(Some(&format!("{partition} {}", Keys::CALLS)));
-    trip.edge.scheduler(Scheduler::Refuses(ben.to_string()));
+    trip.proxy.scheduler(Scheduler::Refuses(ben.to_string()));
     let effects = Effects::of(&trip.platform);
     for _ in 0..2 {
         assert_eq!(perform(&effects, &records).await.len(), of_ann.len());
         let aside = trip.aside().await;
         assert!(aside.len() == 1 && aside[0].why.contains(ben.as_str()), "{aside:?}");
     }
-    trip.edge.scheduler(Scheduler::Works);
+    trip.proxy.scheduler(Scheduler::Works);
     let again: Value = serde_json::from_str(&trip.aside().await[0].raw).unwrap();
     assert_eq!(perform(&effects, &[again]).await, NOTHING);
     assert_eq!(trip.timers(&[&ann, &ben, &cem]).await, [1, 1, 1], "ann's waits for no call");

@@ -77,7 +77,7 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     cloud.until_idle().await;
     let (status, answer) = cloud.call("DELETE", "/v1/contacts/email:ann@example.com", "").await;
     assert_eq!(status, 204, "{answer}");
-    assert_eq!(cloud.outside.scheduled(), [Message::Erase(contact.clone())]);
+    assert_eq!(cloud.services.scheduled(), [Message::Erase(contact.clone())]);
     cloud.until_idle().await;
     // A worker that was late writes something about her once more.
     let late =
@@ -87,7 +87,7 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     let write = Write::put(item, Condition::Always);
     cloud.platform.ports.table.write(vec![write], None).await.unwrap();
     cloud.advance(cloud.now() + TimeDelta::hours(26)).await;
-    assert_eq!(cloud.outside.scheduled(), []);
+    assert_eq!(cloud.services.scheduled(), []);
     let partition = cloud.platform.keys.tombstone(&contact).pk;
     let left = cloud.platform.ports.table.query(Query::of(&partition).strong()).await.unwrap();
     let left: Vec<&str> = left.items.iter().map(|item| item.key.sk.as_str()).collect();

@@ -149,7 +149,7 @@ async fn go(cloud: &mut Cloud, email: &str) -> ContactId {
 
 /// A batch of all that waits in a queue.
 fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<Message>, Value) {
-    let waiting = cloud.outside.waiting(queue);
+    let waiting = cloud.services.waiting(queue);
     let records = waiting
         .iter()
         .enumerate()
@@ -166,11 +166,11 @@ async fn deliver(
     event: &Value,
     seconds: i64,
 ) -> (Vec<String>, Vec<i32>) {
-    let queues = Queues { platform, hide: &*cloud.outside, function: "deliver" };
+    let queues = Queues { platform, hide: &*cloud.services, function: "deliver" };
     let until = platform.now() + TimeDelta::seconds(seconds);
     let answer = queues.deliveries(event, Some(until)).await.unwrap();
     assert!(platform.now() < until, "the function was ended: {}", platform.now() - until);
-    let hidden = cloud.outside.hidden().iter().map(|hidden| hidden.seconds).collect();
+    let hidden = cloud.services.hidden().iter().map(|hidden| hidden.seconds).collect();
     (failed(&answer), hidden)
 }
 

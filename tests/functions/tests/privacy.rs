@@ -87,7 +87,7 @@ async fn queues_and_schedules_are_told_ids_and_nothing_else_of_a_person() {
     called(&cloud, "DELETE", "/v1/contacts/email:ann.l@example.com", "").await;
     cloud.advance(cloud.now() + TimeDelta::hours(26)).await;
 
-    let ordered: Vec<String> = cloud.outside.ordered().iter().map(as_sent).collect();
+    let ordered: Vec<String> = cloud.services.ordered().iter().map(as_sent).collect();
     for kind in
         ["\"wake\"", "\"call\"", "\"sweep\"", "\"erase\"", "TimerDue", "RecheckDue", "DeliveryDue"]
     {
@@ -101,5 +101,5 @@ async fn queues_and_schedules_are_told_ids_and_nothing_else_of_a_person() {
         WORDS.iter().any(|word| order.contains(word))
     });
     assert_eq!(told.collect::<Vec<_>>(), [] as [&String; 0]);
-    assert!(cloud.outside.sent().len() >= 2, "the campaign has run");
+    assert!(cloud.services.sent().len() >= 2, "the campaign has run");
 }

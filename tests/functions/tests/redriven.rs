@@ -105,7 +105,7 @@ impl Story {
     }
 
     fn subjects(&self) -> usize {
-        self.cloud.outside.sent().len()
+        self.cloud.services.sent().len()
     }
 }
 
@@ -139,13 +139,13 @@ async fn a_decision_is_performed_after_all() {
         // The mail is sent, and the decision that follows is not performed: it calls a webhook, and
         // sets a timer.
         while story.cloud.queues().await {}
-        assert_eq!((story.subjects(), story.cloud.outside.called().len()), (1, 0));
+        assert_eq!((story.subjects(), story.cloud.services.called().len()), (1, 0));
         story.breaks().await;
         while story.cloud.stream("effects").await {}
         let id = story.only("effects", "decision", Some(&ann)).await;
         story.is_mended().await;
         assert_eq!(story.redriven(&id).await, None);
-        assert_eq!(story.cloud.outside.called().len(), 1);
+        assert_eq!(story.cloud.services.called().len(), 1);
         story.cloud.advance(story.cloud.now() + TimeDelta::hours(2)).await;
         assert_eq!(story.subjects(), 2, "the timer was set");
     }
@@ -164,7 +164,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
     story.called("POST", &format!("/v1/dead-letters/{id}/redrive"), "{}").await;
     // The API puts it where it may: from there it is led on.
     for (queue, there) in [(Queue::Jobs, false), (Queue::Marketing, true)] {
-        let waiting = story.cloud.outside.waiting(queue);
+        let waiting = story.cloud.services.waiting(queue);
         assert!(
             matches!(waiting.as_slice(), [Message::Redrive(redrive)]
                 if redrive.letter == id && redrive.contact.as_ref() == Some(&ann) && redrive.there == there),

@@ -25,7 +25,7 @@ use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
 use dacapo_platform::ports::{Order, Queue, Unavailable};
 use dacapo_platform::table::Consistency;
-use dacapo_tests::ports::Bench;
+use dacapo_tests::kit::TestBench;
 use serde_json::{Value, json};
 
 /// Mail, a webhook, a wait, a date timer, a restart whose triggers are parked; and a campaign that
@@ -160,14 +160,14 @@ impl Story {
             all[campaign] = call(&self.cloud, "GET", &path, "").await;
         }
         all["sent"] = json!(self.sent());
-        let mut called = self.cloud.outside.called();
+        let mut called = self.cloud.services.called();
         called.sort();
         all["called"] = json!(called);
         all
     }
 
     fn sent(&self) -> Vec<String> {
-        let sent = self.cloud.outside.sent();
+        let sent = self.cloud.services.sent();
         let mut sent: Vec<_> = sent.iter().map(|it| format!("{}: {}", it.to, it.subject)).collect();
         sent.sort();
         sent
@@ -207,9 +207,9 @@ async fn what_queues_and_schedules_held_is_ordered_again_and_nothing_twice() {
         let delivery = if seed == 0 { Delivery::Once } else { Delivery::Twice(seed) };
         let mut story = Story::begins(delivery).await;
         story.goes_on(Loss::Outside).await;
-        let waiting = |queue| story.cloud.outside.waiting(queue).len();
+        let waiting = |queue| story.cloud.services.waiting(queue).len();
         assert!(waiting(Queue::Transactional) > 0 && waiting(Queue::Calls) > 0, "on their way");
-        assert!(!story.cloud.outside.scheduled().is_empty(), "timers are set");
+        assert!(!story.cloud.services.scheduled().is_empty(), "timers are set");
         story.cloud.loses_all_but_the_table().await;
         let job = story.reconcile(&json!({})).await;
         if seed > 1 {
@@ -261,10 +261,10 @@ async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_
     before.goes_on(Loss::None).await;
     before.cloud.advance(before.at(100)).await;
     let until_restore_point = before.sent();
-    let called_until_restore_point = before.cloud.outside.called();
+    let called_until_restore_point = before.cloud.services.called();
     before.cloud.advance(before.at(stopped)).await;
     let until_stop = before.sent();
-    let called_until_stop = before.cloud.outside.called();
+    let called_until_stop = before.cloud.services.called();
     let whole = before.ends().await;
 
     let mut story = Story::begins(Delivery::Once).await;
@@ -334,7 +334,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     let emulator = Emulator::dynamodb_local().await;
     let client = emulator.clients().dynamodb();
     create(&client, "restored").await;
-    let bench = Bench::on(Arc::new(DynamoTable::new(client, "restored")));
+    let bench = TestBench::on(Arc::new(DynamoTable::new(client, "restored")));
     let platform = &bench.platform;
     let id = CampaignId::new("loop").unwrap();
     platform

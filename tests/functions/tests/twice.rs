@@ -85,7 +85,7 @@ async fn outcome(cloud: &Cloud) -> Value {
         all[campaign] = cloud.call("GET", &path, "").await.1;
     }
     let mut sent: Vec<String> =
-        cloud.outside.sent().iter().map(|mail| format!("{}: {}", mail.to, mail.subject)).collect();
+        cloud.services.sent().iter().map(|mail| format!("{}: {}", mail.to, mail.subject)).collect();
     sent.sort();
     all["sent"] = json!(sent);
     all

@@ -88,12 +88,12 @@ async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rat
     let mut cloud = cloud(Delivery::Twice(7), &[NEWS]).await;
     let begun = cloud.now();
     let paused = Ses::BEGIN + Duration::from_secs(3);
-    cloud.outside.sends_by(Ses::of(5, None).paused(paused, paused + hours(8)));
+    cloud.services.sends_by(Ses::of(5, None).paused(paused, paused + hours(8)));
     for person in 0..40 {
         go(&cloud, &format!("p{person}@example.com")).await;
     }
     cloud.advance(begun + TimeDelta::hours(4)).await;
-    let sent = cloud.outside.sent().len();
+    let sent = cloud.services.sent().len();
     assert!((1..=13).contains(&sent), "four a second, for three seconds: {sent}");
     let waits = (0..40).map(|person| format!("p{person}@example.com"));
     let mut reasons = Vec::new();
@@ -106,7 +106,7 @@ async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rat
     assert_eq!(reasons.len(), 40 - sent, "whoever asks sees that it waits, and why");
     assert!(reasons.iter().any(|why| why.contains("paused or suspended")), "{reasons:?}");
     cloud.advance(begun + TimeDelta::hours(12)).await;
-    let mut sent: Vec<String> = cloud.outside.sent().into_iter().map(|mail| mail.to).collect();
+    let mut sent: Vec<String> = cloud.services.sent().into_iter().map(|mail| mail.to).collect();
     assert_eq!(sent.len(), 40);
     sent.sort();
     sent.dedup();
@@ -117,7 +117,7 @@ async fn a_burst_whose_account_is_paused_on_the_way_is_sent_once_each_at_the_rat
 async fn a_quota_that_is_used_up_for_days_costs_no_try() {
     let mut cloud = cloud(Delivery::Once, &[NEWS]).await;
     let begun = cloud.now();
-    cloud.outside.sends_by(Ses::of(14, Some(0)));
+    cloud.services.sends_by(Ses::of(14, Some(0)));
     let contact = go(&cloud, "ann@example.com").await;
     cloud.advance(begun + TimeDelta::hours(70)).await;
     assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
@@ -125,17 +125,17 @@ async fn a_quota_that_is_used_up_for_days_costs_no_try() {
     let record = cloud.platform.message(&key).await.unwrap().unwrap();
     assert_eq!((record.attempt, record.held_since), (0, Some(begun)));
     assert!(record.stops > 12, "{}", record.stops);
-    cloud.outside.sends_by(Ses::of(14, None));
+    cloud.services.sends_by(Ses::of(14, None));
     cloud.advance(begun + TimeDelta::hours(73)).await;
     assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "sent");
-    assert_eq!(cloud.outside.sent().len(), 1);
+    assert_eq!(cloud.services.sent().len(), 1);
 }
 
 #[tokio::test]
 async fn what_has_waited_for_four_days_has_failed_with_its_reason_and_the_contact_goes_on() {
     let mut cloud = cloud(Delivery::Once, &[NEWS]).await;
     let begun = cloud.now();
-    cloud.outside.sends_by(Ses::of(14, None).paused(Duration::ZERO, Ses::BEGIN * 10));
+    cloud.services.sends_by(Ses::of(14, None).paused(Duration::ZERO, Ses::BEGIN * 10));
     go(&cloud, "ann@example.com").await;
     cloud.advance(begun + TimeDelta::hours(95)).await;
     assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
@@ -144,8 +144,8 @@ async fn what_has_waited_for_four_days_has_failed_with_its_reason_and_the_contac
     assert_eq!(message["status"], "failed");
     let reason = message["reason"].as_str().unwrap();
     assert!(reason.starts_with("given up after 4 days of waiting: SES takes no mail"), "{reason}");
-    assert_eq!(cloud.outside.sent().len(), 0);
-    assert_eq!(cloud.outside.waiting(Queue::Marketing), []);
+    assert_eq!(cloud.services.sent().len(), 0);
+    assert_eq!(cloud.services.waiting(Queue::Marketing), []);
     assert_eq!(history(&cloud, "ann@example.com", "wrote").await, ["added tag Went on"]);
 }
 
@@ -154,7 +154,7 @@ async fn r34_what_waits_for_the_mail_service_is_not_sent_after_its_date() {
     let mut cloud = cloud(Delivery::Once, &[REMINDER]).await;
     let begun = cloud.now();
     let paused = Ses::BEGIN + hours(1);
-    cloud.outside.sends_by(Ses::of(14, None).paused(paused, paused + hours(6)));
+    cloud.services.sends_by(Ses::of(14, None).paused(paused, paused + hours(6)));
     for (email, after) in [("ann@example.com", 4), ("ben@example.com", 8)] {
         let appointment = (begun + TimeDelta::hours(after)).to_rfc3339();
         let fields = json!({ "appointment": appointment });
@@ -165,32 +165,32 @@ async fn r34_what_waits_for_the_mail_service_is_not_sent_after_its_date() {
     assert_eq!(message["status"], "suppressed", "{message}");
     assert!(message["reason"].as_str().unwrap().contains("too late"), "{message}");
     assert_eq!(the_message(&cloud, "ben@example.com").await["status"], "sent");
-    assert_eq!(cloud.outside.sent().len(), 1);
+    assert_eq!(cloud.services.sent().len(), 1);
 }
 
 #[tokio::test]
 async fn a_webhook_that_fails_is_called_five_times_and_told_once_whatever_comes_twice() {
     for delivery in [Delivery::Once, Delivery::Twice(3)] {
         let mut cloud = cloud(delivery, &[HOOK]).await;
-        cloud.outside.answers(503);
+        cloud.services.answers(503);
         go(&cloud, "ann@example.com").await;
         cloud.advance(cloud.now() + TimeDelta::hours(1)).await;
-        assert_eq!(cloud.outside.called().len(), 5, "{delivery:?}");
+        assert_eq!(cloud.services.called().len(), 5, "{delivery:?}");
         let told = history(&cloud, "ann@example.com", "webhook_failed").await;
         let expected =
             "webhook failed: given up after 5 calls, the last time: it answered 503".to_owned();
         assert_eq!(told, [expected], "{delivery:?}");
-        assert_eq!(cloud.outside.waiting(Queue::Calls), []);
+        assert_eq!(cloud.services.waiting(Queue::Calls), []);
     }
 }
 
 #[tokio::test]
 async fn a_webhook_that_is_refused_is_called_once_and_told() {
     let mut cloud = cloud(Delivery::Once, &[HOOK]).await;
-    cloud.outside.answers(404);
+    cloud.services.answers(404);
     go(&cloud, "ann@example.com").await;
     cloud.advance(cloud.now() + TimeDelta::hours(1)).await;
-    assert_eq!(cloud.outside.called().len(), 1);
+    assert_eq!(cloud.services.called().len(), 1);
     let told = history(&cloud, "ann@example.com", "webhook_failed").await;
     assert_eq!(told, ["webhook failed: it answered 404"]);
     let (_, of_it) =
@@ -207,8 +207,8 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     let mut cloud = cloud(Delivery::Once, &[HOOK]).await;
     let contact = go(&cloud, "ann@example.com").await;
     cloud.until_idle().await;
-    assert_eq!(cloud.outside.called().len(), 1);
-    cloud.outside.answers(503);
+    assert_eq!(cloud.services.called().len(), 1);
+    cloud.services.answers(503);
     let call = Message::Call(Call {
         contact,
         campaign: CampaignId::new("hook").unwrap(),
@@ -219,15 +219,15 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     });
     for (received, calls) in [(150, 2), (151, 2)] {
         let event = batch(vec![message("m1", "calls", received, &call)]);
-        let (platform, hide) = (&cloud.platform, &*cloud.outside);
+        let (platform, hide) = (&cloud.platform, &*cloud.services);
         let queues = Queues { platform, hide, function: "deliver" };
         assert_eq!(
             failed(&queues.deliveries(&event, None).await.unwrap()),
             ["m1"],
             "it comes again"
         );
-        assert_eq!(cloud.outside.called().len(), calls, "it is too early for another call");
-        assert!(cloud.outside.hidden()[0].seconds >= 10);
+        assert_eq!(cloud.services.called().len(), calls, "it is too early for another call");
+        assert!(cloud.services.hidden()[0].seconds >= 10);
     }
     assert_eq!(history(&cloud, "ann@example.com", "webhook_failed").await, [] as [String; 0]);
 }

@@ -16,7 +16,9 @@ use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone};
 
-use super::harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
+use super::harness::{
+    Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
+};
 use super::script::{Change, Deed, Publish, Script};
 
 /// See the module. It plays every script.
@@ -29,7 +31,7 @@ pub struct EngineHarness {
 }
 
 impl Harness for EngineHarness {
-    fn lacks(&self, _: &Script) -> BTreeSet<Lack> {
+    fn unsupported(&self, _: &Script) -> BTreeSet<Unsupported> {
         BTreeSet::new()
     }
 
@@ -81,13 +83,13 @@ impl Harness for EngineHarness {
         Ok(())
     }
 
-    fn came_out(&mut self) -> Result<Vec<CameOut>, String> {
+    fn observations(&mut self) -> Result<Vec<Observation>, String> {
         let told = self.told;
         let world = self.running()?;
         let mut came_out = Vec::new();
         for observed in &world.observed[told..] {
             match observed {
-                Observed::Message(message) => came_out.push(CameOut::Mail(Mail {
+                Observed::Message(message) => came_out.push(Observation::Mail(Mail {
                     contact: message.contact.to_string(),
                     element: message.element.to_string(),
                     run: message.run,
@@ -98,21 +100,23 @@ impl Harness for EngineHarness {
                 })),
                 Observed::History(contact, campaign, record) => {
                     let lines = lines(world, contact, campaign, record);
-                    came_out.extend(lines.into_iter().map(CameOut::Told));
+                    came_out.extend(lines.into_iter().map(Observation::History));
                 }
-                Observed::Nothing(contact, trace) => came_out.push(CameOut::Nothing(Nothing {
-                    contact: contact.to_string(),
-                    at: trace.at,
-                    text: trace.words(),
-                    cause: trace.because.words(),
-                })),
+                Observed::Nothing(contact, trace) => {
+                    came_out.push(Observation::NoEffect(NoEffect {
+                        contact: contact.to_string(),
+                        at: trace.at,
+                        text: trace.words(),
+                        cause: trace.because.words(),
+                    }));
+                }
                 Observed::Called(contact, campaign, element) => {
                     let names = (contact.to_string(), campaign.to_string(), element.to_string());
-                    came_out.push(CameOut::Called(names.0, names.1, names.2));
+                    came_out.push(Observation::Called(names.0, names.1, names.2));
                 }
                 Observed::Ignored(contact, campaign, event, ignored) => {
                     let what = format!("for {contact} in {campaign}: {event:?}: {ignored:?}");
-                    came_out.push(CameOut::Ignored(what));
+                    came_out.push(Observation::Ignored(what));
                 }
             }
         }
@@ -120,12 +124,12 @@ impl Harness for EngineHarness {
         Ok(came_out)
     }
 
-    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String> {
+    fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
         let contact = contact_id(contact)?;
         let enrollments = self.running()?.enrollments();
         let of = enrollments.filter(|((of, _), _)| *of == contact);
         Ok(of
-            .map(|((_, campaign), enrollment)| Whereabouts {
+            .map(|((_, campaign), enrollment)| EnrollmentState {
                 campaign: campaign.to_string(),
                 run: enrollment.run,
                 status: enrollment.status.word().to_owned(),
@@ -144,7 +148,7 @@ impl Harness for EngineHarness {
             .collect())
     }
 
-    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String> {
+    fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
         let contact = contact_id(contact)?;
         let world = &*self.running()?;
         let mut all = Vec::new();
@@ -224,12 +228,17 @@ fn publish_on(world: &mut World, publish: &Publish) -> Result<(), String> {
 }
 
 /// The lines of a record as programs read them.
-fn lines(world: &World, contact: &ContactId, campaign: &CampaignId, record: &Record) -> Vec<Told> {
+fn lines(
+    world: &World,
+    contact: &ContactId,
+    campaign: &CampaignId,
+    record: &Record,
+) -> Vec<HistoryLine> {
     let Some(reader) = world.contact(contact).map(|contact| Reader::of(&world.account, contact))
     else {
         return Vec::new();
     };
-    let lines = record.lines.iter().map(|line| Told {
+    let lines = record.lines.iter().map(|line| HistoryLine {
         contact: contact.to_string(),
         campaign: campaign.to_string(),
         run: line.run,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::compare::{difference, in_no_order};
-use super::harness::{Harness as _, Lack};
+use super::harness::{Harness as _, Unsupported};
 use super::http::HttpHarness;
 use super::play::play;
 use super::script::Script;
@@ -79,8 +79,8 @@ const STOPS: bool = false;
 pub struct Played {
     /// How many were played.
     pub played: usize,
-    /// The others, each with what was lacking.
-    pub lacking: BTreeMap<String, BTreeSet<Lack>>,
+    /// The others, each with the reasons.
+    pub unsupported: BTreeMap<String, BTreeSet<Unsupported>>,
     /// What came out differently, and how.
     pub wrong: Vec<String>,
 }
@@ -110,23 +110,23 @@ impl Played {
 
     fn add(&mut self, other: Self) {
         self.played += other.played;
-        self.lacking.extend(other.lacking);
+        self.unsupported.extend(other.unsupported);
         self.wrong.extend(other.wrong);
     }
 }
 
 impl Display for Played {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (played, lacking) = (self.played, self.lacking.len());
-        writeln!(f, "{played} scripts were played through HTTP, {lacking} were not:")?;
-        for lack in Lack::ALL {
+        let (played, left_out) = (self.played, self.unsupported.len());
+        writeln!(f, "{played} scripts were played through HTTP, {left_out} were not:")?;
+        for reason in Unsupported::ALL {
             let of: Vec<&String> = self
-                .lacking
+                .unsupported
                 .iter()
-                .filter(|(_, lacks)| lacks.contains(&lack))
+                .filter(|(_, reasons)| reasons.contains(&reason))
                 .map(|(name, _)| name)
                 .collect();
-            writeln!(f, "  {}: {}", lack.words(), of.len())?;
+            writeln!(f, "  {}: {}", reason.words(), of.len())?;
             for name in of {
                 writeln!(f, "    {name}")?;
             }
@@ -142,9 +142,9 @@ fn next(ahead: &Mutex<Vec<Journey>>) -> Option<Journey> {
 fn one<P: Player>(journey: &Journey, player: &mut P) -> Played {
     let Journey { name, written, script, .. } = journey;
     let mut harness = HttpHarness::on(player.host_for(script), STOPS);
-    let lacks = harness.lacks(script);
-    if !lacks.is_empty() {
-        return Played { lacking: [(name.clone(), lacks)].into(), ..Played::default() };
+    let unsupported = harness.unsupported(script);
+    if !unsupported.is_empty() {
+        return Played { unsupported: [(name.clone(), unsupported)].into(), ..Played::default() };
     }
     let differs = match play(script, &mut harness) {
         Ok(came_out) => {

@@ -11,7 +11,7 @@ use super::script::{Deed, Script};
 /// is made of.
 pub trait Harness {
     /// What it would need and does not have to play the script; empty if it can.
-    fn lacks(&self, script: &Script) -> BTreeSet<Lack>;
+    fn unsupported(&self, script: &Script) -> BTreeSet<Unsupported>;
 
     /// An account, before anything happens in it.
     ///
@@ -39,21 +39,21 @@ pub trait Harness {
     /// # Errors
     ///
     /// Why it cannot be said.
-    fn came_out(&mut self) -> Result<Vec<CameOut>, String>;
+    fn observations(&mut self) -> Result<Vec<Observation>, String>;
 
     /// Where a contact is, in order of campaign.
     ///
     /// # Errors
     ///
     /// Why it cannot be said.
-    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String>;
+    fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String>;
 
     /// The whole history of a contact, oldest first.
     ///
     /// # Errors
     ///
     /// Why it cannot be said.
-    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String>;
+    fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String>;
 
     /// A campaign's statistics.
     ///
@@ -63,9 +63,9 @@ pub trait Harness {
     fn statistics(&mut self, campaign: &str) -> Result<Counts, String>;
 }
 
-/// Why a stage cannot play a script. There are no other reasons.
+/// Why a harness cannot play a script. There are no other reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lack {
+pub enum Unsupported {
     /// Lines joined by `&`: nobody outside can hold the system back.
     HoldingBack,
     /// `down until`: it cannot be stopped and started again.
@@ -89,7 +89,7 @@ pub enum Lack {
     ListsAtOnce,
 }
 
-impl Lack {
+impl Unsupported {
     /// All reasons.
     pub const ALL: [Self; 10] = [
         Self::HoldingBack,
@@ -123,13 +123,13 @@ impl Lack {
 
 /// Something that came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CameOut {
+pub enum Observation {
     /// A message was settled.
     Mail(Mail),
     /// A line of history.
-    Told(Told),
+    History(HistoryLine),
     /// Nothing followed from what was sent.
-    Nothing(Nothing),
+    NoEffect(NoEffect),
     /// A webhook was called: contact, campaign, element.
     Called(String, String, String),
     /// Something was ignored, in words.
@@ -157,7 +157,7 @@ pub struct Mail {
 
 /// A line of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct HistoryLine {
     /// Whose.
     pub contact: String,
     /// In which campaign.
@@ -176,7 +176,7 @@ pub struct Told {
 
 /// A line about what nothing followed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nothing {
+pub struct NoEffect {
     /// Whose.
     pub contact: String,
     /// When it was sent.
@@ -189,7 +189,7 @@ pub struct Nothing {
 
 /// Where a contact is in a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whereabouts {
+pub struct EnrollmentState {
     /// Which campaign.
     pub campaign: String,
     /// In which run.

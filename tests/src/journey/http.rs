@@ -12,7 +12,9 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 use serde_json::{Map, Value, json};
 
-use super::harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
+use super::harness::{
+    Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
+};
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
 use crate::host::{Call, Host};
 
@@ -35,7 +37,7 @@ struct Person {
     /// How many lines of each campaign's history have been told.
     told: BTreeMap<String, usize>,
     /// How many lines about what nothing followed from have been told.
-    nothings: usize,
+    without_effect: usize,
     /// How often each message has been told, as it was answered.
     mails: BTreeMap<String, usize>,
 }
@@ -137,19 +139,19 @@ impl<H: Host> HttpHarness<H> {
         if !self.people.contains_key(name) {
             let id = text(&posted, "contact_id")?;
             let (told, mails) = (BTreeMap::new(), BTreeMap::new());
-            let person = Person { id, told, nothings: 0, mails };
+            let person = Person { id, told, without_effect: 0, mails };
             self.people.insert(name.to_owned(), person);
         }
         Ok(())
     }
 
     /// The whole history of a contact, oldest first.
-    fn told(&self, name: &str) -> Result<Vec<Told>, String> {
+    fn told(&self, name: &str) -> Result<Vec<HistoryLine>, String> {
         let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
         let mut lines = self.host.list(&path, self.host.admin_key())?;
         lines.reverse();
         let lines = lines.iter().filter(|line| !is_nothing(line)).map(|line| {
-            Ok(Told {
+            Ok(HistoryLine {
                 contact: name.to_owned(),
                 campaign: text(line, "campaign")?,
                 run: number(line, "run")?,
@@ -163,12 +165,12 @@ impl<H: Host> HttpHarness<H> {
     }
 
     /// What nothing followed from, oldest first.
-    fn nothings(&self, name: &str) -> Result<Vec<Nothing>, String> {
+    fn without_effect(&self, name: &str) -> Result<Vec<NoEffect>, String> {
         let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
         let mut lines = self.host.list(&path, self.host.admin_key())?;
         lines.reverse();
         let lines = lines.iter().filter(|line| is_nothing(line)).map(|line| {
-            Ok(Nothing {
+            Ok(NoEffect {
                 contact: name.to_owned(),
                 at: instant(&line["at"])?,
                 text: text(line, "text")?,
@@ -208,17 +210,17 @@ impl<H: Host> HttpHarness<H> {
 }
 
 impl<H: Host> Harness for HttpHarness<H> {
-    fn lacks(&self, script: &Script) -> BTreeSet<Lack> {
-        let mut lacks = BTreeSet::new();
+    fn unsupported(&self, script: &Script) -> BTreeSet<Unsupported> {
+        let mut unsupported = BTreeSet::new();
         for line in &script.lines {
             if line.goes_on {
-                lacks.insert(Lack::HoldingBack);
+                unsupported.insert(Unsupported::HoldingBack);
             }
             match &line.command {
                 Some(Command::Show(Shows::Ignored)) => {
-                    lacks.insert(Lack::Ignored);
+                    unsupported.insert(Unsupported::Ignored);
                 }
-                Some(Command::Deed(deed)) => lacks.extend(self.lacks_for(deed)),
+                Some(Command::Deed(deed)) => unsupported.extend(self.unsupported_by(deed)),
                 Some(
                     Command::Account
                     | Command::Show(Shows::Mails | Shows::History | Shows::Causes | Shows::Traces)
@@ -227,7 +229,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 | None => {}
             }
         }
-        lacks
+        unsupported
     }
 
     fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String> {
@@ -323,32 +325,32 @@ impl<H: Host> Harness for HttpHarness<H> {
         self.host.settle()
     }
 
-    fn came_out(&mut self) -> Result<Vec<CameOut>, String> {
+    fn observations(&mut self) -> Result<Vec<Observation>, String> {
         let mut came_out = Vec::new();
         let names: Vec<String> = self.people.keys().cloned().collect();
         for name in names {
             let (told, settled) = (self.told(&name)?, self.settled(&name)?);
-            let nothings = self.nothings(&name)?;
+            let without_effect = self.without_effect(&name)?;
             let Some(person) = self.people.get_mut(&name) else { continue };
             let mut lines: BTreeMap<String, usize> = BTreeMap::new();
             for line in told {
                 let nth = lines.entry(line.campaign.clone()).or_default();
                 *nth += 1;
                 if *nth > person.told.get(&line.campaign).copied().unwrap_or(0) {
-                    came_out.push(CameOut::Told(line));
+                    came_out.push(Observation::History(line));
                 }
             }
             person.told = lines;
-            let many = nothings.len();
-            let new = nothings.into_iter().skip(person.nothings);
-            came_out.extend(new.map(CameOut::Nothing));
-            person.nothings = many;
+            let many = without_effect.len();
+            let new = without_effect.into_iter().skip(person.without_effect);
+            came_out.extend(new.map(Observation::NoEffect));
+            person.without_effect = many;
             let mut mails: BTreeMap<String, usize> = BTreeMap::new();
             for (answered, mail) in settled {
                 let nth = mails.entry(answered.clone()).or_default();
                 *nth += 1;
                 if *nth > person.mails.get(&answered).copied().unwrap_or(0) {
-                    came_out.push(CameOut::Mail(mail));
+                    came_out.push(Observation::Mail(mail));
                 }
             }
             person.mails = mails;
@@ -356,14 +358,14 @@ impl<H: Host> Harness for HttpHarness<H> {
         Ok(came_out)
     }
 
-    fn whereabouts(&mut self, contact: &str) -> Result<Vec<Whereabouts>, String> {
+    fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
         let path = format!("/v1/contacts/{}/enrollments", self.person(contact)?.id);
         let enrollments = self.host.list(&path, self.host.admin_key())?;
         let places = enrollments.iter().map(|enrollment| {
             let parked = !enrollment["parked"].is_null();
             let tokens = enrollment["tokens"].as_array().into_iter().flatten();
             let parked_entries = enrollment["parked_entries"].as_array().into_iter().flatten();
-            Ok(Whereabouts {
+            Ok(EnrollmentState {
                 campaign: text(enrollment, "campaign")?,
                 run: number(enrollment, "run")?,
                 status: text(enrollment, "status")?,
@@ -382,7 +384,7 @@ impl<H: Host> Harness for HttpHarness<H> {
         places.collect()
     }
 
-    fn history(&mut self, contact: &str) -> Result<Vec<Told>, String> {
+    fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
         self.told(contact)
     }
 
@@ -408,10 +410,10 @@ impl<H: Host> Harness for HttpHarness<H> {
 }
 
 impl<H: Host> HttpHarness<H> {
-    fn lacks_for(&self, deed: &Deed) -> Vec<Lack> {
+    fn unsupported_by(&self, deed: &Deed) -> Vec<Unsupported> {
         match deed {
             Deed::Resume { enroll_existing: true, .. } if !self.host.lists_show_at_once() => {
-                vec![Lack::ListsAtOnce]
+                vec![Unsupported::ListsAtOnce]
             }
             Deed::ClockTo(_)
             | Deed::Pause(_)
@@ -419,22 +421,22 @@ impl<H: Host> HttpHarness<H> {
             | Deed::Release(..)
             | Deed::ByHand(..) => Vec::new(),
             Deed::DownUntil(_) if self.host.can_stop() => Vec::new(),
-            Deed::DownUntil(_) => vec![Lack::Stopping],
-            Deed::MailService(_) => vec![Lack::MailService],
+            Deed::DownUntil(_) => vec![Unsupported::Stopping],
+            Deed::MailService(_) => vec![Unsupported::MailService],
             Deed::Stop { .. } if self.stops => Vec::new(),
-            Deed::Stop { .. } => vec![Lack::MassActions],
+            Deed::Stop { .. } => vec![Unsupported::MassActions],
             Deed::Publish(publish) => {
                 let says = |word: &str| publish.document.contains(word);
-                let webhooks = says("type: webhook").then_some(Lack::Webhooks);
-                let splits = says("type: split").then_some(Lack::ChosenIds);
+                let webhooks = says("type: webhook").then_some(Unsupported::Webhooks);
+                let splits = says("type: split").then_some(Unsupported::ChosenIds);
                 webhooks.into_iter().chain(splits).collect()
             }
             Deed::Change(_, change) => {
                 let Change { add, remove, fields, event, consent, suppressed } = change;
                 let more = !(add.is_empty() && remove.is_empty() && fields.is_empty())
                     || consent.is_some();
-                let both = (event.is_some() && more).then_some(Lack::EventWithMore);
-                let feedback = suppressed.is_some().then_some(Lack::Feedback);
+                let both = (event.is_some() && more).then_some(Unsupported::EventWithMore);
+                let feedback = suppressed.is_some().then_some(Unsupported::Feedback);
                 both.into_iter().chain(feedback).collect()
             }
         }

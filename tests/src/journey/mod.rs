@@ -37,7 +37,9 @@ mod script;
 pub use compare::{difference, in_no_order};
 pub use engine::EngineHarness;
 pub use folder::{Journey, Played, Player};
-pub use harness::{CameOut, Counts, Harness, Lack, Mail, Nothing, Told, Whereabouts};
+pub use harness::{
+    Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
+};
 pub use http::HttpHarness;
 pub use play::play;
 pub use script::{Change, Deed, Publish, Question, Script, address};

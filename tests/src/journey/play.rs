@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 
-use super::harness::{CameOut, Harness, Nothing, Told};
+use super::harness::{Harness, HistoryLine, NoEffect, Observation};
 use super::script::{Command, Deed, Question, Script, Shows};
 
 /// Plays a script and answers it with what came out.
@@ -94,9 +94,9 @@ impl Player<'_> {
 
     /// Writes down what came out since the last time.
     fn show(&mut self) -> Result<(), String> {
-        for came_out in self.harness.came_out()? {
+        for came_out in self.harness.observations()? {
             match came_out {
-                CameOut::Mail(mail) => {
+                Observation::Mail(mail) => {
                     let (at, what) = (self.at(mail.at), mail.outcome.word());
                     let _ = match mail.outcome {
                         Outcome::Sent => writeln!(
@@ -111,9 +111,10 @@ impl Player<'_> {
                         ),
                     };
                 }
-                CameOut::Told(_) if self.shows == Shows::Mails => {}
-                CameOut::Told(told) => {
-                    let (at, Told { contact, campaign, run, text, .. }) = (self.at(told.at), &told);
+                Observation::History(_) if self.shows == Shows::Mails => {}
+                Observation::History(told) => {
+                    let (at, HistoryLine { contact, campaign, run, text, .. }) =
+                        (self.at(told.at), &told);
                     let element = told.element.as_deref().unwrap_or("-");
                     let _ = write!(
                         self.out,
@@ -126,20 +127,20 @@ impl Player<'_> {
                         }
                     };
                 }
-                CameOut::Nothing(nothing) if self.shows == Shows::Traces => {
-                    let (at, Nothing { contact, text, cause, .. }) =
+                Observation::NoEffect(nothing) if self.shows == Shows::Traces => {
+                    let (at, NoEffect { contact, text, cause, .. }) =
                         (self.at(nothing.at), &nothing);
                     let _ = writeln!(self.out, "    > {at} {contact} - {text} ({cause})");
                 }
-                CameOut::Nothing(_) => {}
-                CameOut::Called(contact, campaign, element) => {
+                Observation::NoEffect(_) => {}
+                Observation::Called(contact, campaign, element) => {
                     let _ =
                         writeln!(self.out, "    > CALL for {contact} in {campaign} at {element}");
                 }
-                CameOut::Ignored(what) if self.shows == Shows::Ignored => {
+                Observation::Ignored(what) if self.shows == Shows::Ignored => {
                     let _ = writeln!(self.out, "    > ignored {what}");
                 }
-                CameOut::Ignored(_) => {}
+                Observation::Ignored(_) => {}
             }
         }
         Ok(())
@@ -148,7 +149,7 @@ impl Player<'_> {
     fn answer(&mut self, question: &Question) -> Result<(), String> {
         match question {
             Question::Where(contact) => {
-                let places = self.harness.whereabouts(contact)?;
+                let places = self.harness.enrollment_states(contact)?;
                 if places.is_empty() {
                     let _ = writeln!(self.out, "    > nowhere");
                 }

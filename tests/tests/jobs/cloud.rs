@@ -1,19 +1,19 @@
 //! The cloud around a platform: feed, queues and timers, worked off in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::ContactId;
-use dacapo_platform::Instant;
-use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{SHARDS, fed, is_fed};
-use dacapo_platform::ports::{Message, Order};
+use dacapo_platform::handlers::Done;
+use dacapo_platform::keys::{SHARDS, is_fed};
+use dacapo_platform::ports::Message;
 use dacapo_platform::table::{Consistency, Key, Query, Table as _};
-use dacapo_tests::eventually_consistent::{EventuallyConsistent, UnkindFeed};
-use dacapo_tests::ports::Bench;
+use dacapo_tests::kit::{
+    AtLeastOnceFeed, EventuallyConsistent, Pending, PseudoRandom, TestBench, bring,
+};
 
-use crate::faulty::{Dice, Faulty};
+use crate::faulty::Faulty;
 
 /// Longer than a lane is claimed, and than lists may lag.
 const A_WHILE: i64 = 200;
@@ -23,13 +23,12 @@ const MOST_WORK: usize = 50_000;
 
 /// See the module.
 pub(crate) struct Cloud {
-    pub(crate) bench: Bench,
+    pub(crate) bench: TestBench,
     pub(crate) store: Arc<SqliteStore>,
-    pub(crate) dice: Dice,
+    pub(crate) random: PseudoRandom,
     table: Arc<Faulty<EventuallyConsistent<Arc<SqliteStore>>>>,
-    feed: UnkindFeed,
-    queue: Vec<(Instant, Message)>,
-    timers: BTreeMap<String, (Instant, Message)>,
+    feed: AtLeastOnceFeed,
+    pending: Pending,
 }
 
 impl Cloud {
@@ -38,10 +37,10 @@ impl Cloud {
         let consumer = "worker".to_owned();
         store.commit(vec![Operation::Checkpoint { consumer, seq: 0 }]).await.unwrap();
         let table = Faulty::new(EventuallyConsistent::new(Arc::clone(&store), seed), seed ^ 1);
-        let bench = Bench::on(Arc::clone(&table) as _);
-        let feed = UnkindFeed::new(Arc::clone(&store), "worker", seed ^ 2);
-        let dice = Dice::new(seed ^ 3);
-        Self { bench, store, dice, table, feed, queue: Vec::new(), timers: BTreeMap::new() }
+        let bench = TestBench::on(Arc::clone(&table) as _);
+        let feed = AtLeastOnceFeed::new(Arc::clone(&store), "worker", seed ^ 2);
+        let random = PseudoRandom::new(seed ^ 3);
+        Self { bench, store, random, table, feed, pending: Pending::default() }
     }
 
     /// From now on writes fail now and then, and timers are not taken; or no longer.
@@ -53,7 +52,7 @@ impl Cloud {
     /// Something is worked off; a call may fail, a worker may die, a message may come again.
     pub(crate) async fn work(&mut self) {
         self.collect();
-        match self.dice.below(4) {
+        match self.random.below(4) {
             0 => self.read_feed().await,
             1 => self.fire().await,
             _ => self.take_message().await,
@@ -74,14 +73,14 @@ impl Cloud {
                 return;
             }
         }
-        panic!("it never comes to rest: {:?}", self.queue);
+        panic!("it never comes to rest: {:?}", self.pending.queue);
     }
 
     /// Works until all jobs have ended: lists have shown everything, claims of dead workers are
     /// over.
     pub(crate) async fn settle_jobs(&mut self) {
         self.settle().await;
-        while !self.queue.is_empty() {
+        while !self.pending.queue.is_empty() {
             self.pass(A_WHILE).await;
             self.settle().await;
         }
@@ -107,67 +106,31 @@ impl Cloud {
             self.read_feed().await;
         }
         self.bench.outbox.take();
-        self.queue.clear();
-        self.timers.clear();
+        self.pending.queue.clear();
+        self.pending.timers.clear();
     }
 
     /// The names of the timers that are set.
     pub(crate) fn timers(&mut self) -> BTreeSet<String> {
         self.collect();
-        self.timers.keys().cloned().collect()
+        self.pending.timers.keys().cloned().collect()
     }
 
     /// The queue and the timers as they were ordered.
     fn collect(&mut self) {
-        for order in self.bench.outbox.take() {
-            match order {
-                Order::Schedule { name, at, message } => {
-                    self.timers.insert(name, (at, message));
-                }
-                Order::Cancel { name } => {
-                    self.timers.remove(&name);
-                }
-                Order::Send { at, message, .. } => self.queue.push((at, message)),
-            }
-        }
-        let now = self.bench.platform.now();
-        let due: Vec<String> = self
-            .timers
-            .iter()
-            .filter(|(_, (at, _))| *at <= now)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in due {
-            self.queue.extend(self.timers.remove(&name));
-        }
+        self.pending.perform(self.bench.outbox.take());
+        self.pending.fire(self.bench.platform.now());
     }
 
     fn is_due(&self) -> bool {
-        let now = self.bench.platform.now();
-        self.queue.iter().any(|(at, _)| *at <= now)
+        self.pending.is_due(self.bench.platform.now())
     }
 
     async fn read_feed(&mut self) {
-        let limit = usize::try_from(1 + self.dice.below(40)).unwrap();
+        let limit = usize::try_from(1 + self.random.below(40)).unwrap();
         let batch = self.feed.read(limit).unwrap();
-        let mut enrollments = Vec::new();
-        let mut done = true;
-        for change in &batch.changes {
-            let (key, old, new) = (change.key.clone(), change.old.clone(), change.new.clone());
-            match fed(&key) {
-                Some((_, None)) => {
-                    let image = ContactImage { old, new };
-                    done &= self.bench.platform.contact_changed(&image).await.is_ok();
-                }
-                Some((_, Some(_))) => enrollments.push(EnrollmentImage { key, old, new }),
-                None => {}
-            }
-            // What failed is read again with what follows it.
-            if !done {
-                return;
-            }
-        }
-        if self.bench.platform.enrollments_committed(&enrollments).await.is_ok() {
+        // What failed is read again with what follows it.
+        if bring(&self.bench.platform, &batch.changes).await.is_ok() {
             self.feed.acknowledge(&batch).await.unwrap();
         }
     }
@@ -177,48 +140,37 @@ impl Cloud {
     }
 
     async fn take_due_message(&mut self) {
-        let now = self.bench.platform.now();
-        let place = self.queue.iter().position(|(at, _)| *at <= now).unwrap();
-        let (_, message) = self.queue.remove(place);
+        let message = self.pending.take_first(self.bench.platform.now()).unwrap();
         self.handle(message, false).await;
     }
 
     async fn take_message(&mut self) {
         let now = self.bench.platform.now();
-        let (mut due, later): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.queue).into_iter().partition(|(at, _)| *at <= now);
-        self.queue = later;
-        let taken = self.dice.pick(&mut due);
-        self.queue.extend(due);
+        let mut due = self.pending.take_due(now);
+        let taken = self.random.pick(&mut due);
+        self.pending.queue.extend(due);
         let Some((_, message)) = taken else { return };
         // At least once.
-        if self.dice.one_in(3) {
-            let seconds = i64::try_from(self.dice.below(90)).unwrap();
-            self.queue.push((now + chrono::TimeDelta::seconds(seconds), message.clone()));
+        if self.random.one_in(3) {
+            let seconds = i64::try_from(self.random.below(90)).unwrap();
+            self.pending.queue.push((now + chrono::TimeDelta::seconds(seconds), message.clone()));
         }
-        let dies = self.dice.one_in(6);
+        let dies = self.random.one_in(6);
         self.handle(message, dies).await;
     }
 
     async fn handle(&mut self, message: Message, dies: bool) {
         if dies {
-            self.table.dies_after(Some(self.dice.below(40)));
+            self.table.dies_after(Some(self.random.below(40)));
         }
         let platform = self.bench.platform.clone();
-        let handled = match &message {
-            Message::EnrollmentEvent(wake) => platform.handle_enrollment_event(wake).await,
-            Message::Call(call) => platform.call(call).await,
-            Message::JobStep(job_step) => platform.job_step(job_step).await,
-            Message::Erase(contact) => platform.erase_remains(contact).await,
-            Message::Timer(_) => platform.handle_job_queue(&message).await,
-            Message::Redrive(redrive) => panic!("nobody asks for a dead letter here: {redrive:?}"),
-        };
+        let handled = platform.handle(&message).await;
         self.table.dies_after(None);
         let now = self.bench.platform.now();
         match handled {
             Ok(Done::Yes) => {}
-            Ok(Done::Soon) => self.queue.push((now, message)),
-            Ok(Done::NotBefore(at) | Done::NotTried(at)) => self.queue.push((at, message)),
+            Ok(Done::Soon) => self.pending.queue.push((now, message)),
+            Ok(Done::NotBefore(at) | Done::NotTried(at)) => self.pending.queue.push((at, message)),
             // It comes again.
             Err(error) => {
                 assert_eq!(
@@ -226,7 +178,7 @@ impl Cloud {
                     dacapo_platform::error::Retryability::Retryable,
                     "{error}"
                 );
-                self.queue.push((now, message));
+                self.pending.queue.push((now, message));
             }
         }
     }

@@ -5,35 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
-
-/// Numbers that look like chance and are the same every time (splitmix64).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end.max(1)
-    }
-
-    pub(crate) fn one_in(&mut self, end: u64) -> bool {
-        self.below(end) == 0
-    }
-
-    pub(crate) fn pick<T>(&mut self, many: &mut Vec<T>) -> Option<T> {
-        if many.is_empty() {
-            return None;
-        }
-        let place = usize::try_from(self.below(many.len() as u64)).unwrap();
-        Some(many.remove(place))
-    }
-}
+use dacapo_tests::kit::PseudoRandom;
 
 /// See the module.
 pub(crate) struct Faulty<T> {
@@ -42,7 +14,7 @@ pub(crate) struct Faulty<T> {
 }
 
 struct State {
-    dice: Dice,
+    random: PseudoRandom,
     /// One write in so many fails; never if 0.
     fails: u64,
     /// After so many calls the worker is dead.
@@ -50,16 +22,16 @@ struct State {
 }
 
 /// What becomes of a call.
-enum Fate {
-    Made,
+enum CallOutcome {
+    Performed,
     Refused(TableError),
-    /// It is made, and nobody is told.
-    Unanswered,
+    /// It is performed, and its answer is lost.
+    AnswerLost,
 }
 
 impl<T: Table> Faulty<T> {
     pub(crate) fn new(inner: T, seed: u64) -> Arc<Self> {
-        let state = State { dice: Dice::new(seed), fails: 0, dies_after: None };
+        let state = State { random: PseudoRandom::new(seed), fails: 0, dies_after: None };
         Arc::new(Self { inner, state: Mutex::new(state) })
     }
 
@@ -77,29 +49,29 @@ impl<T: Table> Faulty<T> {
         self.state.lock().unwrap().dies_after = calls;
     }
 
-    fn fate(&self, writes: bool) -> Fate {
+    fn outcome(&self, writes: bool) -> CallOutcome {
         let mut state = self.state.lock().unwrap();
         if let Some(left) = state.dies_after {
             if left == 0 {
-                return Fate::Refused(TableError::Failed("the worker is dead".to_owned()));
+                return CallOutcome::Refused(TableError::Failed("the worker is dead".to_owned()));
             }
             state.dies_after = Some(left - 1);
         }
         let fails = state.fails;
-        if !writes || fails == 0 || !state.dice.one_in(fails) {
-            return Fate::Made;
+        if !writes || fails == 0 || !state.random.one_in(fails) {
+            return CallOutcome::Performed;
         }
-        match state.dice.below(3) {
-            0 => Fate::Refused(TableError::Throttled),
-            1 => Fate::Refused(TableError::Contended),
-            _ => Fate::Unanswered,
+        match state.random.below(3) {
+            0 => CallOutcome::Refused(TableError::Throttled),
+            1 => CallOutcome::Refused(TableError::Contended),
+            _ => CallOutcome::AnswerLost,
         }
     }
 
     fn reads(&self) -> Result<(), TableError> {
-        match self.fate(false) {
-            Fate::Refused(error) => Err(error),
-            Fate::Made | Fate::Unanswered => Ok(()),
+        match self.outcome(false) {
+            CallOutcome::Refused(error) => Err(error),
+            CallOutcome::Performed | CallOutcome::AnswerLost => Ok(()),
         }
     }
 }
@@ -131,10 +103,10 @@ impl<T: Table> Table for Faulty<T> {
     }
 
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {
-        match self.fate(true) {
-            Fate::Made => self.inner.write(writes, token).await,
-            Fate::Refused(error) => Err(error),
-            Fate::Unanswered => {
+        match self.outcome(true) {
+            CallOutcome::Performed => self.inner.write(writes, token).await,
+            CallOutcome::Refused(error) => Err(error),
+            CallOutcome::AnswerLost => {
                 self.inner.write(writes, token).await?;
                 Err(TableError::Unknown("the answer was lost".to_owned()))
             }

@@ -66,16 +66,16 @@ impl Story {
     }
 
     async fn step(&mut self) {
-        match self.cloud.dice.below(20) {
+        match self.cloud.random.below(20) {
             0..=4 => self.change().await,
             5 => self.stop().await,
             6 => self.campaign().await,
             7 => {
-                let seconds = i64::try_from(self.cloud.dice.below(3_000)).unwrap();
+                let seconds = i64::try_from(self.cloud.random.below(3_000)).unwrap();
                 self.cloud.pass(seconds).await;
             }
             _ => {
-                for _ in 0..self.cloud.dice.below(12) {
+                for _ in 0..self.cloud.random.below(12) {
                     self.cloud.work().await;
                 }
             }
@@ -83,9 +83,9 @@ impl Story {
     }
 
     async fn change(&mut self) {
-        let name = self.cloud.dice.below(PEOPLE);
-        let tag = Tag::new(TAGS[usize::try_from(self.cloud.dice.below(3)).unwrap()]).unwrap();
-        let patch = if self.cloud.dice.one_in(4) {
+        let name = self.cloud.random.below(PEOPLE);
+        let tag = Tag::new(TAGS[usize::try_from(self.cloud.random.below(3)).unwrap()]).unwrap();
+        let patch = if self.cloud.random.one_in(4) {
             Patch { remove: vec![tag], ..Patch::default() }
         } else {
             Patch { add: vec![tag], ..Patch::default() }
@@ -106,30 +106,30 @@ impl Story {
             let enrolled = enrolled(&self.cloud, &contacts, &id).await;
             there.extend(enrolled.into_keys().map(|contact| (contact, id.clone())));
         }
-        let dice = &mut self.cloud.dice;
+        let random = &mut self.cloud.random;
         let all = [CampaignId::new("circle").unwrap(), CampaignId::new("news").unwrap()];
-        let campaigns = match dice.below(3) {
+        let campaigns = match random.below(3) {
             0 => vec![all[0].clone()],
             1 => vec![all[1].clone()],
             _ => all.to_vec(),
         };
         let mut named = Vec::new();
-        let selection = match dice.below(3) {
+        let selection = match random.below(3) {
             0 => Selection::Enrolled,
             1 => Selection::Tag(Tag::new(TAGS[0]).unwrap()),
             _ => {
-                named = contacts.iter().filter(|_| dice.one_in(2)).cloned().collect();
+                named = contacts.iter().filter(|_| random.one_in(2)).cloned().collect();
                 Selection::Named { there: named.len() as u64, missing: 1 }
             }
         };
-        let kind = match dice.below(4) {
+        let kind = match random.below(4) {
             0 => Kind::Release,
             _ => Kind::StopCampaign {
-                reset_contacts: dice.one_in(2),
-                reset_statistics: dice.one_in(2),
+                reset_contacts: random.one_in(2),
+                reset_statistics: random.one_in(2),
             },
         };
-        let cancelled = self.cancels && dice.one_in(3);
+        let cancelled = self.cancels && random.one_in(3);
         let by = "test".to_owned();
         let requested =
             Requested { kind, selection, named, campaigns, all: false, by, estimate: 0 };
@@ -137,7 +137,7 @@ impl Story {
         let seq = begun.map(|job| job.seq);
         self.jobs.extend(seq.as_ref().ok().map(|seq| (*seq, there)));
         if let (Ok(seq), true) = (seq, cancelled) {
-            for _ in 0..self.cloud.dice.below(12) {
+            for _ in 0..self.cloud.random.below(12) {
                 self.cloud.work().await;
             }
             let _ = platform.cancel_job(seq).await;
@@ -147,9 +147,9 @@ impl Story {
     async fn campaign(&mut self) {
         let platform = self.cloud.bench.platform.clone();
         let id = CampaignId::new("circle").unwrap();
-        let dice = &mut self.cloud.dice;
-        let (one, other) = (dice.one_in(2), dice.one_in(2));
-        let _ = match dice.below(3) {
+        let random = &mut self.cloud.random;
+        let (one, other) = (random.one_in(2), random.one_in(2));
+        let _ = match random.below(3) {
             0 => {
                 let how = Publish { enroll_existing: one, migrate: other };
                 platform.publish(&id, how, "test", alone).await.map(|_| ())
@@ -250,7 +250,7 @@ async fn told(seed: u64, cancels: bool) {
 async fn lost(seed: u64) {
     let mut story = Story::begin(seed, false).await;
     for _ in 0..60 {
-        match story.cloud.dice.below(12) {
+        match story.cloud.random.below(12) {
             0..=4 => story.change().await,
             5 => story.stop().await,
             6 => story.cloud.pass(900).await,

@@ -27,7 +27,7 @@ pub(crate) type Key = (ContactId, CampaignId);
 pub(crate) enum OrderingKey {
     Feed(ContactId),
     Effects(ContactId, CampaignId),
-    Told(ContactId, CampaignId, CampaignId),
+    Notification(ContactId, CampaignId, CampaignId),
     Jobs(ContactId, CampaignId),
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
             Some(OrderingKey::Effects(contact.clone(), campaign.clone()))
         }
         Work::Event(contact, campaign, event) => match event {
-            Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => {
-                Some(OrderingKey::Told(contact.clone(), campaign.clone(), from.campaign.clone()))
-            }
+            Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => Some(
+                OrderingKey::Notification(contact.clone(), campaign.clone(), from.campaign.clone()),
+            ),
             Event::MassStop { .. } | Event::EnrollExisting { .. } | Event::MassRelease { .. } => {
                 Some(OrderingKey::Jobs(contact.clone(), campaign.clone()))
             }
@@ -312,8 +312,8 @@ impl Drive {
     /// What still waits is no repeat, but the same thing on its way twice. What nothing remembers
     /// would be something new, and so would be what a version published meanwhile wants to be told.
     fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
-        let was_told =
-            !matches!(ordering_key(work), Some(OrderingKey::Told(..))) || self.done.contains(work);
+        let was_told = !matches!(ordering_key(work), Some(OrderingKey::Notification(..)))
+            || self.done.contains(work);
         was_told && !self.queue[..queued].contains(work) && !self.forgotten.contains(work)
     }
 

@@ -150,37 +150,37 @@ fn repeat(once: &mut Drive, twice: &mut Drive, byte: usize) {
     }
 }
 
-/// What happened in a story, to be told again in part.
-enum Told {
+/// What happened in a story, to be replayed in part.
+enum Step {
     Act(Instant, usize),
     Work(Instant, Work),
 }
 
 #[derive(Default)]
-struct Teller(Vec<Told>);
+struct Recorder(Vec<Step>);
 
-impl Watch for Teller {
+impl Watch for Recorder {
     fn after(&mut self, done: &Performed<'_>) {
-        self.0.push(Told::Work(done.now, done.work.clone()));
+        self.0.push(Step::Work(done.now, done.work.clone()));
     }
 }
 
 #[test]
 fn r3_the_order_between_contacts_changes_nothing() {
     check(1_200, &stories(40), |story| {
-        let mut teller = Teller::default();
+        let mut recorder = Recorder::default();
         let mut both = story.begin();
         for (nth, act) in story.acts.iter().enumerate() {
-            teller.0.push(Told::Act(both.world.now(), nth));
-            story.act(act, &mut both, &mut teller);
+            recorder.0.push(Step::Act(both.world.now(), nth));
+            story.act(act, &mut both, &mut recorder);
         }
-        both.settle(&mut teller);
+        both.settle(&mut recorder);
         // The same without Bob.
         let ann = contact_id(0);
         let mut alone = story.begin();
-        for told in &teller.0 {
-            match told {
-                Told::Act(at, nth) => {
+        for step in &recorder.0 {
+            match step {
+                Step::Act(at, nth) => {
                     alone.world.jump_to(*at);
                     match &story.acts[*nth] {
                         Act::Pass(_)
@@ -193,11 +193,11 @@ fn r3_the_order_between_contacts_changes_nothing() {
                         act => story.act(act, &mut alone, &mut Unwatched),
                     }
                 }
-                Told::Work(at, work) if *contact_of(work) == ann => {
+                Step::Work(at, work) if *contact_of(work) == ann => {
                     alone.world.jump_to(*at);
                     perform_the_same(&mut alone, work);
                 }
-                Told::Work(..) => {}
+                Step::Work(..) => {}
             }
         }
         assert_same(&outcome(&both.world, &[0]), &outcome(&alone.world, &[0]));

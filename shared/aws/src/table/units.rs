@@ -1,8 +1,13 @@
 //! The request units as DynamoDB bills them.
 //!
-//! DynamoDB answers the units of a request, except where a condition failed. For that case they are
-//! computed as its documentation says: a refused write costs as much as writing the existing item,
-//! one unit at least, and twice as much in a transaction.
+//! DynamoDB answers what a request took, except where a condition failed. That is added here by the
+//! arithmetic of its documentation: a refused write costs what it would cost to write the item as it
+//! stands, and one unit where there is none. A transaction that was cancelled is counted as if it had
+//! been made, everything twice, by the sizes of what it was to put: the answer does not say what
+//! stood there.
+//!
+//! `tests/aws/tests/units.rs` compares these figures with an estimate from the sizes of items. No
+//! function counts its units while it runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -77,14 +82,14 @@ impl Meter {
     }
 
     pub(super) fn note_refused(&self, writes: &[Write], current: Option<&Item>) {
-        let together = if writes.len() > 1 { 2.0 } else { 1.0 };
-        let units = |write: &Write| match write {
+        let intended = |write: &Write| match write {
             Write::Put { item, .. } => kilobytes(size(item)),
             Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => 1.0,
         };
-        let written = match current {
-            Some(current) => kilobytes(size(current)),
-            None => writes.iter().map(units).sum::<f64>() * together,
+        let written = if writes.len() > 1 {
+            writes.iter().map(intended).sum::<f64>() * 2.0
+        } else {
+            current.map_or(1.0, |current| kilobytes(size(current)))
         };
         self.note(Spent { read: 0.0, written, index: 0.0, refused: true, ..about(writes) });
     }

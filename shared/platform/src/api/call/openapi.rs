@@ -27,21 +27,37 @@ use crate::api::call::surface::Call;
 /// The description.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
-/// The parameters of each call. They are read when a call has some for the first time.
-static PARAMETERS: LazyLock<HashMap<(Method, String), BTreeSet<String>>> = LazyLock::new(|| {
-    let described: Described = serde_json::from_str(DESCRIPTION).unwrap_or_default();
-    let calls = described.paths.into_iter().flat_map(|(path, calls)| {
-        calls.into_iter().filter_map(move |(method, call)| {
-            let method = method.to_ascii_uppercase().parse().ok()?;
-            let in_query = call.parameters.into_iter().filter(|one| one.is_in == "query");
-            Some(((method, path.clone()), in_query.map(|one| one.name).collect()))
-        })
-    });
-    calls.collect()
+/// The parameters in the query of each call, by method and path.
+type Parameters = HashMap<(Method, String), BTreeSet<String>>;
+
+/// They are read when a call has some for the first time. The description is part of the program, and
+/// a test reads it: whoever breaks it fails that test.
+static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
+    parameters_of(DESCRIPTION).unwrap_or_else(|error| panic!("openapi.json: {error}"))
 });
 
+/// The parameters that a description names.
+fn parameters_of(description: &str) -> Result<Parameters, String> {
+    let described: Described =
+        serde_json::from_str(description).map_err(|error| error.to_string())?;
+    let mut parameters = Parameters::new();
+    for (path, calls) in described.paths {
+        for (method, call) in calls {
+            let upper = method.to_ascii_uppercase();
+            let known = upper.parse().map_err(|_| format!("{method} {path} is no method"))?;
+            let in_query = call.parameters.into_iter().filter(|one| one.is_in == "query");
+            let names = in_query.map(|one| one.name).collect();
+            parameters.insert((known, path.clone()), names);
+        }
+    }
+    if parameters.is_empty() {
+        return Err("it describes no call".to_owned());
+    }
+    Ok(parameters)
+}
+
 /// The description, as far as calls are checked against it.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Described {
     paths: HashMap<String, HashMap<String, DescribedCall>>,
 }
@@ -119,4 +135,25 @@ pub(in crate::api) fn known_parameters(request: &Request) -> Result<(), Problem>
     });
     let unknown: Vec<Fault> = unknown.collect();
     if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid(unknown)) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+    use super::*;
+
+    #[test]
+    fn the_description_is_readable_and_names_parameters() {
+        let parameters = parameters_of(DESCRIPTION).unwrap();
+        let contacts = &parameters[&(Method::GET, "/v1/contacts".to_owned())];
+        assert!(contacts.contains("limit") && contacts.contains("cursor"), "{contacts:?}");
+    }
+
+    #[test]
+    fn an_unreadable_or_empty_description_is_an_error() {
+        for broken in ["", "{}", r#"{"paths":[]}"#, r#"{"paths":{}}"#] {
+            assert!(parameters_of(broken).is_err(), "{broken}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! Stores with the delays that the cloud has and SQLite lacks.
+//! A table and a feed with the delays that the cloud has and SQLite lacks.
 //!
-//! What passes here doesn't rely on the kindness of one process. All of it follows from a seed: the
-//! same calls in the same order see the same delays.
+//! They stand for DynamoDB with its eventual reads, and for DynamoDB Streams. Nothing is throttled,
+//! and a delay is counted in reads, not in time. All of it follows from a seed: the same calls in
+//! the same order see the same delays.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use dacapo_platform::table::{
     Consistency, Cursor, Item, Key, LARGEST_PAGE, Order, Page, Query, Table, TableError, Write,
     check_query, size,
 };
+
+use super::PseudoRandom;
 
 /// The most eventual reads that a write stays unseen by.
 const LONGEST_LAG: u64 = 6;
@@ -27,7 +30,7 @@ pub struct EventuallyConsistent<T> {
 
 /// What eventual reads see.
 struct Behind {
-    entropy: Entropy,
+    random: PseudoRandom,
     reads: u64,
     seen: BTreeMap<Key, Item>,
     /// Items to look at again, and from which read on.
@@ -38,7 +41,7 @@ impl<T: Table> EventuallyConsistent<T> {
     /// The table with delays that follow from `seed`.
     pub fn new(inner: T, seed: u64) -> Self {
         let behind = Behind {
-            entropy: Entropy::new(seed),
+            random: PseudoRandom::new(seed),
             reads: 0,
             seen: BTreeMap::new(),
             unseen: Vec::new(),
@@ -132,7 +135,7 @@ impl<T: Table> Table for EventuallyConsistent<T> {
         let outcome = self.inner.write(writes, token).await;
         self.behind(|behind| {
             for key in keys {
-                let from = behind.reads + 1 + behind.entropy.below(LONGEST_LAG);
+                let from = behind.reads + 1 + behind.random.below(LONGEST_LAG);
                 behind.unseen.push((from, key));
             }
         });
@@ -174,10 +177,10 @@ fn page<const N: usize, T>(
 ///
 /// What remains to rely on: the first time, the changes of one item come in their order and without
 /// a gap; a repeat begins again at an earlier change and comes in order from there.
-pub struct UnkindFeed {
+pub struct AtLeastOnceFeed {
     store: Arc<SqliteStore>,
     consumer: String,
-    entropy: Entropy,
+    random: PseudoRandom,
 }
 
 /// Changes as they came, to be acknowledged together.
@@ -187,20 +190,20 @@ pub struct Batch {
     upto: i64,
 }
 
-impl UnkindFeed {
+impl AtLeastOnceFeed {
     /// The store's feed for one consumer, with delays that follow from `seed`.
     pub fn new(store: Arc<SqliteStore>, consumer: &str, seed: u64) -> Self {
-        Self { store, consumer: consumer.to_owned(), entropy: Entropy::new(seed) }
+        Self { store, consumer: consumer.to_owned(), random: PseudoRandom::new(seed) }
     }
 
     /// Some of the changes behind the checkpoint; none now doesn't mean that there are none.
     pub fn read(&mut self, limit: usize) -> Result<Batch, TableError> {
         let mut there = self.store.read_feed(&self.consumer, limit)?;
-        let late = self.entropy.below(there.len() as u64 + 1);
+        let late = self.random.below(there.len() as u64 + 1);
         there.truncate(there.len() - usize::try_from(late).unwrap_or_default());
         let upto = there.last().map_or(0, |change| change.seq);
         let mut changes = self.shuffle(there);
-        if self.entropy.below(4) == 0 {
+        if self.random.below(4) == 0 {
             changes.extend_from_within(..);
         }
         Ok(Batch { changes, upto })
@@ -208,7 +211,7 @@ impl UnkindFeed {
 
     /// Notes a batch as done. Now and then that is lost, as it is in a crash.
     pub async fn acknowledge(&mut self, batch: &Batch) -> Result<(), TableError> {
-        if batch.upto == 0 || self.entropy.below(4) == 0 {
+        if batch.upto == 0 || self.random.below(4) == 0 {
             return Ok(());
         }
         let consumer = self.consumer.clone();
@@ -224,28 +227,10 @@ impl UnkindFeed {
         let mut by_key: Vec<VecDeque<Change>> = by_item.into_values().collect();
         let mut shuffled = Vec::new();
         while !by_key.is_empty() {
-            let ordering_key =
-                usize::try_from(self.entropy.below(by_key.len() as u64)).unwrap_or_default();
+            let ordering_key = self.random.index(by_key.len());
             shuffled.extend(by_key[ordering_key].pop_front());
             by_key.retain(|ordering_key| !ordering_key.is_empty());
         }
         shuffled
-    }
-}
-
-/// Numbers that look like chance and are the same every time (splitmix64).
-struct Entropy(u64);
-
-impl Entropy {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end.max(1)
     }
 }

@@ -8,16 +8,16 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use dacapo_platform::table::Table;
 use serde_json::json;
 
-use crate::harness::{BEGINS, Harness};
-use crate::report::Report;
+use super::harness::{BEGINS, Harness};
+use super::report::Report;
+use crate::kit::MeteredTable;
 
 /// How many contacts go side by side.
 pub const CONTACTS: usize = 10;
 
-const CAMPAIGN: &str = include_str!("../../../examples/appointment-loop.yaml");
+const CAMPAIGN: &str = include_str!("../../../../examples/appointment-loop.yaml");
 
 const HOUR: i64 = 3_600_000;
 
@@ -28,7 +28,7 @@ const HOUR: i64 = 3_600_000;
 ///
 /// If anything did not come out as it must: three mails a loop, the statistics, the history, the
 /// lists of tags.
-pub async fn measure(table: Arc<dyn Table>, batch: usize) -> Result<(Report, Report), String> {
+pub async fn measure(table: Arc<MeteredTable>, batch: usize) -> Result<(Report, Report), String> {
     let mut harness = Harness::new(table, batch);
     let campaign = ("PUT", "/v1/campaigns/appointment-loop");
     harness.call(None, campaign, CAMPAIGN.to_owned()).await?;
@@ -70,7 +70,7 @@ async fn one_loop(harness: &mut Harness, key: &str, begins: i64) -> Result<Repor
     }
     harness.settle("not reached").await?;
     let sent = harness.mails() - mails;
-    if sent != 3 * CONTACTS as u64 {
+    if sent != 3 * CONTACTS {
         return Err(format!("{sent} mails were sent, {} were due", 3 * CONTACTS));
     }
     Ok(std::mem::take(&mut harness.report))

@@ -1,5 +1,9 @@
-//! A table whose bill is kept, and whose changes are told: what DynamoDB would charge, and what its
+//! A table that counts request units and keeps its changes: what DynamoDB would bill, and what its
 //! stream would bring.
+//!
+//! The units are estimated from the sizes of items, so that they can be counted on any table.
+//! `tests/aws/tests/units.rs` compares the estimate with the consumed capacity that DynamoDB Local
+//! answers.
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB read and write capacity", "Managing
 //! transactions", "Provisioned throughput considerations for global secondary indexes".
@@ -10,18 +14,21 @@
 //! | a page | the same for the sum of its items |
 //! | a write | one for every KB of the item before or after, whichever is larger |
 //! | in a transaction | twice that for every item, those that are only checked included |
-//! | the index | one when an entry comes or goes, two when it moves, none when it stays |
-//! | a write whose condition failed | as if it had been made |
+//! | the index | in a transaction too: one when an entry comes or goes, two when it moves, none when it stays |
+//! | a write whose condition failed | as for a write of the item as it stands; in a transaction as if it had been made |
+//! | a check alone, outside of a transaction | a strong read: the port's table on DynamoDB reads the item |
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use dacapo_embedded::Change;
 use dacapo_platform::keys::{is_fed, kind};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write, size};
 
-/// What a request took.
+/// The units that a request took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Spent {
+pub struct Units {
     /// What it did: `read`, `write` or `transaction`.
     pub verb: &'static str,
     /// The kinds of the items it was about.
@@ -32,68 +39,93 @@ pub struct Spent {
     pub written: f64,
 }
 
-/// A change as the stream would bring it.
-#[derive(Debug, Clone)]
-pub struct Changed {
-    /// Of which item.
-    pub key: Key,
-    /// Before.
-    pub old: Option<Item>,
-    /// After.
-    pub new: Option<Item>,
-}
-
-/// A table whose bill is kept. Everything has to go through it, one request after the other.
-pub struct Billed {
+/// A table that counts request units. All requests have to go through it, one after the other.
+pub struct MeteredTable {
     inner: Arc<dyn Table>,
+    /// Where it looks at items before and after a write.
+    observer: Arc<dyn Table>,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
-    spent: Vec<Spent>,
-    changed: Vec<Changed>,
+    units: Vec<Units>,
+    /// Read and write units by verb, since it was made.
+    totals: BTreeMap<&'static str, (f64, f64)>,
+    changes: Vec<Change>,
+    changed: i64,
 }
 
-impl Billed {
-    /// The bill of a table begins.
+impl MeteredTable {
+    /// Counts from now on what goes to this table.
     pub fn new(inner: Arc<dyn Table>) -> Self {
-        Self { inner, kept: Mutex::default() }
+        Self::observed_through(Arc::clone(&inner), inner)
     }
 
-    /// What was spent since the last time.
-    pub fn spent(&self) -> Vec<Spent> {
-        std::mem::take(&mut self.kept().spent)
+    /// The same, looking at items through `observer`, another way to the same table: so a meter in
+    /// `inner` sees the counted requests alone.
+    pub fn observed_through(inner: Arc<dyn Table>, observer: Arc<dyn Table>) -> Self {
+        Self { inner, observer, kept: Mutex::default() }
     }
 
-    /// What changed since the last time, of what the stream carries.
-    pub fn changed(&self) -> Vec<Changed> {
-        std::mem::take(&mut self.kept().changed)
+    /// The units of each request since the last time.
+    pub fn take(&self) -> Vec<Units> {
+        std::mem::take(&mut self.kept().units)
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    /// The read and write units of everything that was done by this verb since it was made.
+    pub fn total(&self, verb: &str) -> (f64, f64) {
+        self.kept().totals.get(verb).copied().unwrap_or_default()
+    }
+
+    /// What changed since the last time, of what the stream carries, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        std::mem::take(&mut self.kept().changes)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, what: &Key, read: f64) {
-        let what = kind(what).to_owned();
-        self.kept().spent.push(Spent { verb: "read", what, read, written: 0.0 });
+    fn note(&self, units: Units) {
+        let mut kept = self.kept();
+        let total = kept.totals.entry(units.verb).or_default();
+        total.0 += units.read;
+        total.1 += units.written;
+        kept.units.push(units);
+    }
+
+    fn note_read(&self, key: &Key, bytes: usize, consistency: Consistency) {
+        let read = read_units(bytes, consistency);
+        self.note(Units { verb: "read", what: kind(key).to_owned(), read, written: 0.0 });
+    }
+
+    fn keep_changes(&self, writes: &[Write], old: Vec<Option<Item>>, new: Vec<Option<Item>>) {
+        let mut kept = self.kept();
+        for ((write, old), new) in writes.iter().zip(old).zip(new) {
+            let changes = !matches!(write, Write::Check { .. }) && (old.is_some() || new.is_some());
+            if is_fed(write.key()) && changes {
+                kept.changed += 1;
+                let (seq, key) = (kept.changed, write.key().clone());
+                kept.changes.push(Change { seq, key, old, new });
+            }
+        }
     }
 
     async fn look(&self, writes: &[Write]) -> Result<Vec<Option<Item>>, TableError> {
         let mut found = Vec::new();
         for write in writes {
-            found.push(self.inner.get(write.key(), Consistency::Strong).await?);
+            found.push(self.observer.get(write.key(), Consistency::Strong).await?);
         }
         Ok(found)
     }
 }
 
 #[async_trait]
-impl Table for Billed {
+impl Table for MeteredTable {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, TableError> {
         let item = self.inner.get(key, consistency).await?;
-        self.read(key, read_units(item.as_ref().map_or(0, size), consistency));
+        self.note_read(key, item.as_ref().map_or(0, size), consistency);
         Ok(item)
     }
 
@@ -108,7 +140,7 @@ impl Table for Billed {
     ) -> Result<Vec<Option<Item>>, TableError> {
         let items = self.inner.get_many(keys, consistency).await?;
         for (key, item) in keys.iter().zip(&items) {
-            self.read(key, read_units(item.as_ref().map_or(0, size), consistency));
+            self.note_read(key, item.as_ref().map_or(0, size), consistency);
         }
         Ok(items)
     }
@@ -118,14 +150,14 @@ impl Table for Billed {
         let page = self.inner.query(query).await?;
         let bytes = page.items.iter().map(size).sum();
         let first = page.items.first().map_or_else(|| Key::new(pk, "-"), |item| item.key.clone());
-        self.read(&first, read_units(bytes, consistency));
+        self.note_read(&first, bytes, consistency);
         Ok(page)
     }
 
     async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
         let page = self.inner.query_index(query).await?;
         let bytes = page.items.iter().map(|(index, key)| entry_size(index, key)).sum();
-        self.kept().spent.push(Spent {
+        self.note(Units {
             verb: "read",
             what: "index".to_owned(),
             read: read_units(bytes, Consistency::Eventual),
@@ -140,43 +172,40 @@ impl Table for Billed {
         }
         let old = self.look(&writes).await?;
         let outcome = self.inner.write(writes.clone(), token).await;
+        if let ([Write::Check { key, .. }], [item]) = (&*writes, &*old) {
+            self.note_read(key, item.as_ref().map_or(0, size), Consistency::Strong);
+            return outcome;
+        }
+        let together = writes.len() > 1;
         let new = match &outcome {
             Ok(()) => self.look(&writes).await?,
-            Err(TableError::Conflict { .. }) => writes.iter().map(intended).collect(),
+            Err(TableError::Conflict { .. }) if together => writes.iter().map(intended).collect(),
+            Err(TableError::Conflict { .. }) => old.clone(),
             Err(_) => return outcome,
         };
-        let together = writes.len() > 1;
         let mut written = 0.0;
-        let mut kinds = Vec::new();
-        for ((write, old), new) in writes.iter().zip(&old).zip(&new) {
+        for (old, new) in old.iter().zip(&new) {
             let bytes = old.as_ref().map_or(0, size).max(new.as_ref().map_or(0, size));
             written += write_units(bytes) * if together { 2.0 } else { 1.0 };
             if outcome.is_ok() {
                 written += index_units(old.as_ref(), new.as_ref());
             }
-            kinds.push(kind(write.key()));
         }
-        let mut kept = self.kept();
-        kept.spent.push(Spent {
+        let kinds: Vec<_> = writes.iter().map(|write| kind(write.key())).collect();
+        self.note(Units {
             verb: if together { "transaction" } else { "write" },
             what: listed(&kinds) + if outcome.is_ok() { "" } else { " (refused)" },
             read: 0.0,
             written,
         });
         if outcome.is_ok() {
-            for ((write, old), new) in writes.iter().zip(old).zip(new) {
-                let changes =
-                    !matches!(write, Write::Check { .. }) && (old.is_some() || new.is_some());
-                if is_fed(write.key()) && changes {
-                    kept.changed.push(Changed { key: write.key().clone(), old, new });
-                }
-            }
+            self.keep_changes(&writes, old, new);
         }
         outcome
     }
 }
 
-/// What a refused write would have left.
+/// What a refused write of a transaction would have left.
 fn intended(write: &Write) -> Option<Item> {
     match write {
         Write::Put { item, .. } => Some(item.clone()),

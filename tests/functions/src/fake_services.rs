@@ -1,6 +1,9 @@
-//! What is outside of the functions, in small: queues, schedules, a mail service, webhooks.
+//! The services outside of the functions, in small: SQS and EventBridge Scheduler, SES, webhooks.
 //!
-//! It keeps what it is given, says what it has, and can be told to answer nothing or to refuse.
+//! They are the kit's outbox and mailer, with what the functions see of AWS on top: messages that
+//! are hidden for a while and come again, schedules that go off a minute early, the limits of an SES
+//! account. They can be told to answer nothing or to refuse. They do not imitate throttling,
+//! dead-letter queues, or messages that expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +17,10 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Clock as _, Declined, Hold, MailError, Mailer, Message, NotTaken, Order, Outbox, Post,
-    Queue, Request, Unavailable,
+    Caller, Clock as _, Hold, MailError, Mailer, Message, NotTaken, Order, Outbox, Post, Queue,
+    Request, Unavailable,
 };
-use dacapo_tests::ports::Standing;
+use dacapo_tests::kit::{CapturingMailer, ManualClock, RecordingOutbox};
 
 use crate::ses::Ses;
 
@@ -33,39 +36,30 @@ pub(crate) struct Waiting {
     pub(crate) again: bool,
 }
 
-/// What is outside of the functions.
-#[derive(Default)]
-pub struct Outside {
+/// The services outside of the functions.
+pub struct FakeServices {
+    clock: Arc<ManualClock>,
+    outbox: RecordingOutbox,
+    mailer: CapturingMailer,
     held: Mutex<Held>,
 }
 
 #[derive(Default)]
 pub(crate) struct Held {
-    pub(crate) now: Instant,
-    pub(crate) numbered: usize,
+    numbered: usize,
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) schedules: BTreeMap<String, (Instant, Message)>,
-    pub(crate) hidden: Vec<Hidden>,
-    pub(crate) ordered: Vec<Order>,
-    pub(crate) sent: Vec<Mail>,
-    pub(crate) called: Vec<String>,
-    pub(crate) twice: bool,
-    pub(crate) silent: bool,
-    pub(crate) shut: bool,
-    pub(crate) clock: Option<Arc<Standing>>,
-    /// A mail service with bounds, and the pace of the one instance that sends here.
-    pub(crate) ses: Option<(Ses, Pace)>,
+    hidden: Vec<Hidden>,
+    ordered: Vec<Order>,
+    called: Vec<String>,
+    twice: bool,
+    /// A mail service with limits, and the pace of the one instance that sends here.
+    ses: Option<(Ses, Pace)>,
     /// What webhooks are answered, if not 200.
-    pub(crate) answer: Option<u16>,
+    answer: Option<u16>,
 }
 
 impl Held {
-    /// The time that [`Ses`] goes by. Who begins earlier has none.
-    fn time(&self) -> Duration {
-        let since = self.now - Standing::at_noon().now();
-        Ses::BEGIN + since.to_std().unwrap_or_default()
-    }
-
     pub(crate) fn put(&mut self, queue: Queue, body: Message, visible_at: Instant) {
         self.numbered += 1;
         let (id, again) = (format!("m{}", self.numbered), self.twice);
@@ -73,14 +67,30 @@ impl Held {
     }
 }
 
-impl Outside {
+impl FakeServices {
+    /// Services that go by this clock. Each message comes twice, if so.
+    pub fn new(clock: Arc<ManualClock>, twice: bool) -> Self {
+        Self {
+            clock,
+            outbox: RecordingOutbox::default(),
+            mailer: CapturingMailer::new(Post::Sent),
+            held: Mutex::new(Held { twice, ..Held::default() }),
+        }
+    }
+
     pub(crate) fn inside(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time that [`Ses`] goes by. Who begins earlier has none.
+    fn time(&self) -> Duration {
+        let since = self.clock.now() - ManualClock::at_noon().now();
+        Ses::BEGIN + since.to_std().unwrap_or_default()
+    }
+
     /// The mail that was sent.
     pub fn sent(&self) -> Vec<Mail> {
-        self.inside().sent.clone()
+        self.mailer.sent()
     }
 
     /// The webhooks that were called: their `Idempotency-Key`.
@@ -90,10 +100,10 @@ impl Outside {
 
     /// From now on the mail service takes mail without a word, or says so again.
     pub fn is_silent(&self, silent: bool) {
-        self.inside().silent = silent;
+        self.mailer.set_silent(silent);
     }
 
-    /// From now on the mail service has bounds.
+    /// From now on the mail service has limits.
     pub fn sends_by(&self, ses: Ses) {
         self.inside().ses = Some((ses, Pace::of(1)));
     }
@@ -105,7 +115,7 @@ impl Outside {
 
     /// From now on no order is taken, or taken again.
     pub fn is_shut(&self, shut: bool) {
-        self.inside().shut = shut;
+        self.outbox.shut(shut);
     }
 
     /// What waits in a queue.
@@ -132,19 +142,17 @@ impl Outside {
 }
 
 #[async_trait]
-impl Outbox for Outside {
+impl Outbox for FakeServices {
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let not_taken = self.outbox.dispatch(orders).await;
+        let now = self.clock.now();
         let mut held = self.inside();
-        if held.shut {
-            let why = Declined::ForNow("nothing is taken".to_owned());
-            return orders.into_iter().map(|order| NotTaken { order, why: why.clone() }).collect();
-        }
-        for order in orders {
+        for order in self.outbox.take() {
             held.ordered.push(order.clone());
             match order {
                 // A schedule is set a minute early; what is due soon goes straight to the queue.
                 Order::Schedule { name, at, message } => {
-                    if at - held.now > TimeDelta::minutes(2) {
+                    if at - now > TimeDelta::minutes(2) {
                         held.schedules.insert(name, (at - TimeDelta::minutes(1), message));
                     } else {
                         held.put(Queue::Timers, message, at);
@@ -156,37 +164,32 @@ impl Outbox for Outside {
                 Order::Send { queue, at, message } => held.put(queue, message, at),
             }
         }
-        Vec::new()
+        not_taken
     }
 }
 
 #[async_trait]
-impl Mailer for Outside {
+impl Mailer for FakeServices {
     fn post(&self) -> Post {
-        Post::Sent
+        self.mailer.post()
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let mut held = self.inside();
-        let now = held.time();
-        if let Some((ses, pace)) = &mut held.ses {
+        let now = self.time();
+        if let Some((ses, pace)) = &mut self.inside().ses {
             if let Err(hold) = ses.send(now) {
                 pace.refused(hold, now);
                 return Err(MailError::Held(hold, "the mail service takes none".to_owned()));
             }
             pace.left();
         }
-        held.sent.push(mail.clone());
-        if held.silent {
-            return Err(MailError::Unknown("no answer".to_owned()));
-        }
-        Ok(format!("receipt-{}", held.sent.len()))
+        self.mailer.send(mail).await
     }
 
     /// Time passes while it is waited for.
     async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+        let now = self.time();
         let mut held = self.inside();
-        let now = held.time();
         let Some((ses, pace)) = &mut held.ses else { return Ok(Duration::ZERO) };
         if pace.asks(now) {
             pace.said(ses.account(now), now);
@@ -194,20 +197,18 @@ impl Mailer for Outside {
         let wait = pace.turn(purpose, now, within);
         let span = |wait| TimeDelta::from_std(wait).expect("a span");
         let wait = wait.map_err(span)?;
-        held.now += span(wait);
-        held.clock.as_ref().expect("a clock").set(held.now);
+        self.clock.set(self.clock.now() + span(wait));
         Ok(wait)
     }
 
     fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
-        let held = self.inside();
-        let now = held.time();
+        let (now, held) = (self.time(), self.inside());
         held.ses.as_ref().and_then(|(_, pace)| pace.held(purpose, now))
     }
 }
 
 #[async_trait]
-impl Caller for Outside {
+impl Caller for FakeServices {
     async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
         let key = request.headers.iter().find(|(name, _)| name == "Idempotency-Key");
         let mut held = self.inside();
@@ -217,7 +218,7 @@ impl Caller for Outside {
 }
 
 #[async_trait]
-impl Hide for Outside {
+impl Hide for FakeServices {
     async fn hide(&self, hidden: Vec<Hidden>) -> Result<(), Unavailable> {
         self.inside().hidden.extend(hidden);
         Ok(())

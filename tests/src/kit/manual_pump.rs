@@ -1,5 +1,9 @@
-//! The change feed by hand: what waits in it is brought when a test says so, and what that leads to
-//! is taken when a test says so. So each order of both can be had.
+//! A platform with one campaign whose feed and queue a test moves by hand: what waits in the feed is
+//! brought when the test says so, and what that leads to is taken when it says so. So every order of
+//! both can be tested.
+//!
+//! Instants do not count here: a message or timer may be taken as soon as it is ordered, and a timer
+//! that was cancelled comes nevertheless, as it may on AWS.
 
 use std::sync::Arc;
 
@@ -10,14 +14,14 @@ use dacapo_embedded::{Change, Operation, SqliteStore};
 use dacapo_engine::ids::CampaignId;
 use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::campaigns::{Publish, alone};
-use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{fed, is_fed};
+use dacapo_platform::handlers::Done;
+use dacapo_platform::keys::is_fed;
 use dacapo_platform::ports::{EnrollmentEvent, Message, Order};
 use dacapo_platform::table::Table;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::ports::Bench;
+use super::{TestBench, bring};
 
 /// The key that may do everything.
 pub const ADMIN: &str = "the-admin-key";
@@ -29,7 +33,7 @@ pub struct ManualPump {
     /// What is stored.
     pub store: Arc<SqliteStore>,
     /// The platform, and its ports.
-    pub bench: Bench,
+    pub bench: TestBench,
     /// What is due when somebody takes it: timers and messages.
     pub due: Vec<EnrollmentEvent>,
     /// How often the feed brings each batch.
@@ -59,7 +63,7 @@ impl ManualPump {
         campaign: &CampaignId,
         document: &str,
     ) -> Self {
-        let bench = Bench::on(table);
+        let bench = TestBench::on(table);
         bench.platform.put_draft(campaign, document).await.expect("a draft");
         bench
             .platform
@@ -97,17 +101,9 @@ impl ManualPump {
     ///
     /// As [`Self::feed_goes_on`].
     pub async fn bring(&mut self, changes: &[Change]) {
-        let platform = &self.bench.platform;
-        for Change { key, old, new, .. } in changes.iter().cloned() {
-            match fed(&key).expect("an item of the feed") {
-                (_, None) => {
-                    platform.contact_changed(&ContactImage { old, new }).await.expect("decided");
-                }
-                (_, Some(_)) => {
-                    let image = EnrollmentImage { key, old, new };
-                    platform.enrollments_committed(&[image]).await.expect("performed");
-                }
-            }
+        for change in changes {
+            let brought = bring(&self.bench.platform, std::slice::from_ref(change)).await;
+            brought.expect("a change is handled");
         }
         for order in self.bench.outbox.take() {
             match order {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::billed::Spent;
-use crate::scenario::CONTACTS;
+use super::scenario::CONTACTS;
+use crate::kit::Units;
 
 /// A million write units, in dollars (us-east-1, on demand).
 const WRITES: f64 = 0.625;
@@ -31,11 +31,11 @@ pub struct Row {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     steps: Vec<String>,
-    spent: BTreeMap<(usize, String, String), (f64, f64)>,
+    units: BTreeMap<(usize, String, String), (f64, f64)>,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, step: &str, function: &str, spent: &Spent) {
+    pub(crate) fn add(&mut self, step: &str, function: &str, units: &Units) {
         let nth = match self.steps.iter().position(|known| known == step) {
             Some(nth) => nth,
             None => {
@@ -43,15 +43,15 @@ impl Report {
                 self.steps.len() - 1
             }
         };
-        let what = format!("{} {}", spent.verb, spent.what);
-        let sums = self.spent.entry((nth, function.to_owned(), what)).or_default();
-        sums.0 += spent.read;
-        sums.1 += spent.written;
+        let what = format!("{} {}", units.verb, units.what);
+        let sums = self.units.entry((nth, function.to_owned(), what)).or_default();
+        sums.0 += units.read;
+        sums.1 += units.written;
     }
 
     /// The lines, in order of the steps.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.spent.iter().map(|((step, function, what), (read, written))| Row {
+        self.units.iter().map(|((step, function, what), (read, written))| Row {
             step: self.steps[*step].clone(),
             function: function.clone(),
             what: what.clone(),

@@ -1,5 +1,6 @@
-//! The way to a cloud on which the Scheduler behaves as it is told: it refuses, it is down, it is
-//! silent. All else reaches the cloud, and so do timers as long as nothing else is said.
+//! A proxy before an emulated cloud that makes EventBridge Scheduler fail: it refuses, it is down,
+//! or it never answers. Everything else reaches the cloud, and so do timers until a test says
+//! otherwise. It does not imitate throttling, nor latency.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,9 +30,9 @@ pub enum Scheduler {
     IsSilent,
 }
 
-/// The way to the cloud.
+/// The proxy.
 #[derive(Clone)]
-pub struct Edge {
+pub struct SchedulerProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -49,8 +50,8 @@ fn inside<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Edge {
-    /// The way to the cloud that listens at this port.
+impl SchedulerProxy {
+    /// A proxy of the cloud that listens at this port.
     pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -83,7 +84,7 @@ impl Edge {
         taken.extract_if(.., is_of).map(|(_, body)| body).collect()
     }
 
-    /// Clients that go this way.
+    /// Clients that go through it.
     pub fn clients(&self) -> Clients {
         Clients::new(&Connection {
             region: "us-east-1".to_owned(),

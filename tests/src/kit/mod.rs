@@ -1,0 +1,46 @@
+//! The test kit: one stand-in for each port of the platform, and what drives them.
+//!
+//! Nothing here reads the clock, draws entropy or reaches a network, so a test sees the same every
+//! time it runs.
+//!
+//! | stand-in | port | stands for | does not imitate |
+//! |---|---|---|---|
+//! | [`ManualClock`] | `Clock` | the system clock | time that passes by itself |
+//! | [`CountingEntropy`] | `Entropy` | the system's source of randomness | values that nobody can guess |
+//! | [`RecordingOutbox`] | `Outbox` | SQS and EventBridge Scheduler | delivery: orders are kept, and [`Pending`] performs them |
+//! | [`CapturingMailer`] | `Mailer` | SES | limits of an account, bounces, complaints |
+//! | [`UnreachableCaller`] | `Caller` | HTTPS calls of webhooks | answers: every call fails |
+//! | [`EventuallyConsistent`] | `Table` | DynamoDB, with its eventual reads | throttling, time that passes |
+//! | [`AtLeastOnceFeed`] | none; it feeds handlers | DynamoDB Streams | shards, records that expire |
+//! | [`MeteredTable`] | `Table` | what DynamoDB bills | burst capacity, storage, the stream's reads |
+//! | [`Pending`], [`bring`] | none; they feed handlers | queues, schedules, event source mappings | visibility timeouts, receive counts, the shapes of Lambda's events |
+//!
+//! A table that stores is `SqliteStore` in memory. [`TestBench`] puts a platform on these ports,
+//! [`ManualPump`] adds a feed and a queue that a test moves by hand, and [`request_units`] measures
+//! what a campaign takes of DynamoDB. The events of Lambda, the visibility timeouts of SQS and the
+//! limits of SES are in `tests/functions`, on top of this kit.
+
+mod caller;
+mod clock;
+mod entropy;
+mod eventually_consistent;
+mod mailer;
+mod manual_pump;
+mod metered_table;
+mod outbox;
+mod pseudo_random;
+mod pump;
+pub mod request_units;
+mod test_bench;
+
+pub use caller::UnreachableCaller;
+pub use clock::ManualClock;
+pub use entropy::CountingEntropy;
+pub use eventually_consistent::{AtLeastOnceFeed, Batch, EventuallyConsistent};
+pub use mailer::CapturingMailer;
+pub use manual_pump::{ADMIN, ManualPump};
+pub use metered_table::{MeteredTable, Units};
+pub use outbox::RecordingOutbox;
+pub use pseudo_random::PseudoRandom;
+pub use pump::{Pending, bring};
+pub use test_bench::TestBench;
