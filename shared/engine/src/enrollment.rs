@@ -1,7 +1,8 @@
 //! One contact in one campaign: its run, status, tokens, fired entries and goals.
 //!
-//! An enrollment is a value; only `crate::decide` makes the next one. It is stored as one small
-//! item with short names, at most 1,024 bytes in the ordinary case.
+//! An enrollment is a value; only `crate::decide` makes the next one, and nobody outside of this
+//! crate can put one together from its fields. It is stored as one small item with short names, at
+//! most 1,024 bytes in the ordinary case.
 
 use std::collections::BTreeMap;
 
@@ -124,11 +125,11 @@ pub struct Enrollment {
     /// Whether a person began this run, or reset the contact for it, by hand: such a run does not
     /// count (R40).
     #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_hand: bool,
+    pub(crate) by_hand: bool,
     /// The identity of the last call by which a person did something by hand: its repeat does
     /// nothing.
     #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
-    pub hand_call: Option<u64>,
+    pub(crate) hand_call: Option<u64>,
     /// Why it is held.
     #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Guard>,
@@ -149,7 +150,7 @@ pub struct Enrollment {
     /// The same for what other campaigns have asked for, which may be known before what they did
     /// earlier.
     #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub commands: BTreeMap<CampaignId, (u64, u32)>,
+    pub(crate) commands: BTreeMap<CampaignId, (u64, u32)>,
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
@@ -453,6 +454,11 @@ impl Enrollment {
     /// concern.
     pub fn is_behind(&self, milestones: u32) -> bool {
         self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
+    }
+
+    /// Whether a change could not be decided, and waits with those after it until it is released.
+    pub fn is_quarantined(&self) -> bool {
+        self.status == Status::Held && self.held == Some(Guard::Undecided)
     }
 
     /// Whether something has come while the campaign was paused and is answered when it is resumed

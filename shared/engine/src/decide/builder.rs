@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::hold::{Consequences, hold, uncount_message};
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
@@ -76,7 +77,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Whether a change could not be decided, and waits with those after it.
     pub(super) fn is_quarantined(&self) -> bool {
-        self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
+        self.next.is_quarantined()
     }
 
     /// How much has been done so far: lines, effects, writes.
@@ -138,7 +139,10 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(super) fn line(&mut self, element: Option<&ElementId>, what: Happened) {
-        let line = Line { run: self.next.run, element: element.cloned(), what };
+        self.push_line(Line { run: self.next.run, element: element.cloned(), what });
+    }
+
+    pub(super) fn push_line(&mut self, line: Line) {
         match self.records.last_mut() {
             Some(record) if record.because == *self.occasion.cause() => record.lines.push(line),
             _ => self.records.push(Record {
@@ -160,13 +164,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Gives a queued message back to the day on which it counted: it did not leave (R43).
     pub(super) fn message_not_sent(&mut self, token: &Token) {
-        let arrived = day_of(token.since, self.situation.account.zone);
-        let queued_on = token.queued_on.unwrap_or(arrived);
-        if let Some(count) = self.next.messages_on.as_mut()
-            && count.day == queued_on
-        {
-            count.count = count.count.saturating_sub(1);
-        }
+        uncount_message(&mut self.next, token, self.situation.account.zone);
     }
 
     /// Whether what was due at an instant is taken to have happened then: the table was restored to
@@ -182,13 +180,17 @@ impl<'a> DecisionBuilder<'a> {
 
     /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
     pub(super) fn hold(&mut self, element: Option<&ElementId>, guard: Guard) {
-        self.line(element, Happened::Held { guard });
-        self.end_all();
-        self.next.parked = None;
-        self.forget_parked_entries();
-        self.next.restart_chain = None;
-        self.next.status = Status::Held;
-        self.next.held = Some(guard);
+        self.in_flight.clear();
+        let follows = hold(&mut self.next, element, guard, self.situation.account.zone);
+        self.take_consequences(follows);
+    }
+
+    /// Takes over what followed from a step.
+    pub(super) fn take_consequences(&mut self, follows: Consequences) {
+        self.effects.extend(follows.effects);
+        for line in follows.lines {
+            self.push_line(line);
+        }
     }
 
     /// Whether anything happened that must be committed.

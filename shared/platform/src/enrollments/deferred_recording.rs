@@ -6,7 +6,7 @@
 //! longer.
 
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::Effect;
+use dacapo_engine::decide::{Advance, Effect, written_again};
 use dacapo_engine::enrollment::{Deferred, Enrollment, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -33,6 +33,12 @@ impl StoredEnrollment {
             nobody_asks: None,
             w: String::new(),
         }
+    }
+
+    /// The next state with what follows from it, where the campaign writes nothing.
+    pub(crate) fn of_advance(advance: Advance) -> Self {
+        let Advance { enrollment, effects, records, delta, .. } = advance;
+        Self { effects, records, delta, ..Self::of(enrollment) }
     }
 
     /// With what an earlier decision left: as one, unless it counts on another day or belongs to
@@ -107,9 +113,9 @@ impl Platform {
         campaign: &CampaignId,
     ) -> Result<(), Error> {
         self.rewrite(contact, campaign, |before| {
-            let mut enrollment = before?.enrollment.clone();
-            enrollment.deferred.as_ref()?;
-            enrollment.rev += 1;
+            let before = &before?.enrollment;
+            before.deferred.as_ref()?;
+            let enrollment = written_again(before);
             Some(StoredEnrollment::of(enrollment).with_deferred())
         })
         .await

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::{Effect, Event, outstanding, purpose};
+use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, purpose};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -246,13 +246,7 @@ impl Platform {
         sees: u64,
     ) -> Result<(), Error> {
         self.rewrite(id, campaign, |before| {
-            let mut next = before?.enrollment.clone();
-            if next.seen != seen {
-                return None;
-            }
-            next.seen = sees;
-            next.rev += 1;
-            Some(StoredEnrollment::of(next))
+            missing_changes_seen(&before?.enrollment, seen, sees).map(StoredEnrollment::of)
         })
         .await
     }
