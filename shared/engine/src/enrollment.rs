@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{Asked, Causality, Chain};
-use crate::history::{Cause, Record};
+use crate::history::Cause;
 use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Tally;
 use crate::time::Instant;
@@ -173,32 +173,9 @@ pub struct Enrollment {
     /// What this enrollment has contributed to the statistics.
     #[serde(rename = "ta", default, skip_serializing_if = "Tally::is_empty")]
     pub tally: Tally,
-    /// What a decision has left to the next one to record. Deciding does not look at it.
-    #[serde(rename = "lf", default, skip_serializing_if = "Option::is_none")]
-    pub deferred: Option<Box<Deferred>>,
     /// The number of decisions committed.
     #[serde(rename = "rv")]
     pub rev: u64,
-}
-
-/// Lines and counts of a decision that are recorded together with the next one's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Deferred {
-    /// The enrollment's `rev` after the decision.
-    #[serde(rename = "s")]
-    pub stamp: u64,
-    /// The version whose elements are named.
-    #[serde(rename = "v")]
-    pub version: u32,
-    /// What goes into the history.
-    #[serde(rename = "h")]
-    pub records: Vec<Record>,
-    /// What is added to the statistics, the gauges included.
-    #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
-    pub delta: Tally,
-    /// The day of the account on which that is counted, if any of it is counted by day.
-    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
-    pub day: Option<NaiveDate>,
 }
 
 /// A place in a run.
@@ -440,7 +417,6 @@ impl Enrollment {
             idle: false,
             created: None,
             tally: Tally::default(),
-            deferred: None,
             rev: 0,
         }
     }

@@ -1,18 +1,18 @@
 //! A decision that queues a transactional message leaves its lines and counts to the next decision,
 //! which mostly is the one that settles the message: both are recorded at once.
 //!
-//! What is left stands in the enrollment, so no decision can be committed without it. The history
+//! What is left stands in the enrollment's item, so no decision can be committed without it. The history
 //! shows it; if the message does not leave at its first try, it is recorded without waiting any
 //! longer.
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Advance, Effect, written_again};
-use dacapo_engine::enrollment::{Deferred, Enrollment, MessageRest, Rest, Status};
+use dacapo_engine::enrollment::{Enrollment, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 
-use super::{StoredEnrollment, instant_of};
+use super::{Deferred, StoredEnrollment, instant_of};
 use crate::Instant;
 use crate::error::Error;
 use crate::platform::Platform;
@@ -28,6 +28,7 @@ impl StoredEnrollment {
             delta: Tally::default(),
             day: None,
             first: None,
+            earlier: None,
             deferred: None,
             self_write: None,
             nobody_asks: None,
@@ -41,17 +42,17 @@ impl StoredEnrollment {
         Self { effects, records, delta, ..Self::of(enrollment) }
     }
 
-    /// With what an earlier decision left: as one, unless it counts on another day or belongs to
-    /// another version.
-    pub(crate) fn with_deferred(mut self) -> Self {
-        let Some(deferred) = self.enrollment.deferred.take() else { return self };
+    /// With what the earlier decision left to this one: as one, unless it counts on another day or
+    /// belongs to another version.
+    pub(crate) fn with_deferred(mut self, deferred: Option<Box<Deferred>>) -> Self {
+        let Some(deferred) = deferred else { return self };
         let is_one = match (deferred.day, self.day) {
             (Some(one), Some(other)) => one == other,
             (None, Some(_)) => true,
             (_, None) => self.delta.of_a_day().is_empty(),
         };
         if !is_one || is_reset(&self.records) || deferred.version != self.enrollment.version {
-            self.deferred = Some(deferred);
+            self.earlier = Some(deferred);
             return self;
         }
         let Deferred { stamp, records, delta, day, .. } = *deferred;
@@ -82,14 +83,14 @@ impl StoredEnrollment {
             | Effect::Command { .. }
             | Effect::StatusChanged { .. } => false,
         });
-        let took_over = self.first.is_some() || self.deferred.is_some();
+        let took_over = self.first.is_some() || self.earlier.is_some();
         let is_active = self.enrollment.status == Status::Active;
         if !is_near || took_over || !is_active || is_reset(&self.records) {
             return self;
         }
         let mut delta = std::mem::take(&mut self.delta);
         delta.add(&Gauge::between(before, Some(&self.enrollment)));
-        self.enrollment.deferred = Some(Box::new(Deferred {
+        self.deferred = Some(Box::new(Deferred {
             stamp: self.stamp,
             version: self.enrollment.version,
             records: std::mem::take(&mut self.records),
@@ -113,10 +114,10 @@ impl Platform {
         campaign: &CampaignId,
     ) -> Result<(), Error> {
         self.rewrite(contact, campaign, |before| {
-            let before = &before?.enrollment;
-            before.deferred.as_ref()?;
-            let enrollment = written_again(before);
-            Some(StoredEnrollment::of(enrollment).with_deferred())
+            let before = before?;
+            let deferred = before.deferred.clone()?;
+            let enrollment = written_again(&before.enrollment);
+            Some(StoredEnrollment::of(enrollment).with_deferred(Some(deferred)))
         })
         .await
     }

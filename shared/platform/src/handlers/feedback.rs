@@ -144,11 +144,11 @@ impl Platform {
         before: &StoredEnrollment,
         record: &MessageRecord,
     ) -> Option<StoredEnrollment> {
-        let before = &before.enrollment;
-        let advance = message_left_after_all(before, record.run, &record.element, self.now())?;
+        let advance =
+            message_left_after_all(&before.enrollment, record.run, &record.element, self.now())?;
         let w = self.new_write_id();
         let put_right = StoredEnrollment { w, ..StoredEnrollment::of_advance(advance) };
-        Some(put_right.with_deferred())
+        Some(put_right.with_deferred(before.deferred.clone()))
     }
 
     /// No mail to this address any more.

@@ -128,9 +128,10 @@ impl Platform {
         Metric::Undecided.tell(1);
         let zone = self.catalog().await?.account.zone;
         self.rewrite(id, campaign, |before| {
-            let before = before.map(|stored| &stored.enrollment);
-            let advance = hold_undecided(before, zone, self.now())?;
-            Some(StoredEnrollment::of_advance(advance).with_deferred())
+            let enrollment = before.map(|before| &before.enrollment);
+            let advance = hold_undecided(enrollment, zone, self.now())?;
+            let deferred = before.and_then(|before| before.deferred.clone());
+            Some(StoredEnrollment::of_advance(advance).with_deferred(deferred))
         })
         .await
     }
