@@ -132,30 +132,6 @@ impl Platform {
         Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect())
     }
 
-    /// The same, each with what its last decision left to the next one.
-    pub(crate) async fn states(
-        &self,
-        contact: &ContactId,
-    ) -> Result<BTreeMap<CampaignId, State>, Error> {
-        let partition = self.keys.contact_partition(contact);
-        let mut all = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query =
-                Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
-            for item in &page.items {
-                if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
-    }
-
     /// Decides an event for a contact's enrollment in a campaign and commits what comes of it.
     ///
     /// # Errors
