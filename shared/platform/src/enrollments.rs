@@ -27,15 +27,15 @@ use crate::contacts::read_contact;
 use crate::error::{Error, panic_words};
 use crate::keys::BEHIND_ENROLLMENTS;
 use crate::metrics::Metric;
-use crate::platform::{Platform, TRIES, read};
+use crate::platform::{Platform, TRIES};
 use crate::table::{Consistency, Item, Query};
 
 use committing::Commit;
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 pub(crate) use many::{Asked, Reply};
-pub use stored::{SelfWrite, StoredEnrollment};
-pub(crate) use stored::{State, read_state};
+pub use stored::{Deferred, SelfWrite, StoredEnrollment};
+pub(crate) use stored::{State, read_state, read_stored};
 
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ impl Platform {
         campaign: &CampaignId,
     ) -> Result<Option<StoredEnrollment>, Error> {
         let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
-        stored.map(|item| read(&item)).transpose()
+        stored.map(|item| read_stored(&item)).transpose()
     }
 
     /// All enrollments of a contact.
@@ -128,23 +128,8 @@ impl Platform {
         &self,
         contact: &ContactId,
     ) -> Result<BTreeMap<CampaignId, Enrollment>, Error> {
-        let partition = self.keys.contact_partition(contact);
-        let mut all = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query =
-                Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
-            for item in &page.items {
-                if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        let states = self.states(contact).await?.into_iter();
+        Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect())
     }
 
     /// Decides an event for a contact's enrollment in a campaign and commits what comes of it.
@@ -169,21 +154,21 @@ impl Platform {
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
-        mut known: Option<Option<Enrollment>>,
+        mut known: Option<Option<State>>,
     ) -> Result<EventOutcome, Error> {
         for _ in 0..TRIES {
             let request = DecisionRequest { campaign, event, image, as_of: None };
             let tried = match image {
                 Some(image) => {
-                    let enrollment = match known.take() {
+                    let before = match known.take() {
                         Some(known) => known,
                         None => self.state(id, campaign).await?,
                     };
-                    self.decide_and_commit(request, enrollment.as_ref(), image.contact).await?
+                    self.decide_and_commit(request, before.as_ref(), image.contact).await?
                 }
                 None => match self.contact_and_enrollment(id, campaign).await? {
-                    Some((contact, enrollment)) => {
-                        self.decide_and_commit(request, enrollment.as_ref(), &contact).await?
+                    Some((contact, before)) => {
+                        self.decide_and_commit(request, before.as_ref(), &contact).await?
                     }
                     None => Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled)),
                 },
@@ -202,7 +187,7 @@ impl Platform {
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
-        lately: Option<&Enrollment>,
+        lately: Option<&State>,
     ) -> Result<Option<EventOutcome>, Error> {
         let event = &Event::Changed;
         let request = DecisionRequest { campaign, event, image: Some(image), as_of: None };
@@ -220,11 +205,12 @@ impl Platform {
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Option<(Delivery, Contact)>, Error> {
-        let Some((contact, enrollment)) = self.contact_and_enrollment(id, campaign).await? else {
+        let Some((contact, state)) = self.contact_and_enrollment(id, campaign).await? else {
             return Ok(None);
         };
         let request = DecisionRequest { campaign, event, image: None, as_of: None };
-        match self.evaluate(request, enrollment.as_ref(), &contact).await? {
+        let enrollment = state.as_ref().map(|state| &state.enrollment);
+        match self.evaluate(request, enrollment, &contact).await? {
             Evaluation::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
             Evaluation::Decided(..) | Evaluation::Undecided(_) => Ok(None),
         }
@@ -235,10 +221,10 @@ impl Platform {
         &self,
         id: &ContactId,
         campaign: &CampaignId,
-    ) -> Result<Option<(Contact, Option<Enrollment>)>, Error> {
+    ) -> Result<Option<(Contact, Option<State>)>, Error> {
         if !self.ports.table.reads_pages_cheaply() || self.catalog.campaigns() > FEW_CAMPAIGNS {
-            let enrollment = self.state(id, campaign).await?;
-            return Ok(self.contact(id).await?.map(|contact| (contact, enrollment)));
+            let state = self.state(id, campaign).await?;
+            return Ok(self.contact(id).await?.map(|contact| (contact, state)));
         }
         let (key, enrolled) = (self.keys.contact(id), self.keys.enrollment(id, campaign));
         let (mut contact, mut state, mut cursor) = (None, None::<State>, None);
@@ -249,7 +235,7 @@ impl Platform {
                 if item.key == key {
                     contact = Some(read_contact(item)?);
                 } else if item.key == enrolled {
-                    state = Some(read(item)?);
+                    state = Some(read_state(item)?);
                 }
             }
             cursor = page.cursor;
@@ -262,7 +248,7 @@ impl Platform {
         if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
             contact = self.contact(id).await?;
         }
-        Ok(contact.map(|contact| (contact, state.map(|state| state.enrollment))))
+        Ok(contact.map(|contact| (contact, state)))
     }
 
     /// An enrollment's state, as it is now.
@@ -270,7 +256,7 @@ impl Platform {
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
-    ) -> Result<Option<Enrollment>, Error> {
+    ) -> Result<Option<State>, Error> {
         let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
         stored.map(|item| read_state(&item)).transpose()
     }
@@ -283,7 +269,7 @@ impl Platform {
     ) -> Result<Option<State>, Error> {
         let key = self.keys.enrollment(contact, campaign);
         let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
-        stored.map(|item| read(&item)).transpose()
+        stored.map(|item| read_state(&item)).transpose()
     }
 
     /// Decides; nothing is committed.
@@ -351,10 +337,11 @@ impl Platform {
     async fn decide_and_commit(
         &self,
         request: DecisionRequest<'_>,
-        enrollment: Option<&Enrollment>,
+        before: Option<&State>,
         contact: &Contact,
     ) -> Result<Attempt, Error> {
         let DecisionRequest { image, as_of, .. } = request;
+        let enrollment = before.map(|before| &before.enrollment);
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
             Evaluation::Decided(decision, context) => (decision, context),
             Evaluation::Undecided(outcome) => {
@@ -376,7 +363,7 @@ impl Platform {
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(contact, &context, enrollment, *advance).await? {
+                match self.commit(contact, &context, before, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
                         Ok(Attempt::Again)
@@ -403,7 +390,7 @@ impl Platform {
             }
             Decision::Seen(next) => {
                 if image.is_some_and(|image| is_about_to_forget(image.contact, enrollment)) {
-                    self.commit_seen(id, campaign, enrollment, *next).await?;
+                    self.commit_seen(id, campaign, before, *next).await?;
                 }
                 Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NothingConcerned)))
             }

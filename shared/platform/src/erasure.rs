@@ -18,7 +18,7 @@ use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::StoredEnrollment;
+use crate::enrollments::read_stored;
 use crate::error::Error;
 use crate::handlers::Done;
 use crate::keys::{self, Keys, SHARDS};
@@ -200,7 +200,7 @@ impl Platform {
     ) -> Result<(), Error> {
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
         let mut writes = vec![Write::delete(stored.key.clone(), condition)];
-        if let Ok(stored) = read::<StoredEnrollment>(stored) {
+        if let Ok(stored) = read_stored(stored) {
             let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
             let shard = keys::shard(contact) % SHARDS;
             let mut add = |key, tally: &Tally| {
@@ -210,7 +210,7 @@ impl Platform {
                 }
             };
             // What was left to the next decision is counted now: there is none.
-            if let Some(deferred) = &stored.enrollment.deferred {
+            if let Some(deferred) = &stored.deferred {
                 match deferred.day {
                     Some(day) => {
                         add(self.keys.statistics_of(campaign, shard, day), &deferred.delta);

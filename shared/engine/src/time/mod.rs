@@ -3,6 +3,7 @@
 //! It promises that every local time names exactly one instant (R4), that the same text is always
 //! read as the same moment, and that nothing here reads a clock: the present is always an argument.
 
+mod day_order;
 mod moments;
 mod numbers;
 mod reading;
@@ -22,6 +23,7 @@ mod tests;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
 pub use chrono_tz::Tz as Zone;
+pub use day_order::{DateOrder, SlashDates};
 pub use moments::{next_moment, window_opening};
 pub use reading::{is_only_a_day, parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};

@@ -12,7 +12,7 @@ use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
-use super::{DecisionContext, Next, SelfWrite, StoredEnrollment};
+use super::{DecisionContext, Next, SelfWrite, State, StoredEnrollment};
 use crate::Instant;
 use crate::error::Error;
 use crate::metrics;
@@ -34,7 +34,7 @@ impl Platform {
         &self,
         judged: &Contact,
         context: &DecisionContext,
-        before: Option<&Enrollment>,
+        before: Option<&State>,
         advance: Advance,
     ) -> Result<Commit, Error> {
         let (id, campaign) = (&judged.id, &context.campaign);
@@ -53,7 +53,9 @@ impl Platform {
             w: self.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
-        let mut stored = stored.with_deferred().deferring(before);
+        let deferred = before.and_then(|before| before.deferred.clone());
+        let before = before.map(|before| &before.enrollment);
+        let mut stored = stored.with_deferred(deferred).deferring(before);
         // The contact that was judged is the latest, mostly; otherwise another change has come
         // since.
         let mut latest = Cow::Borrowed(judged);
@@ -156,12 +158,14 @@ impl Platform {
         &self,
         id: &ContactId,
         campaign: &Campaign,
-        before: Option<&Enrollment>,
+        before: Option<&State>,
         next: Enrollment,
     ) -> Result<(), Error> {
         // Nothing is to be performed: the stamp is that of no image.
         let w = self.new_write_id();
-        let stored = StoredEnrollment { stamp: 0, w, ..StoredEnrollment::of(next) };
+        let deferred = before.and_then(|before| before.deferred.clone());
+        let before = before.map(|before| &before.enrollment);
+        let stored = StoredEnrollment { stamp: 0, w, deferred, ..StoredEnrollment::of(next) };
         match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
             Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
             Err(error) => Err(error.into()),

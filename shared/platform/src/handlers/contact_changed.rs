@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Loaded;
-use crate::enrollments::{EventOutcome, Image, SelfWrite, is_about_to_forget};
+use crate::enrollments::{EventOutcome, Image, SelfWrite, State, is_about_to_forget};
 use crate::error::Error;
 use crate::platform::{Platform, item};
 use crate::table::{Condition, Item, TableError, Write};
@@ -87,33 +87,30 @@ impl Platform {
         {
             return Ok(followed);
         }
-        let enrollments = match ids.first() {
+        let states: BTreeMap<_, _> = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
-                let enrollment = self.state(&contact.id, only).await?;
-                enrollment
-                    .map(|enrollment| (CampaignId::clone(only), enrollment))
-                    .into_iter()
-                    .collect()
+                let state = self.state(&contact.id, only).await?;
+                state.map(|state| (CampaignId::clone(only), state)).into_iter().collect()
             }
-            Some(_) | None => self.enrollments(&contact.id).await?,
+            Some(_) | None => self.states(&contact.id).await?,
         };
         let mut followed = false;
         for id in ids {
-            let enrollment = enrollments.get(id);
+            let state = states.get(id);
             let concerned = match loaded.campaigns.get(id) {
-                Some(campaign) => enrollment.is_some() || concerns(campaign, changes),
+                Some(campaign) => state.is_some() || concerns(campaign, changes),
                 None => true,
             };
             if !concerned {
                 continue;
             }
-            if waits_in_quarantine(enrollment) {
+            if waits_in_quarantine(state) {
                 self.quarantine(id, image, BEHIND_ANOTHER).await?;
                 followed = true;
                 continue;
             }
-            let known = Some(enrollment.cloned());
+            let known = Some(state.cloned());
             match self
                 .apply_event_to_image(&contact.id, id, &Event::Changed, Some(image), known)
                 .await?
@@ -134,12 +131,13 @@ impl Platform {
                 // now.
                 EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
                     let now = self.state(&contact.id, id).await?;
-                    followed = now.is_some_and(|enrollment| !is_quiet(&enrollment, contact));
+                    followed = now.is_some_and(|state| !is_quiet(&state.enrollment, contact));
                 }
                 EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
             }
         }
-        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments) })
+        let enrollments = states.into_iter().map(|(id, state)| (id, state.enrollment));
+        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments.collect()) })
     }
 
     /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has
@@ -155,7 +153,7 @@ impl Platform {
         let contact = image.contact;
         let lately = self.state_lately(&contact.id, campaign).await?;
         let self_write = lately.as_ref().and_then(|state| state.self_write);
-        let lately = lately.map(|state| state.enrollment);
+        let enrollment = lately.as_ref().map(|state| &state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(None);
         }
@@ -163,7 +161,7 @@ impl Platform {
         // came after.
         if self_write == Some(SelfWrite { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
-            && !is_about_to_forget(contact, lately.as_ref())
+            && !is_about_to_forget(contact, enrollment)
         {
             return Ok(Some(Followed::Something));
         }
@@ -180,7 +178,7 @@ impl Platform {
                 Ok(Some(followed(&next.enrollment)))
             }
             Ok(Some(EventOutcome::Ignored(Ignored::AlreadyApplied))) => {
-                Ok(lately.as_ref().map(followed))
+                Ok(enrollment.map(followed))
             }
             Ok(
                 Some(
@@ -298,6 +296,6 @@ pub(super) fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
     })
 }
 
-fn waits_in_quarantine(enrollment: Option<&Enrollment>) -> bool {
-    enrollment.is_some_and(|enrollment| enrollment.held == Some(Guard::Undecided))
+fn waits_in_quarantine(state: Option<&State>) -> bool {
+    state.is_some_and(|state| state.enrollment.held == Some(Guard::Undecided))
 }

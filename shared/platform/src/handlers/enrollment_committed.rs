@@ -16,11 +16,11 @@ use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
 
 use crate::Instant;
-use crate::enrollments::{EventOutcome, StoredEnrollment, instant_of, read_state};
+use crate::enrollments::{EventOutcome, StoredEnrollment, instant_of, read_state, read_stored};
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, read};
+use crate::platform::Platform;
 use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
 use crate::table::{Item, Key};
 
@@ -85,9 +85,10 @@ impl Platform {
             let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
                 continue;
             };
-            let stored: StoredEnrollment = read(new)?;
+            let stored = read_stored(new)?;
             if Some(stored.stamp) == new.rev {
                 let before = image.old.as_ref().map(read_state).transpose()?;
+                let before = before.map(|state| state.enrollment);
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
@@ -310,7 +311,7 @@ fn tells_others(effect: &Effect) -> bool {
 
 /// When a decision came to a webhook, as its lines say it.
 fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
-    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     let mut records = deferred.chain(&stored.records).rev();
     let calls = |record: &&Record| {
         let mut lines = record.lines.iter();

@@ -78,7 +78,11 @@ impl Platform {
                 if ignored == Ignored::Paused {
                     self.record_deferred(&wake.contact, &wake.campaign).await?;
                 }
-                if let (Some(record), Ignored::StaleRun | Ignored::LeftStep) = (record, ignored) {
+                if let (
+                    Some(record),
+                    Ignored::StaleRun | Ignored::LeftStep | Ignored::Quarantined,
+                ) = (record, ignored)
+                {
                     self.drop_message(&wake.contact, record).await?;
                 }
                 self.seen_to(wake, Ok(EventOutcome::Ignored(ignored))).await

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use dacapo_engine::enrollment::{Deferred, Enrollment};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enrollment_committed::Committed;
 use crate::Instant;
-use crate::enrollments::{instant_of_deferred, is_reset};
+use crate::enrollments::{Deferred, instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
 use crate::platform::{Platform, TRIES, item, read};
@@ -119,7 +119,7 @@ impl Platform {
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
-        if stored.enrollment.deferred.is_some() {
+        if stored.deferred.is_some() {
             // It is for the next decision to record.
             return Ok(Vec::new());
         }
@@ -127,7 +127,7 @@ impl Platform {
         let mut entries = Vec::new();
         entries.extend(
             stored
-                .deferred
+                .earlier
                 .as_ref()
                 .map(|deferred| self.entry_of(decision, deferred))
                 .transpose()?,
@@ -246,7 +246,7 @@ impl Platform {
             }
         }
         let same = &batch[&(&decision.contact, &decision.campaign)];
-        let lefts = same.iter().filter_map(|other| other.stored.deferred.as_ref());
+        let lefts = same.iter().filter_map(|other| other.stored.earlier.as_ref());
         for deferred in lefts.filter(|deferred| earlier(deferred.stamp)) {
             if let Some(day) = deferred.day {
                 since.entry(deferred.stamp).or_insert_with(|| (day, deferred.delta.of_a_day()));

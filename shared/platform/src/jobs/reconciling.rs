@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::{Effect, Event, outstanding, purpose};
+use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, purpose};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -28,7 +28,7 @@ use super::outcomes::Outcome;
 use crate::Instant;
 use crate::call_ledger::CallRecord;
 use crate::contacts::read_contact;
-use crate::enrollments::{EventOutcome, StoredEnrollment};
+use crate::enrollments::{EventOutcome, StoredEnrollment, read_stored};
 use crate::error::{Error, Retryability};
 use crate::handlers::{ContactImage, EnrollmentImage, Performed};
 use crate::keys::{ENROLLMENT, Keys, fed};
@@ -117,7 +117,7 @@ impl Platform {
                     self.hold_undecided(id, &campaign, &why).await?;
                 }
                 let Some(now) = self.state(id, &campaign).await? else { continue };
-                enrollment = now;
+                enrollment = now.enrollment;
             }
             if enrollment.tokens.is_empty() && enrollment.parked.is_none() {
                 continue;
@@ -202,7 +202,7 @@ impl Platform {
         let mut campaigns = Vec::new();
         for stored in self.items_of(id, ENROLLMENT).await? {
             let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
-            let decided: StoredEnrollment = read(&stored)?;
+            let decided = read_stored(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
             if last_decided(&decided).is_none_or(|at| at >= since) {
                 // What was before is lost; only a first decision is known to have had nothing
@@ -246,13 +246,10 @@ impl Platform {
         sees: u64,
     ) -> Result<(), Error> {
         self.rewrite(id, campaign, |before| {
-            let mut next = before?.enrollment.clone();
-            if next.seen != seen {
-                return None;
-            }
-            next.seen = sees;
-            next.rev += 1;
-            Some(StoredEnrollment::of(next))
+            let before = before?;
+            let next = missing_changes_seen(&before.enrollment, seen, sees)?;
+            let deferred = before.deferred.clone();
+            Some(StoredEnrollment { deferred, ..StoredEnrollment::of(next) })
         })
         .await
     }
@@ -275,6 +272,6 @@ impl Platform {
 
 /// When the last decision was made, if it says so.
 fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
-    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     deferred.chain(&stored.records).map(|record| record.at).max()
 }

@@ -11,9 +11,9 @@ use super::{Job, JobStatus, Kind, Requested, SHARDS, Selection};
 use crate::Instant;
 use crate::campaigns::Together;
 use crate::contacts::read_contact;
-use crate::enrollments::State;
+use crate::enrollments::read_state;
 use crate::error::Error;
-use crate::platform::{Platform, read};
+use crate::platform::Platform;
 use crate::table::{Consistency, Cursor, Query};
 
 /// How many entries of lists are counted before a job is opened. What is beyond is counted as it is
@@ -216,7 +216,7 @@ impl Platform {
                     true
                 }
             };
-            let state = enrolled.as_ref().map(read::<State>).transpose()?;
+            let state = enrolled.as_ref().map(read_state).transpose()?;
             let state = state.map(|state| state.enrollment);
             match state.filter(|state| selected && would_change(requested.kind, state, now)) {
                 Some(state) => {
