@@ -19,8 +19,8 @@ use dacapo_platform::handlers::{EnrollmentImage, timer_name};
 use dacapo_platform::keys::fed;
 use dacapo_platform::ports::Order;
 use dacapo_platform::table::{Body as Stored, Condition, Consistency, Item, Table as _, Write};
-use dacapo_tests::manual_pump::ManualPump;
-use dacapo_tests::ports::Bench;
+use dacapo_tests::kit::ManualPump;
+use dacapo_tests::kit::TestBench;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -147,7 +147,7 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let (id, store) = (CampaignId::new("hour").unwrap(), ManualPump::store());
     let mut hand =
         ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, HOUR).await;
-    let tagged = async |bench: &Bench, tag: &str| {
+    let tagged = async |bench: &TestBench, tag: &str| {
         let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
         let written = bench.platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
@@ -160,7 +160,7 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let key = hand.bench.platform.keys.version(&id, 1);
     let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
     store.write(vec![Write::put(garbage, Condition::Always)], None).await.unwrap();
-    hand.bench = Bench::on(Arc::clone(&store) as _);
+    hand.bench = TestBench::on(Arc::clone(&store) as _);
     tagged(&hand.bench, "Go on").await;
     // The feed brings everything at least once: again, to see what is ordered.
     let brought = hand.feed_goes_on().await;

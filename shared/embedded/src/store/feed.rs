@@ -9,7 +9,7 @@ use dacapo_platform::table::{Item, Key, TableError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::timers::row_limit;
-use super::writer::{Done, Durability, Work};
+use super::work::{Done, Durability, Work};
 use super::{SqliteStore, rows};
 
 /// One change of one item.

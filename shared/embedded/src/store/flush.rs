@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use dacapo_platform::table::TableError;
 use tokio::sync::oneshot;
 
-use super::writer::{Answer, Done};
+use super::work::{Answer, Done};
 
 /// A caller that waits for the disk, and for which commit.
 pub(super) type Promised = (oneshot::Sender<Answer>, Done);

@@ -30,6 +30,7 @@ mod schema;
 mod scrub;
 mod timers;
 mod wal_checkpoint;
+mod work;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -46,13 +47,14 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use feed::Change;
-pub use queue::QueueMessage;
 pub use timers::Timer;
+pub use work::QueueMessage;
 
 use cache::{ItemCache, Known};
 use flush::Flusher;
 use wal_checkpoint::Checkpointer;
-use writer::{Done, Durability, Work, Writer};
+use work::{Done, Durability, Work};
+use writer::Writer;
 
 /// The store's file in its directory.
 const FILE: &str = "dacapo.db";

@@ -5,19 +5,8 @@ use dacapo_platform::table::{Body, TableError};
 use rusqlite::{Connection, params};
 
 use super::timers::row_limit;
-use super::writer::{Done, Durability, Work};
+use super::work::{Done, Durability, QueueMessage, Work};
 use super::{SqliteStore, rows};
-
-/// A message as it was received.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueMessage {
-    /// Its number, never used again.
-    pub id: i64,
-    /// How often it was received with a lease, this time included.
-    pub attempts: u32,
-    /// Its content.
-    pub body: Body,
-}
 
 impl SqliteStore {
     /// Messages that are visible at `now`, in the order in which they became visible.

@@ -15,7 +15,7 @@ use dacapo_platform::Instant;
 use dacapo_platform::table::TableError;
 use rusqlite::Connection;
 
-use super::writer::{Done, Durability, Work};
+use super::work::{Done, Durability, Work};
 use super::{Operation, SqliteStore, rows};
 
 /// Up to this many bytes the file is rebuilt at once.

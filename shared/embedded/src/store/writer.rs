@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dacapo_platform::Instant;
 use dacapo_platform::table::{Key, TableError};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{oneshot, watch};
@@ -22,8 +21,8 @@ use tokio::sync::{oneshot, watch};
 use super::apply::{Failure, Group};
 use super::cache::ItemCache;
 use super::flush::Flusher;
-use super::queue::QueueMessage;
 use super::wal_checkpoint::Checkpointer;
+use super::work::{Answer, Done, Durability, Work};
 use super::{Operation, feed, queue};
 
 /// The most units in one group; the others wait for the next group.
@@ -39,35 +38,6 @@ const CHECKPOINTS_TO_TRIM: usize = 16;
 /// How many tokens of transactions are remembered. They cover retries, which come within seconds.
 const TOKENS: usize = 4096;
 
-/// What can be asked of the writer.
-pub(super) enum Work {
-    Commit {
-        operations: Vec<Operation>,
-        token: Option<String>,
-    },
-    Receive {
-        queue: String,
-        now: Instant,
-        limit: usize,
-        lease: Instant,
-    },
-    DeleteExpired {
-        now: Instant,
-    },
-    Trim,
-    /// Not part of any transaction.
-    Scrub {
-        now: Instant,
-    },
-}
-
-/// The result.
-pub(super) enum Done {
-    Committed,
-    Received(Vec<QueueMessage>),
-    Count(usize),
-}
-
 /// The handle of the thread that others have. Dropping it waits for what was asked before.
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
@@ -79,18 +49,6 @@ struct Job {
     work: Work,
     durability: Durability,
     answer: oneshot::Sender<Answer>,
-}
-
-pub(super) type Answer = Result<Done, TableError>;
-
-/// What an acknowledgement promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// It survives the end of the process. A loss of power may undo it, together with all that came
-    /// after it.
-    Process,
-    /// It survives a loss of power, with all that came before it.
-    Power,
 }
 
 impl Writer {
