@@ -60,9 +60,10 @@ impl ManualPump {
         document: &str,
     ) -> Self {
         let bench = Bench::on(table);
-        bench.platform.put_draft(campaign, document).await.expect("a draft");
+        bench.platform.campaigns.put_draft(campaign, document).await.expect("a draft");
         bench
             .platform
+            .campaigns
             .publish(campaign, Publish::default(), "test", alone)
             .await
             .expect("a version");
@@ -101,11 +102,15 @@ impl ManualPump {
         for Change { key, old, new, .. } in changes.iter().cloned() {
             match fed(&key).expect("an item of the feed") {
                 (_, None) => {
-                    platform.contact_changed(&ContactImage { old, new }).await.expect("decided");
+                    platform
+                        .contact_changes
+                        .handle(&ContactImage { old, new })
+                        .await
+                        .expect("decided");
                 }
                 (_, Some(_)) => {
                     let image = EnrollmentImage { key, old, new };
-                    platform.enrollments_committed(&[image]).await.expect("performed");
+                    platform.effects.perform_all(&[image]).await.expect("performed");
                 }
             }
         }
@@ -130,7 +135,7 @@ impl ManualPump {
     /// If something of it has to wait.
     pub async fn take_due(&mut self) {
         while let Some(wake) = self.due.pop() {
-            let done = self.bench.platform.handle_enrollment_event(&wake).await.expect("taken");
+            let done = self.bench.platform.enrollment_events.handle(&wake).await.expect("taken");
             assert_eq!(done, Done::Yes, "{wake:?}");
         }
     }

@@ -94,7 +94,7 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     }
     tag(&embedded, "Hello").await;
     // The defect: the published version can no longer be read.
-    let key = embedded.platform.keys.version(&CampaignId::new("broken").unwrap(), 1);
+    let key = embedded.platform.store.keys.version(&CampaignId::new("broken").unwrap(), 1);
     let sound = embedded.store.get(&key, Consistency::Strong).await.unwrap().unwrap();
     let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
     let put = |item: Item| vec![Write::put(item, Condition::Always)];
@@ -118,8 +118,8 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     assert_eq!(status_in(&embedded, "broken").await, "completed");
 
     // And nothing queues any more.
-    let undecided = embedded.platform.keys.contact_partition(
-        &embedded.platform.contact_of("ann@example.com").await.unwrap().unwrap(),
+    let undecided = embedded.platform.store.keys.contact_partition(
+        &embedded.platform.contacts.id_of("ann@example.com").await.unwrap().unwrap(),
     );
     let left = dacapo_platform::table::Query::of(&undecided).prefix("Q#").strong();
     assert!(embedded.store.query(left).await.unwrap().items.is_empty());

@@ -119,7 +119,7 @@ impl Harness {
     /// Moves the clock, and fires what comes due.
     pub(crate) async fn until(&mut self, at: i64, step: &str) -> Result<(), String> {
         self.clock.0.store(BEGINS + at, Ordering::SeqCst);
-        let now = self.platform.now();
+        let now = self.platform.store.now();
         let mut due: Vec<_> = self.timers.extract_if(.., |(_, due, _)| *due <= now).collect();
         due.sort_by_key(|(_, due, _)| *due);
         let wakes: Vec<_> = due.into_iter().map(|(.., wake)| wake).collect();
@@ -146,7 +146,7 @@ impl Harness {
                 let work = self.platform.at_work();
                 for Changed { old, new, .. } in batch.iter().cloned() {
                     let image = ContactImage { old, new };
-                    work.contact_changed(&image).await.map_err(|error| error.to_string())?;
+                    work.contact_changes.handle(&image).await.map_err(|error| error.to_string())?;
                 }
                 self.note(step, "tag-change");
             }
@@ -157,7 +157,7 @@ impl Harness {
                     .cloned()
                     .map(|Changed { key, old, new }| EnrollmentImage { key, old, new })
                     .collect();
-                work.enrollments_committed(&images).await.map_err(|error| error.to_string())?;
+                work.effects.perform_all(&images).await.map_err(|error| error.to_string())?;
                 self.note(step, "effects");
             }
             for batch in queued.chunks(self.batch) {
@@ -175,7 +175,7 @@ impl Harness {
         let work = self.platform.at_work();
         for wake in batch {
             let done =
-                work.handle_enrollment_event(wake).await.map_err(|error| error.to_string())?;
+                work.enrollment_events.handle(wake).await.map_err(|error| error.to_string())?;
             if done != Done::Yes {
                 return Err(format!("{wake:?} was not done: {done:?}"));
             }

@@ -1,7 +1,7 @@
 //! Templates of one message or call, rendered within a budget; plain text made from HTML, too.
 //!
 //! Nearly everything needs less than the small budget and is rendered where it is needed. What
-//! needs more is rendered again with the full one, where it holds up nobody (`Platform::aside`);
+//! needs more is rendered again with the full one, where it holds up nobody (`Blocking`);
 //! what needs more than that has failed.
 
 use std::panic::catch_unwind;

@@ -130,7 +130,7 @@ impl Cloud {
                 Order::Send { at, message, .. } => self.queue.push((at, message)),
             }
         }
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         let due: Vec<String> = self
             .timers
             .iter()
@@ -143,7 +143,7 @@ impl Cloud {
     }
 
     fn is_due(&self) -> bool {
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         self.queue.iter().any(|(at, _)| *at <= now)
     }
 
@@ -157,7 +157,7 @@ impl Cloud {
             match fed(&key) {
                 Some((_, None)) => {
                     let image = ContactImage { old, new };
-                    done &= self.bench.platform.contact_changed(&image).await.is_ok();
+                    done &= self.bench.platform.contact_changes.handle(&image).await.is_ok();
                 }
                 Some((_, Some(_))) => enrollments.push(EnrollmentImage { key, old, new }),
                 None => {}
@@ -167,7 +167,7 @@ impl Cloud {
                 return;
             }
         }
-        if self.bench.platform.enrollments_committed(&enrollments).await.is_ok() {
+        if self.bench.platform.effects.perform_all(&enrollments).await.is_ok() {
             self.feed.acknowledge(&batch).await.unwrap();
         }
     }
@@ -177,14 +177,14 @@ impl Cloud {
     }
 
     async fn take_due_message(&mut self) {
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         let place = self.queue.iter().position(|(at, _)| *at <= now).unwrap();
         let (_, message) = self.queue.remove(place);
         self.handle(message, false).await;
     }
 
     async fn take_message(&mut self) {
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         let (mut due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.queue).into_iter().partition(|(at, _)| *at <= now);
         self.queue = later;
@@ -206,15 +206,15 @@ impl Cloud {
         }
         let platform = self.bench.platform.clone();
         let handled = match &message {
-            Message::EnrollmentEvent(wake) => platform.handle_enrollment_event(wake).await,
-            Message::Call(call) => platform.call(call).await,
-            Message::JobStep(job_step) => platform.job_step(job_step).await,
-            Message::Erase(contact) => platform.erase_remains(contact).await,
-            Message::Timer(_) => platform.handle_job_queue(&message).await,
+            Message::EnrollmentEvent(wake) => platform.enrollment_events.handle(wake).await,
+            Message::Call(call) => platform.webhooks.call(call).await,
+            Message::JobStep(job_step) => platform.job_worker.step(job_step).await,
+            Message::Erase(contact) => platform.erasure.erase_remains(contact).await,
+            Message::Timer(_) => platform.queues.handle_jobs(&message).await,
             Message::Redrive(redrive) => panic!("nobody asks for a dead letter here: {redrive:?}"),
         };
         self.table.dies_after(None);
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         match handled {
             Ok(Done::Yes) => {}
             Ok(Done::Soon) => self.queue.push((now, message)),
@@ -235,7 +235,7 @@ impl Cloud {
     pub(crate) async fn contacts(&self) -> BTreeSet<ContactId> {
         let mut all = BTreeSet::new();
         for shard in 0..SHARDS {
-            let partition = self.bench.platform.keys.contacts_listed(shard);
+            let partition = self.bench.platform.store.keys.contacts_listed(shard);
             let page = self.store.query_index(Query::of(&partition)).await.unwrap();
             all.extend(
                 page.items.into_iter().map(|(listed, _)| ContactId::new(listed.sk).unwrap()),
@@ -250,7 +250,7 @@ impl Cloud {
         contact: &ContactId,
         prefix: &str,
     ) -> Vec<dacapo_platform::table::Item> {
-        let partition = self.bench.platform.keys.contact_partition(contact);
+        let partition = self.bench.platform.store.keys.contact_partition(contact);
         let (mut items, mut cursor) = (Vec::new(), None);
         loop {
             let query = Query::of(&partition).prefix(prefix).after(cursor).strong();

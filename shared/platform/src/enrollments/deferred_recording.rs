@@ -12,10 +12,9 @@ use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 
-use super::{StoredEnrollment, instant_of};
+use super::{Decisions, StoredEnrollment, instant_of};
 use crate::Instant;
 use crate::error::Error;
-use crate::platform::Platform;
 
 impl StoredEnrollment {
     /// What asks for nothing but to be stored; it is performed.
@@ -99,7 +98,7 @@ impl StoredEnrollment {
     }
 }
 
-impl Platform {
+impl Decisions {
     /// What was left to the next decision is recorded now: the message does not leave yet.
     pub(crate) async fn record_deferred(
         &self,

@@ -1,6 +1,8 @@
 //! Changes that could not be decided by a defect of ours: kept in the table, the enrollment held,
 //! later changes queued behind. Releasing drains them in order.
 
+use std::sync::Arc;
+
 use dacapo_engine::contact::{Author, Contact};
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard, Status};
@@ -9,11 +11,11 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{EventOutcome, Image, StoredEnrollment};
+use crate::enrollments::{Decisions, EventOutcome, Image, StoredEnrollment};
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::platform::{Platform, TRIES, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::store::{Store, item, read};
+use crate::table::{Condition, Item, Query, Write};
 
 /// A change in quarantine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +30,13 @@ struct Undecided {
     at: Instant,
 }
 
-impl Platform {
+/// What could not be decided by a defect of ours, and the enrollments that wait for it.
+pub struct Quarantine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) decisions: Arc<Decisions>,
+}
+
+impl Quarantine {
     /// Keeps a change for later, and holds the enrollment.
     pub(super) async fn quarantine(
         &self,
@@ -41,10 +49,10 @@ impl Platform {
             before: image.before,
             contact: contact.clone(),
             why: why.to_owned(),
-            at: self.now(),
+            at: self.store.now(),
         };
-        let key = self.keys.undecided(&contact.id, campaign, contact.rev);
-        self.write(vec![Write::put(item(key, &kept)?, Condition::Always)]).await?;
+        let key = self.store.keys.undecided(&contact.id, campaign, contact.rev);
+        self.store.write(vec![Write::put(item(key, &kept)?, Condition::Always)]).await?;
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
@@ -60,8 +68,9 @@ impl Platform {
         campaign: &CampaignId,
         by: Author,
     ) -> Result<EventOutcome, Error> {
-        let before = self.enrollment(contact, campaign).await?;
-        let outcome = self.apply_event(contact, campaign, &Event::Released { by }).await?;
+        let before = self.decisions.enrollment(contact, campaign).await?;
+        let outcome =
+            self.decisions.apply_event(contact, campaign, &Event::Released { by }).await?;
         if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
             return Ok(outcome);
         }
@@ -93,10 +102,10 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Vec<Item>, Error> {
-        let partition = self.keys.contact_partition(contact);
+        let partition = self.store.keys.contact_partition(contact);
         let prefix = crate::keys::Keys::undecided_of(campaign);
         let query = Query::of(&partition).prefix(&prefix).limit(25).strong();
-        Ok(self.ports.table.query(query).await?.items)
+        Ok(self.store.table.query(query).await?.items)
     }
 
     /// Decides what waits. `false` if there is still a defect: it and what follows stay where they
@@ -106,13 +115,14 @@ impl Platform {
             let Undecided { before, contact, .. } = read(&kept)?;
             let image = Image { before, contact: &contact };
             let outcome = self
+                .decisions
                 .apply_event_to_image(&contact.id, campaign, &Event::Changed, Some(image), None)
                 .await?;
             if let EventOutcome::Undecidable(why) = outcome {
                 self.hold_undecided(&contact.id, campaign, &why).await?;
                 return Ok(false);
             }
-            self.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
+            self.store.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
         }
         Ok(true)
     }
@@ -127,65 +137,47 @@ impl Platform {
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
         Metric::Undecided.tell(1);
-        self.rewrite(id, campaign, |before| {
-            let is_held = |enrollment: &Enrollment| {
-                enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)
-            };
-            if before.is_some_and(|stored| is_held(&stored.enrollment)) {
-                return None;
-            }
-            let fresh = || Enrollment { created: Some(self.now()), ..Enrollment::new(1, 0, 0) };
-            let mut next = before.map_or_else(fresh, |stored| stored.enrollment.clone());
-            next.status = Status::Held;
-            next.held = Some(Guard::Undecided);
-            next.tokens.clear();
-            next.parked = None;
-            next.parked_entries.clear();
-            next.rev += 1;
-            let what = Happened::Held { guard: Guard::Undecided };
-            let line = Line { run: next.run, element: None, what };
-            let records =
-                vec![Record { at: self.now(), because: Cause::Defect, lines: vec![line] }];
-            Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.with_deferred())
-        })
-        .await
+        self.decisions
+            .rewrite(id, campaign, |before| {
+                let is_held = |enrollment: &Enrollment| {
+                    enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)
+                };
+                if before.is_some_and(|stored| is_held(&stored.enrollment)) {
+                    return None;
+                }
+                let fresh =
+                    || Enrollment { created: Some(self.store.now()), ..Enrollment::new(1, 0, 0) };
+                let mut next = before.map_or_else(fresh, |stored| stored.enrollment.clone());
+                next.status = Status::Held;
+                next.held = Some(Guard::Undecided);
+                next.tokens.clear();
+                next.parked = None;
+                next.parked_entries.clear();
+                next.rev += 1;
+                let what = Happened::Held { guard: Guard::Undecided };
+                let line = Line { run: next.run, element: None, what };
+                let records = vec![Record {
+                    at: self.store.now(),
+                    because: Cause::Defect,
+                    lines: vec![line],
+                }];
+                Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.with_deferred())
+            })
+            .await
     }
 
     /// Takes away the mark that something waits in quarantine.
     async fn unmark(&self, id: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
-        self.rewrite(id, campaign, |before| {
-            let before = before?;
-            let mut next = before.enrollment.clone();
-            let marked = next.held == Some(Guard::Undecided) && next.status != Status::Held;
-            next.held = None;
-            next.rev += 1;
-            marked.then(|| StoredEnrollment { enrollment: next, ..before.clone() })
-        })
-        .await
-    }
-
-    /// Writes an enrollment's next state; `None` leaves it as it is.
-    pub(crate) async fn rewrite(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-        next: impl Fn(Option<&StoredEnrollment>) -> Option<StoredEnrollment>,
-    ) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let before = self.enrollment(id, campaign).await?;
-            let Some(mut stored) = next(before.as_ref()) else { return Ok(()) };
-            stored.w = self.new_write_id();
-            let state = before.as_ref().map(|before| &before.enrollment);
-            let write = self.enrollment_write(id, campaign, state, &stored)?;
-            let check = Write::check(self.keys.contact(id), Condition::Present);
-            match self.write(vec![write, check]).await {
-                // An erased contact has no enrollments.
-                Ok(()) | Err(TableError::Conflict { which: 1, .. }) => return Ok(()),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Contended(TRIES))
+        self.decisions
+            .rewrite(id, campaign, |before| {
+                let before = before?;
+                let mut next = before.enrollment.clone();
+                let marked = next.held == Some(Guard::Undecided) && next.status != Status::Held;
+                next.held = None;
+                next.rev += 1;
+                marked.then(|| StoredEnrollment { enrollment: next, ..before.clone() })
+            })
+            .await
     }
 }
 
