@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/scan.rs"]
 mod scan;
 

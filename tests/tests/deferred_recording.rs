@@ -139,8 +139,9 @@ async fn r53_what_was_left_is_counted_although_the_campaign_is_paused() {
     assert_eq!(statistics["entered"], 1, "{statistics}");
     assert_eq!(statistics["elements"]["mail"]["at"], 1, "{statistics}");
     assert_eq!(statistics["messages"]["sent"], 0, "{statistics}");
-    let enrolled = story.hand.bench.platform.decisions.enrollments(&story.ann).await.unwrap();
-    assert!(enrolled.values().all(|enrollment| enrollment.deferred.is_none()));
+    let id = CampaignId::new("hello").unwrap();
+    let enrolled = story.hand.bench.platform.decisions.enrollment(&story.ann, &id).await.unwrap();
+    assert_eq!(enrolled.unwrap().deferred, None);
 }
 
 #[tokio::test]

@@ -4,15 +4,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use dacapo_embedded::clock::ClockKind;
 use dacapo_embedded::{Embedded, Options};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_engine::time::Instant;
 use dacapo_platform::api::AdminKey;
+use dacapo_platform::contacts;
+use dacapo_platform::handlers::{EnrollmentImage, timer_name};
+use dacapo_platform::keys::fed;
+use dacapo_platform::ports::Order;
 use dacapo_platform::table::{Body as Stored, Condition, Consistency, Item, Table as _, Write};
+use dacapo_tests::manual_pump::ManualPump;
+use dacapo_tests::ports::Bench;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -124,4 +132,46 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     let left = dacapo_platform::table::Query::of(&undecided).prefix("Q#").strong();
     assert!(embedded.store.query(left).await.unwrap().items.is_empty());
     embedded.stop().await;
+}
+
+/// Whoever gets the tag *Go* waits for an hour.
+const HOUR: &str = r"
+id: hour
+elements:
+  go: { type: event, on: { tag_added: Go }, next: hour }
+  hour: { type: wait, for: 1 hour }
+";
+
+#[tokio::test]
+async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
+    let (id, store) = (CampaignId::new("hour").unwrap(), ManualPump::store());
+    let mut hand =
+        ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, HOUR).await;
+    let tagged = async |bench: &Bench, tag: &str| {
+        let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
+        let by = Author::ApiKey("test".to_owned());
+        let written =
+            bench.platform.contacts.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
+        written.unwrap().contact.id
+    };
+    let ann = tagged(&hand.bench, "Go").await;
+    hand.feed_goes_on().await;
+    let due = hand.due[0].event.due().unwrap();
+    // The defect: the published version can no longer be read.
+    let key = hand.bench.platform.store.keys.version(&id, 1);
+    let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
+    store.write(vec![Write::put(garbage, Condition::Always)], None).await.unwrap();
+    hand.bench = Bench::on(Arc::clone(&store) as _);
+    tagged(&hand.bench, "Go on").await;
+    // The feed brings everything at least once: again, to see what is ordered.
+    let brought = hand.feed_goes_on().await;
+    let held = brought.into_iter().rfind(|change| fed(&change.key).unwrap().1.is_some()).unwrap();
+    let image = EnrollmentImage { key: held.key, old: held.old, new: held.new };
+    hand.bench.platform.effects.perform_all(&[image]).await.unwrap();
+    let cancelled = Order::Cancel { name: timer_name(&ann, &id, "t", 1, 1, due) };
+    assert_eq!(hand.bench.outbox.take(), [cancelled]);
+    // Whoever is due all the same finds nothing.
+    hand.until_idle().await;
+    let enrolled = hand.bench.platform.decisions.enrollments(&ann).await.unwrap();
+    assert!(enrolled[&id].is_quarantined() && enrolled[&id].tokens.is_empty());
 }

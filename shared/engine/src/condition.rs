@@ -3,20 +3,21 @@
 //! A condition is a value; it is judged against a [`View`], which is a contact, the contact's
 //! statuses in other campaigns, an instant and a zone. Judging reads nothing else.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::campaign::format::OneOrMany;
 use crate::contact::Contact;
-use crate::enrollment::Status;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, FieldKey, Tag};
+use crate::one_or_many::OneOrMany;
+use crate::status::Status;
 use crate::text::folded;
 use crate::time::{Instant, Span, Zone};
+
+pub use crate::reads::Reads;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,20 +105,6 @@ pub struct View<'a> {
     pub now: Instant,
     /// The contact's zone, else the account's.
     pub zone: Zone,
-}
-
-/// What conditions read: only a change of these can make one hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reads {
-    /// Tags.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags: BTreeSet<Tag>,
-    /// Fields.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub fields: BTreeSet<FieldKey>,
-    /// Statuses of other campaigns.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub campaigns: BTreeSet<CampaignId>,
 }
 
 impl Condition {

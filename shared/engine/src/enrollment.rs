@@ -1,63 +1,21 @@
 //! One contact in one campaign: its run, status, tokens, fired entries and goals.
 //!
-//! An enrollment is a value; only `crate::decide` makes the next one. It is stored as one small
-//! item with short names, at most 1,024 bytes in the ordinary case.
+//! An enrollment is a value; only `crate::decide` makes the next one, and nobody outside of this
+//! crate can put one together from its fields. It is stored as one small item with short names, at
+//! most 1,024 bytes in the ordinary case.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Asked, Causality, Chain};
-use crate::history::{Cause, Record};
+use crate::causality::{Asked, Causality, Chain};
+use crate::history::Cause;
 use crate::ids::{CampaignId, ElementId};
-use crate::statistics::Tally;
+use crate::tally::Tally;
 use crate::time::Instant;
 
-/// Where a contact stands in a campaign.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It has tokens.
-    Active,
-    /// Its paths have run out.
-    Completed,
-    /// It was reset and nothing is running.
-    Ready,
-    /// It reached a restart and waits for a trigger (R13).
-    AwaitingRestart,
-    /// It was stopped: it may not enter (R16).
-    Stopped,
-    /// A guard stopped it (R40 to R43).
-    Held,
-}
-
-impl Status {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Active,
-        Self::Completed,
-        Self::Ready,
-        Self::AwaitingRestart,
-        Self::Stopped,
-        Self::Held,
-    ];
-
-    /// The word for it, as programs outside read it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Completed => "completed",
-            Self::Ready => "ready",
-            Self::AwaitingRestart => "awaiting_restart",
-            Self::Stopped => "stopped",
-            Self::Held => "held",
-        }
-    }
-}
+pub use crate::status::{Guard, Status};
 
 /// The state of one contact in one campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,11 +82,11 @@ pub struct Enrollment {
     /// Whether a person began this run, or reset the contact for it, by hand: such a run does not
     /// count (R40).
     #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_hand: bool,
+    pub(crate) by_hand: bool,
     /// The identity of the last call by which a person did something by hand: its repeat does
     /// nothing.
     #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
-    pub hand_call: Option<u64>,
+    pub(crate) hand_call: Option<u64>,
     /// Why it is held.
     #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Guard>,
@@ -149,7 +107,7 @@ pub struct Enrollment {
     /// The same for what other campaigns have asked for, which may be known before what they did
     /// earlier.
     #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub commands: BTreeMap<CampaignId, (u64, u32)>,
+    pub(crate) commands: BTreeMap<CampaignId, (u64, u32)>,
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
@@ -172,32 +130,9 @@ pub struct Enrollment {
     /// What this enrollment has contributed to the statistics.
     #[serde(rename = "ta", default, skip_serializing_if = "Tally::is_empty")]
     pub tally: Tally,
-    /// What a decision has left to the next one to record. Deciding does not look at it.
-    #[serde(rename = "lf", default, skip_serializing_if = "Option::is_none")]
-    pub deferred: Option<Box<Deferred>>,
     /// The number of decisions committed.
     #[serde(rename = "rv")]
     pub rev: u64,
-}
-
-/// Lines and counts of a decision that are recorded together with the next one's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Deferred {
-    /// The enrollment's `rev` after the decision.
-    #[serde(rename = "s")]
-    pub stamp: u64,
-    /// The version whose elements are named.
-    #[serde(rename = "v")]
-    pub version: u32,
-    /// What goes into the history.
-    #[serde(rename = "h")]
-    pub records: Vec<Record>,
-    /// What is added to the statistics, the gauges included.
-    #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
-    pub delta: Tally,
-    /// The day of the account on which that is counted, if any of it is counted by day.
-    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
-    pub day: Option<NaiveDate>,
 }
 
 /// A place in a run.
@@ -380,32 +315,6 @@ impl DayCount {
     }
 }
 
-/// Why an enrollment is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guard {
-    /// R40.
-    RunsPerDay,
-    /// R41.
-    Moves,
-    /// R43.
-    MessagesPerDay,
-    /// A change could not be decided by a defect of ours; it waits in quarantine.
-    Undecided,
-}
-
-impl Guard {
-    /// The guard in words, for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::RunsPerDay => "the most runs a day were reached",
-            Self::Moves => "one change moved a token over more than 100 elements",
-            Self::MessagesPerDay => "the most messages a day were reached",
-            Self::Undecided => "a change could not be decided and waits in quarantine",
-        }
-    }
-}
-
 impl Enrollment {
     /// An enrollment before anything has happened in it.
     pub fn new(version: u32, seen: u64, milestones: u32) -> Self {
@@ -439,7 +348,6 @@ impl Enrollment {
             idle: false,
             created: None,
             tally: Tally::default(),
-            deferred: None,
             rev: 0,
         }
     }
@@ -453,6 +361,11 @@ impl Enrollment {
     /// concern.
     pub fn is_behind(&self, milestones: u32) -> bool {
         self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
+    }
+
+    /// Whether a change could not be decided, and waits with those after it until it is released.
+    pub fn is_quarantined(&self) -> bool {
+        self.status == Status::Held && self.held == Some(Guard::Undecided)
     }
 
     /// Whether something has come while the campaign was paused and is answered when it is resumed

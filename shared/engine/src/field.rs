@@ -9,11 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value, json};
 
 use crate::conventions::Conventions;
-use crate::text::{self, Unwelcome};
-use crate::time::{Instant, UnreadableDate, Zone, end_of_day, read_date, read_datetime};
+use crate::text;
+use crate::time::{Instant, Zone, end_of_day, read_date, read_datetime};
 
-/// The longest text value, in bytes.
-pub const LONGEST_TEXT: usize = 4_096;
+pub use crate::unreadable_value::{LONGEST_TEXT, UnreadableValue};
 
 /// The fields that every contact has, with the type of each.
 pub const BUILT_IN: [(&str, FieldType); 6] = [
@@ -141,10 +140,13 @@ impl FieldType {
             Self::Text => Ok(FieldValue::Text(text.to_owned())),
             Self::Number => Ok(FieldValue::Number(conventions.number(text)?)),
             Self::Boolean => Ok(FieldValue::Boolean(conventions.boolean(text)?)),
-            Self::Date => Ok(FieldValue::Date(read_date(text, conventions)?)),
+            Self::Date => {
+                Ok(FieldValue::Date(read_date(text, conventions.zone, conventions.slashes)?))
+            }
             // Stored in milliseconds: what is finer would make the same value look changed.
             Self::Datetime => {
-                Ok(FieldValue::Datetime(read_datetime(text, conventions)?.trunc_subsecs(3)))
+                let at = read_datetime(text, conventions.zone, conventions.slashes)?;
+                Ok(FieldValue::Datetime(at.trunc_subsecs(3)))
             }
         }
     }
@@ -171,60 +173,6 @@ pub fn quoted(sent: &Value) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
-}
-
-/// Why a sent value was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum UnreadableValue {
-    /// A list or an object.
-    #[error("{sent} is no {wanted}; send a single value")]
-    Shape {
-        /// What was sent.
-        sent: String,
-        /// The type that is wanted.
-        wanted: &'static str,
-    },
-    /// Longer than [`LONGEST_TEXT`].
-    #[error(
-        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT} are kept, so shorten it"
-    )]
-    TooLong {
-        /// How it begins.
-        begins: String,
-        /// How long it is.
-        bytes: usize,
-    },
-    /// Not a number.
-    #[error("{0:?} is not a number; write it like 12.5")]
-    Number(String),
-    /// A number of JSON with more digits than are kept.
-    #[error("{0} has more digits than a number keeps; send it as a text, between quotation marks")]
-    Digits(String),
-    /// It could be a thousand times another number.
-    #[error(
-        "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write {thousands}, or two \
-         decimals"
-    )]
-    AmbiguousNumber {
-        /// What was written.
-        text: String,
-        /// The number if the mark stands between thousands.
-        thousands: String,
-    },
-    /// Not true or false.
-    #[error("{text:?} is neither true nor false; write true, false, yes, no, 1, 0{words}")]
-    Boolean {
-        /// What was written.
-        text: String,
-        /// More words that are read.
-        words: String,
-    },
-    /// A character that no value may hold.
-    #[error(transparent)]
-    Character(#[from] Unwelcome),
-    /// Not a date.
-    #[error(transparent)]
-    Date(#[from] UnreadableDate),
 }
 
 /// The value of a field.

@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use committing::Commit;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Decision, Delivery, Event, Ignored, Situation, decide};
@@ -27,15 +28,13 @@ use crate::contacts::{Contacts, read_contact};
 use crate::error::{Error, panic_words};
 use crate::keys::BEHIND_ENROLLMENTS;
 use crate::metrics::Metric;
-use crate::store::{Store, TRIES, read};
+use crate::store::{Store, TRIES};
 use crate::table::{Consistency, Query};
-
-use committing::Commit;
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 pub(crate) use many::{Asked, Reply};
-pub use stored::{SelfWrite, StoredEnrollment};
-pub(crate) use stored::{State, read_state};
+pub use stored::{Deferred, SelfWrite, StoredEnrollment};
+pub(crate) use stored::{State, read_state, read_stored};
 
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +123,7 @@ impl Decisions {
         campaign: &CampaignId,
     ) -> Result<Option<StoredEnrollment>, Error> {
         let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
-        stored.map(|item| read(&item)).transpose()
+        stored.map(|item| read_stored(&item)).transpose()
     }
 
     /// All enrollments of a contact.
@@ -136,23 +135,8 @@ impl Decisions {
         &self,
         contact: &ContactId,
     ) -> Result<BTreeMap<CampaignId, Enrollment>, Error> {
-        let partition = self.store.keys.contact_partition(contact);
-        let mut all = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query =
-                Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for item in &page.items {
-                if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        let states = self.states(contact).await?.into_iter();
+        Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect())
     }
 
     /// Decides an event for a contact's enrollment in a campaign and commits what comes of it.
@@ -177,21 +161,21 @@ impl Decisions {
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
-        mut known: Option<Option<Enrollment>>,
+        mut known: Option<Option<State>>,
     ) -> Result<EventOutcome, Error> {
         for _ in 0..TRIES {
             let request = DecisionRequest { campaign, event, image, as_of: None };
             let tried = match image {
                 Some(image) => {
-                    let enrollment = match known.take() {
+                    let before = match known.take() {
                         Some(known) => known,
                         None => self.state(id, campaign).await?,
                     };
-                    self.decide_and_commit(request, enrollment.as_ref(), image.contact).await?
+                    self.decide_and_commit(request, before.as_ref(), image.contact).await?
                 }
                 None => match self.contact_and_enrollment(id, campaign).await? {
-                    Some((contact, enrollment)) => {
-                        self.decide_and_commit(request, enrollment.as_ref(), &contact).await?
+                    Some((contact, before)) => {
+                        self.decide_and_commit(request, before.as_ref(), &contact).await?
                     }
                     None => Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled)),
                 },
@@ -210,7 +194,7 @@ impl Decisions {
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
-        lately: Option<&Enrollment>,
+        lately: Option<&State>,
     ) -> Result<Option<EventOutcome>, Error> {
         let event = &Event::Changed;
         let request = DecisionRequest { campaign, event, image: Some(image), as_of: None };
@@ -228,11 +212,12 @@ impl Decisions {
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Option<(Delivery, Contact)>, Error> {
-        let Some((contact, enrollment)) = self.contact_and_enrollment(id, campaign).await? else {
+        let Some((contact, state)) = self.contact_and_enrollment(id, campaign).await? else {
             return Ok(None);
         };
         let request = DecisionRequest { campaign, event, image: None, as_of: None };
-        match self.evaluate(request, enrollment.as_ref(), &contact).await? {
+        let enrollment = state.as_ref().map(|state| &state.enrollment);
+        match self.evaluate(request, enrollment, &contact).await? {
             Evaluation::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
             Evaluation::Decided(..) | Evaluation::Undecided(_) => Ok(None),
         }
@@ -243,11 +228,11 @@ impl Decisions {
         &self,
         id: &ContactId,
         campaign: &CampaignId,
-    ) -> Result<Option<(Contact, Option<Enrollment>)>, Error> {
+    ) -> Result<Option<(Contact, Option<State>)>, Error> {
         if !self.store.table.reads_pages_cheaply() || self.catalog.known_campaigns() > FEW_CAMPAIGNS
         {
-            let enrollment = self.state(id, campaign).await?;
-            return Ok(self.contacts.get(id).await?.map(|contact| (contact, enrollment)));
+            let state = self.state(id, campaign).await?;
+            return Ok(self.contacts.get(id).await?.map(|contact| (contact, state)));
         }
         let (key, enrolled) =
             (self.store.keys.contact(id), self.store.keys.enrollment(id, campaign));
@@ -259,7 +244,7 @@ impl Decisions {
                 if item.key == key {
                     contact = Some(read_contact(item)?);
                 } else if item.key == enrolled {
-                    state = Some(read(item)?);
+                    state = Some(read_state(item)?);
                 }
             }
             cursor = page.cursor;
@@ -272,7 +257,7 @@ impl Decisions {
         if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
             contact = self.contacts.get(id).await?;
         }
-        Ok(contact.map(|contact| (contact, state.map(|state| state.enrollment))))
+        Ok(contact.map(|contact| (contact, state)))
     }
 
     /// An enrollment's state, as it is now.
@@ -280,7 +265,7 @@ impl Decisions {
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
-    ) -> Result<Option<Enrollment>, Error> {
+    ) -> Result<Option<State>, Error> {
         let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
         stored.map(|item| read_state(&item)).transpose()
     }
@@ -293,7 +278,7 @@ impl Decisions {
     ) -> Result<Option<State>, Error> {
         let key = self.store.keys.enrollment(contact, campaign);
         let stored = self.store.table.get(&key, Consistency::Eventual).await?;
-        stored.map(|item| read(&item)).transpose()
+        stored.map(|item| read_state(&item)).transpose()
     }
 
     /// Decides; nothing is committed.
@@ -361,10 +346,11 @@ impl Decisions {
     async fn decide_and_commit(
         &self,
         request: DecisionRequest<'_>,
-        enrollment: Option<&Enrollment>,
+        before: Option<&State>,
         contact: &Contact,
     ) -> Result<Attempt, Error> {
         let DecisionRequest { image, as_of, .. } = request;
+        let enrollment = before.map(|before| &before.enrollment);
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
             Evaluation::Decided(decision, context) => (decision, context),
             Evaluation::Undecided(outcome) => {
@@ -386,7 +372,7 @@ impl Decisions {
             Decision::Advance(advance) => {
                 let again = advance.ask_again;
                 let ignored = advance.ignored;
-                match self.commit(contact, &context, enrollment, *advance).await? {
+                match self.commit(contact, &context, before, *advance).await? {
                     Commit::Lost => {
                         Metric::Conflicts.tell(1);
                         Ok(Attempt::Again)
@@ -413,7 +399,7 @@ impl Decisions {
             }
             Decision::Seen(next) => {
                 if image.is_some_and(|image| is_about_to_forget(image.contact, enrollment)) {
-                    self.commit_seen(id, campaign, enrollment, *next).await?;
+                    self.commit_seen(id, campaign, before, *next).await?;
                 }
                 Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NothingConcerned)))
             }

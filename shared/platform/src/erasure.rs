@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
-use crate::enrollments::StoredEnrollment;
+use crate::enrollments::read_stored;
 use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
@@ -215,7 +215,7 @@ impl Erasure {
     ) -> Result<(), Error> {
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
         let mut writes = vec![Write::delete(stored.key.clone(), condition)];
-        if let Ok(stored) = read::<StoredEnrollment>(stored) {
+        if let Ok(stored) = read_stored(stored) {
             let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
             let shard = keys::shard(contact) % SHARDS;
             let mut add = |key, tally: &Tally| {
@@ -225,7 +225,7 @@ impl Erasure {
                 }
             };
             // What was left to the next decision is counted now: there is none.
-            if let Some(deferred) = &stored.enrollment.deferred {
+            if let Some(deferred) = &stored.deferred {
                 match deferred.day {
                     Some(day) => {
                         add(self.store.keys.statistics_of(campaign, shard, day), &deferred.delta);

@@ -173,8 +173,11 @@ impl Deciding {
             catalog: Arc::clone(&catalog),
             contacts: Arc::clone(&contacts),
         });
-        let quarantine = Quarantine { store: store(), decisions: Arc::clone(&decisions) };
-        let quarantine = Arc::new(quarantine);
+        let quarantine = Arc::new(Quarantine {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            decisions: Arc::clone(&decisions),
+        });
         let traces = Arc::new(Traces {
             store: store(),
             catalog: Arc::clone(&catalog),

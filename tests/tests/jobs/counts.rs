@@ -53,12 +53,13 @@ pub(crate) async fn counters_are_exact(
     enrollments: &BTreeMap<ContactId, Enrollment>,
 ) {
     let (mut whole, mut days) = (Tally::default(), Tally::default());
-    for enrollment in enrollments.values() {
+    for (contact, enrollment) in enrollments {
         whole.add(&enrollment.tally);
         whole.add(&Gauge::between(None, Some(enrollment)));
         days.add(&enrollment.tally.of_a_day());
         // What was left to the next decision is counted with that one.
-        if let Some(deferred) = &enrollment.deferred {
+        let stored = cloud.bench.platform.decisions.enrollment(contact, campaign).await.unwrap();
+        if let Some(deferred) = stored.and_then(|stored| stored.deferred) {
             whole.add(&deferred.delta.negative());
             days.add(&deferred.delta.of_a_day().negative());
         }

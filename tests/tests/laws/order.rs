@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Document, Element};
 use dacapo_engine::condition::Reads;
-use dacapo_engine::contact::{Asked, Change, Contact};
+use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::{Cause, Line};
@@ -77,25 +77,24 @@ fn assert_same(one: &Outcome, other: &Outcome) {
 }
 
 fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
-    Enrollment {
-        rev: 0,
-        seen: 0,
-        milestones: 0,
-        applied: BTreeMap::new(),
-        // Which decision asked, and as its how manyth effect, tells repeats apart.
-        told: enrollment
-            .told
-            .iter()
-            .map(|asked| Asked { rev: 0, index: 0, ..asked.clone() })
-            .collect(),
-        // Kept only where something else was committed: it notes for the feed what nothing followed
-        // from (R60).
-        no_effect: Vec::new(),
-        // Without tokens it says which version was looked at last: the next entry takes the newest
-        // (R50).
-        version: if enrollment.tokens.is_empty() { 0 } else { enrollment.version },
-        ..enrollment.clone()
+    let mut kept = enrollment.clone();
+    kept.rev = 0;
+    kept.seen = 0;
+    kept.milestones = 0;
+    kept.applied = BTreeMap::new();
+    // Which decision asked, and as its how manyth effect, tells repeats apart.
+    for asked in &mut kept.told {
+        (asked.rev, asked.index) = (0, 0);
     }
+    // Kept only where something else was committed: it notes for the feed what nothing followed
+    // from (R60).
+    kept.no_effect = Vec::new();
+    // Without tokens it says which version was looked at last: the next entry takes the newest
+    // (R50).
+    if kept.tokens.is_empty() {
+        kept.version = 0;
+    }
+    kept
 }
 
 fn counted(world: &World) -> Vec<Tally> {

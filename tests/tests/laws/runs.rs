@@ -193,7 +193,9 @@ impl Watch for Stale {
 
 /// An enrollment without the number of its decisions, and what they have seen.
 fn unnumbered(enrollment: &Enrollment) -> Enrollment {
-    Enrollment { rev: 0, seen: 0, milestones: 0, ..enrollment.clone() }
+    let mut unnumbered = enrollment.clone();
+    (unnumbered.rev, unnumbered.seen, unnumbered.milestones) = (0, 0, 0);
+    unnumbered
 }
 
 #[test]

@@ -13,8 +13,8 @@ use serde::de::{
 
 use super::nearest;
 use super::node::{Content, Key, Node, Scalar};
-use super::one_or_many;
 use super::refusal::Refusal;
+use crate::one_or_many;
 
 /// Reads a value of the wanted type.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Refusal> {

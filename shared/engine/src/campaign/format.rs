@@ -18,7 +18,7 @@ pub use super::elements::{
     Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign, StopCampaign, Unmet,
     Until, Wait, Webhook, WeightedEdge,
 };
-pub use super::one_or_many::OneOrMany;
+pub use crate::one_or_many::OneOrMany;
 
 /// One campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

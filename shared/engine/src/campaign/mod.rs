@@ -5,6 +5,7 @@
 //! so that a change can always be judged by how the campaign stood when the change was made,
 //! however late it is looked at.
 
+mod checks;
 mod decode;
 mod elements;
 pub mod format;
@@ -12,8 +13,8 @@ pub mod graph;
 mod in_order;
 pub mod nearest;
 mod node;
-mod one_or_many;
 mod parse;
+mod places;
 pub mod reader;
 mod refusal;
 pub mod schema;

@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
 pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
+pub use super::places::Places;
 
 /// A document that could be read, and the places of everything in it.
 #[derive(Debug, Clone)]
@@ -46,51 +47,6 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
             problems.truncate(MOST_PROBLEMS);
             Err(problems)
         }
-    }
-}
-
-/// Where the keys and values of a document are in its text.
-#[derive(Debug, Clone)]
-pub struct Places(Node);
-
-impl Places {
-    /// Whether something is written at this path.
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        self.node(path).is_some()
-    }
-
-    /// The place of the value at this path, or of the innermost key on the way that is there.
-    pub(crate) fn of_value(&self, path: &Path) -> Place {
-        match self.node(path) {
-            Some(node) => node.place,
-            None => self.of_key(path),
-        }
-    }
-
-    /// The place of the key that the path ends with, or of the innermost on the way that is there.
-    pub(crate) fn of_key(&self, path: &Path) -> Place {
-        let mut node = &self.0;
-        let mut place = Place::BEGINNING;
-        for step in &path.0 {
-            let Some((key, value)) = node.step(step) else {
-                break;
-            };
-            place = key.map_or(value.place, |key| key.place);
-            node = value;
-        }
-        place
-    }
-
-    /// The place of a character in the text at this path, if its style allows one to say.
-    pub(crate) fn in_text(&self, path: &Path, line: u32, column: u32) -> Option<Place> {
-        match &self.node(path)?.content {
-            Content::Scalar(scalar) => scalar.place_of(line, column),
-            Content::List(_) | Content::Map(_) => None,
-        }
-    }
-
-    fn node(&self, path: &Path) -> Option<&Node> {
-        path.0.iter().try_fold(&self.0, |node, step| Some(node.step(step)?.1))
     }
 }
 

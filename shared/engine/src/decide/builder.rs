@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::hold::{Consequences, hold, uncount_message};
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
@@ -76,7 +77,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Whether a change could not be decided, and waits with those after it.
     pub(super) fn is_quarantined(&self) -> bool {
-        self.next.status == Status::Held && self.next.held == Some(Guard::Undecided)
+        self.next.is_quarantined()
     }
 
     /// How much has been done so far: lines, effects, writes.
@@ -123,6 +124,34 @@ impl<'a> DecisionBuilder<'a> {
         if standing.paused { Err(Ignored::Paused) } else { Ok(standing) }
     }
 
+    /// Looks at this occasion from here on.
+    pub(super) fn look_at(&mut self, occasion: Occasion<'a>) {
+        self.occasion = occasion;
+    }
+
+    /// Looks at what happens at the instant of deciding, which belongs to no chain of its own: what
+    /// follows goes on in the chain of what was looked at before it.
+    pub(super) fn keep_chain(&mut self, cause: Cause) {
+        self.look_at(self.happening_now(cause, self.occasion.causality()));
+    }
+
+    /// What happens at the instant of deciding, to the latest contact.
+    pub(super) fn happening_now(&self, cause: Cause, causality: Causality) -> Occasion<'a> {
+        Occasion::new(self.situation.now, cause, causality, self.latest.clone())
+    }
+
+    /// The contact as the change with this `rev` left it (R3). What followed from an earlier
+    /// change, and was written, comes as a change of its own: so it makes no difference whether
+    /// changes come one by one or together.
+    pub(super) fn contact_as_of(&self, rev: u64) -> Cow<'a, Contact> {
+        let contact = self.situation.contact;
+        if rev == contact.rev {
+            Cow::Borrowed(contact)
+        } else {
+            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
+        }
+    }
+
     pub(super) fn zone(&self) -> Zone {
         self.situation.account.zone_of(self.occasion.contact())
     }
@@ -138,7 +167,10 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(super) fn line(&mut self, element: Option<&ElementId>, what: Happened) {
-        let line = Line { run: self.next.run, element: element.cloned(), what };
+        self.push_line(Line { run: self.next.run, element: element.cloned(), what });
+    }
+
+    pub(super) fn push_line(&mut self, line: Line) {
         match self.records.last_mut() {
             Some(record) if record.because == *self.occasion.cause() => record.lines.push(line),
             _ => self.records.push(Record {
@@ -160,13 +192,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Gives a queued message back to the day on which it counted: it did not leave (R43).
     pub(super) fn message_not_sent(&mut self, token: &Token) {
-        let arrived = day_of(token.since, self.situation.account.zone);
-        let queued_on = token.queued_on.unwrap_or(arrived);
-        if let Some(count) = self.next.messages_on.as_mut()
-            && count.day == queued_on
-        {
-            count.count = count.count.saturating_sub(1);
-        }
+        uncount_message(&mut self.next, token, self.situation.account.zone);
     }
 
     /// Whether what was due at an instant is taken to have happened then: the table was restored to
@@ -182,13 +208,17 @@ impl<'a> DecisionBuilder<'a> {
 
     /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
     pub(super) fn hold(&mut self, element: Option<&ElementId>, guard: Guard) {
-        self.line(element, Happened::Held { guard });
-        self.end_all();
-        self.next.parked = None;
-        self.forget_parked_entries();
-        self.next.restart_chain = None;
-        self.next.status = Status::Held;
-        self.next.held = Some(guard);
+        self.in_flight.clear();
+        let follows = hold(&mut self.next, element, guard, self.situation.account.zone);
+        self.take_consequences(follows);
+    }
+
+    /// Takes over what followed from a step.
+    pub(super) fn take_consequences(&mut self, follows: Consequences) {
+        self.effects.extend(follows.effects);
+        for line in follows.lines {
+            self.push_line(line);
+        }
     }
 
     /// Whether anything happened that must be committed.

@@ -80,6 +80,8 @@
 //! | `builder` | the decision while it is made: begin and finish, versions, lines, counts, guards |
 //! | `occasion` | what is looked at now: instant, cause, chain, contact, as one value (R3, R42) |
 //! | `tokens`, `in_flight_token` | where tokens rest, how they leave and end (R9, R18, R41) |
+//! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40 to R43) |
+//! | `correction` | what is put right without an event (R30) |
 //! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
@@ -94,11 +96,13 @@
 
 mod builder;
 mod catching_up;
+mod correction;
 mod dates;
 mod decision;
 mod effect;
 mod entries;
 mod event;
+mod hold;
 mod ignored;
 mod in_flight_token;
 mod messages;
@@ -116,9 +120,11 @@ mod tokens;
 mod writing;
 
 use builder::DecisionBuilder;
+pub use correction::{message_left_after_all, missing_changes_seen, written_again};
 pub use decision::{Advance, Decision, Delivery};
 pub use effect::Effect;
 pub use event::{Event, Source};
+pub use hold::{hold_undecided, quarantine_is_empty};
 pub use ignored::{Ignored, NotStarted};
 use messages::LastLook;
 pub use no_effect::{looked, nothing_changed};

@@ -2,12 +2,11 @@
 //!
 //! One decision goes through several occasions in order: each change and milestone that was not
 //! seen yet, then the event itself. The four values belong together, and the fields are private to
-//! this file. So they are replaced as a whole ([`DecisionBuilder::look_at`]), except where one
+//! this file. So they are replaced as a whole (`DecisionBuilder::look_at`), except where one
 //! occasion is answered for several reasons ([`Occasion::because`]).
 
 use std::borrow::Cow;
 
-use super::builder::DecisionBuilder;
 use crate::contact::{Causality, Contact};
 use crate::history::Cause;
 use crate::time::Instant;
@@ -60,35 +59,5 @@ impl<'a> Occasion<'a> {
     pub(super) fn because(&mut self, cause: Cause, causality: Causality) {
         self.cause = cause;
         self.causality = causality;
-    }
-}
-
-impl<'a> DecisionBuilder<'a> {
-    /// Looks at this occasion from here on.
-    pub(super) fn look_at(&mut self, occasion: Occasion<'a>) {
-        self.occasion = occasion;
-    }
-
-    /// Looks at what happens at the instant of deciding, which belongs to no chain of its own: what
-    /// follows goes on in the chain of what was looked at before it.
-    pub(super) fn keep_chain(&mut self, cause: Cause) {
-        self.look_at(self.happening_now(cause, self.occasion.causality()));
-    }
-
-    /// What happens at the instant of deciding, to the latest contact.
-    pub(super) fn happening_now(&self, cause: Cause, causality: Causality) -> Occasion<'a> {
-        Occasion::new(self.situation.now, cause, causality, self.latest.clone())
-    }
-
-    /// The contact as the change with this `rev` left it (R3). What followed from an earlier
-    /// change, and was written, comes as a change of its own: so it makes no difference whether
-    /// changes come one by one or together.
-    pub(super) fn contact_as_of(&self, rev: u64) -> Cow<'a, Contact> {
-        let contact = self.situation.contact;
-        if rev == contact.rev {
-            Cow::Borrowed(contact)
-        } else {
-            contact.as_of(rev).map_or(Cow::Borrowed(contact), Cow::Owned)
-        }
     }
 }

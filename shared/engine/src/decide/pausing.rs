@@ -5,6 +5,7 @@
 //! reset or a stop forgets them. The list is bounded by the number of entries.
 
 use super::builder::DecisionBuilder;
+use super::hold::forget_parked_entries;
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::Standing;
 use crate::campaign::format::Element;
@@ -135,8 +136,8 @@ impl DecisionBuilder<'_> {
 
     /// A reset or a stop forgets what came in the pause.
     pub(super) fn forget_parked_entries(&mut self) {
-        for entry in std::mem::take(&mut self.next.parked_entries) {
-            self.line(Some(&entry.element), Happened::ParkedForgotten);
+        for line in forget_parked_entries(&mut self.next) {
+            self.push_line(line);
         }
     }
 

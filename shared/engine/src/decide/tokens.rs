@@ -2,14 +2,14 @@
 //!
 //! It promises that a token that ends leaves nothing behind: its timer is cancelled, and a message
 //! that has not left is dropped, with a line in the history (R18). A token is added to the
-//! enrollment and taken out of it only here.
+//! enrollment and taken out of it only here and in `hold`.
 
 use super::builder::DecisionBuilder;
+use super::hold::{Consequences, end_token};
 use super::in_flight_token::{Ended, InFlightToken};
 use super::{Effect, Ignored};
 use crate::contact::{Causality, Chain};
-use crate::enrollment::{MessageRest, Rest, Token};
-use crate::history::Happened;
+use crate::enrollment::{Rest, Token};
 use crate::ids::ElementId;
 use crate::time::Instant;
 
@@ -160,23 +160,9 @@ impl DecisionBuilder<'_> {
 
     /// Nothing of a token that ended has any effect (R18).
     pub(super) fn ended(&mut self, token: &Token) {
-        if let Some(due) = token.due() {
-            self.effects.push(Effect::Cancel { run: self.next.run, step: token.step, due });
-        }
-        match token.rest {
-            Rest::Message(MessageRest::Queued) => {
-                self.message_not_sent(token);
-                self.line(Some(&token.element), Happened::MessageDropped);
-            }
-            Rest::Message(MessageRest::Window(_)) => {
-                self.line(Some(&token.element), Happened::MessageDropped);
-            }
-            Rest::Message(MessageRest::Settled)
-            | Rest::Wait(_)
-            | Rest::Date(_)
-            | Rest::Event
-            | Rest::Goal => {}
-        }
+        let mut follows = Consequences::default();
+        end_token(&mut self.next, token, self.situation.account.zone, &mut follows);
+        self.take_consequences(follows);
     }
 
     /// Whether a token rests at the element, and so has been counted there.

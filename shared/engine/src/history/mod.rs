@@ -9,15 +9,16 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::condition::Reads;
 use crate::contact::{Author, Change, Consent, Contact};
-use crate::enrollment::Guard;
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
 use crate::language::{Language, moment};
-use crate::statistics::Outcome;
+use crate::reads::Reads;
+use crate::status::Guard;
+use crate::tally::Outcome;
 use crate::time::{Instant, Zone};
 
+pub use crate::causality::Order;
 pub use trace::{LOOKED, Looked, Trace, WhyNot};
 
 /// How instants are written in a contact's history: in one zone, which is named, as the reader's
@@ -399,23 +400,6 @@ pub enum Happened {
     /// The contact's contributions to the statistics were taken off (R16).
     #[serde(rename = "sr")]
     StatisticsReset,
-}
-
-/// What one campaign asks of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
-    /// R52.
-    #[serde(rename = "s")]
-    Start,
-    /// R11.
-    #[serde(rename = "r")]
-    Reset,
-    /// R16.
-    #[serde(rename = "x")]
-    Stop,
-    /// R16, with *reset contacts*.
-    #[serde(rename = "y")]
-    StopAndReset,
 }
 
 impl Changed {

@@ -2,7 +2,7 @@
 
 use super::{Cause, Changed, Happened, Order, Reader};
 use crate::contact::{Author, MOST_TAGS};
-use crate::statistics::Outcome;
+use crate::tally::Outcome;
 use crate::time::Instant;
 
 impl Cause {

@@ -4,6 +4,7 @@
 //! reads as the same moment, and that nothing here looks at a clock: the present is always an
 //! argument.
 
+mod day_order;
 mod moments;
 mod numbers;
 mod reading;
@@ -23,6 +24,7 @@ mod tests;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
 pub use chrono_tz::Tz as Zone;
+pub use day_order::{DateOrder, SlashDates};
 pub use moments::{next_moment, window_opening};
 pub use reading::{is_only_a_day, parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};

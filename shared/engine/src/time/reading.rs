@@ -7,12 +7,12 @@
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use super::day_order::{DateOrder, SlashDates};
 use super::numbers::moment_of_number;
 use super::tokens::{Piece, Token, tokens};
 use super::{
     Instant, UnreadableDate, Zone, beginning_of_day, day_of, instant_of, words, zone_named,
 };
-use crate::conventions::{Conventions, DateOrder, SlashDates};
 
 /// The longest text that can be a date; anything longer is refused unread.
 const LONGEST_TEXT: usize = 100;
@@ -23,7 +23,7 @@ const LONGEST_TEXT: usize = 100;
 ///
 /// Why it is no date.
 pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate> {
-    read_datetime(text, &Conventions::of_documents(zone))
+    read_datetime(text, zone, SlashDates::WhereClear)
 }
 
 /// The instant that a text names. Without an offset or a zone of its own it is read in the zone
@@ -33,12 +33,15 @@ pub fn parse_datetime(text: &str, zone: Zone) -> Result<Instant, UnreadableDate>
 /// # Errors
 ///
 /// Why it is no date.
-pub fn read_datetime(text: &str, conventions: &Conventions) -> Result<Instant, UnreadableDate> {
+pub fn read_datetime(
+    text: &str,
+    zone: Zone,
+    slashes: SlashDates,
+) -> Result<Instant, UnreadableDate> {
     if let Some(at) = moment_of_number(text)? {
         return Ok(at);
     }
-    let zone = conventions.zone;
-    let written = read(text, conventions.slashes)?;
+    let written = read(text, slashes)?;
     let Some(time) = written.time else {
         return Ok(beginning_of_day(written.date, written.zone.unwrap_or(zone)));
     };
@@ -58,7 +61,7 @@ pub fn read_datetime(text: &str, conventions: &Conventions) -> Result<Instant, U
 ///
 /// Why it is no date.
 pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
-    read_date(text, &Conventions::of_documents(Zone::UTC))
+    read_date(text, Zone::UTC, SlashDates::WhereClear)
 }
 
 /// The calendar date that a text names. Of a text with a time the date as written counts, whatever
@@ -68,18 +71,18 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, UnreadableDate> {
 /// # Errors
 ///
 /// Why it is no date.
-pub fn read_date(text: &str, conventions: &Conventions) -> Result<NaiveDate, UnreadableDate> {
+pub fn read_date(text: &str, zone: Zone, slashes: SlashDates) -> Result<NaiveDate, UnreadableDate> {
     match moment_of_number(text)? {
         Some(at) if at.time() == NaiveTime::MIN => Ok(at.date_naive()),
-        Some(at) => Ok(day_of(at, conventions.zone)),
-        None => read(text, conventions.slashes).map(|written| written.date),
+        Some(at) => Ok(day_of(at, zone)),
+        None => read(text, slashes).map(|written| written.date),
     }
 }
 
 /// Whether a text names a day and no time.
-pub fn is_only_a_day(text: &str, conventions: &Conventions) -> bool {
+pub fn is_only_a_day(text: &str, slashes: SlashDates) -> bool {
     let is_number = matches!(moment_of_number(text), Err(_) | Ok(Some(_)));
-    !is_number && read(text, conventions.slashes).is_ok_and(|written| written.time.is_none())
+    !is_number && read(text, slashes).is_ok_and(|written| written.time.is_none())
 }
 
 fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Option<Instant> {

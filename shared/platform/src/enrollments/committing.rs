@@ -12,12 +12,11 @@ use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
-use super::{DecisionContext, Decisions, Next, SelfWrite, StoredEnrollment};
-use crate::Instant;
+use super::{DecisionContext, Decisions, Next, SelfWrite, State, StoredEnrollment};
 use crate::error::Error;
-use crate::metrics;
 use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Item, TableError, Write};
+use crate::{Instant, metrics};
 
 /// What came of a commit.
 pub(super) enum Commit {
@@ -34,7 +33,7 @@ impl Decisions {
         &self,
         judged: &Contact,
         context: &DecisionContext,
-        before: Option<&Enrollment>,
+        before: Option<&State>,
         advance: Advance,
     ) -> Result<Commit, Error> {
         let (id, campaign) = (&judged.id, &context.campaign);
@@ -53,7 +52,9 @@ impl Decisions {
             w: self.store.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
-        let mut stored = stored.with_deferred().deferring(before);
+        let deferred = before.and_then(|before| before.deferred.clone());
+        let before = before.map(|before| &before.enrollment);
+        let mut stored = stored.with_deferred(deferred).deferring(before);
         // The contact that was judged is the latest, mostly; otherwise another change has come
         // since.
         let mut latest = Cow::Borrowed(judged);
@@ -158,12 +159,14 @@ impl Decisions {
         &self,
         id: &ContactId,
         campaign: &Campaign,
-        before: Option<&Enrollment>,
+        before: Option<&State>,
         next: Enrollment,
     ) -> Result<(), Error> {
         // Nothing is to be performed: the stamp is that of no image.
         let w = self.store.new_write_id();
-        let stored = StoredEnrollment { stamp: 0, w, ..StoredEnrollment::of(next) };
+        let deferred = before.and_then(|before| before.deferred.clone());
+        let before = before.map(|before| &before.enrollment);
+        let stored = StoredEnrollment { stamp: 0, w, deferred, ..StoredEnrollment::of(next) };
         match self
             .store
             .write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?])

@@ -1,20 +1,23 @@
 //! A decision that queues a transactional message leaves its lines and counts to the next decision,
 //! which mostly is the one that settles the message: both are recorded at once.
 //!
-//! What is left stands in the enrollment, so no decision can be committed without it. The history
+//! What is left stands in the enrollment's item, so no decision can be committed without it. The history
 //! shows it; if the message does not leave at its first try, it is recorded without waiting any
 //! longer.
 
+use std::collections::BTreeMap;
+
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::Effect;
-use dacapo_engine::enrollment::{Deferred, Enrollment, MessageRest, Rest, Status};
+use dacapo_engine::decide::{Advance, Effect, written_again};
+use dacapo_engine::enrollment::{Enrollment, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 
-use super::{Decisions, StoredEnrollment, instant_of};
+use super::{Decisions, Deferred, State, StoredEnrollment, instant_of, read_state};
 use crate::Instant;
 use crate::error::Error;
+use crate::table::Query;
 
 impl StoredEnrollment {
     /// What asks for nothing but to be stored; it is performed.
@@ -27,6 +30,7 @@ impl StoredEnrollment {
             delta: Tally::default(),
             day: None,
             first: None,
+            earlier: None,
             deferred: None,
             self_write: None,
             nobody_asks: None,
@@ -34,17 +38,23 @@ impl StoredEnrollment {
         }
     }
 
-    /// With what an earlier decision left: as one, unless it counts on another day or belongs to
-    /// another version.
-    pub(crate) fn with_deferred(mut self) -> Self {
-        let Some(deferred) = self.enrollment.deferred.take() else { return self };
+    /// The next state with what follows from it, where the campaign writes nothing.
+    pub(crate) fn of_advance(advance: Advance) -> Self {
+        let Advance { enrollment, effects, records, delta, .. } = advance;
+        Self { effects, records, delta, ..Self::of(enrollment) }
+    }
+
+    /// With what the earlier decision left to this one: as one, unless it counts on another day or
+    /// belongs to another version.
+    pub(crate) fn with_deferred(mut self, deferred: Option<Box<Deferred>>) -> Self {
+        let Some(deferred) = deferred else { return self };
         let is_one = match (deferred.day, self.day) {
             (Some(one), Some(other)) => one == other,
             (None, Some(_)) => true,
             (_, None) => self.delta.of_a_day().is_empty(),
         };
         if !is_one || is_reset(&self.records) || deferred.version != self.enrollment.version {
-            self.deferred = Some(deferred);
+            self.earlier = Some(deferred);
             return self;
         }
         let Deferred { stamp, records, delta, day, .. } = *deferred;
@@ -75,14 +85,14 @@ impl StoredEnrollment {
             | Effect::Command { .. }
             | Effect::StatusChanged { .. } => false,
         });
-        let took_over = self.first.is_some() || self.deferred.is_some();
+        let took_over = self.first.is_some() || self.earlier.is_some();
         let is_active = self.enrollment.status == Status::Active;
         if !is_near || took_over || !is_active || is_reset(&self.records) {
             return self;
         }
         let mut delta = std::mem::take(&mut self.delta);
         delta.add(&Gauge::between(before, Some(&self.enrollment)));
-        self.enrollment.deferred = Some(Box::new(Deferred {
+        self.deferred = Some(Box::new(Deferred {
             stamp: self.stamp,
             version: self.enrollment.version,
             records: std::mem::take(&mut self.records),
@@ -99,6 +109,30 @@ impl StoredEnrollment {
 }
 
 impl Decisions {
+    /// All enrollments of a contact, each with what its last decision left to the next one.
+    pub(crate) async fn states(
+        &self,
+        contact: &ContactId,
+    ) -> Result<BTreeMap<CampaignId, State>, Error> {
+        let partition = self.store.keys.contact_partition(contact);
+        let mut all = BTreeMap::new();
+        let mut cursor = None;
+        loop {
+            let query =
+                Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
+            let page = self.store.table.query(query).await?;
+            for item in &page.items {
+                if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
+                    all.insert(campaign, read_state(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// What was left to the next decision is recorded now: the message does not leave yet.
     pub(crate) async fn record_deferred(
         &self,
@@ -106,10 +140,10 @@ impl Decisions {
         campaign: &CampaignId,
     ) -> Result<(), Error> {
         self.rewrite(contact, campaign, |before| {
-            let mut enrollment = before?.enrollment.clone();
-            enrollment.deferred.as_ref()?;
-            enrollment.rev += 1;
-            Some(StoredEnrollment::of(enrollment).with_deferred())
+            let before = before?;
+            let deferred = before.deferred.clone()?;
+            let enrollment = written_again(&before.enrollment);
+            Some(StoredEnrollment::of(enrollment).with_deferred(Some(deferred)))
         })
         .await
     }

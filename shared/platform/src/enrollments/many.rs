@@ -6,11 +6,11 @@ use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use futures_util::StreamExt as _;
 
-use super::{Attempt, DecisionRequest, Decisions, EventOutcome, State};
+use super::{Attempt, DecisionRequest, Decisions, EventOutcome, State, read_state};
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
-use crate::store::{TRIES, read};
+use crate::store::TRIES;
 use crate::table::{Consistency, Item};
 
 /// How many contacts are decided at once.
@@ -66,7 +66,7 @@ impl Decisions {
     ) -> Reply {
         let mut before = None;
         let outcome = self.ask(asked, id, stored, &mut before).await;
-        Reply { before, outcome }
+        Reply { before: before.map(|state| state.enrollment), outcome }
     }
 
     async fn ask(
@@ -74,7 +74,7 @@ impl Decisions {
         asked: &Asked<'_>,
         id: &ContactId,
         mut stored: (Option<Item>, Option<Item>),
-        before: &mut Option<Enrollment>,
+        before: &mut Option<State>,
     ) -> Result<Option<EventOutcome>, Error> {
         for _ in 0..TRIES {
             let (contact, state) = stored;
@@ -84,13 +84,13 @@ impl Decisions {
             if !asked.tag.is_none_or(|tag| contact.tags.contains_key(tag)) {
                 return Ok(None);
             }
-            let state = state.as_ref().map(read::<State>).transpose()?;
+            let state = state.as_ref().map(read_state).transpose()?;
             if state.as_ref().is_some_and(|state| contact.rev < state.knows()) {
                 // Both were written in between.
                 stored = self.read_again(asked, id).await?;
                 continue;
             }
-            *before = state.map(|state| state.enrollment);
+            *before = state;
             let request = DecisionRequest {
                 campaign: asked.campaign,
                 event: asked.event,

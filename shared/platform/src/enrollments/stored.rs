@@ -1,8 +1,11 @@
 //! An enrollment's item: the state, and everything that its last decision asked for.
+//!
+//! Items are read by [`read_stored`] and [`read_state`] alone. They find what a decision left to the
+//! next one where it stood in items that were stored earlier, too: in the state, as `e.lf`.
 
 use chrono::NaiveDate;
 use dacapo_engine::decide::Effect;
-use dacapo_engine::enrollment::{Deferred, Enrollment};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::Record;
 use dacapo_engine::statistics::Tally;
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,9 @@ pub struct StoredEnrollment {
     pub first: Option<u64>,
     /// What an earlier decision left that cannot be recorded as one with this one's.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Box<Deferred>>,
+    /// What this decision leaves to the next one to record.
+    #[serde(rename = "lf", default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<Box<Deferred>>,
     /// Of what the decision has written to the contact, nothing concerns the campaign.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +61,26 @@ pub struct StoredEnrollment {
     pub w: String,
 }
 
+/// Lines and counts of a decision that are recorded together with the next one's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deferred {
+    /// The enrollment's `rev` after the decision.
+    #[serde(rename = "s")]
+    pub stamp: u64,
+    /// The version whose elements are named.
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// What goes into the history.
+    #[serde(rename = "h")]
+    pub records: Vec<Record>,
+    /// What is added to the statistics, the gauges included.
+    #[serde(rename = "d", default, skip_serializing_if = "Tally::is_empty")]
+    pub delta: Tally,
+    /// The day of the account on which that is counted, if any of it is counted by day.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
+}
+
 /// A contact's change by a campaign that does not concern the campaign itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfWrite {
@@ -67,10 +93,13 @@ pub struct SelfWrite {
 }
 
 /// The state alone, for deciding: what the last decision asked for is not looked at.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct State {
     #[serde(rename = "e")]
     pub(crate) enrollment: Enrollment,
+    /// What the last decision left to the next one to record.
+    #[serde(rename = "lf", default)]
+    pub(crate) deferred: Option<Box<Deferred>>,
     #[serde(rename = "o", default)]
     pub(crate) self_write: Option<SelfWrite>,
 }
@@ -82,7 +111,97 @@ impl State {
     }
 }
 
+/// The whole item of an enrollment.
+pub(crate) fn read_stored(item: &Item) -> Result<StoredEnrollment, Error> {
+    let mut stored: StoredEnrollment = read(item)?;
+    if stored.deferred.is_none() {
+        stored.deferred = deferred_in_state(item)?;
+    }
+    Ok(stored)
+}
+
 /// The state alone, from the item of an enrollment.
-pub(crate) fn read_state(item: &Item) -> Result<Enrollment, Error> {
-    Ok(read::<State>(item)?.enrollment)
+pub(crate) fn read_state(item: &Item) -> Result<State, Error> {
+    let mut state: State = read(item)?;
+    if state.deferred.is_none() {
+        state.deferred = deferred_in_state(item)?;
+    }
+    Ok(state)
+}
+
+/// What was left to the next decision, where items that were stored earlier have it.
+fn deferred_in_state(item: &Item) -> Result<Option<Box<Deferred>>, Error> {
+    #[derive(Deserialize)]
+    struct Earlier {
+        e: InState,
+    }
+    #[derive(Deserialize)]
+    struct InState {
+        #[serde(default)]
+        lf: Option<Box<Deferred>>,
+    }
+    // Nearly no item has it: none is read twice in vain.
+    if item.body.as_str().contains(r#""lf":"#) { Ok(read::<Earlier>(item)?.e.lf) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dacapo_engine::ids::{AccountId, CampaignId, ContactId};
+
+    use crate::keys::Keys;
+    use crate::table::{Body, size};
+
+    /// What a decision left to the next one.
+    const LEFT: &str = concat!(
+        r#""lf":{"s":1,"v":1,"h":[{"t":1796126400000,"b":{"c":{"r":1,"w":[{"a":"Go"}],"#,
+        r#""y":{"k":"desk"}}},"l":[{"n":1,"e":"go","k":"ev"},{"n":1,"e":"mail","k":"mq"}]}],"#,
+        r#""d":{"active":1,"at:mail":1,"e:mail":1,"entered":1},"y":"2026-12-01"}"#,
+    );
+
+    /// The item of an enrollment whose message is queued, with `in_state` in its state and `beside`
+    /// behind it.
+    fn stored_as(in_state: &str, beside: &str) -> Item {
+        let state = concat!(
+            r#""n":1,"st":"active","v":1,"tk":[{"e":"mail","s":1,"t":1796126400000,"#,
+            r#""w":{"m":"q"},"c":[5,0]}],"fi":["go"],"ar":1,"be":true,"en":true,"se":1,"ms":1,"#,
+            r#""cr":1796126400000,"ta":{"e:mail":1,"entered":1},"#,
+        );
+        let effects = r#""x":[{"m":{"n":1,"s":1,"p":"transactional"}}],"#;
+        let body =
+            format!(r#"{{"e":{{{state}{in_state}"rv":1}},{effects}{beside}"s":1,"w":"k3v9x0qa"}}"#);
+        let id = ContactId::new("ann").unwrap();
+        let campaign = CampaignId::new("hello").unwrap();
+        let key = Keys::of(AccountId::new("main").unwrap()).enrollment(&id, &campaign);
+        Item::new(key, Body::stored(body)).rev(1)
+    }
+
+    #[test]
+    fn what_was_left_is_found_where_earlier_versions_stored_it() {
+        let earlier = stored_as(&format!("{LEFT},"), "");
+        let now = stored_as("", &format!("{LEFT},"));
+        let stored = read_stored(&earlier).unwrap();
+        let left = stored.deferred.as_deref().unwrap();
+        assert_eq!((left.stamp, left.records[0].lines.len()), (1, 2));
+        assert_eq!(read_state(&earlier).unwrap().deferred.as_deref(), Some(left));
+        assert_eq!(read_stored(&now).unwrap(), stored);
+        assert_eq!(read_state(&now).unwrap().deferred, stored.deferred);
+    }
+
+    #[test]
+    fn what_was_left_is_stored_beside_the_state_and_takes_no_more_room() {
+        let earlier = stored_as(&format!("{LEFT},"), "");
+        let now = stored_as("", &format!("{LEFT},"));
+        let written = Body::of(&read_stored(&earlier).unwrap()).unwrap();
+        assert_eq!(written.as_str(), now.body.as_str());
+        assert!(size(&now) <= size(&earlier), "{} > {}", size(&now), size(&earlier));
+    }
+
+    #[test]
+    fn nothing_was_left_in_most_items() {
+        let plain = stored_as("", "");
+        assert_eq!(read_stored(&plain).unwrap().deferred, None);
+        assert_eq!(read_state(&plain).unwrap().deferred, None);
+        assert_eq!(Body::of(&read_stored(&plain).unwrap()).unwrap().as_str(), plain.body.as_str());
+    }
 }

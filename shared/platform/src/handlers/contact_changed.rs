@@ -12,7 +12,7 @@ use super::quarantine::Quarantine;
 use super::trace::{Traces, concerns};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::read_contact;
-use crate::enrollments::{Decisions, EventOutcome, Image, SelfWrite, is_about_to_forget};
+use crate::enrollments::{Decisions, EventOutcome, Image, SelfWrite, State, is_about_to_forget};
 use crate::error::Error;
 use crate::table::Item;
 use crate::tags::Tags;
@@ -90,33 +90,30 @@ impl ContactChanges {
         {
             return Ok(followed);
         }
-        let enrollments = match ids.first() {
+        let states: BTreeMap<_, _> = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
-                let enrollment = self.decisions.state(&contact.id, only).await?;
-                enrollment
-                    .map(|enrollment| (CampaignId::clone(only), enrollment))
-                    .into_iter()
-                    .collect()
+                let state = self.decisions.state(&contact.id, only).await?;
+                state.map(|state| (CampaignId::clone(only), state)).into_iter().collect()
             }
-            Some(_) | None => self.decisions.enrollments(&contact.id).await?,
+            Some(_) | None => self.decisions.states(&contact.id).await?,
         };
         let mut followed = false;
         for id in ids {
-            let enrollment = enrollments.get(id);
+            let state = states.get(id);
             let concerned = match loaded.campaigns.get(id) {
-                Some(campaign) => enrollment.is_some() || concerns(campaign, changes),
+                Some(campaign) => state.is_some() || concerns(campaign, changes),
                 None => true,
             };
             if !concerned {
                 continue;
             }
-            if waits_in_quarantine(enrollment) {
+            if waits_in_quarantine(state) {
                 self.quarantine.quarantine(id, image, BEHIND_ANOTHER).await?;
                 followed = true;
                 continue;
             }
-            let known = Some(enrollment.cloned());
+            let known = Some(state.cloned());
             match self
                 .decisions
                 .apply_event_to_image(&contact.id, id, &Event::Changed, Some(image), known)
@@ -138,12 +135,13 @@ impl ContactChanges {
                 // now.
                 EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
                     let now = self.decisions.state(&contact.id, id).await?;
-                    followed = now.is_some_and(|enrollment| !is_quiet(&enrollment, contact));
+                    followed = now.is_some_and(|state| !is_quiet(&state.enrollment, contact));
                 }
                 EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
             }
         }
-        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments) })
+        let enrollments = states.into_iter().map(|(id, state)| (id, state.enrollment));
+        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments.collect()) })
     }
 
     /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has
@@ -159,7 +157,7 @@ impl ContactChanges {
         let contact = image.contact;
         let lately = self.decisions.state_lately(&contact.id, campaign).await?;
         let self_write = lately.as_ref().and_then(|state| state.self_write);
-        let lately = lately.map(|state| state.enrollment);
+        let enrollment = lately.as_ref().map(|state| &state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(None);
         }
@@ -167,7 +165,7 @@ impl ContactChanges {
         // came after.
         if self_write == Some(SelfWrite { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
-            && !is_about_to_forget(contact, lately.as_ref())
+            && !is_about_to_forget(contact, enrollment)
         {
             return Ok(Some(Followed::Something));
         }
@@ -184,7 +182,7 @@ impl ContactChanges {
                 Ok(Some(followed(&next.enrollment)))
             }
             Ok(Some(EventOutcome::Ignored(Ignored::AlreadyApplied))) => {
-                Ok(lately.as_ref().map(followed))
+                Ok(enrollment.map(followed))
             }
             Ok(
                 Some(
@@ -213,6 +211,6 @@ fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
     enrollment.no_effect.contains(&contact.rev)
 }
 
-fn waits_in_quarantine(enrollment: Option<&Enrollment>) -> bool {
-    enrollment.is_some_and(|enrollment| enrollment.held == Some(Guard::Undecided))
+fn waits_in_quarantine(state: Option<&State>) -> bool {
+    state.is_some_and(|state| state.enrollment.held == Some(Guard::Undecided))
 }

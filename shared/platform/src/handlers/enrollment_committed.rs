@@ -18,13 +18,15 @@ use super::recording::{Committed, History};
 use crate::Instant;
 use crate::call_ledger::CallLedger;
 use crate::catalog::CatalogStore;
-use crate::enrollments::{Decisions, EventOutcome, StoredEnrollment, instant_of, read_state};
+use crate::enrollments::{
+    Decisions, EventOutcome, StoredEnrollment, instant_of, read_state, read_stored,
+};
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::orders::Orders;
 use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
-use crate::store::{Store, read};
+use crate::store::Store;
 use crate::table::{Item, Key};
 
 /// What was published is met by every change of a status that comes so much later, if not by an
@@ -92,9 +94,10 @@ impl Effects {
             let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
                 continue;
             };
-            let stored: StoredEnrollment = read(new)?;
+            let stored = read_stored(new)?;
             if Some(stored.stamp) == new.rev {
                 let before = image.old.as_ref().map(read_state).transpose()?;
+                let before = before.map(|state| state.enrollment);
                 decisions.push(Committed { contact, campaign, stored, before });
             }
         }
@@ -270,7 +273,7 @@ fn tells_others(effect: &Effect) -> bool {
 
 /// When a decision came to a webhook, as its lines say it.
 fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
-    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     let mut records = deferred.chain(&stored.records).rev();
     let calls = |record: &&Record| {
         let mut lines = record.lines.iter();

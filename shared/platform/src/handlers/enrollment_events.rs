@@ -96,7 +96,11 @@ impl EnrollmentEvents {
                 if ignored == Ignored::Paused {
                     self.decisions.record_deferred(&wake.contact, &wake.campaign).await?;
                 }
-                if let (Some(record), Ignored::StaleRun | Ignored::LeftStep) = (record, ignored) {
+                if let (
+                    Some(record),
+                    Ignored::StaleRun | Ignored::LeftStep | Ignored::Quarantined,
+                ) = (record, ignored)
+                {
                     self.messages.drop_message(&wake.contact, record).await?;
                 }
                 self.seen_to(wake, Ok(EventOutcome::Ignored(ignored))).await

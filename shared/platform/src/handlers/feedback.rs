@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch, Suppression};
-use dacapo_engine::history::{Cause, Happened, Line, Record};
-use dacapo_engine::statistics::{Counter, Outcome, Tally};
+use dacapo_engine::decide::message_left_after_all;
+use dacapo_engine::statistics::Outcome;
 
 use crate::contacts::{Contacts, WriteError, alone};
 use crate::enrollments::{Decisions, StoredEnrollment};
@@ -156,28 +156,15 @@ impl Feedback {
         before: &StoredEnrollment,
         record: &MessageRecord,
     ) -> Option<StoredEnrollment> {
-        let (unknown, sent) =
-            (Counter::Messages(Outcome::Unknown), Counter::Messages(Outcome::Sent));
-        let mut enrollment = before.enrollment.clone();
-        if enrollment.tally.get(&unknown) < 1 {
-            return None;
-        }
-        let mut one_unknown = Tally::default();
-        one_unknown.count(&unknown);
-        let mut delta = one_unknown.negative();
-        delta.count(&sent);
-        enrollment.tally.add(&delta);
-        enrollment.rev += 1;
-        let what = Happened::MessageSettled { outcome: Outcome::Sent, reason: None };
-        let element = Some(record.element.clone());
-        let lines = vec![Line { run: record.run, element, what }];
-        let put_right = StoredEnrollment {
-            records: vec![Record { at: self.store.now(), because: Cause::Message, lines }],
-            delta,
-            w: self.store.new_write_id(),
-            ..StoredEnrollment::of(enrollment)
-        };
-        Some(put_right.with_deferred())
+        let advance = message_left_after_all(
+            &before.enrollment,
+            record.run,
+            &record.element,
+            self.store.now(),
+        )?;
+        let w = self.store.new_write_id();
+        let put_right = StoredEnrollment { w, ..StoredEnrollment::of_advance(advance) };
+        Some(put_right.with_deferred(before.deferred.clone()))
     }
 
     /// No mail to this address any more.

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use dacapo_engine::contact::{Author, Contact};
-use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::enrollment::{Enrollment, Guard, Status};
-use dacapo_engine::history::{Cause, Happened, Line, Record};
+use dacapo_engine::decide::{Event, Ignored, hold_undecided, quarantine_is_empty};
+use dacapo_engine::enrollment::Guard;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
+use crate::catalog::CatalogStore;
 use crate::enrollments::{Decisions, EventOutcome, Image, StoredEnrollment};
 use crate::error::Error;
 use crate::metrics::Metric;
@@ -33,6 +33,7 @@ struct Undecided {
 /// What could not be decided by a defect of ours, and the enrollments that wait for it.
 pub struct Quarantine {
     pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) decisions: Arc<Decisions>,
 }
 
@@ -137,31 +138,13 @@ impl Quarantine {
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
         Metric::Undecided.tell(1);
+        let zone = self.catalog.current().await?.account.zone;
         self.decisions
             .rewrite(id, campaign, |before| {
-                let is_held = |enrollment: &Enrollment| {
-                    enrollment.status == Status::Held && enrollment.held == Some(Guard::Undecided)
-                };
-                if before.is_some_and(|stored| is_held(&stored.enrollment)) {
-                    return None;
-                }
-                let fresh =
-                    || Enrollment { created: Some(self.store.now()), ..Enrollment::new(1, 0, 0) };
-                let mut next = before.map_or_else(fresh, |stored| stored.enrollment.clone());
-                next.status = Status::Held;
-                next.held = Some(Guard::Undecided);
-                next.tokens.clear();
-                next.parked = None;
-                next.parked_entries.clear();
-                next.rev += 1;
-                let what = Happened::Held { guard: Guard::Undecided };
-                let line = Line { run: next.run, element: None, what };
-                let records = vec![Record {
-                    at: self.store.now(),
-                    because: Cause::Defect,
-                    lines: vec![line],
-                }];
-                Some(StoredEnrollment { records, ..StoredEnrollment::of(next) }.with_deferred())
+                let enrollment = before.map(|before| &before.enrollment);
+                let advance = hold_undecided(enrollment, zone, self.store.now())?;
+                let deferred = before.and_then(|before| before.deferred.clone());
+                Some(StoredEnrollment::of_advance(advance).with_deferred(deferred))
             })
             .await
     }
@@ -171,11 +154,8 @@ impl Quarantine {
         self.decisions
             .rewrite(id, campaign, |before| {
                 let before = before?;
-                let mut next = before.enrollment.clone();
-                let marked = next.held == Some(Guard::Undecided) && next.status != Status::Held;
-                next.held = None;
-                next.rev += 1;
-                marked.then(|| StoredEnrollment { enrollment: next, ..before.clone() })
+                let enrollment = quarantine_is_empty(&before.enrollment)?;
+                Some(StoredEnrollment { enrollment, ..before.clone() })
             })
             .await
     }

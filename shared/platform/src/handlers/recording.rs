@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use dacapo_engine::enrollment::{Deferred, Enrollment};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -18,7 +18,7 @@ use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{StoredEnrollment, instant_of_deferred, is_reset};
+use crate::enrollments::{Deferred, StoredEnrollment, instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
 use crate::store::{Store, TRIES, item, read};
@@ -132,7 +132,7 @@ impl History {
     ) -> Result<Vec<Entry<'a>>, Error> {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
-        if stored.enrollment.deferred.is_some() {
+        if stored.deferred.is_some() {
             // It is for the next decision to record.
             return Ok(Vec::new());
         }
@@ -140,7 +140,7 @@ impl History {
         let mut entries = Vec::new();
         entries.extend(
             stored
-                .deferred
+                .earlier
                 .as_ref()
                 .map(|deferred| self.entry_of(decision, deferred))
                 .transpose()?,
@@ -259,7 +259,7 @@ impl History {
             }
         }
         let same = &batch[&(&decision.contact, &decision.campaign)];
-        let lefts = same.iter().filter_map(|other| other.stored.deferred.as_ref());
+        let lefts = same.iter().filter_map(|other| other.stored.earlier.as_ref());
         for deferred in lefts.filter(|deferred| earlier(deferred.stamp)) {
             if let Some(day) = deferred.day {
                 since.entry(deferred.stamp).or_insert_with(|| (day, deferred.delta.of_a_day()));

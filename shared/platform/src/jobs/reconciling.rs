@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::{Effect, Event, outstanding, purpose};
+use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, purpose};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -30,7 +30,7 @@ use crate::Instant;
 use crate::call_ledger::{CallLedger, CallRecord};
 use crate::catalog::CatalogStore;
 use crate::contacts::{Contacts, read_contact};
-use crate::enrollments::{Decisions, EventOutcome, StoredEnrollment};
+use crate::enrollments::{Decisions, EventOutcome, StoredEnrollment, read_stored};
 use crate::error::{Error, Retryability};
 use crate::handlers::{
     ContactChanges, ContactImage, Effects, EnrollmentImage, Performed, Quarantine,
@@ -133,7 +133,7 @@ impl Reconciler {
                     self.quarantine.hold_undecided(id, &campaign, &why).await?;
                 }
                 let Some(now) = self.decisions.state(id, &campaign).await? else { continue };
-                enrollment = now;
+                enrollment = now.enrollment;
             }
             if enrollment.tokens.is_empty() && enrollment.parked.is_none() {
                 continue;
@@ -222,7 +222,7 @@ impl Reconciler {
         let mut campaigns = Vec::new();
         for stored in self.items_of(id, ENROLLMENT).await? {
             let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
-            let decided: StoredEnrollment = read(&stored)?;
+            let decided = read_stored(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
             if last_decided(&decided).is_none_or(|at| at >= since) {
                 // What was before is lost; only a first decision is known to have had nothing
@@ -271,13 +271,10 @@ impl Reconciler {
     ) -> Result<(), Error> {
         self.decisions
             .rewrite(id, campaign, |before| {
-                let mut next = before?.enrollment.clone();
-                if next.seen != seen {
-                    return None;
-                }
-                next.seen = sees;
-                next.rev += 1;
-                Some(StoredEnrollment::of(next))
+                let before = before?;
+                let next = missing_changes_seen(&before.enrollment, seen, sees)?;
+                let deferred = before.deferred.clone();
+                Some(StoredEnrollment { deferred, ..StoredEnrollment::of(next) })
             })
             .await
     }
@@ -300,6 +297,6 @@ impl Reconciler {
 
 /// When the last decision was made, if it says so.
 fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
-    let deferred = stored.enrollment.deferred.iter().flat_map(|deferred| &deferred.records);
+    let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     deferred.chain(&stored.records).map(|record| record.at).max()
 }

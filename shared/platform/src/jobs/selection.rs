@@ -11,9 +11,8 @@ use super::{Job, JobStatus, Jobs, Kind, Requested, SHARDS, Selection};
 use crate::Instant;
 use crate::catalog::Together;
 use crate::contacts::read_contact;
-use crate::enrollments::State;
+use crate::enrollments::read_state;
 use crate::error::Error;
-use crate::store::read;
 use crate::table::{Consistency, Cursor, Query};
 
 /// How many entries of lists are counted before a job is opened. What is beyond is counted as it is
@@ -219,7 +218,7 @@ impl Jobs {
                     true
                 }
             };
-            let state = enrolled.as_ref().map(read::<State>).transpose()?;
+            let state = enrolled.as_ref().map(read_state).transpose()?;
             let state = state.map(|state| state.enrollment);
             match state.filter(|state| selected && would_change(requested.kind, state, now)) {
                 Some(state) => {

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::format::OneOrMany;
+use crate::campaign::checks::{At, Findings, Surroundings, Template, seen};
 use crate::campaign::node::Path;
-use crate::campaign::validate::{At, Findings, Surroundings, Template, seen};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
+use crate::one_or_many::OneOrMany;
 
 /// An event: it reacts to an edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

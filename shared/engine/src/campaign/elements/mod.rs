@@ -28,10 +28,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{Findings, Surroundings, Template};
 use super::decode::decode_without;
 use super::node::{Node, Path};
 use super::refusal::Refusal;
-use super::validate::{Findings, Surroundings, Template};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::checks::{Findings, Surroundings, Template};
 use crate::campaign::node::Path;
-use crate::campaign::validate::{Findings, Surroundings, Template};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, Tag};
 

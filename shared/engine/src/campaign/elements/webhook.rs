@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EdgeKey, ElementType, WhenMissed};
+use crate::campaign::checks::{At, Findings, Surroundings, Template};
 use crate::campaign::node::Path;
-use crate::campaign::validate::{At, Findings, Surroundings, Template};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 

@@ -1,7 +1,7 @@
 //! Numbers and durations that are out of bounds.
 
-use super::findings::{At, Findings};
 use super::templates;
+use crate::campaign::checks::{At, Findings};
 use crate::campaign::format::{Document, Settings};
 use crate::campaign::node::Path;
 use crate::time::{Instant, Span, Zone};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::AccountView;
-use super::findings::{At, Findings};
-use super::templates::is_template;
+use crate::campaign::checks::is_template;
+use crate::campaign::checks::{At, Findings};
 use crate::campaign::format::{Document, Element, SendEmail, Sender};
 use crate::campaign::nearest;
 use crate::campaign::node::Path;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::bounds::MOST_ELEMENTS;
-use super::findings::{At, Findings};
+use crate::campaign::checks::{At, Findings};
 use crate::campaign::format::{Document, Element};
 use crate::campaign::nearest;
 use crate::campaign::node::Path;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::{At, Findings};
+use crate::campaign::checks::{At, Findings};
 use crate::campaign::elements::WhenMissed;
 use crate::campaign::format::{DateTimer, Document, Element, Past};
 use crate::campaign::node::Path;

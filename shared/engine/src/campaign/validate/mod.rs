@@ -6,11 +6,9 @@
 //! Nothing here looks at contacts.
 
 mod bounds;
-mod conditions;
 mod elements;
 mod emails;
 mod fields;
-mod findings;
 mod graph;
 mod missed;
 mod templates;
@@ -20,18 +18,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::checks::{Fields, Findings, Surroundings};
 use super::format::FieldDefinition;
 use super::reader::Source;
 use crate::ids::{CampaignId, FieldKey};
 use crate::problem::Problem;
 
 pub use bounds::{LONGEST_RESTART_DELAY_DAYS, MOST_ELEMENTS, MOST_EMAILS, MOST_TEMPLATE_BYTES};
-
-pub(super) use conditions::{seen, unknown_campaign, unreadable};
-pub(super) use elements::Surroundings;
-pub(super) use fields::Fields;
-pub(super) use findings::{At, Findings};
-pub(super) use templates::{Template, is_template};
 
 /// What the account has that a campaign may refer to.
 pub struct AccountView<'a> {
@@ -48,7 +41,8 @@ pub struct AccountView<'a> {
 pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
     let document = &source.document;
     let mut findings = Findings::new(&source.places);
-    let fields = Fields::new(document, account);
+    let declared = account.fields.iter().chain(&document.fields);
+    let fields = Fields::new(declared.map(|(key, field)| (key, field.kind)));
     fields::check(document, account, &mut findings);
     bounds::check(document, &mut findings);
     graph::check(document, &mut findings);

@@ -1,11 +1,10 @@
 //! Templates: whether they are written right and read only what there is (R33).
 
-use super::fields::Fields;
-use super::findings::{At, Findings};
+use crate::campaign::checks::{At, Fields, Findings, Template, is_template};
 use crate::campaign::format::Document;
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
-use crate::template::{self, Budget};
+use crate::template;
 
 /// What templates read besides fields of the contact.
 const FIXED: [&str; 9] = [
@@ -22,31 +21,6 @@ const FIXED: [&str; 9] = [
 
 /// What a field's key stands behind.
 const OF_FIELDS: [&str; 2] = ["contact.", "fields."];
-
-/// A template and the path it is written at.
-pub(in crate::campaign) struct Template<'a> {
-    pub(super) path: Path,
-    pub(super) source: &'a str,
-    /// What rendering it may use up.
-    pub(super) budget: Budget,
-}
-
-impl<'a> Template<'a> {
-    /// A text that is rendered for an e-mail or a webhook.
-    pub(in crate::campaign) fn full(path: Path, source: &'a str) -> Self {
-        Self { path, source, budget: Budget::Full }
-    }
-
-    /// A text that is rendered while a decision is made.
-    pub(in crate::campaign) fn small(path: Path, source: &'a str) -> Self {
-        Self { path, source, budget: Budget::Small }
-    }
-}
-
-/// Whether a text has anything in it that is filled in.
-pub(in crate::campaign) fn is_template(text: &str) -> bool {
-    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
-}
 
 /// Every text of the document that is a template.
 pub(super) fn all(document: &Document) -> Vec<Template<'_>> {

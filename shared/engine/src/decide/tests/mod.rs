@@ -10,8 +10,10 @@
 
 mod builder;
 mod catching_up;
+mod correction;
 mod dates;
 mod entries;
+mod hold;
 mod messages;
 mod milestones;
 mod no_effect;

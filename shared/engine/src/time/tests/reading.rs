@@ -1,12 +1,18 @@
 //! Tests of reading dates (R4).
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-use super::super::{
-    Span, UnreadableDate, Zone, parse_date, parse_datetime, read_date, read_datetime,
-};
+use super::super::{Instant, Span, UnreadableDate, Zone, parse_date, parse_datetime};
 use super::{BERLIN, berlin, day, utc};
 use crate::conventions::{Conventions, DateOrder};
+
+fn read_date(text: &str, written: &Conventions) -> Result<NaiveDate, UnreadableDate> {
+    super::super::read_date(text, written.zone, written.slashes)
+}
+
+fn read_datetime(text: &str, written: &Conventions) -> Result<Instant, UnreadableDate> {
+    super::super::read_datetime(text, written.zone, written.slashes)
+}
 
 #[test]
 fn r4_every_clear_form_of_a_datetime_is_read() {

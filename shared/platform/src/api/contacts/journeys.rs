@@ -162,12 +162,12 @@ async fn deferred_to_record(
     decisions: &Decisions,
     contact: &ContactId,
 ) -> Result<Vec<DeferredToRecord>, Problem> {
-    let enrollments = decisions.enrollments(contact).await?;
-    let mut all: Vec<_> = enrollments
+    let states = decisions.states(contact).await?;
+    let mut all: Vec<_> = states
         .into_iter()
-        .filter_map(|(campaign, mut enrollment)| {
-            let deferred = *enrollment.deferred.take()?;
-            let at = instant_of_deferred(&deferred, &enrollment);
+        .filter_map(|(campaign, state)| {
+            let deferred = *state.deferred?;
+            let at = instant_of_deferred(&deferred, &state.enrollment);
             let key = store.keys.history(contact, at, &campaign, deferred.stamp, 0);
             Some((key.sk, (campaign, deferred.records)))
         })

@@ -14,10 +14,10 @@ use dacapo_engine::text::folded;
 use crate::api::call::lists::{foreign_cursor, listing_failed};
 use crate::api::call::problem::Problem;
 use crate::contacts::read_contact;
-use crate::enrollments::State;
+use crate::enrollments::read_state;
 use crate::error::Error;
 use crate::keys::SHARDS;
-use crate::store::{Store, read};
+use crate::store::Store;
 use crate::table::{Consistency, Cursor, Item, Query, Range};
 
 /// How many contacts a call looks at before it answers with what it has.
@@ -112,7 +112,7 @@ impl Wanted {
         let keys: Vec<_> = ids.iter().map(|id| store.keys.enrollment(id, campaign)).collect();
         let stored = store.table.get_many(&keys, Consistency::Strong).await?;
         let stands = |item: &Option<Item>| -> Result<bool, Error> {
-            let state: Option<State> = item.as_ref().map(read).transpose()?;
+            let state = item.as_ref().map(read_state).transpose()?;
             Ok(state
                 .is_some_and(|state| status.is_none_or(|status| state.enrollment.status == status)))
         };

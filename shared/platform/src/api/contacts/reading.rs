@@ -468,7 +468,7 @@ impl<'a> Reader<'a> {
 
     /// A day without a time, where a timer waits for the moment, is hardly what is meant.
     fn look_for_a_time(&mut self, path: &str, key: &str, value: &Value) {
-        let day = value.as_str().is_some_and(|text| is_only_a_day(text, &self.conventions));
+        let day = value.as_str().is_some_and(|text| is_only_a_day(text, self.conventions.slashes));
         if let Some(campaign) = self.catalog.followed_by(key).filter(|_| day) {
             let message = format!(
                 "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` count from \

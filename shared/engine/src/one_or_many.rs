@@ -32,7 +32,7 @@ impl<T> OneOrMany<T> {
 }
 
 /// By this name the document's reader recognises what is asked for.
-pub(super) const NAME: &str = "OneOrMany";
+pub(crate) const NAME: &str = "OneOrMany";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

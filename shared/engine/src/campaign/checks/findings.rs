@@ -1,7 +1,7 @@
 //! What was found so far, each with its place.
 
 use crate::campaign::node::{MOST_PROBLEMS, Path, Place};
-use crate::campaign::reader::Places;
+use crate::campaign::places::Places;
 use crate::problem::{Problem, Severity, in_order};
 
 /// Collects problems and finds their places.
@@ -22,7 +22,7 @@ pub(in crate::campaign) enum At<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(places: &'a Places) -> Self {
+    pub(in crate::campaign) fn new(places: &'a Places) -> Self {
         Self { places, errors: Vec::new(), warnings: Vec::new() }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Whether further errors would not be listed, so that looking for them is in vain.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::campaign) fn is_full(&self) -> bool {
         self.errors.len() >= MOST_PROBLEMS
     }
 
@@ -68,7 +68,7 @@ impl<'a> Findings<'a> {
         self.warning("nothing_to_do", &At::Key(path), why, "complete it, or remove it");
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(in crate::campaign) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.errors;
         problems.extend(self.warnings);
         in_order(&mut problems);

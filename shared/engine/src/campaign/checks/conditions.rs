@@ -12,7 +12,7 @@ use crate::text::Named;
 use crate::time::Zone;
 
 /// Checks a condition that is written at the path.
-pub(super) fn check(
+pub(in crate::campaign) fn check(
     condition: &Condition,
     path: &Path,
     fields: &Fields<'_>,

@@ -1,0 +1,106 @@
+//! Who or what leads to what: authors of changes, the chains that changes and tokens belong to
+//! (R42), and what campaigns ask of each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CampaignId, ElementId};
+
+/// Who or what made a change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Author {
+    /// An API key, by its name.
+    #[serde(rename = "k")]
+    ApiKey(String),
+    /// An element of a campaign.
+    #[serde(rename = "e")]
+    Element(CampaignId, ElementId),
+    /// The contact, by the unsubscribe link.
+    #[serde(rename = "u")]
+    Contact,
+    /// The mail service: a bounce or a complaint.
+    #[serde(rename = "m")]
+    MailService,
+}
+
+/// A causal chain (R42): a number made from where it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chain(pub u64);
+
+impl Chain {
+    /// The chain that a change from outside begins.
+    pub fn of_write(rev: u64) -> Self {
+        Self(rev)
+    }
+}
+
+/// Where a change or a token is in the chain of causes that led to it.
+///
+/// Stored as a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u8)", into = "(u64, u8)")]
+pub struct Causality {
+    /// The chain.
+    pub chain: Chain,
+    /// How many writes of campaigns lie between its beginning and here.
+    pub depth: u8,
+}
+
+impl Causality {
+    /// The place of a write, or of what another campaign is asked for, that a token at this place
+    /// makes (R42).
+    #[must_use]
+    pub fn deeper(self) -> Self {
+        Self { depth: self.depth.saturating_add(1), ..self }
+    }
+}
+
+impl From<(u64, u8)> for Causality {
+    fn from((chain, depth): (u64, u8)) -> Self {
+        Self { chain: Chain(chain), depth }
+    }
+}
+
+impl From<Causality> for (u64, u8) {
+    fn from(causality: Causality) -> Self {
+        (causality.chain.0, causality.depth)
+    }
+}
+
+/// What one campaign asks of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// R52.
+    #[serde(rename = "s")]
+    Start,
+    /// R11.
+    #[serde(rename = "r")]
+    Reset,
+    /// R16.
+    #[serde(rename = "x")]
+    Stop,
+    /// R16, with *reset contacts*.
+    #[serde(rename = "y")]
+    StopAndReset,
+}
+
+/// Something that a path asked of another campaign. Who asked is the author of the change that
+/// carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Of which campaign.
+    #[serde(rename = "p")]
+    pub campaign: CampaignId,
+    /// What for.
+    #[serde(rename = "w")]
+    pub order: Order,
+    /// The asking enrollment's `rev` after the decision that asked.
+    #[serde(rename = "r")]
+    pub rev: u64,
+    /// Which of that decision's effects it is.
+    #[serde(rename = "i")]
+    pub index: u32,
+    /// Its place in the chain.
+    #[serde(rename = "c")]
+    pub causality: Causality,
+}
