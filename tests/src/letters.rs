@@ -47,7 +47,7 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
     assert_eq!(letters(platform).await.len(), 2 * OTHERS + 1);
     assert!(pages(platform).await > 1, "all of them fit on one page");
 
-    assert!(platform.erase(&ann).await.expect("erased"));
+    assert!(platform.erasure.erase(&ann).await.expect("erased"));
     let names_ann = |item: &Item| {
         let text = item.body.as_str().to_lowercase();
         text.contains(ANN) || text.contains(ann.as_str())
@@ -57,20 +57,20 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
     assert_eq!(left.len(), OTHERS + 1, "those of others are still there");
 
     // A late worker cannot read something of hers: it is not kept at all, however late.
-    let key = platform.keys.contact(&ann);
+    let key = platform.store.keys.contact(&ann);
     let record = json!({ "dynamodb": { "Keys": { "PK": { "S": key.pk } }, "x": "Ann" } });
     aside(platform, "tag-change/late", &record.to_string()).await;
     assert_eq!(letters(platform).await.len(), OTHERS + 1);
 
     // What names her by her address alone goes with the next sweep, and with the last.
-    let tombstone = platform.keys.tombstone(&ann);
+    let tombstone = platform.store.keys.tombstone(&ann);
     for hours in [0, 25] {
         bench.clock.set(bench.clock.now() + TimeDelta::hours(hours));
         aside(platform, "feedback/late", &format!("{{\"to\": \"{ANN}\"}}")).await;
         assert_eq!(letters(platform).await.len(), OTHERS + 2);
-        platform.erase_remains(&ann).await.expect("swept");
+        platform.erasure.erase_remains(&ann).await.expect("swept");
         assert_eq!(letters(platform).await.len(), OTHERS + 1, "after {hours} hours");
-        let left = platform.ports.table.get(&tombstone, Consistency::Strong).await;
+        let left = platform.store.table.get(&tombstone, Consistency::Strong).await;
         let left = left.expect("an answer").expect("a tombstone");
         assert!(!left.body.as_str().contains('@'), "{left:?}");
         let knows = left.body.as_str().contains("address");
@@ -80,21 +80,21 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
 
 async fn created(platform: &Platform, address: &str) -> ContactId {
     let by = Author::ApiKey("test".to_owned());
-    let written = platform.upsert(address, &Patch::default(), &by, &alone).await;
+    let written = platform.contacts.upsert(address, &Patch::default(), &by, &alone).await;
     written.expect("a contact").contact.id
 }
 
 async fn aside(platform: &Platform, name: &str, raw: &str) {
     let why = "nobody can read it";
     let found = NewDeadLetter { name, kind: Kind::Message, by: "test", why, raw };
-    platform.keep_dead_letter(found).await.expect("it is kept");
+    platform.dead_letters.keep(found).await.expect("it is kept");
 }
 
 async fn letters(platform: &Platform) -> Vec<Item> {
-    let partition = platform.keys.dead_letters_listed();
+    let partition = platform.store.keys.dead_letters_listed();
     let (mut found, mut cursor) = (Vec::new(), None);
     loop {
-        let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;
+        let page = platform.store.table.query(Query::of(&partition).after(cursor).strong()).await;
         let page = page.expect("a page");
         found.extend(page.items);
         cursor = page.cursor;
@@ -105,10 +105,10 @@ async fn letters(platform: &Platform) -> Vec<Item> {
 }
 
 async fn pages(platform: &Platform) -> usize {
-    let partition = platform.keys.dead_letters_listed();
+    let partition = platform.store.keys.dead_letters_listed();
     let (mut pages, mut cursor) = (0, None);
     loop {
-        let page = platform.ports.table.query(Query::of(&partition).after(cursor).strong()).await;
+        let page = platform.store.table.query(Query::of(&partition).after(cursor).strong()).await;
         pages += 1;
         cursor = page.expect("a page").cursor;
         if cursor.is_none() {

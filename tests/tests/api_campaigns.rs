@@ -148,7 +148,8 @@ async fn the_examples_are_saved_validated_and_published() {
             "draft": false,
         })
     );
-    let fields = api.bench.platform.catalog().await.expect("a catalog").catalog.fields.clone();
+    let fields =
+        api.bench.platform.catalog.current().await.expect("a catalog").catalog.fields.clone();
     let fields: Vec<&str> = fields.keys().map(FieldKey::as_str).collect();
     assert_eq!(fields, ["appointment", "webinar_date"], "publishing makes the fields");
 }
@@ -252,7 +253,7 @@ async fn a_field_has_one_type_in_the_account() {
 
     let field = FieldDefinition { kind: FieldType::Number, label: Some("Mine".to_owned()) };
     let key = FieldKey::new("size").expect("a key");
-    let changed = api.bench.platform.change_catalog::<_, Error>(|catalog| {
+    let changed = api.bench.platform.catalog.change::<_, Error>(|catalog| {
         catalog.fields.insert(key.clone(), field.clone());
         Ok(((), Vec::new()))
     });
@@ -260,7 +261,7 @@ async fn a_field_has_one_type_in_the_account() {
     let same = format!("{SMALL}fields:\n  size: {{ type: number, label: Theirs }}\n");
     api.put("small", &same).await.is(200);
     assert_eq!(api.publish("small").await, 2);
-    let fields = &api.bench.platform.catalog().await.expect("a catalog").catalog.fields;
+    let fields = &api.bench.platform.catalog.current().await.expect("a catalog").catalog.fields;
     assert_eq!(fields[&key], field, "what the account says of a field stays");
 }
 
@@ -340,7 +341,7 @@ async fn a_campaign_is_paused_and_resumed() {
     let timeline = |api: &Api| {
         let platform = api.bench.platform.clone();
         async move {
-            let loaded = platform.catalog().await.expect("a catalog");
+            let loaded = platform.catalog.current().await.expect("a catalog");
             loaded.catalog.campaigns[&id("small")].timeline.count()
         }
     };
@@ -365,10 +366,10 @@ async fn no_job_is_lost_and_those_of_a_campaign_come_one_after_the_other() {
     let how = json!({ "in_flight": "migrate", "enroll_existing": true });
     assert_eq!(api.post("small/publish", &how).await.is(200), json!({ "version": 2 }));
     assert_eq!(api.post("small/publish", &how).await.is(200), json!({ "version": 3 }));
-    assert!(api.bench.platform.dispatch_pending().await.is_err());
+    assert!(api.bench.platform.jobs.dispatch_pending().await.is_err());
     api.bench.outbox.shut(false);
-    api.bench.platform.dispatch_pending().await.expect("the first is ordered");
-    api.bench.platform.dispatch_pending().await.expect("the others wait");
+    api.bench.platform.jobs.dispatch_pending().await.expect("the first is ordered");
+    api.bench.platform.jobs.dispatch_pending().await.expect("the others wait");
     let both =
         [(1, "milestones"), (2, "enroll_existing"), (3, "milestones"), (4, "enroll_existing")];
     assert_eq!(api.bench.done().await, both);
@@ -392,9 +393,9 @@ async fn a_campaign_is_deleted_when_nobody_is_on_the_way() {
     api.published("small", SMALL).await;
     let platform = &api.bench.platform;
     let active = |amount| {
-        let key = platform.keys.statistics(&id("small"), 3);
+        let key = platform.store.keys.statistics(&id("small"), 3);
         let counters = BTreeMap::from([("active".to_owned(), amount)]);
-        platform.ports.table.write(vec![Write::Add { key, index: None, counters }], None)
+        platform.store.table.write(vec![Write::Add { key, index: None, counters }], None)
     };
     active(1).await.expect("a write");
     for call in ["pause", "resume", "pause"] {
@@ -411,7 +412,7 @@ async fn a_campaign_is_deleted_when_nobody_is_on_the_way() {
         api.post(&format!("small/{call}"), &json!({})).await.is(404);
     }
     assert_eq!(api.get("/v1/campaigns").await.is(200)["items"], json!([]));
-    assert!(platform.catalog().await.expect("a catalog").campaigns.is_empty());
+    assert!(platform.catalog.current().await.expect("a catalog").campaigns.is_empty());
     assert_eq!(api.get("/v1/campaigns/small?version=1&format=yaml").await.text, SMALL);
 
     api.put("small", SMALL).await.is(201);
@@ -460,11 +461,11 @@ async fn r53_statistics_begin_with_zeros() {
 
     let platform = &api.bench.platform;
     for shard in [0, 7] {
-        let key = platform.keys.statistics(&id("small"), shard);
+        let key = platform.store.keys.statistics(&id("small"), shard);
         let counted = [("entered", 2), ("e:mail", 2), ("at:mail", 1), ("e:gone", 1), ("sent", 1)];
         let counters = counted.map(|(name, amount)| (name.to_owned(), amount)).into();
         let write = Write::Add { key, index: None, counters };
-        platform.ports.table.write(vec![write], None).await.expect("a write");
+        platform.store.table.write(vec![write], None).await.expect("a write");
     }
     expected["entered"] = json!(4);
     expected["messages"]["sent"] = json!(2);

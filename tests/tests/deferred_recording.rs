@@ -43,8 +43,11 @@ impl Story {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
         let platform = &hand.bench.platform;
-        let written =
-            platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await.unwrap();
+        let written = platform
+            .contacts
+            .upsert("ann@example.com", &patch, &by, &contacts::alone)
+            .await
+            .unwrap();
         hand.feed_goes_on().await;
         assert_eq!(hand.due.len(), 1, "one message: {:?}", hand.due);
         Self { hand, ann: written.contact.id }
@@ -77,7 +80,7 @@ impl Story {
 
     /// How many items the history has.
     async fn recorded(&self) -> usize {
-        let partition = self.hand.bench.platform.keys.contact_partition(&self.ann);
+        let partition = self.hand.bench.platform.store.keys.contact_partition(&self.ann);
         let query = Query::of(&partition).prefix(Keys::HISTORY).strong();
         self.hand.store.query(query).await.unwrap().items.len()
     }
@@ -120,7 +123,8 @@ async fn r53_each_of_two_days_has_its_own() {
     assert_eq!(story.recorded().await, 2);
     let id = CampaignId::new("hello").unwrap();
     let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 12, day).unwrap();
-    let days = story.hand.bench.platform.statistics_by_day(&id, day(1), day(3)).await.unwrap();
+    let days =
+        story.hand.bench.platform.campaigns.statistics_by_day(&id, day(1), day(3)).await.unwrap();
     let found: Vec<_> =
         days.iter().map(|found| (found.day, found.entered, found.messages.sent)).collect();
     assert_eq!(found, [(day(1), 1, 0), (day(2), 0, 1)]);
@@ -136,7 +140,7 @@ async fn r53_what_was_left_is_counted_although_the_campaign_is_paused() {
     assert_eq!(statistics["elements"]["mail"]["at"], 1, "{statistics}");
     assert_eq!(statistics["messages"]["sent"], 0, "{statistics}");
     let id = CampaignId::new("hello").unwrap();
-    let enrolled = story.hand.bench.platform.enrollment(&story.ann, &id).await.unwrap();
+    let enrolled = story.hand.bench.platform.decisions.enrollment(&story.ann, &id).await.unwrap();
     assert_eq!(enrolled.unwrap().deferred, None);
 }
 

@@ -115,7 +115,7 @@ async fn r5_that_it_has_fired_is_not_concluded_from_the_run_before() {
     story.hand.until_idle().await;
     story.posted(json!({ "tags": "Go", "remove_tags": "More" })).await;
     story.hand.feed_goes_on().await;
-    let keys = story.hand.bench.platform.keys.clone();
+    let keys = story.hand.bench.platform.store.keys.clone();
     let enrollment = keys.enrollment(&ann, &story.campaign);
     story.still.stand(&[enrollment]).await;
     story.hand.bench.clock.advance(3_600);
@@ -124,7 +124,7 @@ async fn r5_that_it_has_fired_is_not_concluded_from_the_run_before() {
     story.posted(json!({ "tags": "More" })).await;
     story.hand.until_idle().await;
     let record =
-        story.hand.bench.platform.message(&keys.message(&ann, &story.campaign, 2, 1)).await;
+        story.hand.bench.platform.messages.get(&keys.message(&ann, &story.campaign, 2, 1)).await;
     assert_eq!(record.unwrap().map(|record| record.element.to_string()), Some("extra".to_owned()));
 }
 
@@ -133,11 +133,11 @@ async fn r4_a_date_is_read_in_the_zone_that_the_contact_has_not_in_the_one_that_
     let story = Story::begun().await;
     let ann = story.posted(json!({ "time_zone": "Europe/Berlin" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.hand.bench.platform.keys;
+    let keys = &story.hand.bench.platform.store.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "time_zone": "America/New_York" })).await;
     story.posted(json!({ "fields": { "at": "2026-12-24T18:00" } })).await;
-    let contact = story.hand.bench.platform.contact(&ann).await.unwrap().unwrap();
+    let contact = story.hand.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
     let at = contact.fields.iter().find(|(key, _)| key.as_str() == "at").unwrap().1;
     assert!(format!("{at:?}").contains("2026-12-24T23:00"), "{at:?}");
 }
@@ -147,11 +147,11 @@ async fn r1_that_a_post_changes_nothing_is_not_concluded_from_an_older_contact()
     let story = Story::begun().await;
     let ann = story.posted(json!({ "first_name": "Ann" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.hand.bench.platform.keys;
+    let keys = &story.hand.bench.platform.store.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "first_name": "Anna" })).await;
     story.posted(json!({ "first_name": "Ann" })).await;
-    let contact = story.hand.bench.platform.contact(&ann).await.unwrap().unwrap();
+    let contact = story.hand.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
     assert_eq!(contact.rev, 3);
     let name = contact.fields.iter().find(|(key, _)| key.as_str() == "first_name").unwrap().1;
     assert!(format!("{name:?}").contains("\"Ann\""), "{name:?}");

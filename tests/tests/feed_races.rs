@@ -59,15 +59,23 @@ impl Story {
     }
 
     async fn enrollment(&self) -> Enrollment {
-        self.hand.bench.platform.enrollment(&self.ann, &self.id).await.unwrap().unwrap().enrollment
+        self.hand
+            .bench
+            .platform
+            .decisions
+            .enrollment(&self.ann, &self.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .enrollment
     }
 
     /// The messages that left, as the ledger has them.
     async fn sent(&self) -> Vec<String> {
         let mut sent = Vec::new();
         for (run, step) in (1..=2).flat_map(|run| (1..=4).map(move |step| (run, step))) {
-            let key = self.hand.bench.platform.keys.message(&self.ann, &self.id, run, step);
-            if let Some(record) = self.hand.bench.platform.message(&key).await.unwrap() {
+            let key = self.hand.bench.platform.store.keys.message(&self.ann, &self.id, run, step);
+            if let Some(record) = self.hand.bench.platform.messages.get(&key).await.unwrap() {
                 assert_eq!(record.status, MessageStatus::Settled(Outcome::Sent));
                 sent.push(format!("{} in run {run}", record.element));
             }
@@ -83,7 +91,7 @@ async fn tagged(bench: &TestBench, tag: &str) -> ContactId {
 async fn tagged_as(bench: &TestBench, address: &str, tag: &str) -> ContactId {
     let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
-    bench.platform.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id
+    bench.platform.contacts.upsert(address, &patch, &by, &contacts::alone).await.unwrap().contact.id
 }
 
 /// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the
@@ -127,16 +135,16 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     let mut story = Story::begun().await;
     let (bench, id) = (&story.hand.bench, story.id.clone());
     bench.clock.advance(60);
-    bench.platform.pause(&id, alone).await.unwrap();
+    bench.platform.campaigns.pause(&id, alone).await.unwrap();
     bench.clock.advance(60);
     let eve = tagged_as(bench, "eve@example.com", "More").await;
     bench.clock.advance(60);
-    bench.platform.resume(&id, Resume::default(), "test", alone).await.unwrap();
+    bench.platform.campaigns.resume(&id, Resume::default(), "test", alone).await.unwrap();
     assert!(!bench.done().await.is_empty(), "the resume goes through the members");
     // Ann's timer comes due, too.
     bench.clock.advance(3_600);
     story.until_idle().await;
-    let stored = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    let stored = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     let enrollment = stored.expect("she is enrolled").enrollment;
     assert!(enrollment.parked_entries.is_empty(), "{enrollment:?}");
     assert!(enrollment.has_fired(&ElementId::new("more").unwrap()), "{enrollment:?}");
@@ -148,14 +156,14 @@ async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
     let mut story = Story::begun().await;
     let (bench, id) = (&story.hand.bench, story.id.clone());
     bench.clock.advance(60);
-    bench.platform.pause(&id, alone).await.unwrap();
+    bench.platform.campaigns.pause(&id, alone).await.unwrap();
     bench.clock.advance(60);
     let eve = tagged_as(bench, "eve@example.com", "More").await;
     let brought = story.hand.feed_goes_on().await;
-    let parked = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    let parked = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     let parked = parked.expect("she is enrolled").enrollment;
     assert_eq!(parked.parked_entries.len(), 1, "{parked:?}");
     story.hand.bring(&brought).await;
-    let again = story.hand.bench.platform.enrollment(&eve, &id).await.unwrap();
+    let again = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     assert_eq!(again.expect("she is enrolled").enrollment, parked);
 }

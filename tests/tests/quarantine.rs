@@ -102,7 +102,7 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     }
     tag(&embedded, "Hello").await;
     // The defect: the published version can no longer be read.
-    let key = embedded.platform.keys.version(&CampaignId::new("broken").unwrap(), 1);
+    let key = embedded.platform.store.keys.version(&CampaignId::new("broken").unwrap(), 1);
     let sound = embedded.store.get(&key, Consistency::Strong).await.unwrap().unwrap();
     let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
     let put = |item: Item| vec![Write::put(item, Condition::Always)];
@@ -126,8 +126,8 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     assert_eq!(status_in(&embedded, "broken").await, "completed");
 
     // And nothing queues any more.
-    let undecided = embedded.platform.keys.contact_partition(
-        &embedded.platform.contact_of("ann@example.com").await.unwrap().unwrap(),
+    let undecided = embedded.platform.store.keys.contact_partition(
+        &embedded.platform.contacts.id_of("ann@example.com").await.unwrap().unwrap(),
     );
     let left = dacapo_platform::table::Query::of(&undecided).prefix("Q#").strong();
     assert!(embedded.store.query(left).await.unwrap().items.is_empty());
@@ -150,14 +150,15 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let tagged = async |bench: &TestBench, tag: &str| {
         let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
-        let written = bench.platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
+        let written =
+            bench.platform.contacts.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
         written.unwrap().contact.id
     };
     let ann = tagged(&hand.bench, "Go").await;
     hand.feed_goes_on().await;
     let due = hand.due[0].event.due().unwrap();
     // The defect: the published version can no longer be read.
-    let key = hand.bench.platform.keys.version(&id, 1);
+    let key = hand.bench.platform.store.keys.version(&id, 1);
     let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
     store.write(vec![Write::put(garbage, Condition::Always)], None).await.unwrap();
     hand.bench = TestBench::on(Arc::clone(&store) as _);
@@ -166,11 +167,11 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let brought = hand.feed_goes_on().await;
     let held = brought.into_iter().rfind(|change| fed(&change.key).unwrap().1.is_some()).unwrap();
     let image = EnrollmentImage { key: held.key, old: held.old, new: held.new };
-    hand.bench.platform.enrollments_committed(&[image]).await.unwrap();
+    hand.bench.platform.effects.perform_all(&[image]).await.unwrap();
     let cancelled = Order::Cancel { name: timer_name(&ann, &id, "t", 1, 1, due) };
     assert_eq!(hand.bench.outbox.take(), [cancelled]);
     // Whoever is due all the same finds nothing.
     hand.until_idle().await;
-    let enrolled = hand.bench.platform.enrollments(&ann).await.unwrap();
+    let enrolled = hand.bench.platform.decisions.enrollments(&ann).await.unwrap();
     assert!(enrolled[&id].is_quarantined() && enrolled[&id].tokens.is_empty());
 }

@@ -39,21 +39,21 @@ async fn enters_offer(later: i64) -> bool {
     let (timer, platform) = (hand.due.pop().unwrap(), &hand.bench.platform);
 
     let invocation = platform.at_work();
-    assert_eq!(invocation.catalog().await.unwrap().campaigns.len(), 1);
-    platform.put_draft(&offer, OFFER).await.unwrap();
-    platform.publish(&offer, Publish::default(), "test", alone).await.unwrap();
-    assert_eq!(invocation.handle_enrollment_event(&timer).await.unwrap(), Done::Yes);
+    assert_eq!(invocation.catalog.current().await.unwrap().campaigns.len(), 1);
+    platform.campaigns.put_draft(&offer, OFFER).await.unwrap();
+    platform.campaigns.publish(&offer, Publish::default(), "test", alone).await.unwrap();
+    assert_eq!(invocation.enrollment_events.handle(&timer).await.unwrap(), Done::Yes);
 
     hand.bench.clock.advance(later);
     hand.feed_goes_on().await;
-    hand.bench.platform.enrollment(&ann, &offer).await.unwrap().is_some()
+    hand.bench.platform.decisions.enrollment(&ann, &offer).await.unwrap().is_some()
 }
 
 async fn lead(hand: &ManualPump) -> ContactId {
     let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
     let platform = &hand.bench.platform;
-    let added = platform.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
+    let added = platform.contacts.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
     added.unwrap().contact.id
 }
 

@@ -93,8 +93,8 @@ async fn measure(contacts: usize) -> Result<Value, Box<dyn Error>> {
     let first = json!({ "email": "first@example.com", "first_name": "Ann", "tags": ["Go"] });
     api.post("/v1/hooks/contact", &first).await?;
     embedded.worker.idle().await;
-    let keys = embedded.platform.keys.clone();
-    let first = embedded.platform.contact_of("first@example.com").await?;
+    let keys = embedded.platform.store.keys.clone();
+    let first = embedded.platform.contacts.id_of("first@example.com").await?;
     let first = first.ok_or("there is no contact")?;
     drop(api);
     embedded.stop().await;

@@ -195,17 +195,17 @@ async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
         pk: String,
         sk: String,
     }
-    let partition = platform.keys.captured();
+    let partition = platform.store.keys.captured();
     let all = paging.limit.is_none();
     let mut cursor = paging.cursor;
     let mut items = Vec::new();
     loop {
         let query = TableQuery::of(&partition).limit(paging.limit.unwrap_or(1_000)).after(cursor);
-        let page = platform.ports.table.query(query).await?;
+        let page = platform.store.table.query(query).await?;
         for item in &page.items {
             let Pointer { pk, sk } = item.body.read()?;
             let key = Key::new(pk, sk);
-            let message: Option<MessageRecord> = platform.message(&key).await?;
+            let message: Option<MessageRecord> = platform.messages.get(&key).await?;
             if let (Some(message), Some(contact)) = (message, contact_in(&key)) {
                 let mut shown = message_json(platform, message).await?;
                 shown["contact_id"] = json!(contact);

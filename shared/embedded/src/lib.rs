@@ -23,7 +23,7 @@ use dacapo_engine::ids::AccountId;
 use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::error::Error;
 use dacapo_platform::keys::is_fed;
-use dacapo_platform::platform::{Platform, Ports};
+use dacapo_platform::platform::{Platform, Ports, Setup};
 use dacapo_platform::ports::Mailer;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -118,12 +118,15 @@ impl Embedded {
             mailer,
             caller: Arc::new(webhooks::HttpCaller::default()),
         };
-        let mut platform = Platform::new(account, ports, options.public_url);
-        platform.alone = true;
-        platform.blocking_work = Arc::new(outside::OwnThreads::default());
+        let platform = Platform::of(Setup {
+            alone: true,
+            blocking_work: Arc::new(outside::OwnThreads::default()),
+            ..Setup::new(account, ports, options.public_url)
+        });
         if options.time_zone.is_some() || options.locale.is_some() {
             platform
-                .change_catalog::<_, Error>(|catalog| {
+                .catalog
+                .change::<_, Error>(|catalog| {
                     let settings = &mut catalog.settings;
                     if let Some(zone) = options.time_zone {
                         zone.name().clone_into(&mut settings.time_zone);
@@ -135,12 +138,12 @@ impl Embedded {
                 })
                 .await?;
         }
-        platform.dispatch_pending().await?;
+        platform.jobs.dispatch_pending().await?;
         let (asks, requests) = mpsc::channel(64);
         let mut works = platform.clone();
         if options.smtp.is_none() {
             // A claim must be on disk before a mail is sent; a captured mail is not sent.
-            works.ports.table = Arc::new(Derived(Arc::clone(&store)));
+            works = works.with(|setup| setup.ports.table = Arc::new(Derived(Arc::clone(&store))));
         }
         let (its_store, its_clock) = (Arc::clone(&store), Arc::clone(&clock));
         let worker = Worker::new(works, its_store, its_clock, stop.listener(), mail)

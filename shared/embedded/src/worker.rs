@@ -267,7 +267,7 @@ impl Work {
             let work = Arc::clone(self);
             async move {
                 for image in images {
-                    match Box::pin(caught(work.platform.contact_changed(&image))).await {
+                    match Box::pin(caught(work.platform.contact_changes.handle(&image))).await {
                         Err(error) if error.retryability() == Retryability::Permanent => {
                             let ContactImage { old, new } = &image;
                             work.keep_change(Kind::Change, (old, new), &error).await?;
@@ -281,7 +281,7 @@ impl Work {
         let performed = side_by_side(enrollments.into_values().map(|images| {
             let work = Arc::clone(self);
             async move {
-                match Box::pin(caught(work.platform.enrollments_committed(&images))).await {
+                match Box::pin(caught(work.platform.effects.perform_all(&images))).await {
                     Err(error) if error.retryability() == Retryability::Permanent => {
                         work.one_by_one(images).await
                     }
@@ -300,7 +300,7 @@ impl Work {
     /// a dead letter.
     async fn one_by_one(&self, enrollments: Vec<EnrollmentImage>) -> Result<(), Error> {
         for image in enrollments {
-            let one = self.platform.enrollments_committed(std::slice::from_ref(&image));
+            let one = self.platform.effects.perform_all(std::slice::from_ref(&image));
             match Box::pin(caught(one)).await {
                 Err(error) if error.retryability() == Retryability::Permanent => {
                     let EnrollmentImage { old, new, .. } = &image;
@@ -437,7 +437,7 @@ impl Work {
     }
 
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
-        match Box::pin(caught(self.platform.handle(message))).await {
+        match Box::pin(caught(self.platform.queues.handle(message))).await {
             Err(error) if error.retryability() == Retryability::Permanent => {
                 self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
@@ -476,7 +476,7 @@ impl Work {
         let (hash, why) = (sha256(raw), why.to_string());
         let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
         let found = NewDeadLetter { name: &name, kind, by: CONSUMER, why: &why, raw };
-        self.platform.keep_dead_letter(found).await
+        self.platform.dead_letters.keep(found).await
     }
 
     /// Erased data is removed from the files when the feed has been read: as soon as nothing else

@@ -6,14 +6,15 @@
 //! is not made again, however late a repeat comes. Failures are counted here: how often a queue
 //! hands a message out says nothing about calls, since it also counts what was never tried.
 
+use std::sync::Arc;
+
 use dacapo_engine::ids::{CampaignId, ElementId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::handlers::Done;
-use crate::platform::{Platform, item, read};
-use crate::ports::Call;
+use crate::ports::{Call, Done, Outbox};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 
 /// How long a call stays in the ledger: longer than a queue or the change feed could bring it
@@ -97,33 +98,34 @@ impl CallRecord {
     }
 }
 
-impl Platform {
-    fn call_key(&self, call: &Call) -> Key {
-        self.keys.call(&call.contact, &call.campaign, call.run, call.step)
+/// The ledger of webhook calls.
+pub(crate) struct CallLedger {
+    pub(crate) store: Arc<Store>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+}
+
+impl CallLedger {
+    fn key(&self, call: &Call) -> Key {
+        self.store.keys.call(&call.contact, &call.campaign, call.run, call.step)
     }
 
-    fn call_write(
+    fn write_of(
         &self,
         call: &Call,
         record: &CallRecord,
         condition: Condition,
     ) -> Result<Write, Error> {
-        let stored = item(self.call_key(call), record)?.rev(record.n);
+        let stored = item(self.key(call), record)?.rev(record.n);
         Ok(Write::put(stored.expires(record.at + CALLS_KEPT), condition))
     }
 
     /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is
     /// over: nothing is to be done.
-    pub(crate) async fn note_call(
-        &self,
-        call: &Call,
-        at: Instant,
-        over: bool,
-    ) -> Result<bool, Error> {
-        let over = over.then(|| self.now());
+    pub(crate) async fn note(&self, call: &Call, at: Instant, over: bool) -> Result<bool, Error> {
+        let over = over.then(|| self.store.now());
         let record = CallRecord { over, ..CallRecord::of(call, at) };
-        let write = self.call_write(call, &record, Condition::Absent)?;
-        match self.write(vec![write]).await {
+        let write = self.write_of(call, &record, Condition::Absent)?;
+        match self.store.write(vec![write]).await {
             Ok(()) => Ok(over.is_none()),
             Err(TableError::Conflict { current: Some(current), .. }) => {
                 Ok(read::<CallRecord>(&current)?.over.is_none())
@@ -134,9 +136,9 @@ impl Platform {
     }
 
     /// Whether a call may be made now. Claims it, where a message may be with two workers at once.
-    pub(crate) async fn may_call(&self, call: &Call) -> Result<MayCall, Error> {
-        let now = self.now();
-        let record = match self.get(&self.call_key(call)).await? {
+    pub(crate) async fn claim(&self, call: &Call) -> Result<MayCall, Error> {
+        let now = self.store.now();
+        let record = match self.store.get(&self.key(call)).await? {
             Some(stored) => read(&stored)?,
             None => CallRecord { n: 0, ..CallRecord::of(call, now) },
         };
@@ -146,21 +148,21 @@ impl Platform {
         if let Some(again) = record.again.filter(|again| now < *again) {
             return Ok(MayCall::No(Done::NotBefore(again)));
         }
-        if self.ports.outbox.hands_out_once() {
+        if self.outbox.hands_out_once() {
             return Ok(MayCall::Yes(Box::new(record)));
         }
         if let Some(until) = record.lease.filter(|until| now < *until) {
             return Ok(MayCall::No(Done::NotTried(until)));
         }
         let next = CallRecord { lease: Some(now + LEASE), ..record };
-        Ok(match self.next_call(call, next, Vec::new()).await? {
+        Ok(match self.write_next(call, next, Vec::new()).await? {
             Some(claimed) => MayCall::Yes(Box::new(claimed)),
             None => MayCall::No(Done::Soon),
         })
     }
 
     /// Notes that a call is over, as it should be, or that it was not made and nobody is at it.
-    pub(crate) async fn went_call(
+    pub(crate) async fn went(
         &self,
         call: &Call,
         record: CallRecord,
@@ -169,13 +171,15 @@ impl Platform {
         if !over && record.lease.is_none() {
             return Ok(());
         }
-        let over = over.then(|| self.now());
-        self.next_call(call, CallRecord { over, lease: None, ..record }, Vec::new()).await.map(drop)
+        let over = over.then(|| self.store.now());
+        self.write_next(call, CallRecord { over, lease: None, ..record }, Vec::new())
+            .await
+            .map(drop)
     }
 
     /// Writes the next state of a record, and what belongs to it. Nothing if somebody else did, or
     /// the contact was erased.
-    pub(crate) async fn next_call(
+    pub(crate) async fn write_next(
         &self,
         call: &Call,
         mut next: CallRecord,
@@ -183,9 +187,9 @@ impl Platform {
     ) -> Result<Option<CallRecord>, Error> {
         let condition = if next.n == 0 { Condition::Absent } else { Condition::Rev(next.n) };
         next.n += 1;
-        let mut writes = vec![self.call_write(call, &next, condition)?];
+        let mut writes = vec![self.write_of(call, &next, condition)?];
         writes.extend(together);
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             Ok(()) => Ok(Some(next)),
             // It may be this very write, whose answer was lost: then the claim ends by itself.
             Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),

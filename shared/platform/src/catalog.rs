@@ -1,17 +1,16 @@
 //! The catalog: the account's settings and fields, and the head of every campaign.
 //!
 //! One item, read strongly, so that a trigger two seconds after publishing meets the new version:
-//! by every decision, or once for the work of one invocation ([`Platform::at_work`]). Published
-//! versions never change; they are read once and kept.
+//! by every decision, or once for the work of one invocation (`at_work`). Published versions never
+//! change; they are read once and kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::{Email, FieldDefinition, Sender};
-use dacapo_engine::campaign::graph::Graph;
-use dacapo_engine::campaign::reader;
+use dacapo_engine::campaign::format::{FieldDefinition, Sender};
 use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::conventions::DateOrder;
@@ -23,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::jobs::OpenJob;
-use crate::mail::read_by;
-use crate::platform::{Platform, TRIES, item, read};
-use crate::table::{Condition, Since, TableError, Write};
+use crate::table::Write;
+
+pub(crate) use store::CatalogCache;
+pub use store::CatalogStore;
 
 /// The account's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +102,35 @@ impl Head {
     /// versions only.
     pub fn is_there(&self) -> bool {
         !self.withdrawn || self.draft
+    }
+}
+
+/// A job that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenJob {
+    /// Its sequence number.
+    pub seq: u64,
+    /// The campaigns that it concerns; none for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub campaigns: Vec<CampaignId>,
+    /// Whether the queue has it.
+    #[serde(default)]
+    pub ordered: bool,
+    /// Whether it waits for no other job, and no other for it: it decides nothing that another job
+    /// decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside_others: bool,
+}
+
+impl OpenJob {
+    /// Whether the two may not be under way together.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        if self.beside_others || other.beside_others {
+            return false;
+        }
+        self.campaigns.is_empty()
+            || other.campaigns.is_empty()
+            || self.campaigns.iter().any(|campaign| other.campaigns.contains(campaign))
     }
 }
 
@@ -244,230 +272,17 @@ impl Loaded {
     }
 }
 
-/// The catalog as it was read for one invocation, once it was.
-#[derive(Default)]
-pub(crate) struct Pinned(Mutex<Option<(Arc<Loaded>, Instant)>>);
+/// Writes that are to be made together with a change of a campaign, or not at all: from what it
+/// answers.
+pub trait Together<T>: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync {}
 
-/// Campaign, version and key of an e-mail.
-type EmailName = (CampaignId, u32, String);
+impl<T, F: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync> Together<T> for F {}
 
-#[derive(Default)]
-pub(crate) struct CatalogCache {
-    loaded: Mutex<Option<Arc<Loaded>>>,
-    /// The revision that was last read or written.
-    known: AtomicU64,
-    versions: Mutex<HashMap<(CampaignId, u32), Arc<Graph>>>,
-    placeholders: Mutex<HashMap<EmailName, Arc<BTreeSet<String>>>>,
-}
-
-impl CatalogCache {
-    /// Whoever reads may be late: a revision only grows, unless the account was erased and begins
-    /// anew.
-    fn knows(&self, rev: u64) {
-        if rev <= 1 {
-            self.known.store(rev, Ordering::Relaxed);
-        } else {
-            self.known.fetch_max(rev, Ordering::Relaxed);
-        }
-    }
-
-    /// How many campaigns there were when the catalog was last read; none where it never was.
-    pub(crate) fn campaigns(&self) -> usize {
-        let loaded = self.loaded.lock().ok().and_then(|loaded| loaded.clone());
-        loaded.map_or(0, |loaded| loaded.catalog.campaigns.len())
-    }
-}
-
-impl Platform {
-    /// The platform for the work of one invocation: it reads the catalog once, when it is first
-    /// needed, and again only if it meets a change that was made later. To be called when the work
-    /// is there, and let go with it.
-    #[must_use]
-    pub fn at_work(&self) -> Self {
-        Self { pinned: Some(Arc::default()), ..self.clone() }
-    }
-
-    /// The revision of the catalog that whoever writes a contact now knows; nothing if that is not
-    /// known for certain. Nothing is read for it.
-    pub(crate) fn known_catalog(&self) -> Option<u64> {
-        if self.alone {
-            return Some(self.catalog.known.load(Ordering::Relaxed));
-        }
-        let pinned = self.pinned.as_ref()?.0.lock().ok()?;
-        pinned.as_ref().map(|(loaded, _)| loaded.rev)
-    }
-
-    /// The catalog as it is now, or as it was when the invocation first needed it.
-    ///
-    /// # Errors
-    ///
-    /// What the table answers. A campaign that cannot be read is listed as broken, and does not
-    /// keep the others from being decided.
-    pub async fn catalog(&self) -> Result<Arc<Loaded>, Error> {
-        self.catalog_for(Instant::MIN_UTC).await
-    }
-
-    /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must
-    /// know what was published before it.
-    pub(crate) async fn catalog_for(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
-        Ok(self.catalog_as_of(changed).await?.0)
-    }
-
-    /// The same, and since when it may be out of date.
-    pub(crate) async fn catalog_as_of(
-        &self,
-        changed: Instant,
-    ) -> Result<(Arc<Loaded>, Instant), Error> {
-        if let Some(pinned) = &self.pinned
-            && let Ok(pinned) = pinned.0.lock()
-            && let Some((loaded, at)) = &*pinned
-            && changed < *at
-        {
-            return Ok((Arc::clone(loaded), *at));
-        }
-        let now = self.now();
-        let loaded = self.read_catalog().await?;
-        if let Some(pinned) = &self.pinned
-            && let Ok(mut pinned) = pinned.0.lock()
-        {
-            *pinned = Some((Arc::clone(&loaded), now));
-        }
-        Ok((loaded, now))
-    }
-
-    /// The catalog as it was last read, however long ago, for what does not change, such as the
-    /// secret; it is read if there is none with a secret yet.
-    pub(crate) async fn catalog_of_late(&self) -> Result<Arc<Loaded>, Error> {
-        let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
-        match known.filter(|known| !known.catalog.secret.is_empty()) {
-            Some(known) => Ok(known),
-            None => self.catalog().await,
-        }
-    }
-
-    async fn read_catalog(&self) -> Result<Arc<Loaded>, Error> {
-        let known = self.catalog.loaded.lock().ok().and_then(|loaded| loaded.clone());
-        let rev = known.as_ref().map_or(0, |known| known.rev);
-        let stored = match (self.ports.table.get_since(&self.keys.catalog(), rev).await?, known) {
-            (Since::Same, Some(known)) => {
-                self.catalog.knows(known.rev);
-                return Ok(known);
-            }
-            (Since::Same, None) => None,
-            (Since::Now(stored), _) => stored,
-        };
-        let rev = stored.as_ref().and_then(|item| item.rev).unwrap_or(0);
-        self.catalog.knows(rev);
-        let catalog: Catalog = match &stored {
-            Some(item) => read(item)?,
-            None => Catalog::default(),
-        };
-        let mut campaigns = BTreeMap::new();
-        let mut broken = BTreeMap::new();
-        for (id, head) in &catalog.campaigns {
-            match self.campaign(id, head).await {
-                Ok(campaign) => {
-                    campaigns.extend(campaign.map(|campaign| (id.clone(), Arc::new(campaign))));
-                }
-                Err(error) if error.retryability() == crate::error::Retryability::Permanent => {
-                    broken.insert(id.clone(), error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let account = catalog.account();
-        let complete = broken.is_empty();
-        let loaded = Arc::new(Loaded { rev, catalog, account, campaigns, broken });
-        if complete && let Ok(mut cache) = self.catalog.loaded.lock() {
-            *cache = Some(Arc::clone(&loaded));
-        }
-        Ok(loaded)
-    }
-
-    async fn campaign(&self, id: &CampaignId, head: &Head) -> Result<Option<Campaign>, Error> {
-        if head.standing().is_none() {
-            return Ok(None);
-        }
-        let mut versions = BTreeMap::new();
-        for version in head.timeline.versions() {
-            versions.insert(version, self.version(id, version).await?);
-        }
-        Ok(Some(Campaign { id: id.clone(), timeline: head.timeline.clone(), versions }))
-    }
-
-    /// A published version, ready to be walked.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoVersion`] or [`Error::Unreadable`] if it is not there or cannot be read.
-    pub async fn version(&self, id: &CampaignId, version: u32) -> Result<Arc<Graph>, Error> {
-        let name = (id.clone(), version);
-        if let Some(graph) =
-            self.catalog.versions.lock().ok().and_then(|all| all.get(&name).cloned())
-        {
-            return Ok(graph);
-        }
-        let missing = || Error::NoVersion(id.clone(), version);
-        let stored = self.get(&self.keys.version(id, version)).await?.ok_or_else(missing)?;
-        let stored: StoredVersion = read(&stored)?;
-        let mut source = reader::read(&stored.source).map_err(|_| missing())?;
-        let settings = &mut source.document.settings;
-        settings.restart_delay = settings.restart_delay.or(stored.restart_delay);
-        let graph = Arc::new(Graph::new(version, source.document, &stored.fields));
-        if let Ok(mut versions) = self.catalog.versions.lock() {
-            versions.insert(name, Arc::clone(&graph));
-        }
-        Ok(graph)
-    }
-
-    /// The placeholders that an e-mail of a published version reads.
-    pub(crate) fn read_by(&self, graph: &Graph, key: &str, email: &Email) -> Arc<BTreeSet<String>> {
-        let name = (graph.document.id.clone(), graph.version, key.to_owned());
-        let Ok(mut known) = self.catalog.placeholders.lock() else {
-            return Arc::new(read_by(email).collect());
-        };
-        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect())))
-    }
-
-    /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called
-    /// several times; the writes it answers are made together with the change, or not at all.
-    ///
-    /// # Errors
-    ///
-    /// What `change` refuses, or the table.
-    pub async fn change_catalog<T, E: From<Error>>(
-        &self,
-        mut change: impl FnMut(&mut Catalog) -> Result<(T, Vec<Write>), E>,
-    ) -> Result<T, E> {
-        for _ in 0..TRIES {
-            let loaded = self.read_catalog().await?;
-            let mut catalog = loaded.catalog.clone();
-            let (answer, with_it) = change(&mut catalog)?;
-            for (id, head) in &mut catalog.campaigns {
-                let before = loaded.catalog.campaigns.get(id);
-                let before = before.map_or(0, |before| before.timeline.count());
-                head.timeline.written_in(before, loaded.rev + 1);
-            }
-            if catalog == loaded.catalog && with_it.is_empty() {
-                return Ok(answer);
-            }
-            if catalog.secret.is_empty() {
-                catalog.secret = self.ports.entropy.text(40);
-            }
-            let stored = item(self.keys.catalog(), &catalog)?.rev(loaded.rev + 1);
-            let condition =
-                if loaded.rev == 0 { Condition::Absent } else { Condition::Rev(loaded.rev) };
-            let mut writes = vec![Write::put(stored, condition)];
-            writes.extend(with_it);
-            match self.write(writes).await {
-                Ok(()) => {
-                    self.catalog.knows(loaded.rev + 1);
-                    return Ok(answer);
-                }
-                Err(TableError::Conflict { which: 0, .. } | TableError::Contended) => {}
-                Err(error) => return Err(E::from(Error::from(error))),
-            }
-        }
-        Err(E::from(Error::Contended(TRIES)))
-    }
+/// Nothing goes together with the change.
+///
+/// # Errors
+///
+/// None.
+pub fn alone<T>(_: &T) -> Result<Vec<Write>, Error> {
+    Ok(Vec::new())
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use dacapo_engine::contact::{Consent, Contact, Suppression};
 use dacapo_engine::field::built_in;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Instant;
-use crate::api::call::shapes::{ConsentWord, FieldJson};
 use crate::contacts::consent_word;
 
 /// An instant as programs outside read it: RFC 3339 in UTC.
@@ -20,6 +19,24 @@ pub fn instant_text(at: Instant) -> String {
 /// The same, as JSON.
 pub fn instant_json(at: Instant) -> Value {
     json!(instant_text(at))
+}
+
+/// Whether a contact wants marketing mail.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum ConsentWord {
+    Subscribed,
+    Unsubscribed,
+    None,
+}
+
+/// The value of a custom field: dates are texts.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum FieldJson {
+    Text(String),
+    Number(f64),
+    Boolean(bool),
 }
 
 /// A contact, with the names of the interface.

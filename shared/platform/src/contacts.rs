@@ -5,6 +5,7 @@
 //! does the rest.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Change, Consent, Contact, MOST_TAGS, Patch};
@@ -12,9 +13,10 @@ use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{ContactId, FieldKey};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::CatalogStore;
 use crate::error::Error;
-use crate::platform::{Platform, TRIES, is_own, item, read};
-use crate::refusals::Refusal;
+use crate::refusals::{Refusal, Refusals};
+use crate::store::{Store, TRIES, is_own, item, read};
 use crate::table::{Condition, Consistency, Item, TableError, Write};
 
 /// A contact as it is stored.
@@ -77,14 +79,25 @@ pub fn alone(_: &Written) -> Result<Vec<Write>, Error> {
     Ok(Vec::new())
 }
 
-impl Platform {
+/// The contacts of the account, found and written.
+pub struct Contacts {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) refusals: Arc<Refusals>,
+}
+
+impl Contacts {
     /// A contact, as it is now.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn contact(&self, id: &ContactId) -> Result<Option<Contact>, Error> {
-        self.get(&self.keys.contact(id)).await?.map(|item| read_contact(&item)).transpose()
+    pub async fn get(&self, id: &ContactId) -> Result<Option<Contact>, Error> {
+        self.store
+            .get(&self.store.keys.contact(id))
+            .await?
+            .map(|item| read_contact(&item))
+            .transpose()
     }
 
     /// The contact that has an address.
@@ -92,12 +105,12 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn contact_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
-        if let Some(item) = self.get(&self.keys.address(address)).await? {
+    pub async fn id_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
+        if let Some(item) = self.store.get(&self.store.keys.address(address)).await? {
             return Ok(Some(read::<StoredAddress>(&item)?.contact));
         }
-        for key in self.keys.addresses_before(address) {
-            if let Some(item) = self.get(&key).await? {
+        for key in self.store.keys.addresses_before(address) {
+            if let Some(item) = self.store.get(&key).await? {
                 return Ok(Some(read::<StoredAddress>(&item)?.contact));
             }
         }
@@ -106,13 +119,13 @@ impl Platform {
 
     /// The contact that has an address, as it was a moment ago at least: what follows from it has
     /// to be committed on condition that it still stands.
-    pub(crate) async fn contact_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
-        let key = self.keys.address(address);
-        let Some(owner) = self.ports.table.get(&key, Consistency::Eventual).await? else {
+    pub(crate) async fn get_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
+        let key = self.store.keys.address(address);
+        let Some(owner) = self.store.table.get(&key, Consistency::Eventual).await? else {
             return Ok(None);
         };
-        let key = self.keys.contact(&read::<StoredAddress>(&owner)?.contact);
-        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        let key = self.store.keys.contact(&read::<StoredAddress>(&owner)?.contact);
+        let stored = self.store.table.get(&key, Consistency::Eventual).await?;
         stored.map(|item| read_contact(&item)).transpose()
     }
 
@@ -121,16 +134,17 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn contacts_of(&self, addresses: &[String]) -> Result<Vec<Option<ContactId>>, Error> {
-        let keys: Vec<_> = addresses.iter().map(|address| self.keys.address(address)).collect();
-        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+    pub async fn ids_of(&self, addresses: &[String]) -> Result<Vec<Option<ContactId>>, Error> {
+        let keys: Vec<_> =
+            addresses.iter().map(|address| self.store.keys.address(address)).collect();
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let mut owners = Vec::new();
         for (item, address) in stored.iter().zip(addresses) {
             owners.push(match item {
                 Some(item) => Some(read::<StoredAddress>(item)?.contact),
                 // An address of ASCII has never had another form.
                 None if address.is_ascii() && !address.contains("xn--") => None,
-                None => self.contact_of(address).await?,
+                None => self.id_of(address).await?,
             });
         }
         Ok(owners)
@@ -151,12 +165,12 @@ impl Platform {
     ) -> Result<Written, WriteError> {
         let address = folded(address);
         for _ in 0..TRIES {
-            if let Some(id) = self.contact_of(&address).await? {
+            if let Some(id) = self.id_of(&address).await? {
                 match self.change(&id, patch, by, together).await {
                     Err(WriteError::NoSuchContact) => {}
                     other => return other,
                 }
-            } else if let Some(written) = self.create(&address, patch, by, together).await? {
+            } else if let Some(written) = self.create_once(&address, patch, by, together).await? {
                 return Ok(written);
             }
         }
@@ -169,7 +183,7 @@ impl Platform {
     ///
     /// [`WriteError::AddressTaken`] if it does, [`WriteError::Refused`] if a write of `together`
     /// was refused, and what the table answers.
-    pub async fn create_contact(
+    pub async fn create(
         &self,
         address: &str,
         patch: &Patch,
@@ -178,10 +192,10 @@ impl Platform {
     ) -> Result<Written, WriteError> {
         let address = folded(address);
         for _ in 0..TRIES {
-            if let Some(owner) = self.contact_of(&address).await? {
+            if let Some(owner) = self.id_of(&address).await? {
                 return Err(WriteError::AddressTaken(owner));
             }
-            if let Some(written) = self.create(&address, patch, by, together).await? {
+            if let Some(written) = self.create_once(&address, patch, by, together).await? {
                 return Ok(written);
             }
         }
@@ -189,22 +203,22 @@ impl Platform {
     }
 
     /// `None` if somebody else created it meanwhile.
-    async fn create(
+    async fn create_once(
         &self,
         address: &str,
         patch: &Patch,
         by: &Author,
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
-        let now = self.now();
-        let loaded = self.catalog().await?;
+        let now = self.store.now();
+        let loaded = self.catalog.current().await?;
         if loaded.catalog.erased_by.is_some() {
             return Err(WriteError::Erasing);
         }
         let consent = patch.consent.unwrap_or(loaded.catalog.settings.default_consent);
-        let id = self.new_contact_id();
+        let id = self.store.new_contact_id();
         let mut contact = Contact::new(id.clone(), consent, now);
-        let refusal = self.refusal(address, &loaded.catalog.secret).await?;
+        let refusal = self.refusals.get(address, &loaded.catalog.secret).await?;
         if let Some(refusal) = refusal {
             refusal.begins(&mut contact);
         }
@@ -215,21 +229,21 @@ impl Platform {
         let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
         patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
         contact.apply(&patch, by.clone(), None, now, 0);
-        contact.made_knowing(0, self.known_catalog());
+        contact.made_knowing(0, self.catalog.known_revision());
         let change = contact.recent.last().cloned();
         let written = Written { contact, created: true, change };
-        let owner = item(self.keys.address(address), &StoredAddress { contact: id })
+        let owner = item(self.store.keys.address(address), &StoredAddress { contact: id })
             .map_err(WriteError::Failed)?;
         let mut writes = vec![
-            Write::put(self.contact_item(&written.contact)?, Condition::Absent),
+            Write::put(self.item(&written.contact)?, Condition::Absent),
             Write::put(owner, Condition::Absent),
         ];
         writes.extend(together(&written)?);
         if refusal.is_some() {
             // From here on the contact says it.
-            writes.push(self.forget_refusal(address, &loaded.catalog.secret));
+            writes.push(self.refusals.forget(address, &loaded.catalog.secret));
         }
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             Ok(()) => Ok(Some(written)),
             Err(TableError::Conflict { which: 0 | 1, .. } | TableError::Contended) => Ok(None),
             Err(TableError::Conflict { which, current }) => {
@@ -253,7 +267,7 @@ impl Platform {
         together: Together<'_>,
     ) -> Result<Written, WriteError> {
         for _ in 0..TRIES {
-            let before = self.contact(id).await?.ok_or(WriteError::NoSuchContact)?;
+            let before = self.get(id).await?.ok_or(WriteError::NoSuchContact)?;
             if let Some(written) = self.change_once(&before, patch, by, together).await? {
                 return Ok(written);
             }
@@ -276,7 +290,8 @@ impl Platform {
             return Ok(None);
         }
         let has_it = lately.address().is_some_and(|its| folded(its) == address);
-        let changes = || lately.clone().apply(patch, by.clone(), None, self.now(), 0).is_some();
+        let changes =
+            || lately.clone().apply(patch, by.clone(), None, self.store.now(), 0).is_some();
         if !has_it || !changes() {
             return Ok(None);
         }
@@ -298,13 +313,15 @@ impl Platform {
         // Who has the address is asked first: as long as somebody has it, it is the contact that
         // says no, and not the store.
         if let Some(to) = moved
-            && let Some(owner) = self.contact_of(to).await?
+            && let Some(owner) = self.id_of(to).await?
             && owner != before.id
         {
             return Err(WriteError::AddressTaken(owner));
         }
         let refusal = match moved {
-            Some(to) => self.refusal(to, &self.catalog().await?.catalog.secret).await?,
+            Some(to) => {
+                self.refusals.get(to, &self.catalog.current().await?.catalog.secret).await?
+            }
             None => None,
         };
         let patch = match refusal {
@@ -312,19 +329,19 @@ impl Platform {
             None => Cow::Borrowed(patch),
         };
         let mut contact = before.clone();
-        let changed = contact.apply(&patch, by.clone(), None, self.now(), 0).is_some();
-        contact.made_knowing(before.rev, self.known_catalog());
+        let changed = contact.apply(&patch, by.clone(), None, self.store.now(), 0).is_some();
+        contact.made_knowing(before.rev, self.catalog.known_revision());
         let change = contact.recent.last().filter(|_| changed).cloned();
         let written = Written { contact, created: false, change };
         let mut writes = Vec::new();
         if written.change.is_some() {
             let condition = Condition::Rev(before.rev);
-            writes.push(Write::put(self.contact_item(&written.contact)?, condition));
+            writes.push(Write::put(self.item(&written.contact)?, condition));
             self.move_address(before, &written.contact, &mut writes).await?;
             if refusal.is_some()
                 && let Some(to) = moved
             {
-                writes.push(self.forget_refusal(to, &self.secret().await?));
+                writes.push(self.refusals.forget(to, &self.catalog.secret().await?));
             }
         }
         let own = writes.len();
@@ -333,7 +350,7 @@ impl Platform {
             return Ok(Some(written));
         }
         let write_id = writes.first().and_then(write_id);
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             Ok(()) => Ok(Some(written)),
             Err(TableError::Conflict { which: 0, current }) if own > 0 => {
                 let is_own = write_id.is_some_and(|id| is_own(current.as_deref(), &id));
@@ -363,27 +380,28 @@ impl Platform {
             return Ok(());
         }
         if let Some(new) = &new {
-            let owner = item(self.keys.address(new), &StoredAddress { contact: after.id.clone() })?;
+            let owner =
+                item(self.store.keys.address(new), &StoredAddress { contact: after.id.clone() })?;
             writes.push(Write::put(owner, Condition::Absent));
         }
         if let Some(old) = &old {
-            writes.push(Write::delete(self.keys.address(old), Condition::Always));
-            let earlier = self.keys.addresses_before(old).into_iter();
+            writes.push(Write::delete(self.store.keys.address(old), Condition::Always));
+            let earlier = self.store.keys.addresses_before(old).into_iter();
             writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
             // Whoever posts the old address is not asked again.
             if let Some(refusal) = Refusal::left_behind(before, after) {
-                writes.push(self.remember(old, refusal).await?);
+                writes.push(self.refusals.remember(old, refusal).await?);
             }
         }
         Ok(())
     }
 
     /// The item of a contact, listed, with an identity of its own.
-    pub(crate) fn contact_item(&self, contact: &Contact) -> Result<Item, Error> {
-        let stored = StoredContact { contact: contact.clone(), w: self.new_write_id() };
-        Ok(item(self.keys.contact(&contact.id), &stored)?
+    pub(crate) fn item(&self, contact: &Contact) -> Result<Item, Error> {
+        let stored = StoredContact { contact: contact.clone(), w: self.store.new_write_id() };
+        Ok(item(self.store.keys.contact(&contact.id), &stored)?
             .rev(contact.rev)
-            .index(self.keys.contact_listed(&contact.id)))
+            .index(self.store.keys.contact_listed(&contact.id)))
     }
 }
 
@@ -395,7 +413,7 @@ fn moved<'a>(before: &Contact, patch: &'a Patch) -> Option<&'a str> {
 
 fn write_id(write: &Write) -> Option<String> {
     match write {
-        Write::Put { item, .. } => crate::platform::write_id_of(item),
+        Write::Put { item, .. } => crate::store::write_id_of(item),
         Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => None,
     }
 }

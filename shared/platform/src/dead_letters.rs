@@ -5,25 +5,23 @@
 //! contact (`erasure`), and it is not even kept when it is about a contact that has been erased.
 //! What it says is as it came; why it could not be done names no value of it, and no address.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::keys::sha256;
 use crate::mentions::Mentions;
 use crate::metrics::Metric;
-use crate::platform::{Platform, TRIES, item, read};
 use crate::rate_limited_log::without_addresses;
 use crate::redaction::without_values;
+use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Consistency, Cursor, Item, Key, Page, Query, TableError, Write};
 
 /// For how long a letter is kept.
 pub const DEAD_LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
-
-/// The longest id of a letter, in bytes.
-const LONGEST_ID: usize = 128;
 
 /// The longest reason of a letter, in characters.
 const LONGEST_REASON: usize = 1_000;
@@ -119,22 +117,17 @@ fn unchanged(stored: &Item) -> Condition {
     stored.rev.map_or(Condition::Present, Condition::Rev)
 }
 
-/// The id of a letter, which can stand in a path as it is.
-pub fn id_of(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { ':' };
-    if name.len() <= LONGEST_ID {
-        return name.chars().map(plain).collect();
-    }
-    let by = name.split('/').next().unwrap_or_default();
-    format!("{}:{}", by.chars().take(LONGEST_ID / 4).map(plain).collect::<String>(), sha256(name))
-}
-
 /// A reason as a letter says it: without values and addresses, and bounded.
 pub(crate) fn reason(why: &str) -> String {
     without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
 
-impl Platform {
+/// What could not be done, kept until somebody has it done again.
+pub struct DeadLetters {
+    pub(crate) store: Arc<Store>,
+}
+
+impl DeadLetters {
     /// Puts something aside under its name; the same name again replaces what it says. What names a
     /// contact that has been erased is not kept: nobody may be brought back by it, and nothing else
     /// could come of it.
@@ -142,35 +135,36 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers; also that it is too large to be kept.
-    pub async fn keep_dead_letter(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
+    pub async fn keep(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
         let NewDeadLetter { name, kind, by, why, raw } = found;
         let why = reason(why);
-        let (key, mentions) = (self.keys.keep_dead_letter(name), Mentions::of(raw));
+        let (key, mentions) = (self.store.keys.keep_dead_letter(name), Mentions::of(raw));
         let letter = key.sk.as_str();
         if self.names_the_erased(&mentions).await? {
             tracing::warn!(letter, by, why, "not put aside: it is about an erased contact");
             return Ok(());
         }
         for _ in 0..TRIES {
-            let before = self.get(&key).await?;
+            let before = self.store.get(&key).await?;
             // One that has expired, or cannot be read any more itself, is replaced as if there were
             // none.
             let earlier = before.as_ref().and_then(|stored| read::<DeadLetterBody>(stored).ok());
-            let earlier = earlier.filter(|earlier| self.now() < earlier.at + DEAD_LETTERS_KEPT);
+            let earlier =
+                earlier.filter(|earlier| self.store.now() < earlier.at + DEAD_LETTERS_KEPT);
             let body = DeadLetterBody {
                 kind,
                 by: by.to_owned(),
                 why: why.clone(),
                 raw: raw.to_owned(),
                 contact: mentions.contact().cloned(),
-                at: earlier.as_ref().map_or_else(|| self.now(), |earlier| earlier.at),
+                at: earlier.as_ref().map_or_else(|| self.store.now(), |earlier| earlier.at),
                 tries: earlier
                     .map_or(0, |earlier| earlier.tries + u32::from(earlier.asked.is_some())),
                 asked: None,
             };
             let condition = before.as_ref().map_or(Condition::Absent, unchanged);
             let rev = before.and_then(|stored| stored.rev).unwrap_or(0) + 1;
-            match self.write(vec![self.dead_letter_write(&key, &body, rev, condition)?]).await {
+            match self.store.write(vec![self.write_of(&key, &body, rev, condition)?]).await {
                 Ok(()) => {
                     tracing::error!(letter, by, why, "put aside");
                     Metric::PutAside.tell(1);
@@ -184,23 +178,26 @@ impl Platform {
     }
 
     async fn names_the_erased(&self, mentions: &Mentions) -> Result<bool, Error> {
-        let tombstones: Vec<Key> =
-            mentions.contacts().take(MOST_CONTACTS).map(|id| self.keys.tombstone(id)).collect();
+        let tombstones: Vec<Key> = mentions
+            .contacts()
+            .take(MOST_CONTACTS)
+            .map(|id| self.store.keys.tombstone(id))
+            .collect();
         if tombstones.is_empty() {
             return Ok(false);
         }
-        let found = self.ports.table.get_many(&tombstones, Consistency::Strong).await?;
+        let found = self.store.table.get_many(&tombstones, Consistency::Strong).await?;
         Ok(found.iter().any(Option::is_some))
     }
 
-    pub(crate) fn dead_letter_write(
+    pub(crate) fn write_of(
         &self,
         key: &Key,
         body: &DeadLetterBody,
         rev: u64,
         condition: Condition,
     ) -> Result<Write, Error> {
-        let listed = self.keys.dead_letter_listed(body.at, &key.sk);
+        let listed = self.store.keys.dead_letter_listed(body.at, &key.sk);
         let kept =
             item(key.clone(), body)?.rev(rev).index(listed).expires(body.at + DEAD_LETTERS_KEPT);
         Ok(Write::put(kept, condition))
@@ -211,16 +208,16 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers; [`TableError::Invalid`] for a cursor of another list.
-    pub async fn dead_letters(
+    pub async fn list(
         &self,
         limit: usize,
         cursor: Option<Cursor>,
     ) -> Result<Page<StoredDeadLetter>, Error> {
-        let partition = self.keys.dead_letters_listed();
+        let partition = self.store.keys.dead_letters_listed();
         let query = Query::of(&partition).limit(limit).after(cursor);
-        let page = self.ports.table.query_index(query).await?;
+        let page = self.store.table.query_index(query).await?;
         let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
-        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let items =
             stored.iter().flatten().map(StoredDeadLetter::of).collect::<Result<Vec<_>, _>>()?;
         let items = items.into_iter().filter(|letter| self.is_kept(letter)).collect();
@@ -232,15 +229,15 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn dead_letter(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
-        let stored = self.get(&self.keys.keep_dead_letter(id)).await?;
+    pub async fn get(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
+        let stored = self.store.get(&self.store.keys.keep_dead_letter(id)).await?;
         let letter = stored.map(|stored| StoredDeadLetter::of(&stored)).transpose()?;
         Ok(letter.filter(|letter| self.is_kept(letter)))
     }
 
     /// What has expired may stay readable for days.
     fn is_kept(&self, letter: &StoredDeadLetter) -> bool {
-        self.now() < letter.expires()
+        self.store.now() < letter.expires()
     }
 
     /// Deletes a letter. Says whether there was one.
@@ -248,26 +245,10 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Error> {
-        let key = self.keys.keep_dead_letter(id);
-        let is_there = self.get(&key).await?.is_some();
-        self.write(vec![Write::delete(key, Condition::Always)]).await?;
+    pub async fn delete(&self, id: &str) -> Result<bool, Error> {
+        let key = self.store.keys.keep_dead_letter(id);
+        let is_there = self.store.get(&key).await?.is_some();
+        self.store.write(vec![Write::delete(key, Condition::Always)]).await?;
         Ok(is_there)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_can_stand_in_a_path_and_is_its_own() {
-        assert_eq!(id_of("tag-change/4959"), "tag-change:4959");
-        assert_eq!(id_of("feedback/a b/ü"), "feedback:a:b::");
-        let long = id_of(&format!("feedback/{}", "x".repeat(2000)));
-        assert!(long.starts_with("feedback:") && long.len() <= LONGEST_ID, "{long}");
-        for id in ["timer:059f36b4-87a3", long.as_str()] {
-            assert_eq!(id_of(id), id);
-        }
     }
 }

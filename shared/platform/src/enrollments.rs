@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use committing::Commit;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Decision, Delivery, Event, Ignored, Situation, decide};
@@ -22,15 +23,13 @@ use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 
 use crate::Instant;
-use crate::catalog::Loaded;
-use crate::contacts::read_contact;
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contacts::{Contacts, read_contact};
 use crate::error::{Error, panic_words};
 use crate::keys::BEHIND_ENROLLMENTS;
 use crate::metrics::Metric;
-use crate::platform::{Platform, TRIES};
-use crate::table::{Consistency, Item, Query};
-
-use committing::Commit;
+use crate::store::{Store, TRIES};
+use crate::table::{Consistency, Query};
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 pub(crate) use many::{Asked, Reply};
@@ -104,7 +103,15 @@ struct DecisionRequest<'a> {
     as_of: Option<Instant>,
 }
 
-impl Platform {
+/// Enrollments as they are stored, and the decisions that change them.
+#[derive(Clone)]
+pub struct Decisions {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) contacts: Arc<Contacts>,
+}
+
+impl Decisions {
     /// An enrollment, as it is now.
     ///
     /// # Errors
@@ -115,7 +122,7 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<StoredEnrollment>, Error> {
-        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
         stored.map(|item| read_stored(&item)).transpose()
     }
 
@@ -222,15 +229,17 @@ impl Platform {
         id: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<(Contact, Option<State>)>, Error> {
-        if !self.ports.table.reads_pages_cheaply() || self.catalog.campaigns() > FEW_CAMPAIGNS {
+        if !self.store.table.reads_pages_cheaply() || self.catalog.known_campaigns() > FEW_CAMPAIGNS
+        {
             let state = self.state(id, campaign).await?;
-            return Ok(self.contact(id).await?.map(|contact| (contact, state)));
+            return Ok(self.contacts.get(id).await?.map(|contact| (contact, state)));
         }
-        let (key, enrolled) = (self.keys.contact(id), self.keys.enrollment(id, campaign));
+        let (key, enrolled) =
+            (self.store.keys.contact(id), self.store.keys.enrollment(id, campaign));
         let (mut contact, mut state, mut cursor) = (None, None::<State>, None);
         loop {
             let query = Query::of(&key.pk).between(crate::keys::CONTACT, BEHIND_ENROLLMENTS);
-            let page = self.ports.table.query(query.after(cursor).strong()).await?;
+            let page = self.store.table.query(query.after(cursor).strong()).await?;
             for item in &page.items {
                 if item.key == key {
                     contact = Some(read_contact(item)?);
@@ -246,7 +255,7 @@ impl Platform {
         // The items of a page are read one after the other: both may have been written in between.
         let knows = state.as_ref().map_or(0, State::knows);
         if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
-            contact = self.contact(id).await?;
+            contact = self.contacts.get(id).await?;
         }
         Ok(contact.map(|contact| (contact, state)))
     }
@@ -257,7 +266,7 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<State>, Error> {
-        let stored = self.get(&self.keys.enrollment(contact, campaign)).await?;
+        let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
         stored.map(|item| read_state(&item)).transpose()
     }
 
@@ -267,8 +276,8 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Option<State>, Error> {
-        let key = self.keys.enrollment(contact, campaign);
-        let stored = self.ports.table.get(&key, Consistency::Eventual).await?;
+        let key = self.store.keys.enrollment(contact, campaign);
+        let stored = self.store.table.get(&key, Consistency::Eventual).await?;
         stored.map(|item| read_state(&item)).transpose()
     }
 
@@ -295,13 +304,13 @@ impl Platform {
         {
             return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
-        let (mut catalog, mut as_of) = self.catalog_as_of(contact.updated_at).await?;
+        let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
         // What was published, paused or resumed before a change has to be known to whoever looks at
         // it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
             || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
         {
-            (catalog, as_of) = self.catalog_as_of(Instant::MAX_UTC).await?;
+            (catalog, as_of) = self.catalog.after_with_instant(Instant::MAX_UTC).await?;
         }
         if let Some(error) = catalog.broken.get(campaign) {
             return Ok(Evaluation::Undecided(EventOutcome::Undecidable(error.to_string())));
@@ -320,7 +329,7 @@ impl Platform {
             enrollment,
             statuses: &statuses,
             is_image: image.is_some(),
-            now: self.now(),
+            now: self.store.now(),
         };
         // A defect of ours must not take the process with it: the event is kept and somebody is
         // told.
@@ -413,8 +422,8 @@ impl Platform {
         milestones: u32,
     ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
         Box::pin(async move {
-            let fresh = Self { pinned: None, ..self.clone() };
-            let loaded = fresh.catalog().await?;
+            let fresh = Self { catalog: Arc::new(self.catalog.unpinned()), ..self.clone() };
+            let loaded = fresh.catalog.current().await?;
             let now = loaded.campaigns.get(campaign).map_or(0, |now| now.timeline.count());
             if now <= milestones {
                 return Ok(());
@@ -437,7 +446,7 @@ impl Platform {
         match enrollment {
             Some(enrollment) if !campaign.versions.contains_key(&enrollment.version) => {
                 let mut with = Campaign::clone(campaign);
-                let graph = self.version(&campaign.id, enrollment.version).await?;
+                let graph = self.catalog.version(&campaign.id, enrollment.version).await?;
                 with.versions.insert(enrollment.version, graph);
                 Ok(Arc::new(with))
             }
@@ -459,11 +468,6 @@ impl Platform {
             statuses.insert(id, enrollment.status);
         }
         Ok(statuses)
-    }
-
-    /// A contact image from its item.
-    pub(crate) fn image(item: &Item) -> Result<Contact, Error> {
-        read_contact(item)
     }
 }
 

@@ -9,6 +9,8 @@
 //!
 //! One thing is remembered: that the address has said no (`refusals`).
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::Contact;
@@ -18,15 +20,17 @@ use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
+use crate::catalog::CatalogStore;
+use crate::contacts::Contacts;
 use crate::enrollments::read_stored;
 use crate::error::Error;
-use crate::handlers::Done;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
-use crate::platform::{Platform, TRIES, item, read};
-use crate::ports::{Message, Order, Queue};
-use crate::refusals::Refusal;
+use crate::orders::Orders;
+use crate::ports::{Done, Message, Order, Queue};
+use crate::refusals::{Refusal, Refusals};
+use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
@@ -46,7 +50,16 @@ struct Tombstone {
     address: Option<String>,
 }
 
-impl Platform {
+/// Erases contacts.
+pub struct Erasure {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) orders: Arc<Orders>,
+}
+
+impl Erasure {
     /// Erases everything about a contact. Says whether there was one.
     ///
     /// # Errors
@@ -54,8 +67,8 @@ impl Platform {
     /// What the table and the outbox answer; erasing again goes on where it stopped.
     pub async fn erase(&self, id: &ContactId) -> Result<bool, Error> {
         for _ in 0..TRIES {
-            let Some(contact) = self.contact(id).await? else {
-                let erased = self.get(&self.keys.tombstone(id)).await?.is_some();
+            let Some(contact) = self.contacts.get(id).await? else {
+                let erased = self.store.get(&self.store.keys.tombstone(id)).await?.is_some();
                 if erased {
                     self.erase_remains(id).await?;
                 }
@@ -64,28 +77,28 @@ impl Platform {
             // Before anything is deleted: a crash must not lose it. It does nothing to a contact
             // that is there.
             self.order_last_erasure(id).await?;
-            let catalog = self.catalog().await?;
+            let catalog = self.catalog.current().await?;
             // Of an account that is erased as a whole nothing is remembered.
             let remembers = catalog.catalog.erased_by.is_none();
             let address = match contact.address().filter(|_| remembers) {
-                Some(address) => Some(sealed(&self.secret().await?, address)),
+                Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
                 None => None,
             };
-            let tombstone = Tombstone { at: self.now(), address };
-            let tombstone = item(self.keys.tombstone(id), &tombstone)?;
+            let tombstone = Tombstone { at: self.store.now(), address };
+            let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
             let mut writes = vec![
-                Write::delete(self.keys.contact(id), Condition::Rev(contact.rev)),
+                Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
                 Write::put(tombstone, Condition::Always),
             ];
             if let Some(address) = contact.address() {
-                writes.push(Write::delete(self.keys.address(address), Condition::Always));
-                let earlier = self.keys.addresses_before(address).into_iter();
+                writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
+                let earlier = self.store.keys.addresses_before(address).into_iter();
                 writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
                 if let Some(refusal) = Refusal::of(&contact).filter(|_| remembers) {
-                    writes.push(self.remember(address, refusal).await?);
+                    writes.push(self.refusals.remember(address, refusal).await?);
                 }
             }
-            match self.write(writes).await {
+            match self.store.write(writes).await {
                 Ok(()) => {}
                 Err(TableError::Conflict { .. } | TableError::Contended) => continue,
                 Err(error) => return Err(error.into()),
@@ -93,8 +106,8 @@ impl Platform {
             self.forget_tags(&contact).await?;
             self.erase_remains(id).await?;
             let message = Message::Erase(id.clone());
-            let order = Order::Send { queue: Queue::Jobs, at: self.now(), message };
-            self.order(vec![order]).await?;
+            let order = Order::Send { queue: Queue::Jobs, at: self.store.now(), message };
+            self.orders.give(vec![order]).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
@@ -107,18 +120,18 @@ impl Platform {
     ///
     /// What the table answers.
     pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
-        let tombstone = self.keys.tombstone(id);
-        let Some(stored) = self.get(&tombstone).await? else { return Ok(Done::Yes) };
+        let tombstone = self.store.keys.tombstone(id);
+        let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
         let Tombstone { at, address } = read(&stored)?;
         self.forget_dead_letters(id, address.as_deref()).await?;
-        if address.is_some() && self.now() - at >= FORGOTTEN {
+        if address.is_some() && self.store.now() - at >= FORGOTTEN {
             let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
-            self.write(vec![Write::put(nameless, Condition::Present)]).await?;
+            self.store.write(vec![Write::put(nameless, Condition::Present)]).await?;
         }
-        let partition = self.keys.contact_partition(id);
+        let partition = self.store.keys.contact_partition(id);
         let mut cursor = None;
         loop {
-            let page = self.ports.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
             for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
                 self.delete(stored).await?;
             }
@@ -131,15 +144,15 @@ impl Platform {
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
         let name = format!("erase-{id}");
-        let (at, message) = (self.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
-        self.order(vec![Order::Schedule { name, at, message }]).await
+        let (at, message) = (self.store.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
+        self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
 
     /// The lists by tag name the contact only by its id; they follow by the feed too.
     async fn forget_tags(&self, contact: &Contact) -> Result<(), Error> {
         for tag in contact.tags.keys() {
-            let key = self.keys.tag_member(tag, &contact.id);
-            self.write(vec![Write::delete(key, Condition::Always)]).await?;
+            let key = self.store.keys.tag_member(tag, &contact.id);
+            self.store.write(vec![Write::delete(key, Condition::Always)]).await?;
         }
         Ok(())
     }
@@ -151,9 +164,9 @@ impl Platform {
         id: &ContactId,
         address: Option<&str>,
     ) -> Result<(), Error> {
-        let partition = self.keys.dead_letters_listed();
+        let partition = self.store.keys.dead_letters_listed();
         let secret = match address {
-            Some(_) => self.catalog_of_late().await?.catalog.secret.clone(),
+            Some(_) => self.catalog.lately().await?.catalog.secret.clone(),
             None => String::new(),
         };
         let holds = |text: &str, address: &str| {
@@ -166,9 +179,11 @@ impl Platform {
         };
         let mut cursor = None;
         loop {
-            let page = self.ports.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
             for stored in page.items.iter().filter(|stored| is_about(stored)) {
-                self.write(vec![Write::delete(stored.key.clone(), Condition::Always)]).await?;
+                self.store
+                    .write(vec![Write::delete(stored.key.clone(), Condition::Always)])
+                    .await?;
             }
             cursor = page.cursor;
             if cursor.is_none() {
@@ -185,10 +200,10 @@ impl Platform {
         if stored.key.sk.starts_with(Keys::MESSAGES)
             && let Ok(record) = read::<MessageRecord>(stored)
         {
-            let pointer = self.keys.captured_mail(record.at, &stored.key);
+            let pointer = self.store.keys.captured_mail(record.at, &stored.key);
             writes.push(Write::delete(pointer, Condition::Always));
         }
-        Ok(self.write(writes).await?)
+        Ok(self.store.write(writes).await?)
     }
 
     /// The contact no longer counts where it counted (R53).
@@ -213,14 +228,14 @@ impl Platform {
             if let Some(deferred) = &stored.deferred {
                 match deferred.day {
                     Some(day) => {
-                        add(self.keys.statistics_of(campaign, shard, day), &deferred.delta);
+                        add(self.store.keys.statistics_of(campaign, shard, day), &deferred.delta);
                     }
                     None => of_no_day.add(&deferred.delta),
                 }
             }
-            add(self.keys.statistics(campaign, shard), &of_no_day);
+            add(self.store.keys.statistics(campaign, shard), &of_no_day);
         }
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             // Somebody else has deleted it; or it was changed, and the next sweep finds it.
             Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),

@@ -75,6 +75,19 @@ pub fn shard(contact: &ContactId) -> u32 {
     u32::try_from(hash % u64::from(SHARDS)).unwrap_or(0)
 }
 
+/// The longest id of a letter, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// The id of a letter, which can stand in a path as it is.
+pub fn dead_letter_id(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { ':' };
+    if name.len() <= LONGEST_ID {
+        return name.chars().map(plain).collect();
+    }
+    let by = name.split('/').next().unwrap_or_default();
+    format!("{}:{}", by.chars().take(LONGEST_ID / 4).map(plain).collect::<String>(), sha256(name))
+}
+
 /// The keys of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
@@ -352,7 +365,7 @@ impl Keys {
 
     /// A dead letter, by the name of its work or by its id.
     pub fn keep_dead_letter(&self, name: &str) -> Key {
-        Key::new(self.dead_letters_listed(), crate::dead_letters::id_of(name))
+        Key::new(self.dead_letters_listed(), dead_letter_id(name))
     }
 
     /// The partition of all dead letters; in the index, the list of them.
@@ -431,5 +444,21 @@ pub fn fed(key: &Key) -> Option<(ContactId, Option<CampaignId>)> {
     match key.sk.strip_prefix(ENROLLMENT) {
         Some(campaign) => Some((contact, Some(CampaignId::new(campaign).ok()?))),
         None => Some((contact, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_can_stand_in_a_path_and_is_its_own() {
+        assert_eq!(dead_letter_id("tag-change/4959"), "tag-change:4959");
+        assert_eq!(dead_letter_id("feedback/a b/ü"), "feedback:a:b::");
+        let long = dead_letter_id(&format!("feedback/{}", "x".repeat(2000)));
+        assert!(long.starts_with("feedback:") && long.len() <= LONGEST_ID, "{long}");
+        for id in ["timer:059f36b4-87a3", long.as_str()] {
+            assert_eq!(dead_letter_id(id), id);
+        }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A port speaks the words of the engine; no SDK's and no database's type stands in a signature.
 //! Above the ports are the access patterns (contacts, enrollments, messages, …) and the handlers
-//! behind every function.
+//! behind every function. Each is a part: a struct whose fields are all that it touches, ports and
+//! other parts. [`platform`] puts them together; modules use one another in one direction only.
 
 pub mod api;
+mod blocking;
 mod call_ledger;
 pub mod calling;
 pub mod campaigns;
@@ -24,14 +26,18 @@ pub mod mail_backoff;
 mod mentions;
 pub mod messages;
 pub mod metrics;
+pub mod orders;
 pub mod platform;
 pub mod ports;
+pub mod queues;
 pub mod rate_limited_log;
 mod redaction;
 pub mod redriving;
 mod refusals;
 mod rendering;
+pub mod store;
 pub mod table;
+pub mod tags;
 pub mod unsubscribe;
 pub mod unverified;
 

@@ -1,51 +1,14 @@
 //! A mail, ready to be sent: rendered from templates and merge values.
 
-use dacapo_engine::campaign::format::{Email, Purpose, Sender};
-use dacapo_engine::ids::{CampaignId, ContactId};
+use std::sync::Arc;
+
+use dacapo_engine::campaign::format::{Email, Purpose};
 use dacapo_engine::template::{Budget, Escape, MergeValues, one_line, placeholders};
 
-use crate::platform::Platform;
+use crate::blocking::Blocking;
 use crate::rendering::{Renderer, Unrendered, text_of_html};
 
-/// A mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// The sender.
-    pub from: Sender,
-    /// The address of the recipient.
-    pub to: String,
-    /// The address for answers.
-    pub reply_to: Option<String>,
-    /// The subject, one line.
-    pub subject: String,
-    /// The plain text.
-    pub text: String,
-    /// The HTML, if there is any.
-    pub html: Option<String>,
-    /// The link that unsubscribes with one click (RFC 8058), for marketing mail.
-    pub unsubscribe_url: Option<String>,
-    /// Which message it is: the same for every attempt.
-    pub message: MessageName,
-}
-
-/// The name of a message, and of its record in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageName {
-    /// The contact.
-    pub contact: ContactId,
-    /// The campaign.
-    pub campaign: CampaignId,
-    /// The run.
-    pub run: u32,
-    /// The step.
-    pub step: u32,
-}
-
-impl std::fmt::Display for MessageName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}.{}", self.contact, self.campaign, self.run, self.step)
-    }
-}
+pub use crate::ports::{Mail, MessageName};
 
 /// The rendered parts: subject and bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +37,12 @@ impl Rendered {
     }
 }
 
-impl Platform {
+/// Renders e-mails.
+pub(crate) struct MailRenderer {
+    pub(crate) blocking: Arc<Blocking>,
+}
+
+impl MailRenderer {
     /// Renders an e-mail, on other threads if it takes long. With `text_part`, the plain text is
     /// included.
     ///
@@ -90,7 +58,8 @@ impl Platform {
         let made = match complete(email, values, text_part, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (email, values) = (email.clone(), values.clone());
-                self.run_blocking(move || complete(&email, &values, text_part, Budget::Full))
+                self.blocking
+                    .run(move || complete(&email, &values, text_part, Budget::Full))
                     .await
                     .unwrap_or_else(|| Err(Unrendered::broken_off()))
             }

@@ -11,6 +11,8 @@
 //! A record keeps the merge values that the e-mail reads, never the bodies: reading renders the
 //! immutable version again.
 
+use std::sync::Arc;
+
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::template::MergeValues;
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::platform::{Platform, item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Item, Key, TableError, Write};
 
 /// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an
@@ -98,22 +100,27 @@ pub struct MessageRecord {
     pub w: String,
 }
 
-impl Platform {
+/// The ledger of messages: what became of each.
+pub struct MessageLedger {
+    pub(crate) store: Arc<Store>,
+}
+
+impl MessageLedger {
     /// A message's record.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn message(&self, key: &Key) -> Result<Option<MessageRecord>, Error> {
-        self.get(key).await?.map(|item| read(&item)).transpose()
+    pub async fn get(&self, key: &Key) -> Result<Option<MessageRecord>, Error> {
+        self.store.get(key).await?.map(|item| read(&item)).transpose()
     }
 
-    pub(crate) fn message_item(&self, key: Key, record: &MessageRecord) -> Result<Item, Error> {
+    pub(crate) fn item(&self, key: Key, record: &MessageRecord) -> Result<Item, Error> {
         Ok(item(key, record)?.rev(record.n))
     }
 
     /// Writes the first or the next state of a record. Says whether this was the one to do it.
-    pub(crate) async fn write_message(
+    pub(crate) async fn write(
         &self,
         key: &Key,
         before: Option<&MessageRecord>,
@@ -121,14 +128,14 @@ impl Platform {
         together: Vec<Write>,
     ) -> Result<Option<MessageRecord>, Error> {
         next.n = before.map_or(1, |before| before.n + 1);
-        next.w = self.new_write_id();
+        next.w = self.store.new_write_id();
         let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.n));
-        let mut writes = vec![Write::put(self.message_item(key.clone(), &next)?, condition)];
+        let mut writes = vec![Write::put(self.item(key.clone(), &next)?, condition)];
         writes.extend(together);
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             Ok(()) => Ok(Some(next)),
             Err(TableError::Conflict { which: 0, current }) => {
-                Ok(crate::platform::is_own(current.as_deref(), &next.w).then_some(next))
+                Ok(crate::store::is_own(current.as_deref(), &next.w).then_some(next))
             }
             Err(error) => Err(error.into()),
         }
@@ -136,20 +143,20 @@ impl Platform {
 
     /// Records a message that was settled without having been sent. What was settled before stays;
     /// what was to be tried again is not.
-    pub(crate) async fn record_message(
+    pub(crate) async fn record(
         &self,
         contact: &ContactId,
         record: MessageRecord,
     ) -> Result<(), Error> {
-        let key = self.keys.message(contact, &record.campaign, record.run, record.step);
-        if self.write_message(&key, None, record.clone(), Vec::new()).await?.is_some() {
+        let key = self.store.keys.message(contact, &record.campaign, record.run, record.step);
+        if self.write(&key, None, record.clone(), Vec::new()).await?.is_some() {
             return Ok(());
         }
-        match self.message(&key).await? {
+        match self.get(&key).await? {
             Some(released) if released.status == MessageStatus::Released => {
                 let (values, to) = (released.values.clone(), released.to.clone());
                 let record = MessageRecord { values, to, ..record };
-                self.write_message(&key, Some(&released), record, Vec::new()).await.map(|_| ())
+                self.write(&key, Some(&released), record, Vec::new()).await.map(|_| ())
             }
             _ => Ok(()),
         }
@@ -162,14 +169,14 @@ impl Platform {
         contact: &ContactId,
         released: MessageRecord,
     ) -> Result<(), Error> {
-        let key = self.keys.message(contact, &released.campaign, released.run, released.step);
+        let key = self.store.keys.message(contact, &released.campaign, released.run, released.step);
         let next = MessageRecord {
             status: MessageStatus::Settled(Outcome::Suppressed),
             reason: Some(DROPPED.to_owned()),
             lease: None,
-            at: self.now(),
+            at: self.store.now(),
             ..released.clone()
         };
-        self.write_message(&key, Some(&released), next, Vec::new()).await.map(|_| ())
+        self.write(&key, Some(&released), next, Vec::new()).await.map(|_| ())
     }
 }

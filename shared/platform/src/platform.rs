@@ -1,64 +1,48 @@
-//! The platform: one account's store and ports, behind every function.
+//! The platform: one account's parts, put together in this place and nowhere else.
+//!
+//! A part is a struct whose fields are all that it touches: ports, and parts below it. So they
+//! stand in layers: what knows no campaign (`Base`), what decides (`Deciding`), and what people
+//! and queues ask for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use dacapo_engine::campaign::format::Sender;
-use dacapo_engine::ids::{AccountId, ContactId};
-use dacapo_engine::time::Span;
+use dacapo_engine::ids::AccountId;
 
-use crate::Instant;
-use crate::catalog::{CatalogCache, Pinned};
-use crate::error::Error;
-use crate::handlers::KnownTags;
+use crate::blocking::Blocking;
+use crate::call_ledger::CallLedger;
+use crate::campaigns::Campaigns;
+use crate::catalog::{CatalogCache, CatalogStore};
+use crate::contacts::Contacts;
+use crate::dead_letters::DeadLetters;
+use crate::enrollments::Decisions;
+use crate::erasure::Erasure;
+use crate::handlers::{
+    ContactChanges, Effects, EnrollmentEvents, Feedback, History, MailDelivery, Quarantine, Traces,
+    Webhooks,
+};
+use crate::jobs::{AccountErasure, JobWorker, Jobs, PageParts, PageWork, Pages, Reconciler};
 use crate::keys::Keys;
 use crate::last_id::LastId;
-use crate::ports::{BlockingWork, Caller, Clock, Entropy, Inline, Mailer, Outbox};
+use crate::mail::MailRenderer;
+use crate::messages::MessageLedger;
+use crate::orders::Orders;
+use crate::ports::{BlockingWork, Inline};
+use crate::queues::Queues;
 use crate::rate_limited_log::RateLimitedLog;
-use crate::redriving::Reading;
-use crate::table::{Body, Item, Key, Table, TableError, Write};
+use crate::redriving::{Reading, Redriving};
+use crate::refusals::Refusals;
+use crate::store::Store;
+use crate::tags::{KnownTags, Tags};
 
-/// How often a write that lost a race is tried again.
-pub(crate) const TRIES: u32 = 16;
+pub use crate::campaigns::Defaults;
+pub use crate::ports::Ports;
 
-/// The ports.
+/// What a platform is made from.
 #[derive(Clone)]
-pub struct Ports {
-    /// What is stored.
-    pub table: Arc<dyn Table>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
-    /// Timers and queues.
-    pub outbox: Arc<dyn Outbox>,
-    /// Mail.
-    pub mailer: Arc<dyn Mailer>,
-    /// Webhooks.
-    pub caller: Arc<dyn Caller>,
-}
-
-/// What holds where nobody has said anything: from whoever runs the platform.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Defaults {
-    /// Who mail comes from.
-    pub sender: Option<Sender>,
-    /// The restart delay (R12) of versions that are published from now on.
-    pub restart_delay: Option<Span>,
-}
-
-/// What is warned about now and then, not every time.
-#[derive(Default)]
-pub(crate) struct Warned {
-    pub(crate) mail: RateLimitedLog,
-    pub(crate) webhooks: RateLimitedLog,
-}
-
-/// One account, with the ports. Cheap to clone.
-#[derive(Clone)]
-pub struct Platform {
+pub struct Setup {
     /// The ports.
     pub ports: Ports,
-    /// Where everything is stored.
+    /// The keys of the account.
     pub keys: Keys,
     /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
     pub public_url: String,
@@ -71,98 +55,370 @@ pub struct Platform {
     pub blocking_work: Arc<dyn BlockingWork>,
     /// How dead letters are read.
     pub reading: Reading,
-    pub(crate) catalog: Arc<CatalogCache>,
-    pub(crate) known_tags: Arc<KnownTags>,
-    pub(crate) last_id: Arc<LastId>,
-    pub(crate) warned: Arc<Warned>,
-    /// What is read once for one invocation.
-    pub(crate) pinned: Option<Arc<Pinned>>,
 }
 
-impl Platform {
-    /// The platform of an account.
+impl Setup {
+    /// One without defaults, beside other processes.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
-        let catalog = Arc::new(CatalogCache::default());
-        let (keys, defaults) = (Keys::of(account), Defaults::default());
-        let (known_tags, last_id, warned) = (Arc::default(), Arc::default(), Arc::default());
-        let (alone, pinned) = (false, None);
         Self {
             ports,
-            keys,
+            keys: Keys::of(account),
             public_url,
-            defaults,
-            alone,
+            defaults: Defaults::default(),
+            alone: false,
             blocking_work: Arc::new(Inline),
             reading: Reading::default(),
-            catalog,
-            known_tags,
-            last_id,
-            warned,
-            pinned,
+        }
+    }
+}
+
+/// What a process remembers: shared by a platform and all that are made from it.
+#[derive(Clone, Default)]
+struct Memory {
+    catalog: Arc<CatalogCache>,
+    known_tags: Arc<KnownTags>,
+    last_id: Arc<LastId>,
+    mail_warned: Arc<RateLimitedLog>,
+    webhooks_warned: Arc<RateLimitedLog>,
+}
+
+/// The parts that know no campaign.
+#[derive(Clone)]
+struct Base {
+    setup: Arc<Setup>,
+    memory: Memory,
+    store: Arc<Store>,
+    tags: Arc<Tags>,
+    messages: Arc<MessageLedger>,
+    orders: Arc<Orders>,
+    calls: Arc<CallLedger>,
+    dead_letters: Arc<DeadLetters>,
+    redriving: Arc<Redriving>,
+    history: Arc<History>,
+    blocking: Arc<Blocking>,
+    mail: Arc<MailRenderer>,
+}
+
+impl Base {
+    fn new(setup: Setup, memory: Memory) -> Self {
+        let Ports { table, clock, entropy, outbox, .. } = setup.ports.clone();
+        let last_id = Arc::clone(&memory.last_id);
+        let keys = setup.keys.clone();
+        let store = Arc::new(Store { table, keys, clock, entropy, last_id });
+        let known = Arc::clone(&memory.known_tags);
+        let tags = Arc::new(Tags { store: Arc::clone(&store), known });
+        let messages = Arc::new(MessageLedger { store: Arc::clone(&store) });
+        let calls = CallLedger { store: Arc::clone(&store), outbox: Arc::clone(&outbox) };
+        let orders = Arc::new(Orders { store: Arc::clone(&store), outbox });
+        let dead_letters = Arc::new(DeadLetters { store: Arc::clone(&store) });
+        let redriving = Arc::new(Redriving {
+            store: Arc::clone(&store),
+            orders: Arc::clone(&orders),
+            dead_letters: Arc::clone(&dead_letters),
+            reading: setup.reading,
+        });
+        let history = Arc::new(History { store: Arc::clone(&store) });
+        let blocking = Arc::new(Blocking { work: Arc::clone(&setup.blocking_work) });
+        let mail = Arc::new(MailRenderer { blocking: Arc::clone(&blocking) });
+        Self {
+            setup: Arc::new(setup),
+            memory,
+            store,
+            tags,
+            messages,
+            orders,
+            calls: Arc::new(calls),
+            dead_letters,
+            redriving,
+            history,
+            blocking,
+            mail,
         }
     }
 
-    /// Does busy work where it holds up nobody else. `None` if it was broken off.
-    pub(crate) async fn run_blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let answer = Arc::new(Mutex::new(None));
-        let put = Arc::clone(&answer);
-        self.blocking_work
-            .run(Box::new(move || {
-                let made = work();
-                *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-            }))
-            .await;
-        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Now.
-    pub fn now(&self) -> Instant {
-        self.ports.clock.now()
-    }
-
-    /// A new contact's id.
-    pub(crate) fn new_contact_id(&self) -> ContactId {
-        self.last_id.next(self.now(), &*self.ports.entropy)
-    }
-
-    /// An identity for a write, by which a lost answer is recognised.
-    pub(crate) fn new_write_id(&self) -> String {
-        self.ports.entropy.text(8)
-    }
-
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, TableError> {
-        self.ports.table.get(key, crate::table::Consistency::Strong).await
-    }
-
-    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<(), TableError> {
-        self.ports.table.write(writes, None).await
+    fn catalog(&self) -> CatalogStore {
+        CatalogStore {
+            store: Arc::clone(&self.store),
+            cache: Arc::clone(&self.memory.catalog),
+            alone: self.setup.alone,
+            pinned: None,
+        }
     }
 }
 
-/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id
-/// tells.
-pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
-    current.and_then(write_id_of).is_some_and(|written| written == write_id)
+/// The parts that look at campaigns, and what the change feed is handed to.
+struct Deciding {
+    catalog: Arc<CatalogStore>,
+    refusals: Arc<Refusals>,
+    contacts: Arc<Contacts>,
+    decisions: Arc<Decisions>,
+    quarantine: Arc<Quarantine>,
+    traces: Arc<Traces>,
+    contact_changes: Arc<ContactChanges>,
+    effects: Arc<Effects>,
 }
 
-/// The identity of the write that an item came from.
-pub(crate) fn write_id_of(item: &Item) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Written {
-        w: String,
+impl Deciding {
+    fn new(base: &Base, catalog: CatalogStore) -> Self {
+        let (store, catalog) = (|| Arc::clone(&base.store), Arc::new(catalog));
+        let refusals = Refusals { store: store(), catalog: Arc::clone(&catalog) };
+        let refusals = Arc::new(refusals);
+        let contacts = Arc::new(Contacts {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            refusals: Arc::clone(&refusals),
+        });
+        let decisions = Arc::new(Decisions {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            contacts: Arc::clone(&contacts),
+        });
+        let quarantine = Arc::new(Quarantine {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            decisions: Arc::clone(&decisions),
+        });
+        let traces = Arc::new(Traces {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            decisions: Arc::clone(&decisions),
+        });
+        let contact_changes = Arc::new(ContactChanges {
+            catalog: Arc::clone(&catalog),
+            tags: Arc::clone(&base.tags),
+            decisions: Arc::clone(&decisions),
+            quarantine: Arc::clone(&quarantine),
+            traces: Arc::clone(&traces),
+        });
+        let effects = Arc::new(Effects {
+            store: store(),
+            catalog: Arc::clone(&catalog),
+            messages: Arc::clone(&base.messages),
+            calls: Arc::clone(&base.calls),
+            orders: Arc::clone(&base.orders),
+            decisions: Arc::clone(&decisions),
+            quarantine: Arc::clone(&quarantine),
+            history: Arc::clone(&base.history),
+        });
+        Self {
+            catalog,
+            refusals,
+            contacts,
+            decisions,
+            quarantine,
+            traces,
+            contact_changes,
+            effects,
+        }
     }
-    item.body.read::<Written>().ok().map(|written| written.w)
+
+    fn reconciler(&self, base: &Base) -> Reconciler {
+        Reconciler {
+            store: Arc::clone(&base.store),
+            catalog: Arc::clone(&self.catalog),
+            contacts: Arc::clone(&self.contacts),
+            calls: Arc::clone(&base.calls),
+            orders: Arc::clone(&base.orders),
+            decisions: Arc::clone(&self.decisions),
+            quarantine: Arc::clone(&self.quarantine),
+            effects: Arc::clone(&self.effects),
+            contact_changes: Arc::clone(&self.contact_changes),
+        }
+    }
 }
 
-/// Reads a stored body.
-pub(crate) fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, Error> {
-    Ok(item.body.read()?)
+/// One account: its parts. Cheap to clone.
+#[derive(Clone)]
+pub struct Platform {
+    base: Arc<Base>,
+    /// The table, keys, the time and chance.
+    pub store: Arc<Store>,
+    /// Settings, fields and heads of campaigns.
+    pub catalog: Arc<CatalogStore>,
+    /// Contacts.
+    pub contacts: Arc<Contacts>,
+    /// Tags, and the lists of contacts by tag.
+    pub tags: Arc<Tags>,
+    /// The ledger of messages.
+    pub messages: Arc<MessageLedger>,
+    /// Orders for timers and queues.
+    pub orders: Arc<Orders>,
+    /// Enrollments and the decisions about them.
+    pub decisions: Arc<Decisions>,
+    /// What could not be decided.
+    pub quarantine: Arc<Quarantine>,
+    /// Lines of what nothing followed from.
+    pub traces: Arc<Traces>,
+    /// The handler of contacts in the change feed.
+    pub contact_changes: Arc<ContactChanges>,
+    /// The handler of enrollments in the change feed.
+    pub effects: Arc<Effects>,
+    /// The handler of what is due for one enrollment.
+    pub enrollment_events: Arc<EnrollmentEvents>,
+    /// What sends messages.
+    pub delivery: Arc<MailDelivery>,
+    /// What calls webhooks.
+    pub webhooks: Arc<Webhooks>,
+    /// The handler of what the mail service reports.
+    pub feedback: Arc<Feedback>,
+    /// The handler of queues.
+    pub queues: Arc<Queues>,
+    /// Campaigns as people work on them.
+    pub campaigns: Arc<Campaigns>,
+    /// What is done to many contacts.
+    pub jobs: Arc<Jobs>,
+    /// The handler of job steps.
+    pub job_worker: Arc<JobWorker>,
+    /// Erasing contacts.
+    pub erasure: Arc<Erasure>,
+    /// What could not be done.
+    pub dead_letters: Arc<DeadLetters>,
+    /// Having it done again.
+    pub redriving: Arc<Redriving>,
+    pub(crate) mail: Arc<MailRenderer>,
 }
 
-/// An item without anything but its body.
-pub(crate) fn item<T: serde::Serialize>(key: Key, value: &T) -> Result<Item, Error> {
-    Ok(Item::new(key, Body::of(value)?))
+impl Platform {
+    /// The platform of an account, with a plain [`Setup`].
+    pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
+        Self::of(Setup::new(account, ports, public_url))
+    }
+
+    /// The platform of a setup.
+    pub fn of(setup: Setup) -> Self {
+        Self::over(Arc::new(Base::new(setup, Memory::default())), None)
+    }
+
+    /// The same with another setup, and what the process remembers so far.
+    #[must_use]
+    pub fn with(&self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup::clone(&self.base.setup);
+        change(&mut setup);
+        Self::over(Arc::new(Base::new(setup, self.base.memory.clone())), None)
+    }
+
+    /// The platform for the work of one invocation: it reads the catalog once, when it is first
+    /// needed, and again only if it meets a change that was made later. To be called when the work
+    /// is there, and let go with it.
+    #[must_use]
+    pub fn at_work(&self) -> Self {
+        Self::over(Arc::clone(&self.base), Some(self.catalog.at_work()))
+    }
+
+    fn over(base: Arc<Base>, catalog: Option<CatalogStore>) -> Self {
+        let store = || Arc::clone(&base.store);
+        let deciding = Deciding::new(&base, catalog.unwrap_or_else(|| base.catalog()));
+        let catalog = || Arc::clone(&deciding.catalog);
+        let contacts = || Arc::clone(&deciding.contacts);
+        let decisions = || Arc::clone(&deciding.decisions);
+        let quarantine = || Arc::clone(&deciding.quarantine);
+        let orders = || Arc::clone(&base.orders);
+        let Ports { mailer, caller, .. } = base.setup.ports.clone();
+        let delivery = Arc::new(MailDelivery {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            messages: Arc::clone(&base.messages),
+            mail: Arc::clone(&base.mail),
+            decisions: decisions(),
+            quarantine: quarantine(),
+            mailer,
+            sender: base.setup.defaults.sender.clone(),
+            public_url: base.setup.public_url.clone(),
+            warned: Arc::clone(&base.memory.mail_warned),
+        });
+        let enrollment_events = Arc::new(EnrollmentEvents {
+            store: store(),
+            messages: Arc::clone(&base.messages),
+            decisions: decisions(),
+            quarantine: quarantine(),
+            delivery: Arc::clone(&delivery),
+        });
+        let webhooks = Arc::new(Webhooks {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            calls: Arc::clone(&base.calls),
+            blocking: Arc::clone(&base.blocking),
+            caller,
+            warned: Arc::clone(&base.memory.webhooks_warned),
+        });
+        let feedback = Arc::new(Feedback {
+            store: store(),
+            refusals: Arc::clone(&deciding.refusals),
+            contacts: contacts(),
+            messages: Arc::clone(&base.messages),
+            decisions: decisions(),
+        });
+        let erasure = Arc::new(Erasure {
+            store: store(),
+            catalog: catalog(),
+            refusals: Arc::clone(&deciding.refusals),
+            contacts: contacts(),
+            orders: orders(),
+        });
+        let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
+        let of_page = Arc::clone(&base);
+        let page_parts = move || {
+            let deciding = Deciding::new(&of_page, of_page.catalog().at_work());
+            let reconciler = deciding.reconciler(&of_page);
+            PageParts { decisions: deciding.decisions, reconciler }
+        };
+        let page_work = PageWork {
+            quarantine: quarantine(),
+            erasure: Arc::clone(&erasure),
+            page_parts: Arc::new(page_parts),
+        };
+        let job_worker = Arc::new(JobWorker {
+            store: store(),
+            orders: orders(),
+            jobs: Arc::clone(&jobs),
+            account: AccountErasure { store: store(), catalog: catalog() },
+            page_work,
+            pages: Pages { store: store(), orders: orders(), jobs: Arc::clone(&jobs) },
+        });
+        let campaigns = Arc::new(Campaigns {
+            store: store(),
+            catalog: catalog(),
+            jobs: Arc::clone(&jobs),
+            defaults: base.setup.defaults.clone(),
+        });
+        let queues = Arc::new(Queues {
+            orders: orders(),
+            webhooks: Arc::clone(&webhooks),
+            effects: Arc::clone(&deciding.effects),
+            enrollment_events: Arc::clone(&enrollment_events),
+            feedback: Arc::clone(&feedback),
+            contact_changes: Arc::clone(&deciding.contact_changes),
+            erasure: Arc::clone(&erasure),
+            job_worker: Arc::clone(&job_worker),
+            redriving: Arc::clone(&base.redriving),
+        });
+        Self {
+            store: store(),
+            tags: Arc::clone(&base.tags),
+            messages: Arc::clone(&base.messages),
+            orders: orders(),
+            dead_letters: Arc::clone(&base.dead_letters),
+            redriving: Arc::clone(&base.redriving),
+            mail: Arc::clone(&base.mail),
+            catalog: deciding.catalog,
+            contacts: deciding.contacts,
+            decisions: deciding.decisions,
+            quarantine: deciding.quarantine,
+            traces: deciding.traces,
+            contact_changes: deciding.contact_changes,
+            effects: deciding.effects,
+            enrollment_events,
+            delivery,
+            webhooks,
+            feedback,
+            queues,
+            campaigns,
+            jobs,
+            job_worker,
+            erasure,
+            base,
+        }
+    }
 }

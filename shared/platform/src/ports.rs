@@ -4,8 +4,10 @@
 //! Every order may be carried out more than once, and may come back more than once; nothing here
 //! promises more than EventBridge Scheduler, SQS and SES do.
 
+mod mail;
 mod messages;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,9 +15,10 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
 
 use crate::Instant;
-use crate::mail::Mail;
+use crate::table::Table;
 
-pub use messages::{Call, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive};
+pub use mail::{Mail, MessageName};
+pub use messages::{Call, Done, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive};
 
 /// The one place that reads the clock.
 pub trait Clock: Send + Sync {
@@ -294,4 +297,21 @@ impl BlockingWork for Inline {
     async fn run(&self, work: Box<dyn FnOnce() + Send>) {
         work();
     }
+}
+
+/// The ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// What is stored.
+    pub table: Arc<dyn Table>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Timers and queues.
+    pub outbox: Arc<dyn Outbox>,
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Webhooks.
+    pub caller: Arc<dyn Caller>,
 }

@@ -9,14 +9,16 @@
 
 use std::future::Future;
 use std::panic::catch_unwind;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dead_letters::{DeadLetterBody, Kind, StoredDeadLetter, reason};
+use crate::dead_letters::{DeadLetterBody, DeadLetters, Kind, StoredDeadLetter, reason};
 use crate::error::{Error, Retryability, caught, panic_words};
-use crate::handlers::{ContactImage, Done, EnrollmentImage, Report};
-use crate::platform::{Platform, TRIES};
-use crate::ports::{Message, Order, Queue, Redrive};
+use crate::handlers::{ContactImage, EnrollmentImage, Report};
+use crate::orders::Orders;
+use crate::ports::{Done, Message, Order, Queue, Redrive};
+use crate::store::{Store, TRIES};
 use crate::table::{Body, Item, Key, TableError, Write};
 
 /// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be
@@ -89,7 +91,16 @@ fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
     Ok((key, old, new))
 }
 
-impl Platform {
+/// Has dead letters done again.
+pub struct Redriving {
+    pub(crate) store: Arc<Store>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) dead_letters: Arc<DeadLetters>,
+    /// How they are read.
+    pub reading: Reading,
+}
+
+impl Redriving {
     /// Asks for a letter to be done again; answers it as it is then. `None` if there is no such
     /// letter. A letter that is asked for twice is done once.
     ///
@@ -98,8 +109,8 @@ impl Platform {
     /// What the table and the outbox answer; asking again goes on where it stopped.
     pub async fn redrive(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
         for _ in 0..TRIES {
-            let Some(letter) = self.dead_letter(id).await? else { return Ok(None) };
-            let body = DeadLetterBody { asked: Some(self.now()), ..letter.body.clone() };
+            let Some(letter) = self.dead_letters.get(id).await? else { return Ok(None) };
+            let body = DeadLetterBody { asked: Some(self.store.now()), ..letter.body.clone() };
             match self.rewrite_letter(&letter, &body).await {
                 Ok(()) => {}
                 Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => continue,
@@ -107,7 +118,7 @@ impl Platform {
             }
             let contact = body.contact.clone();
             let redrive = Redrive { letter: letter.id.clone(), contact, there: false };
-            self.order(vec![self.redrive_order(Queue::Jobs, redrive)]).await?;
+            self.orders.give(vec![self.redrive_order(Queue::Jobs, redrive)]).await?;
             return Ok(Some(StoredDeadLetter { body, ..letter }));
         }
         Err(Error::Contended(TRIES))
@@ -118,13 +129,13 @@ impl Platform {
         letter: &StoredDeadLetter,
         body: &DeadLetterBody,
     ) -> Result<(), Error> {
-        let key = self.keys.keep_dead_letter(&letter.id);
-        let write = self.dead_letter_write(&key, body, letter.rev + 1, letter.unchanged)?;
-        Ok(self.write(vec![write]).await?)
+        let key = self.store.keys.keep_dead_letter(&letter.id);
+        let write = self.dead_letters.write_of(&key, body, letter.rev + 1, letter.unchanged)?;
+        Ok(self.store.write(vec![write]).await?)
     }
 
     fn redrive_order(&self, queue: Queue, redrive: Redrive) -> Order {
-        Order::Send { queue, at: self.now(), message: Message::Redrive(redrive) }
+        Order::Send { queue, at: self.store.now(), message: Message::Redrive(redrive) }
     }
 
     /// The letter that is to be done; `None` if there is nothing to do any more.
@@ -132,7 +143,7 @@ impl Platform {
         &self,
         redrive: &Redrive,
     ) -> Result<Option<StoredDeadLetter>, Error> {
-        let letter = self.dead_letter(&redrive.letter).await?;
+        let letter = self.dead_letters.get(&redrive.letter).await?;
         Ok(letter.filter(|letter| letter.body.asked.is_some()))
     }
 
@@ -149,7 +160,7 @@ impl Platform {
             return Ok(false);
         }
         let redrive = Redrive { there: true, ..redrive.clone() };
-        self.order(vec![self.redrive_order(queue, redrive)]).await?;
+        self.orders.give(vec![self.redrive_order(queue, redrive)]).await?;
         Ok(true)
     }
 
@@ -161,8 +172,8 @@ impl Platform {
     ) -> Result<Done, Error> {
         match caught(work).await {
             Ok(Done::Yes) => {
-                let key = self.keys.keep_dead_letter(&letter.id);
-                match self.write(vec![Write::delete(key, letter.unchanged)]).await {
+                let key = self.store.keys.keep_dead_letter(&letter.id);
+                match self.store.write(vec![Write::delete(key, letter.unchanged)]).await {
                     // It was put aside anew meanwhile, or is gone.
                     Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),
                     Err(error) => Err(error.into()),
@@ -203,7 +214,7 @@ pub(crate) enum Work {
     Reports(Vec<Report>),
 }
 
-impl Platform {
+impl Redriving {
     /// Reads a letter, whatever it is; or answers why that cannot be done.
     pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<Work, String> {
         let (reading, raw) = (self.reading, body.raw.as_str());

@@ -7,12 +7,15 @@
 //! address, the contact says it, and nothing is kept here any more. So there is one place that
 //! lifts it: a change of the contact that asks for it by name.
 
+use std::sync::Arc;
+
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Consent, Contact, Patch, Suppression};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::CatalogStore;
 use crate::error::Error;
-use crate::platform::{Platform, item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::derived;
 
@@ -66,30 +69,32 @@ impl Refusal {
     }
 }
 
-impl Platform {
+/// What addresses without a contact have said no to.
+pub(crate) struct Refusals {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+}
+
+impl Refusals {
     /// What an address that belongs to nobody has said no to.
-    pub(crate) async fn refusal(
-        &self,
-        address: &str,
-        secret: &str,
-    ) -> Result<Option<Refusal>, Error> {
+    pub(crate) async fn get(&self, address: &str, secret: &str) -> Result<Option<Refusal>, Error> {
         // Without a secret nothing was ever remembered.
         if secret.is_empty() {
             return Ok(None);
         }
-        let stored = self.get(&self.refusal_key(address, secret)).await?;
+        let stored = self.store.get(&self.key(address, secret)).await?;
         stored.map(|item| read(&item)).transpose()
     }
 
     /// The write that remembers what an address has said no to.
     pub(crate) async fn remember(&self, address: &str, refusal: Refusal) -> Result<Write, Error> {
-        let key = self.refusal_key(address, &self.secret().await?);
+        let key = self.key(address, &self.catalog.secret().await?);
         Ok(Write::put(item(key, &refusal)?, Condition::Always))
     }
 
     /// The write that forgets it again, because a contact says it.
-    pub(crate) fn forget_refusal(&self, address: &str, secret: &str) -> Write {
-        Write::delete(self.refusal_key(address, secret), Condition::Always)
+    pub(crate) fn forget(&self, address: &str, secret: &str) -> Write {
+        Write::delete(self.key(address, secret), Condition::Always)
     }
 
     /// The mail service has said that an address which belongs to nobody any more takes no mail.
@@ -100,11 +105,11 @@ impl Platform {
         address: &str,
         why: Suppression,
     ) -> Result<bool, Error> {
-        let catalog = self.catalog().await?;
+        let catalog = self.catalog.current().await?;
         if catalog.catalog.erased_by.is_some() {
             return Ok(true);
         }
-        let before = self.refusal(address, &catalog.catalog.secret).await?;
+        let before = self.get(address, &catalog.catalog.secret).await?;
         let said = before.and_then(|before| before.suppressed);
         let suppressed = match said {
             None | Some(Suppression::Bounced) => why,
@@ -115,32 +120,21 @@ impl Platform {
         if before == Some(refusal) {
             return Ok(true);
         }
-        let key = self.refusal_key(address, &self.secret().await?);
+        let key = self.key(address, &self.catalog.secret().await?);
         // What is there only becomes stronger; what is not there may be written by another.
         let condition = if before.is_some() { Condition::Present } else { Condition::Absent };
         let writes = vec![
             Write::put(item(key, &refusal)?, condition),
-            Write::check(self.keys.address(&folded(address)), Condition::Absent),
+            Write::check(self.store.keys.address(&folded(address)), Condition::Absent),
         ];
-        match self.write(writes).await {
+        match self.store.write(writes).await {
             Ok(()) => Ok(true),
             Err(TableError::Conflict { .. } | TableError::Contended) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The account's secret, which is made if there is none yet.
-    pub(crate) async fn secret(&self) -> Result<String, Error> {
-        self.change_catalog(|catalog| {
-            if catalog.secret.is_empty() {
-                catalog.secret = self.ports.entropy.text(40);
-            }
-            Ok::<_, Error>((catalog.secret.clone(), Vec::new()))
-        })
-        .await
-    }
-
-    fn refusal_key(&self, address: &str, secret: &str) -> Key {
-        self.keys.refusal(derived(secret, &["refusal", &folded(address)]))
+    fn key(&self, address: &str, secret: &str) -> Key {
+        self.store.keys.refusal(derived(secret, &["refusal", &folded(address)]))
     }
 }

@@ -1,8 +1,8 @@
 //! Templates of one message or call, rendered within a budget; plain text made from HTML, too.
 //!
 //! Nearly everything needs less than the small budget and is rendered on the caller's thread. What
-//! needs more is rendered again with the full one, on other threads (`BlockingWork`). What needs
-//! more than that fails.
+//! needs more is rendered again with the full one, on other threads (`Blocking`). What needs more
+//! than that fails.
 
 use std::panic::catch_unwind;
 

@@ -6,13 +6,9 @@ use dacapo_engine::ids::ContactId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::platform::Platform;
-
-impl Platform {
-    /// Where the contact unsubscribes.
-    pub(crate) fn unsubscribe_url(&self, secret: &str, contact: &ContactId) -> String {
-        format!("{}/u/{}", self.public_url, token(secret, contact))
-    }
+/// Where the contact unsubscribes, under the API's public URL.
+pub(crate) fn unsubscribe_url(public_url: &str, secret: &str, contact: &ContactId) -> String {
+    format!("{public_url}/u/{}", token(secret, contact))
 }
 
 /// The token of a contact's link: its id and a signature.

@@ -69,7 +69,7 @@ impl Cloud {
         };
         let account = AccountId::new("main").expect("an id");
         let mut platform = Platform::new(account, ports, "https://dacapo.example".to_owned());
-        platform.reading = READING;
+        platform = platform.with(|setup| setup.reading = READING);
         let pseudo_random = PseudoRandom::new(match delivery {
             Delivery::Once => 0,
             Delivery::Twice(seed) => seed,

@@ -110,12 +110,12 @@ impl Story {
     /// Everything in the table that a function could look at.
     async fn table(&self) -> Vec<Item> {
         let platform = &self.cloud.platform;
-        let (keys, table) = (&platform.keys, &platform.ports.table);
+        let (keys, table) = (&platform.store.keys, &platform.store.table);
         let mut partitions = vec![keys.catalog().pk, keys.draft(&campaign()).pk, keys.job(1).pk];
         let address = table.get(&keys.address("ann@example.com"), Consistency::Strong).await;
         if let Some(address) = address.expect("the table") {
             partitions.push(address.key.pk);
-            let contact = platform.contact_of("ann@example.com").await.expect("the table");
+            let contact = platform.contacts.id_of("ann@example.com").await.expect("the table");
             partitions.extend(contact.map(|contact| keys.contact_partition(&contact)));
         }
         let mut items = Vec::new();
@@ -219,7 +219,7 @@ async fn enrolled() -> Vec<Sample> {
     });
     story.take("stop-campaign-pending", "stop-campaign", rule).await;
     story.cloud.services.is_shut(false);
-    story.cloud.platform.dispatch_pending().await.expect("orders");
+    story.cloud.platform.jobs.dispatch_pending().await.expect("orders");
     let sweeps = received("stop", &story.cloud.services.waiting(Queue::Jobs));
     story.take("stop-campaign", "stop-campaign", sweeps).await;
     story.samples

@@ -326,7 +326,7 @@ async fn deliver_answers_before_lambda_ends_it_however_long_others_are_silent() 
     for partition in
         [keys().catalog().pk, keys().version(&campaign(), 1).pk, keys().contact_partition(&contact)]
     {
-        let page = cloud.platform.ports.table.query(Query::of(&partition).strong()).await;
+        let page = cloud.platform.store.table.query(Query::of(&partition).strong()).await;
         items.extend(page.unwrap().items);
     }
     let stack = Stack::start().await;

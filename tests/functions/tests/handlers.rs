@@ -50,8 +50,8 @@ async fn messages(cloud: &Cloud, email: &str) -> Vec<String> {
 
 /// What was put aside.
 async fn aside(cloud: &Cloud) -> Vec<DeadLetterBody> {
-    let pk = cloud.platform.keys.keep_dead_letter("x").pk;
-    let page = cloud.platform.ports.table.query(Query::of(&pk).strong()).await.unwrap();
+    let pk = cloud.platform.store.keys.keep_dead_letter("x").pk;
+    let page = cloud.platform.store.table.query(Query::of(&pk).strong()).await.unwrap();
     page.items.iter().map(|item| item.body.read().unwrap()).collect()
 }
 
@@ -116,16 +116,16 @@ async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
 async fn a_record_that_nobody_can_read_does_not_keep_its_shard_waiting() {
     let mut cloud = cloud().await;
     let contact = ContactId::new("broken").unwrap();
-    let key = cloud.platform.keys.contact(&contact);
+    let key = cloud.platform.store.keys.contact(&contact);
     let broken = Item::new(key.clone(), Body::of(&json!({ "c": 7, "w": "" })).unwrap()).rev(1);
     let mut set = record(8, &key, None, Some(&broken));
     set["dynamodb"]["NewImage"]["c"] = json!({ "SS": ["a set"] });
     let good = post(&cloud, "ann@example.com", "Go").await;
     let item = cloud
         .platform
-        .ports
+        .store
         .table
-        .get(&cloud.platform.keys.contact(&good), Consistency::Strong)
+        .get(&cloud.platform.store.keys.contact(&good), Consistency::Strong)
         .await
         .unwrap()
         .unwrap();
@@ -149,14 +149,14 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
     let cloud = cloud().await;
     let contact = post(&cloud, "ann@example.com", "Go").await;
     let campaign = CampaignId::new("hello").unwrap();
-    let table = &cloud.platform.ports.table;
-    let stored = table.get(&cloud.platform.keys.contact(&contact), Consistency::Strong).await;
+    let table = &cloud.platform.store.table;
+    let stored = table.get(&cloud.platform.store.keys.contact(&contact), Consistency::Strong).await;
     let stored = stored.unwrap().unwrap();
     let changed = batch(vec![record(1, &stored.key, None, Some(&stored))]);
     stream::tag_change(&cloud.platform, &changed).await.unwrap();
-    let key = cloud.platform.keys.enrollment(&contact, &campaign);
+    let key = cloud.platform.store.keys.enrollment(&contact, &campaign);
     let decided = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
-    let other = cloud.platform.keys.enrollment(&ContactId::new("other").unwrap(), &campaign);
+    let other = cloud.platform.store.keys.enrollment(&ContactId::new("other").unwrap(), &campaign);
     let broken =
         Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
     let event =

@@ -78,10 +78,10 @@ impl Trip {
         }
         let settings = OutboxSettings { queues, schedules };
         let clients = proxy.clients();
-        let clock = Arc::clone(&cloud.platform.ports.clock);
+        let clock = Arc::clone(&cloud.platform.store.clock);
         let outbox = AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, clock);
         let mut platform = cloud.platform.clone();
-        platform.ports.outbox = Arc::new(outbox);
+        platform = platform.with(|setup| setup.ports.outbox = Arc::new(outbox));
         Self { stack, proxy, cloud, platform }
     }
 
@@ -154,8 +154,8 @@ impl Trip {
     }
 
     async fn aside(&self) -> Vec<DeadLetterBody> {
-        let pk = self.platform.keys.keep_dead_letter("x").pk;
-        let page = self.platform.ports.table.query(Query::of(&pk).strong()).await.unwrap();
+        let pk = self.platform.store.keys.keep_dead_letter("x").pk;
+        let page = self.platform.store.table.query(Query::of(&pk).strong()).await.unwrap();
         page.items.iter().map(|item| item.body.read().unwrap()).collect()
     }
 
@@ -378,11 +378,11 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
     let records = [of_ann, of_ben.clone(), moved.clone(), of_cem].concat();
     let number = |record: &Value| record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
     let of_ben: Vec<String> = of_ben.iter().chain(&moved).map(number).collect();
-    let table = Arc::clone(&trip.platform.ports.table);
+    let table = Arc::clone(&trip.platform.store.table);
     let throttled = Arc::new(Throttled { table, what: Mutex::default() });
-    trip.platform.ports.table = Arc::clone(&throttled) as _;
+    trip.platform = trip.platform.with(|setup| setup.ports.table = Arc::clone(&throttled) as _);
     // First the ledger of calls takes nothing about ben, then nothing at all is taken about him.
-    let partition = trip.platform.keys.contact_partition(&ben);
+    let partition = trip.platform.store.keys.contact_partition(&ben);
     for what in [format!("{partition} {}", Keys::CALLS), partition] {
         throttled.throttles(Some(&what));
         let effects = Effects::of(&trip.platform);
@@ -423,10 +423,10 @@ async fn what_was_put_aside_behind_a_record_that_fails_can_be_handed_in_all_the_
     let (ben, of_ben) = trip.comes("ben", FAR).await;
     let (cem, of_cem) = trip.comes("cem", FAR).await;
     let records = [of_ann.clone(), of_ben, of_cem].concat();
-    let table = Arc::clone(&trip.platform.ports.table);
+    let table = Arc::clone(&trip.platform.store.table);
     let throttled = Arc::new(Throttled { table, what: Mutex::default() });
-    trip.platform.ports.table = Arc::clone(&throttled) as _;
-    let partition = trip.platform.keys.contact_partition(&ann);
+    trip.platform = trip.platform.with(|setup| setup.ports.table = Arc::clone(&throttled) as _);
+    let partition = trip.platform.store.keys.contact_partition(&ann);
     throttled.throttles(Some(&format!("{partition} {}", Keys::CALLS)));
     trip.proxy.scheduler(Scheduler::Refuses(ben.to_string()));
     let effects = Effects::of(&trip.platform);

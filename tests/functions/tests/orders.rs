@@ -49,11 +49,11 @@ async fn each_handler_takes_what_its_queue_takes_and_refuses_the_rest() {
     for message in messages(&cloud) {
         for queue in Queue::ALL {
             let done = match queue {
-                Queue::Timers => platform.handle_timer_queue(&message).await,
+                Queue::Timers => platform.queues.handle_timers(&message).await,
                 Queue::Transactional | Queue::Marketing | Queue::Calls => {
-                    platform.handle_delivery_queue(&message).await
+                    platform.queues.handle_deliveries(&message).await
                 }
-                Queue::Jobs => platform.handle_job_queue(&message).await,
+                Queue::Jobs => platform.queues.handle_jobs(&message).await,
             };
             let refused = matches!(done, Err(Error::Misdirected));
             // `deliver` works three queues off with one handler.
@@ -80,23 +80,28 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     assert_eq!(cloud.services.scheduled(), [Message::Erase(contact.clone())]);
     cloud.until_idle().await;
     // A worker that was late writes something about her once more.
-    let late =
-        cloud.platform.keys.history(&contact, cloud.now(), &CampaignId::new("p").unwrap(), 1, 0);
+    let late = cloud.platform.store.keys.history(
+        &contact,
+        cloud.now(),
+        &CampaignId::new("p").unwrap(),
+        1,
+        0,
+    );
     let body = Body::of(&json!({})).unwrap();
     let item = Item::new(late, body);
     let write = Write::put(item, Condition::Always);
-    cloud.platform.ports.table.write(vec![write], None).await.unwrap();
+    cloud.platform.store.table.write(vec![write], None).await.unwrap();
     cloud.advance(cloud.now() + TimeDelta::hours(26)).await;
     assert_eq!(cloud.services.scheduled(), []);
-    let partition = cloud.platform.keys.tombstone(&contact).pk;
-    let left = cloud.platform.ports.table.query(Query::of(&partition).strong()).await.unwrap();
+    let partition = cloud.platform.store.keys.tombstone(&contact).pk;
+    let left = cloud.platform.store.table.query(Query::of(&partition).strong()).await.unwrap();
     let left: Vec<&str> = left.items.iter().map(|item| item.key.sk.as_str()).collect();
     assert_eq!(left, ["ERASED"], "nothing but the tombstone");
-    let key = cloud.platform.keys.tombstone(&contact);
-    let tombstone = cloud.platform.ports.table.get(&key, Consistency::Strong).await.unwrap();
+    let key = cloud.platform.store.keys.tombstone(&contact);
+    let tombstone = cloud.platform.store.table.get(&key, Consistency::Strong).await.unwrap();
     let tombstone = tombstone.unwrap().body;
     assert!(!tombstone.as_str().contains("address"), "a timer comes a minute early: {tombstone:?}");
-    let aside = cloud.platform.keys.keep_dead_letter("x").pk;
-    let aside = cloud.platform.ports.table.query(Query::of(&aside).strong()).await.unwrap();
+    let aside = cloud.platform.store.keys.keep_dead_letter("x").pk;
+    let aside = cloud.platform.store.table.query(Query::of(&aside).strong()).await.unwrap();
     assert!(aside.items.is_empty(), "{:?}", aside.items);
 }

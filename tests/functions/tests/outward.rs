@@ -126,9 +126,11 @@ async fn cloud(server: &Server, campaigns: &[String]) -> (Cloud, Platform) {
         },
     });
     let mut platform = cloud.platform.clone();
-    platform.ports.clock = Arc::new(SystemClock::default());
-    platform.ports.mailer = Arc::new(SesMailer::new(clients.ses(), None, 1));
-    platform.ports.caller = Arc::new(HttpsCaller::new(&clients).at_home());
+    platform = platform.with(|setup| setup.ports.clock = Arc::new(SystemClock::default()));
+    platform = platform
+        .with(|setup| setup.ports.mailer = Arc::new(SesMailer::new(clients.ses(), None, 1)));
+    platform =
+        platform.with(|setup| setup.ports.caller = Arc::new(HttpsCaller::new(&clients).at_home()));
     (cloud, platform)
 }
 
@@ -167,9 +169,13 @@ async fn deliver(
     seconds: i64,
 ) -> (Vec<String>, Vec<i32>) {
     let queues = Queues { platform, hide: &*cloud.services, function: "deliver" };
-    let until = platform.now() + TimeDelta::seconds(seconds);
+    let until = platform.store.now() + TimeDelta::seconds(seconds);
     let answer = queues.deliveries(event, Some(until)).await.unwrap();
-    assert!(platform.now() < until, "the function was ended: {}", platform.now() - until);
+    assert!(
+        platform.store.now() < until,
+        "the function was ended: {}",
+        platform.store.now() - until
+    );
     let hidden = cloud.services.hidden().iter().map(|hidden| hidden.seconds).collect();
     (failed(&answer), hidden)
 }
@@ -184,8 +190,8 @@ async fn statuses(cloud: &Cloud, email: &str) -> Vec<String> {
 }
 
 async fn failures(platform: &Platform, call: &Call) -> u64 {
-    let key = platform.keys.call(&call.contact, &call.campaign, call.run, call.step);
-    let record = platform.ports.table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let key = platform.store.keys.call(&call.contact, &call.campaign, call.run, call.step);
+    let record = platform.store.table.get(&key, Consistency::Strong).await.unwrap().unwrap();
     record.body.read::<Value>().unwrap()["failures"].as_u64().unwrap_or(0)
 }
 

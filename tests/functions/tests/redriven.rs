@@ -58,8 +58,8 @@ impl Story {
 
     /// From now on nobody can read the catalog.
     async fn breaks(&mut self) {
-        let key = self.cloud.platform.keys.catalog();
-        let table = &self.cloud.platform.ports.table;
+        let key = self.cloud.platform.store.keys.catalog();
+        let table = &self.cloud.platform.store.table;
         let sound = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
         let garbage = Body::of(&json!({ "settings": "ann@example.com" })).unwrap();
         self.put(Item::new(key, garbage).rev(sound.rev.unwrap() + 1)).await;
@@ -75,7 +75,7 @@ impl Story {
 
     async fn put(&self, item: Item) {
         let write = vec![Write::put(item, Condition::Always)];
-        self.cloud.platform.ports.table.write(write, None).await.unwrap();
+        self.cloud.platform.store.table.write(write, None).await.unwrap();
     }
 
     async fn dead_letters(&self) -> Vec<Value> {
@@ -216,11 +216,14 @@ async fn a_letter_that_panics_again_says_so_and_takes_nobody_with_it() {
     while story.cloud.stream("tag-change").await {}
     story.is_mended().await;
     let id = story.dead_letters().await[0]["id"].as_str().unwrap().to_owned();
-    let sound = story.cloud.platform.reading;
-    story.cloud.platform.reading.change = |_| panic!("a defect about ann@example.com");
+    let sound = story.cloud.platform.redriving.reading;
+    story.cloud.platform = story
+        .cloud
+        .platform
+        .with(|setup| setup.reading.change = |_| panic!("a defect about ann@example.com"));
     let left = story.redriven(&id).await.unwrap();
     assert_eq!(left["why"], "it panicked: a defect about (address)", "{left}");
-    story.cloud.platform.reading = sound;
+    story.cloud.platform = story.cloud.platform.with(|setup| setup.reading = sound);
     assert_eq!(story.redriven(&id).await, None);
     assert_eq!(story.subjects(), 1);
 }
@@ -233,7 +236,7 @@ async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
     while story.cloud.stream("tag-change").await {}
     story.is_mended().await;
     let id = story.dead_letters().await[0]["id"].as_str().unwrap().to_owned();
-    let asked = story.cloud.platform.redrive(&id).await.unwrap().unwrap().body;
+    let asked = story.cloud.platform.redriving.redrive(&id).await.unwrap().unwrap().body;
     let found = NewDeadLetter {
         name: &id,
         kind: asked.kind,
@@ -241,7 +244,7 @@ async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
         why: "anew",
         raw: &asked.raw,
     };
-    story.cloud.platform.keep_dead_letter(found).await.unwrap();
+    story.cloud.platform.dead_letters.keep(found).await.unwrap();
     // Its message finds a letter that nobody has asked for.
     story.cloud.until_idle().await;
     let left = story.dead_letters().await;

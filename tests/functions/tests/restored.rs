@@ -338,28 +338,29 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     let platform = &bench.platform;
     let id = CampaignId::new("loop").unwrap();
     platform
-        .change_catalog(|catalog| {
+        .catalog
+        .change(|catalog| {
             let field = FieldDefinition { kind: FieldType::Datetime, label: None };
             catalog.declare(&FieldKey::new("appointment").unwrap(), field).unwrap();
             Ok::<_, Error>(((), Vec::new()))
         })
         .await
         .unwrap();
-    platform.put_draft(&id, LOOP).await.unwrap();
-    platform.publish(&id, Publish::default(), "test", alone).await.unwrap();
+    platform.campaigns.put_draft(&id, LOOP).await.unwrap();
+    platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     let by = Author::ApiKey("test".to_owned());
     for person in PEOPLE {
         let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
         let none = &dacapo_platform::contacts::alone;
-        let written = platform.upsert(person, &patch, &by, none).await.unwrap();
-        let (contact, table) = (&written.contact.id, &platform.ports.table);
-        let key = platform.keys.contact(contact);
+        let written = platform.contacts.upsert(person, &patch, &by, none).await.unwrap();
+        let (contact, table) = (&written.contact.id, &platform.store.table);
+        let key = platform.store.keys.contact(contact);
         let new = table.get(&key, Consistency::Strong).await.unwrap();
-        platform.contact_changed(&ContactImage { old: None, new }).await.unwrap();
-        let key = platform.keys.enrollment(contact, &id);
+        platform.contact_changes.handle(&ContactImage { old: None, new }).await.unwrap();
+        let key = platform.store.keys.enrollment(contact, &id);
         let new = table.get(&key, Consistency::Strong).await.unwrap();
         let image = EnrollmentImage { key, old: None, new };
-        platform.enrollments_committed(&[image]).await.unwrap();
+        platform.effects.perform_all(&[image]).await.unwrap();
     }
     let names = |orders: &[Order]| -> BTreeSet<String> {
         let texts = orders.iter().filter_map(|order| match order {
@@ -384,7 +385,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     while let Some(order) = orders.pop() {
         again.extend(names(std::slice::from_ref(&order)));
         let Order::Send { queue: Queue::Jobs, at, message: turn } = order else { continue };
-        bench.clock.set(at.max(platform.now()));
+        bench.clock.set(at.max(platform.store.now()));
         // A turn that waits for its lists is hidden; then they show everything.
         for attempt in 1.. {
             let event = batch(vec![message("m", "stop", attempt, &turn)]);

@@ -121,8 +121,8 @@ async fn a_quota_that_is_used_up_for_days_costs_no_try() {
     let contact = go(&cloud, "ann@example.com").await;
     cloud.advance(begun + TimeDelta::hours(70)).await;
     assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
-    let key = cloud.platform.keys.message(&contact, &CampaignId::new("news").unwrap(), 1, 1);
-    let record = cloud.platform.message(&key).await.unwrap().unwrap();
+    let key = cloud.platform.store.keys.message(&contact, &CampaignId::new("news").unwrap(), 1, 1);
+    let record = cloud.platform.messages.get(&key).await.unwrap().unwrap();
     assert_eq!((record.attempt, record.held_since), (0, Some(begun)));
     assert!(record.stops > 12, "{}", record.stops);
     cloud.services.sends_by(Ses::of(14, None));

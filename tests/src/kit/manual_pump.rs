@@ -64,9 +64,10 @@ impl ManualPump {
         document: &str,
     ) -> Self {
         let bench = TestBench::on(table);
-        bench.platform.put_draft(campaign, document).await.expect("a draft");
+        bench.platform.campaigns.put_draft(campaign, document).await.expect("a draft");
         bench
             .platform
+            .campaigns
             .publish(campaign, Publish::default(), "test", alone)
             .await
             .expect("a version");
@@ -126,7 +127,7 @@ impl ManualPump {
     /// If something of it has to wait.
     pub async fn take_due(&mut self) {
         while let Some(wake) = self.due.pop() {
-            let done = self.bench.platform.handle_enrollment_event(&wake).await.expect("taken");
+            let done = self.bench.platform.enrollment_events.handle(&wake).await.expect("taken");
             assert_eq!(done, Done::Yes, "{wake:?}");
         }
     }

@@ -25,7 +25,7 @@ pub async fn bring(platform: &Platform, changes: &[Change]) -> Result<(), Error>
     let mut enrollments = Vec::new();
     for Change { key, old, new, .. } in changes.iter().cloned() {
         match fed(&key) {
-            Some((_, None)) => platform.contact_changed(&ContactImage { old, new }).await?,
+            Some((_, None)) => platform.contact_changes.handle(&ContactImage { old, new }).await?,
             Some((_, Some(_))) => enrollments.push(EnrollmentImage { key, old, new }),
             None => {}
         }
@@ -33,7 +33,7 @@ pub async fn bring(platform: &Platform, changes: &[Change]) -> Result<(), Error>
     if enrollments.is_empty() {
         return Ok(());
     }
-    platform.enrollments_committed(&enrollments).await
+    platform.effects.perform_all(&enrollments).await
 }
 
 /// What was ordered and nobody has taken yet: messages in queues, and timers by name.

@@ -64,12 +64,12 @@ impl TestBench {
         while let Some(order) = orders.pop() {
             if let Order::Send { at, message: Message::JobStep(job_step), .. } = order {
                 all.push(self.named(&job_step).await);
-                self.clock.advance((at - self.platform.now()).num_seconds().max(-1) + 1);
+                self.clock.advance((at - self.platform.store.now()).num_seconds().max(-1) + 1);
                 // The lists have to show everything before the last look at them.
                 while let Done::NotBefore(at) =
-                    self.platform.job_step(&job_step).await.expect("a turn")
+                    self.platform.job_worker.step(&job_step).await.expect("a turn")
                 {
-                    let wait = at - self.platform.now();
+                    let wait = at - self.platform.store.now();
                     self.clock.advance(wait.num_seconds() + 1);
                 }
             }
@@ -81,7 +81,7 @@ impl TestBench {
     }
 
     async fn named(&self, job_step: &JobStep) -> (u64, &'static str) {
-        let job = self.platform.job(job_step.job).await.expect("an answer").expect("a job");
+        let job = self.platform.jobs.get(job_step.job).await.expect("an answer").expect("a job");
         (job_step.job, job.kind.word())
     }
 }

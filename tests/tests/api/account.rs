@@ -109,7 +109,7 @@ async fn page(api: &Called, method: &str, token: &str) -> Answer {
 async fn ann_token(api: &Called, locale: &str) -> String {
     let ann = api.hook(&json!({ "email": "ann@example.com", "locale": locale })).await;
     let id = ContactId::new(ann["contact_id"].as_str().expect("an id")).expect("an id");
-    token(&api.embedded.platform.catalog().await.expect("a catalog").catalog.secret, &id)
+    token(&api.embedded.platform.catalog.current().await.expect("a catalog").catalog.secret, &id)
 }
 
 #[tokio::test]

@@ -114,7 +114,12 @@ async fn r11_a_repeat_of_a_reset_by_hand_does_nothing() {
     let by = Author::ApiKey("console".to_owned());
     let event = Event::ByHand { order: Order::Reset, by, call: Some(7) };
     for _ in 0..2 {
-        api.embedded.platform.apply_event(&id, &campaign, &event).await.expect("an answer");
+        api.embedded
+            .platform
+            .decisions
+            .apply_event(&id, &campaign, &event)
+            .await
+            .expect("an answer");
     }
     let enrollments = api.get(&format!("{ANN}/enrollments")).await.is(200);
     assert_eq!(enrollments["items"][0]["run"], 3, "{enrollments}");

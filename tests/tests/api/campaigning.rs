@@ -70,7 +70,7 @@ async fn enrollments_say_since_when_their_campaign_is_paused() {
     assert_eq!(paused_since().await, Value::Null);
     api.post("/v1/campaigns/greeting/pause", &json!({})).await.is(200);
     assert_eq!(paused_since().await, "2026-11-01T12:00:00Z");
-    let later = api.embedded.platform.now() + TimeDelta::hours(1);
+    let later = api.embedded.platform.store.now() + TimeDelta::hours(1);
     api.embedded.worker.advance(later).await;
     // A version that is published meanwhile does not end the pause, and pausing again does not
     // begin it anew.
@@ -218,9 +218,9 @@ async fn erasing_takes_everything_and_what_comes_late() {
         let platform = api.embedded.platform.clone();
         let id = dacapo_engine::ids::ContactId::new(id.clone()).expect("an id");
         async move {
-            let partition = platform.keys.contact_partition(&id);
+            let partition = platform.store.keys.contact_partition(&id);
             let query = dacapo_platform::table::Query::of(&partition).strong();
-            let page = platform.ports.table.query(query).await.expect("a page");
+            let page = platform.store.table.query(query).await.expect("a page");
             page.items
                 .into_iter()
                 .map(|item| (item.key.sk, item.body.as_str().to_owned()))
@@ -237,15 +237,16 @@ async fn erasing_takes_everything_and_what_comes_late() {
     // What a late worker writes is swept a day later.
     let platform = &api.embedded.platform;
     let contact = dacapo_engine::ids::ContactId::new(id.clone()).expect("an id");
-    let key = dacapo_platform::table::Key::new(platform.keys.contact_partition(&contact), "H#late");
+    let key =
+        dacapo_platform::table::Key::new(platform.store.keys.contact_partition(&contact), "H#late");
     let late = dacapo_platform::table::Item::new(
         key,
         dacapo_platform::table::Body::of(&json!({ "late": true })).expect("a body"),
     );
     let put = dacapo_platform::table::Write::put(late, dacapo_platform::table::Condition::Always);
-    platform.ports.table.write(vec![put], None).await.expect("written");
+    platform.store.table.write(vec![put], None).await.expect("written");
     assert_eq!(stored(&api).await.len(), 2);
-    api.embedded.worker.advance(platform.now() + TimeDelta::hours(26)).await;
+    api.embedded.worker.advance(platform.store.now() + TimeDelta::hours(26)).await;
     api.idle().await;
     assert_eq!(stored(&api).await.len(), 1);
 }

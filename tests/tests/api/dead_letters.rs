@@ -11,7 +11,7 @@ const PATH: &str = "/v1/dead-letters";
 async fn aside(api: &Called, name: &str, kind: Kind, raw: &str) {
     let why = r#"invalid type: string "ann@example.com", expected u64"#;
     let found = NewDeadLetter { name, kind, by: "test", why, raw };
-    api.embedded.platform.keep_dead_letter(found).await.expect("it is kept");
+    api.embedded.platform.dead_letters.keep(found).await.expect("it is kept");
     api.post("/dev/clock", &json!({ "advance": "1 minute" })).await.is(200);
 }
 

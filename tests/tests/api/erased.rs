@@ -94,7 +94,7 @@ async fn erased_is_erased_in_every_file() {
         json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
     let why = "nobody can read it";
     let letter = NewDeadLetter { name: "test", kind: Kind::Report, by: "test", why, raw: &aside };
-    api.embedded.platform.keep_dead_letter(letter).await.expect("it is kept");
+    api.embedded.platform.dead_letters.keep(letter).await.expect("it is kept");
     assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 
     assert_eq!(api.delete(&path).await.status, 204);

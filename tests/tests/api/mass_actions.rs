@@ -52,7 +52,7 @@ async fn lead(api: &Called, name: &str) {
 }
 
 async fn days(api: &Called, days: i64) {
-    let now = api.embedded.platform.now();
+    let now = api.embedded.platform.store.now();
     api.embedded.worker.advance(now + TimeDelta::days(days)).await;
 }
 
@@ -307,7 +307,7 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
     let platform = &api.embedded.platform;
     let (kind, raw) = (Kind::Decision, "p7@example.com");
     let found = NewDeadLetter { name: "stream/7", kind, by: "effects", why: "no key", raw };
-    platform.keep_dead_letter(found).await.unwrap();
+    platform.dead_letters.keep(found).await.unwrap();
     let path = "/v1/mass-actions/erase-account";
     assert_eq!(api.with_key(&writes, "POST", path).await.status, 403);
     let told = api.post(path, &json!({})).await.problem(422)["detail"].to_string();
@@ -326,8 +326,8 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
         assert_eq!(left["items"], json!([]), "{list}");
     }
     assert_eq!(api.get("/dev/messages").await.is(200)["items"], json!([]));
-    let aside = platform.keys.keep_dead_letter("stream/7");
-    let aside = platform.ports.table.get(&aside, Consistency::Strong).await.unwrap();
+    let aside = platform.store.keys.keep_dead_letter("stream/7");
+    let aside = platform.store.table.get(&aside, Consistency::Strong).await.unwrap();
     assert_eq!(aside, None, "it may name somebody");
     assert_eq!(api.with_key(&admin, "GET", "/v1/contacts").await.status, 401);
     let jobs = api.get("/v1/mass-actions").await.is(200);

@@ -38,7 +38,7 @@ async fn tagged(api: &Called, tag: &str) {
 }
 
 async fn passes(api: &Called, time: TimeDelta) {
-    let now = api.embedded.platform.now();
+    let now = api.embedded.platform.store.now();
     api.embedded.worker.advance(now + time).await;
 }
 
@@ -57,7 +57,7 @@ async fn reconciled(api: &Called) -> Value {
 
 /// Takes every timer out of the store. Answers how many there were.
 async fn loses_its_timers(store: &Arc<SqliteStore>, api: &Called) -> usize {
-    let far = api.embedded.platform.now() + TimeDelta::days(3_650);
+    let far = api.embedded.platform.store.now() + TimeDelta::days(3_650);
     let timers = store.due_timers(far, 1_000).expect("the timers");
     let cancelled: Vec<_> = timers.iter().map(|one| Operation::Cancel(one.name.clone())).collect();
     let many = cancelled.len();
@@ -155,7 +155,8 @@ async fn it_waits_for_no_job_whose_turns_were_lost() {
     let seq: u64 = stopped["id"].as_str().unwrap().trim_start_matches("job-").parse().unwrap();
     let platform = &api.embedded.platform;
     platform
-        .change_catalog(|catalog| {
+        .catalog
+        .change(|catalog| {
             let open = json!({ "seq": seq + 1, "ordered": true });
             catalog.open.push(serde_json::from_value(open).expect("a job"));
             catalog.jobs += 1;
@@ -166,6 +167,6 @@ async fn it_waits_for_no_job_whose_turns_were_lost() {
     let job = reconciled(&api).await;
     assert_eq!(job["status"], "completed", "it waits for nobody: {job:#}");
     api.embedded.worker.idle().await;
-    let open = platform.catalog().await.expect("the catalog").catalog.open.clone();
+    let open = platform.catalog.current().await.expect("the catalog").catalog.open.clone();
     assert_eq!(open, [], "what was listed as ordered is looked at again");
 }

@@ -80,7 +80,7 @@ async fn answers_are_kept_for_a_day() {
     let api = Called::new().await;
     let body = json!({ "email": "ann@example.com", "tags": "Lead" });
     api.once("k", HOOK, &body).await.is(200);
-    let later = |hours| api.embedded.platform.now() + chrono::TimeDelta::hours(hours);
+    let later = |hours| api.embedded.platform.store.now() + chrono::TimeDelta::hours(hours);
     api.embedded.worker.advance(later(23)).await;
     assert_eq!(api.once("k", HOOK, &body).await.is(200)["rev"], 1);
     api.embedded.worker.advance(later(2)).await;

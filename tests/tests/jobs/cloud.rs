@@ -119,11 +119,11 @@ impl Cloud {
     /// The queue and the timers as they were ordered.
     fn collect(&mut self) {
         self.pending.perform(self.bench.outbox.take());
-        self.pending.fire(self.bench.platform.now());
+        self.pending.fire(self.bench.platform.store.now());
     }
 
     fn is_due(&self) -> bool {
-        self.pending.is_due(self.bench.platform.now())
+        self.pending.is_due(self.bench.platform.store.now())
     }
 
     async fn read_feed(&mut self) {
@@ -140,12 +140,12 @@ impl Cloud {
     }
 
     async fn take_due_message(&mut self) {
-        let message = self.pending.take_first(self.bench.platform.now()).unwrap();
+        let message = self.pending.take_first(self.bench.platform.store.now()).unwrap();
         self.handle(message, false).await;
     }
 
     async fn take_message(&mut self) {
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         let mut due = self.pending.take_due(now);
         let taken = self.random.pick(&mut due);
         self.pending.queue.extend(due);
@@ -164,9 +164,9 @@ impl Cloud {
             self.table.dies_after(Some(self.random.below(40)));
         }
         let platform = self.bench.platform.clone();
-        let handled = platform.handle(&message).await;
+        let handled = platform.queues.handle(&message).await;
         self.table.dies_after(None);
-        let now = self.bench.platform.now();
+        let now = self.bench.platform.store.now();
         match handled {
             Ok(Done::Yes) => {}
             Ok(Done::Soon) => self.pending.queue.push((now, message)),
@@ -187,7 +187,7 @@ impl Cloud {
     pub(crate) async fn contacts(&self) -> BTreeSet<ContactId> {
         let mut all = BTreeSet::new();
         for shard in 0..SHARDS {
-            let partition = self.bench.platform.keys.contacts_listed(shard);
+            let partition = self.bench.platform.store.keys.contacts_listed(shard);
             let page = self.store.query_index(Query::of(&partition)).await.unwrap();
             all.extend(
                 page.items.into_iter().map(|(listed, _)| ContactId::new(listed.sk).unwrap()),
@@ -202,7 +202,7 @@ impl Cloud {
         contact: &ContactId,
         prefix: &str,
     ) -> Vec<dacapo_platform::table::Item> {
-        let partition = self.bench.platform.keys.contact_partition(contact);
+        let partition = self.bench.platform.store.keys.contact_partition(contact);
         let (mut items, mut cursor) = (Vec::new(), None);
         loop {
             let query = Query::of(&partition).prefix(prefix).after(cursor).strong();

@@ -16,7 +16,7 @@ use crate::cloud::Cloud;
 pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tally) {
     let (mut whole, mut days) = (Tally::default(), Tally::default());
     for shard in 0..SHARDS {
-        let partition = cloud.bench.platform.keys.statistics(campaign, shard).pk;
+        let partition = cloud.bench.platform.store.keys.statistics(campaign, shard).pk;
         let page = cloud.store.query(Query::of(&partition).strong()).await.unwrap();
         assert!(page.cursor.is_none());
         for item in &page.items {
@@ -34,7 +34,7 @@ pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tal
 pub(crate) async fn no_day_is_below_zero(cloud: &Cloud, campaign: &CampaignId) {
     let mut days: BTreeMap<String, Tally> = BTreeMap::new();
     for shard in 0..SHARDS {
-        let partition = cloud.bench.platform.keys.statistics(campaign, shard).pk;
+        let partition = cloud.bench.platform.store.keys.statistics(campaign, shard).pk;
         let query = Query::of(&partition).prefix(Keys::DAYS).strong();
         for item in cloud.store.query(query).await.unwrap().items {
             let counted: Tally = item.body.read().unwrap();
@@ -58,7 +58,7 @@ pub(crate) async fn counters_are_exact(
         whole.add(&Gauge::between(None, Some(enrollment)));
         days.add(&enrollment.tally.of_a_day());
         // What was left to the next decision is counted with that one.
-        let stored = cloud.bench.platform.enrollment(contact, campaign).await.unwrap();
+        let stored = cloud.bench.platform.decisions.enrollment(contact, campaign).await.unwrap();
         if let Some(deferred) = stored.and_then(|stored| stored.deferred) {
             whole.add(&deferred.delta.negative());
             days.add(&deferred.delta.of_a_day().negative());
@@ -82,7 +82,9 @@ pub(crate) async fn enrolled(
 ) -> BTreeMap<ContactId, Enrollment> {
     let mut all = BTreeMap::new();
     for contact in contacts {
-        if let Some(stored) = cloud.bench.platform.enrollment(contact, campaign).await.unwrap() {
+        if let Some(stored) =
+            cloud.bench.platform.decisions.enrollment(contact, campaign).await.unwrap()
+        {
             all.insert(contact.clone(), stored.enrollment);
         }
     }

@@ -56,9 +56,13 @@ impl Story {
         let mut cloud = Cloud::new(seed).await;
         for (id, text) in [("circle", LOOP), ("news", NEWS)] {
             let id = CampaignId::new(id).unwrap();
-            let saved = cloud.bench.platform.put_draft(&id, text).await.unwrap();
-            let published =
-                cloud.bench.platform.publish(&id, Publish::default(), "test", alone).await;
+            let saved = cloud.bench.platform.campaigns.put_draft(&id, text).await.unwrap();
+            let published = cloud
+                .bench
+                .platform
+                .campaigns
+                .publish(&id, Publish::default(), "test", alone)
+                .await;
             assert!(published.is_ok(), "{published:?} {:?}", saved.problems);
         }
         cloud.settle().await;
@@ -94,7 +98,7 @@ impl Story {
         let address = format!("p{name}@example.com");
         // Whether it was written or not: whoever posts may be told nothing.
         let alone = &dacapo_platform::contacts::alone;
-        let _ = self.cloud.bench.platform.upsert(&address, &patch, &by, alone).await;
+        let _ = self.cloud.bench.platform.contacts.upsert(&address, &patch, &by, alone).await;
     }
 
     async fn stop(&mut self) {
@@ -133,14 +137,14 @@ impl Story {
         let by = "test".to_owned();
         let requested =
             Requested { kind, selection, named, campaigns, all: false, by, estimate: 0 };
-        let begun = platform.begin_job(&requested, alone).await;
+        let begun = platform.jobs.begin(&requested, alone).await;
         let seq = begun.map(|job| job.seq);
         self.jobs.extend(seq.as_ref().ok().map(|seq| (*seq, there)));
         if let (Ok(seq), true) = (seq, cancelled) {
             for _ in 0..self.cloud.random.below(12) {
                 self.cloud.work().await;
             }
-            let _ = platform.cancel_job(seq).await;
+            let _ = platform.jobs.cancel(seq).await;
         }
     }
 
@@ -152,12 +156,12 @@ impl Story {
         let _ = match random.below(3) {
             0 => {
                 let how = Publish { enroll_existing: one, migrate: other };
-                platform.publish(&id, how, "test", alone).await.map(|_| ())
+                platform.campaigns.publish(&id, how, "test", alone).await.map(|_| ())
             }
-            1 => platform.pause(&id, alone).await.map(|_| ()),
+            1 => platform.campaigns.pause(&id, alone).await.map(|_| ()),
             _ => {
                 let how = Resume { skip: one, enroll_existing: other };
-                platform.resume(&id, how, "test", alone).await.map(|_| ())
+                platform.campaigns.resume(&id, how, "test", alone).await.map(|_| ())
             }
         };
     }
@@ -166,10 +170,10 @@ impl Story {
         let id = CampaignId::new("circle").unwrap();
         self.cloud.rough(false);
         let platform = self.cloud.bench.platform.clone();
-        platform.resume(&id, Resume::default(), "test", alone).await.unwrap();
-        platform.dispatch_pending().await.unwrap();
+        platform.campaigns.resume(&id, Resume::default(), "test", alone).await.unwrap();
+        platform.jobs.dispatch_pending().await.unwrap();
         self.cloud.settle_jobs().await;
-        assert_eq!(platform.catalog().await.unwrap().catalog.open, [], "a job is left");
+        assert_eq!(platform.catalog.current().await.unwrap().catalog.open, [], "a job is left");
         let contacts = self.cloud.contacts().await;
         for name in ["circle", "news"] {
             let id = CampaignId::new(name).unwrap();
@@ -177,7 +181,7 @@ impl Story {
             counters_are_exact(&self.cloud, &id, &enrollments).await;
         }
         for (job, there) in &self.jobs {
-            let progress = platform.progress(*job).await.unwrap().expect("the job is kept");
+            let progress = platform.jobs.progress(*job).await.unwrap().expect("the job is kept");
             self.check(&progress, &contacts, there).await;
         }
     }
@@ -234,7 +238,7 @@ async fn told(seed: u64, cancels: bool) {
     let (selection, named, by) = (Selection::Enrolled, Vec::new(), "test".to_owned());
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
     let platform = story.cloud.bench.platform.clone();
-    let begun = platform.begin_job(&requested, alone).await;
+    let begun = platform.jobs.begin(&requested, alone).await;
     story.jobs.push((begun.unwrap().seq, BTreeSet::new()));
     story.end().await;
     let contacts = story.cloud.contacts().await;
@@ -267,7 +271,7 @@ async fn lost(seed: u64) {
     let mut begun = Vec::new();
     while begun.len() < 2 {
         // Who asks is told of a failure, and asks again.
-        begun.extend(platform.begin_job(&requested, alone).await.ok().map(|job| job.seq));
+        begun.extend(platform.jobs.begin(&requested, alone).await.ok().map(|job| job.seq));
         for _ in 0..10 {
             story.cloud.work().await;
         }
@@ -276,10 +280,10 @@ async fn lost(seed: u64) {
         story.cloud.work().await;
     }
     story.cloud.rough(false);
-    platform.dispatch_pending().await.unwrap();
+    platform.jobs.dispatch_pending().await.unwrap();
     story.cloud.settle_jobs().await;
     for seq in begun {
-        let progress = platform.progress(seq).await.unwrap().unwrap();
+        let progress = platform.jobs.progress(seq).await.unwrap().unwrap();
         assert_eq!(progress.status, JobStatus::Completed, "{progress:?}");
         assert_eq!(progress.counts.failed, 0, "{progress:?}");
     }
@@ -294,7 +298,7 @@ async fn lost(seed: u64) {
 /// Whoever waits has a timer that is to come, and no message is left in no queue.
 async fn nobody_is_stranded(cloud: &mut Cloud) {
     let (contacts, timers) = (cloud.contacts().await, cloud.timers());
-    let now = cloud.bench.platform.now();
+    let now = cloud.bench.platform.store.now();
     for name in ["circle", "news"] {
         let id = CampaignId::new(name).unwrap();
         for (contact, enrollment) in enrolled(cloud, &contacts, &id).await {

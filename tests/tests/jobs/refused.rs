@@ -28,13 +28,13 @@ async fn waiting() -> Cloud {
     let mut cloud = Cloud::new(7).await;
     let platform = cloud.bench.platform.clone();
     let id = CampaignId::new("waiting").unwrap();
-    platform.put_draft(&id, WAITING).await.unwrap();
-    platform.publish(&id, Publish::default(), "test", alone).await.unwrap();
+    platform.campaigns.put_draft(&id, WAITING).await.unwrap();
+    platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in ["ann@example.com", "ben@example.com", "cem@example.com"] {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
         let none = &dacapo_platform::contacts::alone;
-        platform.upsert(person, &patch, &by, none).await.unwrap();
+        platform.contacts.upsert(person, &patch, &by, none).await.unwrap();
     }
     cloud.settle().await;
     cloud
@@ -54,9 +54,9 @@ async fn whose_timer_is_refused_fails_in_a_reconcile_and_the_others_are_done() {
     let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
     let campaigns = Vec::new();
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
-    let job = platform.begin_job(&requested, alone).await.unwrap().seq;
+    let job = platform.jobs.begin(&requested, alone).await.unwrap().seq;
     cloud.settle_jobs().await;
-    let progress = platform.progress(job).await.unwrap().unwrap();
+    let progress = platform.jobs.progress(job).await.unwrap().unwrap();
     assert_eq!(progress.status, JobStatus::Completed, "{progress:?}");
     assert_eq!((progress.counts.done, progress.counts.failed), (2, 1), "{progress:?}");
     let [failure] = &progress.failures[..] else { panic!("{progress:?}") };
@@ -77,13 +77,13 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
     let mut images = Vec::new();
     let contacts = cloud.contacts().await;
     for contact in &contacts {
-        let key = platform.keys.enrollment(contact, &id);
+        let key = platform.store.keys.enrollment(contact, &id);
         let new = cloud.store.get(&key, Consistency::Strong).await.unwrap();
         images.push(EnrollmentImage { key, old: None, new });
     }
     let refused = contacts.first().unwrap();
     cloud.bench.outbox.refuse(&format!("of contact {refused} in campaign waiting"));
-    let error = platform.enrollments_committed(&images).await.unwrap_err();
+    let error = platform.effects.perform_all(&images).await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     let Error::Refused(why) = &error else { panic!("{error:?}") };
     for words in ["the timer t-", "2026-12-03T", refused.as_str(), "waiting", "refuses it"] {
@@ -95,7 +95,7 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
     cloud.loses_queues_and_timers().await;
     cloud.bench.outbox.refuse("nothing");
     cloud.bench.outbox.leaves_timers(1);
-    platform.enrollments_committed(&images).await.unwrap();
+    platform.effects.perform_all(&images).await.unwrap();
     let orders = cloud.bench.outbox.take();
     let pending: BTreeSet<String> = orders
         .into_iter()

@@ -34,7 +34,7 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
             }
         };
         for report in reports(&notice) {
-            match outcome(platform.handle_feedback(&report)).await {
+            match outcome(platform.feedback.handle(&report)).await {
                 Outcome::Done(()) => {}
                 Outcome::Again(error) => again = Some(error.to_string()),
                 Outcome::Never(why) => {

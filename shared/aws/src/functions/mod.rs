@@ -73,7 +73,8 @@ async fn keep_dead_letter(
         _ => Kind::Message,
     };
     match platform
-        .keep_dead_letter(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })
+        .dead_letters
+        .keep(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })
         .await
     {
         Ok(()) => true,

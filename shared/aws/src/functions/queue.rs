@@ -129,7 +129,7 @@ impl<'a> Queues<'a> {
     /// If the event is no batch of a queue.
     pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
         let handler = async |platform: &Platform, message: &Message| {
-            platform.handle_timer_queue(message).await
+            platform.queues.handle_timers(message).await
         };
         self.work(event, None, &handler).await
     }
@@ -146,7 +146,7 @@ impl<'a> Queues<'a> {
         until: Option<Instant>,
     ) -> Result<Value, Failure> {
         let handler = async |platform: &Platform, message: &Message| {
-            platform.handle_delivery_queue(message).await
+            platform.queues.handle_deliveries(message).await
         };
         self.work(event, until, &handler).await
     }
@@ -159,11 +159,12 @@ impl<'a> Queues<'a> {
     /// If the event is neither, or the order could not be given.
     pub async fn many(&self, event: &Value) -> Result<Value, Failure> {
         if event.get("source").and_then(Value::as_str) == Some("aws.events") {
-            let pending = self.platform.dispatch_pending().await;
+            let pending = self.platform.jobs.dispatch_pending().await;
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
         }
-        let handler =
-            async |platform: &Platform, message: &Message| platform.handle_job_queue(message).await;
+        let handler = async |platform: &Platform, message: &Message| {
+            platform.queues.handle_jobs(message).await
+        };
         self.work(event, None, &handler).await
     }
 
@@ -173,7 +174,7 @@ impl<'a> Queues<'a> {
         until: Option<Instant>,
         handler: &impl Handler,
     ) -> Result<Value, Failure> {
-        let now = self.platform.now();
+        let now = self.platform.store.now();
         let times = Times { came: now, until };
         let mut early = Vec::new();
         let mut by_key: BTreeMap<Option<String>, Vec<Received<'_>>> = BTreeMap::new();
@@ -257,7 +258,7 @@ impl<'a> Queues<'a> {
             Ok(message) => message,
             Err(why) => return self.aside(received, why).await,
         };
-        let now = || self.platform.now();
+        let now = || self.platform.store.now();
         let later;
         let platform = match self.turn(message, received, times).await {
             SendSlot::Now => platform,
@@ -297,13 +298,13 @@ impl<'a> Queues<'a> {
     /// Whether less time is left than a message may take.
     fn is_late(&self, received: &Received<'_>, times: Times) -> bool {
         let takes = received.message.as_ref().map_or(TimeDelta::zero(), longest);
-        times.left_before(takes, self.platform.now()) < TimeDelta::zero()
+        times.left_before(takes, self.platform.store.now()) < TimeDelta::zero()
     }
 
     /// Waits for the turn of a message, if it is a mail.
     async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
         let Some(purpose) = purpose(message) else { return SendSlot::Now };
-        let now = self.platform.now();
+        let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         if waited >= mail_backoff::LONGEST_FOR_TURN {
             return SendSlot::Now;
@@ -311,7 +312,7 @@ impl<'a> Queues<'a> {
         let within =
             (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();
-        match self.platform.ports.mailer.turn(purpose, within).await {
+        match self.platform.delivery.mailer.turn(purpose, within).await {
             Ok(Duration::ZERO) => SendSlot::Now,
             Ok(_) => SendSlot::Waited,
             Err(turn) => SendSlot::After(mail_backoff::for_turn(turn, waited)),
@@ -348,7 +349,7 @@ impl<'a> Queues<'a> {
     /// A random part of a span.
     fn part_of(&self, span: TimeDelta) -> TimeDelta {
         let mut drawn = [0; 2];
-        self.platform.ports.entropy.fill(&mut drawn);
+        self.platform.store.entropy.fill(&mut drawn);
         span.max(TimeDelta::zero()) * i32::from(u16::from_le_bytes(drawn)) / i32::from(u16::MAX)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::AccountId;
 use dacapo_engine::time::Span;
 use dacapo_platform::api::Admin;
-use dacapo_platform::platform::{Defaults, Platform, Ports};
+use dacapo_platform::platform::{Defaults, Platform, Ports, Setup};
 use dacapo_platform::ports::{Caller, Clock, Mailer, Outbox};
 
 use super::unsupported_port::UnsupportedPort;
@@ -102,9 +102,11 @@ impl<'a> Parts<'a> {
         let Self { clock, outbox, mailer, caller, admin, queues, clients, .. } = self;
         let ports =
             Ports { table, clock, entropy: Arc::new(SystemEntropy), outbox, mailer, caller };
-        let mut platform = Platform::new(account, ports, self.public_url);
-        platform.defaults = self.defaults;
-        platform.reading = super::READING;
+        let platform = Platform::of(Setup {
+            defaults: self.defaults,
+            reading: super::READING,
+            ..Setup::new(account, ports, self.public_url)
+        });
         Started { function, platform, admin, queues, clients, dynamodb, services }
     }
 }

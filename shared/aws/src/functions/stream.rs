@@ -57,7 +57,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fai
                 return Ok(());
             }
             let image = ContactImage { old: change.old, new: change.new };
-            platform.contact_changed(&image).await
+            platform.contact_changes.handle(&image).await
         })
     }))
     .await;
@@ -166,7 +166,7 @@ impl<'a> Effects<'a> {
         let why = match images {
             Ok(images) => {
                 let images: Vec<EnrollmentImage> = images.into_iter().flatten().collect();
-                match outcome(platform.enrollments_committed(&images)).await {
+                match outcome(platform.effects.perform_all(&images)).await {
                     Outcome::Done(()) => {
                         open.into_iter().for_each(|(_, came)| *came = Worked::Done);
                         return;
@@ -185,7 +185,7 @@ impl<'a> Effects<'a> {
                 continue;
             }
             let work = async |change: Change| match image(&change) {
-                Some(image) => platform.enrollments_committed(std::slice::from_ref(&image)).await,
+                Some(image) => platform.effects.perform_all(std::slice::from_ref(&image)).await,
                 None => Ok(()),
             };
             **came = worked(platform, EFFECTS, record, work).await;

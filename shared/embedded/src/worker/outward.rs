@@ -144,7 +144,7 @@ impl Worker {
 impl Work {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
-        match self.platform.ports.mailer.post() {
+        match self.platform.delivery.mailer.post() {
             Post::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
             Post::Captured => &[Queue::Calls],
         }

@@ -34,7 +34,7 @@ async fn worker_with(outbox: impl FnOnce(Arc<dyn Outbox>) -> Arc<dyn Outbox>) ->
     });
     let embedded = embedded.await.unwrap();
     let (mut platform, store) = (embedded.platform.clone(), Arc::clone(&embedded.store));
-    platform.ports.outbox = outbox(platform.ports.outbox);
+    platform = platform.with(|setup| setup.ports.outbox = outbox(Arc::clone(&setup.ports.outbox)));
     let clock = Arc::clone(&embedded.clock);
     embedded.stop().await;
     let stopping = crate::stopping::Stop::new().listener();
@@ -62,11 +62,11 @@ async fn pass_over(store: &SqliteStore) {
 async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let worker = worker().await;
     let Work { platform, store, .. } = &*worker.work;
-    change(store, &platform.keys, MOST_CHANGES_BEHIND).await;
+    change(store, &platform.store.keys, MOST_CHANGES_BEHIND).await;
     // A step of a job that is gone: it has nothing to do but to be taken.
     let turn = Message::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
     let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: turn };
-    assert_eq!(platform.ports.outbox.dispatch(vec![order]).await, []);
+    assert_eq!(platform.orders.outbox.dispatch(vec![order]).await, []);
     assert!(!worker.work.queues(false).await.unwrap());
     assert_eq!(store.queue_len(Queue::Jobs.name()).unwrap(), 1);
 
@@ -86,13 +86,13 @@ async fn stop(platform: &Platform) -> u64 {
         by: "test".to_owned(),
         estimate: 0,
     };
-    platform.begin_job(&requested, alone).await.unwrap().seq
+    platform.jobs.begin(&requested, alone).await.unwrap().seq
 }
 
 /// The status of a job after the queues have been processed without the feed.
 async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
     while work.queues(false).await.unwrap() {}
-    work.platform.progress(job).await.unwrap().unwrap().status
+    work.platform.jobs.progress(job).await.unwrap().unwrap().status
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_els
     let worker = worker().await;
     let Work { platform, store, .. } = &*worker.work;
     let first = stop(platform).await;
-    change(store, &platform.keys, 1).await;
+    change(store, &platform.store.keys, 1).await;
     assert_eq!(worked_off(&worker.work, first).await, JobStatus::Completed);
     let second = stop(platform).await;
     assert_eq!(worked_off(&worker.work, second).await, JobStatus::Running);
@@ -152,19 +152,19 @@ async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
     let Work { platform, store, .. } = &*worker.work;
     let id = CampaignId::new("hello").unwrap();
-    platform.put_draft(&id, HELLO).await.unwrap();
-    platform.publish(&id, Publish::default(), "test", alone).await.unwrap();
+    platform.campaigns.put_draft(&id, HELLO).await.unwrap();
+    platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in ["ann@example.com", "ben@example.com"] {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
         let none = &dacapo_platform::contacts::alone;
-        let written = platform.upsert(person, &patch, &by, none).await.unwrap();
+        let written = platform.contacts.upsert(person, &patch, &by, none).await.unwrap();
         refused.get_or_init(|| written.contact.id.clone());
     }
     while worker.work.feed().await.unwrap() {}
     assert_eq!(store.queue_len(Queue::Transactional.name()).unwrap(), 1, "ben's goes on");
-    let aside = platform.keys.dead_letters_listed();
-    let aside = platform.ports.table.query(Query::of(&aside).strong()).await.unwrap().items;
+    let aside = platform.store.keys.dead_letters_listed();
+    let aside = platform.store.table.query(Query::of(&aside).strong()).await.unwrap().items;
     let [letter] = &aside[..] else { panic!("{aside:?}") };
     (letter.body.read().unwrap(), refused.get().unwrap().clone())
 }

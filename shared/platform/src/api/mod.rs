@@ -17,8 +17,21 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRef;
 
+use crate::campaigns::Campaigns;
+use crate::catalog::CatalogStore;
+use crate::contacts::Contacts;
+use crate::dead_letters::DeadLetters;
+use crate::enrollments::Decisions;
+use crate::erasure::Erasure;
+use crate::handlers::{MailDelivery, Quarantine, Traces};
+use crate::jobs::Jobs;
+use crate::mail::MailRenderer;
 use crate::platform::Platform;
+use crate::redriving::Redriving;
+use crate::store::Store;
+use crate::tags::Tags;
 
 pub use call::auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use call::problem::{Fault, Problem};
@@ -51,9 +64,37 @@ impl Deref for Api {
     }
 }
 
+/// A handler takes the parts that it needs, each as `State`.
+macro_rules! parts {
+    ($($name:ident: $part:ty),+ $(,)?) => {
+        $(impl FromRef<Api> for Arc<$part> {
+            fn from_ref(api: &Api) -> Self {
+                Arc::clone(&api.platform.$name)
+            }
+        })+
+    };
+}
+
+parts! {
+    store: Store,
+    catalog: CatalogStore,
+    contacts: Contacts,
+    tags: Tags,
+    mail: MailRenderer,
+    decisions: Decisions,
+    quarantine: Quarantine,
+    traces: Traces,
+    delivery: MailDelivery,
+    erasure: Erasure,
+    campaigns: Campaigns,
+    jobs: Jobs,
+    dead_letters: DeadLetters,
+    redriving: Redriving,
+}
+
 /// The API of a platform. The admin key is not stored and may do everything.
 pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    assembled(call::openapi::route(all(Router::new())), platform, admin.into())
+    assembled(call::surface::with_description(all(Router::new())), platform, admin.into())
 }
 
 /// What programs outside touch without knowing the rest: the hooks.

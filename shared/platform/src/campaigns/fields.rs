@@ -6,10 +6,10 @@ use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::validate::{AccountView, validate};
 use dacapo_engine::ids::{CampaignId, FieldKey};
 
-use super::{CampaignError, Written};
+use super::{CampaignError, Campaigns, Written};
 use crate::catalog::Catalog;
 use crate::error::Error;
-use crate::platform::{Platform, TRIES};
+use crate::store::TRIES;
 
 /// What came of taking away a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum FieldDeleted {
 /// What a published version says of a field that is not there.
 const MISSED: [&str; 2] = ["unknown_field", "unknown_placeholder"];
 
-impl Platform {
+impl Campaigns {
     /// Takes a custom field away. Values that contacts have stay with them until they are cleared
     /// or overwritten; nothing reads them any more. Refused while a version that contacts can be on
     /// could not be published without the field.
@@ -35,7 +35,7 @@ impl Platform {
     /// What the table answers.
     pub async fn delete_field(&self, key: &FieldKey) -> Result<FieldDeleted, Error> {
         for _ in 0..TRIES {
-            let loaded = self.catalog().await?;
+            let loaded = self.catalog.current().await?;
             if !loaded.catalog.fields.contains_key(key) {
                 return Ok(FieldDeleted::NoSuchField);
             }
@@ -50,7 +50,8 @@ impl Platform {
                 return Ok(FieldDeleted::Needed(needed));
             }
             let deleted = self
-                .change_catalog(|catalog| {
+                .catalog
+                .change(|catalog| {
                     // Something was published meanwhile: it is looked at first.
                     let same = versions_in_use(catalog) == in_use;
                     if same {

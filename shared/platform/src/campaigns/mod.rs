@@ -9,20 +9,26 @@ mod fields;
 mod publishing;
 mod statistics;
 
+use std::sync::Arc;
+
+use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
 use dacapo_engine::campaign::validate::{AccountView, validate};
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
+use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
 
+pub use crate::catalog::{Together, alone};
 pub use fields::FieldDeleted;
-pub use publishing::{Publish, Resume, State, Together, alone};
+pub use publishing::{Publish, Resume, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
-use crate::catalog::{Catalog, FieldsFull, Head, MOST_FIELDS, StoredVersion};
+use crate::catalog::{Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, StoredVersion};
 use crate::error::Error;
-use crate::platform::{Platform, item, read};
+use crate::jobs::Jobs;
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Write};
 
 /// The longest document that is kept, in bytes: a version is one item, together with the account's
@@ -113,7 +119,24 @@ struct StoredDraft {
     at: Instant,
 }
 
-impl Platform {
+/// What holds where nobody has said anything: from whoever runs the platform.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    /// Who mail comes from.
+    pub sender: Option<Sender>,
+    /// The restart delay (R12) of versions that are published from now on.
+    pub restart_delay: Option<Span>,
+}
+
+/// The campaigns of the account: drafts, versions, statistics.
+pub struct Campaigns {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) defaults: Defaults,
+}
+
+impl Campaigns {
     /// Saves a draft. What is wrong with a document that can be read is answered, and does not keep
     /// it from being saved.
     ///
@@ -124,21 +147,22 @@ impl Platform {
     pub async fn put_draft(&self, id: &CampaignId, text: &str) -> Result<Saved, CampaignError> {
         let source = read_document(id, text)?;
         let name = shown_name(&source);
-        let (saved, at) = (self.new_write_id(), self.now());
-        self.change_catalog(|catalog| {
-            let problems = self.problems(&source, catalog);
-            let created = there(catalog, id).is_err();
-            let head = catalog.campaigns.entry(id.clone()).or_default();
-            head.saved.clone_from(&saved);
-            head.draft = true;
-            if head.standing().is_none() {
-                head.name.clone_from(&name);
-            }
-            let draft = StoredDraft { source: text.to_owned(), saved: saved.clone(), at };
-            let write = Write::put(item(self.keys.draft(id), &draft)?, Condition::Always);
-            Ok((Saved { created, name: head.name.clone(), problems }, vec![write]))
-        })
-        .await
+        let (saved, at) = (self.store.new_write_id(), self.store.now());
+        self.catalog
+            .change(|catalog| {
+                let problems = self.problems(&source, catalog);
+                let created = there(catalog, id).is_err();
+                let head = catalog.campaigns.entry(id.clone()).or_default();
+                head.saved.clone_from(&saved);
+                head.draft = true;
+                if head.standing().is_none() {
+                    head.name.clone_from(&name);
+                }
+                let draft = StoredDraft { source: text.to_owned(), saved: saved.clone(), at };
+                let write = Write::put(item(self.store.keys.draft(id), &draft)?, Condition::Always);
+                Ok((Saved { created, name: head.name.clone(), problems }, vec![write]))
+            })
+            .await
     }
 
     /// The draft as it was written. It is kept after publishing.
@@ -158,7 +182,8 @@ impl Platform {
     /// [`CampaignError::NoSuchVersion`], and what the table answers.
     pub async fn published(&self, id: &CampaignId, version: u32) -> Result<Written, CampaignError> {
         let missing = || CampaignError::NoSuchVersion(id.clone(), version);
-        let stored = self.get(&self.keys.version(id, version)).await.map_err(Error::from)?;
+        let stored =
+            self.store.get(&self.store.keys.version(id, version)).await.map_err(Error::from)?;
         let StoredVersion { source, at, .. } = read(&stored.ok_or_else(missing)?)?;
         Ok(Written { source, at })
     }
@@ -168,8 +193,8 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn campaigns(&self) -> Result<Vec<Listed>, Error> {
-        let loaded = self.catalog().await?;
+    pub async fn list(&self) -> Result<Vec<Listed>, Error> {
+        let loaded = self.catalog.current().await?;
         let there = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
         Ok(there.map(|(id, head)| listed(id, head)).collect())
     }
@@ -179,8 +204,8 @@ impl Platform {
     /// # Errors
     ///
     /// [`CampaignError::NoSuchCampaign`], and what the table answers.
-    pub async fn campaign_head(&self, id: &CampaignId) -> Result<Listed, CampaignError> {
-        Ok(listed(id, there(&self.catalog().await?.catalog, id)?))
+    pub async fn head(&self, id: &CampaignId) -> Result<Listed, CampaignError> {
+        Ok(listed(id, there(&self.catalog.current().await?.catalog, id)?))
     }
 
     /// What is wrong or odd with a document, with the account as it is now; also why it cannot be
@@ -189,13 +214,13 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn validate_campaign(
+    pub async fn validate(
         &self,
         id: &CampaignId,
         text: &str,
     ) -> Result<Vec<Problem>, CampaignError> {
         match read_document(id, text) {
-            Ok(source) => Ok(self.problems(&source, &self.catalog().await?.catalog)),
+            Ok(source) => Ok(self.problems(&source, &self.catalog.current().await?.catalog)),
             Err(CampaignError::Invalid(problems)) => Ok(problems),
             Err(error) => Err(error),
         }
@@ -209,30 +234,31 @@ impl Platform {
     ///
     /// [`CampaignError::InUse`] while contacts are active in it, paused or not;
     /// [`CampaignError::NoSuchCampaign`].
-    pub async fn delete_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
-        if self.campaign_head(id).await?.state != State::Draft {
-            let active = self.campaign_statistics(id).await?.active;
+    pub async fn delete(&self, id: &CampaignId) -> Result<(), CampaignError> {
+        if self.head(id).await?.state != State::Draft {
+            let active = self.statistics(id).await?.active;
             if active > 0 {
                 return Err(CampaignError::InUse { campaign: id.clone(), active });
             }
         }
-        self.change_catalog(|catalog| {
-            let head = there_mut(catalog, id)?;
-            if head.version == 0 {
-                catalog.campaigns.remove(id);
-            } else {
-                head.withdrawn = true;
-                head.draft = false;
-                head.saved.clear();
-                head.enrolls = false;
-            }
-            Ok(((), vec![Write::delete(self.keys.draft(id), Condition::Always)]))
-        })
-        .await
+        self.catalog
+            .change(|catalog| {
+                let head = there_mut(catalog, id)?;
+                if head.version == 0 {
+                    catalog.campaigns.remove(id);
+                } else {
+                    head.withdrawn = true;
+                    head.draft = false;
+                    head.saved.clear();
+                    head.enrolls = false;
+                }
+                Ok(((), vec![Write::delete(self.store.keys.draft(id), Condition::Always)]))
+            })
+            .await
     }
 
     async fn stored_draft(&self, id: &CampaignId) -> Result<StoredDraft, CampaignError> {
-        let stored = self.get(&self.keys.draft(id)).await.map_err(Error::from)?;
+        let stored = self.store.get(&self.store.keys.draft(id)).await.map_err(Error::from)?;
         let missing = || CampaignError::NoSuchCampaign(id.clone());
         Ok(read(&stored.ok_or_else(missing)?)?)
     }
@@ -258,7 +284,7 @@ fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
     Ok(source)
 }
 
-impl Platform {
+impl Campaigns {
     /// What is wrong or odd with a document in this account.
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();

@@ -7,27 +7,12 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, read_document, shown_name, there_mut, too_many_fields};
-use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion};
+use super::{CampaignError, Campaigns, read_document, shown_name, there_mut, too_many_fields};
+use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion, Together};
 use crate::error::Error;
 use crate::jobs::{Kind, Requested};
-use crate::platform::{Platform, TRIES, item};
+use crate::store::{TRIES, item};
 use crate::table::{Condition, Write};
-
-/// Writes that are to be made together with a change of a campaign, or not at all: from what it
-/// answers.
-pub trait Together<T>: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync {}
-
-impl<T, F: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync> Together<T> for F {}
-
-/// Nothing goes together with the change.
-///
-/// # Errors
-///
-/// None.
-pub fn alone<T>(_: &T) -> Result<Vec<Write>, Error> {
-    Ok(Vec::new())
-}
 
 /// How a draft is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,7 +70,7 @@ impl State {
     }
 }
 
-impl Platform {
+impl Campaigns {
     /// Publishes the draft as the next version, also one that says what the version before said,
     /// and answers the version. `by` is the name of the API key that asks. A paused campaign stays
     /// paused; whoever may enter does so when it is resumed.
@@ -106,7 +91,8 @@ impl Platform {
             let source = read_document(id, &draft.source)?;
             let name = shown_name(&source);
             let version = self
-                .change_catalog(|catalog| {
+                .catalog
+                .change(|catalog| {
                     if there_mut(catalog, id)?.saved != draft.saved {
                         return Ok((None, Vec::new()));
                     }
@@ -119,7 +105,7 @@ impl Platform {
                         let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
                         catalog.declare(key, field.clone()).map_err(full)?;
                     }
-                    let (at, fields) = (self.now(), catalog.field_types());
+                    let (at, fields) = (self.store.now(), catalog.field_types());
                     let head = there_mut(catalog, id)?;
                     head.version += 1;
                     head.name.clone_from(&name);
@@ -144,7 +130,7 @@ impl Platform {
                     let restart_delay = self.defaults.restart_delay;
                     let source = draft.source.clone();
                     let stored = StoredVersion { source, fields, restart_delay, at };
-                    let stored = item(self.keys.version(id, version), &stored)?;
+                    let stored = item(self.store.keys.version(id, version), &stored)?;
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
                     writes.extend(jobs);
                     writes.extend(together(&version)?);
@@ -153,7 +139,7 @@ impl Platform {
                 .await?;
             // Otherwise the draft was saved again after it was read.
             if let Some(version) = version {
-                self.dispatch_or_leave().await;
+                self.jobs.dispatch_or_leave().await;
                 return Ok(version);
             }
         }
@@ -171,18 +157,21 @@ impl Platform {
         id: &CampaignId,
         together: impl Together<State>,
     ) -> Result<State, CampaignError> {
-        self.change_catalog(|catalog| {
-            let head = there_mut(catalog, id)?;
-            match State::of(head) {
-                State::Draft => return Err(CampaignError::NotPublished(id.clone())),
-                State::Published(_) => head.timeline.reach(self.now(), Reached::Paused {}),
-                State::Paused(_) => {}
-            }
-            let state = State::of(head);
-            let writes = together(&state)?;
-            Ok((state, writes))
-        })
-        .await
+        self.catalog
+            .change(|catalog| {
+                let head = there_mut(catalog, id)?;
+                match State::of(head) {
+                    State::Draft => return Err(CampaignError::NotPublished(id.clone())),
+                    State::Published(_) => {
+                        head.timeline.reach(self.store.now(), Reached::Paused {});
+                    }
+                    State::Paused(_) => {}
+                }
+                let state = State::of(head);
+                let writes = together(&state)?;
+                Ok((state, writes))
+            })
+            .await
     }
 
     /// Resumes a campaign, asked by the API key of that name; one that runs is left as it is, and
@@ -200,7 +189,8 @@ impl Platform {
         together: impl Together<State>,
     ) -> Result<State, CampaignError> {
         let state = self
-            .change_catalog(|catalog| {
+            .catalog
+            .change(|catalog| {
                 let head = there_mut(catalog, id)?;
                 let mut writes = Vec::new();
                 match State::of(head) {
@@ -208,7 +198,7 @@ impl Platform {
                     State::Published(_) => {}
                     State::Paused(_) => {
                         let resumed = Reached::Resumed { skip: how.skip, by: Some(by.to_owned()) };
-                        head.timeline.reach(self.now(), resumed);
+                        head.timeline.reach(self.store.now(), resumed);
                         let enroll_existing = how.enroll_existing;
                         let follows = Follows { milestones: true, enroll_existing, by };
                         writes = self.follow(catalog, id, follows)?;
@@ -219,7 +209,7 @@ impl Platform {
                 Ok((state, writes))
             })
             .await?;
-        self.dispatch_or_leave().await;
+        self.jobs.dispatch_or_leave().await;
         Ok(state)
     }
 
@@ -233,7 +223,7 @@ impl Platform {
         let mut writes = Vec::new();
         if follows.milestones {
             let requested = Requested::of_campaign(Kind::Milestones, id, follows.by);
-            writes.extend(self.open_job(catalog, &requested)?.1);
+            writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         let head = there_mut(catalog, id)?;
         // While a campaign is paused nobody enters: who may do so is looked for when it goes on.
@@ -243,7 +233,7 @@ impl Platform {
             head.enrolls = enrolls;
         } else if enrolls {
             let requested = Requested::of_campaign(Kind::EnrollExisting, id, follows.by);
-            writes.extend(self.open_job(catalog, &requested)?.1);
+            writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         Ok(writes)
     }

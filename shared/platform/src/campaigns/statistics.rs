@@ -9,10 +9,10 @@ use dacapo_engine::statistics::{Counter, Outcome, Tally};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{CampaignError, there};
+use super::{CampaignError, Campaigns, there};
 use crate::error::Error;
 use crate::keys::{SHARDS, day_of_statistics};
-use crate::platform::{Platform, read};
+use crate::store::read;
 use crate::table::Query;
 
 /// What happened in a campaign, and where its contacts are now.
@@ -82,14 +82,14 @@ pub struct MessageStatistics {
     pub unknown: u64,
 }
 
-impl Platform {
+impl Campaigns {
     /// The statistics of a campaign: nothing but zeros before it is published.
     ///
     /// # Errors
     ///
     /// [`CampaignError::NoSuchCampaign`], and what the table answers.
-    pub async fn campaign_statistics(&self, id: &CampaignId) -> Result<Statistics, CampaignError> {
-        let loaded = self.catalog().await?;
+    pub async fn statistics(&self, id: &CampaignId) -> Result<Statistics, CampaignError> {
+        let loaded = self.catalog.current().await?;
         let standing = there(&loaded.catalog, id)?.standing();
         let mut tally = Tally::default();
         let shards = (0..SHARDS).map(|shard| self.counted_in(id, shard, None));
@@ -98,7 +98,7 @@ impl Platform {
         }
         let mut elements: BTreeMap<ElementId, ElementStatistics> = BTreeMap::new();
         if let Some(standing) = standing {
-            let newest = self.version(id, standing.version).await?;
+            let newest = self.catalog.version(id, standing.version).await?;
             elements.extend(newest.elements().map(|(_, id, _)| (id.clone(), Default::default())));
         }
         for (element, (entered, at)) in tally.elements() {
@@ -161,9 +161,10 @@ impl Platform {
         shard: u32,
         days: Option<(NaiveDate, NaiveDate)>,
     ) -> Result<Vec<(Option<NaiveDate>, Tally)>, Error> {
-        let whole = self.keys.statistics(id, shard);
-        let range =
-            days.map(|(from, to)| [from, to].map(|day| self.keys.statistics_of(id, shard, day).sk));
+        let whole = self.store.keys.statistics(id, shard);
+        let range = days.map(|(from, to)| {
+            [from, to].map(|day| self.store.keys.statistics_of(id, shard, day).sk)
+        });
         let mut all = Vec::new();
         let mut cursor = None;
         loop {
@@ -171,7 +172,7 @@ impl Platform {
                 Some([first, last]) => Query::of(&whole.pk).between(first, last),
                 None => Query::of(&whole.pk),
             };
-            let page = self.ports.table.query(query.after(cursor).strong()).await?;
+            let page = self.store.table.query(query.after(cursor).strong()).await?;
             for stored in &page.items {
                 all.push((day_of_statistics(&stored.key), read(stored)?));
             }

@@ -12,12 +12,11 @@ use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
-use super::{DecisionContext, Next, SelfWrite, State, StoredEnrollment};
-use crate::Instant;
+use super::{DecisionContext, Decisions, Next, SelfWrite, State, StoredEnrollment};
 use crate::error::Error;
-use crate::metrics;
-use crate::platform::{Platform, is_own, item};
+use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Item, TableError, Write};
+use crate::{Instant, metrics};
 
 /// What came of a commit.
 pub(super) enum Commit {
@@ -28,7 +27,7 @@ pub(super) enum Commit {
     Erased,
 }
 
-impl Platform {
+impl Decisions {
     /// One write, on condition that nobody else was faster.
     pub(super) async fn commit(
         &self,
@@ -50,7 +49,7 @@ impl Platform {
             day: (!delta.of_a_day().is_empty()).then(|| day_of(at, context.catalog.account.zone)),
             delta,
             nobody_asks: nobody_asks.then_some(context.as_of),
-            w: self.new_write_id(),
+            w: self.store.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };
         let deferred = before.and_then(|before| before.deferred.clone());
@@ -71,12 +70,14 @@ impl Platform {
                         withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
                         stored.self_write = self.self_write(&latest, &written, context, &stored);
                         let condition = Condition::Rev(latest.rev);
-                        writes_contact = Some(Write::put(self.contact_item(&written)?, condition));
+                        writes_contact = Some(Write::put(self.contacts.item(&written)?, condition));
                     }
                     None if is_latest => {}
                     // Nothing is to be done: that is for the latest to say.
                     None => {
-                        let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                        let Some(now) = self.contacts.get(id).await? else {
+                            return Ok(Commit::Erased);
+                        };
                         (latest, is_latest) = (Cow::Owned(now), true);
                         continue;
                     }
@@ -88,9 +89,9 @@ impl Platform {
             let checks = before.is_none() && !is_two;
             if checks {
                 // An erased contact is not enrolled again.
-                together.push(Write::check(self.keys.contact(id), Condition::Present));
+                together.push(Write::check(self.store.keys.contact(id), Condition::Present));
             }
-            match self.write(together).await {
+            match self.store.write(together).await {
                 Ok(()) => {}
                 Err(TableError::Conflict { which: 0, current })
                     if is_own(current.as_deref(), &stored.w) => {}
@@ -98,7 +99,7 @@ impl Platform {
                     return Ok(Commit::Erased);
                 }
                 Err(TableError::Conflict { which: 1, .. }) if is_two && !is_latest => {
-                    let Some(now) = self.contact(id).await? else { return Ok(Commit::Erased) };
+                    let Some(now) = self.contacts.get(id).await? else { return Ok(Commit::Erased) };
                     (latest, is_latest) = (Cow::Owned(now), true);
                     continue;
                 }
@@ -115,8 +116,8 @@ impl Platform {
     /// The contact with what a campaign writes to it; `None` if that changes nothing.
     fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Option<Contact> {
         let mut contact = latest.clone();
-        let changes = ContactWrite::apply_all(writes, &mut contact, self.now());
-        contact.made_knowing(latest.rev, self.known_catalog());
+        let changes = ContactWrite::apply_all(writes, &mut contact, self.store.now());
+        contact.made_knowing(latest.rev, self.catalog.known_revision());
         changes.then_some(contact)
     }
 
@@ -143,7 +144,7 @@ impl Platform {
             enrollment: Some(enrollment),
             statuses: &|_| None,
             is_image: true,
-            now: self.now(),
+            now: self.store.now(),
         };
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
         match decided {
@@ -162,11 +163,15 @@ impl Platform {
         next: Enrollment,
     ) -> Result<(), Error> {
         // Nothing is to be performed: the stamp is that of no image.
-        let w = self.new_write_id();
+        let w = self.store.new_write_id();
         let deferred = before.and_then(|before| before.deferred.clone());
         let before = before.map(|before| &before.enrollment);
         let stored = StoredEnrollment { stamp: 0, w, deferred, ..StoredEnrollment::of(next) };
-        match self.write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?]).await {
+        match self
+            .store
+            .write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?])
+            .await
+        {
             Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -181,10 +186,34 @@ impl Platform {
         next: &StoredEnrollment,
     ) -> Result<Write, Error> {
         let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
-        let stored: Item = item(self.keys.enrollment(id, campaign), next)?
+        let stored: Item = item(self.store.keys.enrollment(id, campaign), next)?
             .rev(next.enrollment.rev)
-            .index(self.keys.member_listed(campaign, id));
+            .index(self.store.keys.member_listed(campaign, id));
         Ok(Write::put(stored, condition))
+    }
+
+    /// Writes an enrollment's next state; `None` leaves it as it is.
+    pub(crate) async fn rewrite(
+        &self,
+        id: &ContactId,
+        campaign: &CampaignId,
+        next: impl Fn(Option<&StoredEnrollment>) -> Option<StoredEnrollment>,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let before = self.enrollment(id, campaign).await?;
+            let Some(mut stored) = next(before.as_ref()) else { return Ok(()) };
+            stored.w = self.store.new_write_id();
+            let state = before.as_ref().map(|before| &before.enrollment);
+            let write = self.enrollment_write(id, campaign, state, &stored)?;
+            let check = Write::check(self.store.keys.contact(id), Condition::Present);
+            match self.store.write(vec![write, check]).await {
+                // An erased contact has no enrollments.
+                Ok(()) | Err(TableError::Conflict { which: 1, .. }) => return Ok(()),
+                Err(TableError::Conflict { .. } | TableError::Contended) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(TRIES))
     }
 }
 

@@ -14,10 +14,9 @@ use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 
-use super::{Deferred, State, StoredEnrollment, instant_of, read_state};
+use super::{Decisions, Deferred, State, StoredEnrollment, instant_of, read_state};
 use crate::Instant;
 use crate::error::Error;
-use crate::platform::Platform;
 use crate::table::Query;
 
 impl StoredEnrollment {
@@ -109,19 +108,19 @@ impl StoredEnrollment {
     }
 }
 
-impl Platform {
+impl Decisions {
     /// All enrollments of a contact, each with what its last decision left to the next one.
     pub(crate) async fn states(
         &self,
         contact: &ContactId,
     ) -> Result<BTreeMap<CampaignId, State>, Error> {
-        let partition = self.keys.contact_partition(contact);
+        let partition = self.store.keys.contact_partition(contact);
         let mut all = BTreeMap::new();
         let mut cursor = None;
         loop {
             let query =
                 Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
+            let page = self.store.table.query(query).await?;
             for item in &page.items {
                 if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
                     all.insert(campaign, read_state(item)?);

@@ -6,11 +6,11 @@ use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use futures_util::StreamExt as _;
 
-use super::{Attempt, DecisionRequest, EventOutcome, State, read_state};
+use super::{Attempt, DecisionRequest, Decisions, EventOutcome, State, read_state};
 use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
-use crate::platform::{Platform, TRIES};
+use crate::store::TRIES;
 use crate::table::{Consistency, Item};
 
 /// How many contacts are decided at once.
@@ -36,7 +36,7 @@ pub(crate) struct Reply {
     pub(crate) outcome: Result<Option<EventOutcome>, Error>,
 }
 
-impl Platform {
+impl Decisions {
     /// Decides an event for each of these contacts, whose replies come in their order.
     ///
     /// # Errors
@@ -47,10 +47,11 @@ impl Platform {
         asked: &Asked<'_>,
         contacts: &[ContactId],
     ) -> Result<Vec<Reply>, Error> {
-        let keys = contacts.iter().map(|contact| self.keys.contact(contact));
-        let enrolled = contacts.iter().map(|contact| self.keys.enrollment(contact, asked.campaign));
+        let keys = contacts.iter().map(|contact| self.store.keys.contact(contact));
+        let enrolled =
+            contacts.iter().map(|contact| self.store.keys.enrollment(contact, asked.campaign));
         let keys: Vec<_> = keys.chain(enrolled).collect();
-        let mut stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let mut stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let enrollments = stored.split_off(contacts.len());
         let each = contacts.iter().zip(stored.into_iter().zip(enrollments));
         let replies: Vec<_> = each.map(|(id, read)| self.reply(asked, id, read)).collect();
@@ -111,7 +112,7 @@ impl Platform {
         asked: &Asked<'_>,
         id: &ContactId,
     ) -> Result<(Option<Item>, Option<Item>), Error> {
-        let contact = self.get(&self.keys.contact(id)).await?;
-        Ok((contact, self.get(&self.keys.enrollment(id, asked.campaign)).await?))
+        let contact = self.store.get(&self.store.keys.contact(id)).await?;
+        Ok((contact, self.store.get(&self.store.keys.enrollment(id, asked.campaign)).await?))
     }
 }

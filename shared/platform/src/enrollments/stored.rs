@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::platform::read;
+use crate::store::read;
 use crate::table::Item;
 
 /// An enrollment as it is stored: the state, and what the last decision asked for.

@@ -21,13 +21,16 @@ use serde_json::{Value, json};
 use super::Done;
 use super::recording::{HISTORY_KEPT, StoredHistory};
 use crate::Instant;
-use crate::call_ledger::{CallRecord, MayCall};
+use crate::blocking::Blocking;
+use crate::call_ledger::{CallLedger, CallRecord, MayCall};
+use crate::catalog::CatalogStore;
+use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::platform::{Platform, item};
-use crate::ports::{Call, Request, Unavailable};
-use crate::rate_limited_log::without_addresses;
+use crate::ports::{Call, Caller, Request, Unavailable};
+use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::rendering::{Renderer, Unrendered};
+use crate::store::{Store, item};
 use crate::table::{Condition, Write};
 
 /// How often a webhook is tried.
@@ -45,14 +48,26 @@ enum Outcome {
     Lasting(String),
 }
 
-impl Platform {
+/// Makes the calls of *webhook* elements.
+pub struct Webhooks {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) calls: Arc<CallLedger>,
+    pub(crate) blocking: Arc<Blocking>,
+    /// Who makes them.
+    pub caller: Arc<dyn Caller>,
+    pub(crate) warned: Arc<RateLimitedLog>,
+}
+
+impl Webhooks {
     /// Calls a webhook, unless the ledger says that this is over, or that another worker is at it.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn call(&self, call: &Call) -> Result<Done, Error> {
-        let record = match self.may_call(call).await? {
+        let record = match self.calls.claim(call).await? {
             MayCall::Yes(record) => *record,
             MayCall::No(done) => return Ok(done),
         };
@@ -62,7 +77,7 @@ impl Platform {
             Outcome::Passing(reason) => return self.call_failed(call, record, reason, false).await,
             Outcome::Lasting(reason) => return self.call_failed(call, record, reason, true).await,
         };
-        if let Err(error) = self.went_call(call, record, over).await {
+        if let Err(error) = self.calls.went(call, record, over).await {
             // To make it again for the note's sake would be worse; a claim ends by itself.
             let (contact, element) = (call.contact.as_str(), call.element.as_str());
             tracing::warn!(%error, contact, element, over, "a webhook is not noted");
@@ -71,9 +86,11 @@ impl Platform {
     }
 
     async fn try_call(&self, call: &Call) -> Result<Outcome, Error> {
-        let loaded = self.catalog().await?;
-        let graph = self.version(&call.campaign, call.version).await?;
-        let Some(contact) = self.contact(&call.contact).await? else { return Ok(Outcome::Over) };
+        let loaded = self.catalog.current().await?;
+        let graph = self.catalog.version(&call.campaign, call.version).await?;
+        let Some(contact) = self.contacts.get(&call.contact).await? else {
+            return Ok(Outcome::Over);
+        };
         let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
             return Ok(Outcome::Over);
         };
@@ -81,11 +98,10 @@ impl Platform {
         let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (webhook, graph, call) = (webhook.clone(), Arc::clone(&graph), call.clone());
-                self.run_blocking(move || {
-                    request(&webhook, &graph, &contact, &values, &call, Budget::Full)
-                })
-                .await
-                .unwrap_or_else(|| Err(Unrendered::broken_off()))
+                self.blocking
+                    .run(move || request(&webhook, &graph, &contact, &values, &call, Budget::Full))
+                    .await
+                    .unwrap_or_else(|| Err(Unrendered::broken_off()))
             }
             made => made,
         };
@@ -95,10 +111,10 @@ impl Platform {
                 return Ok(Outcome::Lasting(format!("it could not be made: {reason}")));
             }
         };
-        if let Some(at) = self.ports.caller.not_before(&request.url, self.now()) {
+        if let Some(at) = self.caller.not_before(&request.url, self.store.now()) {
             return Ok(Outcome::NotTried(at));
         }
-        Ok(match self.ports.caller.call(&request).await {
+        Ok(match self.caller.call(&request).await {
             Ok(status) if status < 400 => Outcome::Over,
             Ok(status @ (408 | 429 | 500..)) => Outcome::Passing(format!("it answered {status}")),
             // What the endpoint calls our mistake will be one the next time too.
@@ -115,7 +131,7 @@ impl Platform {
         reason: String,
         lasting: bool,
     ) -> Result<Done, Error> {
-        let now = self.now();
+        let now = self.store.now();
         let failures = before.failures + 1;
         let again = (!lasting && failures < ATTEMPTS)
             .then(|| now + TimeDelta::seconds(5 << failures.min(8)));
@@ -136,7 +152,7 @@ impl Platform {
             lease: None,
             ..before
         };
-        if self.next_call(call, next, together).await?.is_none() {
+        if self.calls.write_next(call, next, together).await?.is_none() {
             // The message was handed out twice, and somebody else has counted.
             return Ok(Done::Soon);
         }
@@ -147,7 +163,7 @@ impl Platform {
             tracing::warn!(contact, campaign, element, failures, reason, "webhook failed");
             return Ok(Done::Yes);
         };
-        if let Some(others) = self.warned.webhooks.due(now) {
+        if let Some(others) = self.warned.due(now) {
             tracing::warn!(
                 contact,
                 campaign,
@@ -172,8 +188,13 @@ impl Platform {
             day: None,
             reset: false,
         };
-        let key =
-            self.keys.history_of_webhook(&call.contact, at, &call.campaign, call.run, call.step);
+        let key = self.store.keys.history_of_webhook(
+            &call.contact,
+            at,
+            &call.campaign,
+            call.run,
+            call.step,
+        );
         Ok(Write::put(item(key, &history)?.expires(at + HISTORY_KEPT), Condition::Absent))
     }
 }

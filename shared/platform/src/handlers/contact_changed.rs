@@ -1,20 +1,21 @@
 //! The change feed, contact items: campaigns look at every change, and the lists of tags follow.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, Tag};
-use serde::{Deserialize, Serialize};
 
-use crate::catalog::Loaded;
-use crate::enrollments::{EventOutcome, Image, SelfWrite, State, is_about_to_forget};
+use super::quarantine::Quarantine;
+use super::trace::{Traces, concerns};
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contacts::read_contact;
+use crate::enrollments::{Decisions, EventOutcome, Image, SelfWrite, State, is_about_to_forget};
 use crate::error::Error;
-use crate::platform::{Platform, item};
-use crate::table::{Condition, Item, TableError, Write};
+use crate::table::Item;
+use crate::tags::Tags;
 
 /// Why a change waits that could be decided itself.
 const BEHIND_ANOTHER: &str = "an older change could not be decided";
@@ -28,37 +29,39 @@ pub struct ContactImage {
     pub new: Option<Item>,
 }
 
-/// A tag of the account.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StoredTag {
-    /// As it was first written.
-    pub(crate) tag: Tag,
+/// The handler of contacts in the change feed.
+pub struct ContactChanges {
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) tags: Arc<Tags>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) traces: Arc<Traces>,
 }
 
-impl Platform {
+impl ContactChanges {
     /// A contact changed: every campaign that is concerned decides, in order of id (R10). A repeat
     /// changes nothing.
     ///
     /// # Errors
     ///
     /// What is worth another try. What can never be decided is kept in quarantine, and is no error.
-    pub async fn contact_changed(&self, image: &ContactImage) -> Result<(), Error> {
+    pub async fn handle(&self, image: &ContactImage) -> Result<(), Error> {
         let Some(new) = &image.new else {
-            let before = image.old.as_ref().map(Self::image).transpose()?;
-            return self.untag_all(before.as_ref()).await;
+            let before = image.old.as_ref().map(read_contact).transpose()?;
+            return self.tags.untag_all(before.as_ref()).await;
         };
-        let contact = Self::image(new)?;
+        let contact = read_contact(new)?;
         let rev_before = image.old.as_ref().and_then(|old| old.rev).unwrap_or(0);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };
-        let loaded = self.catalog_for(contact.updated_at).await?;
+        let loaded = self.catalog.after(contact.updated_at).await?;
         let image = Image { before: rev_before, contact: &contact };
         let mut withdrawn = Vec::new();
         let decided = self.decided(&loaded, image, changes, &mut withdrawn).await;
-        self.list_tags(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
+        self.tags.follow(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
         match decided? {
             Followed::Something => Ok(()),
             Followed::Nothing(enrollments) => {
-                self.nothing_followed(&loaded, &contact, changes, &enrollments).await
+                self.traces.nothing_followed(&loaded, &contact, changes, &enrollments).await
             }
         }
     }
@@ -90,10 +93,10 @@ impl Platform {
         let states: BTreeMap<_, _> = match ids.first() {
             // One is got for less than a list of them.
             Some(only) if ids.len() == 1 => {
-                let state = self.state(&contact.id, only).await?;
+                let state = self.decisions.state(&contact.id, only).await?;
                 state.map(|state| (CampaignId::clone(only), state)).into_iter().collect()
             }
-            Some(_) | None => self.states(&contact.id).await?,
+            Some(_) | None => self.decisions.states(&contact.id).await?,
         };
         let mut followed = false;
         for id in ids {
@@ -106,21 +109,22 @@ impl Platform {
                 continue;
             }
             if waits_in_quarantine(state) {
-                self.quarantine(id, image, BEHIND_ANOTHER).await?;
+                self.quarantine.quarantine(id, image, BEHIND_ANOTHER).await?;
                 followed = true;
                 continue;
             }
             let known = Some(state.cloned());
             match self
+                .decisions
                 .apply_event_to_image(&contact.id, id, &Event::Changed, Some(image), known)
                 .await?
             {
                 EventOutcome::Undecidable(why) => {
-                    self.quarantine(id, image, &why).await?;
+                    self.quarantine.quarantine(id, image, &why).await?;
                     followed = true;
                 }
                 EventOutcome::Ignored(Ignored::Quarantined) => {
-                    self.quarantine(id, image, BEHIND_ANOTHER).await?;
+                    self.quarantine.quarantine(id, image, BEHIND_ANOTHER).await?;
                     followed = true;
                 }
                 EventOutcome::Committed(next) => {
@@ -130,7 +134,7 @@ impl Platform {
                 // Something else has applied it: what came of it stands in the enrollment as it is
                 // now.
                 EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
-                    let now = self.state(&contact.id, id).await?;
+                    let now = self.decisions.state(&contact.id, id).await?;
                     followed = now.is_some_and(|state| !is_quiet(&state.enrollment, contact));
                 }
                 EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
@@ -151,7 +155,7 @@ impl Platform {
         withdrawn: &mut Vec<Tag>,
     ) -> Result<Option<Followed>, Error> {
         let contact = image.contact;
-        let lately = self.state_lately(&contact.id, campaign).await?;
+        let lately = self.decisions.state_lately(&contact.id, campaign).await?;
         let self_write = lately.as_ref().and_then(|state| state.self_write);
         let enrollment = lately.as_ref().map(|state| &state.enrollment);
         if waits_in_quarantine(lately.as_ref()) {
@@ -172,7 +176,7 @@ impl Platform {
                 Followed::Something
             }
         };
-        match self.apply_change_once(campaign, image, lately.as_ref()).await {
+        match self.decisions.apply_change_once(campaign, image, lately.as_ref()).await {
             Ok(Some(EventOutcome::Committed(next))) => {
                 withdrawn.extend(next.withdrawn);
                 Ok(Some(followed(&next.enrollment)))
@@ -192,85 +196,6 @@ impl Platform {
             Err(error) => Err(error),
         }
     }
-
-    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be
-    /// in its list first.
-    async fn list_tags(
-        &self,
-        contact: &Contact,
-        changes: &[Change],
-        withdrawn: &[Tag],
-        secret: &str,
-    ) -> Result<(), Error> {
-        for change in changes {
-            for tag in &change.added {
-                let Some((shown, at)) = contact.tags.get_key_value(tag) else { continue };
-                self.list_tag(shown, secret).await?;
-                if withdrawn.contains(tag) {
-                    continue;
-                }
-                let since = serde_json::json!({ "at": at.timestamp_millis() });
-                let member = item(self.keys.tag_member(tag, &contact.id), &since)?;
-                self.write(vec![Write::put(member, Condition::Always)]).await?;
-            }
-            for tag in change.removed.keys().filter(|tag| !contact.tags.contains_key(tag)) {
-                self.untag(contact, tag).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The account's list of tags has the tag as it was first written; once a process is enough.
-    async fn list_tag(&self, shown: &Tag, secret: &str) -> Result<(), Error> {
-        if self.known_tags.has(shown, secret) {
-            return Ok(());
-        }
-        let tag_item = item(self.keys.tag(shown), &StoredTag { tag: shown.clone() })?;
-        match self.write(vec![Write::put(tag_item, Condition::Absent)]).await {
-            Ok(()) | Err(TableError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.known_tags.add(shown, secret);
-        Ok(())
-    }
-
-    async fn untag(&self, contact: &Contact, tag: &Tag) -> Result<(), Error> {
-        let before = self.keys.tag_member_before(tag, &contact.id).into_iter();
-        let keys = before.chain([self.keys.tag_member(tag, &contact.id)]);
-        let writes = keys.map(|key| Write::delete(key, Condition::Always)).collect();
-        Ok(self.write(writes).await?)
-    }
-
-    async fn untag_all(&self, contact: Option<&Contact>) -> Result<(), Error> {
-        let Some(contact) = contact else { return Ok(()) };
-        for tag in contact.tags.keys() {
-            self.untag(contact, tag).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Tags that are in the account's list, as far as this process knows: an account that was erased
-/// has another secret, and its list is made anew.
-#[derive(Default)]
-pub(crate) struct KnownTags(Mutex<(String, HashSet<Tag>)>);
-
-impl KnownTags {
-    /// So many tags are known at most.
-    const MOST: usize = 4_096;
-
-    fn has(&self, tag: &Tag, secret: &str) -> bool {
-        self.0.lock().is_ok_and(|known| known.0 == secret && known.1.contains(tag))
-    }
-
-    fn add(&self, tag: &Tag, secret: &str) {
-        if let Ok(mut known) = self.0.lock() {
-            if known.0 != secret || known.1.len() >= Self::MOST {
-                *known = (secret.to_owned(), HashSet::new());
-            }
-            known.1.insert(tag.clone());
-        }
-    }
 }
 
 /// What came of a change in all campaigns.
@@ -284,16 +209,6 @@ enum Followed {
 /// Whether nothing followed in a campaign from the contact's last change, which it has looked at.
 fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
     enrollment.no_effect.contains(&contact.rev)
-}
-
-/// Whether a contact without enrollment could enter because of the changes.
-pub(super) fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
-    campaign.versions.values().any(|graph| {
-        changes.iter().any(|change| {
-            change.touches(graph.reads())
-                || change.event.as_ref().is_some_and(|event| graph.custom_events().contains(event))
-        })
-    })
 }
 
 fn waits_in_quarantine(state: Option<&State>) -> bool {

@@ -2,6 +2,7 @@
 //! service keeps waiting loses no try, and is released until later (`waiting`).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::address;
@@ -15,18 +16,21 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::template::MergeValues;
 
 use super::Done;
+use super::quarantine::Quarantine;
 use crate::Instant;
-use crate::catalog::Loaded;
-use crate::enrollments::EventOutcome;
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contacts::Contacts;
+use crate::enrollments::{Decisions, EventOutcome};
 use crate::error::Error;
-use crate::mail::{Mail, MessageName};
+use crate::mail::MailRenderer;
 use crate::mail_backoff;
-use crate::messages::{MessageRecord, MessageStatus};
+use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::metrics::Metric;
-use crate::platform::{Platform, item};
-use crate::ports::{Hold, MailError, Post};
-use crate::rate_limited_log::without_addresses;
+use crate::ports::{Hold, Mail, MailError, Mailer, MessageName, Post};
+use crate::rate_limited_log::{RateLimitedLog, without_addresses};
+use crate::store::{Store, item};
 use crate::table::{Condition, Key, Write};
+use crate::unsubscribe::unsubscribe_url;
 
 /// How long a claim holds: longer than a worker may take for a message.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
@@ -34,7 +38,25 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// How often a message is tried before it has failed.
 const ATTEMPTS: u32 = 12;
 
-impl Platform {
+/// Sends the messages of campaigns.
+pub struct MailDelivery {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) messages: Arc<MessageLedger>,
+    pub(crate) mail: Arc<MailRenderer>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    /// The mail service.
+    pub mailer: Arc<dyn Mailer>,
+    /// Who mail comes from where neither campaign nor account says.
+    pub(crate) sender: Option<Sender>,
+    /// Where the API is reached from outside: for unsubscribe links.
+    pub(crate) public_url: String,
+    pub(crate) warned: Arc<RateLimitedLog>,
+}
+
+impl MailDelivery {
     /// What the ledger says before anything is decided: what was settled stays settled, and what
     /// another worker claimed is its affair, whatever has changed since.
     pub(super) async fn ledger_first(
@@ -44,9 +66,9 @@ impl Platform {
         run: u32,
         step: u32,
     ) -> Result<Ledger, Error> {
-        let key = self.keys.message(contact, campaign, run, step);
-        let now = self.now();
-        let Some(record) = self.message(&key).await? else { return Ok(Ledger::Open(None)) };
+        let key = self.store.keys.message(contact, campaign, run, step);
+        let now = self.store.now();
+        let Some(record) = self.messages.get(&key).await? else { return Ok(Ledger::Open(None)) };
         let settled = match (record.status, record.lease) {
             (MessageStatus::Settled(outcome), _) => (outcome, record.reason),
             (MessageStatus::Claimed | MessageStatus::Released, Some(until)) if now < until => {
@@ -71,7 +93,7 @@ impl Platform {
         before: Option<MessageRecord>,
         latest: Option<&Contact>,
     ) -> Result<Done, Error> {
-        let key = self.keys.message(contact, campaign, delivery.run, delivery.step);
+        let key = self.store.keys.message(contact, campaign, delivery.run, delivery.step);
         match self.attempt(contact, campaign, delivery, &key, before, latest).await? {
             Attempt::Settled(outcome, reason) => {
                 let step = (delivery.run, delivery.step);
@@ -91,9 +113,9 @@ impl Platform {
         (outcome, reason): (Outcome, Option<String>),
     ) -> Result<Done, Error> {
         let event = Event::Settled { run, step, outcome, reason };
-        match self.apply_event(contact, campaign, &event).await {
+        match self.decisions.apply_event(contact, campaign, &event).await {
             Ok(EventOutcome::Undecidable(why)) => {
-                self.hold_undecided(contact, campaign, &why).await?;
+                self.quarantine.hold_undecided(contact, campaign, &why).await?;
                 Ok(Done::Yes)
             }
             Ok(
@@ -113,8 +135,8 @@ impl Platform {
         before: Option<MessageRecord>,
         latest: Option<&Contact>,
     ) -> Result<Attempt, Error> {
-        let loaded = self.catalog().await?;
-        let graph = self.version(campaign, delivery.version).await?;
+        let loaded = self.catalog.current().await?;
+        let graph = self.catalog.version(campaign, delivery.version).await?;
         let mut record = MessageRecord {
             campaign: campaign.clone(),
             run: delivery.run,
@@ -125,7 +147,7 @@ impl Platform {
             status: MessageStatus::Claimed,
             reason: None,
             to: None,
-            at: self.now(),
+            at: self.store.now(),
             values: None,
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
             stops: before.as_ref().map_or(0, |before| before.stops),
@@ -136,7 +158,7 @@ impl Platform {
             w: String::new(),
         };
         let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
-        if let Some((hold, reason)) = purpose.and_then(|purpose| self.ports.mailer.held(purpose)) {
+        if let Some((hold, reason)) = purpose.and_then(|purpose| self.mailer.held(purpose)) {
             self.warn_of(&MailError::Held(hold, reason.clone()));
             // It was not rendered: what it was to say the last time stays.
             if let Some(before) = &before {
@@ -156,19 +178,19 @@ impl Platform {
                         .map(|won| won.unwrap_or(Attempt::Lost));
                 }
             };
-        match self.ports.mailer.post() {
+        match self.mailer.post() {
             Post::Captured => {
                 // The record is the mail: both are one transaction.
                 record.status = MessageStatus::Settled(Outcome::Sent);
                 let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
-                let captured = item(self.keys.captured_mail(record.at, key), &pointer)?;
+                let captured = item(self.store.keys.captured_mail(record.at, key), &pointer)?;
                 let together = vec![Write::put(captured, Condition::Always)];
                 let won = self.first_to_settle(key, before.as_ref(), record, together).await?;
                 Ok(won.unwrap_or(Attempt::Lost))
             }
             Post::Sent => {
-                record.lease = Some(self.now() + LEASE);
-                let claimed = self.write_message(key, before.as_ref(), record, Vec::new()).await?;
+                record.lease = Some(self.store.now() + LEASE);
+                let claimed = self.messages.write(key, before.as_ref(), record, Vec::new()).await?;
                 match claimed {
                     Some(claimed) => self.send(key, claimed, &mail).await,
                     None => Ok(Attempt::Lost),
@@ -178,8 +200,8 @@ impl Platform {
     }
 
     async fn send(&self, key: &Key, claimed: MessageRecord, mail: &Mail) -> Result<Attempt, Error> {
-        let mut next = MessageRecord { lease: None, at: self.now(), ..claimed.clone() };
-        let sent = self.ports.mailer.send(mail).await;
+        let mut next = MessageRecord { lease: None, at: self.store.now(), ..claimed.clone() };
+        let sent = self.mailer.send(mail).await;
         if let Err(error) = &sent {
             self.warn_of(error);
         }
@@ -205,7 +227,7 @@ impl Platform {
         };
         next.status = MessageStatus::Settled(settled.0);
         next.reason.clone_from(&settled.1);
-        self.write_message(key, Some(&claimed), next, Vec::new()).await?;
+        self.messages.write(key, Some(&claimed), next, Vec::new()).await?;
         Ok(Attempt::Settled(settled.0, settled.1))
     }
 
@@ -218,7 +240,7 @@ impl Platform {
         hold: Hold,
         reason: String,
     ) -> Result<Attempt, Error> {
-        let now = self.now();
+        let now = self.store.now();
         let since = *next.held_since.get_or_insert(now);
         next.attempt = next.attempt.saturating_sub(1);
         next.stops = next.stops.saturating_add(1);
@@ -245,15 +267,15 @@ impl Platform {
         reason: String,
         wait: TimeDelta,
     ) -> Result<Attempt, Error> {
-        let (until, status) = (self.now() + wait, MessageStatus::Released);
+        let (until, status) = (self.store.now() + wait, MessageStatus::Released);
         let next = MessageRecord { status, reason: Some(reason), lease: Some(until), ..next };
-        let written = self.write_message(key, before, next, Vec::new()).await?;
+        let written = self.messages.write(key, before, next, Vec::new()).await?;
         Ok(written.map_or(Attempt::Lost, |_| Attempt::NotBefore(until)))
     }
 
     /// A line a minute, not a line for every mail: a server that is down fails all of them.
     fn warn_of(&self, error: &MailError) {
-        if let Some(others) = self.warned.mail.due(self.now()) {
+        if let Some(others) = self.warned.due(self.store.now()) {
             let error = without_addresses(&error.to_string());
             tracing::warn!(error, others, "mail was not sent");
         }
@@ -267,7 +289,7 @@ impl Platform {
         record: MessageRecord,
         together: Vec<Write>,
     ) -> Result<Option<Attempt>, Error> {
-        let written = self.write_message(key, before, record, together).await?;
+        let written = self.messages.write(key, before, record, together).await?;
         Ok(written.and_then(|record| match record.status {
             MessageStatus::Settled(outcome) => Some(Attempt::Settled(outcome, record.reason)),
             MessageStatus::Claimed | MessageStatus::Released => None,
@@ -285,10 +307,10 @@ impl Platform {
             status: MessageStatus::Settled(outcome),
             reason: reason.clone(),
             lease: None,
-            at: self.now(),
+            at: self.store.now(),
             ..record.clone()
         };
-        match self.write_message(key, Some(record), next, Vec::new()).await? {
+        match self.messages.write(key, Some(record), next, Vec::new()).await? {
             Some(_) => Ok((outcome, reason)),
             None => Err(Error::Contended(1)),
         }
@@ -306,7 +328,7 @@ impl Platform {
     ) -> Result<Result<Mail, String>, Error> {
         let contact = match latest {
             Some(latest) => Cow::Borrowed(latest),
-            None => match self.contact(contact).await? {
+            None => match self.contacts.get(contact).await? {
                 Some(contact) => Cow::Owned(contact),
                 None => return Ok(Err("the contact was erased".to_owned())),
             },
@@ -324,20 +346,20 @@ impl Platform {
             .as_ref()
             .or(document.sender.as_ref())
             .or(settings.sender.as_ref())
-            .or(self.defaults.sender.as_ref());
+            .or(self.sender.as_ref());
         let Some(sender) = sender else {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
-        let url = self.unsubscribe_url(&loaded.catalog.secret, &contact.id);
+        let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &contact.id);
         let all = merge_values(&loaded.account, document, &contact, delivery.run, Some(&url));
-        let read = self.read_by(graph, &delivery.email, email);
+        let read = self.catalog.read_by(graph, &delivery.email, email);
         let values = MergeValues {
             values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),
             ..all
         };
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
-        Ok(self.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
+        Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
             from: sender.clone(),
             to: address::for_sending(to).into_owned(),
             reply_to: email.reply_to.clone(),

@@ -5,23 +5,28 @@
 //! else.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event, Source};
-use dacapo_engine::enrollment::Enrollment;
-use dacapo_engine::hash::stable;
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
 
+use super::quarantine::Quarantine;
+use super::recording::{Committed, History};
 use crate::Instant;
-use crate::enrollments::{EventOutcome, StoredEnrollment, instant_of, read_state, read_stored};
+use crate::call_ledger::CallLedger;
+use crate::catalog::CatalogStore;
+use crate::enrollments::{
+    Decisions, EventOutcome, StoredEnrollment, instant_of, read_state, read_stored,
+};
 use crate::error::Error;
 use crate::keys::fed;
-use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::Platform;
+use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
+use crate::orders::Orders;
 use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
+use crate::store::Store;
 use crate::table::{Item, Key};
 
 /// What was published is met by every change of a status that comes so much later, if not by an
@@ -39,14 +44,6 @@ pub struct EnrollmentImage {
     pub new: Option<Item>,
 }
 
-/// A decision to perform.
-pub(super) struct Committed {
-    pub(super) contact: ContactId,
-    pub(super) campaign: CampaignId,
-    pub(super) stored: StoredEnrollment,
-    pub(super) before: Option<Enrollment>,
-}
-
 /// What came of the effects of decisions.
 #[derive(Default)]
 pub(crate) struct Performed {
@@ -56,7 +53,19 @@ pub(crate) struct Performed {
     pub(crate) failed: Option<Error>,
 }
 
-impl Platform {
+/// The handler of enrollments in the change feed.
+pub struct Effects {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) messages: Arc<MessageLedger>,
+    pub(crate) calls: Arc<CallLedger>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) history: Arc<History>,
+}
+
+impl Effects {
     /// Performs what the decisions of a batch asked for. A repeat changes nothing.
     ///
     /// # Errors
@@ -64,9 +73,9 @@ impl Platform {
     /// What is worth another try, and what nobody can do. Of a decision that was recorded
     /// everything else has been done then, but for what others are told behind it. Of a batch it is
     /// not said whose effects failed.
-    pub async fn enrollments_committed(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
+    pub async fn perform_all(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
         let Performed { orders, failed } = self.performed(images).await?;
-        let ordered = if orders.is_empty() { Ok(()) } else { self.order(orders).await };
+        let ordered = if orders.is_empty() { Ok(()) } else { self.orders.give(orders).await };
         match (failed, ordered) {
             (None, ordered) => ordered,
             (Some(failed), Ok(())) => Err(failed),
@@ -93,7 +102,7 @@ impl Platform {
             }
         }
         self.settle_days(&mut decisions).await?;
-        self.record(&decisions).await?;
+        self.history.record(&decisions).await?;
         let mut performed = Performed::default();
         let mut failed = BTreeSet::new();
         for decision in &decisions {
@@ -131,7 +140,7 @@ impl Platform {
         if !decisions.iter().any(open) {
             return Ok(());
         }
-        let zone = self.catalog().await?.account.zone;
+        let zone = self.catalog.current().await?.account.zone;
         for decision in decisions.iter_mut().filter(|decision| open(decision)) {
             let at = instant_of(&decision.stored.records, &decision.stored.enrollment);
             decision.stored.day = Some(day_of(at, zone));
@@ -153,7 +162,7 @@ impl Platform {
             | Effect::Cancel { .. }
             | Effect::Recheck { .. }
             | Effect::Deliver { .. } => {
-                self.order_of(&decision.contact, &decision.campaign, effect)
+                self.orders.order_of(&decision.contact, &decision.campaign, effect)
             }
             Effect::RecordMessage { run, step, element, email, outcome, reason } => {
                 let record = MessageRecord {
@@ -166,7 +175,7 @@ impl Platform {
                     status: MessageStatus::Settled(*outcome),
                     reason: Some(reason.clone()),
                     to: None,
-                    at: self.now(),
+                    at: self.store.now(),
                     values: None,
                     attempt: 0,
                     lease: None,
@@ -176,7 +185,7 @@ impl Platform {
                     n: 1,
                     w: String::new(),
                 };
-                self.record_message(&decision.contact, record).await?;
+                self.messages.record(&decision.contact, record).await?;
                 None
             }
             Effect::Call { run, step, version, element } => {
@@ -189,10 +198,10 @@ impl Platform {
                     element: element.clone(),
                 };
                 // What was due before a restore, and may have been called then, is over.
-                let sent_until = self.catalog().await?.catalog.sent_until;
-                let at = called_at(&decision.stored, element).unwrap_or_else(|| self.now());
+                let sent_until = self.catalog.current().await?.catalog.sent_until;
+                let at = called_at(&decision.stored, element).unwrap_or_else(|| self.store.now());
                 let over = sent_until.is_some_and(|until| at <= until);
-                self.note_call(&call, at, over).await?.then(|| self.call_order(call))
+                self.calls.note(&call, at, over).await?.then(|| self.orders.call_order(call))
             }
             Effect::Command { campaign, order, causality } => {
                 let event =
@@ -201,7 +210,7 @@ impl Platform {
             }
             Effect::StatusChanged { .. } if self.nobody_asks(decision) => None,
             Effect::StatusChanged { causality } => {
-                let loaded = self.catalog().await?;
+                let loaded = self.catalog.current().await?;
                 let mut orders = None;
                 for asking in loaded.asking_for(&decision.campaign) {
                     let event = Event::StatusChanged { from: source(), causality: *causality };
@@ -212,58 +221,11 @@ impl Platform {
         })
     }
 
-    /// The order for an effect that is nothing but an order: timers and messages. It names what it
-    /// is about, so that it may be given again.
-    pub(crate) fn order_of(
-        &self,
-        contact: &ContactId,
-        campaign: &CampaignId,
-        effect: &Effect,
-    ) -> Option<Order> {
-        let wake = |event, purpose| {
-            let (contact, campaign) = (contact.clone(), campaign.clone());
-            Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose })
-        };
-        let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
-        match effect {
-            Effect::Schedule { run, step, due } => Some(Order::Schedule {
-                name: name("t", *run, *step, *due),
-                at: *due,
-                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }, None),
-            }),
-            Effect::Cancel { run, step, due } => {
-                Some(Order::Cancel { name: name("t", *run, *step, *due) })
-            }
-            Effect::Recheck { run, due } => Some(Order::Schedule {
-                name: name("k", *run, 0, *due),
-                at: *due,
-                message: wake(Event::RecheckDue { run: *run, due: *due }, None),
-            }),
-            Effect::Deliver { run, step, purpose } => Some(Order::Send {
-                queue: match purpose {
-                    Purpose::Transactional => Queue::Transactional,
-                    Purpose::Marketing => Queue::Marketing,
-                },
-                at: self.now(),
-                message: wake(Event::DeliveryDue { run: *run, step: *step }, Some(*purpose)),
-            }),
-            Effect::RecordMessage { .. }
-            | Effect::Call { .. }
-            | Effect::Command { .. }
-            | Effect::StatusChanged { .. } => None,
-        }
-    }
-
-    /// The order to make a call.
-    pub(crate) fn call_order(&self, call: Call) -> Order {
-        Order::Send { queue: Queue::Calls, at: self.now(), message: Message::Call(call) }
-    }
-
     /// Whether no campaign that asks for the status was published before the decision, or hardly
     /// before it.
     fn nobody_asks(&self, decision: &Committed) -> bool {
         let as_of = decision.stored.nobody_asks;
-        as_of.is_some_and(|as_of| self.now() <= as_of + CATALOG_LAG)
+        as_of.is_some_and(|as_of| self.store.now() <= as_of + CATALOG_LAG)
     }
 
     /// Tells another campaign at once; if it has to wait for the feed, by a message.
@@ -273,9 +235,9 @@ impl Platform {
         campaign: &CampaignId,
         event: Event,
     ) -> Result<Option<Order>, Error> {
-        match self.apply_event(contact, campaign, &event).await {
+        match self.decisions.apply_event(contact, campaign, &event).await {
             Ok(EventOutcome::Undecidable(why)) => {
-                self.hold_undecided(contact, campaign, &why).await?;
+                self.quarantine.hold_undecided(contact, campaign, &why).await?;
                 Ok(None)
             }
             Ok(
@@ -289,7 +251,7 @@ impl Platform {
                     event,
                     purpose: None,
                 });
-                Ok(Some(Order::Send { queue: Queue::Timers, at: self.now(), message }))
+                Ok(Some(Order::Send { queue: Queue::Timers, at: self.store.now(), message }))
             }
             Err(error) => Err(error),
         }
@@ -318,23 +280,4 @@ fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> 
         lines.any(|line| line.what == Happened::Called && line.element.as_ref() == Some(element))
     };
     records.find(calls).map(|record| record.at)
-}
-
-/// How much of a contact's id a timer's name begins with: the second in which the contact was made.
-const BEGINNING: usize = 8;
-
-/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most
-/// 64 characters. What belongs to contacts that were made together lies together where timers are
-/// kept in order of their names.
-pub fn timer_name(
-    contact: &ContactId,
-    campaign: &CampaignId,
-    kind: &str,
-    run: u32,
-    step: u32,
-    due: Instant,
-) -> String {
-    let made = contact.as_str().get(..BEGINNING).unwrap_or(contact.as_str());
-    let who = stable(&[contact.as_str(), campaign.as_str()]);
-    format!("{kind}-{made}{who:016x}-{run}-{step}-{}", due.timestamp_millis())
 }

@@ -1,22 +1,35 @@
 //! Timers and queues: something is due for one enrollment.
 
+use std::sync::Arc;
+
 use dacapo_engine::decide::{Event, Ignored};
 
 use super::Done;
-use super::delivery::Ledger;
-use crate::enrollments::EventOutcome;
+use super::delivery::{Ledger, MailDelivery};
+use super::quarantine::Quarantine;
+use crate::enrollments::{Decisions, EventOutcome};
 use crate::error::Error;
+use crate::messages::MessageLedger;
 use crate::metrics;
-use crate::platform::Platform;
 use crate::ports::EnrollmentEvent;
+use crate::store::Store;
 
-impl Platform {
+/// The handler of what is due for one enrollment.
+pub struct EnrollmentEvents {
+    pub(crate) store: Arc<Store>,
+    pub(crate) messages: Arc<MessageLedger>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) delivery: Arc<MailDelivery>,
+}
+
+impl EnrollmentEvents {
     /// Something is due for one enrollment. A repeat changes nothing.
     ///
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn handle_enrollment_event(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
+    pub async fn handle(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
         let Event::DeliveryDue { run, step } = wake.event else {
             return self.timer_due(wake).await;
         };
@@ -24,21 +37,21 @@ impl Platform {
         // What the message's decision left waits for it to be settled, but not longer than its
         // first try.
         if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
-            let recorded = self.record_deferred(&wake.contact, &wake.campaign).await;
+            let recorded = self.decisions.record_deferred(&wake.contact, &wake.campaign).await;
             return done.and_then(|done| recorded.map(|()| done));
         }
         done
     }
 
     /// A timer, or whatever else is due and is no message.
-    pub(super) async fn timer_due(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
-        match self.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+    pub(crate) async fn timer_due(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
+        match self.decisions.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(EventOutcome::Ignored(Ignored::Early)) => {
                 Ok(wake.event.due().map_or(Done::Yes, Done::NotBefore))
             }
             Ok(EventOutcome::Committed(_)) => {
                 if let Some(due) = wake.event.due() {
-                    metrics::timer_fired(due, self.now());
+                    metrics::timer_fired(due, self.store.now());
                 }
                 Ok(Done::Yes)
             }
@@ -55,10 +68,14 @@ impl Platform {
     ) -> Result<Done, Error> {
         // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else
         // comes of it is for the ledger to say first.
-        match self.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
+        match self.decisions.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(Some((delivery, latest))) => {
                 let latest = Some(&latest);
-                match self.deliver(&wake.contact, &wake.campaign, &delivery, None, latest).await? {
+                match self
+                    .delivery
+                    .deliver(&wake.contact, &wake.campaign, &delivery, None, latest)
+                    .await?
+                {
                     Done::Soon => {}
                     done @ (Done::Yes | Done::NotBefore(_) | Done::NotTried(_)) => return Ok(done),
                 }
@@ -66,24 +83,25 @@ impl Platform {
             Ok(None) | Err(Error::Behind) => {}
             Err(error) => return Err(error),
         }
-        let record = match self.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
-            Ledger::Done(done) => return Ok(done),
-            Ledger::Open(before) => before.map(|before| *before),
-        };
-        match self.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+        let record =
+            match self.delivery.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
+                Ledger::Done(done) => return Ok(done),
+                Ledger::Open(before) => before.map(|before| *before),
+            };
+        match self.decisions.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(EventOutcome::Deliver(delivery)) => {
-                self.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
+                self.delivery.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
             }
             Ok(EventOutcome::Ignored(ignored)) => {
                 if ignored == Ignored::Paused {
-                    self.record_deferred(&wake.contact, &wake.campaign).await?;
+                    self.decisions.record_deferred(&wake.contact, &wake.campaign).await?;
                 }
                 if let (
                     Some(record),
                     Ignored::StaleRun | Ignored::LeftStep | Ignored::Quarantined,
                 ) = (record, ignored)
                 {
-                    self.drop_message(&wake.contact, record).await?;
+                    self.messages.drop_message(&wake.contact, record).await?;
                 }
                 self.seen_to(wake, Ok(EventOutcome::Ignored(ignored))).await
             }
@@ -104,7 +122,7 @@ impl Platform {
             }
             Ok(EventOutcome::Committed(_) | EventOutcome::Deliver(_)) => Ok(Done::Yes),
             Ok(EventOutcome::Undecidable(why)) => {
-                self.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
+                self.quarantine.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
                 Ok(Done::Yes)
             }
             Err(Error::Behind) => Ok(Done::Soon),

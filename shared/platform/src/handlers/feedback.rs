@@ -11,17 +11,20 @@
 //! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by
 //! reports that overtake each other.
 
+use std::sync::Arc;
+
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch, Suppression};
 use dacapo_engine::decide::message_left_after_all;
 use dacapo_engine::statistics::Outcome;
 
-use crate::contacts::{WriteError, alone};
-use crate::enrollments::StoredEnrollment;
+use crate::contacts::{Contacts, WriteError, alone};
+use crate::enrollments::{Decisions, StoredEnrollment};
 use crate::error::Error;
-use crate::mail::MessageName;
-use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, TRIES, read};
+use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
+use crate::ports::MessageName;
+use crate::refusals::Refusals;
+use crate::store::{Store, TRIES, read};
 use crate::table::{Consistency, Key, TableError};
 
 /// Whether it is still open, and was told as unknown, what became of a message; nothing if it is
@@ -61,13 +64,22 @@ pub enum Report {
     },
 }
 
-impl Platform {
+/// The handler of what the mail service reports.
+pub struct Feedback {
+    pub(crate) store: Arc<Store>,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) messages: Arc<MessageLedger>,
+    pub(crate) decisions: Arc<Decisions>,
+}
+
+impl Feedback {
     /// The mail service has told something. A repeat changes nothing.
     ///
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn handle_feedback(&self, report: &Report) -> Result<(), Error> {
+    pub async fn handle(&self, report: &Report) -> Result<(), Error> {
         match report {
             Report::Left { message, receipt } => self.confirm(message, receipt).await,
             Report::Bounced { message, address } => {
@@ -82,16 +94,16 @@ impl Platform {
     /// The message has left, whatever its worker could tell.
     async fn confirm(&self, message: &MessageName, receipt: &str) -> Result<(), Error> {
         let MessageName { contact, campaign, run, step } = message;
-        let key = self.keys.message(contact, campaign, *run, *step);
+        let key = self.store.keys.message(contact, campaign, *run, *step);
         // Of nearly every mail its worker has told already, and what was settled so stays: an
         // eventual read, half the price, is enough to see that.
-        let lately = self.ports.table.get(&key, Consistency::Eventual).await?;
+        let lately = self.store.table.get(&key, Consistency::Eventual).await?;
         let lately = lately.as_ref().map(read::<MessageRecord>).transpose()?;
         if lately.is_some_and(|record| left_open(record.status).is_none()) {
             return Ok(());
         }
         for _ in 0..TRIES {
-            let Some(record) = self.message(&key).await? else { return Ok(()) };
+            let Some(record) = self.messages.get(&key).await? else { return Ok(()) };
             let Some(was_unknown) = left_open(record.status) else { return Ok(()) };
             if self.settle_as_sent(message, &key, &record, receipt, was_unknown).await? {
                 return Ok(());
@@ -114,23 +126,23 @@ impl Platform {
             reason: None,
             lease: None,
             receipt: Some(receipt.to_owned()),
-            at: self.now(),
+            at: self.store.now(),
             ..record.clone()
         };
         // What was counted and told as unknown is put right together with the record.
         let mut together = Vec::new();
         if was_unknown {
-            let before = self.enrollment(&message.contact, &message.campaign).await?;
+            let before = self.decisions.enrollment(&message.contact, &message.campaign).await?;
             if let Some((before, next)) = before.and_then(|before| {
                 let next = self.put_right(&before, record)?;
                 Some((before, next))
             }) {
                 let (contact, campaign) = (&message.contact, &message.campaign);
                 let state = Some(&before.enrollment);
-                together.push(self.enrollment_write(contact, campaign, state, &next)?);
+                together.push(self.decisions.enrollment_write(contact, campaign, state, &next)?);
             }
         }
-        match self.write_message(key, Some(record), next, together).await {
+        match self.messages.write(key, Some(record), next, together).await {
             Ok(written) => Ok(written.is_some()),
             Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => Ok(false),
             Err(error) => Err(error),
@@ -144,9 +156,13 @@ impl Platform {
         before: &StoredEnrollment,
         record: &MessageRecord,
     ) -> Option<StoredEnrollment> {
-        let advance =
-            message_left_after_all(&before.enrollment, record.run, &record.element, self.now())?;
-        let w = self.new_write_id();
+        let advance = message_left_after_all(
+            &before.enrollment,
+            record.run,
+            &record.element,
+            self.store.now(),
+        )?;
+        let w = self.store.new_write_id();
         let put_right = StoredEnrollment { w, ..StoredEnrollment::of_advance(advance) };
         Some(put_right.with_deferred(before.deferred.clone()))
     }
@@ -175,22 +191,22 @@ impl Platform {
     ) -> Result<bool, Error> {
         let its = |contact: &Contact| contact.address().map(folded) == Some(folded(address));
         let meant = match message {
-            Some(message) => self.contact(&message.contact).await?.filter(its),
+            Some(message) => self.contacts.get(&message.contact).await?.filter(its),
             None => None,
         };
         // The contact has been erased since, or has another address: it is about whoever has the
         // address now.
         let meant = match meant {
             Some(meant) => Some(meant),
-            None => match self.contact_of(address).await? {
-                Some(id) => self.contact(&id).await?.filter(its),
+            None => match self.contacts.id_of(address).await? {
+                Some(id) => self.contacts.get(&id).await?.filter(its),
                 None => None,
             },
         };
         let Some(contact) = meant else {
             // Nobody has it. It is remembered if it is one that mail was sent to.
             return match message {
-                Some(_) => self.remember_suppressed(address, why).await,
+                Some(_) => self.refusals.remember_suppressed(address, why).await,
                 None => Ok(true),
             };
         };
@@ -205,7 +221,7 @@ impl Platform {
             return Ok(true);
         }
         let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
-        match self.change(&id, &patch, &Author::MailService, &alone).await {
+        match self.contacts.change(&id, &patch, &Author::MailService, &alone).await {
             Ok(_) | Err(WriteError::Erasing) => Ok(true),
             // It has been erased just now: then the address is what remembers it.
             Err(WriteError::NoSuchContact) => Ok(false),

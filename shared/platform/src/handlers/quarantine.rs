@@ -1,6 +1,8 @@
 //! Changes that could not be decided by a defect of ours: kept in the table, the enrollment held,
 //! later changes queued behind. Releasing drains them in order.
 
+use std::sync::Arc;
+
 use dacapo_engine::contact::{Author, Contact};
 use dacapo_engine::decide::{Event, Ignored, hold_undecided, quarantine_is_empty};
 use dacapo_engine::enrollment::Guard;
@@ -8,11 +10,12 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::enrollments::{EventOutcome, Image, StoredEnrollment};
+use crate::catalog::CatalogStore;
+use crate::enrollments::{Decisions, EventOutcome, Image, StoredEnrollment};
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::platform::{Platform, TRIES, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::store::{Store, item, read};
+use crate::table::{Condition, Item, Query, Write};
 
 /// A change in quarantine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,7 +30,14 @@ struct Undecided {
     at: Instant,
 }
 
-impl Platform {
+/// What could not be decided by a defect of ours, and the enrollments that wait for it.
+pub struct Quarantine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) decisions: Arc<Decisions>,
+}
+
+impl Quarantine {
     /// Keeps a change for later, and holds the enrollment.
     pub(super) async fn quarantine(
         &self,
@@ -40,10 +50,10 @@ impl Platform {
             before: image.before,
             contact: contact.clone(),
             why: why.to_owned(),
-            at: self.now(),
+            at: self.store.now(),
         };
-        let key = self.keys.undecided(&contact.id, campaign, contact.rev);
-        self.write(vec![Write::put(item(key, &kept)?, Condition::Always)]).await?;
+        let key = self.store.keys.undecided(&contact.id, campaign, contact.rev);
+        self.store.write(vec![Write::put(item(key, &kept)?, Condition::Always)]).await?;
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
@@ -59,8 +69,9 @@ impl Platform {
         campaign: &CampaignId,
         by: Author,
     ) -> Result<EventOutcome, Error> {
-        let before = self.enrollment(contact, campaign).await?;
-        let outcome = self.apply_event(contact, campaign, &Event::Released { by }).await?;
+        let before = self.decisions.enrollment(contact, campaign).await?;
+        let outcome =
+            self.decisions.apply_event(contact, campaign, &Event::Released { by }).await?;
         if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
             return Ok(outcome);
         }
@@ -92,10 +103,10 @@ impl Platform {
         contact: &ContactId,
         campaign: &CampaignId,
     ) -> Result<Vec<Item>, Error> {
-        let partition = self.keys.contact_partition(contact);
+        let partition = self.store.keys.contact_partition(contact);
         let prefix = crate::keys::Keys::undecided_of(campaign);
         let query = Query::of(&partition).prefix(&prefix).limit(25).strong();
-        Ok(self.ports.table.query(query).await?.items)
+        Ok(self.store.table.query(query).await?.items)
     }
 
     /// Decides what waits. `false` if there is still a defect: it and what follows stay where they
@@ -105,13 +116,14 @@ impl Platform {
             let Undecided { before, contact, .. } = read(&kept)?;
             let image = Image { before, contact: &contact };
             let outcome = self
+                .decisions
                 .apply_event_to_image(&contact.id, campaign, &Event::Changed, Some(image), None)
                 .await?;
             if let EventOutcome::Undecidable(why) = outcome {
                 self.hold_undecided(&contact.id, campaign, &why).await?;
                 return Ok(false);
             }
-            self.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
+            self.store.write(vec![Write::delete(kept.key.clone(), Condition::Always)]).await?;
         }
         Ok(true)
     }
@@ -126,48 +138,26 @@ impl Platform {
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
         Metric::Undecided.tell(1);
-        let zone = self.catalog().await?.account.zone;
-        self.rewrite(id, campaign, |before| {
-            let enrollment = before.map(|before| &before.enrollment);
-            let advance = hold_undecided(enrollment, zone, self.now())?;
-            let deferred = before.and_then(|before| before.deferred.clone());
-            Some(StoredEnrollment::of_advance(advance).with_deferred(deferred))
-        })
-        .await
+        let zone = self.catalog.current().await?.account.zone;
+        self.decisions
+            .rewrite(id, campaign, |before| {
+                let enrollment = before.map(|before| &before.enrollment);
+                let advance = hold_undecided(enrollment, zone, self.store.now())?;
+                let deferred = before.and_then(|before| before.deferred.clone());
+                Some(StoredEnrollment::of_advance(advance).with_deferred(deferred))
+            })
+            .await
     }
 
     /// Takes away the mark that something waits in quarantine.
     async fn unmark(&self, id: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
-        self.rewrite(id, campaign, |before| {
-            let before = before?;
-            let enrollment = quarantine_is_empty(&before.enrollment)?;
-            Some(StoredEnrollment { enrollment, ..before.clone() })
-        })
-        .await
-    }
-
-    /// Writes an enrollment's next state; `None` leaves it as it is.
-    pub(crate) async fn rewrite(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-        next: impl Fn(Option<&StoredEnrollment>) -> Option<StoredEnrollment>,
-    ) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let before = self.enrollment(id, campaign).await?;
-            let Some(mut stored) = next(before.as_ref()) else { return Ok(()) };
-            stored.w = self.new_write_id();
-            let state = before.as_ref().map(|before| &before.enrollment);
-            let write = self.enrollment_write(id, campaign, state, &stored)?;
-            let check = Write::check(self.keys.contact(id), Condition::Present);
-            match self.write(vec![write, check]).await {
-                // An erased contact has no enrollments.
-                Ok(()) | Err(TableError::Conflict { which: 1, .. }) => return Ok(()),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Contended(TRIES))
+        self.decisions
+            .rewrite(id, campaign, |before| {
+                let before = before?;
+                let enrollment = quarantine_is_empty(&before.enrollment)?;
+                Some(StoredEnrollment { enrollment, ..before.clone() })
+            })
+            .await
     }
 }
 

@@ -7,6 +7,7 @@
 //! from the days what the history items since the last reset have, the rest from no day.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use dacapo_engine::enrollment::Enrollment;
@@ -16,12 +17,11 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
-use super::enrollment_committed::Committed;
 use crate::Instant;
-use crate::enrollments::{Deferred, instant_of_deferred, is_reset};
+use crate::enrollments::{Deferred, StoredEnrollment, instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history};
-use crate::platform::{Platform, TRIES, item, read};
+use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
 
 /// How long history is kept.
@@ -29,6 +29,14 @@ pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 3
 
 /// The most days that one item takes off: with it they are one transaction.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
+
+/// A decision to perform.
+pub(super) struct Committed {
+    pub(super) contact: ContactId,
+    pub(super) campaign: CampaignId,
+    pub(super) stored: StoredEnrollment,
+    pub(super) before: Option<Enrollment>,
+}
 
 /// What one decision left in the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,7 +101,12 @@ struct Entry<'a> {
     counts: Vec<(Counter<'a>, Tally)>,
 }
 
-impl Platform {
+/// Writes history and statistics of decisions.
+pub struct History {
+    pub(crate) store: Arc<Store>,
+}
+
+impl History {
     /// Writes history and statistics of decisions. A repeat changes nothing.
     pub(super) async fn record(&self, decisions: &[Committed]) -> Result<(), Error> {
         if decisions.is_empty() {
@@ -159,7 +172,7 @@ impl Platform {
         };
         for part in 0.. {
             let rest = days.split_off(days.len().min(DAYS_AT_ONCE));
-            let key = self.keys.history(contact, at, campaign, stored.recorded_as(), part);
+            let key = self.store.keys.history(contact, at, campaign, stored.recorded_as(), part);
             let (history, first) = if part == 0 {
                 (item(key, &history)?, Some(of_no_day.clone()))
             } else {
@@ -199,7 +212,7 @@ impl Platform {
             day: deferred.day,
             reset: false,
         };
-        let key = self.keys.history(contact, at, campaign, deferred.stamp, 0);
+        let key = self.store.keys.history(contact, at, campaign, deferred.stamp, 0);
         let counts = vec![((campaign, deferred.day), deferred.delta.clone())];
         Ok(Entry { contact, history: item(key, &history)?.expires(at + HISTORY_KEPT), counts })
     }
@@ -219,11 +232,11 @@ impl Platform {
         let mut since: BTreeMap<u64, (NaiveDate, Tally)> = BTreeMap::new();
         let mut last_reset = 0;
         let earlier = |rev: u64| rev < decision.stored.stamp;
-        let partition = self.keys.contact_partition(&decision.contact);
+        let partition = self.store.keys.contact_partition(&decision.contact);
         let mut cursor = None;
         loop {
             let query = Query::of(&partition).prefix(Keys::HISTORY).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
+            let page = self.store.table.query(query).await?;
             for stored in &page.items {
                 let Some(rev) = revision_of_history(&stored.key).filter(|rev| earlier(*rev)) else {
                     continue;
@@ -286,15 +299,15 @@ impl Platform {
             }
             for ((campaign, day), tally) in sums {
                 let key = match day {
-                    Some(day) => self.keys.statistics_of(campaign, shard, day),
-                    None => self.keys.statistics(campaign, shard),
+                    Some(day) => self.store.keys.statistics_of(campaign, shard, day),
+                    None => self.store.keys.statistics(campaign, shard),
                 };
                 if !tally.is_empty() {
                     let counters = tally.counters().clone();
                     writes.push(Write::Add { key, index: None, counters });
                 }
             }
-            match self.write(writes).await {
+            match self.store.write(writes).await {
                 Ok(()) => return Ok(()),
                 // It was recorded before, with what it counted.
                 Err(TableError::Conflict { which, .. }) if which < open.len() => {

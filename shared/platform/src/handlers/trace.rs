@@ -9,7 +9,9 @@
 //! where they wrote it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Author, Change, Contact, Patch};
 use dacapo_engine::decide::{Situation, looked, nothing_changed};
 use dacapo_engine::enrollment::Enrollment;
@@ -19,10 +21,11 @@ use dacapo_engine::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 
 use super::recording::HISTORY_KEPT;
-use crate::catalog::Loaded;
+use crate::catalog::{CatalogStore, Loaded};
+use crate::enrollments::Decisions;
 use crate::error::Error;
 use crate::keys::{Keys, is_trace};
-use crate::platform::{Platform, item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Query, TableError, Write};
 
 /// How far back a post looks for its own line: so many of the newest items of the history.
@@ -42,7 +45,14 @@ pub struct StoredTrace {
 /// A contact's enrollments.
 type Enrollments = BTreeMap<CampaignId, Enrollment>;
 
-impl Platform {
+/// Writes the lines of what nothing followed from.
+pub struct Traces {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) decisions: Arc<Decisions>,
+}
+
+impl Traces {
     /// Writes the lines of changes from which nothing followed in any campaign. A repeat changes
     /// nothing.
     pub(super) async fn nothing_followed(
@@ -59,7 +69,7 @@ impl Platform {
             let is_read = |what: &Changed| reads(loaded, |reads| what.is_in(reads));
             let because = Cause::of(change, |key| contact.fields.get(key).cloned(), is_read);
             let trace = Trace { at: change.at, because, unchanged: false, looked };
-            let key = self.keys.trace(&contact.id, change.at, change.rev, None);
+            let key = self.store.keys.trace(&contact.id, change.at, change.rev, None);
             let stored = item(key, &StoredTrace { trace, identity: None })?;
             self.write_trace(Write::put(
                 stored.expires(change.at + HISTORY_KEPT),
@@ -86,16 +96,16 @@ impl Platform {
         patch: &Patch,
         by: &Author,
     ) -> Result<(), Error> {
-        let loaded = self.catalog().await?;
+        let loaded = self.catalog.current().await?;
         let mut read_of_it = patch.clone();
         read_of_it.fields.retain(|key, _| reads(&loaded, |reads| reads.fields.contains(key)));
         read_of_it.remove.retain(|tag| reads(&loaded, |reads| reads.tags.contains(tag)));
         if read_of_it.fields.is_empty() && read_of_it.remove.is_empty() {
             return Ok(());
         }
-        let now = self.now();
+        let now = self.store.now();
         let (what, change) = nothing_changed(contact, &read_of_it, by.clone(), now);
-        let enrollments = self.enrollments(&contact.id).await?;
+        let enrollments = self.decisions.enrollments(&contact.id).await?;
         let looked = self.looked(&loaded, contact, &change, &enrollments, true).await?;
         if looked.is_empty() {
             return Ok(());
@@ -103,21 +113,21 @@ impl Platform {
         let because = Cause::Change { rev: contact.rev, what, by: by.clone() };
         let trace = Trace { at: now, because, unchanged: true, looked };
         let identity = identity(&trace, contact, &enrollments);
-        let partition = self.keys.contact_partition(&contact.id);
+        let partition = self.store.keys.contact_partition(&contact.id);
         let query = Query::of(&partition).prefix(Keys::HISTORY).descending().strong();
-        let newest = self.ports.table.query(query.limit(LOOKED_BACK)).await?;
+        let newest = self.store.table.query(query.limit(LOOKED_BACK)).await?;
         for stored in newest.items.iter().filter(|stored| is_trace(&stored.key)) {
             if read::<StoredTrace>(stored)?.identity == Some(identity) {
                 return Ok(());
             }
         }
-        let key = self.keys.trace(&contact.id, now, contact.rev, Some(identity));
+        let key = self.store.keys.trace(&contact.id, now, contact.rev, Some(identity));
         let stored = item(key, &StoredTrace { trace, identity: Some(identity) })?;
         self.write_trace(Write::put(stored.expires(now + HISTORY_KEPT), Condition::Absent)).await
     }
 
     async fn write_trace(&self, write: Write) -> Result<(), Error> {
-        match self.write(vec![write]).await {
+        match self.store.write(vec![write]).await {
             // It was written before.
             Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -137,13 +147,12 @@ impl Platform {
             |other: &CampaignId| enrollments.get(other).map(|enrollment| enrollment.status);
         let mut all = Vec::new();
         for (id, campaign) in &loaded.campaigns {
-            let concerned =
-                super::contact_changed::concerns(campaign, std::slice::from_ref(change));
+            let concerned = concerns(campaign, std::slice::from_ref(change));
             if !concerned || all.len() >= LOOKED {
                 continue;
             }
             let enrollment = enrollments.get(id);
-            let campaign = self.with_version(campaign, enrollment).await?;
+            let campaign = self.decisions.with_version(campaign, enrollment).await?;
             let situation = Situation {
                 account: &loaded.account,
                 campaign: &campaign,
@@ -180,4 +189,14 @@ fn identity(trace: &Trace, contact: &Contact, enrollments: &Enrollments) -> u64 
         .map(|id| format!("{id} {}", enrollments.get(id).map_or(0, |enrollment| enrollment.rev)))
         .collect();
     stable(&[sent.as_str(), &contact.rev.to_string(), &stands.join(" ")])
+}
+
+/// Whether a contact without enrollment could enter because of the changes.
+pub(super) fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
+    campaign.versions.values().any(|graph| {
+        changes.iter().any(|change| {
+            change.touches(graph.reads())
+                || change.event.as_ref().is_some_and(|event| graph.custom_events().contains(event))
+        })
+    })
 }

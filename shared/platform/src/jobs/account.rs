@@ -5,69 +5,78 @@
 //! The job itself stays, as the record of who erased the account; it names nobody. What is kept for
 //! repeated calls goes by itself within a day.
 
+use std::sync::Arc;
+
 use super::Job;
-use crate::catalog::{Catalog, Settings};
+use crate::catalog::{Catalog, CatalogStore, Settings};
 use crate::error::Error;
-use crate::handlers::StoredTag;
 use crate::keys::SHARDS;
-use crate::platform::{Platform, read};
+use crate::store::{Store, read};
 use crate::table::{Condition, Item, Key, MOST_WRITES, Query, Write};
+use crate::tags::StoredTag;
 
 /// How much is deleted at once, so that a worker comes to an end.
 const AT_ONCE: usize = 1_000;
 
-impl Platform {
+/// Erases what is left of an account without contacts.
+pub(crate) struct AccountErasure {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+}
+
+impl AccountErasure {
     /// Erases some of what is left. Says whether nothing is.
     pub(super) async fn erase_rest(&self, job: &Job) -> Result<bool, Error> {
         let mut room = AT_ONCE;
         for campaign in &job.campaigns {
-            for partition in self.keys.of_campaign(campaign) {
+            for partition in self.store.keys.of_campaign(campaign) {
                 self.erase_partition(&partition, &mut room).await?;
             }
         }
-        let tags = self.keys.tags();
-        let page = self.ports.table.query(Query::of(&tags).strong().limit(AT_ONCE)).await?;
+        let tags = self.store.keys.tags();
+        let page = self.store.table.query(Query::of(&tags).strong().limit(AT_ONCE)).await?;
         if page.cursor.is_some() {
             room = 0;
         }
         for stored in page.items {
             let tag = read::<StoredTag>(&stored)?.tag;
             for shard in 0..SHARDS {
-                self.erase_partition(&self.keys.tagged(&tag, shard), &mut room).await?;
-                if let Some(before) = self.keys.tagged_before(&tag, shard) {
+                self.erase_partition(&self.store.keys.tagged(&tag, shard), &mut room).await?;
+                if let Some(before) = self.store.keys.tagged_before(&tag, shard) {
                     self.erase_partition(&before, &mut room).await?;
                 }
             }
             self.erase_items(vec![stored.key], &mut room).await?;
         }
         for shard in 0..SHARDS {
-            self.erase_partition(&self.keys.refusals(shard), &mut room).await?;
+            self.erase_partition(&self.store.keys.refusals(shard), &mut room).await?;
         }
-        self.erase_partition(&self.keys.captured(), &mut room).await?;
-        self.erase_partition(&self.keys.dead_letters_listed(), &mut room).await?;
-        self.erase_listed(&self.keys.api_keys_listed(), &mut room).await?;
+        self.erase_partition(&self.store.keys.captured(), &mut room).await?;
+        self.erase_partition(&self.store.keys.dead_letters_listed(), &mut room).await?;
+        self.erase_listed(&self.store.keys.api_keys_listed(), &mut room).await?;
         self.erase_jobs(job.seq, &mut room).await?;
         if room == 0 {
             return Ok(false);
         }
-        self.change_catalog(|catalog| {
-            *catalog = Catalog {
-                settings: Settings::default(),
-                jobs: catalog.jobs,
-                open: catalog.open.clone(),
-                ..Catalog::default()
-            };
-            Ok::<_, Error>(((), Vec::new()))
-        })
-        .await?;
+        self.catalog
+            .change(|catalog| {
+                *catalog = Catalog {
+                    settings: Settings::default(),
+                    jobs: catalog.jobs,
+                    open: catalog.open.clone(),
+                    ..Catalog::default()
+                };
+                Ok::<_, Error>(((), Vec::new()))
+            })
+            .await?;
         Ok(true)
     }
 
     /// Other jobs, with all that belongs to them.
     async fn erase_jobs(&self, but: u64, room: &mut usize) -> Result<(), Error> {
-        let partition = self.keys.jobs_listed();
-        let but = self.keys.job(but);
-        let page = self.ports.table.query_index(Query::of(&partition).limit(AT_ONCE)).await?;
+        let partition = self.store.keys.jobs_listed();
+        let but = self.store.keys.job(but);
+        let page = self.store.table.query_index(Query::of(&partition).limit(AT_ONCE)).await?;
         for (_, job) in page.items.into_iter().filter(|(_, job)| *job != but) {
             self.erase_partition(&job.pk, room).await?;
         }
@@ -76,7 +85,7 @@ impl Platform {
 
     async fn erase_listed(&self, partition: &str, room: &mut usize) -> Result<(), Error> {
         let query = Query::of(partition).limit((*room).max(1));
-        let page = self.ports.table.query_index(query).await?;
+        let page = self.store.table.query_index(query).await?;
         let keys = page.items.into_iter().map(|(_, key)| key).collect();
         self.erase_items(keys, room).await?;
         if page.cursor.is_some() {
@@ -87,7 +96,7 @@ impl Platform {
 
     async fn erase_partition(&self, partition: &str, room: &mut usize) -> Result<(), Error> {
         let query = Query::of(partition).strong().limit((*room).max(1));
-        let page = self.ports.table.query(query).await?;
+        let page = self.store.table.query(query).await?;
         let keys = page.items.into_iter().map(|Item { key, .. }| key).collect();
         self.erase_items(keys, room).await?;
         if page.cursor.is_some() {
@@ -101,7 +110,7 @@ impl Platform {
         *room -= keys.len();
         for chunk in keys.chunks(MOST_WRITES) {
             let deletes = chunk.iter().map(|key| Write::delete(key.clone(), Condition::Always));
-            self.write(deletes.collect()).await?;
+            self.store.write(deletes.collect()).await?;
         }
         Ok(())
     }

@@ -7,16 +7,13 @@
 //! nothing.
 
 use dacapo_engine::ids::{CampaignId, ContactId};
-use serde::{Deserialize, Serialize};
 
-use super::{Counts, Job, JobStatus, Kind, SHARDS, Selection, Shard, StoredPage};
+use super::{Counts, Job, JobStatus, Jobs, Kind, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
-use crate::campaigns::Together;
-use crate::catalog::{Catalog, Head};
+use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
-use crate::handlers::Done;
-use crate::platform::{Platform, TRIES, item, read};
-use crate::ports::{JobStep, Message, Order, Queue, Shown};
+use crate::ports::{Done, JobStep, Message, Order, Queue, Shown};
+use crate::store::{TRIES, item, read};
 use crate::table::{Condition, Consistency, TableError, Write};
 
 /// How many contacts a page has.
@@ -31,35 +28,6 @@ const MOST_NAMED: usize = 20;
 
 /// The most jobs that may wait or be under way, so that the catalog stays small.
 const MOST_OPEN: usize = 100;
-
-/// A job that is not over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenJob {
-    /// Its sequence number.
-    pub seq: u64,
-    /// The campaigns that it concerns; none for all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub campaigns: Vec<CampaignId>,
-    /// Whether the queue has it.
-    #[serde(default)]
-    pub ordered: bool,
-    /// Whether it waits for no other job, and no other for it: it decides nothing that another job
-    /// decides.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub beside_others: bool,
-}
-
-impl OpenJob {
-    /// Whether the two may not be under way together.
-    fn meets(&self, other: &Self) -> bool {
-        if self.beside_others || other.beside_others {
-            return false;
-        }
-        self.campaigns.is_empty()
-            || other.campaigns.is_empty()
-            || self.campaigns.iter().any(|campaign| other.campaigns.contains(campaign))
-    }
-}
 
 /// What somebody asks to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,25 +79,26 @@ pub enum BeginError {
     Failed(#[from] Error),
 }
 
-impl Platform {
+impl Jobs {
     /// Opens a job, and orders it unless it has to wait for an earlier one.
     ///
     /// # Errors
     ///
     /// [`BeginError::TooMany`], and what the table answers.
-    pub async fn begin_job(
+    pub async fn begin(
         &self,
         requested: &Requested,
         together: impl Together<Job>,
     ) -> Result<Job, BeginError> {
         let job = self
-            .change_catalog(|catalog| {
+            .catalog
+            .change(|catalog| {
                 // After a restore those that are open go on only when this one orders them.
                 let reconciles = matches!(requested.kind, Kind::Reconcile { .. });
                 if catalog.open.len() >= MOST_OPEN && !reconciles {
                     return Err(BeginError::TooMany);
                 }
-                let (job, mut writes) = self.open_job(catalog, requested)?;
+                let (job, mut writes) = self.open(catalog, requested)?;
                 writes.extend(together(&job)?);
                 Ok((job, writes))
             })
@@ -139,7 +108,7 @@ impl Platform {
     }
 
     /// Gives a job its number and lists it. What is answered is to be written with the catalog.
-    pub(crate) fn open_job(
+    pub(crate) fn open(
         &self,
         catalog: &mut Catalog,
         requested: &Requested,
@@ -156,7 +125,7 @@ impl Platform {
         let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {
             let page = StoredPage { contacts: chunk.to_vec(), after: None };
-            let key = self.keys.page(job.seq, 0, nth % shards, 0, nth / shards);
+            let key = self.store.keys.page(job.seq, 0, nth % shards, 0, nth / shards);
             let page = item(key, &page)?.expires(job.at + PAGES_KEPT);
             pages.push(Write::put(page, Condition::Always));
         }
@@ -178,7 +147,7 @@ impl Platform {
             | Kind::EraseAccount => {}
         }
         catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false, beside_others });
-        let mut writes = vec![self.job_write(&job)?];
+        let mut writes = vec![self.write_of(&job)?];
         writes.extend(pages);
         Ok((job, writes))
     }
@@ -198,22 +167,22 @@ impl Platform {
             campaigns: requested.campaigns.clone(),
             all: requested.all,
             by: requested.by.clone(),
-            at: self.now(),
+            at: self.store.now(),
             shards,
             estimate: requested.estimate,
             status,
             reason: None,
-            ended_at: status.is_over().then(|| self.now()),
+            ended_at: status.is_over().then(|| self.store.now()),
             dry_run: None,
             n: 1,
         }
     }
 
     /// The first or the next state of a job.
-    pub(super) fn job_write(&self, job: &Job) -> Result<Write, Error> {
-        let stored = item(self.keys.job(job.seq), job)?.rev(job.n);
+    pub(super) fn write_of(&self, job: &Job) -> Result<Write, Error> {
+        let stored = item(self.store.keys.job(job.seq), job)?.rev(job.n);
         let condition = if job.n == 1 { Condition::Absent } else { Condition::Rev(job.n - 1) };
-        Ok(Write::put(stored.index(self.keys.job_listed(job.seq)), condition))
+        Ok(Write::put(stored.index(self.store.keys.job_listed(job.seq)), condition))
     }
 
     /// A job.
@@ -221,14 +190,15 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn job(&self, seq: u64) -> Result<Option<Job>, Error> {
-        self.get(&self.keys.job(seq)).await?.map(|item| read(&item)).transpose()
+    pub async fn get(&self, seq: u64) -> Result<Option<Job>, Error> {
+        self.store.get(&self.store.keys.job(seq)).await?.map(|item| read(&item)).transpose()
     }
 
     /// The lanes of a job, as far as they have begun.
     pub(super) async fn shards(&self, job: &Job) -> Result<Vec<Option<Shard>>, Error> {
-        let keys: Vec<_> = (0..job.shards).map(|shard| self.keys.shard(job.seq, shard)).collect();
-        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let keys: Vec<_> =
+            (0..job.shards).map(|shard| self.store.keys.shard(job.seq, shard)).collect();
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         stored.iter().map(|item| item.as_ref().map(read).transpose()).collect()
     }
 
@@ -246,7 +216,7 @@ impl Platform {
 
     /// Orders what is ready. Says whether something was over, and is off the list now.
     async fn dispatch_ready(&self) -> Result<bool, Error> {
-        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
+        let loaded = self.catalog.after(Instant::MAX_UTC).await?;
         let open = &loaded.catalog.open;
         let ready: Vec<u64> = open
             .iter()
@@ -259,28 +229,29 @@ impl Platform {
         }
         let (mut orders, mut over) = (Vec::new(), Vec::new());
         for seq in &ready {
-            let Some(job) = self.job(*seq).await?.filter(|job| !job.status.is_over()) else {
+            let Some(job) = self.get(*seq).await?.filter(|job| !job.status.is_over()) else {
                 over.push(*seq);
                 continue;
             };
-            let now = self.now();
-            let shown = self.ports.outbox.lists_show(job.at, now) == Shown::Yes;
+            let now = self.store.now();
+            let shown = self.orders.outbox.lists_show(job.at, now) == Shown::Yes;
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);
                 orders.push(self.step_order(JobStep { job: *seq, shard, number, shown }, now));
             }
         }
         if !orders.is_empty() {
-            self.order(orders).await?;
+            self.orders.give(orders).await?;
         }
-        self.change_catalog(|catalog| {
-            catalog.open.retain(|job| !over.contains(&job.seq));
-            for job in catalog.open.iter_mut().filter(|job| ready.contains(&job.seq)) {
-                job.ordered = true;
-            }
-            Ok::<_, Error>(((), Vec::new()))
-        })
-        .await?;
+        self.catalog
+            .change(|catalog| {
+                catalog.open.retain(|job| !over.contains(&job.seq));
+                for job in catalog.open.iter_mut().filter(|job| ready.contains(&job.seq)) {
+                    job.ordered = true;
+                }
+                Ok::<_, Error>(((), Vec::new()))
+            })
+            .await?;
         Ok(!over.is_empty())
     }
 
@@ -297,16 +268,17 @@ impl Platform {
     }
 
     /// Takes a job that is over off the list, and lets those go that waited for it.
-    pub(super) async fn close_job(&self, seq: u64) -> Result<(), Error> {
-        let loaded = self.catalog_for(Instant::MAX_UTC).await?;
+    pub(super) async fn close(&self, seq: u64) -> Result<(), Error> {
+        let loaded = self.catalog.after(Instant::MAX_UTC).await?;
         if !loaded.catalog.open.iter().any(|open| open.seq == seq) {
             return Ok(());
         }
-        self.change_catalog(|catalog| {
-            catalog.open.retain(|open| open.seq != seq);
-            Ok::<_, Error>(((), Vec::new()))
-        })
-        .await?;
+        self.catalog
+            .change(|catalog| {
+                catalog.open.retain(|open| open.seq != seq);
+                Ok::<_, Error>(((), Vec::new()))
+            })
+            .await?;
         self.dispatch_pending().await
     }
 
@@ -327,72 +299,47 @@ impl Platform {
             by: by.to_owned(),
             estimate,
         };
-        let opened = self.open_job(catalog, &requested)?;
+        let opened = self.open(catalog, &requested)?;
         catalog.erased_by = Some(opened.0.seq);
         catalog.campaigns.clear();
         Ok(opened)
     }
 
-    /// Ends a job whose lanes have all ended.
-    pub(super) async fn finish_job(&self, job: &Job) -> Result<Done, Error> {
-        let shards = self.shards(job).await?;
-        if !shards.iter().all(|shard| shard.as_ref().is_some_and(|shard| shard.ended)) {
-            return Ok(Done::Yes);
-        }
-        match job.kind {
-            Kind::EraseAccount => match self.ports.outbox.lists_show(job.at, self.now()) {
-                // What the feed still brings may count something.
-                Shown::Soon => return Ok(Done::Soon),
-                Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
-                Shown::Yes if !self.erase_rest(job).await? => {
-                    return Ok(Done::NotBefore(self.now()));
-                }
-                Shown::Yes => {}
-            },
-            Kind::StopCampaign { .. }
-            | Kind::Release
-            | Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::Reconcile { .. } => {}
-        }
-        self.end_job(job.seq, JobStatus::Completed, None).await?;
-        Ok(Done::Yes)
-    }
-
     /// Ends a job, unless it is over, and takes it off the list. Answers how it ended.
-    pub(super) async fn end_job(
+    pub(super) async fn end(
         &self,
         seq: u64,
         status: JobStatus,
         reason: Option<&str>,
     ) -> Result<Option<JobStatus>, Error> {
         for _ in 0..TRIES {
-            let Some(mut job) = self.job(seq).await? else { return Ok(None) };
+            let Some(mut job) = self.get(seq).await? else { return Ok(None) };
             if !job.status.is_over() {
                 job.status = status;
                 job.reason = reason.map(str::to_owned);
-                job.ended_at = Some(self.now());
+                job.ended_at = Some(self.store.now());
                 job.n += 1;
-                match self.write(vec![self.job_write(&job)?]).await {
+                match self.store.write(vec![self.write_of(&job)?]).await {
                     Ok(()) => {}
                     Err(TableError::Conflict { .. } | TableError::Contended) => continue,
                     Err(error) => return Err(error.into()),
                 }
             }
-            self.close_job(seq).await?;
+            self.close(seq).await?;
             return Ok(Some(job.status));
         }
         Err(Error::Contended(TRIES))
     }
 }
 
-impl Platform {
+impl Jobs {
     /// A campaign that is paused takes nobody in. The job ends here, and the resume opens one for
     /// those who are left.
     pub(super) async fn leave_for_resume(&self, job: &Job) -> Result<Done, Error> {
         let Some(campaign) = job.campaigns.first() else { return Ok(Done::Yes) };
         let left = self
-            .change_catalog(|catalog| {
+            .catalog
+            .change(|catalog| {
                 let head = catalog.campaigns.get_mut(campaign);
                 let paused = |head: &&mut Head| head.standing().is_some_and(|now| now.paused);
                 let Some(head) = head.filter(paused) else { return Ok((false, Vec::new())) };
@@ -402,10 +349,10 @@ impl Platform {
             .await?;
         if !left {
             // It has been resumed meanwhile.
-            return Ok(Done::NotBefore(self.now()));
+            return Ok(Done::NotBefore(self.store.now()));
         }
         let reason = "the campaign was paused; those who are left may enter when it is resumed";
-        self.end_job(job.seq, JobStatus::Cancelled, Some(reason)).await?;
+        self.end(job.seq, JobStatus::Cancelled, Some(reason)).await?;
         Ok(Done::Yes)
     }
 }

@@ -36,15 +36,33 @@ mod reconciling;
 mod selection;
 mod worker;
 
+use std::sync::Arc;
+
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
+use crate::catalog::CatalogStore;
+use crate::orders::Orders;
+use crate::store::Store;
 use crate::table::Cursor;
 
-pub use lifecycle::{BeginError, OpenJob, Requested};
+pub use crate::catalog::OpenJob;
+pub(crate) use account::AccountErasure;
+pub use lifecycle::{BeginError, Requested};
+pub(crate) use outcomes::{PageParts, PageWork};
+pub(crate) use pages::Pages;
 pub use progress::{CancelError, Progress};
+pub(crate) use reconciling::Reconciler;
 pub use selection::{Picked, Sample};
+pub use worker::JobWorker;
+
+/// The jobs of the account: begun, listed, counted, ended.
+pub struct Jobs {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) orders: Arc<Orders>,
+}
 
 /// The most lanes of a job.
 pub const SHARDS: u32 = crate::keys::SHARDS;
@@ -315,4 +333,18 @@ struct StoredPage {
     /// Where the list goes on behind it; `None` on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<Cursor>,
+}
+
+/// How something counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Skipped,
+    Failed(String),
+    /// Its older changes have to come from the feed first.
+    Late,
+    /// It does not belong to the selection.
+    Outside,
+    /// The campaign is paused: nobody enters it now.
+    Paused,
 }

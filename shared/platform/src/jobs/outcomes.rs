@@ -12,16 +12,20 @@
 //! | erase account | it is erased | |
 //! | reconcile | something was ordered again | it waits for nothing |
 
+use std::sync::Arc;
+
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
-use super::{Failure, Job, Kind, Selection, Shard};
+use super::reconciling::Reconciler;
+use super::{Failure, Job, Kind, Outcome, Selection, Shard};
 use crate::Instant;
-use crate::enrollments::{Asked, EventOutcome, Reply};
+use crate::enrollments::{Asked, Decisions, EventOutcome, Reply};
+use crate::erasure::Erasure;
 use crate::error::{Error, Retryability};
-use crate::platform::Platform;
+use crate::handlers::Quarantine;
 
 /// The most contacts of a lane that wait for the feed. Beyond that the lane waits, too.
 const MOST_WAITING_FOR_FEED: usize = 200;
@@ -35,21 +39,20 @@ const MOST_FAILURES: usize = 10;
 /// How many contacts are erased at once.
 const ERASED_AT_ONCE: usize = 16;
 
-/// How something counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Done,
-    Skipped,
-    Failed(String),
-    /// Its older changes have to come from the feed first.
-    Late,
-    /// It does not belong to the selection.
-    Outside,
-    /// The campaign is paused: nobody enters it now.
-    Paused,
+/// What the contacts of a page are done to with: the catalog is read once for all of them.
+pub(crate) struct PageParts {
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) reconciler: Reconciler,
 }
 
-impl Platform {
+/// What is done to the contacts of a page.
+pub(crate) struct PageWork {
+    pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) erasure: Arc<Erasure>,
+    pub(crate) page_parts: Arc<dyn Fn() -> PageParts + Send + Sync>,
+}
+
+impl PageWork {
     /// Does to contacts what the job says.
     pub(super) async fn done_to(
         &self,
@@ -60,7 +63,7 @@ impl Platform {
         let event = match (job.kind, campaign) {
             (Kind::EraseAccount, _) => return self.erased(contacts).await,
             (Kind::Reconcile { restored_to, .. }, _) => {
-                return self.reconciled(restored_to, contacts).await;
+                return (self.page_parts)().reconciler.reconciled(restored_to, contacts).await;
             }
             (_, None) => return Ok(Vec::new()),
             (Kind::StopCampaign { reset_contacts, reset_statistics }, Some(_)) => {
@@ -72,7 +75,7 @@ impl Platform {
         };
         let Some(campaign) = campaign else { return Ok(Vec::new()) };
         // The catalog is read once a page.
-        let platform = self.at_work();
+        let decisions = (self.page_parts)().decisions;
         let as_of = match job.kind {
             Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
             Kind::EnrollExisting
@@ -85,7 +88,7 @@ impl Platform {
             Selection::Named { .. } | Selection::Enrolled | Selection::Everybody => None,
         };
         let asked = Asked { campaign, event: &event, as_of, tag };
-        let replies = platform.apply_event_to_many(&asked, contacts).await?;
+        let replies = decisions.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
             outcomes.push(self.outcome(job, campaign, contact, reply).await?);
@@ -127,13 +130,13 @@ impl Platform {
         };
         let waits = before.is_some_and(|before| before.held == Some(Guard::Undecided));
         if job.kind == Kind::Release && outcome == Outcome::Done && waits {
-            self.drain_all(contact, campaign).await?;
+            self.quarantine.drain_all(contact, campaign).await?;
         }
         Ok(outcome)
     }
 
     async fn erased(&self, contacts: &[ContactId]) -> Result<Vec<Outcome>, Error> {
-        let erased: Vec<_> = contacts.iter().map(|contact| self.erase(contact)).collect();
+        let erased: Vec<_> = contacts.iter().map(|contact| self.erasure.erase(contact)).collect();
         let erased = futures_util::stream::iter(erased).buffered(ERASED_AT_ONCE);
         let erased: Vec<_> = erased.collect().await;
         erased

@@ -6,15 +6,16 @@
 //! them later and takes those that stand on no page of the first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 
 use super::lifecycle::{PAGE, PAGES_KEPT};
-use super::{Job, Kind, Selection, Shard, StoredPage};
+use super::{Job, Jobs, Kind, Selection, Shard, StoredPage};
 use crate::error::Error;
-use crate::handlers::Done;
-use crate::platform::{Platform, item, read};
-use crate::ports::{JobStep, Shown};
+use crate::orders::Orders;
+use crate::ports::{Done, JobStep, Shown};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Cursor, TableError, Write};
 
 /// How much of a list the second pass goes through at once, in pages.
@@ -42,7 +43,14 @@ pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
     }
 }
 
-impl Platform {
+/// Lists the contacts of a job, page by page.
+pub(crate) struct Pages {
+    pub(crate) store: Arc<Store>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) jobs: Arc<Jobs>,
+}
+
+impl Pages {
     /// The next page of a lane, which is moved behind it.
     pub(super) async fn next_page(
         &self,
@@ -53,7 +61,7 @@ impl Platform {
         let number = job_step.shard;
         if !shard.begun {
             shard.begun = true;
-            let shows = || self.ports.outbox.lists_show(job.at, self.now()) == Shown::Yes;
+            let shows = || self.orders.outbox.lists_show(job.at, self.store.now()) == Shown::Yes;
             let named = matches!(job.selection, Selection::Named { .. });
             // Nobody may be left behind in an account that is erased: it goes through its list
             // until nobody is new.
@@ -75,7 +83,7 @@ impl Platform {
         if shard.settled || shard.pass > 0 {
             return Ok(Next::Ended);
         }
-        match self.ports.outbox.lists_show(job.at, self.now()) {
+        match self.orders.outbox.lists_show(job.at, self.store.now()) {
             Shown::Yes => {
                 shard.pass += 1;
                 shard.campaign = 0;
@@ -94,9 +102,9 @@ impl Platform {
     ) -> Result<Vec<ContactId>, Error> {
         if let Selection::Named { .. } = job.selection {
             // The same pages for every campaign.
-            let key = self.keys.page(job.seq, 0, number, 0, shard.page);
+            let key = self.store.keys.page(job.seq, 0, number, 0, shard.page);
             let page: Option<StoredPage> =
-                self.get(&key).await?.map(|item| read(&item)).transpose()?;
+                self.store.get(&key).await?.map(|item| read(&item)).transpose()?;
             match page {
                 Some(page) => {
                     shard.page += 1;
@@ -121,9 +129,9 @@ impl Platform {
                 continue;
             }
             let page = StoredPage { contacts, after };
-            let key = self.keys.page(job.seq, shard.pass, number, shard.campaign, shard.page);
+            let key = self.store.keys.page(job.seq, shard.pass, number, shard.campaign, shard.page);
             let write = item(key, &page)?.expires(job.at + PAGES_KEPT);
-            let page = match self.write(vec![Write::put(write, Condition::Absent)]).await {
+            let page = match self.store.write(vec![Write::put(write, Condition::Absent)]).await {
                 Ok(()) => page,
                 // It was listed before, by somebody who did not come to the end of it.
                 Err(TableError::Conflict { current: Some(current), .. }) => read(&current)?,
@@ -144,7 +152,7 @@ impl Platform {
         shard: &Shard,
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
         let (selection, campaign) = (&job.selection, campaign_at(job, shard.campaign));
-        self.list(selection, campaign, number, shard.cursor.clone(), PAGE).await
+        self.jobs.selected(selection, campaign, number, shard.cursor.clone(), PAGE).await
     }
 
     /// Those that stand on no page of the first pass. Both are in order of id, so the lane
@@ -159,8 +167,8 @@ impl Platform {
         let Some(last) = contacts.last().cloned() else { return Ok(contacts) };
         let mut known: BTreeSet<ContactId> = BTreeSet::new();
         loop {
-            let key = self.keys.page(job.seq, 0, number, shard.campaign, shard.compared);
-            let Some(stored) = self.get(&key).await? else { break };
+            let key = self.store.keys.page(job.seq, 0, number, shard.campaign, shard.compared);
+            let Some(stored) = self.store.get(&key).await? else { break };
             let page: StoredPage = read(&stored)?;
             let reaches = page.contacts.last().is_some_and(|end| *end >= last);
             known.extend(page.contacts);

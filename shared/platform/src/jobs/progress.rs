@@ -1,9 +1,9 @@
 //! Progress, the list, cancelling.
 
 use super::lifecycle::sum;
-use super::{Counts, Failure, Job, JobStatus, Kind, Shard};
+use super::{Counts, Failure, Job, JobStatus, Jobs, Kind, Shard};
 use crate::error::Error;
-use crate::platform::{Platform, read};
+use crate::store::read;
 use crate::table::{Consistency, Key, Query};
 
 /// How far a job is.
@@ -60,14 +60,14 @@ pub enum CancelError {
     Failed(#[from] Error),
 }
 
-impl Platform {
+impl Jobs {
     /// How far a job is.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn progress(&self, seq: u64) -> Result<Option<Progress>, Error> {
-        let Some(job) = self.job(seq).await? else { return Ok(None) };
+        let Some(job) = self.get(seq).await? else { return Ok(None) };
         let shards = self.shards(&job).await?;
         Ok(Some(Progress::of(job, &shards)))
     }
@@ -78,17 +78,17 @@ impl Platform {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn jobs(
+    pub async fn list(
         &self,
         most: usize,
         before: Option<u64>,
     ) -> Result<(Vec<Progress>, Option<u64>), Error> {
-        let partition = self.keys.jobs_listed();
+        let partition = self.store.keys.jobs_listed();
         let query = Query::of(&partition).descending().limit(most);
         let bounds = match before {
             None => None,
             Some(before) => match before.checked_sub(1) {
-                Some(last) => Some([0, last].map(|seq| self.keys.job_listed(seq).sk)),
+                Some(last) => Some([0, last].map(|seq| self.store.keys.job_listed(seq).sk)),
                 None => return Ok((Vec::new(), None)),
             },
         };
@@ -96,11 +96,11 @@ impl Platform {
             Some([first, last]) => query.between(first, last),
             None => query,
         };
-        let page = self.ports.table.query_index(query).await?;
+        let page = self.store.table.query_index(query).await?;
         let last = page.items.last().filter(|_| page.cursor.is_some());
         let next = last.and_then(|(listed, _)| listed.sk.parse().ok());
         let keys: Vec<Key> = page.items.into_iter().map(|(_, key)| key).collect();
-        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let mut items = Vec::new();
         for stored in stored.iter().flatten() {
             let job: Job = read(stored)?;
@@ -116,12 +116,12 @@ impl Platform {
     /// # Errors
     ///
     /// See [`CancelError`].
-    pub async fn cancel_job(&self, seq: u64) -> Result<Progress, CancelError> {
-        let job = self.job(seq).await?.ok_or(CancelError::NoSuchJob)?;
+    pub async fn cancel(&self, seq: u64) -> Result<Progress, CancelError> {
+        let job = self.get(seq).await?.ok_or(CancelError::NoSuchJob)?;
         if job.kind == Kind::EraseAccount {
             return Err(CancelError::Erasing);
         }
-        match self.end_job(seq, JobStatus::Cancelled, None).await? {
+        match self.end(seq, JobStatus::Cancelled, None).await? {
             Some(JobStatus::Cancelled) => self.progress(seq).await?.ok_or(CancelError::NoSuchJob),
             Some(status) => Err(CancelError::Over(status)),
             None => Err(CancelError::NoSuchJob),

@@ -17,6 +17,7 @@
 //! instant is handed to the feed's handlers once more, which bear a repeat.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
@@ -24,17 +25,21 @@ use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, pu
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
-use super::outcomes::Outcome;
+use super::Outcome;
 use crate::Instant;
-use crate::call_ledger::CallRecord;
-use crate::contacts::read_contact;
-use crate::enrollments::{EventOutcome, StoredEnrollment, read_stored};
+use crate::call_ledger::{CallLedger, CallRecord};
+use crate::catalog::CatalogStore;
+use crate::contacts::{Contacts, read_contact};
+use crate::enrollments::{Decisions, EventOutcome, StoredEnrollment, read_stored};
 use crate::error::{Error, Retryability};
-use crate::handlers::{ContactImage, EnrollmentImage, Performed};
+use crate::handlers::{
+    ContactChanges, ContactImage, Effects, EnrollmentImage, Performed, Quarantine,
+};
 use crate::keys::{ENROLLMENT, Keys, fed};
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, read};
+use crate::orders::Orders;
 use crate::ports::{Call, Order, Queue};
+use crate::store::{Store, read};
 use crate::table::{Item, Query};
 
 /// How many contacts are looked at at once.
@@ -43,17 +48,28 @@ const AT_ONCE: usize = 16;
 /// How long the change feed keeps what it has not brought.
 const FEED_KEEPS: TimeDelta = TimeDelta::hours(24);
 
-impl Platform {
+/// Orders again what contacts wait for.
+pub(crate) struct Reconciler {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) calls: Arc<CallLedger>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) effects: Arc<Effects>,
+    pub(crate) contact_changes: Arc<ContactChanges>,
+}
+
+impl Reconciler {
     /// Orders again what these contacts wait for.
     pub(super) async fn reconciled(
         &self,
         restored_to: Option<Instant>,
         contacts: &[ContactId],
     ) -> Result<Vec<Outcome>, Error> {
-        // The catalog is read once a page.
-        let platform = self.at_work();
         let since = restored_to.map(|at| at - FEED_KEEPS);
-        let each: Vec<_> = contacts.iter().map(|id| platform.reconciled_one(since, id)).collect();
+        let each: Vec<_> = contacts.iter().map(|id| self.reconciled_one(since, id)).collect();
         let each = futures_util::stream::iter(each).buffered(AT_ONCE);
         let each: Vec<_> = each.collect().await;
         let (mut outcomes, mut orders) = (Vec::with_capacity(contacts.len()), Vec::new());
@@ -90,7 +106,7 @@ impl Platform {
     }
 
     async fn order_any(&self, orders: Vec<Order>) -> Result<(), Error> {
-        if orders.is_empty() { Ok(()) } else { self.order(orders).await }
+        if orders.is_empty() { Ok(()) } else { self.orders.give(orders).await }
     }
 
     /// What a contact waits for, as orders. What was written after `since`, and may not have come
@@ -104,30 +120,30 @@ impl Platform {
             Some(since) => self.bring_again(id, since).await?,
             None => Vec::new(),
         };
-        let Some(contact) = self.contact(id).await? else { return Ok(Vec::new()) };
-        let loaded = self.catalog_for(contact.updated_at).await?;
+        let Some(contact) = self.contacts.get(id).await? else { return Ok(Vec::new()) };
+        let loaded = self.catalog.after(contact.updated_at).await?;
         let mut queued = BTreeSet::new();
-        for (campaign, mut enrollment) in self.enrollments(id).await? {
+        for (campaign, mut enrollment) in self.decisions.enrollments(id).await? {
             let timeline = loaded.campaigns.get(&campaign).map(|campaign| &campaign.timeline);
             let is_behind = timeline.is_some_and(|now| enrollment.is_behind(now.count()));
             if enrollment.seen < contact.rev || is_behind {
                 if let EventOutcome::Undecidable(why) =
-                    self.apply_event(id, &campaign, &Event::Changed).await?
+                    self.decisions.apply_event(id, &campaign, &Event::Changed).await?
                 {
-                    self.hold_undecided(id, &campaign, &why).await?;
+                    self.quarantine.hold_undecided(id, &campaign, &why).await?;
                 }
-                let Some(now) = self.state(id, &campaign).await? else { continue };
+                let Some(now) = self.decisions.state(id, &campaign).await? else { continue };
                 enrollment = now.enrollment;
             }
             if enrollment.tokens.is_empty() && enrollment.parked.is_none() {
                 continue;
             }
-            let graph = self.version(&campaign, enrollment.version).await?;
+            let graph = self.catalog.version(&campaign, enrollment.version).await?;
             for effect in outstanding(&enrollment, &graph) {
                 if let Effect::Deliver { run, step, .. } = effect {
                     queued.insert((campaign.clone(), run, step));
                 }
-                orders.extend(self.order_of(id, &campaign, &effect));
+                orders.extend(self.orders.order_of(id, &campaign, &effect));
             }
         }
         orders.extend(self.unsettled_messages(id, &queued).await?);
@@ -157,9 +173,13 @@ impl Platform {
             let (campaign, ..) = name;
             let purpose = match version {
                 0 => Purpose::Marketing,
-                version => purpose(&*self.version(&campaign, version).await?, element),
+                version => purpose(&*self.catalog.version(&campaign, version).await?, element),
             };
-            orders.extend(self.order_of(id, &campaign, &Effect::Deliver { run, step, purpose }));
+            orders.extend(self.orders.order_of(
+                id,
+                &campaign,
+                &Effect::Deliver { run, step, purpose },
+            ));
         }
         Ok(orders)
     }
@@ -186,9 +206,9 @@ impl Platform {
                 element: record.element.clone(),
             };
             if sent_until.is_some_and(|until| record.at <= until) {
-                self.went_call(&call, record, true).await?;
+                self.calls.went(&call, record, true).await?;
             } else {
-                orders.push(self.call_order(call));
+                orders.push(self.orders.call_order(call));
             }
         }
         Ok(orders)
@@ -212,14 +232,16 @@ impl Platform {
                 images.push(EnrollmentImage { key, old, new: Some(stored) });
             }
         }
-        let Performed { mut orders, failed } = self.performed(&images).await?;
+        let Performed { mut orders, failed } = self.effects.performed(&images).await?;
         failed.map_or(Ok(()), Err)?;
         // Timers, messages and calls are ordered once, from what the table says now.
         orders.retain(|order| match order {
             Order::Send { queue: Queue::Timers, .. } => true,
             Order::Send { .. } | Order::Schedule { .. } | Order::Cancel { .. } => false,
         });
-        let Some(stored) = self.get(&self.keys.contact(id)).await? else { return Ok(orders) };
+        let Some(stored) = self.store.get(&self.store.keys.contact(id)).await? else {
+            return Ok(orders);
+        };
         let contact = read_contact(&stored)?;
         let before = contact.recent.first().map_or(contact.rev, |first| first.rev - 1);
         for (campaign, seen) in &campaigns {
@@ -230,7 +252,9 @@ impl Platform {
         }
         if contact.updated_at >= since {
             let old = Item { rev: Some(before), ..stored.clone() };
-            self.contact_changed(&ContactImage { old: Some(old), new: Some(stored) }).await?;
+            self.contact_changes
+                .handle(&ContactImage { old: Some(old), new: Some(stored) })
+                .await?;
         }
         Ok(orders)
     }
@@ -245,22 +269,23 @@ impl Platform {
         seen: u64,
         sees: u64,
     ) -> Result<(), Error> {
-        self.rewrite(id, campaign, |before| {
-            let before = before?;
-            let next = missing_changes_seen(&before.enrollment, seen, sees)?;
-            let deferred = before.deferred.clone();
-            Some(StoredEnrollment { deferred, ..StoredEnrollment::of(next) })
-        })
-        .await
+        self.decisions
+            .rewrite(id, campaign, |before| {
+                let before = before?;
+                let next = missing_changes_seen(&before.enrollment, seen, sees)?;
+                let deferred = before.deferred.clone();
+                Some(StoredEnrollment { deferred, ..StoredEnrollment::of(next) })
+            })
+            .await
     }
 
     /// The items of a contact whose sort keys begin so.
     async fn items_of(&self, id: &ContactId, prefix: &str) -> Result<Vec<Item>, Error> {
-        let partition = self.keys.contact_partition(id);
+        let partition = self.store.keys.contact_partition(id);
         let (mut items, mut cursor) = (Vec::new(), None);
         loop {
             let query = Query::of(&partition).prefix(prefix).after(cursor).strong();
-            let page = self.ports.table.query(query).await?;
+            let page = self.store.table.query(query).await?;
             items.extend(page.items);
             cursor = page.cursor;
             if cursor.is_none() {

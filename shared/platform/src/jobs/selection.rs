@@ -7,13 +7,12 @@ use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, Kind, Requested, SHARDS, Selection};
+use super::{Job, JobStatus, Jobs, Kind, Requested, SHARDS, Selection};
 use crate::Instant;
-use crate::campaigns::Together;
+use crate::catalog::Together;
 use crate::contacts::read_contact;
 use crate::enrollments::read_state;
 use crate::error::Error;
-use crate::platform::Platform;
 use crate::table::{Consistency, Cursor, Query};
 
 /// How many entries of lists are counted before a job is opened. What is beyond is counted as it is
@@ -53,7 +52,7 @@ pub struct Sample {
     pub status: Status,
 }
 
-impl Platform {
+impl Jobs {
     /// How many pairs of contact and campaign a selection has, as the lists show it.
     ///
     /// # Errors
@@ -98,7 +97,7 @@ impl Platform {
             let (mut counted, mut cursor) = (0, None);
             loop {
                 let (contacts, after) =
-                    self.list(selection, campaign, shard, cursor, usize::MAX).await?;
+                    self.selected(selection, campaign, shard, cursor, usize::MAX).await?;
                 counted += u64::try_from(contacts.len()).unwrap_or(0);
                 cursor = after;
                 if cursor.is_none() || counted >= MOST_COUNTED / u64::from(SHARDS) {
@@ -111,7 +110,7 @@ impl Platform {
 
     /// Some of the contacts that a selection lists in a lane, in order of id, and where the list
     /// goes on.
-    pub(super) async fn list(
+    pub(super) async fn selected(
         &self,
         selection: &Selection,
         campaign: Option<&CampaignId>,
@@ -120,18 +119,20 @@ impl Platform {
         limit: usize,
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
         let partition = match (selection, campaign) {
-            (Selection::Tag(tag), _) => self.keys.tagged(tag, shard),
-            (Selection::Enrolled, Some(campaign)) => self.keys.members_listed(campaign, shard),
+            (Selection::Tag(tag), _) => self.store.keys.tagged(tag, shard),
+            (Selection::Enrolled, Some(campaign)) => {
+                self.store.keys.members_listed(campaign, shard)
+            }
             (Selection::Everybody | Selection::Named { .. }, _) | (Selection::Enrolled, None) => {
-                self.keys.contacts_listed(shard)
+                self.store.keys.contacts_listed(shard)
             }
         };
         let query = Query::of(&partition).limit(limit).after(cursor);
         let (listed, cursor): (Vec<String>, _) = if let Selection::Tag(_) = selection {
-            let page = self.ports.table.query(query).await?;
+            let page = self.store.table.query(query).await?;
             (page.items.into_iter().map(|item| item.key.sk).collect(), page.cursor)
         } else {
-            let page = self.ports.table.query_index(query).await?;
+            let page = self.store.table.query_index(query).await?;
             (page.items.into_iter().map(|(listed, _)| listed.sk).collect(), page.cursor)
         };
         Ok((listed.into_iter().filter_map(|id| ContactId::new(id).ok()).collect(), cursor))
@@ -148,15 +149,16 @@ impl Platform {
         together: impl Together<Job>,
     ) -> Result<Job, Error> {
         let picked = self.picked(requested).await?;
-        self.change_catalog(|catalog| {
-            catalog.jobs += 1;
-            let job = self.job_of(catalog.jobs, requested, 0, JobStatus::Completed);
-            let job = Job { dry_run: Some(picked.clone()), ..job };
-            let mut writes = vec![self.job_write(&job)?];
-            writes.extend(together(&job)?);
-            Ok((job, writes))
-        })
-        .await
+        self.catalog
+            .change(|catalog| {
+                catalog.jobs += 1;
+                let job = self.job_of(catalog.jobs, requested, 0, JobStatus::Completed);
+                let job = Job { dry_run: Some(picked.clone()), ..job };
+                let mut writes = vec![self.write_of(&job)?];
+                writes.extend(together(&job)?);
+                Ok((job, writes))
+            })
+            .await
     }
 
     async fn picked(&self, requested: &Requested) -> Result<Picked, Error> {
@@ -177,7 +179,7 @@ impl Platform {
                 let mut cursor = None;
                 loop {
                     let (contacts, after) = self
-                        .list(&requested.selection, Some(campaign), shard, cursor, AT_ONCE)
+                        .selected(&requested.selection, Some(campaign), shard, cursor, AT_ONCE)
                         .await?;
                     self.look_at(requested, campaign, &contacts, &mut picked).await?;
                     cursor = after;
@@ -200,11 +202,11 @@ impl Platform {
         if picked.looked_at >= LOOKED_AT || contacts.is_empty() {
             return Ok(());
         }
-        let now = self.now();
-        let keys = contacts.iter().map(|contact| self.keys.contact(contact));
-        let enrolled = contacts.iter().map(|contact| self.keys.enrollment(contact, campaign));
+        let now = self.store.now();
+        let keys = contacts.iter().map(|contact| self.store.keys.contact(contact));
+        let enrolled = contacts.iter().map(|contact| self.store.keys.enrollment(contact, campaign));
         let keys: Vec<_> = keys.chain(enrolled).collect();
-        let mut stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+        let mut stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let enrollments = stored.split_off(contacts.len());
         for (contact, (there, enrolled)) in contacts.iter().zip(stored.iter().zip(&enrollments)) {
             picked.looked_at += 1;

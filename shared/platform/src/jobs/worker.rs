@@ -9,16 +9,19 @@
 //! lane, and with it what would have been counted twice. A lane never goes back, so however often
 //! messages come, there is an end to them.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
-use super::outcomes::Outcome;
-use super::pages::{Next, campaign_at};
-use super::{Claim, Job, JobStatus, Shard};
+use super::account::AccountErasure;
+use super::outcomes::PageWork;
+use super::pages::{Next, Pages, campaign_at};
+use super::{Claim, Job, JobStatus, Jobs, Kind, Outcome, Shard};
 use crate::Instant;
 use crate::error::{Error, Retryability};
-use crate::handlers::Done;
-use crate::platform::{Platform, item, read};
-use crate::ports::JobStep;
+use crate::orders::Orders;
+use crate::ports::{Done, JobStep, Shown};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, TableError, Write};
 
 /// How many pages a turn takes.
@@ -47,34 +50,44 @@ enum PageResult {
 
 /// A worker at a lane.
 struct StepWorker<'a> {
-    platform: &'a Platform,
+    worker: &'a JobWorker,
     job: &'a Job,
     step: &'a JobStep,
     /// The lane as it was last noted.
     shard: Shard,
 }
 
-impl Platform {
+/// The handler of job steps.
+pub struct JobWorker {
+    pub(crate) store: Arc<Store>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) account: AccountErasure,
+    pub(crate) page_work: PageWork,
+    pub(crate) pages: Pages,
+}
+
+impl JobWorker {
     /// Takes a turn of a job. A repeat changes nothing.
     ///
     /// # Errors
     ///
     /// What is worth another try.
-    pub async fn job_step(&self, step: &JobStep) -> Result<Done, Error> {
-        let Some(job) = self.job(step.job).await? else { return Ok(Done::Yes) };
+    pub async fn step(&self, step: &JobStep) -> Result<Done, Error> {
+        let Some(job) = self.jobs.get(step.job).await? else { return Ok(Done::Yes) };
         if job.status.is_over() {
-            self.close_job(job.seq).await?;
+            self.jobs.close(job.seq).await?;
             return Ok(Done::Yes);
         }
-        let stored = self.get(&self.keys.shard(job.seq, step.shard)).await?;
+        let stored = self.store.get(&self.store.keys.shard(job.seq, step.shard)).await?;
         let shard: Shard = stored.map(|item| read(&item)).transpose()?.unwrap_or_default();
         if shard.ended {
-            return self.finish_job(&job).await;
+            return self.finish(&job).await;
         }
         if step.number < shard.next_step {
             return Ok(Done::Yes);
         }
-        let mut worker = StepWorker { platform: self, job: &job, step, shard };
+        let mut worker = StepWorker { worker: self, job: &job, step, shard };
         if let Some(done) = worker.claim().await? {
             return Ok(done);
         }
@@ -82,7 +95,7 @@ impl Platform {
             Ok(done) => Ok(done),
             Err(error) if error.retryability() == Retryability::Permanent => {
                 tracing::error!(%error, job = job.seq, "a job cannot go on");
-                self.end_job(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
+                self.jobs.end(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
                 Ok(Done::Yes)
             }
             Err(error) => {
@@ -91,20 +104,46 @@ impl Platform {
             }
         }
     }
+
+    /// Ends a job whose lanes have all ended.
+    async fn finish(&self, job: &Job) -> Result<Done, Error> {
+        let shards = self.jobs.shards(job).await?;
+        if !shards.iter().all(|shard| shard.as_ref().is_some_and(|shard| shard.ended)) {
+            return Ok(Done::Yes);
+        }
+        match job.kind {
+            Kind::EraseAccount => match self.orders.outbox.lists_show(job.at, self.store.now()) {
+                // What the feed still brings may count something.
+                Shown::Soon => return Ok(Done::Soon),
+                Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
+                Shown::Yes if !self.account.erase_rest(job).await? => {
+                    return Ok(Done::NotBefore(self.store.now()));
+                }
+                Shown::Yes => {}
+            },
+            Kind::StopCampaign { .. }
+            | Kind::Release
+            | Kind::EnrollExisting
+            | Kind::Milestones
+            | Kind::Reconcile { .. } => {}
+        }
+        self.jobs.end(job.seq, JobStatus::Completed, None).await?;
+        Ok(Done::Yes)
+    }
 }
 
 impl StepWorker<'_> {
     /// Claims the lane, where a message may be with two workers at once. Answers what to do if that
     /// is not possible.
     async fn claim(&mut self) -> Result<Option<Done>, Error> {
-        if self.platform.ports.outbox.hands_out_once() {
+        if self.worker.orders.outbox.hands_out_once() {
             return Ok(None);
         }
-        let now = self.platform.now();
+        let now = self.worker.store.now();
         if let Some(claim) = self.shard.claim.as_ref().filter(|claim| now < claim.until) {
             return Ok(Some(Done::NotBefore(claim.until)));
         }
-        let claim = Claim { by: self.platform.new_write_id(), until: now + LEASE };
+        let claim = Claim { by: self.worker.store.new_write_id(), until: now + LEASE };
         let next = Shard { claim: Some(claim), ..self.shard.clone() };
         Ok(if self.note(next).await? { None } else { Some(Done::Soon) })
     }
@@ -115,17 +154,17 @@ impl StepWorker<'_> {
             let page_step = self.page_step(&mut next).await?;
             if next.pages > MOST_PAGES {
                 let reason = format!("a lane has more than {MOST_PAGES} pages");
-                self.platform.end_job(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
+                self.worker.jobs.end(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
                 return Ok(Done::Yes);
             }
             let done = match &page_step {
                 PageResult::Went if nth < PAGES_PER_STEP => {
                     if let Some(claim) = next.claim.as_mut() {
-                        claim.until = self.platform.now() + LEASE;
+                        claim.until = self.worker.store.now() + LEASE;
                     }
                     None
                 }
-                PageResult::Went => Some(self.go_on(&mut next, self.platform.now()).await?),
+                PageResult::Went => Some(self.go_on(&mut next, self.worker.store.now()).await?),
                 PageResult::Wait(Done::NotBefore(at) | Done::NotTried(at)) => {
                     Some(self.go_on(&mut next, *at).await?)
                 }
@@ -147,9 +186,9 @@ impl StepWorker<'_> {
             }
             match (done, page_step) {
                 (None, _) => {}
-                (Some(_), PageResult::Ended) => return self.platform.finish_job(self.job).await,
+                (Some(_), PageResult::Ended) => return self.worker.finish(self.job).await,
                 (Some(_), PageResult::Paused) => {
-                    return self.platform.leave_for_resume(self.job).await;
+                    return self.worker.jobs.leave_for_resume(self.job).await;
                 }
                 (Some(done), PageResult::Went | PageResult::Wait(_)) => return Ok(done),
             }
@@ -162,14 +201,14 @@ impl StepWorker<'_> {
     async fn go_on(&self, next: &mut Shard, at: Instant) -> Result<Done, Error> {
         next.next_step = self.step.number + 1;
         let step = JobStep { number: next.next_step, ..self.step.clone() };
-        self.platform.order(vec![self.platform.step_order(step, at)]).await?;
+        self.worker.orders.give(vec![self.worker.jobs.step_order(step, at)]).await?;
         Ok(Done::Yes)
     }
 
     /// Does one page.
     async fn page_step(&self, next: &mut Shard) -> Result<PageResult, Error> {
         let at = next.campaign;
-        let contacts = match self.platform.next_page(self.job, self.step, next).await? {
+        let contacts = match self.worker.pages.next_page(self.job, self.step, next).await? {
             Next::Page(contacts) => contacts,
             Next::Late => return self.late(next).await,
             Next::Wait(done) => return Ok(PageResult::Wait(done)),
@@ -180,9 +219,9 @@ impl StepWorker<'_> {
             return Ok(PageResult::Went);
         }
         let outcomes =
-            self.platform.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
+            self.worker.page_work.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
         let paused = outcomes.contains(&Outcome::Paused);
-        if !next.take(at, contacts, outcomes, self.job, self.platform.now()) {
+        if !next.take(at, contacts, outcomes, self.job, self.worker.store.now()) {
             *next = self.shard.clone();
             return Ok(PageResult::Wait(self.soon()));
         }
@@ -196,17 +235,17 @@ impl StepWorker<'_> {
         for (at, contact) in waited {
             let contacts = vec![contact];
             let campaign = campaign_at(self.job, at);
-            let outcomes = self.platform.done_to(self.job, campaign, &contacts).await?;
-            next.take(at, contacts, outcomes, self.job, self.platform.now());
+            let outcomes = self.worker.page_work.done_to(self.job, campaign, &contacts).await?;
+            next.take(at, contacts, outcomes, self.job, self.worker.store.now());
         }
         Ok(if next.late.len() < before { PageResult::Went } else { PageResult::Wait(self.soon()) })
     }
 
     /// When the feed may have gone on.
     fn soon(&self) -> Done {
-        match self.platform.ports.outbox.hands_out_once() {
+        match self.worker.orders.outbox.hands_out_once() {
             true => Done::Soon,
-            false => Done::NotBefore(self.platform.now() + PAUSE_FOR_FEED),
+            false => Done::NotBefore(self.worker.store.now() + PAUSE_FOR_FEED),
         }
     }
 
@@ -217,9 +256,9 @@ impl StepWorker<'_> {
             n => Condition::Rev(n),
         };
         next.n = self.shard.n + 1;
-        let key = self.platform.keys.shard(self.job.seq, self.step.shard);
+        let key = self.worker.store.keys.shard(self.job.seq, self.step.shard);
         let stored = item(key, &next)?.rev(next.n);
-        match self.platform.write(vec![Write::put(stored, condition)]).await {
+        match self.worker.store.write(vec![Write::put(stored, condition)]).await {
             Ok(()) => {}
             // This very write, whose answer was lost.
             Err(TableError::Conflict { current: Some(current), .. })

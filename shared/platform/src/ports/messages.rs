@@ -222,3 +222,16 @@ impl Queue {
         }
     }
 }
+
+/// What came of a piece of work from a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It is done; the message can go.
+    Yes,
+    /// It has to come after what the feed, or another worker, is about to do: try again soon.
+    Soon,
+    /// Not before this instant.
+    NotBefore(Instant),
+    /// It was not tried at all: the same again, not before this instant.
+    NotTried(Instant),
+}

@@ -117,7 +117,7 @@ impl Harness {
     /// Moves the clock, and fires what comes due.
     pub(crate) async fn until(&mut self, later: i64, step: &str) -> Result<(), String> {
         self.clock.set(at(later));
-        let now = self.platform.now();
+        let now = self.platform.store.now();
         self.pending.fire(now);
         let mut due = self.pending.take_due(now);
         due.sort_by_key(|(at, _)| *at);
@@ -157,7 +157,7 @@ impl Harness {
         for batch in messages.chunks(self.batch) {
             let work = self.platform.at_work();
             for (_, message) in batch {
-                let done = work.handle(message).await.map_err(|error| error.to_string())?;
+                let done = work.queues.handle(message).await.map_err(|error| error.to_string())?;
                 if done != Done::Yes {
                     return Err(format!("{message:?} was not done: {done:?}"));
                 }

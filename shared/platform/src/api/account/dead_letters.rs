@@ -3,20 +3,22 @@
 //! A list shows what each is about, and not what it says: that may be anything that is known of a
 //! person. What came of a redrive is seen by asking for the letter: it is gone, or says why not.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::Answer;
 use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::contact_json::instant_text;
-use crate::dead_letters::{Kind, StoredDeadLetter};
+use crate::dead_letters::{DeadLetters, Kind, StoredDeadLetter};
 use crate::error::Error;
+use crate::redriving::Redriving;
 use crate::table::TableError;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -102,11 +104,11 @@ fn no_such_letter(id: &str) -> Problem {
 #[utoipa::path(get, path = "/v1/dead-letters", tag = "Dead letters", params(Paging),
     responses((status = 200, body = Page<DeadLetter>)))]
 async fn list(
-    State(api): State<Api>,
+    State(dead_letters): State<Arc<DeadLetters>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<DeadLetter>, Problem> {
     let limit = paging.limit()?;
-    let page = match api.platform.dead_letters(limit, paging.cursor()).await {
+    let page = match dead_letters.list(limit, paging.cursor()).await {
         Ok(page) => page,
         Err(Error::Table(TableError::Invalid(_))) => return Err(foreign_cursor()),
         Err(error) => return Err(error.into()),
@@ -125,10 +127,10 @@ async fn list(
     params(("id" = String, Path, description = "The letter's id")),
     responses((status = 200, body = OpenDeadLetter), (status = 404, body = Problem)))]
 async fn get(
-    State(api): State<Api>,
+    State(dead_letters): State<Arc<DeadLetters>>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<OpenDeadLetter>, Problem> {
-    let letter = api.platform.dead_letter(&id).await?.ok_or_else(|| no_such_letter(&id))?;
+    let letter = dead_letters.get(&id).await?.ok_or_else(|| no_such_letter(&id))?;
     let shown = DeadLetter::of(&letter);
     Ok(axum::Json(OpenDeadLetter { letter: shown, raw: letter.body.raw }))
 }
@@ -137,8 +139,11 @@ async fn get(
 #[utoipa::path(delete, path = "/v1/dead-letters/{id}", tag = "Dead letters",
     params(("id" = String, Path, description = "The letter's id")),
     responses((status = 204), (status = 404, body = Problem)))]
-async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    match api.platform.delete_dead_letter(&id).await? {
+async fn delete(
+    State(dead_letters): State<Arc<DeadLetters>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    match dead_letters.delete(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_such_letter(&id)),
     }
@@ -150,7 +155,10 @@ async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<Status
 #[utoipa::path(post, path = "/v1/dead-letters/{id}/redrive", tag = "Dead letters",
     params(("id" = String, Path, description = "The letter's id")),
     responses((status = 202, body = DeadLetter), (status = 404, body = Problem)))]
-async fn redrive(State(api): State<Api>, Path(id): Path<String>) -> Result<Answer, Problem> {
-    let letter = api.platform.redrive(&id).await?.ok_or_else(|| no_such_letter(&id))?;
+async fn redrive(
+    State(redriving): State<Arc<Redriving>>,
+    Path(id): Path<String>,
+) -> Result<Answer, Problem> {
+    let letter = redriving.redrive(&id).await?.ok_or_else(|| no_such_letter(&id))?;
     Answer::new(StatusCode::ACCEPTED, &DeadLetter::of(&letter))
 }

@@ -1,21 +1,23 @@
 //! API keys: made, listed, deleted. A key is shown once, and only its hash is kept.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::{Scope, StoredKey};
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Filling, Listed, Page, Paging, listing_failed};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
+use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
-use crate::platform::{item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
 use crate::unsubscribe::derived;
 
@@ -80,7 +82,8 @@ impl KeyShape {
 #[utoipa::path(post, path = "/v1/keys", tag = "Keys", request_body = WrittenKey,
     responses((status = 201, body = NewKey), (status = 422, body = Problem)))]
 async fn create(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
     once: Once,
     Json(sent): Json<WrittenKey>,
 ) -> Result<Answer, Problem> {
@@ -96,19 +99,18 @@ async fn create(
         let message = "choose at least one of webhook, read, write and admin";
         return Err(Problem::invalid_at("scopes", "scopes", message));
     }
-    let platform = &api.platform;
     let key = match once.unkept() {
         // A repeat must get the same key, which is kept nowhere: it follows from the account's
         // secret.
-        Some(seed) => derived_key(&api.platform.secret().await?, seed),
-        None => format!("{PREFIX}{}", platform.ports.entropy.text(LENGTH)),
+        Some(seed) => derived_key(&catalog.secret().await?, seed),
+        None => format!("{PREFIX}{}", store.entropy.text(LENGTH)),
     };
     let hash = sha256(&key);
-    let account = platform.keys.account().clone();
-    let stored = StoredKey { account, name, scopes, created_at: platform.now() };
-    let listed = Key::new(platform.keys.api_keys_listed(), hash.as_str());
+    let account = store.keys.account().clone();
+    let stored = StoredKey { account, name, scopes, created_at: store.now() };
+    let listed = Key::new(store.keys.api_keys_listed(), hash.as_str());
     let kept = item(api_key(&hash), &stored)?.index(listed);
-    let stored = match platform.write(vec![Write::put(kept, Condition::Absent)]).await {
+    let stored = match store.write(vec![Write::put(kept, Condition::Absent)]).await {
         Ok(()) => stored,
         Err(TableError::Conflict { current, .. }) => {
             let there = current.map(|item| read::<StoredKey>(&item)).transpose()?;
@@ -139,22 +141,21 @@ fn derived_key(secret: &str, seed: &str) -> String {
 #[utoipa::path(get, path = "/v1/keys", tag = "Keys", params(Paging),
     responses((status = 200, body = Page<KeyShape>)))]
 async fn list(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<KeyShape>, Problem> {
-    let platform = &api.platform;
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
-    let partition = platform.keys.api_keys_listed();
+    let partition = store.keys.api_keys_listed();
     // One more than fits tells whether there is a next page, and the one that the page before ended
     // with is passed over.
     let mut query = crate::table::Query::of(&partition).limit(limit + 2);
     if let Some(after) = &after {
         query.range = Range::From(after);
     }
-    let found = platform.ports.table.query_index(query).await.map_err(listing_failed)?;
+    let found = store.table.query_index(query).await.map_err(listing_failed)?;
     let listed = found.items.into_iter().filter(|(listed, _)| Some(&listed.sk) != after.as_ref());
     let (listed, keys): (Vec<Key>, Vec<Key>) = listed.unzip();
-    let stored = platform.ports.table.get_many(&keys, Consistency::Strong).await;
+    let stored = store.table.get_many(&keys, Consistency::Strong).await;
     let (mut page, mut last, mut more) = (Filling::of(limit), after, found.cursor.is_some());
     for (listed, stored) in listed.into_iter().zip(stored.map_err(Error::from)?) {
         if let Some(stored) = stored
@@ -173,17 +174,20 @@ async fn list(
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Keys",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 204), (status = 404, body = Problem)))]
-async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let platform = &api.platform;
+async fn delete(
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let missing = || Problem::not_found("there is no such key");
     let key = api_key(&id);
-    let stored = platform.get(&key).await.map_err(Error::from)?.ok_or_else(missing)?;
-    if read::<StoredKey>(&stored)?.account != *platform.keys.account() {
+    let stored = store.get(&key).await.map_err(Error::from)?.ok_or_else(missing)?;
+    if read::<StoredKey>(&stored)?.account != *store.keys.account() {
         return Err(missing());
     }
     // Together with the catalog: who knows the key looks there whether he still may.
-    platform
-        .change_catalog(|catalog| {
+    catalog
+        .change(|catalog| {
             catalog.keys_deleted += 1;
             Ok::<_, Problem>(((), vec![Write::delete(key.clone(), Condition::Always)]))
         })

@@ -28,10 +28,13 @@ use utoipa::ToSchema;
 use crate::Instant;
 use crate::api::Api;
 use crate::api::call::problem::Problem;
+use crate::catalog::CatalogStore;
+use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
-use crate::platform::{Platform, read};
+use crate::platform::Platform;
 use crate::ports::Unavailable;
+use crate::store::{Store, read};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -202,7 +205,7 @@ pub(in crate::api) async fn authenticated(api: &Api, request: &mut Request) -> R
     let Some(needed) = needed(request.method(), request.uri().path()) else { return Ok(()) };
     let key = key_of(request.headers()).ok_or_else(no_key)?;
     // A hook reads the catalog anyway.
-    let working = (needed == Scope::Webhook).then(|| api.platform.at_work());
+    let working = (needed == Scope::Webhook).then(|| Working::of(&api.platform));
     let holder = holder(api, &key, working.as_ref()).await?;
     if !holder.may(needed) {
         let has: Vec<&str> = holder.0.scopes.iter().map(|scope| scope.word()).collect();
@@ -214,7 +217,7 @@ pub(in crate::api) async fn authenticated(api: &Api, request: &mut Request) -> R
     }
     request.extensions_mut().insert(holder);
     if let Some(working) = working {
-        request.extensions_mut().insert(Working(working));
+        request.extensions_mut().insert(working);
     }
     Ok(())
 }
@@ -281,11 +284,22 @@ impl KnownKeys {
     }
 }
 
-/// The platform at work for one call of a hook.
+/// The parts that one call of a hook works with: they read the catalog once.
 #[derive(Clone)]
-pub(in crate::api) struct Working(pub(in crate::api) Platform);
+pub(in crate::api) struct Working {
+    pub(in crate::api) store: Arc<Store>,
+    pub(in crate::api) catalog: Arc<CatalogStore>,
+    pub(in crate::api) contacts: Arc<Contacts>,
+}
 
-async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Holder, Problem> {
+impl Working {
+    fn of(platform: &Platform) -> Self {
+        let Platform { store, catalog, contacts, .. } = platform.at_work();
+        Self { store, catalog, contacts }
+    }
+}
+
+async fn holder(api: &Api, key: &str, working: Option<&Working>) -> Result<Holder, Problem> {
     let hash = sha256(key);
     let as_admin = |admin: &AdminKey, id| {
         let (name, scopes) = (admin.name.clone(), vec![Scope::Admin]);
@@ -294,7 +308,7 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
     if let Some(admin) = api.admin.told().filter(|admin| admin.is(key)) {
         return Ok(as_admin(admin, hash));
     }
-    let now = api.platform.now();
+    let now = api.platform.store.now();
     if api.unknown_keys.has(&hash, now) {
         return Err(unknown());
     }
@@ -313,7 +327,7 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
         }
     }
     let rev = match working {
-        Some(working) => Some(working.catalog().await?.rev),
+        Some(working) => Some(working.catalog.current().await?.rev),
         None => None,
     };
     if let Some(known) = rev.and_then(|rev| api.known_keys.get(&hash, rev)) {
@@ -333,9 +347,9 @@ async fn holder(api: &Api, key: &str, working: Option<&Platform>) -> Result<Hold
 }
 
 async fn stored(api: &Api, hash: &str) -> Result<Option<StoredKey>, Problem> {
-    let stored = api.platform.get(&api_key(hash)).await.map_err(Error::from)?;
+    let stored = api.platform.store.get(&api_key(hash)).await.map_err(Error::from)?;
     let stored: Option<StoredKey> = stored.map(|item| read(&item)).transpose()?;
-    Ok(stored.filter(|stored| stored.account == *api.platform.keys.account()))
+    Ok(stored.filter(|stored| stored.account == *api.platform.store.keys.account()))
 }
 
 fn unknown() -> Problem {

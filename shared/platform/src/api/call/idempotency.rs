@@ -10,6 +10,7 @@
 //! been erased nothing. What was asked is kept as a hash whose key is the `Idempotency-Key`, which
 //! is itself kept as a hash only.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,12 +31,18 @@ use crate::api::call::auth::Holder;
 use crate::api::call::extract::whole;
 use crate::api::call::problem::Problem;
 use crate::api::call::room::json_text;
-use crate::api::call::surface::Handler;
 use crate::contact_json::ContactShape;
+use crate::contacts::Contacts;
 use crate::error::Error;
-use crate::platform::{Platform, item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::keyed;
+
+/// What will be answered.
+pub(in crate::api) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Who answers a call, of whatever it takes.
+pub(in crate::api) type Handler = fn(Request, Api) -> Answering;
 
 /// How long an answer is kept.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
@@ -238,38 +245,38 @@ pub(in crate::api) async fn once(
             Problem::invalid_at("Idempotency-Key", "header", message)
         })?;
     // Keys of different holders are different: nobody gets an answer that was meant for another.
-    let key = api.platform.keys.idempotency(&format!("{holder} {given}"));
+    let key = api.platform.store.keys.idempotency(&format!("{holder} {given}"));
     let (mut parts, body) = request.into_parts();
     let body = whole(&parts, body).await?;
     let asked = hash(given, &parts, &body);
-    let stale = match find(&api.platform, &key).await? {
-        Found::Answered(stored) => return replayed(&api.platform, stored, &asked).await,
+    let stale = match find(&api.platform.store, &key).await? {
+        Found::Answered(stored) => return replayed(&api.platform.contacts, stored, &asked).await,
         Found::Nothing(stale) => stale,
     };
-    let until = api.platform.now() + KEPT_FOR;
+    let until = api.platform.store.now() + KEPT_FOR;
     let (kept, asked_again) = (AtomicBool::new(false), asked.clone());
     let once = Once(Some(Arc::new(Guarded { key: key.clone(), asked, stale, until, kept })));
     parts.extensions.insert(once.clone());
     let response = handler(Request::from_parts(parts, Body::from(body)), api.clone()).await;
     if !response.status().is_success() {
         // Perhaps because the same call was faster.
-        return match find(&api.platform, &key).await? {
-            Found::Answered(stored) => replayed(&api.platform, stored, &asked_again).await,
+        return match find(&api.platform.store, &key).await? {
+            Found::Answered(stored) => replayed(&api.platform.contacts, stored, &asked_again).await,
             Found::Nothing(_) => Ok(response),
         };
     }
     if once.0.as_ref().is_some_and(|guarded| guarded.kept.load(Ordering::Relaxed)) {
         return Ok(response);
     }
-    keep(&api.platform, &once, response).await
+    keep(&api.platform.store, &once, response).await
 }
 
-async fn keep(platform: &Platform, once: &Once, response: Response) -> Result<Response, Problem> {
+async fn keep(store: &Store, once: &Once, response: Response) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if let Ok(text) = String::from_utf8(body.to_vec()) {
         let answer = Answer { status: parts.status, text, about: None };
-        match platform.write(once.keeps(&answer)?).await {
+        match store.write(once.keeps(&answer)?).await {
             Ok(()) | Err(TableError::Conflict { .. }) => {}
             Err(error) => return Err(Error::from(error).into()),
         }
@@ -277,12 +284,12 @@ async fn keep(platform: &Platform, once: &Once, response: Response) -> Result<Re
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-async fn find(platform: &Platform, key: &Key) -> Result<Found, Problem> {
-    let Some(item) = platform.get(key).await.map_err(Error::from)? else {
+async fn find(store: &Store, key: &Key) -> Result<Found, Problem> {
+    let Some(item) = store.get(key).await.map_err(Error::from)? else {
         return Ok(Found::Nothing(None));
     };
     let stored: StoredAnswer = read(&item)?;
-    if platform.now() < stored.until {
+    if store.now() < stored.until {
         Ok(Found::Answered(stored))
     } else {
         Ok(Found::Nothing(item.rev))
@@ -290,7 +297,7 @@ async fn find(platform: &Platform, key: &Key) -> Result<Found, Problem> {
 }
 
 async fn replayed(
-    platform: &Platform,
+    contacts: &Contacts,
     stored: StoredAnswer,
     asked: &str,
 ) -> Result<Response, Problem> {
@@ -301,7 +308,7 @@ async fn replayed(
     let text = match &stored.contact {
         None => stored.text,
         Some(id) => {
-            let contact = platform.contact(id).await?.ok_or_else(|| {
+            let contact = contacts.get(id).await?.ok_or_else(|| {
                 Problem::gone(
                     "this call was answered before, and the contact that it was about has been erased since; nothing \
                      was done again, so take a new key for a new call",

@@ -6,12 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::handler::Handler;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use dacapo_engine::campaign::nearest::remedy;
 use serde::Deserialize;
 use utoipa::openapi::security::{
@@ -19,10 +16,8 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Components, OpenApi, OpenApiBuilder};
 
-use crate::api::Api;
 use crate::api::call::extract::form_pairs;
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::call::surface::Call;
 
 /// The description.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -103,14 +98,8 @@ pub(in crate::api) fn head() -> OpenApi {
         .build()
 }
 
-/// With the call that is not described: the description itself.
-pub(in crate::api) fn route(on: Router<Api>) -> Router<Api> {
-    let serve = Call(|request, api| Handler::call(serve, request, api));
-    on.route("/v1/openapi.json", get(serve))
-}
-
 /// The description.
-async fn serve() -> Response {
+pub(in crate::api) async fn serve() -> Response {
     open_document("application/json", DESCRIPTION)
 }
 

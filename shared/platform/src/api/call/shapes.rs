@@ -27,15 +27,6 @@ pub(crate) enum CampaignStatus {
     Paused,
 }
 
-/// Whether a contact wants marketing mail.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum ConsentWord {
-    Subscribed,
-    Unsubscribed,
-    None,
-}
-
 /// Which of two numbers in a date is the day.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(rename_all = "snake_case")]
@@ -181,15 +172,6 @@ pub(crate) enum WantedTags {
     List(Vec<String>),
     Text(String),
     Each(BTreeMap<String, Option<String>>),
-}
-
-/// The value of a custom field: dates are texts.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub(crate) enum FieldJson {
-    Text(String),
-    Number(f64),
-    Boolean(bool),
 }
 
 /// A value of a field as it is written: `null` clears it.

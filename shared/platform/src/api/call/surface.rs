@@ -4,26 +4,19 @@
 //! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing
 //! of what only describes them.
 
-use std::pin::Pin;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
+use axum::routing::{get, on};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::HttpMethod;
 use utoipa_axum::PathItemExt as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::api::Api;
+use crate::api::call::idempotency::{Answering, Handler};
 use crate::api::call::problem::Problem;
 use crate::api::call::{auth, idempotency, openapi};
-
-/// What will be answered.
-type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
-
-/// Who answers a call, of whatever it takes.
-pub(in crate::api) type Handler = fn(Request, Api) -> Answering;
 
 /// A call: its handler, behind what all calls have in common. The router knows only this type; were
 /// each handler one of its own, the router's code would be there once for each.
@@ -98,6 +91,12 @@ impl Surface for Description {
     ) -> Self {
         Self(self.0.routes(described()))
     }
+}
+
+/// With the call that is not described: the description itself.
+pub(in crate::api) fn with_description(router: Router<Api>) -> Router<Api> {
+    let serve = Call(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
+    router.route("/v1/openapi.json", get(serve))
 }
 
 /// Puts handlers that say in `#[utoipa::path]` where they are on a surface.

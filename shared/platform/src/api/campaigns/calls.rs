@@ -3,6 +3,8 @@
 //! A document is taken and given as text. It is never turned into a JSON value on the way: the
 //! order of its elements has a meaning.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +14,6 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::charset;
 use crate::api::call::describing::CampaignDocument;
@@ -24,7 +25,7 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::{CampaignError, LONGEST_DRAFT, Publish, Resume};
+use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish, Resume};
 use crate::contact_json::instant_json;
 use crate::error::Error;
 use crate::table::Unwritable;
@@ -69,11 +70,11 @@ impl From<crate::campaigns::Listed> for CampaignItem {
 #[utoipa::path(get, path = "/v1/campaigns", tag = "Campaigns", params(Paging),
     responses((status = 200, body = Page<CampaignItem>)))]
 async fn list(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<CampaignItem>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
-    let all = api.platform.campaigns().await?;
+    let all = campaigns.list().await?;
     let begins =
         after.map_or(0, |after| all.partition_point(|each| each.id.as_str() <= after.as_str()));
     let items = all.into_iter().skip(begins);
@@ -112,14 +113,14 @@ enum Format {
             (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
         (status = 404, body = Problem)))]
 async fn get(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let written = match wanted.version {
-        Some(version) => api.platform.published(&id, version).await?,
-        None => api.platform.draft(&id).await?,
+        Some(version) => campaigns.published(&id, version).await?,
+        None => campaigns.draft(&id).await?,
     };
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let asks_for_yaml = accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("yaml"));
@@ -224,11 +225,11 @@ struct Saved {
         (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
     responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
 async fn put(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
     Text(text): Text,
 ) -> Result<Answer, Problem> {
-    let saved = api.platform.put_draft(&id, &text).await?;
+    let saved = campaigns.put_draft(&id, &text).await?;
     let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
     Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems)? })
 }
@@ -237,8 +238,11 @@ async fn put(
 /// messages stay.
 #[utoipa::path(delete, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<StatusCode, Problem> {
-    api.platform.delete_campaign(&id).await?;
+async fn delete(
+    State(campaigns): State<Arc<Campaigns>>,
+    Path(id): Path<CampaignId>,
+) -> Result<StatusCode, Problem> {
+    campaigns.delete(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -248,15 +252,15 @@ async fn delete(State(api): State<Api>, Path(id): Path<CampaignId>) -> Result<St
         (Option<CampaignDocument> = "application/json"), (Option<CampaignDocument> = "application/yaml"))),
     responses((status = 200, body = Findings), (status = 404, body = Problem)))]
 async fn validate(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
     Text(text): Text,
 ) -> Result<Answer, Problem> {
     let text = match text.trim() {
-        "" => api.platform.draft(&id).await?.source,
+        "" => campaigns.draft(&id).await?.source,
         _ => text,
     };
-    Answer::ok(&Findings::of(api.platform.validate_campaign(&id, &text).await?)?)
+    Answer::ok(&Findings::of(campaigns.validate(&id, &text).await?)?)
 }
 
 /// How to publish.
@@ -291,7 +295,7 @@ struct Published {
     request_body = Option<HowToPublish>,
     responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn publish(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
@@ -300,7 +304,7 @@ async fn publish(
     let migrate = how.in_flight == InFlight::Migrate;
     let how = Publish { enroll_existing: how.enroll_existing, migrate };
     let together = |version: &u32| once.keeps(&answer(&Published { version: *version })?);
-    let version = api.platform.publish(&id, how, holder.name(), together).await?;
+    let version = campaigns.publish(&id, how, holder.name(), together).await?;
     Ok(answer(&Published { version })?)
 }
 
@@ -331,13 +335,13 @@ struct HowToPause {}
     request_body = Option<HowToPause>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn pause(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
     once: Once,
     Asked(HowToPause {}): Asked<HowToPause>,
 ) -> Result<Answer, Problem> {
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = api.platform.pause(&id, together).await?;
+    let state = campaigns.pause(&id, together).await?;
     Ok(answer(&Stands::from(&state))?)
 }
 
@@ -367,7 +371,7 @@ enum Mode {
     request_body = Option<HowToResume>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn resume(
-    State(api): State<Api>,
+    State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
@@ -375,7 +379,7 @@ async fn resume(
 ) -> Result<Answer, Problem> {
     let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = api.platform.resume(&id, how, holder.name(), together).await?;
+    let state = campaigns.resume(&id, how, holder.name(), together).await?;
     Ok(answer(&Stands::from(&state))?)
 }
 

@@ -1,5 +1,7 @@
 //! Statistics of a campaign: sums over all time, and by day.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use chrono::{Days, NaiveDate};
 use dacapo_engine::ids::CampaignId;
@@ -7,11 +9,12 @@ use dacapo_engine::time::day_of;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::Statistics;
+use crate::campaigns::{Campaigns, Statistics};
+use crate::catalog::CatalogStore;
+use crate::store::Store;
 
 /// How many days are shown unless asked otherwise.
 const USUAL_DAYS: u64 = 30;
@@ -50,20 +53,22 @@ enum By {
 #[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns", params(("id" = String, Path), HowToCount),
     responses((status = 200, body = Statistics), (status = 404, body = Problem)))]
 async fn statistics(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
     Query(how): Query<HowToCount>,
 ) -> Result<axum::Json<Statistics>, Problem> {
-    let mut statistics = api.platform.campaign_statistics(&id).await?;
+    let mut statistics = campaigns.statistics(&id).await?;
     if how.by == Some(By::Day) {
-        let zone = api.platform.catalog().await?.account.zone;
-        let to = how.to.unwrap_or_else(|| day_of(api.platform.now(), zone));
+        let zone = catalog.current().await?.account.zone;
+        let to = how.to.unwrap_or_else(|| day_of(store.now(), zone));
         let from = how.from.unwrap_or(to - Days::new(USUAL_DAYS - 1));
         if from > to || (to - from).num_days() >= MOST_DAYS {
             let message = format!("it has to be a day up to {MOST_DAYS} days before `to`");
             return Err(Problem::invalid_at("from", "parameter", message));
         }
-        statistics.days = Some(api.platform.statistics_by_day(&id, from, to).await?);
+        statistics.days = Some(campaigns.statistics_by_day(&id, from, to).await?);
     }
     Ok(axum::Json(statistics))
 }

@@ -1,13 +1,14 @@
 //! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the
 //! history, and the bound on runs a day does not count it (R40).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::decide::{Event, Ignored, NotStarted};
 use dacapo_engine::history::Order;
 use dacapo_engine::ids::CampaignId;
 
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::Path;
 use crate::api::call::idempotency::{Answer, Once};
@@ -15,7 +16,9 @@ use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::journeys::EnrollmentShape;
-use crate::enrollments::EventOutcome;
+use crate::catalog::CatalogStore;
+use crate::contacts::Contacts;
+use crate::enrollments::{Decisions, EventOutcome};
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, start, reset, stop)
@@ -28,12 +31,14 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn start(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&api, &holder, &once, named, Order::Start).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Start).await
 }
 
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
@@ -42,12 +47,14 @@ async fn start(
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn reset(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&api, &holder, &once, named, Order::Reset).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Reset).await
 }
 
 /// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
@@ -57,28 +64,32 @@ async fn reset(
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn stop(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&api, &holder, &once, named, Order::Stop).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Stop).await
 }
 
 async fn by_hand(
-    api: &Api,
+    catalog: &CatalogStore,
+    contacts: &Contacts,
+    decisions: &Decisions,
     holder: &Holder,
     once: &Once,
     (id, campaign): (String, String),
     order: Order,
 ) -> Result<Answer, Problem> {
-    let contact = contact_named(api, &id).await?;
+    let contact = contact_named(contacts, &id).await?;
     let named = campaign.clone();
     let never_in =
         || Problem::not_found(format!("the contact has never been in a campaign `{named}`"));
     let campaign = CampaignId::new(campaign).map_err(|_| never_in())?;
     if order == Order::Start {
-        let loaded = api.platform.catalog().await?;
+        let loaded = catalog.current().await?;
         let head = loaded.catalog.campaigns.get(&campaign).filter(|head| head.is_there());
         let head = head.ok_or_else(|| {
             let known = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
@@ -95,7 +106,7 @@ async fn by_hand(
         }
     }
     let event = Event::ByHand { order, by: holder.author(), call: once.identity() };
-    let outcome = api.platform.apply_event(&contact.id, &campaign, &event).await?;
+    let outcome = decisions.apply_event(&contact.id, &campaign, &event).await?;
     match outcome {
         EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
         EventOutcome::Ignored(Ignored::NotPublished) => {
@@ -121,7 +132,7 @@ async fn by_hand(
         }
         EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
     }
-    let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
-    let loaded = api.platform.catalog().await?;
+    let stored = decisions.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
+    let loaded = catalog.current().await?;
     Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }

@@ -1,5 +1,7 @@
 //! Contacts: listed, created, changed, erased; their tags and events.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_engine::contact::{Contact, Patch};
@@ -11,22 +13,25 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Filling, Listed, Page, Paging};
 use crate::api::call::members::Members;
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::call::shapes::{ConsentWord, EnrollmentStatus, WantedTags, WrittenFieldJson};
+use crate::api::call::shapes::{EnrollmentStatus, WantedTags, WrittenFieldJson};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::changes::{Changed, ChangedContact, WarnedContact, Warnings};
 use crate::api::contacts::listing::Wanted;
 use crate::api::contacts::reading::{How, Read, Reader};
 use crate::api::contacts::resubscribing::still_unsubscribed;
 use crate::api::contacts::tag_lists::{self, For};
-use crate::contact_json::ContactShape;
-use crate::contacts::Written;
+use crate::catalog::CatalogStore;
+use crate::contact_json::{ConsentWord, ContactShape};
+use crate::contacts::{Contacts, Written};
+use crate::erasure::Erasure;
+use crate::handlers::Traces;
+use crate::store::Store;
 
 /// The longest name of an event, in bytes.
 const LONGEST_EVENT: usize = 128;
@@ -110,13 +115,16 @@ pub struct WrittenContact {
 const SUBSCRIBED: &str = "\"consent\": \"subscribed\"";
 
 /// The contact that a path names, by id or as `email:ann@example.com`.
-pub(in crate::api) async fn contact_named(api: &Api, name: &str) -> Result<Contact, Problem> {
+pub(in crate::api) async fn contact_named(
+    contacts: &Contacts,
+    name: &str,
+) -> Result<Contact, Problem> {
     let missing = || missing(name);
     let id = match name.strip_prefix("email:") {
-        Some(address) => api.platform.contact_of(address).await?.ok_or_else(missing)?,
+        Some(address) => contacts.id_of(address).await?.ok_or_else(missing)?,
         None => ContactId::new(name).map_err(|_| missing())?,
     };
-    api.platform.contact(&id).await?.ok_or_else(missing)
+    contacts.get(&id).await?.ok_or_else(missing)
 }
 
 /// 404 for a contact. An address in the place of an id is no id, but says who is meant.
@@ -140,14 +148,14 @@ pub(in crate::api) fn by_address(id: &str) -> Option<String> {
 #[utoipa::path(get, path = "/v1/contacts", tag = "Contacts", params(Which, Paging),
     responses((status = 200, body = Page<ContactShape>)))]
 async fn list(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ContactShape>, Problem> {
     let (wanted, limit) = (which.wanted()?, paging.limit()?);
     let mut page = Filling::of(limit);
     let mut put = |contact: &Contact| Ok(page.put(&ContactShape::from(contact))?);
-    let next = api.platform.people(&wanted, limit, paging.cursor(), &mut put).await?;
+    let next = wanted.people(&store, limit, paging.cursor(), &mut put).await?;
     Ok(page.until(next.as_ref())?)
 }
 
@@ -155,12 +163,13 @@ async fn list(
 #[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
     responses((status = 201, body = WarnedContact), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn create(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
     holder: Holder,
     once: Once,
     Json(Members(sent)): Json<Members>,
 ) -> Result<Answer, Problem> {
-    let loaded = api.platform.catalog().await?;
+    let loaded = catalog.current().await?;
     let Read { email, mut patch, doubtful, .. } =
         Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
     // Whoever writes that a contact has subscribed means it.
@@ -174,7 +183,7 @@ async fn create(
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let email = email.unwrap_or_default();
-    let written = api.platform.create_contact(&email, &patch, &holder.author(), &together).await?;
+    let written = contacts.create(&email, &patch, &holder.author(), &together).await?;
     Ok(answer(&written)?)
 }
 
@@ -183,10 +192,10 @@ async fn create(
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     responses((status = 200, body = ContactShape), (status = 404, body = Problem)))]
 async fn get(
-    State(api): State<Api>,
+    State(contacts): State<Arc<Contacts>>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<ContactShape>, Problem> {
-    let contact = contact_named(&api, &id).await?;
+    let contact = contact_named(&contacts, &id).await?;
     Ok(axum::Json(ContactShape::from(&contact)))
 }
 
@@ -196,13 +205,15 @@ async fn get(
     request_body = WrittenContact,
     responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn patch(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(traces): State<Arc<Traces>>,
     holder: Holder,
     Path(id): Path<String>,
     Json(Members(sent)): Json<Members>,
 ) -> Result<axum::Json<WarnedContact>, Problem> {
-    let contact = contact_named(&api, &id).await?;
-    let loaded = api.platform.catalog().await?;
+    let contact = contact_named(&contacts, &id).await?;
+    let loaded = catalog.current().await?;
     let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
     let Read { email, mut patch, mut doubtful, .. } = reader.read(&sent)?;
     patch.resubscribe = patch.consent.is_some();
@@ -211,9 +222,9 @@ async fn patch(
     }
     let alone = &crate::contacts::alone;
     let by = holder.author();
-    let written = api.platform.change(&contact.id, &patch, &by, alone).await?;
+    let written = contacts.change(&contact.id, &patch, &by, alone).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, &patch, &by).await;
+        traces.nothing_changed(&written.contact, &patch, &by).await;
     }
     doubtful.extend(still_unsubscribed(&patch, &written, SUBSCRIBED));
     let (contact, told) = (ContactShape::from(&written.contact), Warnings { warnings: doubtful });
@@ -224,13 +235,17 @@ async fn patch(
 #[utoipa::path(delete, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     responses((status = 204), (status = 404, body = Problem)))]
-async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let contact = match contact_named(&api, &id).await {
+async fn delete(
+    State(contacts): State<Arc<Contacts>>,
+    State(erasure): State<Arc<Erasure>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let contact = match contact_named(&contacts, &id).await {
         Ok(contact) => contact.id,
         // An erasure that was broken off goes on.
         Err(missing) => ContactId::new(id.as_str()).map_err(|_| missing)?,
     };
-    match api.platform.erase(&contact).await? {
+    match erasure.erase(&contact).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(missing(&id)),
     }
@@ -258,7 +273,8 @@ struct Tags {
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn tags(
-    State(api): State<Api>,
+    State(contacts): State<Arc<Contacts>>,
+    State(traces): State<Arc<Traces>>,
     holder: Holder,
     once: Once,
     Path(id): Path<String>,
@@ -280,7 +296,7 @@ async fn tags(
         return Err(Problem::invalid(faults));
     }
     let patch = Patch { add, remove, ..Patch::default() };
-    change(&api, &holder, &once, &id, &patch).await
+    change(&contacts, &traces, &holder, &once, &id, &patch).await
 }
 
 /// A custom event.
@@ -303,7 +319,8 @@ struct PostedEvent {
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn events(
-    State(api): State<Api>,
+    State(contacts): State<Arc<Contacts>>,
+    State(traces): State<Arc<Traces>>,
     holder: Holder,
     once: Once,
     Path(id): Path<String>,
@@ -322,17 +339,18 @@ async fn events(
         return Err(Problem::invalid_at("data", "too_many", message));
     }
     let patch = Patch { event: Some(name.into_owned()), ..Patch::default() };
-    change(&api, &holder, &once, &id, &patch).await
+    change(&contacts, &traces, &holder, &once, &id, &patch).await
 }
 
 async fn change(
-    api: &Api,
+    contacts: &Contacts,
+    traces: &Traces,
     holder: &Holder,
     once: &Once,
     id: &str,
     patch: &Patch,
 ) -> Result<Answer, Problem> {
-    let contact = contact_named(api, id).await?;
+    let contact = contact_named(contacts, id).await?;
     let answer = |written: &Written| {
         let changed = Changed::from(written.change.as_ref());
         let changed = json!({ "changed": changed });
@@ -340,9 +358,9 @@ async fn change(
     };
     let together = |written: &Written| once.keeps(&answer(written)?);
     let by = holder.author();
-    let written = api.platform.change(&contact.id, patch, &by, &together).await?;
+    let written = contacts.change(&contact.id, patch, &by, &together).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, patch, &by).await;
+        traces.nothing_changed(&written.contact, patch, &by).await;
     }
     Ok(answer(&written)?)
 }

@@ -2,6 +2,8 @@
 //!
 //! A field's type stays as long as the field: stored values, conditions and templates rely on it.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_engine::campaign::format::FieldDefinition;
@@ -10,13 +12,13 @@ use dacapo_engine::ids::FieldKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::problem::Problem;
 use crate::api::call::shapes::FieldTypeWord;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::FieldDeleted;
+use crate::campaigns::{Campaigns, FieldDeleted};
+use crate::catalog::CatalogStore;
 
 /// The longest label, in bytes.
 const LONGEST_LABEL: usize = 256;
@@ -67,11 +69,11 @@ struct WrittenField {
 #[utoipa::path(get, path = "/v1/fields", tag = "Account", params(Paging),
     responses((status = 200, body = Page<FieldShape>)))]
 async fn list(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<FieldShape>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
-    let loaded = api.platform.catalog().await?;
+    let loaded = catalog.current().await?;
     let fields = loaded
         .catalog
         .fields
@@ -86,10 +88,10 @@ async fn list(
     params(("key" = String, Path, description = "The field's key")),
     responses((status = 200, body = FieldShape), (status = 404, body = Problem)))]
 async fn get(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
     Path(key): Path<String>,
 ) -> Result<axum::Json<FieldShape>, Problem> {
-    let loaded = api.platform.catalog().await?;
+    let loaded = catalog.current().await?;
     match loaded.catalog.fields.get_key_value(key.as_str()) {
         Some((key, field)) => Ok(axum::Json(FieldShape::of(key, field))),
         None => Err(Problem::not_found("there is no such field")),
@@ -102,7 +104,7 @@ async fn get(
     request_body = WrittenField,
     responses((status = 200, body = FieldShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn put(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
     Path(key): Path<String>,
     Json(sent): Json<WrittenField>,
 ) -> Result<axum::Json<FieldShape>, Problem> {
@@ -110,7 +112,7 @@ async fn put(
     let key = FieldKey::new(key).map_err(|why| Problem::invalid_at("key", "field_key", why))?;
     // One from before such keys were refused can be given another label.
     if let Some(name) = taken(key.as_str())
-        && !api.platform.catalog().await?.catalog.fields.contains_key(&key)
+        && !catalog.current().await?.catalog.fields.contains_key(&key)
     {
         let message = format!("`{key}` is `{name}` wherever contacts are read; choose another key");
         return refuse("reserved", message);
@@ -123,8 +125,8 @@ async fn put(
         return Err(Problem::invalid_at("label", "too_long", message));
     }
     let field = FieldDefinition { kind: sent.kind, label: sent.label };
-    api.platform
-        .change_catalog(|catalog| {
+    catalog
+        .change(|catalog| {
             match catalog.fields.get(&key) {
                 Some(there) if there.kind != field.kind => {
                     return Err(Problem::conflict(format!(
@@ -151,10 +153,13 @@ async fn put(
 #[utoipa::path(delete, path = "/v1/fields/{key}", tag = "Account",
     params(("key" = String, Path, description = "The field's key")),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete(State(api): State<Api>, Path(key): Path<String>) -> Result<StatusCode, Problem> {
+async fn delete(
+    State(campaigns): State<Arc<Campaigns>>,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Problem> {
     let missing = || Problem::not_found("there is no such field");
     let key = FieldKey::new(key).map_err(|_| missing())?;
-    match api.platform.delete_field(&key).await? {
+    match campaigns.delete_field(&key).await? {
         FieldDeleted::Yes => Ok(StatusCode::NO_CONTENT),
         FieldDeleted::NoSuchField => Err(missing()),
         FieldDeleted::Needed(campaigns) => {

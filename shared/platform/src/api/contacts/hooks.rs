@@ -1,6 +1,7 @@
 //! The hooks: what Zapier, Make, or any form posts to. Each post is one atomic change (R1).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -13,24 +14,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::{Holder, Scope, Working};
 use crate::api::call::charset;
 use crate::api::call::extract::{Query, is_json, json, media_type, whole};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::members::Members;
 use crate::api::call::problem::{Fault, Problem, first_faults};
-use crate::api::call::shapes::{ConsentWord, SentList, WrittenFieldJson};
+use crate::api::call::shapes::{SentList, WrittenFieldJson};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::changes::Changed;
 use crate::api::contacts::names::{self, Meaning};
-use crate::api::contacts::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
+use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
-use crate::api::contacts::sorting::Sorted;
-use crate::catalog::Loaded;
-use crate::contacts::Written;
+use crate::api::contacts::sorting::{Manner, Sorted};
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contact_json::ConsentWord;
+use crate::contacts::{Contacts, Written};
 use crate::error::Error;
+use crate::handlers::Traces;
 use crate::table::Write;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -115,10 +117,11 @@ struct HowToRead {
     responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409, body = Problem),
         (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn contact(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    (State(contacts), State(traces)): (State<Arc<Contacts>>, State<Arc<Traces>>),
     holder: Holder,
     once: Once,
-    Extension(Working(platform)): Extension<Working>,
+    Extension(working): Extension<Working>,
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Answer, Problem> {
@@ -130,7 +133,7 @@ async fn contact(
     }
     let Posted { members: mut sent, twice } = posted(request).await?;
     let resubscribing = Resubscribing::taken(&mut sent)?.by(&holder);
-    let loaded = platform.catalog().await?;
+    let loaded = working.catalog.current().await?;
     let twice = left_out(&mut sent, twice, how.invalid, &loaded)?;
     let how =
         How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
@@ -161,27 +164,27 @@ async fn contact(
     };
     let together = |written: &Written, read: &Read| -> Result<Vec<Write>, Error> {
         let mut writes = once.keeps(&answer(written, read)?)?;
-        writes.extend(skipping::line(&platform, written, &by, &read.skipped)?);
+        writes.extend(skipping::line(&working.store, written, &by, &read.skipped)?);
         Ok(writes)
     };
     let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
     // Mostly the contact is still what it was a moment ago. If it is not, everything is read once
     // more: dates are read in the contact's zone, and the body may have been long in coming.
     if let Some(address) = &address
-        && let Some(lately) = platform.contact_lately(address).await?
+        && let Some(lately) = working.contacts.get_lately(address).await?
         && let Ok(read) = read(&loaded, Some(&lately))
         && read.new_fields.is_empty()
         && let Some(written) = {
             let together = |written: &Written| together(written, &read);
-            platform.change_lately(address, lately, &read.patch, &by, &together).await?
+            working.contacts.change_lately(address, lately, &read.patch, &by, &together).await?
         }
     {
         return Ok(answer(&written, &read)?);
     }
-    let loaded = api.platform.catalog().await?;
+    let loaded = catalog.current().await?;
     let before = match &address {
-        Some(address) => match api.platform.contact_of(address).await? {
-            Some(id) => api.platform.contact(&id).await?,
+        Some(address) => match contacts.id_of(address).await? {
+            Some(id) => contacts.get(&id).await?,
             None => None,
         },
         None => None,
@@ -189,23 +192,23 @@ async fn contact(
     let read = read(&loaded, before.as_ref())?;
     let email = read.email.as_deref().unwrap_or_default();
     if !read.new_fields.is_empty() {
-        create_fields(&api, &read.new_fields).await?;
+        create_fields(&catalog, &read.new_fields).await?;
     }
     let together = |written: &Written| together(written, &read);
-    let written = api.platform.upsert(email, &read.patch, &by, &together).await?;
+    let written = contacts.upsert(email, &read.patch, &by, &together).await?;
     if written.change.is_none() {
-        api.platform.nothing_changed(&written.contact, &read.patch, &by).await;
+        traces.nothing_changed(&written.contact, &read.patch, &by).await;
     }
     Ok(answer(&written, &read)?)
 }
 
 /// Makes fields that are not there yet.
 pub(in crate::api) async fn create_fields(
-    api: &Api,
+    catalog: &CatalogStore,
     new: &BTreeMap<FieldKey, FieldType>,
 ) -> Result<(), Problem> {
-    api.platform
-        .change_catalog(|catalog| {
+    catalog
+        .change(|catalog| {
             for (key, kind) in new {
                 let field = FieldDefinition { kind: *kind, label: None };
                 let there = catalog

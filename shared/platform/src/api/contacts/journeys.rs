@@ -1,5 +1,7 @@
 //! Where a contact is in the campaigns, and how it came there (R60, R61).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::history::{Reader, Record, Trace};
@@ -7,7 +9,6 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::Answer;
@@ -18,13 +19,14 @@ use crate::api::call::problem::Problem;
 use crate::api::call::shapes::EnrollmentStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::catalog::{Catalog, Head};
+use crate::catalog::{Catalog, CatalogStore, Head};
 use crate::contact_json::instant_text;
-use crate::enrollments::{EventOutcome, instant_of_deferred};
+use crate::contacts::Contacts;
+use crate::enrollments::{Decisions, EventOutcome, instant_of_deferred};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, StoredTrace, in_campaign, was_not_held};
+use crate::handlers::{Quarantine, StoredHistory, StoredTrace, in_campaign, was_not_held};
 use crate::keys::{Keys, is_trace};
-use crate::platform::read;
+use crate::store::{Store, read};
 use crate::table::Cursor;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -77,7 +79,10 @@ struct WhichLines {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
 async fn history(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
     Path(id): Path<String>,
     Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
@@ -95,11 +100,11 @@ async fn history(
         }
         None => None,
     };
-    let contact = contact_named(&api, &id).await?;
-    let reader = Reader::of(&api.platform.catalog().await?.account, &contact);
-    let partition = api.platform.keys.contact_partition(&contact.id);
+    let contact = contact_named(&contacts, &id).await?;
+    let reader = Reader::of(&catalog.current().await?.account, &contact);
+    let partition = store.keys.contact_partition(&contact.id);
     let mut lines = Lines { from, wanted, reader, page: Filling::of(limit) };
-    let mut deferred = deferred_to_record(&api, &contact.id).await?;
+    let mut deferred = deferred_to_record(&store, &decisions, &contact.id).await?;
     let (mut cursor, mut looked_at) = (None, 0);
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
@@ -107,7 +112,7 @@ async fn history(
             Some((sk, _)) => query.between(Keys::HISTORY, sk),
             None => query.prefix(Keys::HISTORY),
         };
-        let page = api.platform.ports.table.query(query.limit(limit + 1).after(cursor)).await;
+        let page = store.table.query(query.limit(limit + 1).after(cursor)).await;
         let page = page.map_err(listing_failed)?;
         for stored in &page.items {
             while deferred.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
@@ -153,16 +158,17 @@ type DeferredToRecord = (String, (CampaignId, Vec<Record>));
 
 /// What has happened and is to be recorded together with what comes next, the newest last.
 async fn deferred_to_record(
-    api: &Api,
+    store: &Store,
+    decisions: &Decisions,
     contact: &ContactId,
 ) -> Result<Vec<DeferredToRecord>, Problem> {
-    let states = api.platform.states(contact).await?;
+    let states = decisions.states(contact).await?;
     let mut all: Vec<_> = states
         .into_iter()
         .filter_map(|(campaign, state)| {
             let deferred = *state.deferred?;
             let at = instant_of_deferred(&deferred, &state.enrollment);
-            let key = api.platform.keys.history(contact, at, &campaign, deferred.stamp, 0);
+            let key = store.keys.history(contact, at, &campaign, deferred.stamp, 0);
             Some((key.sk, (campaign, deferred.records)))
         })
         .collect();
@@ -334,14 +340,16 @@ const ENROLLED: &str = "enrollments";
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
     responses((status = 200, body = Page<EnrollmentShape>), (status = 404, body = Problem)))]
 async fn enrollments(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<EnrollmentShape>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(ENROLLED)?);
-    let contact = contact_named(&api, &id).await?;
-    let loaded = api.platform.catalog().await?;
-    let all = api.platform.enrollments(&contact.id).await?;
+    let contact = contact_named(&contacts, &id).await?;
+    let loaded = catalog.current().await?;
+    let all = decisions.enrollments(&contact.id).await?;
     let all = all.into_iter().filter(|(campaign, _)| {
         after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
     });
@@ -358,24 +366,27 @@ async fn enrollments(
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn release(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(decisions): State<Arc<Decisions>>,
+    State(quarantine): State<Arc<Quarantine>>,
     holder: Holder,
     Path((id, campaign)): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    let contact = contact_named(&api, &id).await?;
+    let contact = contact_named(&contacts, &id).await?;
     let missing = || Problem::not_found("the contact was never in such a campaign");
     let campaign = CampaignId::new(campaign).map_err(|_| missing())?;
-    if api.platform.enrollment(&contact.id, &campaign).await?.is_none() {
+    if decisions.enrollment(&contact.id, &campaign).await?.is_none() {
         return Err(missing());
     }
-    let came = api.platform.release(&contact.id, &campaign, holder.author()).await?;
+    let came = quarantine.release(&contact.id, &campaign, holder.author()).await?;
     if was_not_held(&came) {
         return Err(Problem::conflict("the contact is not held in this campaign"));
     }
     if let EventOutcome::Undecidable(why) = came {
         return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
     }
-    let stored = api.platform.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
-    let loaded = api.platform.catalog().await?;
+    let stored = decisions.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
+    let loaded = catalog.current().await?;
     Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }

@@ -17,7 +17,7 @@ use crate::contacts::read_contact;
 use crate::enrollments::read_state;
 use crate::error::Error;
 use crate::keys::SHARDS;
-use crate::platform::Platform;
+use crate::store::Store;
 use crate::table::{Consistency, Cursor, Item, Query, Range};
 
 /// How many contacts a call looks at before it answers with what it has.
@@ -61,13 +61,13 @@ impl Wanted {
     }
 }
 
-impl Platform {
+impl Wanted {
     /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to
     /// fit. Where the next page begins is answered, if there may be one: perhaps before the page
     /// was full, where few of those who were looked at are wanted.
     pub(in crate::api) async fn people(
         &self,
-        wanted: &Wanted,
+        store: &Store,
         few: usize,
         cursor: Option<Cursor>,
         put: &mut (dyn FnMut(&Contact) -> Result<bool, Problem> + Send),
@@ -83,16 +83,16 @@ impl Platform {
         loop {
             // One more than fits tells whether there is a next page.
             let ids =
-                self.listed(wanted, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
+                self.listed(store, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
             if ids.is_empty() {
                 return Ok(None);
             }
-            let keys: Vec<_> = ids.iter().map(|id| self.keys.contact(id)).collect();
-            let stored = self.ports.table.get_many(&keys, Consistency::Strong).await;
-            let stand = self.that_stand(wanted, &ids).await?;
+            let keys: Vec<_> = ids.iter().map(|id| store.keys.contact(id)).collect();
+            let stored = store.table.get_many(&keys, Consistency::Strong).await;
+            let stand = self.that_stand(store, &ids).await?;
             for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
                 let contact = stored.map(|item| read_contact(&item)).transpose()?;
-                if let Some(contact) = contact.filter(|contact| stands && wanted.is(contact))
+                if let Some(contact) = contact.filter(|contact| stands && self.is(contact))
                     && !put(&contact)?
                 {
                     return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
@@ -107,10 +107,10 @@ impl Platform {
     }
 
     /// Which of these stand in the campaign as it is wanted.
-    async fn that_stand(&self, wanted: &Wanted, ids: &[ContactId]) -> Result<Vec<bool>, Error> {
-        let Some((campaign, status)) = &wanted.campaign else { return Ok(vec![true; ids.len()]) };
-        let keys: Vec<_> = ids.iter().map(|id| self.keys.enrollment(id, campaign)).collect();
-        let stored = self.ports.table.get_many(&keys, Consistency::Strong).await?;
+    async fn that_stand(&self, store: &Store, ids: &[ContactId]) -> Result<Vec<bool>, Error> {
+        let Some((campaign, status)) = &self.campaign else { return Ok(vec![true; ids.len()]) };
+        let keys: Vec<_> = ids.iter().map(|id| store.keys.enrollment(id, campaign)).collect();
+        let stored = store.table.get_many(&keys, Consistency::Strong).await?;
         let stands = |item: &Option<Item>| -> Result<bool, Error> {
             let state = item.as_ref().map(read_state).transpose()?;
             Ok(state
@@ -122,31 +122,31 @@ impl Platform {
     /// The next ids over all shards.
     async fn listed(
         &self,
-        wanted: &Wanted,
+        store: &Store,
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<ContactId>, Problem> {
         let mut ids = Vec::new();
         for shard in 0..SHARDS {
-            let partitions: Vec<String> = match (&wanted.tag, &wanted.campaign) {
+            let partitions: Vec<String> = match (&self.tag, &self.campaign) {
                 (Some(tag), _) => {
-                    let before = self.keys.tagged_before(tag, shard);
-                    std::iter::once(self.keys.tagged(tag, shard)).chain(before).collect()
+                    let before = store.keys.tagged_before(tag, shard);
+                    std::iter::once(store.keys.tagged(tag, shard)).chain(before).collect()
                 }
-                (None, Some((campaign, _))) => vec![self.keys.members_listed(campaign, shard)],
-                (None, None) => vec![self.keys.contacts_listed(shard)],
+                (None, Some((campaign, _))) => vec![store.keys.members_listed(campaign, shard)],
+                (None, None) => vec![store.keys.contacts_listed(shard)],
             };
             for partition in &partitions {
                 let mut query = Query::of(partition).limit(most + 1);
                 if let Some(after) = after {
                     query.range = Range::From(after);
                 }
-                let listed: Vec<String> = if wanted.tag.is_some() {
-                    let page = self.ports.table.query(query.strong()).await;
+                let listed: Vec<String> = if self.tag.is_some() {
+                    let page = store.table.query(query.strong()).await;
                     let page = page.map_err(listing_failed)?;
                     page.items.into_iter().map(|item| item.key.sk).collect()
                 } else {
-                    let page = self.ports.table.query_index(query).await.map_err(listing_failed)?;
+                    let page = store.table.query_index(query).await.map_err(listing_failed)?;
                     page.items.into_iter().map(|(listed, _)| listed.sk).collect()
                 };
                 ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));

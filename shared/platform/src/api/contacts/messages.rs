@@ -1,11 +1,12 @@
 //! What a contact was sent, and why not.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use dacapo_engine::ids::CampaignId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use crate::api::call::problem::Problem;
@@ -13,11 +14,15 @@ use crate::api::call::room::Room;
 use crate::api::call::shapes::MessageStatusWord;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
+use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
+use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::mail::MailRenderer;
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::platform::{Platform, read};
+use crate::platform::Platform;
+use crate::store::{Store, read};
 use crate::table::Cursor;
 
 /// What a cursor of the list begins with.
@@ -76,7 +81,10 @@ impl MessageShape {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
     responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
 async fn messages(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(mail): State<Arc<MailRenderer>>,
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<MessageShape>, Problem> {
@@ -84,8 +92,8 @@ async fn messages(
     if after.as_ref().is_some_and(|after| !after.starts_with(Keys::MESSAGES)) {
         return Err(foreign_cursor());
     }
-    let contact = contact_named(&api, &id).await?;
-    let partition = api.platform.keys.contact_partition(&contact.id);
+    let contact = contact_named(&contacts, &id).await?;
+    let partition = store.keys.contact_partition(&contact.id);
     let (mut page, mut last, mut cursor) = (Filling::of(limit), after.clone(), None);
     loop {
         let query = crate::table::Query::of(&partition).limit(limit + 1).strong();
@@ -93,7 +101,7 @@ async fn messages(
             Some(after) => query.between(after, Keys::BEHIND_MESSAGES),
             None => query.prefix(Keys::MESSAGES),
         };
-        let found = api.platform.ports.table.query(query.after(cursor)).await;
+        let found = store.table.query(query.after(cursor)).await;
         let found = found.map_err(Error::from)?;
         for stored in &found.items {
             // The page before ended with it.
@@ -102,7 +110,7 @@ async fn messages(
             }
             // Rendering takes a while.
             let is_on_it = !page.is_full()
-                && page.put(&message(&api.platform, read(stored)?).await?.fitting()?)?;
+                && page.put(&message(&catalog, &mail, read(stored)?).await?.fitting()?)?;
             if !is_on_it {
                 let next = last.map(|last| Cursor::at(&[LISTED, &last]));
                 return Ok(page.until(next.as_ref())?);
@@ -125,25 +133,27 @@ pub async fn message_json(
     platform: &Platform,
     record: MessageRecord,
 ) -> Result<serde_json::Value, Error> {
-    let shape = message(platform, record).await?;
+    let shape = message(&platform.catalog, &platform.mail, record).await?;
     Ok(serde_json::to_value(shape).unwrap_or_default())
 }
 
-async fn message(platform: &Platform, record: MessageRecord) -> Result<MessageShape, Error> {
+async fn message(
+    catalog: &CatalogStore,
+    mail: &MailRenderer,
+    record: MessageRecord,
+) -> Result<MessageShape, Error> {
     let said = match &record.values {
         Some(values) => {
-            let version = platform.version(&record.campaign, record.version).await?;
+            let version = catalog.version(&record.campaign, record.version).await?;
             let email = version.document.emails.get(&record.email);
             match email {
-                Some(email) => match platform.rendered(email, values, true).await {
+                Some(email) => match mail.rendered(email, values, true).await {
                     Ok((said, text)) => Some((said, Some(text))),
                     // HTML of which no text can be made is shown all the same.
-                    Err(_) => {
-                        platform.rendered(email, values, false).await.ok().map(|(said, _)| {
-                            let text = said.text.clone();
-                            (said, text)
-                        })
-                    }
+                    Err(_) => mail.rendered(email, values, false).await.ok().map(|(said, _)| {
+                        let text = said.text.clone();
+                        (said, text)
+                    }),
                 },
                 None => None,
             }

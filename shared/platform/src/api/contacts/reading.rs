@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::names::{self, Meaning};
 use crate::api::contacts::person_names::split;
-use crate::api::contacts::sorting::{Sent, Sorted};
+use crate::api::contacts::sorting::{Manner, Sent, Sorted};
 use crate::api::contacts::tag_lists::{self, For};
 use crate::catalog::{Catalog, Loaded};
 use crate::contact_json::{consent_of, is_locale};
@@ -53,15 +53,6 @@ pub(in crate::api) enum Invalid {
     Refuse,
     /// They are left out, and told; never `email` and `consent`.
     Skip,
-}
-
-/// How much may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Manner {
-    /// A hook: flat keys are fields.
-    Hook,
-    /// A contact in the shape in which it is answered.
-    Shape,
 }
 
 /// How a contact is read.

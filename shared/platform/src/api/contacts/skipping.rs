@@ -8,7 +8,7 @@ use crate::api::call::problem::Fault;
 use crate::contacts::Written;
 use crate::error::Error;
 use crate::handlers::{HISTORY_KEPT, StoredHistory};
-use crate::platform::{Platform, item};
+use crate::store::{Store, item};
 use crate::table::{Condition, Write};
 
 /// How much of a message the history keeps, in characters.
@@ -19,7 +19,7 @@ const MOST_NAMED: usize = 20;
 
 /// The line of history that goes together with the write, if anything was left out.
 pub(in crate::api) fn line(
-    platform: &Platform,
+    store: &Store,
     written: &Written,
     by: &Author,
     skipped: &[Fault],
@@ -31,12 +31,12 @@ pub(in crate::api) fn line(
         .iter()
         .take(MOST_NAMED)
         .map(|fault| (fault.path.clone(), fault.message.chars().take(KEPT_OF_MESSAGE).collect()));
-    let at = platform.now();
+    let at = store.now();
     let what = Happened::LeftOut { what: what.collect() };
     let lines = vec![Line { run: 0, element: None, what }];
     let records = vec![Record { at, because: Cause::Posted(by.clone()), lines }];
     let history = StoredHistory::of_no_campaign(records)?;
     let key =
-        platform.keys.history(&written.contact.id, at, &history.campaign, written.contact.rev, 0);
+        store.keys.history(&written.contact.id, at, &history.campaign, written.contact.rev, 0);
     Ok(Some(Write::put(item(key, &history)?.expires(at + HISTORY_KEPT), Condition::Always)))
 }

@@ -14,7 +14,15 @@ use serde_json::{Map, Value};
 
 use crate::api::call::problem::Fault;
 use crate::api::contacts::names::{Meaning, Sureness, meaning};
-use crate::api::contacts::reading::Manner;
+
+/// How much may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Manner {
+    /// A hook: flat keys are fields.
+    Hook,
+    /// A contact in the shape in which it is answered.
+    Shape,
+}
 
 /// A value, and where it came from.
 #[derive(Debug, Clone)]

@@ -2,16 +2,18 @@
 //!
 //! Looking at the page changes nothing: mail scanners open every link.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use dacapo_engine::contact::{Author, Consent, Contact, Patch};
 
-use crate::api::Api;
 use crate::api::call::extract::Path;
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
-use crate::contacts::{WriteError, alone};
+use crate::catalog::CatalogStore;
+use crate::contacts::{Contacts, WriteError, alone};
 use crate::unsubscribe::contact_of;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -50,8 +52,12 @@ const GERMAN: Words = Words {
 #[utoipa::path(get, path = "/u/{token}", tag = "Unsubscribe", security(()),
     params(("token" = String, Path, description = "The signed token of a mail")),
     responses((status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
-async fn ask(State(api): State<Api>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let (contact, words) = found(&api, &token).await?;
+async fn ask(
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    let (contact, words) = found(&catalog, &contacts, &token).await?;
     Ok(match contact {
         Some(contact) if contact.consent == Consent::Unsubscribed => {
             page(StatusCode::OK, words, words.done, false)
@@ -66,14 +72,15 @@ async fn ask(State(api): State<Api>, Path(token): Path<String>) -> Result<Respon
     params(("token" = String, Path, description = "The signed token of a mail")),
     responses((status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
 async fn unsubscribe(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let (contact, words) = found(&api, &token).await?;
+    let (contact, words) = found(&catalog, &contacts, &token).await?;
     let unknown = || page(StatusCode::NOT_FOUND, words, words.unknown, false);
     let Some(contact) = contact else { return Ok(unknown()) };
     let patch = Patch { consent: Some(Consent::Unsubscribed), ..Patch::default() };
-    match api.platform.change(&contact.id, &patch, &Author::Contact, &alone).await {
+    match contacts.change(&contact.id, &patch, &Author::Contact, &alone).await {
         Ok(_) => Ok(page(StatusCode::OK, words, words.done, false)),
         Err(WriteError::NoSuchContact) => Ok(unknown()),
         Err(error) => Err(error.into()),
@@ -81,11 +88,15 @@ async fn unsubscribe(
 }
 
 /// The contact that a token was made for, and the words in its language.
-async fn found(api: &Api, token: &str) -> Result<(Option<Contact>, &'static Words), Problem> {
+async fn found(
+    catalog: &CatalogStore,
+    contacts: &Contacts,
+    token: &str,
+) -> Result<(Option<Contact>, &'static Words), Problem> {
     // Anybody may ask, as often as they like: nothing that others need is read for that.
-    let loaded = api.platform.catalog_of_late().await?;
+    let loaded = catalog.lately().await?;
     let contact = match contact_of(&loaded.catalog.secret, token) {
-        Some(id) => api.platform.contact(&id).await?,
+        Some(id) => contacts.get(&id).await?,
         None => None,
     };
     let locale = contact.as_ref().and_then(|contact| contact.text("locale"));

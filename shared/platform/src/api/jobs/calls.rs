@@ -3,14 +3,14 @@
 //! What is asked for is answered at once with a job, which is done a page at a time
 //! (`crate::jobs`). The job is the audit entry, too: who asked, when, and for what.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::Instant;
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -20,9 +20,14 @@ use crate::api::call::shapes::{
     CampaignSelection, ContactSelection, EnrollmentStatus, MassActionStatus, SelectedContacts,
 };
 use crate::api::call::surface::{Surface, calls};
-use crate::api::jobs::selecting::requested;
+use crate::api::jobs::selecting::{past, requested};
+use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
-use crate::jobs::{BeginError, CancelError, Job, Kind, Picked, Progress, Requested, Selection};
+use crate::contacts::Contacts;
+use crate::jobs::{
+    BeginError, CancelError, Job, Jobs, Kind, Picked, Progress, Requested, Selection,
+};
+use crate::store::Store;
 use crate::table::Cursor;
 
 /// What a cursor of the list begins with.
@@ -279,13 +284,13 @@ impl From<Progress> for MassAction {
 #[utoipa::path(get, path = "/v1/mass-actions", tag = "Mass actions", params(Paging),
     responses((status = 200, body = Page<MassAction>)))]
 async fn list(
-    State(api): State<Api>,
+    State(jobs): State<Arc<Jobs>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<MassAction>, Problem> {
     let (limit, before) = (paging.limit()?, paging.after(LISTED)?);
     let before = before.map(|seq| seq.parse()).transpose().map_err(|_| foreign_cursor())?;
     // One more than fits tells whether there is a next page.
-    let (jobs, mut next) = api.platform.jobs(limit + 1, before).await?;
+    let (jobs, mut next) = jobs.list(limit + 1, before).await?;
     let (mut page, mut last) = (Filling::of(limit), None);
     for progress in jobs {
         let seq = progress.job.seq;
@@ -307,11 +312,11 @@ fn missing() -> Problem {
 #[utoipa::path(get, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
     responses((status = 200, body = MassAction), (status = 404, body = Problem)))]
 async fn get(
-    State(api): State<Api>,
+    State(jobs): State<Arc<Jobs>>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<MassAction>, Problem> {
     let seq = Job::seq_of(&id).ok_or_else(missing)?;
-    let progress = api.platform.progress(seq).await?.ok_or_else(missing)?;
+    let progress = jobs.progress(seq).await?.ok_or_else(missing)?;
     Ok(axum::Json(progress.into()))
 }
 
@@ -319,11 +324,11 @@ async fn get(
 #[utoipa::path(delete, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
     responses((status = 200, body = MassAction), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn cancel(
-    State(api): State<Api>,
+    State(jobs): State<Arc<Jobs>>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<MassAction>, Problem> {
     let seq = Job::seq_of(&id).ok_or_else(missing)?;
-    match api.platform.cancel_job(seq).await {
+    match jobs.cancel(seq).await {
         Ok(progress) => Ok(axum::Json(progress.into())),
         Err(CancelError::NoSuchJob) => Err(missing()),
         Err(error @ (CancelError::Over(_) | CancelError::Erasing)) => {
@@ -338,29 +343,37 @@ async fn cancel(
 #[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions", request_body = StopCampaign,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn stop_campaign(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(jobs): State<Arc<Jobs>>,
     holder: Holder,
     once: Once,
     Json(sent): Json<StopCampaign>,
 ) -> Result<Answer, Problem> {
-    let StopCampaign { campaigns, contacts, reset_contacts, reset_statistics, dry_run } = sent;
+    let StopCampaign { campaigns, contacts: selected, reset_contacts, reset_statistics, dry_run } =
+        sent;
     let kind = Kind::StopCampaign { reset_contacts, reset_statistics };
-    let requested = requested(&api, &holder, kind, &campaigns, &contacts).await?;
-    taken(&api, &once, requested, dry_run).await
+    let requested =
+        requested(&catalog, &contacts, &jobs, &holder, kind, (&campaigns, &selected)).await?;
+    taken(&jobs, &once, requested, dry_run).await
 }
 
 /// Releases contacts that a guard holds in campaigns (R40): they are ready. Others are skipped.
 #[utoipa::path(post, path = "/v1/mass-actions/release", tag = "Mass actions", request_body = Release,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn release(
-    State(api): State<Api>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
+    State(jobs): State<Arc<Jobs>>,
     holder: Holder,
     once: Once,
     Json(sent): Json<Release>,
 ) -> Result<Answer, Problem> {
-    let Release { campaigns, contacts, dry_run } = sent;
-    let requested = requested(&api, &holder, Kind::Release, &campaigns, &contacts).await?;
-    taken(&api, &once, requested, dry_run).await
+    let Release { campaigns, contacts: selected, dry_run } = sent;
+    let requested =
+        requested(&catalog, &contacts, &jobs, &holder, Kind::Release, (&campaigns, &selected))
+            .await?;
+    taken(&jobs, &once, requested, dry_run).await
 }
 
 /// Erases the account: every contact with everything about them, campaigns, statistics, fields,
@@ -369,34 +382,35 @@ async fn release(
 #[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn erase_account(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(jobs): State<Arc<Jobs>>,
     holder: Holder,
     once: Once,
     Json(sent): Json<EraseAccount>,
 ) -> Result<Answer, Problem> {
-    let platform = &api.platform;
-    let wanted = format!("erase account {}", platform.keys.account());
+    let wanted = format!("erase account {}", store.keys.account());
     if sent.confirm.trim() != wanted {
         let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");
         return Err(Problem::invalid_at("confirm", "confirm", message));
     }
-    let estimate = platform.count_contacts().await?;
+    let estimate = jobs.count_contacts().await?;
     let answer = |job: &Job| {
         let taken =
             Taken { id: job.id(), status: "queued", total: estimate, found: Found::default() };
         Answer::of(StatusCode::ACCEPTED, &taken)
     };
-    let job = platform
-        .change_catalog(|catalog| {
+    let job = catalog
+        .change(|catalog| {
             if catalog.erased_by.is_some() {
                 return Err(Problem::conflict("the account is being erased already"));
             }
-            let (job, mut writes) = platform.open_erasure(catalog, holder.name(), estimate)?;
+            let (job, mut writes) = jobs.open_erasure(catalog, holder.name(), estimate)?;
             writes.extend(once.keeps(&answer(&job)?)?);
             Ok((job, writes))
         })
         .await?;
-    platform.dispatch_or_leave().await;
+    jobs.dispatch_or_leave().await;
     Ok(answer(&job)?)
 }
 
@@ -406,12 +420,13 @@ async fn erase_account(
 #[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
     responses((status = 202, body = Taken), (status = 422, body = Problem)))]
 async fn reconcile(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(jobs): State<Arc<Jobs>>,
     holder: Holder,
     once: Once,
     Json(sent): Json<Reconcile>,
 ) -> Result<Answer, Problem> {
-    let now = api.platform.now();
+    let now = store.now();
     let mut faults = Vec::new();
     let restored_to = past("restored_to", sent.restored_to.as_deref(), now, &mut faults);
     let sent_until = past("sent_until", sent.sent_until.as_deref(), now, &mut faults);
@@ -434,44 +449,18 @@ async fn reconcile(
         campaigns: Vec::new(),
         all: true,
         by: holder.name().to_owned(),
-        estimate: api.platform.count_contacts().await?,
+        estimate: jobs.count_contacts().await?,
     };
-    taken(&api, &once, requested, false).await
-}
-
-/// An instant that has passed, if one was sent.
-fn past(
-    path: &'static str,
-    sent: Option<&str>,
-    now: Instant,
-    faults: &mut Vec<Fault>,
-) -> Option<Instant> {
-    let sent = sent?;
-    let fault = match chrono::DateTime::parse_from_rfc3339(sent) {
-        Ok(at) if at <= now => return Some(at.to_utc()),
-        Ok(_) => {
-            let now = instant_text(now);
-            let message =
-                format!("{sent} is to come yet: it is {now}; nothing would be sent until then");
-            Fault::new(path, "future", message)
-        }
-        Err(_) => {
-            let message = format!("`{sent}` is no instant; write one such as 2026-12-01T08:00:00Z");
-            Fault::new(path, "instant", message)
-        }
-    };
-    faults.push(fault);
-    None
+    taken(&jobs, &once, requested, false).await
 }
 
 /// Opens the job, or looks at what it would do.
 async fn taken(
-    api: &Api,
+    jobs: &Jobs,
     once: &Once,
     requested: Requested,
     dry_run: bool,
 ) -> Result<Answer, Problem> {
-    let platform = &api.platform;
     let answer = |job: &Job| {
         let taken = Taken {
             id: job.id(),
@@ -483,9 +472,9 @@ async fn taken(
     };
     let together = |job: &Job| once.keeps(&answer(job)?);
     let job = if dry_run {
-        platform.dry_run(&requested, together).await?
+        jobs.dry_run(&requested, together).await?
     } else {
-        platform.begin_job(&requested, together).await?
+        jobs.begin(&requested, together).await?
     };
     Ok(answer(&job)?)
 }

@@ -1,17 +1,19 @@
-//! Which contacts and campaigns a mass action is about, read member by member, so that everything
-//! that is wrong with it can be said.
+//! Which contacts, campaigns and instants a mass action is about, read member by member, so that
+//! everything that is wrong with it can be said.
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde_json::Value;
 
-use crate::api::Api;
+use crate::Instant;
 use crate::api::call::auth::Holder;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::calls::by_address;
-use crate::catalog::Loaded;
-use crate::jobs::{Kind, Requested, Selection};
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contact_json::instant_text;
+use crate::contacts::Contacts;
+use crate::jobs::{Jobs, Kind, Requested, Selection};
 
 /// The most contacts that a mass action may name.
 const MOST_NAMED: usize = 10_000;
@@ -21,16 +23,17 @@ const AT_ONCE: usize = 100;
 
 /// What is asked for, if it makes sense.
 pub(in crate::api) async fn requested(
-    api: &Api,
+    catalog: &CatalogStore,
+    contacts: &Contacts,
+    jobs: &Jobs,
     holder: &Holder,
     kind: Kind,
-    campaigns: &Value,
-    contacts: &Value,
+    (campaigns, selected): (&Value, &Value),
 ) -> Result<Requested, Problem> {
-    let loaded = api.platform.catalog().await?;
+    let loaded = catalog.current().await?;
     let mut faults = Vec::new();
     let (campaigns, all) = campaigns_of(&loaded, campaigns, &mut faults);
-    let wanted = contacts_of(contacts, &mut faults);
+    let wanted = contacts_of(selected, &mut faults);
     let Some(wanted) = wanted.filter(|_| faults.is_empty()) else {
         return Err(Problem::invalid(faults));
     };
@@ -42,7 +45,7 @@ pub(in crate::api) async fn requested(
         Wanted::Emails(emails) => {
             let mut there = Vec::new();
             for chunk in emails.chunks(AT_ONCE) {
-                there.extend(api.platform.contacts_of(chunk).await?.into_iter().flatten());
+                there.extend(contacts.ids_of(chunk).await?.into_iter().flatten());
             }
             there.sort_unstable();
             there.dedup();
@@ -53,7 +56,7 @@ pub(in crate::api) async fn requested(
         Wanted::Tag(tag) => (Selection::Tag(tag), Vec::new()),
         Wanted::Enrolled => (Selection::Enrolled, Vec::new()),
     };
-    let estimate = api.platform.count_selected(&selection, &campaigns).await?;
+    let estimate = jobs.count_selected(&selection, &campaigns).await?;
     let by = holder.name().to_owned();
     Ok(Requested { kind, selection, named, campaigns, all, by, estimate })
 }
@@ -177,4 +180,29 @@ fn named<T: Ord>(
     all.sort_unstable();
     all.dedup();
     Some(all)
+}
+
+/// An instant that has passed, if one was sent.
+pub(in crate::api) fn past(
+    path: &'static str,
+    sent: Option<&str>,
+    now: Instant,
+    faults: &mut Vec<Fault>,
+) -> Option<Instant> {
+    let sent = sent?;
+    let fault = match chrono::DateTime::parse_from_rfc3339(sent) {
+        Ok(at) if at <= now => return Some(at.to_utc()),
+        Ok(_) => {
+            let now = instant_text(now);
+            let message =
+                format!("{sent} is to come yet: it is {now}; nothing would be sent until then");
+            Fault::new(path, "future", message)
+        }
+        Err(_) => {
+            let message = format!("`{sent}` is no instant; write one such as 2026-12-01T08:00:00Z");
+            Fault::new(path, "instant", message)
+        }
+    };
+    faults.push(fault);
+    None
 }

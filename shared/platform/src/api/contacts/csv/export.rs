@@ -5,6 +5,8 @@
 //! where the next part begins. All at once it is had whole or not at all: nobody is to take a part
 //! for the file.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderName, header};
@@ -17,7 +19,6 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::Api;
 use crate::api::call::extract::Query;
 use crate::api::call::lists::foreign_cursor;
 use crate::api::call::problem::Problem;
@@ -27,8 +28,10 @@ use crate::api::contacts::calls::Which;
 use crate::api::contacts::csv::guard::guarded;
 use crate::api::contacts::listing::Wanted;
 use crate::api::contacts::tag_lists;
+use crate::catalog::CatalogStore;
 use crate::contact_json::{instant_text, suppression_word};
 use crate::contacts::consent_word;
+use crate::store::Store;
 use crate::table::Cursor;
 
 /// How many contacts are written at once.
@@ -102,15 +105,16 @@ impl Part {
 #[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
 async fn export(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
     in_one_piece: Option<Extension<InOnePiece>>,
     Query(which): Query<Which>,
     Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
     let wanted = which.wanted()?;
     let (limit, cursor) = (part.limit()?, part.cursor()?);
-    let fields = api.platform.catalog().await?.catalog.fields.keys().cloned().collect();
-    let export = Export { api, wanted, fields };
+    let fields = catalog.current().await?.catalog.fields.keys().cloned().collect();
+    let export = Export { store, wanted, fields };
     if limit.is_none() && in_one_piece.is_none() {
         return export.whole(cursor).await;
     }
@@ -133,7 +137,7 @@ async fn export(
 }
 
 struct Export {
-    api: Api,
+    store: Arc<Store>,
     wanted: Wanted,
     fields: Vec<FieldKey>,
 }
@@ -181,7 +185,7 @@ impl Export {
                 left = left.saturating_sub(1);
                 Ok(!full)
             };
-            cursor = self.api.platform.people(&self.wanted, few, cursor, &mut put).await?;
+            cursor = self.wanted.people(&self.store, few, cursor, &mut put).await?;
             if full || cursor.is_none() {
                 return Ok((rows.done()?, cursor));
             }

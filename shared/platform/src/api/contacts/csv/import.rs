@@ -14,6 +14,7 @@
 //! with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -26,28 +27,27 @@ use dacapo_engine::field::quoted;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
-use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::charset::{self, Charset};
 use crate::api::call::extract::{Query, media_type};
 use crate::api::call::idempotency::{LONGEST_KEY, REPLAYED};
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::call::room::shortened;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::csv::columns::columns_of;
 use crate::api::contacts::csv::guard::unguarded;
+use crate::api::contacts::csv::report::Imported;
 use crate::api::contacts::csv::rows::{Row, Rows};
 use crate::api::contacts::hooks::create_fields;
-use crate::api::contacts::reading::{How, Invalid, Manner, Read, Reader, UnknownFields};
+use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
-use crate::catalog::Loaded;
+use crate::api::contacts::sorting::Manner;
+use crate::catalog::{CatalogStore, Loaded};
 use crate::contact_json::suppression_of;
-use crate::contacts::{WriteError, Written};
+use crate::contacts::{Contacts, WriteError, Written};
 use crate::error::{Error, Retryability};
-use crate::platform::{Platform, item, read};
+use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 
 /// How many rows are written at once.
@@ -70,13 +70,6 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// was left out is in the history of the contacts.
 const MOST_TOLD: usize = 200;
 
-/// How many things are told about all rows; of the rows behind them, one thing each. All of it has
-/// to fit into an answer, and into the item that notes how far the import is.
-const MOST_FAULTS: usize = 500;
-
-/// The longest sentence that is told about a row, in characters.
-const LONGEST_SENTENCE: usize = 300;
-
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, import)
 }
@@ -97,66 +90,6 @@ struct HowToRead {
     invalid: Invalid,
 }
 
-/// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-struct Imported {
-    /// How many rows were read, the first one left out.
-    rows: u64,
-    /// Contacts that are new.
-    created: u64,
-    /// Contacts that were changed.
-    changed: u64,
-    /// Rows that said nothing new.
-    unchanged: u64,
-    /// Rows that were refused: all of them are in `errors`.
-    refused: u64,
-    /// Whether the file was read to its end. It is not if more than 500 rows were refused.
-    complete: bool,
-    /// What is wrong, by line; after 500 things the first of each line.
-    errors: Vec<RefusedRow>,
-    /// How many rows were taken without values that could not be read: only with `invalid=skip`.
-    #[serde(default, skip_serializing_if = "crate::is_zero")]
-    skipped_rows: u64,
-    /// What was left out, by line: of the first 200 of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    skipped: Vec<RefusedRow>,
-    /// What was written and may not be what was meant, by line: of the first 200 such lines.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<RefusedRow>,
-}
-
-/// A row with which something was wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-struct RefusedRow {
-    /// The line on which it begins, from 1.
-    line: u64,
-    /// What is wrong with it: all of it, unless very much is wrong with the file.
-    errors: Vec<Fault>,
-}
-
-impl Imported {
-    /// A row as it is told: with all that is wrong with it, as long as few things were told before.
-    fn told(&self, line: u64, mut errors: Vec<Fault>) -> RefusedRow {
-        let rows = self.errors.iter().chain(&self.skipped).chain(&self.warnings);
-        let told: usize = rows.map(|row| row.errors.len()).sum();
-        errors.truncate(MOST_FAULTS.saturating_sub(told).max(1));
-        for fault in &mut errors {
-            fault.message = shortened(&fault.message, LONGEST_SENTENCE).into_owned();
-        }
-        RefusedRow { line, errors }
-    }
-
-    /// The same without what the rows said.
-    fn without_words(&self) -> Self {
-        let mut kept = self.clone();
-        let rows = kept.errors.iter_mut().chain(&mut kept.skipped).chain(&mut kept.warnings);
-        for fault in rows.flat_map(|row| &mut row.errors) {
-            *fault = fault.without_words();
-        }
-        kept
-    }
-}
-
 /// How far an import is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct StoredImport {
@@ -174,7 +107,9 @@ struct StoredImport {
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = Imported), (status = 422, body = Problem)))]
 async fn import(
-    State(api): State<Api>,
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(contacts): State<Arc<Contacts>>,
     holder: Holder,
     Query(how): Query<HowToRead>,
     request: Request,
@@ -184,10 +119,10 @@ async fn import(
         return Err(Problem::media_type("send CSV, with `Content-Type: text/csv`"));
     }
     let declared = charset::declared(&parts)?;
-    let key = key(&api.platform, &holder, &parts.headers)?;
+    let key = key(&store, &holder, &parts.headers)?;
     let known: Option<StoredImport> = match &key {
         Some(key) => {
-            let stored = api.platform.get(key).await.map_err(Error::from)?;
+            let stored = store.get(key).await.map_err(Error::from)?;
             stored.map(|item| read(&item)).transpose()?
         }
         None => None,
@@ -195,7 +130,19 @@ async fn import(
     let noted = known.unwrap_or_default();
     let (replayed, sum, now) = (noted.ended, noted.sum, noted.done.clone());
     let by = holder.author();
-    let mut import = Import { api: &api, by, how, key, noted, columns: None, passed: 0, sum, now };
+    let mut import = Import {
+        store: &store,
+        catalog: &catalog,
+        contacts: &contacts,
+        by,
+        how,
+        key,
+        noted,
+        columns: None,
+        passed: 0,
+        sum,
+        now,
+    };
     import.read(body, declared).await?;
     let mut response = (StatusCode::OK, axum::Json(import.now)).into_response();
     if replayed {
@@ -205,19 +152,21 @@ async fn import(
 }
 
 /// Where it is noted how far the import of this key is.
-fn key(platform: &Platform, holder: &Holder, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
+fn key(store: &Store, holder: &Holder, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
     let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
     let given = given.to_str().map(str::trim).unwrap_or_default();
     if !(1..=LONGEST_KEY).contains(&given.len()) {
         let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
         return Err(Problem::invalid_at("Idempotency-Key", "header", message));
     }
-    Ok(Some(platform.keys.idempotency(&format!("import {} {given}", holder.id()))))
+    Ok(Some(store.keys.idempotency(&format!("import {} {given}", holder.id()))))
 }
 
 /// An import under way.
 struct Import<'a> {
-    api: &'a Api,
+    store: &'a Store,
+    catalog: &'a CatalogStore,
+    contacts: &'a Contacts,
     by: Author,
     how: HowToRead,
     /// Where it is noted how far it is.
@@ -289,11 +238,11 @@ impl Import<'_> {
         if self.columns.is_none()
             && let Some(first) = rows.next()
         {
-            let loaded = self.api.platform.catalog().await?;
+            let loaded = self.catalog.current().await?;
             let (columns, new) =
                 columns_of(&first, &loaded.catalog.fields, self.how.unknown_fields)?;
             if !new.is_empty() {
-                create_fields(self.api, &new).await?;
+                create_fields(self.catalog, &new).await?;
             }
             self.columns = Some(columns);
         }
@@ -331,7 +280,7 @@ impl Import<'_> {
     /// Writes rows: those of one address in their order, others side by side.
     async fn write(&mut self, rows: &[Row]) -> Result<(), Problem> {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let loaded = self.api.platform.catalog().await?;
+        let loaded = self.catalog.current().await?;
         let mut people: BTreeMap<String, Vec<SentRow>> = BTreeMap::new();
         let mut came: Vec<(u64, RowOutcome)> = Vec::new();
         for row in rows {
@@ -398,7 +347,6 @@ impl Import<'_> {
         address: &str,
         mut sent: Map<String, Value>,
     ) -> Result<RowOutcome, Problem> {
-        let platform = &self.api.platform;
         let suppressed = match sent.remove("suppressed") {
             Some(word) => match word.as_str().and_then(suppression_of) {
                 Some(suppression) => Some(suppression),
@@ -415,8 +363,8 @@ impl Import<'_> {
             Ok(resubscribing) => resubscribing,
             Err(problem) => return Ok(RowOutcome::Refused(problem.into_faults())),
         };
-        let before: Option<Contact> = match platform.contact_of(address).await? {
-            Some(id) => platform.contact(&id).await?,
+        let before: Option<Contact> = match self.contacts.id_of(address).await? {
+            Some(id) => self.contacts.get(&id).await?,
             None => None,
         };
         let how = How {
@@ -435,9 +383,9 @@ impl Import<'_> {
             return Ok(RowOutcome::Refused(problem.into_faults()));
         }
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
-            Ok(skipping::line(platform, written, &self.by, &told.skipped)?.into_iter().collect())
+            Ok(skipping::line(self.store, written, &self.by, &told.skipped)?.into_iter().collect())
         };
-        let came = platform.upsert(address, &patch, &self.by, &together).await;
+        let came = self.contacts.upsert(address, &patch, &self.by, &together).await;
         match came {
             Ok(written) if written.created => Ok(RowOutcome::Created(told)),
             Ok(written) if written.change.is_some() => Ok(RowOutcome::Changed(told)),
@@ -459,9 +407,9 @@ impl Import<'_> {
         let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
         let done = self.now.without_words();
         let next = StoredImport { done, sum: self.sum, ended, n: before + 1 };
-        let until = self.api.platform.now() + KEPT_FOR;
+        let until = self.store.now() + KEPT_FOR;
         let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
-        match self.api.platform.write(vec![Write::put(stored, condition)]).await {
+        match self.store.write(vec![Write::put(stored, condition)]).await {
             Ok(()) => {}
             Err(TableError::Conflict { .. }) => {
                 return Err(Problem::not_now("the same import is under way; try again"));

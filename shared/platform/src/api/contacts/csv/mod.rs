@@ -4,4 +4,5 @@ pub(in crate::api) mod columns;
 pub(in crate::api) mod export;
 pub(in crate::api) mod guard;
 pub(in crate::api) mod import;
+mod report;
 pub(in crate::api) mod rows;

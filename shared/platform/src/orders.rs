@@ -9,28 +9,41 @@
 //! A timer may be set late, again, and in any order with others: its name says what it is about,
 //! and whoever it wakes is asked whether it still waits for it.
 
-use chrono::TimeDelta;
+use std::sync::Arc;
 
-use super::Done;
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::Purpose;
+use dacapo_engine::decide::{Effect, Event};
+use dacapo_engine::hash::stable;
+use dacapo_engine::ids::{CampaignId, ContactId};
+
 use crate::Instant;
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::platform::Platform;
 use crate::ports::{
-    Declined, LONGEST_DELAY, Message, NotTaken, Order, PendingTimer, Queue, Unavailable,
+    Call, Declined, Done, EnrollmentEvent, LONGEST_DELAY, Message, NotTaken, Order, Outbox,
+    PendingTimer, Queue, Unavailable,
 };
+use crate::store::Store;
 
 /// After how long a timer that was not taken is tried again for the first time.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
-impl Platform {
+/// Who gives orders to timers and queues.
+pub struct Orders {
+    pub(crate) store: Arc<Store>,
+    /// Timers and queues.
+    pub outbox: Arc<dyn Outbox>,
+}
+
+impl Orders {
     /// Gives orders. Nobody orders what nobody takes.
     ///
     /// # Errors
     ///
     /// [`Error::Misdirected`]; [`Error::Unavailable`] and [`Error::Refused`] for messages that were
     /// not taken, and timers that no queue took either. All others have been carried out then.
-    pub(crate) async fn order(&self, orders: Vec<Order>) -> Result<(), Error> {
+    pub(crate) async fn give(&self, orders: Vec<Order>) -> Result<(), Error> {
         let is_taken = |order: &Order| match order {
             Order::Schedule { message, .. } => Queue::Timers.takes(message),
             Order::Send { queue, message, .. } => queue.takes(message),
@@ -41,7 +54,7 @@ impl Platform {
         }
         let mut failed = Failed::default();
         let (mut pending, mut uncancelled) = (Vec::new(), Vec::new());
-        for NotTaken { order, why } in self.ports.outbox.dispatch(orders).await {
+        for NotTaken { order, why } in self.outbox.dispatch(orders).await {
             match (order, why) {
                 (Order::Cancel { name }, Declined::ForNow(why) | Declined::ForGood(why)) => {
                     uncancelled.push((name, why));
@@ -72,9 +85,9 @@ impl Platform {
             why,
             "timers wait to be set"
         );
-        let now = self.now();
+        let now = self.store.now();
         let orders = pending.into_iter().map(|(timer, _)| queued(timer, now)).collect();
-        for NotTaken { order, why } in self.ports.outbox.dispatch(orders).await {
+        for NotTaken { order, why } in self.outbox.dispatch(orders).await {
             failed.note(&order, why);
         }
     }
@@ -84,17 +97,16 @@ impl Platform {
     /// # Errors
     ///
     /// [`Error::Unavailable`] as long as it is not taken; [`Error::Refused`] if it never will be.
-    pub(super) async fn set_pending(&self, timer: &PendingTimer) -> Result<Done, Error> {
+    pub(crate) async fn set_pending(&self, timer: &PendingTimer) -> Result<Done, Error> {
         let PendingTimer { name, at, message } = timer.clone();
         let order = Order::Schedule { name, at, message: *message };
-        let Some(NotTaken { order, why }) = self.ports.outbox.dispatch(vec![order]).await.pop()
-        else {
+        let Some(NotTaken { order, why }) = self.outbox.dispatch(vec![order]).await.pop() else {
             return Ok(Done::Yes);
         };
         let mut failed = Failed::default();
         match why {
-            Declined::ForNow(_) if timer.at - self.now() <= LONGEST_DELAY => {
-                self.order(vec![queued(timer.clone(), self.now())]).await?;
+            Declined::ForNow(_) if timer.at - self.store.now() <= LONGEST_DELAY => {
+                self.give(vec![queued(timer.clone(), self.store.now())]).await?;
             }
             Declined::ForNow(_) => {
                 Metric::TimersPending.tell(1);
@@ -103,6 +115,53 @@ impl Platform {
             Declined::ForGood(_) => failed.note(&order, why),
         }
         failed.answer().map(|()| Done::Yes)
+    }
+
+    /// The order for an effect that is nothing but an order: timers and messages. It names what it
+    /// is about, so that it may be given again.
+    pub(crate) fn order_of(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        effect: &Effect,
+    ) -> Option<Order> {
+        let wake = |event, purpose| {
+            let (contact, campaign) = (contact.clone(), campaign.clone());
+            Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose })
+        };
+        let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
+        match effect {
+            Effect::Schedule { run, step, due } => Some(Order::Schedule {
+                name: name("t", *run, *step, *due),
+                at: *due,
+                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }, None),
+            }),
+            Effect::Cancel { run, step, due } => {
+                Some(Order::Cancel { name: name("t", *run, *step, *due) })
+            }
+            Effect::Recheck { run, due } => Some(Order::Schedule {
+                name: name("k", *run, 0, *due),
+                at: *due,
+                message: wake(Event::RecheckDue { run: *run, due: *due }, None),
+            }),
+            Effect::Deliver { run, step, purpose } => Some(Order::Send {
+                queue: match purpose {
+                    Purpose::Transactional => Queue::Transactional,
+                    Purpose::Marketing => Queue::Marketing,
+                },
+                at: self.store.now(),
+                message: wake(Event::DeliveryDue { run: *run, step: *step }, Some(*purpose)),
+            }),
+            Effect::RecordMessage { .. }
+            | Effect::Call { .. }
+            | Effect::Command { .. }
+            | Effect::StatusChanged { .. } => None,
+        }
+    }
+
+    /// The order to make a call.
+    pub(crate) fn call_order(&self, call: Call) -> Order {
+        Order::Send { queue: Queue::Calls, at: self.store.now(), message: Message::Call(call) }
     }
 }
 
@@ -148,4 +207,23 @@ impl Failed {
             (Some(error), _) => Err(error),
         }
     }
+}
+
+/// How much of a contact's id a timer's name begins with: the second in which the contact was made.
+const BEGINNING: usize = 8;
+
+/// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most
+/// 64 characters. What belongs to contacts that were made together lies together where timers are
+/// kept in order of their names.
+pub fn timer_name(
+    contact: &ContactId,
+    campaign: &CampaignId,
+    kind: &str,
+    run: u32,
+    step: u32,
+    due: Instant,
+) -> String {
+    let made = contact.as_str().get(..BEGINNING).unwrap_or(contact.as_str());
+    let who = stable(&[contact.as_str(), campaign.as_str()]);
+    format!("{kind}-{made}{who:016x}-{run}-{step}-{}", due.timestamp_millis())
 }

@@ -1,0 +1,78 @@
+//! What is stored, with what every write needs: keys, the time, and chance.
+
+use std::sync::Arc;
+
+use dacapo_engine::ids::ContactId;
+
+use crate::Instant;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::last_id::LastId;
+use crate::ports::{Clock, Entropy};
+use crate::table::{Body, Consistency, Item, Key, Table, TableError, Write};
+
+/// How often a write that lost a race is tried again.
+pub(crate) const TRIES: u32 = 16;
+
+/// The table of one account.
+pub struct Store {
+    /// What is stored.
+    pub table: Arc<dyn Table>,
+    /// Where everything is stored.
+    pub keys: Keys,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    pub(crate) last_id: Arc<LastId>,
+}
+
+impl Store {
+    /// Now.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// A new contact's id.
+    pub(crate) fn new_contact_id(&self) -> ContactId {
+        self.last_id.next(self.now(), &*self.entropy)
+    }
+
+    /// An identity for a write, by which a lost answer is recognised.
+    pub(crate) fn new_write_id(&self) -> String {
+        self.entropy.text(8)
+    }
+
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Item>, TableError> {
+        self.table.get(key, Consistency::Strong).await
+    }
+
+    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<(), TableError> {
+        self.table.write(writes, None).await
+    }
+}
+
+/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id
+/// tells.
+pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
+    current.and_then(write_id_of).is_some_and(|written| written == write_id)
+}
+
+/// The identity of the write that an item came from.
+pub(crate) fn write_id_of(item: &Item) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Written {
+        w: String,
+    }
+    item.body.read::<Written>().ok().map(|written| written.w)
+}
+
+/// Reads a stored body.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, Error> {
+    Ok(item.body.read()?)
+}
+
+/// An item without anything but its body.
+pub(crate) fn item<T: serde::Serialize>(key: Key, value: &T) -> Result<Item, Error> {
+    Ok(Item::new(key, Body::of(value)?))
+}
