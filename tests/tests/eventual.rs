@@ -58,7 +58,7 @@ impl Table for Still {
         self.inner.get(key, consistency).await
     }
 
-    fn reads_pages_cheaply(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

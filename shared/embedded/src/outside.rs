@@ -82,7 +82,7 @@ impl Outbox for StoreOutbox {
         if is_read || now >= until + LISTS_FOLLOW { Shown::Yes } else { Shown::Soon }
     }
 
-    fn hands_out_once(&self) -> bool {
+    fn delivers_exclusively(&self) -> bool {
         true
     }
 }

@@ -148,7 +148,7 @@ impl CallLedger {
         if let Some(again) = record.again.filter(|again| now < *again) {
             return Ok(MayCall::No(Done::NotBefore(again)));
         }
-        if self.outbox.hands_out_once() {
+        if self.outbox.delivers_exclusively() {
             return Ok(MayCall::Yes(Box::new(record)));
         }
         if let Some(until) = record.lease.filter(|until| now < *until) {

@@ -7,6 +7,7 @@
 
 mod committing;
 mod deferred_recording;
+mod loading;
 mod many;
 mod stored;
 
@@ -24,15 +25,14 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 
 use crate::Instant;
 use crate::catalog::{CatalogStore, Loaded};
-use crate::contacts::{Contacts, read_contact};
+use crate::contacts::Contacts;
 use crate::error::{Error, panic_words};
-use crate::keys::BEHIND_ENROLLMENTS;
 use crate::metrics::Metric;
 use crate::store::{Store, TRIES};
-use crate::table::{Consistency, Query};
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
-pub(crate) use many::{Asked, Reply};
+use loading::Snapshot;
+pub(crate) use many::Asked;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
 pub(crate) use stored::{State, read_state, read_stored};
 
@@ -71,7 +71,7 @@ pub struct Image<'a> {
 enum Attempt {
     Outcome(EventOutcome),
     Again,
-    /// It was enrolled later than the question is about.
+    /// The request leaves this contact alone.
     Outside,
 }
 
@@ -90,17 +90,37 @@ struct DecisionContext {
     as_of: Instant,
 }
 
-/// With how many campaigns at most a contact's enrollments are read together: they are few then.
-const FEW_CAMPAIGNS: usize = 8;
-
 /// What is decided about: an event in a campaign.
 #[derive(Clone, Copy)]
 struct DecisionRequest<'a> {
     campaign: &'a CampaignId,
     event: &'a Event,
+    /// The image of the change feed that brought the event, if one did: the contact is looked at as
+    /// it shows it.
     image: Option<Image<'a>>,
-    /// Who was enrolled later is left alone.
+    /// A contact that was enrolled later is left alone.
     as_of: Option<Instant>,
+    /// A contact without this tag is left alone.
+    tag: Option<&'a Tag>,
+}
+
+impl<'a> DecisionRequest<'a> {
+    /// An event for one contact as it is now.
+    fn of(campaign: &'a CampaignId, event: &'a Event) -> Self {
+        Self { campaign, event, image: None, as_of: None, tag: None }
+    }
+
+    fn concerns(&self, contact: &Contact) -> bool {
+        self.tag.is_none_or(|tag| contact.tags.contains_key(tag))
+    }
+}
+
+/// The reply to a request about one contact.
+pub(crate) struct Reply {
+    /// The enrollment as it was.
+    pub(crate) before: Option<Enrollment>,
+    /// What came of the event; nothing if the contact was left alone.
+    pub(crate) outcome: Result<Option<EventOutcome>, Error>,
 }
 
 /// Enrollments as they are stored, and the decisions that change them.
@@ -161,31 +181,49 @@ impl Decisions {
         campaign: &CampaignId,
         event: &Event,
         image: Option<Image<'_>>,
-        mut known: Option<Option<State>>,
+        known: Option<Option<State>>,
     ) -> Result<EventOutcome, Error> {
+        let request = DecisionRequest { image, ..DecisionRequest::of(campaign, event) };
+        let read = known.map(|state| Snapshot { contact: None, state });
+        let outcome = self.decide_until_committed(id, request, read).await.outcome?;
+        // Only a request with `as_of` or `tag` leaves a contact alone.
+        Ok(outcome.unwrap_or(EventOutcome::Ignored(Ignored::NothingConcerned)))
+    }
+
+    /// Decides on what is there, and again if another writer committed first. `read` is what has
+    /// been read already, strongly.
+    async fn decide_until_committed(
+        &self,
+        id: &ContactId,
+        request: DecisionRequest<'_>,
+        mut read: Option<Snapshot>,
+    ) -> Reply {
+        let mut before = None;
         for _ in 0..TRIES {
-            let request = DecisionRequest { campaign, event, image, as_of: None };
-            let tried = match image {
-                Some(image) => {
-                    let before = match known.take() {
-                        Some(known) => known,
-                        None => self.state(id, campaign).await?,
-                    };
-                    self.decide_and_commit(request, before.as_ref(), image.contact).await?
-                }
-                None => match self.contact_and_enrollment(id, campaign).await? {
-                    Some((contact, before)) => {
-                        self.decide_and_commit(request, before.as_ref(), &contact).await?
-                    }
-                    None => Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled)),
+            let snapshot = match read.take() {
+                Some(snapshot) => snapshot,
+                None => match self.load(id, request).await {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => return Reply { before, outcome: Err(error) },
                 },
             };
-            match tried {
-                Attempt::Outcome(outcome) => return Ok(outcome),
-                Attempt::Again | Attempt::Outside => {}
-            }
+            let Snapshot { contact, state } = snapshot;
+            let contact = request.image.map(|image| image.contact).or(contact.as_ref());
+            let attempt = match contact {
+                None => Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled))),
+                Some(contact) if !request.concerns(contact) => Ok(Attempt::Outside),
+                Some(contact) => self.decide_and_commit(request, state.as_ref(), contact).await,
+            };
+            before = state.map(|state| state.enrollment);
+            let outcome = match attempt {
+                Ok(Attempt::Outcome(outcome)) => Ok(Some(outcome)),
+                Ok(Attempt::Outside) => Ok(None),
+                Ok(Attempt::Again) => continue,
+                Err(error) => Err(error),
+            };
+            return Reply { before, outcome };
         }
-        Err(Error::Contended(TRIES))
+        Reply { before, outcome: Err(Error::Contended(TRIES)) }
     }
 
     /// Tries once to decide a change of the feed on an enrollment that was not necessarily read
@@ -196,8 +234,10 @@ impl Decisions {
         image: Image<'_>,
         lately: Option<&State>,
     ) -> Result<Option<EventOutcome>, Error> {
-        let event = &Event::Changed;
-        let request = DecisionRequest { campaign, event, image: Some(image), as_of: None };
+        let request = DecisionRequest {
+            image: Some(image),
+            ..DecisionRequest::of(campaign, &Event::Changed)
+        };
         Ok(match self.decide_and_commit(request, lately, image.contact).await? {
             Attempt::Outcome(outcome) => Some(outcome),
             Attempt::Again | Attempt::Outside => None,
@@ -212,73 +252,15 @@ impl Decisions {
         campaign: &CampaignId,
         event: &Event,
     ) -> Result<Option<(Delivery, Contact)>, Error> {
-        let Some((contact, state)) = self.contact_and_enrollment(id, campaign).await? else {
+        let request = DecisionRequest::of(campaign, event);
+        let Snapshot { contact: Some(contact), state } = self.load(id, request).await? else {
             return Ok(None);
         };
-        let request = DecisionRequest { campaign, event, image: None, as_of: None };
         let enrollment = state.as_ref().map(|state| &state.enrollment);
         match self.evaluate(request, enrollment, &contact).await? {
             Evaluation::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
             Evaluation::Decided(..) | Evaluation::Undecided(_) => Ok(None),
         }
-    }
-
-    /// A contact and its enrollment as they are now; `None` if there is no such contact.
-    async fn contact_and_enrollment(
-        &self,
-        id: &ContactId,
-        campaign: &CampaignId,
-    ) -> Result<Option<(Contact, Option<State>)>, Error> {
-        if !self.store.table.reads_pages_cheaply() || self.catalog.known_campaigns() > FEW_CAMPAIGNS
-        {
-            let state = self.state(id, campaign).await?;
-            return Ok(self.contacts.get(id).await?.map(|contact| (contact, state)));
-        }
-        let (key, enrolled) =
-            (self.store.keys.contact(id), self.store.keys.enrollment(id, campaign));
-        let (mut contact, mut state, mut cursor) = (None, None::<State>, None);
-        loop {
-            let query = Query::of(&key.pk).between(crate::keys::CONTACT, BEHIND_ENROLLMENTS);
-            let page = self.store.table.query(query.after(cursor).strong()).await?;
-            for item in &page.items {
-                if item.key == key {
-                    contact = Some(read_contact(item)?);
-                } else if item.key == enrolled {
-                    state = Some(read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        // The items of a page are read one after the other: both may have been written in between.
-        let knows = state.as_ref().map_or(0, State::knows);
-        if contact.as_ref().is_some_and(|contact: &Contact| contact.rev < knows) {
-            contact = self.contacts.get(id).await?;
-        }
-        Ok(contact.map(|contact| (contact, state)))
-    }
-
-    /// An enrollment's state, as it is now.
-    pub(crate) async fn state(
-        &self,
-        contact: &ContactId,
-        campaign: &CampaignId,
-    ) -> Result<Option<State>, Error> {
-        let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
-        stored.map(|item| read_state(&item)).transpose()
-    }
-
-    /// An enrollment's state, as it was a moment ago at least.
-    pub(crate) async fn state_lately(
-        &self,
-        contact: &ContactId,
-        campaign: &CampaignId,
-    ) -> Result<Option<State>, Error> {
-        let key = self.store.keys.enrollment(contact, campaign);
-        let stored = self.store.table.get(&key, Consistency::Eventual).await?;
-        stored.map(|item| read_state(&item)).transpose()
     }
 
     /// Decides; nothing is committed.
@@ -288,7 +270,7 @@ impl Decisions {
         enrollment: Option<&Enrollment>,
         contact: &Contact,
     ) -> Result<Evaluation, Error> {
-        let DecisionRequest { campaign, event, image, as_of: _ } = request;
+        let DecisionRequest { campaign, event, image, .. } = request;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),

@@ -148,7 +148,7 @@ pub trait Outbox: Send + Sync {
     }
 
     /// Whether a message is never with two workers at once.
-    fn hands_out_once(&self) -> bool {
+    fn delivers_exclusively(&self) -> bool {
         false
     }
 }

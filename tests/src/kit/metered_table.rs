@@ -129,7 +129,7 @@ impl Table for MeteredTable {
         Ok(item)
     }
 
-    fn reads_pages_cheaply(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

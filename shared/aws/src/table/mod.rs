@@ -89,8 +89,7 @@ impl Table for DynamoTable {
         self.get_one(key, consistency).await
     }
 
-    /// A page is billed by the sum of its items.
-    fn reads_pages_cheaply(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

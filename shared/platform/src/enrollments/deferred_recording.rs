@@ -5,8 +5,6 @@
 //! shows it; if the message does not leave at its first try, it is recorded without waiting any
 //! longer.
 
-use std::collections::BTreeMap;
-
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Advance, Effect, written_again};
 use dacapo_engine::enrollment::{Enrollment, MessageRest, Rest, Status};
@@ -14,10 +12,9 @@ use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 
-use super::{Decisions, Deferred, State, StoredEnrollment, instant_of, read_state};
+use super::{Decisions, Deferred, StoredEnrollment, instant_of};
 use crate::Instant;
 use crate::error::Error;
-use crate::table::Query;
 
 impl StoredEnrollment {
     /// What asks for nothing but to be stored; it is performed.
@@ -109,30 +106,6 @@ impl StoredEnrollment {
 }
 
 impl Decisions {
-    /// All enrollments of a contact, each with what its last decision left to the next one.
-    pub(crate) async fn states(
-        &self,
-        contact: &ContactId,
-    ) -> Result<BTreeMap<CampaignId, State>, Error> {
-        let partition = self.store.keys.contact_partition(contact);
-        let mut all = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query =
-                Query::of(&partition).prefix(crate::keys::ENROLLMENT).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for item in &page.items {
-                if let Some((_, Some(campaign))) = crate::keys::fed(&item.key) {
-                    all.insert(campaign, read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
-    }
-
     /// What was left to the next decision is recorded now: the message does not leave yet.
     pub(crate) async fn record_deferred(
         &self,

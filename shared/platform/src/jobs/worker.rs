@@ -136,7 +136,7 @@ impl StepWorker<'_> {
     /// Claims the lane, where a message may be with two workers at once. Answers what to do if that
     /// is not possible.
     async fn claim(&mut self) -> Result<Option<Done>, Error> {
-        if self.worker.orders.outbox.hands_out_once() {
+        if self.worker.orders.outbox.delivers_exclusively() {
             return Ok(None);
         }
         let now = self.worker.store.now();
@@ -243,7 +243,7 @@ impl StepWorker<'_> {
 
     /// When the feed may have gone on.
     fn soon(&self) -> Done {
-        match self.worker.orders.outbox.hands_out_once() {
+        match self.worker.orders.outbox.delivers_exclusively() {
             true => Done::Soon,
             false => Done::NotBefore(self.worker.store.now() + PAUSE_FOR_FEED),
         }

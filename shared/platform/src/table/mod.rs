@@ -48,8 +48,9 @@ pub trait Table: Send + Sync {
         Ok(Since::of(self.get(key, Consistency::Strong).await?, rev))
     }
 
-    /// Whether a page of a few small items costs less than two reads of one item.
-    fn reads_pages_cheaply(&self) -> bool {
+    /// Whether each call is a request to a service elsewhere: then one query is preferred to two
+    /// reads. A store in this process may answer reads of items from memory.
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -90,8 +91,8 @@ impl<T: Table + ?Sized> Table for Arc<T> {
         (**self).get_since(key, rev).await
     }
 
-    fn reads_pages_cheaply(&self) -> bool {
-        (**self).reads_pages_cheaply()
+    fn is_remote(&self) -> bool {
+        (**self).is_remote()
     }
 
     async fn get_many(

@@ -1,0 +1,146 @@
+//! What a decision needs is read here: a contact and its enrollment, one pair or many, strongly or
+//! as they were a moment ago.
+//!
+//! The two items are read one after the other. If the enrollment knows a later change of the contact
+//! than the contact shows, both were written in between, and the contact is read once more.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::contact::Contact;
+use dacapo_engine::ids::{CampaignId, ContactId};
+
+use super::{DecisionRequest, Decisions, State, read_state};
+use crate::contacts::read_contact;
+use crate::error::Error;
+use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, ENROLLMENT, fed};
+use crate::table::{Consistency, Item, Query};
+
+/// With how many campaigns at most a contact's enrollments are read together: they are few then.
+const FEW_CAMPAIGNS: usize = 8;
+
+/// A contact and its enrollment in one campaign, as they were read.
+pub(super) struct Snapshot {
+    /// The contact; `None` if there is none, or if the image of the change feed shows it.
+    pub(super) contact: Option<Contact>,
+    /// The enrollment's state.
+    pub(super) state: Option<State>,
+}
+
+impl Snapshot {
+    /// Whether the contact was read before a change that the enrollment knows.
+    fn is_torn(&self) -> bool {
+        let knows = self.state.as_ref().map_or(0, State::knows);
+        self.contact.as_ref().is_some_and(|contact| contact.rev < knows)
+    }
+}
+
+impl Decisions {
+    /// What is to be decided upon, as it is now.
+    pub(super) async fn load(
+        &self,
+        id: &ContactId,
+        request: DecisionRequest<'_>,
+    ) -> Result<Snapshot, Error> {
+        if request.image.is_some() {
+            return Ok(Snapshot { contact: None, state: self.state(id, request.campaign).await? });
+        }
+        let mut snapshot =
+            if !self.store.table.is_remote() || self.catalog.known_campaigns() > FEW_CAMPAIGNS {
+                let state = self.state(id, request.campaign).await?;
+                Snapshot { contact: self.contacts.get(id).await?, state }
+            } else {
+                self.load_page(id, request.campaign).await?
+            };
+        if snapshot.is_torn() {
+            snapshot.contact = self.contacts.get(id).await?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Both in one query, which also reads the contact's other enrollments.
+    async fn load_page(&self, id: &ContactId, campaign: &CampaignId) -> Result<Snapshot, Error> {
+        let keys = &self.store.keys;
+        let (key, enrolled) = (keys.contact(id), keys.enrollment(id, campaign));
+        let (mut snapshot, mut cursor) = (Snapshot { contact: None, state: None }, None);
+        loop {
+            let query = Query::of(&key.pk).between(CONTACT, BEHIND_ENROLLMENTS);
+            let page = self.store.table.query(query.after(cursor).strong()).await?;
+            for item in &page.items {
+                if item.key == key {
+                    snapshot.contact = Some(read_contact(item)?);
+                } else if item.key == enrolled {
+                    snapshot.state = Some(read_state(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(snapshot);
+            }
+        }
+    }
+
+    /// What is to be decided upon for each of these contacts, in their order. `None` where it has to
+    /// be read once more.
+    pub(super) async fn load_many(
+        &self,
+        contacts: &[ContactId],
+        campaign: &CampaignId,
+    ) -> Result<Vec<Result<Option<Snapshot>, Error>>, Error> {
+        let keys = &self.store.keys;
+        let enrolled = contacts.iter().map(|contact| keys.enrollment(contact, campaign));
+        let wanted = contacts.iter().map(|contact| keys.contact(contact)).chain(enrolled);
+        let wanted: Vec<_> = wanted.collect();
+        let mut stored = self.store.table.get_many(&wanted, Consistency::Strong).await?;
+        let states = stored.split_off(contacts.len());
+        let snapshot = |(contact, state): (Option<Item>, Option<Item>)| {
+            let contact = contact.as_ref().map(read_contact).transpose()?;
+            let state = state.as_ref().map(read_state).transpose()?;
+            Ok(Some(Snapshot { contact, state }).filter(|snapshot| !snapshot.is_torn()))
+        };
+        Ok(stored.into_iter().zip(states).map(snapshot).collect())
+    }
+
+    /// An enrollment's state, as it is now.
+    pub(crate) async fn state(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<State>, Error> {
+        let stored = self.store.get(&self.store.keys.enrollment(contact, campaign)).await?;
+        stored.map(|item| read_state(&item)).transpose()
+    }
+
+    /// An enrollment's state, as it was a moment ago at least.
+    pub(crate) async fn state_lately(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+    ) -> Result<Option<State>, Error> {
+        let key = self.store.keys.enrollment(contact, campaign);
+        let stored = self.store.table.get(&key, Consistency::Eventual).await?;
+        stored.map(|item| read_state(&item)).transpose()
+    }
+
+    /// All enrollments of a contact, each with what its last decision left to the next one.
+    pub(crate) async fn states(
+        &self,
+        contact: &ContactId,
+    ) -> Result<BTreeMap<CampaignId, State>, Error> {
+        let partition = self.store.keys.contact_partition(contact);
+        let mut all = BTreeMap::new();
+        let mut cursor = None;
+        loop {
+            let query = Query::of(&partition).prefix(ENROLLMENT).after(cursor).strong();
+            let page = self.store.table.query(query).await?;
+            for item in &page.items {
+                if let Some((_, Some(campaign))) = fed(&item.key) {
+                    all.insert(campaign, read_state(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+}
