@@ -3,7 +3,7 @@
 //! | the message's step | what is done |
 //! |---|---|
 //! | was done | nothing: the next one was ordered before this one was noted as done |
-//! | was not | the shard is claimed, some pages are done, the next step is ordered, this step is noted as done |
+//! | was not | the shard is claimed, pages are done, the next step is ordered, this one is noted |
 //!
 //! Every write of the shard is conditional on its revision. A worker that loses this race has lost
 //! the shard, and its counts are dropped: so nothing is counted twice. A shard never goes back, so
