@@ -163,7 +163,7 @@ impl Decisions {
     ///
     /// # Errors
     ///
-    /// [`Error::Behind`] if older changes have to come from the feed first; errors of the table.
+    /// [`Error::Behind`] if older changes have to come from the feed first; what the table answers.
     pub async fn apply_event(
         &self,
         contact: &ContactId,

@@ -149,7 +149,7 @@ impl Decisions {
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
         match decided {
             Ok(Decision::Seen(_)) => Some(SelfWrite { rev: written.rev, catalog: catalog.rev }),
-            // On any error the feed will bring the change.
+            // In every other case the feed will bring the change.
             Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
         }
     }

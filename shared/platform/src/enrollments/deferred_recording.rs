@@ -17,7 +17,7 @@ use crate::Instant;
 use crate::error::Error;
 
 impl StoredEnrollment {
-    /// A state that has no effects; it counts as performed.
+    /// A state without effects. Its image is performed like any other.
     pub(crate) fn of(enrollment: Enrollment) -> Self {
         Self {
             stamp: enrollment.rev,

@@ -29,7 +29,7 @@ impl Decisions {
     ///
     /// # Errors
     ///
-    /// Errors of the table when they are read; an error of one contact is in its reply.
+    /// What the table answers when they are read; an error of one contact is in its reply.
     pub(crate) async fn apply_event_to_many(
         &self,
         asked: &Asked<'_>,

@@ -2,7 +2,7 @@
 //!
 //! | what | when it is written | why it is written once |
 //! |---|---|---|
-//! | a change without effect in any campaign | after all have looked at it | its `rev`, in the key |
+//! | a change without effect in any campaign | after all have seen it | its `rev`, in the key |
 //! | a post that changed nothing, about something that campaigns read | with the post | what was sent, and the revisions of contact and enrollments: until something happens, the same post again says nothing new |
 //!
 //! Either costs one write; a change with an effect costs none. Writes of campaigns have their line
