@@ -34,10 +34,12 @@ use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
-/// How long after the erasure the last job follows: both feeds keep records for 24 hours.
+/// How long after the erasure its remains are erased for the last time: both feeds keep records for
+/// 24 hours.
 const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
-/// How long after the erasure a job is the last one. A timer may come a minute early.
+/// How long after the erasure its remains are erased for the last time, at least. A timer may come
+/// a minute early.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 
 /// What is left of an erased contact.
@@ -45,7 +47,7 @@ const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 struct Tombstone {
     #[serde(with = "chrono::serde::ts_milliseconds")]
     at: Instant,
-    /// The keyed hash of the address: until the last job.
+    /// The keyed hash of the address, until the remains are erased for the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
 }
@@ -235,7 +237,8 @@ impl Erasure {
             add(self.store.keys.statistics(campaign, shard), &of_no_day);
         }
         match self.store.write(writes).await {
-            // Another worker has deleted it; or it was changed, and the next job finds it.
+            // Another worker has deleted it; or it was changed, and the next call of
+            // `erase_remains` finds it.
             Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -1,11 +1,11 @@
-//! How long mail waits that cannot be sent for now: the rate or the daily quota is used up, or the
+//! The backoff of mail that cannot be sent for now: the rate or the daily quota is used up, or the
 //! mail service takes none at all. None of this counts as a try.
 //!
-//! It waits an eighth of the time that it has waited, so it is late by no more than that when mail
-//! goes on; two hours at most; and four days in all, after which it has failed. If a message must
-//! not be sent after a date (R34), that is checked every time. A queue delivers a message a bounded
-//! number of times, and the waits are so long that four days of them stay far below that
-//! (`docs/decisions/0040-mail-is-paced.md`).
+//! Each wait is an eighth of the time that the mail has waited, so it is late by no more than that
+//! when the service takes mail again. One wait is at most two hours. After four days in all the
+//! mail has failed. If a message must not be sent after a date (R34), that is checked every time. A
+//! queue delivers a message a bounded number of times, and the waits are so long that four days of
+//! them stay far below that (`docs/decisions/0040-mail-is-paced.md`).
 
 use chrono::TimeDelta;
 
@@ -23,10 +23,10 @@ const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 /// The shortest wait for a turn that does not come soon.
 const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
 
-/// The next wait of a mail that has been held for this long; `None`: long enough.
+/// The next wait of a mail that has waited for this long; `None` if it has failed.
 pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     let least = match hold {
-        // By then the second is over for which the rate was used up.
+        // By then the second in which the rate was used up is over.
         Hold::Rate => TimeDelta::seconds(2),
         // SES advises up to ten minutes.
         Hold::Quota => TimeDelta::minutes(10),
