@@ -14,13 +14,13 @@ use crate::ports::Hold;
 /// How long mail waits at most, all waits together.
 pub const LONGEST: TimeDelta = TimeDelta::days(4);
 
-/// How long it waits for its turn at most, before it is sent without one.
+/// The longest time that mail waits for its place in the rate, before it is sent without one.
 pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
 
 /// The longest single wait.
 const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 
-/// The shortest wait for a turn that does not come soon.
+/// The shortest wait for a place in the rate that is not free soon.
 const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
 
 /// The next wait of a mail that has waited for this long; `None` if it has failed.
@@ -35,8 +35,8 @@ pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
 
-/// How long a message is hidden whose turn comes only after `turn`, and which has been in the queue
-/// for this long.
+/// How long a message is hidden that can be sent only after `turn`, and has been in the queue for
+/// `waited`.
 pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
     turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
 }

@@ -119,7 +119,7 @@ impl MessageLedger {
         Ok(item(key, record)?.rev(record.n))
     }
 
-    /// Writes the first or the next state of a record. `false` if another writer committed first.
+    /// Writes the first or the next state of a record. `None` if another writer committed first.
     pub(crate) async fn write(
         &self,
         key: &Key,

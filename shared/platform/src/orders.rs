@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | a message for a queue | the caller tries again | it becomes a dead letter, for a person |
 //! | a timer | it waits in a queue until it is set; later orders go on | the same |
-//! | the cancelling of a timer | no effect: no rule relies on it, the event is ignored | no effect |
+//! | the cancelling of a timer | none needed: its event is ignored | none needed |
 //!
 //! A timer may be set late, again, and in any order with others: its name says what it is about,
 //! and its event is ignored if the enrollment no longer waits for it.
@@ -38,7 +38,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Gives orders. Without orders, no port is called.
+    /// Gives orders; none at all if one of them is for a queue that does not take its message.
     ///
     /// # Errors
     ///

@@ -306,7 +306,7 @@ pub struct Ports {
     pub table: Arc<dyn Table>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Entropy.
     pub entropy: Arc<dyn Entropy>,
     /// Timers and queues.
     pub outbox: Arc<dyn Outbox>,

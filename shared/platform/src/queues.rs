@@ -37,8 +37,8 @@ impl Queues {
     pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
-                // A message that belongs to another queue is not handled here, unless it came from
-                // that one.
+                // A dead letter whose message belongs to another queue is led on to that queue,
+                // once.
                 let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
                 self.redriven(redrive, here, async |message| self.any(&message).await).await
             }

@@ -3,7 +3,7 @@
 //! | what | when it is written | why it is written once |
 //! |---|---|---|
 //! | a change without effect in any campaign | after all have seen it | its `rev`, in the key |
-//! | a post that changed nothing, about something that campaigns read | with the post | what was sent, and the revisions of contact and enrollments: until something happens, the same post again says nothing new |
+//! | a post without change, of what campaigns read | with the post | what was sent, and all revisions |
 //!
 //! Either costs one write; a change with an effect costs none. Writes of campaigns have their line
 //! in the decision that made them.

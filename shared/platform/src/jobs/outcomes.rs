@@ -1,11 +1,11 @@
 //! What is done to the contacts of a page, and how it counts.
 //!
-//! How a contact counts follows from its enrollment alone, whoever changed it: a page that is done
-//! again counts the same.
+//! How a contact counts follows from its enrollment alone, whichever writer changed it: a page that
+//! is done again counts the same.
 //!
 //! | kind | done | skipped |
 //! |---|---|---|
-//! | stop | it was stopped or reset, by this job or a later one | it was not enrolled as of the job |
+//! | stop | it was stopped or reset, by this or a later job | it was not enrolled as of the job |
 //! | release | it was released, by this job or a later one | it was not held |
 //! | enroll existing | it was let in | it did not enter |
 //! | milestones | it is up to date | it is gone |

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a token that rests until an instant | its timer |
 //! | a parked trigger | its recheck |
-//! | a token whose message is not settled, a message in the ledger that is not | the message: the ledger is asked before it leaves (R30) |
+//! | a token or a record whose message is not settled | the message; the ledger decides (R30) |
 //! | a webhook call that is not over | the call |
 //!
 //! Each has a name, or a record that says how far it is, so ordering it again is idempotent. A page

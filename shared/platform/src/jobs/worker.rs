@@ -44,7 +44,7 @@ enum PageResult {
     Wait(Done),
     /// Nothing: the campaign is paused, and no contact enters it now.
     Paused,
-    /// Nothing: the lane is through.
+    /// Nothing: the shard is done.
     Ended,
 }
 
