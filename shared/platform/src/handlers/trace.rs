@@ -3,10 +3,11 @@
 //! | what | when it is written | why it is written once |
 //! |---|---|---|
 //! | a change without effect in any campaign | after all have seen it | its `rev`, in the key |
-//! | a post without change, of what campaigns read | with the post | what was sent, and all revisions |
+//! | a post without change, of what campaigns read | with the post | its content, and the `rev`s |
 //!
-//! Either costs one write; a change with an effect costs none. Writes of campaigns have their line
-//! in the decision that made them.
+//! As long as nothing else happens, the same post adds no second line. Either costs one write; a
+//! change with an effect costs none. Writes of campaigns have their line in the decision that made
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
