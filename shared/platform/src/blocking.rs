@@ -1,4 +1,4 @@
-//! Busy work, where it holds up nobody else.
+//! Busy work, done where it does not delay other work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ pub(crate) struct Blocking {
 }
 
 impl Blocking {
-    /// Does busy work. `None` if it was broken off.
+    /// Does busy work. `None` if it panicked.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

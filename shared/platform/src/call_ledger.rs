@@ -1,10 +1,11 @@
-//! The ledger of webhook calls: written before a call is queued, so that the table alone knows what
-//! was queued and is not over.
+//! The ledger of webhook calls: written before a call is queued, so that the table alone knows
+//! which queued calls are not over.
 //!
-//! It promises less than the ledger of messages: a call is made again if a worker dies at it, and
-//! carries the same `Idempotency-Key` then. But two workers never make it at once, and what is over
-//! is not made again, however late a repeat comes. Failures are counted here: how often a queue
-//! hands a message out says nothing about calls, since it also counts what was never tried.
+//! It promises less than the ledger of messages: if a worker crashes during a call, the call is
+//! made again, with the same `Idempotency-Key`. But two workers never make it at once, and a call
+//! that is over is not made again, however late a repeat comes. Failures are counted here: the
+//! number of deliveries by a queue says nothing about calls, since it also counts deliveries
+//! without a try.
 
 use std::sync::Arc;
 
@@ -37,17 +38,17 @@ pub(crate) struct CallRecord {
     pub version: u32,
     /// The element.
     pub element: ElementId,
-    /// When its contact came to it.
+    /// When its contact reached the element.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// Since when nothing more is to be done: it was made, refused or given up.
+    /// Since when it is over: it was made, refused or given up.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub over: Option<Instant>,
-    /// Until when a worker is at it.
+    /// The end of a worker's claim.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -57,10 +58,10 @@ pub(crate) struct CallRecord {
     /// How often it failed.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub failures: u32,
-    /// What came of it when it failed last.
+    /// The reason of the last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Before when it is not made again.
+    /// It is not made again before this instant.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -75,7 +76,7 @@ pub(crate) struct CallRecord {
 pub(crate) enum MayCall {
     /// Yes. With its record; one that is not in the ledger yet was queued before there was one.
     Yes(Box<CallRecord>),
-    /// It is over, or another worker was faster.
+    /// It is over, or another worker claimed it first.
     No(Done),
 }
 
@@ -161,7 +162,7 @@ impl CallLedger {
         })
     }
 
-    /// Notes that a call is over, as it should be, or that it was not made and nobody is at it.
+    /// Notes that a call is over, or that it was not made and no worker has claimed it.
     pub(crate) async fn went(
         &self,
         call: &Call,
@@ -177,8 +178,8 @@ impl CallLedger {
             .map(drop)
     }
 
-    /// Writes the next state of a record, and what belongs to it. Nothing if somebody else did, or
-    /// the contact was erased.
+    /// Writes the next state of a record, with the writes that belong to it. No effect if another
+    /// writer committed first, or the contact was erased.
     pub(crate) async fn write_next(
         &self,
         call: &Call,

@@ -1,10 +1,10 @@
-//! How a webhook is called, whoever makes the requests: where it is, and where redirects may lead
-//! it.
+//! How a webhook is called, whichever client makes the requests: its URL, and where redirects may
+//! lead.
 //!
-//! A redirect comes from whoever answers, not from the author of the campaign. So at most
-//! [`REDIRECTS`] are followed, none from `https` to `http`, and once one leads to another origin
-//! (scheme, host or port) only what is no secret goes along: any header that the author wrote may
-//! be a key.
+//! A redirect comes from the server that answers, not from the author of the campaign. So at most
+//! [`REDIRECTS`] are followed, none from `https` to `http`. Once one leads to another origin
+//! (scheme, host or port), only headers that are no secret are sent on: any header that the author
+//! wrote may be a key.
 
 use dacapo_engine::campaign::format::Method;
 
@@ -13,7 +13,7 @@ use crate::ports::{Request, Unavailable};
 /// How many redirects are followed.
 pub const REDIRECTS: u32 = 3;
 
-/// The headers that go along to another origin. A list of what is harmless, since a key may have
+/// The headers that are sent on to another origin. It lists the harmless ones, since a key may have
 /// any name.
 const HARMLESS: [&str; 6] = [
     "accept",
@@ -40,7 +40,7 @@ impl Hop {
     ///
     /// # Errors
     ///
-    /// That its URL cannot be called.
+    /// If its URL cannot be called.
     pub fn first(request: &Request) -> Result<Self, Unavailable> {
         let mut hop = Self {
             place: Place::read(&request.url)?,
@@ -58,7 +58,7 @@ impl Hop {
         &self.place
     }
 
-    /// The method's word.
+    /// The name of the method.
     pub fn method(&self) -> &'static str {
         match self.method {
             Method::Get => "GET",
@@ -79,11 +79,11 @@ impl Hop {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// Where the answer leads: the next request, or `None` if the answer is the last.
+    /// The next request after this answer, or `None` if the answer is the last.
     ///
     /// # Errors
     ///
-    /// That it leads too far, or where nobody may be led.
+    /// If there are too many redirects, or one leads where none may lead.
     pub fn led_on(
         mut self,
         status: u16,
@@ -91,7 +91,7 @@ impl Hop {
     ) -> Result<Option<Self>, Unavailable> {
         let Some(location) = location else { return Ok(None) };
         self.method = match (status, self.method) {
-            // Whoever answers a post so wants the other page to be looked at.
+            // A server that answers a POST so wants a GET of the other page.
             (301..=303, Method::Post | Method::Put | Method::Patch | Method::Delete) => Method::Get,
             (301..=303 | 307 | 308, method) => method,
             (_, _) => return Ok(None),
@@ -124,7 +124,7 @@ impl Hop {
     }
 }
 
-/// Where something is.
+/// A URL in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// `http` or `https`.
@@ -136,12 +136,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads one. Names and passwords before the host are refused: who wants to be known sends a
+    /// Reads a URL. Names and passwords before the host are refused: credentials belong in a
     /// header.
     ///
     /// # Errors
     ///
-    /// That it is no URL of `http` or `https` with a host.
+    /// If it is no URL of `http` or `https` with a host.
     pub fn read(url: &str) -> Result<Self, Unavailable> {
         let wrong = || Unavailable(format!("no URL that can be called: {}", shown(url)));
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
@@ -153,14 +153,14 @@ impl Place {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        // Who writes a name and a password before the host sends them in a header instead.
+        // A name and a password before the host are refused: credentials belong in a header.
         if authority.is_empty() || authority.contains(['@', '\\', ' ']) {
             return Err(wrong());
         }
         Ok(Self { scheme, authority: authority.to_owned(), path })
     }
 
-    /// As it is called.
+    /// The whole URL.
     pub fn url(&self) -> String {
         format!("{}://{}{}", self.scheme, self.authority, self.path)
     }
@@ -175,12 +175,12 @@ impl Place {
         format!("{}:{port}", self.authority)
     }
 
-    /// Scheme, host and port: what a secret may be told to.
+    /// Scheme, host and port: a secret is sent only to the same origin.
     fn origin(&self) -> (String, String) {
         (self.scheme.clone(), self.host_and_port().to_ascii_lowercase())
     }
 
-    /// Where an answer from here leads.
+    /// The URL to which an answer from here leads.
     fn leads_to(&self, location: &str) -> Result<Self, Unavailable> {
         if let Some(rest) = location.strip_prefix("//") {
             return Self::read(&format!("{}://{rest}", self.scheme));
@@ -197,7 +197,7 @@ impl Place {
     }
 }
 
-/// The part of a URL that holds nobody's data.
+/// The part of a URL without personal data.
 fn shown(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
@@ -264,11 +264,11 @@ mod tests {
             let hop = call("https://example.com/a").led_on(307, Some(other)).unwrap().unwrap();
             assert_eq!(names(&hop), ["Content-Type", "Idempotency-Key"], "{other}");
             assert_eq!(hop.body(), "{}");
-            // They do not come back with the way back.
+            // They are not sent again when a redirect leads back.
             let back = hop.led_on(307, Some("https://example.com/a")).unwrap().unwrap();
             assert_eq!(names(&back), ["Content-Type", "Idempotency-Key"], "{other}");
         }
-        // To https is another origin too, and a way that may be gone.
+        // From http to https is another origin too, and a redirect that may be followed.
         let hop = call("http://example.com/a").led_on(308, Some("https://example.com/a"));
         assert_eq!(names(&hop.unwrap().unwrap()), ["Content-Type", "Idempotency-Key"]);
     }

@@ -1,8 +1,8 @@
 //! The catalog: the account's settings and fields, and the head of every campaign.
 //!
-//! One item, read strongly, so that a trigger two seconds after publishing meets the new version:
-//! by every decision, or once for the work of one invocation (`at_work`). Published versions never
-//! change; they are read once and kept.
+//! One item. It is read strongly, by every decision or once for the work of one invocation
+//! (`at_work`), so that a trigger two seconds after publishing sees the new version. Published
+//! versions never change; they are read once and kept.
 
 mod store;
 
@@ -34,12 +34,12 @@ pub struct Settings {
     pub time_zone: String,
     /// The language of contacts that have none.
     pub locale: String,
-    /// How dates such as `03/12/2026` are read; they are refused while nothing is said.
+    /// How dates such as `03/12/2026` are read; they are refused while this is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
     /// The consent of contacts that are posted without one.
     pub default_consent: Consent,
-    /// Who mail comes from, where a campaign does not say.
+    /// The sender of mail of campaigns that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
 }
@@ -61,16 +61,16 @@ impl Default for Settings {
 pub struct Head {
     /// The name that people see: the newest version's, else the draft's.
     pub name: String,
-    /// What happened to it; empty before the first publishing.
+    /// Its milestones; empty before the first publishing.
     #[serde(default)]
     pub timeline: Timeline,
     /// The newest version, 0 before the first publishing.
     #[serde(default)]
     pub version: u32,
-    /// Whether the draft says something that is not published yet.
+    /// Whether the draft has changes that are not published yet.
     #[serde(default)]
     pub draft: bool,
-    /// The identity of the draft as it was last saved: what a draft that was read is compared with
+    /// The identity of the draft as it was last saved. A draft that was read is compared with it
     /// before it is published.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub saved: String,
@@ -78,8 +78,8 @@ pub struct Head {
     /// published again.
     #[serde(default)]
     pub withdrawn: bool,
-    /// Whether contacts that are there may enter when it is resumed: it was paused when that was
-    /// asked for.
+    /// Whether contacts that are there may enter when it is resumed: this was requested while it
+    /// was paused.
     #[serde(default)]
     pub enrolls: bool,
     /// The fields whose dates timers of the newest version follow.
@@ -88,7 +88,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// How the campaign stands; nothing while it is not published.
+    /// The standing of the campaign; `None` while it is not published.
     pub fn standing(&self) -> Option<Standing> {
         if self.withdrawn { None } else { self.timeline.standing() }
     }
@@ -98,8 +98,8 @@ impl Head {
         if self.withdrawn { None } else { self.timeline.paused_since() }
     }
 
-    /// Whether it is there for people: a draft, or published. What was withdrawn is kept for its
-    /// versions only.
+    /// Whether people see it: a draft, or published. A deleted campaign is kept for its versions
+    /// only.
     pub fn is_there(&self) -> bool {
         !self.withdrawn || self.draft
     }
@@ -116,14 +116,14 @@ pub struct OpenJob {
     /// Whether the queue has it.
     #[serde(default)]
     pub ordered: bool,
-    /// Whether it waits for no other job, and no other for it: it decides nothing that another job
-    /// decides.
+    /// Whether it waits for no other job, and no other job for it: it makes no decision that
+    /// another job could make.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside_others: bool,
 }
 
 impl OpenJob {
-    /// Whether the two may not be under way together.
+    /// Whether the two must not be under way together.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         if self.beside_others || other.beside_others {
             return false;
@@ -146,8 +146,8 @@ pub struct Catalog {
     /// The key of signed links.
     #[serde(default)]
     pub secret: String,
-    /// How many API keys were deleted. Whoever knows a key as of a revision of the catalog need not
-    /// read it again.
+    /// How many API keys were deleted. A key that was read as of a revision of the catalog need not
+    /// be read again.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub keys_deleted: u64,
     /// The last sequence number given to a job.
@@ -156,15 +156,15 @@ pub struct Catalog {
     /// The jobs that are not over, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenJob>,
-    /// What was due up to this instant is taken to have happened, and its messages to have left:
-    /// the table was restored.
+    /// Everything that was due up to this instant is taken as done, and its messages as sent: the
+    /// table was restored.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub sent_until: Option<Instant>,
-    /// The job that is erasing the account, if one is: meanwhile nothing new is taken.
+    /// The job that is erasing the account, if any: meanwhile nothing new is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_by: Option<u64>,
 }
@@ -222,12 +222,12 @@ pub const MOST_FIELDS: usize = 500;
 )]
 pub struct FieldsFull;
 
-/// A stored version: what people wrote, and the account's fields at the time.
+/// A stored version: the document, and the account's fields at the time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
-    /// The restart delay for a document that does not say, as it was then: a version never changes.
+    /// The default restart delay at the time, for a document without one: a version never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_delay: Option<Span>,
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -264,16 +264,16 @@ impl Loaded {
             .map(|(id, _)| id)
     }
 
-    /// Whether it is as new as an enrollment: all milestones that were applied to that one are in
-    /// it.
+    /// Whether it is at least as new as an enrollment: it has all milestones that were applied to
+    /// that one.
     pub(crate) fn knows(&self, campaign: &CampaignId, enrollment: &Enrollment) -> bool {
         let timeline = self.campaigns.get(campaign).map(|campaign| &campaign.timeline);
         timeline.is_some_and(|timeline| timeline.count() >= enrollment.milestones)
     }
 }
 
-/// Writes that are to be made together with a change of a campaign, or not at all: from what it
-/// answers.
+/// Makes the writes that go into one transaction with a change of a campaign, from the answer of
+/// the change.
 pub trait Together<T>: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync {}
 
 impl<T, F: Fn(&T) -> Result<Vec<Write>, Error> + Send + Sync> Together<T> for F {}

@@ -1,8 +1,8 @@
 //! Contacts: found by id or address, written as one change at a time (R1).
 //!
-//! Whoever writes makes one conditional write, in one transaction with what guards it (the address,
-//! an idempotency key). A lost race is tried again on the contact as it is then. The change feed
-//! does the rest.
+//! Every write is one conditional write, in one transaction with the items that guard it (the
+//! address, an idempotency key). After a lost race it is tried again on the contact as it is then.
+//! The change feed does the rest.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -33,14 +33,14 @@ struct StoredAddress {
     contact: ContactId,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     /// The contact as it is now.
     pub contact: Contact,
     /// Whether it was created.
     pub created: bool,
-    /// What changed; nothing if the write changed nothing.
+    /// What changed; `None` if the write changed nothing.
     pub change: Option<Change>,
 }
 
@@ -53,13 +53,13 @@ pub enum WriteError {
     /// Another contact has the address.
     #[error("the address belongs to contact {0}")]
     AddressTaken(ContactId),
-    /// The account is being erased: nobody is taken in.
+    /// The account is being erased: no contact is created.
     #[error("the account is being erased")]
     Erasing,
     /// It would have more tags than a contact may have.
     #[error("a contact has at most {MOST_TAGS} tags; withdraw some that are no longer needed")]
     TooManyTags,
-    /// A write that goes together with this one was refused: the index among those.
+    /// A write in the same transaction was refused: its index among those.
     #[error("a write that belongs to it was refused")]
     Refused(usize, Option<Box<Item>>),
     /// The platform.
@@ -67,7 +67,7 @@ pub enum WriteError {
     Failed(#[from] Error),
 }
 
-/// Writes that are to be made together with a contact's, or not at all.
+/// Makes the writes that go into one transaction with a contact's.
 pub type Together<'a> = &'a (dyn Fn(&Written) -> Result<Vec<Write>, Error> + Sync);
 
 /// Nothing goes together with the write.
@@ -117,8 +117,8 @@ impl Contacts {
         Ok(None)
     }
 
-    /// The contact that has an address, as it was a moment ago at least: what follows from it has
-    /// to be committed on condition that it still stands.
+    /// The contact that has an address, by an eventual read: a write that relies on it has to be
+    /// conditional on it.
     pub(crate) async fn get_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
         let key = self.store.keys.address(address);
         let Some(owner) = self.store.table.get(&key, Consistency::Eventual).await? else {
@@ -142,7 +142,7 @@ impl Contacts {
         for (item, address) in stored.iter().zip(addresses) {
             owners.push(match item {
                 Some(item) => Some(read::<StoredAddress>(item)?.contact),
-                // An address of ASCII has never had another form.
+                // An ASCII address has never had another form.
                 None if address.is_ascii() && !address.contains("xn--") => None,
                 None => self.id_of(address).await?,
             });
@@ -202,7 +202,7 @@ impl Contacts {
         Err(Error::Contended(TRIES).into())
     }
 
-    /// `None` if somebody else created it meanwhile.
+    /// `None` if another writer created it meanwhile.
     async fn create_once(
         &self,
         address: &str,
@@ -240,7 +240,7 @@ impl Contacts {
         ];
         writes.extend(together(&written)?);
         if refusal.is_some() {
-            // From here on the contact says it.
+            // From now on the contact itself has the refusal.
             writes.push(self.refusals.forget(address, &loaded.catalog.secret));
         }
         match self.store.write(writes).await {
@@ -275,9 +275,9 @@ impl Contacts {
         Err(Error::Contended(TRIES).into())
     }
 
-    /// Changes a contact that was read eventually, on condition that it still stands. `None` if it
-    /// does not, or is not the one with this address, or if nothing would change: that is for a
-    /// strong read to say.
+    /// Changes a contact from an eventual read, on condition that it has not changed. `None` if it
+    /// has, or does not have this address, or if nothing would change: a strong read has to decide
+    /// then.
     pub(crate) async fn change_lately(
         &self,
         address: &str,
@@ -298,7 +298,7 @@ impl Contacts {
         self.change_once(&lately, patch, by, together).await
     }
 
-    /// `None` if the contact is no longer what it was.
+    /// `None` if another writer changed the contact first.
     async fn change_once(
         &self,
         before: &Contact,
@@ -310,8 +310,8 @@ impl Contacts {
             return Err(WriteError::TooManyTags);
         }
         let moved = moved(before, patch);
-        // Who has the address is asked first: as long as somebody has it, it is the contact that
-        // says no, and not the store.
+        // The owner of the address is looked up first: while a contact has the address, the contact
+        // has the refusal, and `refusals` has none.
         if let Some(to) = moved
             && let Some(owner) = self.id_of(to).await?
             && owner != before.id
@@ -388,7 +388,7 @@ impl Contacts {
             writes.push(Write::delete(self.store.keys.address(old), Condition::Always));
             let earlier = self.store.keys.addresses_before(old).into_iter();
             writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-            // Whoever posts the old address is not asked again.
+            // A later post of the old address must not lift the refusal.
             if let Some(refusal) = Refusal::left_behind(before, after) {
                 writes.push(self.refusals.remember(old, refusal).await?);
             }
@@ -396,7 +396,7 @@ impl Contacts {
         Ok(())
     }
 
-    /// The item of a contact, listed, with an identity of its own.
+    /// The item of a contact, with its place in the index and a new write id.
     pub(crate) fn item(&self, contact: &Contact) -> Result<Item, Error> {
         let stored = StoredContact { contact: contact.clone(), w: self.store.new_write_id() };
         Ok(item(self.store.keys.contact(&contact.id), &stored)?

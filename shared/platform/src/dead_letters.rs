@@ -1,9 +1,9 @@
-//! Dead letters: what nobody can read or do is put aside, as it came, until somebody has it done
-//! again (`redriving`) or deletes it.
+//! Dead letters: work that is unreadable or has failed permanently. It is kept as it came, until a
+//! person has it done again (`redriving`) or deletes it.
 //!
-//! A letter is bounded: it goes [`DEAD_LETTERS_KEPT`] after it was first put aside, with its
-//! contact (`erasure`), and it is not even kept when it is about a contact that has been erased.
-//! What it says is as it came; why it could not be done names no value of it, and no address.
+//! A letter expires [`DEAD_LETTERS_KEPT`] after it was first kept, and is deleted with its contact
+//! (`erasure`). It is not kept at all if it is about a contact that has been erased. Its content is
+//! as it came; its reason quotes no value and no address.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const LONGEST_REASON: usize = 1_000;
 /// How many of the contacts that a letter names are looked at.
 const MOST_CONTACTS: usize = 16;
 
-/// What kind of work was put aside.
+/// The kind of work that is kept as a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -39,22 +39,22 @@ pub enum Kind {
     Decision,
     /// A message from a queue: a timer, mail, a webhook, work on many contacts.
     Message,
-    /// What the mail service told.
+    /// A report of the mail service.
     Report,
 }
 
-/// Something that is to be put aside.
+/// Work that is to be kept as a dead letter.
 #[derive(Debug, Clone, Copy)]
 pub struct NewDeadLetter<'a> {
     /// Its name: the same for a repeat.
     pub name: &'a str,
     /// What kind of work it is.
     pub kind: Kind,
-    /// Who could not do it.
+    /// What could not do it.
     pub by: &'a str,
     /// Why.
     pub why: &'a str,
-    /// It, as it came.
+    /// The work, as it came.
     pub raw: &'a str,
 }
 
@@ -63,22 +63,22 @@ pub struct NewDeadLetter<'a> {
 pub struct DeadLetterBody {
     /// What kind of work it is.
     pub kind: Kind,
-    /// Who could not do it.
+    /// What could not do it.
     pub by: String,
     /// Why, the last time.
     pub why: String,
-    /// It, as it came.
+    /// The work, as it came.
     pub raw: String,
     /// The contact that it is about, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactId>,
-    /// When it was put aside first.
+    /// When it was first kept as a dead letter.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// How often it was done again in vain.
+    /// How often it was done again without success.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub tries: u32,
-    /// Since when it is to be done again; nothing if nobody has asked for it.
+    /// Since when it is to be done again; `None` if no redrive was requested.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -92,11 +92,11 @@ pub struct DeadLetterBody {
 pub struct StoredDeadLetter {
     /// Its id.
     pub id: String,
-    /// What it is.
+    /// The letter.
     pub body: DeadLetterBody,
     /// Its revision.
     pub(crate) rev: u64,
-    /// The condition under which it is as it was read.
+    /// The condition that it is as it was read.
     pub(crate) unchanged: Condition,
 }
 
@@ -106,35 +106,35 @@ impl StoredDeadLetter {
         Ok(Self { id, body: read(stored)?, rev, unchanged: unchanged(stored) })
     }
 
-    /// When it goes by itself.
+    /// When it expires.
     pub fn expires(&self) -> Instant {
         self.body.at + DEAD_LETTERS_KEPT
     }
 }
 
-/// The condition under which a letter is as it was read; one of an earlier version has no revision.
+/// The condition that a letter is as it was read; a letter of an earlier version has no revision.
 fn unchanged(stored: &Item) -> Condition {
     stored.rev.map_or(Condition::Present, Condition::Rev)
 }
 
-/// A reason as a letter says it: without values and addresses, and bounded.
+/// A reason as a letter keeps it: without values and addresses, and bounded.
 pub(crate) fn reason(why: &str) -> String {
     without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
 
-/// What could not be done, kept until somebody has it done again.
+/// Keeps dead letters until a person has them done again.
 pub struct DeadLetters {
     pub(crate) store: Arc<Store>,
 }
 
 impl DeadLetters {
-    /// Puts something aside under its name; the same name again replaces what it says. What names a
-    /// contact that has been erased is not kept: nobody may be brought back by it, and nothing else
-    /// could come of it.
+    /// Keeps work as a dead letter under its name; the same name again replaces the content. Work
+    /// that names an erased contact is not kept: it must not bring the contact back, and it could
+    /// have no other effect.
     ///
     /// # Errors
     ///
-    /// What the table answers; also that it is too large to be kept.
+    /// What the table answers; also if it is too large to be kept.
     pub async fn keep(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
         let NewDeadLetter { name, kind, by, why, raw } = found;
         let why = reason(why);
@@ -146,7 +146,7 @@ impl DeadLetters {
         }
         for _ in 0..TRIES {
             let before = self.store.get(&key).await?;
-            // One that has expired, or cannot be read any more itself, is replaced as if there were
+            // A letter that has expired, or is itself unreadable, is replaced as if there were
             // none.
             let earlier = before.as_ref().and_then(|stored| read::<DeadLetterBody>(stored).ok());
             let earlier =
@@ -203,7 +203,7 @@ impl DeadLetters {
         Ok(Write::put(kept, condition))
     }
 
-    /// A page of letters, oldest first. The list follows what is written.
+    /// A page of letters, oldest first. The list is eventually consistent.
     ///
     /// # Errors
     ///
@@ -235,12 +235,12 @@ impl DeadLetters {
         Ok(letter.filter(|letter| self.is_kept(letter)))
     }
 
-    /// What has expired may stay readable for days.
+    /// Expired items may stay readable for days.
     fn is_kept(&self, letter: &StoredDeadLetter) -> bool {
         self.store.now() < letter.expires()
     }
 
-    /// Deletes a letter. Says whether there was one.
+    /// Deletes a letter. `true` if there was one.
     ///
     /// # Errors
     ///

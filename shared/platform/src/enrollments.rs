@@ -1,9 +1,9 @@
 //! Enrollments: stored, decided, committed.
 //!
-//! A decision is one conditional write of one item that carries the next state and everything that
-//! is to be performed. Whoever loses a race decides again on what is there then. If the campaign
-//! writes to the contact, both items are one transaction. What the stream of these items drives is
-//! in `crate::handlers`.
+//! A decision is one conditional write of one item, which has the next state and all effects. After
+//! a lost race the decision is made again on the state as it is then. If the campaign writes to the
+//! contact, both items are one transaction. The handlers of the stream of these items are in
+//! `crate::handlers`.
 
 mod committing;
 mod deferred_recording;
@@ -36,7 +36,7 @@ pub(crate) use many::Asked;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
 pub(crate) use stored::{State, read_state, read_stored};
 
-/// What came of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventOutcome {
     /// The next state was committed.
@@ -45,7 +45,7 @@ pub enum EventOutcome {
     Deliver(Delivery),
     /// Nothing was to be done.
     Ignored(Ignored),
-    /// It could not be decided, by a defect of ours.
+    /// It could not be decided, because of a defect in Dacapo.
     Undecidable(String),
 }
 
@@ -54,7 +54,7 @@ pub enum EventOutcome {
 pub struct Next {
     /// The next state.
     pub enrollment: Enrollment,
-    /// The tags that the campaign took from the contact with it.
+    /// The tags that the campaign removed from the contact with it.
     pub withdrawn: Vec<Tag>,
 }
 
@@ -71,18 +71,18 @@ pub struct Image<'a> {
 enum Attempt {
     Outcome(EventOutcome),
     Again,
-    /// The request leaves this contact alone.
+    /// The request skips this contact.
     Outside,
 }
 
 /// A decision that is not committed yet.
 enum Evaluation {
     Decided(Decision, DecisionContext),
-    /// It never came to one.
+    /// There was no decision.
     Undecided(EventOutcome),
 }
 
-/// On what it was decided.
+/// The state on which it was decided.
 struct DecisionContext {
     campaign: Arc<Campaign>,
     catalog: Arc<Loaded>,
@@ -90,17 +90,17 @@ struct DecisionContext {
     as_of: Instant,
 }
 
-/// What is decided about: an event in a campaign.
+/// A request for a decision: an event in a campaign.
 #[derive(Clone, Copy)]
 struct DecisionRequest<'a> {
     campaign: &'a CampaignId,
     event: &'a Event,
-    /// The image of the change feed that brought the event, if one did: the contact is looked at as
-    /// it shows it.
+    /// The image of the change feed that brought the event, if one did: the decision is made on the
+    /// contact in this image.
     image: Option<Image<'a>>,
-    /// A contact that was enrolled later is left alone.
+    /// A contact that was enrolled later is skipped.
     as_of: Option<Instant>,
-    /// A contact without this tag is left alone.
+    /// A contact without this tag is skipped.
     tag: Option<&'a Tag>,
 }
 
@@ -119,7 +119,7 @@ impl<'a> DecisionRequest<'a> {
 pub(crate) struct Reply {
     /// The enrollment as it was.
     pub(crate) before: Option<Enrollment>,
-    /// What came of the event; nothing if the contact was left alone.
+    /// The outcome of the event; `None` if the contact was skipped.
     pub(crate) outcome: Result<Option<EventOutcome>, Error>,
 }
 
@@ -132,7 +132,7 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// An enrollment, as it is now.
+    /// An enrollment, by a strong read.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Decisions {
         Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect())
     }
 
-    /// Decides an event for a contact's enrollment in a campaign and commits what comes of it.
+    /// Decides an event for a contact's enrollment in a campaign and commits the decision.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Decisions {
         self.apply_event_to_image(contact, campaign, event, None, None).await
     }
 
-    /// The same, for the change feed: the image is what is looked at. `known` is the enrollment, or
+    /// The same, for the change feed: it is decided on the image. `known` is the enrollment, or
     /// that there is none, if the caller has just read it strongly.
     pub(crate) async fn apply_event_to_image(
         &self,
@@ -186,12 +186,12 @@ impl Decisions {
         let request = DecisionRequest { image, ..DecisionRequest::of(campaign, event) };
         let read = known.map(|state| Snapshot { contact: None, state });
         let outcome = self.decide_until_committed(id, request, read).await.outcome?;
-        // Only a request with `as_of` or `tag` leaves a contact alone.
+        // Only a request with `as_of` or `tag` skips a contact.
         Ok(outcome.unwrap_or(EventOutcome::Ignored(Ignored::NothingConcerned)))
     }
 
-    /// Decides on what is there, and again if another writer committed first. `read` is what has
-    /// been read already, strongly.
+    /// Decides on the present state, and again if another writer committed first. `read` is what
+    /// has been read already, strongly.
     async fn decide_until_committed(
         &self,
         id: &ContactId,
@@ -227,7 +227,7 @@ impl Decisions {
     }
 
     /// Tries once to decide a change of the feed on an enrollment that was not necessarily read
-    /// strongly. `None` if somebody else was faster.
+    /// strongly. `None` if another writer committed first.
     pub(crate) async fn apply_change_once(
         &self,
         campaign: &CampaignId,
@@ -244,8 +244,8 @@ impl Decisions {
         })
     }
 
-    /// Whether a message may leave now, and for whom: nothing is committed. Everything else is to
-    /// be asked once more, after the ledger.
+    /// Whether a message may leave now, and to which contact; nothing is committed. On any other
+    /// outcome the caller reads the ledger and then asks again.
     pub(crate) async fn may_leave(
         &self,
         id: &ContactId,
@@ -276,8 +276,8 @@ impl Decisions {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
             (Some(before), None) => before,
             (None, Some(enrollment)) => enrollment.seen,
-            // What the contact still carries may not have been looked at; what it has lost cannot
-            // be.
+            // Changes that the contact still carries may not have been seen yet; those that it has
+            // dropped cannot be seen any more.
             (None, None) => contact.recent.first().map_or(contact.rev, |first| first.rev - 1),
         };
         if let Some(enrollment) = enrollment
@@ -287,8 +287,7 @@ impl Decisions {
             return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
         let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
-        // What was published, paused or resumed before a change has to be known to whoever looks at
-        // it.
+        // A decision about a change has to know what was published, paused or resumed before it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
             || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
         {
@@ -313,8 +312,8 @@ impl Decisions {
             is_image: image.is_some(),
             now: self.store.now(),
         };
-        // A defect of ours must not take the process with it: the event is kept and somebody is
-        // told.
+        // A defect in Dacapo must not end the process: the event is kept, and the defect is
+        // reported.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
             Ok(decision) => {
                 Ok(Evaluation::Decided(decision, DecisionContext { campaign, catalog, as_of }))
@@ -336,7 +335,7 @@ impl Decisions {
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
             Evaluation::Decided(decision, context) => (decision, context),
             Evaluation::Undecided(outcome) => {
-                // It may have been committed by somebody who did not come further.
+                // It may have been committed by another worker that then stopped.
                 if let Some(enrollment) = enrollment
                     && !enrollment.parked_entries.is_empty()
                 {
@@ -367,8 +366,8 @@ impl Decisions {
                         let next = &committed.enrollment;
                         let timeline = &campaign.timeline;
                         let paused = timeline.standing().is_some_and(|standing| standing.paused);
-                        // The pause may be over by now, and whoever went through the members have
-                        // been here before.
+                        // The pause may be over by now, and the job that went through the members
+                        // may have passed this contact.
                         if next.is_behind(timeline.count()) || (paused && next.waits_for_resume()) {
                             self.follow_milestones(id, &campaign.id, next.milestones).await?;
                         }
@@ -394,9 +393,9 @@ impl Decisions {
         }
     }
 
-    /// If there have been milestones behind those that an enrollment knows, it is asked once more,
-    /// on the contact as it is now: who was enrolled while a resume went through the members was
-    /// not among them.
+    /// If there are milestones after those that an enrollment knows, it is decided once more, on
+    /// the contact as it is now: a contact that was enrolled while a job of a resume went through
+    /// the members was not among them.
     fn follow_milestones<'a>(
         &'a self,
         id: &'a ContactId,
@@ -411,7 +410,7 @@ impl Decisions {
                 return Ok(());
             }
             match fresh.apply_event(id, campaign, &Event::Changed).await {
-                // Newer changes are on their way in the feed, and the last of them comes here
+                // Newer changes are on their way in the feed, and the last of them will lead here
                 // again.
                 Ok(_) | Err(Error::Behind) => Ok(()),
                 Err(error) => Err(error),
@@ -453,13 +452,12 @@ impl Decisions {
     }
 }
 
-/// Whether the contact was enrolled later than somebody speaks of.
+/// Whether the contact was enrolled later than the request is about.
 fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
     as_of.is_some_and(|as_of| enrollment.created.is_some_and(|created| created > as_of))
 }
 
-/// Whether whoever reads the contact now would no longer find all the changes that the enrollment
-/// has not noted as seen.
+/// Whether the contact no longer carries all the changes that the enrollment has not noted as seen.
 pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }

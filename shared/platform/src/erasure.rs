@@ -1,13 +1,13 @@
-//! Erasing a person: everything about them goes, and what a late worker writes goes after it.
+//! Erasing a person: everything about them is deleted, and so is what a late worker writes.
 //!
-//! A tombstone without personal data takes the contact's place in one transaction, so that nobody
-//! can be enrolled again. Then the contact's items are deleted, and the dead letters that name it
-//! or its address: at once, when what was on its way has been worked off, and once more after the
-//! feeds have forgotten. Until then the tombstone knows the address by a keyed hash, for a late
-//! report of the mail service names nothing else. Answers that are kept for repeated calls hold
-//! nothing about the person.
+//! A tombstone without personal data takes the contact's place in one transaction, so that the
+//! contact cannot be enrolled again. Then the contact's items are deleted, and the dead letters
+//! that name it or its address. This is done at once, again when pending work is done, and a last
+//! time when the feeds have dropped their records. Until then the tombstone has a keyed hash of the
+//! address, because a late report of the mail service names only the address. Answers that are kept
+//! for repeated calls hold nothing about the person.
 //!
-//! One thing is remembered: that the address has said no (`refusals`).
+//! One thing is kept: the refusal of the address (`refusals`).
 
 use std::sync::Arc;
 
@@ -34,10 +34,12 @@ use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
-/// After how long the last sweep follows: both feeds forget after 24 hours.
+/// How long after the erasure its remains are erased for the last time: both feeds keep records for
+/// 24 hours.
 const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
-/// How long after the erasure a sweep is the last one. A timer may come a minute early.
+/// How long after the erasure its remains are erased for the last time, at least. A timer may come
+/// a minute early.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 
 /// What is left of an erased contact.
@@ -45,7 +47,7 @@ const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 struct Tombstone {
     #[serde(with = "chrono::serde::ts_milliseconds")]
     at: Instant,
-    /// The address, keyed and hashed: until the last sweep.
+    /// The keyed hash of the address, until the remains are erased for the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
 }
@@ -60,7 +62,7 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Erases everything about a contact. Says whether there was one.
+    /// Erases everything about a contact. `true` if there was one.
     ///
     /// # Errors
     ///
@@ -74,11 +76,11 @@ impl Erasure {
                 }
                 return Ok(false);
             };
-            // Before anything is deleted: a crash must not lose it. It does nothing to a contact
-            // that is there.
+            // This is ordered before anything is deleted, so that a crash does not lose it. It has
+            // no effect on a contact that is not erased.
             self.order_last_erasure(id).await?;
             let catalog = self.catalog.current().await?;
-            // Of an account that is erased as a whole nothing is remembered.
+            // When a whole account is erased, no refusal is kept.
             let remembers = catalog.catalog.erased_by.is_none();
             let address = match contact.address().filter(|_| remembers) {
                 Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
@@ -113,8 +115,8 @@ impl Erasure {
         Err(Error::Contended(TRIES))
     }
 
-    /// Deletes what is still, or again, stored about an erased contact. A repeat changes nothing;
-    /// nothing is done to a contact that has not been erased.
+    /// Deletes what is still, or again, stored about an erased contact. Idempotent; it has no
+    /// effect on a contact that has not been erased.
     ///
     /// # Errors
     ///
@@ -148,7 +150,7 @@ impl Erasure {
         self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
 
-    /// The lists by tag name the contact only by its id; they follow by the feed too.
+    /// The lists by tag have only the contact's id; the feed updates them too.
     async fn forget_tags(&self, contact: &Contact) -> Result<(), Error> {
         for tag in contact.tags.keys() {
             let key = self.store.keys.tag_member(tag, &contact.id);
@@ -157,8 +159,7 @@ impl Erasure {
         Ok(())
     }
 
-    /// Dead letters are about somebody too: those that name the contact, or an address with this
-    /// keyed hash.
+    /// Deletes dead letters that name the contact, or an address with this keyed hash.
     async fn forget_dead_letters(
         &self,
         id: &ContactId,
@@ -206,7 +207,7 @@ impl Erasure {
         Ok(self.store.write(writes).await?)
     }
 
-    /// The contact no longer counts where it counted (R53).
+    /// Subtracts the contact where the statistics counted it (R53).
     async fn delete_enrollment(
         &self,
         contact: &ContactId,
@@ -224,7 +225,7 @@ impl Erasure {
                     writes.push(Write::Add { key, index: None, counters });
                 }
             };
-            // What was left to the next decision is counted now: there is none.
+            // What was deferred to the next decision is counted now: there will be none.
             if let Some(deferred) = &stored.deferred {
                 match deferred.day {
                     Some(day) => {
@@ -236,14 +237,15 @@ impl Erasure {
             add(self.store.keys.statistics(campaign, shard), &of_no_day);
         }
         match self.store.write(writes).await {
-            // Somebody else has deleted it; or it was changed, and the next sweep finds it.
+            // Another worker has deleted it; or it was changed, and the next call of
+            // `erase_remains` finds it.
             Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// An address as a tombstone knows it.
+/// An address as a tombstone keeps it.
 fn sealed(secret: &str, address: &str) -> String {
     hexadecimal(&derived(secret, &["erased", &folded(address)]))
 }

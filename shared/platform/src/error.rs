@@ -1,4 +1,4 @@
-//! How the platform fails.
+//! The errors of the platform.
 
 use std::any::Any;
 use std::future::Future;
@@ -24,7 +24,7 @@ pub enum Error {
     /// A port that does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// An order that a port refused for good.
+    /// An order that a port refused permanently.
     #[error("{0}")]
     Refused(String),
     /// Other writers committed first, at every try.
@@ -44,7 +44,7 @@ pub enum Error {
     Panicked(String),
 }
 
-/// Does a piece of work. A panic in it ends this piece and nothing else.
+/// Does a piece of work. A panic in it ends only this piece.
 ///
 /// The work is on the heap, so a future that waits for it is small.
 ///
@@ -63,7 +63,7 @@ where
     })
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a defect").to_owned()
@@ -79,7 +79,7 @@ pub enum Retryability {
 }
 
 impl Error {
-    /// Whether it may pass.
+    /// Whether the same work may succeed later.
     pub fn retryability(&self) -> Retryability {
         match self {
             Self::Table(
@@ -103,7 +103,7 @@ impl Error {
         }
     }
 
-    /// Of two failures the one to answer: the retryable one, since only the next try shows what
+    /// Which of two errors to answer: the retryable one, since only the next try shows what
     /// remains.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -1,4 +1,4 @@
-//! Where everything is stored: the only place that writes keys.
+//! The keys of all stored items. No other code writes keys.
 //!
 //! | item | PK | SK |
 //! |---|---|---|
@@ -95,7 +95,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Those of this account.
+    /// The keys of this account.
     pub fn of(account: AccountId) -> Self {
         Self { account }
     }
@@ -248,8 +248,7 @@ impl Keys {
         format!("A#{}#P#{campaign}", self.account)
     }
 
-    /// The partitions of everything about a campaign that is about no contact: documents and
-    /// statistics.
+    /// The partitions of a campaign's items that are about no contact: documents and statistics.
     pub fn of_campaign(&self, campaign: &CampaignId) -> Vec<String> {
         let statistics = (0..SHARDS).map(|shard| self.statistics(campaign, shard).pk);
         std::iter::once(self.campaign_partition(campaign)).chain(statistics).collect()

@@ -1,9 +1,9 @@
 //! Ids of new contacts: in the order in which the contacts were made.
 //!
-//! The milliseconds come first, then something unpredictable, which is counted up within a
-//! millisecond: what is made together lies together in every list and in SQLite's trees, and lists
-//! show the oldest first. Two processes may come upon the same id, though hardly ever; the table
-//! refuses the second.
+//! The milliseconds come first, then an unpredictable number, which is counted up within a
+//! millisecond. So contacts that are made together are close in every list and in SQLite's trees,
+//! and lists show the oldest first. Two processes may make the same id, though hardly ever; the
+//! table refuses the second.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,10 +15,10 @@ use crate::ports::{Entropy, LETTERS};
 /// How many letters the milliseconds take: enough for a thousand years.
 const OF_TIME: u32 = 9;
 
-/// How many the rest takes.
+/// How many letters the rest takes.
 const OF_CHANCE: u32 = 7;
 
-/// Chance fills the last 34 bits of the 35 that the letters hold.
+/// Entropy fills the last 34 bits of the 35 that the letters hold.
 const SPARED: u32 = 64 - (5 * OF_CHANCE - 1);
 
 /// The last id that was given.
@@ -33,10 +33,10 @@ impl LastId {
         *last = if now > last.0 {
             let mut bytes = [0; 8];
             entropy.fill(&mut bytes);
-            // Counting up from here does not come to the end of the letters.
+            // Counting up from here does not overflow the letters.
             (now, u64::from_le_bytes(bytes) >> SPARED)
         } else {
-            // A clock that is put back makes no difference.
+            // A clock that is set back has no effect.
             (last.0, last.1.wrapping_add(1))
         };
         let text = format!("c{}{}", letters(last.0, OF_TIME), letters(last.1, OF_CHANCE));
@@ -50,7 +50,7 @@ pub(crate) fn is_made(word: &str) -> bool {
     made && word.strip_prefix('c').is_some_and(|rest| rest.bytes().all(|b| LETTERS.contains(&b)))
 }
 
-/// The last so many letters of a number, in their order.
+/// The last `count` letters of a number, in their order.
 fn letters(number: u64, count: u32) -> String {
     let digit = |place: u32| usize::try_from(number >> (5 * place) & 31).unwrap_or(0);
     (0..count).rev().map(|place| char::from(LETTERS[digit(place)])).collect()

@@ -1,9 +1,9 @@
-//! The ports, and what is written once above them.
+//! The ports, and the code above them that all runtimes share.
 //!
-//! A port speaks the words of the engine; no SDK's and no database's type stands in a signature.
-//! Above the ports are the access patterns (contacts, enrollments, messages, …) and the handlers
-//! behind every function. Each is a part: a struct whose fields are all that it touches, ports and
-//! other parts. [`platform`] puts them together; modules use one another in one direction only.
+//! A port uses the types of the engine; no signature has a type of an SDK or a database. Above the
+//! ports are the access patterns (contacts, enrollments, messages, …) and the handlers behind every
+//! function. Each is a part: a struct whose fields are all that it touches, ports and other parts.
+//! [`platform`] puts them together; modules use one another in one direction only.
 
 pub mod api;
 mod blocking;

@@ -48,7 +48,7 @@ impl MailRenderer {
     ///
     /// # Errors
     ///
-    /// The reason, as text: first of all an empty placeholder without a default (R33).
+    /// The reason, as text: mainly an empty placeholder without a default (R33).
     pub(crate) async fn rendered(
         &self,
         email: &Email,
@@ -84,7 +84,7 @@ fn complete(
 ///
 /// # Errors
 ///
-/// The reason, as text: first of all an empty placeholder without a default (R33).
+/// The reason, as text: mainly an empty placeholder without a default (R33).
 pub fn rendered(
     email: &Email,
     values: &MergeValues,

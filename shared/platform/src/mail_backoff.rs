@@ -1,11 +1,11 @@
-//! How long mail waits that cannot be sent for now: the rate or the daily quota is used up, or the
+//! The backoff of mail that cannot be sent for now: the rate or the daily quota is used up, or the
 //! mail service takes none at all. None of this counts as a try.
 //!
-//! It waits an eighth of the time that it has waited, so it is late by no more than that when mail
-//! goes on; two hours at most; and four days in all, after which it has failed. If a message must
-//! not be sent after a date (R34), that is checked every time. A queue delivers a message a bounded
-//! number of times, and the waits are so long that four days of them stay far below that
-//! (`docs/decisions/0040-mail-is-paced.md`).
+//! Each wait is an eighth of the time that the mail has waited, so it is late by no more than that
+//! when the service takes mail again. One wait is at most two hours. After four days in all the
+//! mail has failed. If a message must not be sent after a date (R34), that is checked every time. A
+//! queue delivers a message a bounded number of times, and the waits are so long that four days of
+//! them stay far below that (`docs/decisions/0040-mail-is-paced.md`).
 
 use chrono::TimeDelta;
 
@@ -14,19 +14,19 @@ use crate::ports::Hold;
 /// How long mail waits at most, all waits together.
 pub const LONGEST: TimeDelta = TimeDelta::days(4);
 
-/// How long it waits for its turn at most, before it is sent without one.
+/// The longest time that mail waits for its place in the rate, before it is sent without one.
 pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
 
 /// The longest single wait.
 const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 
-/// The shortest wait for a turn that does not come soon.
+/// The shortest wait for a place in the rate that is not free soon.
 const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
 
-/// The next wait of a mail that has been held for this long; `None`: long enough.
+/// The next wait of a mail that has waited for this long; `None` if it has failed.
 pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     let least = match hold {
-        // By then the second is over for which the rate was used up.
+        // By then the second in which the rate was used up is over.
         Hold::Rate => TimeDelta::seconds(2),
         // SES advises up to ten minutes.
         Hold::Quota => TimeDelta::minutes(10),
@@ -35,8 +35,8 @@ pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
     (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
 
-/// How long a message is hidden whose turn comes only after `turn`, and which has been in the queue
-/// for this long.
+/// How long a message is hidden that can be sent only after `turn`, and has been in the queue for
+/// `waited`.
 pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
     turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
 }

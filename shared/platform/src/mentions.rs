@@ -1,5 +1,5 @@
-//! Whom a text names that nobody could read: the contacts' ids and the e-mail addresses in it,
-//! whatever JSON they stand in and however often that was put into a text.
+//! The contacts that an unreadable text names: their ids and the e-mail addresses in it, in any
+//! JSON, also in JSON within strings of JSON.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use crate::keys::contact_in;
 use crate::last_id::is_made;
 use crate::table::Key;
 
-/// How often a text may hold JSON that holds a text that holds JSON. AWS's events do so twice.
+/// How deep JSON may be nested in strings of JSON. AWS's events have two levels.
 const DEEPEST: u32 = 8;
 
-/// What ends a word that may be an address: no address that is taken here holds one of these.
+/// Characters that end a word that may be an address: no accepted address has one of them.
 const ENDS: &str = "<>()[],;:\\\"";
 
-/// What may stand right beside an address in a text, although an address could hold it.
+/// Characters that may be next to an address in a text, although an address could have them.
 const BESIDE: &str = "'`=/?&|{}*!#$%^~";
 
-/// Whom a text names.
+/// The contacts and addresses that a text names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mentions {
     contacts: BTreeSet<ContactId>,
@@ -28,7 +28,7 @@ pub(crate) struct Mentions {
 }
 
 impl Mentions {
-    /// Those of a text.
+    /// Finds those of a text.
     pub(crate) fn of(text: &str) -> Self {
         let mut mentions = Self::default();
         mentions.read(text, 0);
@@ -40,7 +40,7 @@ impl Mentions {
         self.contacts.iter()
     }
 
-    /// The contact that it is about, as far as that can be told.
+    /// The contact that the text is about, as far as that is certain.
     pub(crate) fn contact(&self) -> Option<&ContactId> {
         self.contacts().find(|id| is_made(id.as_str())).or_else(|| self.contacts().next())
     }
@@ -59,7 +59,7 @@ impl Mentions {
             }
             Ok(_) | Err(_) => {
                 self.words(text);
-                // It may be the beginning of some JSON that was cut off.
+                // It may be the beginning of JSON that was cut off.
                 if text.contains('\\') {
                     self.words(&unescaped(text));
                 }
@@ -82,7 +82,7 @@ impl Mentions {
     }
 
     fn words(&mut self, text: &str) {
-        // What stands in the same place in the index is the number of a shard.
+        // In the index the number of a shard is in the same place.
         let is_id = |id: &ContactId| !id.as_str().bytes().all(|byte| byte.is_ascii_digit());
         self.contacts.extend(contact_in(&Key::new(text, "")).filter(is_id));
         let ends = |c: char| c.is_whitespace() || ENDS.contains(c);
@@ -102,20 +102,20 @@ impl Mentions {
         {
             self.addresses.insert(folded(address));
         }
-        // An id may stand at the end of a key, or before the signature of a link.
+        // An id may be at the end of a key, or before the signature of a link.
         for part in word.split(['.', '#']).filter(|part| is_made(part)) {
             self.contacts.extend(ContactId::new(part));
         }
     }
 }
 
-/// A text with JSON's escapes undone, those that make no sense left as they are.
+/// A text with JSON's escapes decoded; invalid ones stay as they are.
 fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         plain.push_str(&rest[..at]);
-        // Escaped as often as the JSON was put into a text.
+        // One level of escapes for each string that the JSON is in.
         let escape = rest[at..].trim_start_matches('\\');
         let mut length = escape.chars().next().map_or(0, char::len_utf8);
         match escape.chars().next() {

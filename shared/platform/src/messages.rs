@@ -6,10 +6,10 @@
 //! | `claimed` | a worker is sending it, until its lease ends |
 //! | `released` | it was definitely not sent, and is tried again |
 //! | `sent`, `suppressed`, `failed` | settled |
-//! | `unknown` | a worker claimed it and was never heard of again: it may have been sent (R30) |
+//! | `unknown` | a worker claimed it and recorded no outcome: it may have been sent (R30) |
 //!
-//! A record keeps the merge values that the e-mail reads, never the bodies: reading renders the
-//! immutable version again.
+//! A record keeps the merge values that the e-mail reads, never the bodies: to show a message, the
+//! immutable version is rendered again.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub struct MessageRecord {
     pub step: u32,
     /// From which element.
     pub element: ElementId,
-    /// The version that the element belongs to; 0 if it never came to rendering.
+    /// The version that the element belongs to; 0 if it was never rendered.
     #[serde(default)]
     pub version: u32,
     /// The key of the e-mail.
@@ -73,10 +73,10 @@ pub struct MessageRecord {
     /// How often it was tried.
     #[serde(default)]
     pub attempt: u32,
-    /// How often it was put off because the mail service took none; these are no tries.
+    /// How often it was delayed because the mail service took none; these are no tries.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
-    /// Since when it is put off for that reason.
+    /// Since when it is delayed for that reason.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -119,7 +119,7 @@ impl MessageLedger {
         Ok(item(key, record)?.rev(record.n))
     }
 
-    /// Writes the first or the next state of a record. Says whether this was the one to do it.
+    /// Writes the first or the next state of a record. `None` if another writer committed first.
     pub(crate) async fn write(
         &self,
         key: &Key,
@@ -141,8 +141,8 @@ impl MessageLedger {
         }
     }
 
-    /// Records a message that was settled without having been sent. What was settled before stays;
-    /// what was to be tried again is not.
+    /// Records a message that was settled without having been sent. A message that was settled
+    /// before stays so; one that was to be tried again is not tried any more.
     pub(crate) async fn record(
         &self,
         contact: &ContactId,
@@ -162,8 +162,8 @@ impl MessageLedger {
         }
     }
 
-    /// Notes that a message which was to be tried again is not: its contact has left the step
-    /// since. Whoever was faster has said what became of it.
+    /// Notes that a message is not tried again, because its contact has left the step. If another
+    /// writer committed first, its outcome stays.
     pub(crate) async fn drop_message(
         &self,
         contact: &ContactId,

@@ -1,9 +1,8 @@
-//! What is counted for whoever runs the platform: decisions, conflicts, messages by outcome,
-//! lateness of timers.
+//! Metrics for the operator of the platform: decisions, conflicts, messages by outcome, lateness of
+//! timers.
 //!
-//! A figure is an event of [`TARGET`], with its name and value. Whoever wants figures listens to
-//! that target; nobody else sees them. They are told once what they count is committed, so a repeat
-//! that changes nothing counts nothing.
+//! A metric is an event of [`TARGET`], with its name and value. Only subscribers of that target see
+//! it. It is emitted after the commit of what it counts, so a repeat without effect counts nothing.
 
 use dacapo_engine::decide::ContactWrite;
 use dacapo_engine::history::{Happened, Record};
@@ -14,16 +13,16 @@ use crate::Instant;
 /// The target of the events.
 pub const TARGET: &str = "metrics";
 
-/// A figure.
+/// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Decisions that were committed.
     Decisions,
-    /// Decisions that were made again, because somebody else was faster.
+    /// Decisions that were made again, because another writer committed first.
     Conflicts,
     /// Messages that were settled, by outcome.
     Messages(Outcome),
-    /// Messages that were put off because the mail service takes none for now: the day's quota is
+    /// Messages that were delayed because the mail service takes none for now: the day's quota is
     /// used up, or it is stopped.
     MessagesHeld,
     /// Webhooks that were given up, refused or could not be made.
@@ -34,13 +33,13 @@ pub enum Metric {
     Parked,
     /// Enrollments that a guard stopped (R40–R43).
     Held,
-    /// Changes that could not be decided by a defect of ours.
+    /// Changes that could not be decided because of a defect in Dacapo.
     Undecided,
-    /// What nobody could read or do, and was put aside.
+    /// Work that was kept as a dead letter.
     PutAside,
-    /// Reads and writes that the table put off, after all tries.
+    /// Reads and writes that the table throttled, after all tries.
     Throttled,
-    /// Timers that wait to be set, and were not taken once more.
+    /// Pending timers that were again not accepted.
     TimersPending,
     /// How many writes of campaigns led to a write (R42).
     CausalDepth,
@@ -89,13 +88,13 @@ impl Metric {
         }
     }
 
-    /// Tells one more of it, or a value.
+    /// Emits the metric, with a count or a value.
     pub fn tell(self, value: i64) {
         tracing::trace!(target: TARGET, metric = self.name(), value);
     }
 }
 
-/// A decision was committed, with what it writes to the contact and to the history.
+/// Emits the metrics of a committed decision, with its writes to the contact and the history.
 pub(crate) fn committed(writes: &[ContactWrite], records: &[Record]) {
     Metric::Decisions.tell(1);
     if let Some(depth) = writes.iter().map(|write| write.causality.depth).max() {
@@ -112,7 +111,7 @@ pub(crate) fn committed(writes: &[ContactWrite], records: &[Record]) {
     }
 }
 
-/// A timer that was due at an instant was committed at another.
+/// Emits the lateness of a timer: due at one instant, committed at another.
 pub(crate) fn timer_fired(due: Instant, now: Instant) {
     Metric::TimerLateness.tell((now - due).num_milliseconds().max(0));
 }

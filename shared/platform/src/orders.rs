@@ -1,13 +1,14 @@
-//! Orders are given to timers and queues, and what is not taken keeps nobody else waiting.
+//! Orders are given to timers and queues. An order that is not accepted does not delay other
+//! orders.
 //!
-//! | not taken | for now | for good |
+//! | not accepted | for now | permanently |
 //! |---|---|---|
-//! | a message for a queue | whoever gives the order tries again | no repeat mends it: it is for a person |
-//! | a timer | it waits in a queue until it is set: timers and queues are different services, and what is behind it goes on | the same |
-//! | that a timer is called off | nothing: no rule relies on it, and what the timer brings is ignored | nothing |
+//! | a message for a queue | the caller tries again | it becomes a dead letter, for a person |
+//! | a timer | it waits in a queue until it is set; later orders go on | the same |
+//! | the cancelling of a timer | none needed: its event is ignored | none needed |
 //!
 //! A timer may be set late, again, and in any order with others: its name says what it is about,
-//! and whoever it wakes is asked whether it still waits for it.
+//! and its event is ignored if the enrollment no longer waits for it.
 
 use std::sync::Arc;
 
@@ -26,10 +27,10 @@ use crate::ports::{
 };
 use crate::store::Store;
 
-/// After how long a timer that was not taken is tried again for the first time.
+/// After how long a timer that was not accepted is tried again for the first time.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
-/// Who gives orders to timers and queues.
+/// Gives orders to timers and queues.
 pub struct Orders {
     pub(crate) store: Arc<Store>,
     /// Timers and queues.
@@ -37,12 +38,13 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Gives orders. Nobody orders what nobody takes.
+    /// Gives orders; none at all if one of them is for a queue that does not take its message.
     ///
     /// # Errors
     ///
     /// [`Error::Misdirected`]; [`Error::Unavailable`] and [`Error::Refused`] for messages that were
-    /// not taken, and timers that no queue took either. All others have been carried out then.
+    /// not taken, and timers that no queue took either. All other orders have been carried out
+    /// then.
     pub(crate) async fn give(&self, orders: Vec<Order>) -> Result<(), Error> {
         let is_taken = |order: &Order| match order {
             Order::Schedule { message, .. } => Queue::Timers.takes(message),
@@ -73,7 +75,7 @@ impl Orders {
         failed.answer()
     }
 
-    /// Puts timers that were not taken into a queue.
+    /// Puts timers that were not accepted into a queue.
     async fn leave_pending(&self, pending: Vec<(PendingTimer, String)>, failed: &mut Failed) {
         let Some((first, why)) = pending.first() else { return };
         let (contact, campaign) = first.message.about();
@@ -92,11 +94,12 @@ impl Orders {
         }
     }
 
-    /// Sets a timer that waited for it. What is due soon goes without whoever sets timers.
+    /// Sets a pending timer. One that is due soon does not need the timer service.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] as long as it is not taken; [`Error::Refused`] if it never will be.
+    /// [`Error::Unavailable`] as long as it is not accepted; [`Error::Refused`] if it never will
+    /// be.
     pub(crate) async fn set_pending(&self, timer: &PendingTimer) -> Result<Done, Error> {
         let PendingTimer { name, at, message } = timer.clone();
         let order = Order::Schedule { name, at, message: *message };
@@ -117,8 +120,8 @@ impl Orders {
         failed.answer().map(|()| Done::Yes)
     }
 
-    /// The order for an effect that is nothing but an order: timers and messages. It names what it
-    /// is about, so that it may be given again.
+    /// The order for an effect that consists of one order: timers and messages. It names what it is
+    /// about, so giving it again is idempotent.
     pub(crate) fn order_of(
         &self,
         contact: &ContactId,
@@ -165,7 +168,7 @@ impl Orders {
     }
 }
 
-/// The order that leaves a timer to a queue: to that of timers, if it can hold it back until then.
+/// The order that puts a timer into a queue: into that of timers, if the delay is short enough.
 fn queued(timer: PendingTimer, now: Instant) -> Order {
     if timer.at - now <= LONGEST_DELAY {
         Order::Send { queue: Queue::Timers, at: timer.at, message: *timer.message }
@@ -175,7 +178,7 @@ fn queued(timer: PendingTimer, now: Instant) -> Order {
     }
 }
 
-/// What was not taken.
+/// The orders that were not accepted.
 #[derive(Default)]
 struct Failed {
     first: Option<Error>,
@@ -209,12 +212,13 @@ impl Failed {
     }
 }
 
-/// How much of a contact's id a timer's name begins with: the second in which the contact was made.
+/// How many letters of a contact's id begin a timer's name: the second in which the contact was
+/// made.
 const BEGINNING: usize = 8;
 
 /// The name of a timer: the same for the same contact, campaign, run, step and instant, and at most
-/// 64 characters. What belongs to contacts that were made together lies together where timers are
-/// kept in order of their names.
+/// 64 characters. Timers of contacts that were made together are close where timers are kept in
+/// order of their names.
 pub fn timer_name(
     contact: &ContactId,
     campaign: &CampaignId,

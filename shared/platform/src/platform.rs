@@ -1,8 +1,8 @@
-//! The platform: one account's parts, put together in this place and nowhere else.
+//! The platform: one account's parts, put together only here.
 //!
-//! A part is a struct whose fields are all that it touches: ports, and parts below it. So they
-//! stand in layers: what knows no campaign (`Base`), what decides (`Deciding`), and what people
-//! and queues ask for.
+//! A part is a struct whose fields are all that it touches: ports, and parts below it. The parts
+//! form layers: those that know no campaign (`Base`), those that decide (`Deciding`), and those
+//! that people and queues call.
 
 use std::sync::Arc;
 
@@ -44,21 +44,21 @@ pub struct Setup {
     pub ports: Ports,
     /// The keys of the account.
     pub keys: Keys,
-    /// Where the API is reached from outside, without a slash at the end: for unsubscribe links.
+    /// The public URL of the API, without a slash at the end: for unsubscribe links.
     pub public_url: String,
-    /// What holds where nobody has said anything.
+    /// The defaults of the operator.
     pub defaults: Defaults,
     /// Whether no other process writes to the table: then this one knows the newest revision of the
     /// catalog without reading it.
     pub alone: bool,
-    /// Where work goes that others should not wait for.
+    /// Where busy work is done.
     pub blocking_work: Arc<dyn BlockingWork>,
     /// How dead letters are read.
     pub reading: Reading,
 }
 
 impl Setup {
-    /// One without defaults, beside other processes.
+    /// A setup without defaults, beside other processes.
     pub fn new(account: AccountId, ports: Ports, public_url: String) -> Self {
         Self {
             ports,
@@ -72,7 +72,7 @@ impl Setup {
     }
 }
 
-/// What a process remembers: shared by a platform and all that are made from it.
+/// The caches of a process: shared by a platform and all that are made from it.
 #[derive(Clone, Default)]
 struct Memory {
     catalog: Arc<CatalogCache>,
@@ -146,7 +146,7 @@ impl Base {
     }
 }
 
-/// The parts that look at campaigns, and what the change feed is handed to.
+/// The parts that know campaigns, and the handlers of the change feed.
 struct Deciding {
     catalog: Arc<CatalogStore>,
     refusals: Arc<Refusals>,
@@ -231,7 +231,7 @@ impl Deciding {
 #[derive(Clone)]
 pub struct Platform {
     base: Arc<Base>,
-    /// The table, keys, the time and chance.
+    /// The table, keys, the time and entropy.
     pub store: Arc<Store>,
     /// Settings, fields and heads of campaigns.
     pub catalog: Arc<CatalogStore>,
@@ -245,9 +245,9 @@ pub struct Platform {
     pub orders: Arc<Orders>,
     /// Enrollments and the decisions about them.
     pub decisions: Arc<Decisions>,
-    /// What could not be decided.
+    /// The quarantine: changes that could not be decided.
     pub quarantine: Arc<Quarantine>,
-    /// Lines of what nothing followed from.
+    /// Lines of changes and posts without effect.
     pub traces: Arc<Traces>,
     /// The handler of contacts in the change feed.
     pub contact_changes: Arc<ContactChanges>,
@@ -255,9 +255,9 @@ pub struct Platform {
     pub effects: Arc<Effects>,
     /// The handler of what is due for one enrollment.
     pub enrollment_events: Arc<EnrollmentEvents>,
-    /// What sends messages.
+    /// Sends messages.
     pub delivery: Arc<MailDelivery>,
-    /// What calls webhooks.
+    /// Calls webhooks.
     pub webhooks: Arc<Webhooks>,
     /// The handler of what the mail service reports.
     pub feedback: Arc<Feedback>,
@@ -265,15 +265,15 @@ pub struct Platform {
     pub queues: Arc<Queues>,
     /// Campaigns as people work on them.
     pub campaigns: Arc<Campaigns>,
-    /// What is done to many contacts.
+    /// Jobs: work on many contacts.
     pub jobs: Arc<Jobs>,
     /// The handler of job steps.
     pub job_worker: Arc<JobWorker>,
     /// Erasing contacts.
     pub erasure: Arc<Erasure>,
-    /// What could not be done.
+    /// Dead letters.
     pub dead_letters: Arc<DeadLetters>,
-    /// Having it done again.
+    /// Having dead letters done again.
     pub redriving: Arc<Redriving>,
     pub(crate) mail: Arc<MailRenderer>,
 }
@@ -289,7 +289,7 @@ impl Platform {
         Self::over(Arc::new(Base::new(setup, Memory::default())), None)
     }
 
-    /// The same with another setup, and what the process remembers so far.
+    /// The same with another setup, and the caches of the process.
     #[must_use]
     pub fn with(&self, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::clone(&self.base.setup);
@@ -299,7 +299,7 @@ impl Platform {
 
     /// The platform for the work of one invocation: it reads the catalog once, when it is first
     /// needed, and again only if it meets a change that was made later. To be called when the work
-    /// is there, and let go with it.
+    /// arrives, and dropped after it.
     #[must_use]
     pub fn at_work(&self) -> Self {
         Self::over(Arc::clone(&self.base), Some(self.catalog.at_work()))

@@ -1,7 +1,7 @@
-//! What the platform asks of the world outside, besides the table: the time, chance, timers and
-//! queues, mail, and calls.
+//! What the platform needs from outside, besides the table: the time, entropy, timers and queues,
+//! mail, and calls.
 //!
-//! Every order may be carried out more than once, and may come back more than once; nothing here
+//! Every order may be carried out more than once, and may be delivered more than once; no port
 //! promises more than EventBridge Scheduler, SQS and SES do.
 
 mod mail;
@@ -22,10 +22,10 @@ pub use messages::{Call, Done, EnrollmentEvent, JobStep, Message, PendingTimer, 
 
 /// The one place that reads the clock.
 pub trait Clock: Send + Sync {
-    /// Now. It never falls.
+    /// Now. It never goes back.
     fn now(&self) -> Instant;
 
-    /// What is wrong with it for now.
+    /// What is wrong with the clock for now.
     fn trouble(&self) -> Option<Trouble> {
         None
     }
@@ -45,7 +45,7 @@ pub struct Trouble {
 /// Letters and digits that are not easily confused, in order.
 pub(crate) const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Chance, for ids and secrets.
+/// Entropy, for ids and secrets.
 pub trait Entropy: Send + Sync {
     /// Unpredictable bytes.
     fn fill(&self, bytes: &mut [u8]);
@@ -58,7 +58,7 @@ pub trait Entropy: Send + Sync {
     }
 }
 
-/// An order for timers and queues. Carrying it out again changes nothing.
+/// An order for timers and queues. Idempotent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// Put the message into [`Queue::Timers`] at an instant, under a name. A timer of that name is
@@ -87,11 +87,10 @@ pub enum Order {
     },
 }
 
-/// How long a queue holds a message back at most, where it is put into it.
+/// The longest delay of a message in a queue, from when it is sent.
 pub const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
 
-/// An order in words, without a personal word in it: for logs, and for whoever has to look after
-/// it.
+/// An order in words, without personal data: for logs, and for the person who has to handle it.
 impl std::fmt::Display for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let message = match self {
@@ -111,16 +110,16 @@ impl std::fmt::Display for Order {
     }
 }
 
-/// Why an order was not taken.
+/// Why an order was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declined {
-    /// For now: it is worth another try.
+    /// For now: retryable.
     ForNow(String),
-    /// For good: it would be refused every time.
+    /// Permanently: it would be refused every time.
     ForGood(String),
 }
 
-/// An order that was not taken.
+/// An order that was not accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotTaken {
     /// The order.
@@ -132,13 +131,13 @@ pub struct NotTaken {
 /// Timers and queues.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Takes the orders, and answers those that it has not taken: none of the others is lost. What
-    /// goes into queues waits for no timer, and all of it together takes seconds, whatever does not
+    /// Takes the orders, and answers those that it has not accepted; no other is lost. Orders for
+    /// queues do not wait for timers. The whole call takes seconds, even if a service does not
     /// answer.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken>;
 
-    /// Whether lists, which follow what is written, show by now everything that was written until
-    /// an instant.
+    /// Whether lists, which are eventually consistent, show by now everything that was written
+    /// until an instant.
     fn lists_show(&self, until: Instant, now: Instant) -> Shown {
         if now >= until + LISTS_FOLLOW {
             Shown::Yes
@@ -168,7 +167,7 @@ pub enum Shown {
     NotBefore(Instant),
 }
 
-/// A port does not answer. Worth another try.
+/// A port does not answer. Retryable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
@@ -197,7 +196,7 @@ pub trait Mailer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// How long it would take, if that is longer than `within`: nothing was waited for.
+    /// How long it would take, if that is longer than `within`: then it has not waited.
     async fn turn(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
         Ok(Duration::ZERO)
     }
@@ -214,20 +213,20 @@ pub trait Mailer: Send + Sync {
     }
 }
 
-/// What keeps mail from leaving, whatever the mail.
+/// Why no mail can leave, whichever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// As many mails a second are sent as may be.
+    /// The rate of mails a second is used up.
     Rate,
-    /// As many were sent in 24 hours as may be, or what is left of them is kept for other mail.
+    /// The quota of 24 hours is used up, or the rest of it is reserved for other mail.
     Quota,
-    /// The service is not reached, or takes none from here: wrong credentials, a paused or
+    /// The service cannot be reached, or takes no mail from here: wrong credentials, a paused or
     /// suspended account, a sender that it has not verified.
     Stopped,
 }
 
 impl Hold {
-    /// What SES means by a refusal, through its API and by SMTP alike: both say it in these words.
+    /// What a refusal by SES means; its API and SMTP use the same words.
     pub fn meant_by(words: &str) -> Option<Self> {
         let words = words.to_ascii_lowercase();
         if words.contains("maximum sending rate exceeded") {
@@ -241,13 +240,14 @@ impl Hold {
 /// Why a mail was not sent, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// Definitely not sent, worth another try: the service takes this mail later, perhaps.
+    /// Definitely not sent, and retryable: the service may take this mail later.
     #[error("not sent for now: {0}")]
     NotNow(String),
-    /// Definitely not sent, and whatever the mail. It waits, and this was none of its tries.
+    /// Definitely not sent, for a reason that concerns all mail. It waits, and this does not count
+    /// as a try.
     #[error("mail waits: {1}")]
     Held(Hold, String),
-    /// Definitely not sent, and it would not be the next time: rejected.
+    /// Definitely not sent, and permanent: rejected.
     #[error("refused: {0}")]
     Refused(String),
     /// The answer was lost: it may have been sent.
@@ -268,28 +268,28 @@ pub struct Request {
     pub body: Option<String>,
 }
 
-/// Who makes HTTP requests.
+/// Makes HTTP requests.
 #[async_trait]
 pub trait Caller: Send + Sync {
-    /// When a request to this URL could be made, if its host has as many under way as it may have
-    /// for now.
+    /// When a request to this URL could be made, if its host has the most requests under way that
+    /// it may have.
     fn not_before(&self, _url: &str, _now: Instant) -> Option<Instant> {
         None
     }
 
-    /// Makes one, within ten seconds. Answers the HTTP status.
+    /// Makes a request, within ten seconds. Answers the HTTP status.
     async fn call(&self, request: &Request) -> Result<u16, Unavailable>;
 }
 
-/// Where work goes that keeps a processor busy for longer than others should wait: off the threads
-/// that answer and decide, where there are several.
+/// Does work that keeps a processor busy for longer than others should wait: off the threads that
+/// answer and decide, where there are several.
 #[async_trait]
 pub trait BlockingWork: Send + Sync {
-    /// Does it, and comes back when it is done. Work that panics is over, too.
+    /// Does the work, and returns when it is done. Work that panics is over, too.
     async fn run(&self, work: Box<dyn FnOnce() + Send>);
 }
 
-/// Busy work is done at once by whoever asks: where nobody else waits.
+/// Busy work is done at once on the caller's thread: for where no other work waits.
 pub struct Inline;
 
 #[async_trait]
@@ -306,7 +306,7 @@ pub struct Ports {
     pub table: Arc<dyn Table>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Entropy.
     pub entropy: Arc<dyn Entropy>,
     /// Timers and queues.
     pub outbox: Arc<dyn Outbox>,

@@ -1,5 +1,5 @@
-//! What stands behind the queues: each message goes to the part that does its work, and a dead
-//! letter to whoever does what it says.
+//! The handler of the queues: each message goes to the part that does its work, and a dead letter
+//! to the part that does its kind of work.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,18 +26,19 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// What was put into a queue is due. A repeat changes nothing.
+    /// A message of a queue is due. Idempotent.
     ///
-    /// Who works off some of the queues only has a handler of its own below, and is not weighed
-    /// down by the others.
+    /// A process that works off only some of the queues has its own method below, so that it does
+    /// not need the code of the others.
     ///
     /// # Errors
     ///
-    /// What is worth another try, and what nobody can do.
+    /// Retryable errors, and permanent ones.
     pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
-                // What waits for others is not done here, unless it came from where that is done.
+                // A dead letter whose message belongs to another queue is led on to that queue,
+                // once.
                 let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
                 self.redriven(redrive, here, async |message| self.any(&message).await).await
             }
@@ -153,7 +154,7 @@ impl Queues {
         }
     }
 
-    /// A dead letter is done again, whatever it says; a message only by whoever works `here`.
+    /// A dead letter is done again, of any kind; a message only if its queue is worked off `here`.
     async fn redriven<F>(
         &self,
         redrive: &Redrive,
@@ -195,7 +196,7 @@ impl Queues {
         }
     }
 
-    /// A dead letter that is a message is done again, by whoever works its queue off.
+    /// A dead letter that is a message is done again, by the worker of its queue.
     async fn message_redriven<F>(
         &self,
         redrive: &Redrive,

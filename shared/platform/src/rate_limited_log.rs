@@ -1,5 +1,5 @@
-//! Log lines about what happens again and again: one a minute, with how often it happened since,
-//! and never with an e-mail address in it.
+//! Log lines about repeated problems: one a minute, with how often it happened since, and never
+//! with an e-mail address in it.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -7,13 +7,13 @@ use chrono::TimeDelta;
 
 use crate::Instant;
 
-/// How often a line is written at most.
+/// The shortest time between two lines.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// What is to be told now and then. It holds two numbers, however often it happens.
+/// Limits the log lines about one thing. It needs two numbers, however often that happens.
 #[derive(Debug)]
 pub struct RateLimitedLog {
-    /// When it was told last, in milliseconds.
+    /// When it was logged last, in milliseconds.
     told: AtomicI64,
     untold: AtomicU64,
 }
@@ -25,12 +25,12 @@ impl Default for RateLimitedLog {
 }
 
 impl RateLimitedLog {
-    /// It has happened. `Some`: it is to be told, with how often it happened besides without being
-    /// told.
+    /// It has happened. `Some` if it is to be logged, with how often it happened since the last
+    /// line.
     pub fn due(&self, now: Instant) -> Option<u64> {
         let (now, told) = (now.timestamp_millis(), self.told.load(Ordering::SeqCst));
         let is_due = told == i64::MIN || now.saturating_sub(told) >= EVERY.num_milliseconds();
-        // Of two at the same time one tells it.
+        // Of two callers at the same time only one logs it.
         let tells = is_due
             && self.told.compare_exchange(told, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if tells {

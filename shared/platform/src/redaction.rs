@@ -1,6 +1,6 @@
-//! What is said about data, without the data: reasons go into logs and answers, and name no person.
+//! Reasons without the data that they are about: they go into logs and answers, and name no person.
 
-/// What may stand before a value that an error of serde quotes between backticks.
+/// The words before a value that an error of serde quotes between backticks.
 const BEFORE_VALUES: [&str; 5] =
     ["unknown variant ", "integer ", "floating point ", "boolean ", "character "];
 
@@ -23,7 +23,7 @@ pub(crate) fn without_values(reason: &str) -> String {
     said
 }
 
-/// What stands up to the mark, and what follows it; a mark behind a backslash belongs to the text.
+/// Splits a text at the mark; a mark after a backslash belongs to the text.
 fn between(text: &str, mark: char) -> (&str, &str) {
     let mut escaped = false;
     for (at, character) in text.char_indices() {

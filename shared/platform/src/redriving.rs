@@ -1,11 +1,10 @@
-//! A dead letter is done again: somebody asks for it, and whoever does such work reads the letter
+//! A dead letter is done again: a person requests it, and the handler of such work reads the letter
 //! anew and does it.
 //!
-//! Asking marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]; from there a letter
-//! that came from another queue is led to that one, so that nobody needs a port for it that it did
-//! not need before. The letter stays until it is done, and goes then. If it cannot be done this
-//! time either, it says why, and waits to be asked for again. A repeat finds a letter that is gone,
-//! or that nobody has asked for, and does nothing.
+//! A request marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]. From there a
+//! letter of another queue is led to that queue, so that no worker needs an additional port. The
+//! letter is deleted when it is done. If it fails again, it keeps the reason, and waits for the
+//! next request. A repeat finds a letter that is deleted, or not requested, and does nothing.
 
 use std::future::Future;
 use std::panic::catch_unwind;
@@ -21,8 +20,8 @@ use crate::ports::{Done, Message, Order, Queue, Redrive};
 use crate::store::{Store, TRIES};
 use crate::table::{Body, Item, Key, TableError, Write};
 
-/// How letters are read: as whoever hands the work over writes it. Each answers why it cannot be
-/// read.
+/// How letters are read: in the format in which the work was delivered. Each answers why it cannot
+/// be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// [`Kind::Change`]
@@ -36,7 +35,7 @@ pub struct Reading {
 }
 
 impl Default for Reading {
-    /// As it is written here: [`written`], and messages as they are stored.
+    /// In the platform's own format: [`written`], and messages as they are stored.
     fn default() -> Self {
         Self {
             change: |raw| {
@@ -62,8 +61,7 @@ struct WrittenChange {
     new: Option<WrittenItem>,
 }
 
-/// What a decision rests on of an item: where it stands in the index, and when it expires, is not
-/// among it.
+/// The parts of an item that decisions need: neither its place in the index nor its expiry.
 #[derive(Serialize, Deserialize)]
 struct WrittenItem {
     rev: Option<u64>,
@@ -101,12 +99,12 @@ pub struct Redriving {
 }
 
 impl Redriving {
-    /// Asks for a letter to be done again; answers it as it is then. `None` if there is no such
-    /// letter. A letter that is asked for twice is done once.
+    /// Requests that a letter is done again; answers the letter as it is then. `None` if there is
+    /// no such letter. A letter that is requested twice is done once.
     ///
     /// # Errors
     ///
-    /// What the table and the outbox answer; asking again goes on where it stopped.
+    /// What the table and the outbox answer; requesting it again goes on where it stopped.
     pub async fn redrive(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
         for _ in 0..TRIES {
             let Some(letter) = self.dead_letters.get(id).await? else { return Ok(None) };
@@ -138,7 +136,7 @@ impl Redriving {
         Order::Send { queue, at: self.store.now(), message: Message::Redrive(redrive) }
     }
 
-    /// The letter that is to be done; `None` if there is nothing to do any more.
+    /// The letter that is to be done; `None` if there is nothing left to do.
     pub(crate) async fn letter_to_do(
         &self,
         redrive: &Redrive,
@@ -147,8 +145,8 @@ impl Redriving {
         Ok(letter.filter(|letter| letter.body.asked.is_some()))
     }
 
-    /// Leads a letter to the queue that its message belongs into. Says whether it was led on; not
-    /// so if it is there.
+    /// Leads a letter to the queue of its message. `true` if it was led on; `false` if it is in
+    /// that queue already.
     pub(crate) async fn led_on(
         &self,
         redrive: &Redrive,
@@ -164,7 +162,7 @@ impl Redriving {
         Ok(true)
     }
 
-    /// Does what a letter says, and sees to the letter.
+    /// Does the work of a letter, and deletes or updates the letter.
     pub(crate) async fn do_again(
         &self,
         letter: StoredDeadLetter,
@@ -174,7 +172,7 @@ impl Redriving {
             Ok(Done::Yes) => {
                 let key = self.store.keys.keep_dead_letter(&letter.id);
                 match self.store.write(vec![Write::delete(key, letter.unchanged)]).await {
-                    // It was put aside anew meanwhile, or is gone.
+                    // It was kept anew meanwhile, or is deleted.
                     Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),
                     Err(error) => Err(error.into()),
                 }
@@ -187,7 +185,7 @@ impl Redriving {
         }
     }
 
-    /// It cannot be done this time either: the letter says why.
+    /// It failed again: the letter keeps the reason.
     pub(crate) async fn not_done_either(
         &self,
         letter: StoredDeadLetter,
@@ -199,14 +197,14 @@ impl Redriving {
         let tries = letter.body.tries + 1;
         let body = DeadLetterBody { why, tries, asked: None, ..letter.body.clone() };
         match self.rewrite_letter(&letter, &body).await {
-            // It was put aside anew, or deleted.
+            // It was kept anew, or deleted.
             Ok(()) | Err(Error::Table(TableError::Conflict { .. })) => Ok(Done::Yes),
             Err(error) => Err(error),
         }
     }
 }
 
-/// What a letter says, by kind.
+/// The work of a letter, by kind.
 pub(crate) enum Work {
     Change(ContactImage),
     Decision(EnrollmentImage),
@@ -215,7 +213,7 @@ pub(crate) enum Work {
 }
 
 impl Redriving {
-    /// Reads a letter, whatever it is; or answers why that cannot be done.
+    /// Reads a letter of any kind, or answers why it is unreadable.
     pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<Work, String> {
         let (reading, raw) = (self.reading, body.raw.as_str());
         match body.kind {
@@ -235,7 +233,7 @@ impl Redriving {
     }
 }
 
-/// What reads may panic: that is why the letter was put aside, perhaps.
+/// Reading may panic: that may be why it is a dead letter.
 fn read_as<T>(read: fn(&str) -> Result<T, String>, raw: &str) -> Result<T, String> {
     let panicked = |panic: Box<_>| Error::Panicked(panic_words(&*panic)).to_string();
     catch_unwind(|| read(raw)).unwrap_or_else(|panic| Err(panicked(panic)))

@@ -1,11 +1,11 @@
-//! What an address has said no to, where no contact is left to say it: it unsubscribed, bounced or
-//! complained before the contact was erased or took another address. Whoever posts the address
-//! again gets a contact that still says no.
+//! What an address has refused that belongs to no contact any more: it unsubscribed, bounced or
+//! complained before the contact was erased or took another address. If the address is posted
+//! again, the new contact has the same refusal.
 //!
-//! Kept is the answer and nothing else, under a hash of the address that is keyed with the
-//! account's secret: it can be asked about an address, but tells none. As soon as a contact has the
-//! address, the contact says it, and nothing is kept here any more. So there is one place that
-//! lifts it: a change of the contact that asks for it by name.
+//! Only the refusal is stored, under a hash of the address that is keyed with the account's secret:
+//! one can look up an address, but read none. As soon as a contact has the address, the contact has
+//! the refusal, and it is deleted here. So only a change of the contact that names it explicitly
+//! lifts it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::derived;
 
-/// What an address has said no to.
+/// What an address has refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refusal {
     /// Marketing mail: its owner unsubscribed.
@@ -31,13 +31,13 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// What the contact says no to; nothing if it welcomes mail.
+    /// What the contact refuses; `None` if it accepts mail.
     pub(crate) fn of(contact: &Contact) -> Option<Self> {
         Self::some(contact.consent == Consent::Unsubscribed, contact.suppressed)
     }
 
-    /// What the old address of a contact that has taken another one says no to: whether mail is
-    /// welcome is the person's affair, as it is now; whether it arrives was the address's.
+    /// What the old address of a contact that has taken another one refuses: the consent is the
+    /// person's, as it is now; the suppression is that of the old address.
     pub(crate) fn left_behind(before: &Contact, after: &Contact) -> Option<Self> {
         Self::some(after.consent == Consent::Unsubscribed, before.suppressed)
     }
@@ -46,7 +46,7 @@ impl Refusal {
         (unsubscribed || suppressed.is_some()).then_some(Self { unsubscribed, suppressed })
     }
 
-    /// A contact that is about to be created says the same from the beginning.
+    /// Gives the refusal to a contact that is about to be created.
     pub(crate) fn begins(self, contact: &mut Contact) {
         if self.unsubscribed {
             contact.consent = Consent::Unsubscribed;
@@ -54,8 +54,8 @@ impl Refusal {
         contact.suppressed = self.suppressed;
     }
 
-    /// The patch by which a contact takes the address, and with it what the address says; what the
-    /// patch asks for by name stands.
+    /// The patch by which a contact takes the address, and with it the refusal; values that the
+    /// patch sets explicitly win.
     pub(crate) fn joins(self, before: &Contact, patch: &Patch) -> Patch {
         let mut joined = patch.clone();
         let lifted = joined.resubscribe && joined.consent == Some(Consent::Subscribed);
@@ -69,16 +69,16 @@ impl Refusal {
     }
 }
 
-/// What addresses without a contact have said no to.
+/// The refusals of addresses without a contact.
 pub(crate) struct Refusals {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
 }
 
 impl Refusals {
-    /// What an address that belongs to nobody has said no to.
+    /// The refusal of an address that belongs to no contact.
     pub(crate) async fn get(&self, address: &str, secret: &str) -> Result<Option<Refusal>, Error> {
-        // Without a secret nothing was ever remembered.
+        // Without a secret no refusal was ever stored.
         if secret.is_empty() {
             return Ok(None);
         }
@@ -86,20 +86,19 @@ impl Refusals {
         stored.map(|item| read(&item)).transpose()
     }
 
-    /// The write that remembers what an address has said no to.
+    /// The write that stores the refusal of an address.
     pub(crate) async fn remember(&self, address: &str, refusal: Refusal) -> Result<Write, Error> {
         let key = self.key(address, &self.catalog.secret().await?);
         Ok(Write::put(item(key, &refusal)?, Condition::Always))
     }
 
-    /// The write that forgets it again, because a contact says it.
+    /// The write that deletes it again, because a contact has it now.
     pub(crate) fn forget(&self, address: &str, secret: &str) -> Write {
         Write::delete(self.key(address, secret), Condition::Always)
     }
 
-    /// The mail service has said that an address which belongs to nobody any more takes no mail.
-    /// Says whether that is known now; not so if somebody has the address by now, or something was
-    /// remembered meanwhile.
+    /// Stores the report of the mail service that an address without a contact takes no mail.
+    /// `false` if a contact has the address by now, or a refusal was stored meanwhile.
     pub(crate) async fn remember_suppressed(
         &self,
         address: &str,
@@ -121,7 +120,7 @@ impl Refusals {
             return Ok(true);
         }
         let key = self.key(address, &self.catalog.secret().await?);
-        // What is there only becomes stronger; what is not there may be written by another.
+        // A stored refusal only becomes stronger; if there is none, another writer may store one.
         let condition = if before.is_some() { Condition::Present } else { Condition::Absent };
         let writes = vec![
             Write::put(item(key, &refusal)?, condition),

@@ -21,8 +21,8 @@ const SMALL_HTML: usize = 16 * 1024;
 /// twenty levels.
 const DEEPEST_HTML: usize = 100;
 
-/// How deep lists, tables and quotations may be nested: each takes the time of everything inside it
-/// again.
+/// How deep lists, tables and quotations may be nested: each level takes the time of everything
+/// inside it again.
 const DEEPEST_BOXES: usize = 12;
 
 /// How many tags HTML may have.
@@ -85,7 +85,7 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// Plain text made from HTML. What is nested too deep for a layout is shown without one.
+/// Plain text made from HTML. HTML that is nested too deep for a layout is shown without one.
 ///
 /// # Errors
 ///
@@ -112,8 +112,8 @@ struct Shape {
 }
 
 impl Shape {
-    /// An end tag closes everything within the element that it names, and nothing if none of that
-    /// name is open.
+    /// An end tag closes the element that it names and everything in it, and nothing if no such
+    /// element is open.
     fn of(html: &str) -> Self {
         let mut shape = Self::default();
         let mut open: Vec<String> = Vec::new();
@@ -193,7 +193,7 @@ mod tests {
     fn what_is_nested_too_deep_is_text_without_layout() {
         let html = "<ul><li>".repeat(50) + "Ann &amp; Co" + &"</li></ul>".repeat(50) + "<p>End</p>";
         assert_eq!(text_of_html(&html, Budget::Small).unwrap(), "Ann & Co\nEnd");
-        // End tags of what is not open, or that are optional, reduce no depth.
+        // End tags of elements that are not open, and optional end tags, do not reduce the depth.
         for opens in ["<div><p></p>", "<blockquote></ul>", "<div></div >"] {
             let deep = opens.repeat(3_000) + "Ann";
             let is_deep = Shape::of(&deep).is_too_much();

@@ -1,4 +1,4 @@
-//! What is stored, with what every write needs: keys, the time, and chance.
+//! The table, with what every write needs: keys, the time, and entropy.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ pub(crate) const TRIES: u32 = 16;
 
 /// The table of one account.
 pub struct Store {
-    /// What is stored.
+    /// The table.
     pub table: Arc<dyn Table>,
-    /// Where everything is stored.
+    /// The keys.
     pub keys: Keys,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Entropy.
     pub entropy: Arc<dyn Entropy>,
     pub(crate) last_id: Arc<LastId>,
 }
@@ -38,7 +38,7 @@ impl Store {
         self.last_id.next(self.now(), &*self.entropy)
     }
 
-    /// An identity for a write, by which a lost answer is recognised.
+    /// An identity for a write: it shows that a write was made whose answer was lost.
     pub(crate) fn new_write_id(&self) -> String {
         self.entropy.text(8)
     }
@@ -52,8 +52,8 @@ impl Store {
     }
 }
 
-/// Whether a refused write is the caller's own earlier one, whose answer was lost: its write id
-/// tells.
+/// Whether the caller's own earlier write, whose answer was lost, is why a write was refused: the
+/// write ids are equal then.
 pub(crate) fn is_own(current: Option<&Item>, write_id: &str) -> bool {
     current.and_then(write_id_of).is_some_and(|written| written == write_id)
 }

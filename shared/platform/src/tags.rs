@@ -1,4 +1,4 @@
-//! The tags of the account, and the lists of contacts by tag, which follow the contacts.
+//! The tags of the account, and the lists of contacts by tag, which are updated from the contacts.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ pub(crate) struct StoredTag {
 pub(crate) struct KnownTags(Mutex<(String, HashSet<Tag>)>);
 
 impl KnownTags {
-    /// So many tags are known at most.
+    /// The most tags that are kept.
     const MOST: usize = 4_096;
 
     fn has(&self, tag: &Tag, secret: &str) -> bool {
@@ -49,8 +49,8 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The lists of contacts by tag follow the contact. One that was withdrawn at once need not be
-    /// in its list first.
+    /// Updates the lists of contacts by tag from the contact. A tag that was removed at once is not
+    /// added to its list first.
     pub(crate) async fn follow(
         &self,
         contact: &Contact,
@@ -76,7 +76,8 @@ impl Tags {
         Ok(())
     }
 
-    /// The account's list of tags has the tag as it was first written; once a process is enough.
+    /// Puts the tag, as it was first written, into the account's list of tags; once per process is
+    /// enough.
     async fn list_tag(&self, shown: &Tag, secret: &str) -> Result<(), Error> {
         if self.known.has(shown, secret) {
             return Ok(());
@@ -120,7 +121,7 @@ impl Tags {
             cursor = page.cursor;
             if cursor.is_none() {
                 tags.sort_unstable();
-                // Two spellings that were two tags once.
+                // Two spellings that were two tags in an earlier version.
                 tags.dedup();
                 return Ok(tags);
             }

@@ -29,13 +29,13 @@ pub fn contact_of(secret: &str, token: &str) -> Option<ContactId> {
     (long_enough && genuine && !secret.is_empty()).then_some(contact)
 }
 
-/// Bytes that follow from words, for whoever has the secret.
+/// Bytes that are derived from words and the secret.
 pub(crate) fn derived(secret: &str, words: &[&str]) -> [u8; 32] {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     keyed(secret, &words)
 }
 
-/// The same of bytes.
+/// The same for bytes.
 pub(crate) fn keyed(secret: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = mac(secret);
     for part in parts {

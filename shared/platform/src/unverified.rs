@@ -1,31 +1,31 @@
-//! Whom SES has not verified, from what it says: through its API (400, `MessageRejected`) and by
-//! SMTP (554) in the same words.
+//! Which identity SES has not verified, according to its error text: its API (400,
+//! `MessageRejected`) and SMTP (554) use the same words.
 //!
 //! > Email address is not verified. The following identities failed the check in region
 //! > EU-CENTRAL-1: …
 //!
-//! Behind the colon stand addresses, domains or ARNs, as far as there is room: an ellipsis stands
-//! for the rest (*Amazon SES email sending errors*,
+//! After the colon there are addresses, domains or ARNs, as far as there is room; an ellipsis
+//! replaces the rest (*Amazon SES email sending errors*,
 //! <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting
 //! a 554 or 400 "Message rejected" error*,
 //! <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). A sender that is not
-//! verified is no fault of a mail: it would be the same for all others. That a recipient has to be
-//! is the sandbox (*Request production access*,
+//! verified is no fault of the mail: all other mail would fail, too. Recipients have to be verified
+//! only in the sandbox (*Request production access*,
 //! <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
 
 use crate::ports::{Hold, MailError};
 
-/// Whom SES has not verified.
+/// Which identity SES has not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unverified {
-    /// Who mail comes from; or nobody can tell who it is.
+    /// The sender; also if it is uncertain which identity it is.
     Sender,
-    /// Who it goes to, and nobody else.
+    /// The recipient, and certainly no other identity.
     Recipient,
 }
 
-/// What it means for a mail if SES has not verified somebody; `None` if it says something else.
-/// `from` and `to` are the addresses of the mail.
+/// What it means for a mail if SES has not verified an identity; `None` if the error is another
+/// one. `from` and `to` are the addresses of the mail.
 pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
     Some(match told_by(said, from, to)? {
         Unverified::Sender => MailError::Held(
@@ -43,7 +43,7 @@ pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
 
 fn told_by(said: &str, from: &str, to: &str) -> Option<Unverified> {
     const NOT_VERIFIED: &str = "is not verified";
-    // In ASCII capitals are as long as small letters.
+    // Lowercasing ASCII does not change the length.
     let at = said.to_ascii_lowercase().find(NOT_VERIFIED)?;
     let named = said[at + NOT_VERIFIED.len()..].trim_end();
     let names = |address: &str| identities(named).any(|identity| is_of(identity, address));
@@ -55,7 +55,7 @@ fn told_by(said: &str, from: &str, to: &str) -> Option<Unverified> {
     })
 }
 
-/// What may be an identity: words without what stands around them, of ARNs the end.
+/// The words that may be identities, without punctuation around them; of ARNs the last part.
 fn identities(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| c.is_whitespace() || ",;<>()[]\"'`".contains(c));
     words.map(|word| {
@@ -64,7 +64,7 @@ fn identities(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether it is an address's identity: itself, its domain, or one above.
+/// Whether it is an identity of the address: the address itself, its domain, or a parent domain.
 fn is_of(identity: &str, address: &str) -> bool {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let mut domains = std::iter::successors(Some(domain), |domain| Some(domain.split_once('.')?.1));

@@ -1,4 +1,4 @@
-//! A custom field is taken away, unless a published campaign needs it.
+//! A custom field is removed, unless a published campaign needs it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::store::TRIES;
 
-/// What came of taking away a field.
+/// The outcome of removing a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldDeleted {
     /// It is gone.
@@ -22,12 +22,12 @@ pub enum FieldDeleted {
     Needed(Vec<CampaignId>),
 }
 
-/// What a published version says of a field that is not there.
+/// What the validator says of a missing field in a published version.
 const MISSED: [&str; 2] = ["unknown_field", "unknown_placeholder"];
 
 impl Campaigns {
-    /// Takes a custom field away. Values that contacts have stay with them until they are cleared
-    /// or overwritten; nothing reads them any more. Refused while a version that contacts can be on
+    /// Removes a custom field. Values that contacts have stay with them until they are cleared or
+    /// overwritten; nothing reads them any more. Refused while a version that contacts can be on
     /// could not be published without the field.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Campaigns {
             let deleted = self
                 .catalog
                 .change(|catalog| {
-                    // Something was published meanwhile: it is looked at first.
+                    // A version was published meanwhile: it is checked first.
                     let same = versions_in_use(catalog) == in_use;
                     if same {
                         catalog.fields.remove(key);
@@ -95,8 +95,8 @@ fn versions_in_use(catalog: &Catalog) -> BTreeMap<CampaignId, Vec<u32>> {
     published.map(|(id, head)| (id.clone(), head.timeline.versions_in_use())).collect()
 }
 
-/// Whether a document could not be published any more if the field were gone: the validator knows
-/// every place where a field is named.
+/// Whether a document could no longer be published without the field: the validator knows every
+/// place where a field is named.
 fn needs(text: &str, catalog: &Catalog, key: &FieldKey) -> bool {
     let Ok(mut source) = reader::read(text) else { return true };
     let mut fields = catalog.fields.clone();

@@ -1,9 +1,9 @@
-//! Campaigns as people work on them: drafts, validation, and what is there.
+//! Campaigns as people work on them: drafts, validation, and the list of campaigns.
 //!
-//! A draft is kept as it was written and may be wrong in every way but one: it can be read. What is
-//! published never changes. Deleting takes away what happens, not what happened: the versions stay,
-//! because messages that were sent are shown from them, and a campaign of the same id goes on
-//! counting where the deleted one ended.
+//! A draft is kept as it was written. It may have any errors, but it must be readable. A published
+//! version never changes. A deleted campaign has no further effects, but its past stays: the
+//! versions are kept, because messages that were sent are shown from them, and a campaign of the
+//! same id goes on counting where the deleted one ended.
 
 mod fields;
 mod publishing;
@@ -35,7 +35,7 @@ use crate::table::{Condition, Write};
 /// fields.
 pub const LONGEST_DRAFT: usize = 300 * 1024;
 
-/// Why something was not done to a campaign.
+/// Why a request about a campaign was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CampaignError {
     /// There is none of this id.
@@ -47,7 +47,7 @@ pub enum CampaignError {
     /// It is a draft only.
     #[error("campaign `{0}` was never published; publish it first")]
     NotPublished(CampaignId),
-    /// Contacts are on their way through it.
+    /// Contacts are active in it.
     #[error(
         "{active} contacts are active in campaign `{campaign}`; pause it, stop them with a mass action, and \
          delete it then"
@@ -74,14 +74,14 @@ pub enum CampaignError {
     Failed(#[from] Error),
 }
 
-/// What came of saving a draft.
+/// The outcome of saving a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// Whether there was no campaign of this id before.
     pub created: bool,
     /// The name that people see.
     pub name: String,
-    /// What keeps it from being published, or is odd.
+    /// Errors that prevent publishing, and warnings.
     pub problems: Vec<Problem>,
 }
 
@@ -101,11 +101,11 @@ pub struct Listed {
     pub id: CampaignId,
     /// The name that people see.
     pub name: String,
-    /// How it stands.
+    /// Its standing.
     pub state: State,
     /// When the newest version was published.
     pub published_at: Option<Instant>,
-    /// Whether the draft says something that is not published yet.
+    /// Whether the draft has changes that are not published yet.
     pub draft: bool,
 }
 
@@ -113,16 +113,16 @@ pub struct Listed {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredDraft {
     source: String,
-    /// What the head knows it by.
+    /// Its identity in the head.
     saved: String,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     at: Instant,
 }
 
-/// What holds where nobody has said anything: from whoever runs the platform.
+/// Defaults, set by the operator of the platform.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Defaults {
-    /// Who mail comes from.
+    /// The sender of mail.
     pub sender: Option<Sender>,
     /// The restart delay (R12) of versions that are published from now on.
     pub restart_delay: Option<Span>,
@@ -137,8 +137,7 @@ pub struct Campaigns {
 }
 
 impl Campaigns {
-    /// Saves a draft. What is wrong with a document that can be read is answered, and does not keep
-    /// it from being saved.
+    /// Saves a draft. Errors in a readable document are answered, and do not prevent saving.
     ///
     /// # Errors
     ///
@@ -208,8 +207,7 @@ impl Campaigns {
         Ok(listed(id, there(&self.catalog.current().await?.catalog, id)?))
     }
 
-    /// What is wrong or odd with a document, with the account as it is now; also why it cannot be
-    /// read.
+    /// Errors and warnings of a document, for the account as it is now; also why it cannot be read.
     ///
     /// # Errors
     ///
@@ -226,9 +224,9 @@ impl Campaigns {
         }
     }
 
-    /// Deletes a campaign: a draft without a trace; one that was published stops being there. Its
-    /// versions stay, and so do history, messages and statistics. Published again, it goes on with
-    /// the next version, and whoever completed it has completed it.
+    /// Deletes a campaign. A draft is deleted completely. A campaign that was published is no
+    /// longer listed, but its versions, history, messages and statistics stay. Published again, it
+    /// goes on with the next version, and contacts that completed it still have completed it.
     ///
     /// # Errors
     ///
@@ -285,7 +283,7 @@ fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
 }
 
 impl Campaigns {
-    /// What is wrong or odd with a document in this account.
+    /// Errors and warnings of a document in this account.
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();

@@ -1,7 +1,7 @@
 //! Publishing, pausing and resuming (R50, R51), and the jobs that follow from them.
 //!
-//! A version and the catalog that names it are one transaction. What has to be done to many
-//! contacts after it is a job, which is opened by the same transaction.
+//! A version and the catalog that names it are written in one transaction. The work on many
+//! contacts that follows is a job, which is opened by the same transaction.
 
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
@@ -32,14 +32,14 @@ pub struct Resume {
     pub enroll_existing: bool,
 }
 
-/// How a campaign stands.
+/// The standing of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// It is not published.
     Draft,
     /// It runs, in this version.
     Published(u32),
-    /// Its tokens stand still, in this version.
+    /// It is paused, in this version: its tokens do not move.
     Paused(u32),
 }
 
@@ -71,13 +71,13 @@ impl State {
 }
 
 impl Campaigns {
-    /// Publishes the draft as the next version, also one that says what the version before said,
-    /// and answers the version. `by` is the name of the API key that asks. A paused campaign stays
-    /// paused; whoever may enter does so when it is resumed.
+    /// Publishes the draft as the next version, even if it equals the version before, and answers
+    /// the version. `by` is the name of the API key that asks. A paused campaign stays paused;
+    /// contacts that may enter do so when it is resumed.
     ///
     /// # Errors
     ///
-    /// [`CampaignError::Invalid`] with everything that has to be mended;
+    /// [`CampaignError::Invalid`] with everything that has to be corrected;
     /// [`CampaignError::NoSuchCampaign`].
     pub async fn publish(
         &self,
@@ -174,8 +174,8 @@ impl Campaigns {
             .await
     }
 
-    /// Resumes a campaign, asked by the API key of that name; one that runs is left as it is, and
-    /// nobody is enrolled.
+    /// Resumes a campaign; `by` is the name of the API key that asks. A running campaign stays as
+    /// it is, and no contact is enrolled.
     ///
     /// # Errors
     ///
@@ -226,7 +226,8 @@ impl Campaigns {
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         let head = there_mut(catalog, id)?;
-        // While a campaign is paused nobody enters: who may do so is looked for when it goes on.
+        // While a campaign is paused no contact enters: contacts that may enter are searched for on
+        // the resume.
         let paused = head.standing().is_some_and(|standing| standing.paused);
         let enrolls = std::mem::take(&mut head.enrolls) || follows.enroll_existing;
         if paused {
@@ -246,6 +247,6 @@ struct Follows<'a> {
     milestones: bool,
     /// Contacts that are there may enter.
     enroll_existing: bool,
-    /// Who did it.
+    /// The name of the API key that asked.
     by: &'a str,
 }

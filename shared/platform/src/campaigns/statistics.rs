@@ -154,7 +154,7 @@ impl Campaigns {
         Ok(days.iter().map(statistics).collect())
     }
 
-    /// The counters in a shard: of these days, or all of them, those of no day included.
+    /// The counters in a shard: of these days, or all counters, including those of no day.
     async fn counted_in(
         &self,
         id: &CampaignId,
@@ -196,8 +196,8 @@ impl MessageStatistics {
     }
 }
 
-/// The shards are read one by one while others add to them, so a sum may be below zero for an
-/// instant.
+/// The shards are read one by one while other writers add to them, so a sum may be below zero for a
+/// moment.
 fn counted(sum: i64) -> u64 {
     u64::try_from(sum).unwrap_or(0)
 }

@@ -17,7 +17,7 @@ use crate::mail::read_by;
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Since, TableError, Write};
 
-/// The catalog as it was read for one invocation, once it was.
+/// The catalog as it was read for one invocation; `None` before that.
 #[derive(Default)]
 pub(crate) struct Pinned(Mutex<Option<(Arc<Loaded>, Instant)>>);
 
@@ -34,8 +34,7 @@ pub(crate) struct CatalogCache {
 }
 
 impl CatalogCache {
-    /// Whoever reads may be late: a revision only grows, unless the account was erased and begins
-    /// anew.
+    /// A read may be late, so a revision only grows, unless the account was erased and begins anew.
     fn knows(&self, rev: u64) {
         if rev <= 1 {
             self.known.store(rev, Ordering::Relaxed);
@@ -55,7 +54,7 @@ pub struct CatalogStore {
 
 impl CatalogStore {
     /// The same for the work of one invocation: it is read once, when it is first needed, and again
-    /// only if a change is met that was made later.
+    /// only for a change that was made later.
     pub(crate) fn at_work(&self) -> Self {
         self.with(Some(Arc::default()))
     }
@@ -70,14 +69,14 @@ impl CatalogStore {
         Self { store, cache, alone: self.alone, pinned }
     }
 
-    /// How many campaigns there were when the catalog was last read; none where it never was.
+    /// How many campaigns there were when the catalog was last read; 0 if it never was.
     pub(crate) fn known_campaigns(&self) -> usize {
         let loaded = self.cache.loaded.lock().ok().and_then(|loaded| loaded.clone());
         loaded.map_or(0, |loaded| loaded.catalog.campaigns.len())
     }
 
-    /// The revision of the catalog that whoever writes a contact now knows; nothing if that is not
-    /// known for certain. Nothing is read for it.
+    /// The revision of the catalog for a write of a contact that is made now; `None` if it is not
+    /// known for certain. Reads nothing.
     pub(crate) fn known_revision(&self) -> Option<u64> {
         if self.alone {
             return Some(self.cache.known.load(Ordering::Relaxed));
@@ -91,12 +90,12 @@ impl CatalogStore {
     /// # Errors
     ///
     /// What the table answers. A campaign that cannot be read is listed as broken, and does not
-    /// keep the others from being decided.
+    /// prevent decisions in the others.
     pub async fn current(&self) -> Result<Arc<Loaded>, Error> {
         self.after(Instant::MIN_UTC).await
     }
 
-    /// The catalog as it was after a change at `changed`, or later: whoever looks at a change must
+    /// The catalog as it was after a change at `changed`, or later: a decision about a change must
     /// know what was published before it.
     pub(crate) async fn after(&self, changed: Instant) -> Result<Arc<Loaded>, Error> {
         Ok(self.after_with_instant(changed).await?.0)
@@ -185,7 +184,7 @@ impl CatalogStore {
         Ok(Some(Campaign { id: id.clone(), timeline: head.timeline.clone(), versions }))
     }
 
-    /// A published version, ready to be walked.
+    /// A published version, as a graph.
     ///
     /// # Errors
     ///
@@ -219,8 +218,8 @@ impl CatalogStore {
         Arc::clone(known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect())))
     }
 
-    /// Changes the catalog, on condition that nobody else did meanwhile. `change` may be called
-    /// several times; the writes it answers are made together with the change, or not at all.
+    /// Changes the catalog, on condition that no other writer did meanwhile. `change` may be called
+    /// several times; the writes that it answers are made in one transaction with the change.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! A decision is committed: one write, on condition that nobody else was faster, together with what
-//! the campaign writes to the contact.
+//! A decision is committed: one write, on condition that no other writer committed first, together
+//! with what the campaign writes to the contact.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,17 +18,17 @@ use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Item, TableError, Write};
 use crate::{Instant, metrics};
 
-/// What came of a commit.
+/// The outcome of a commit.
 pub(super) enum Commit {
     Made(Box<Next>),
-    /// Somebody else was faster.
+    /// Another writer committed first.
     Lost,
     /// The contact is gone.
     Erased,
 }
 
 impl Decisions {
-    /// One write, on condition that nobody else was faster.
+    /// One write, on condition that no other writer committed first.
     pub(super) async fn commit(
         &self,
         judged: &Contact,
@@ -55,8 +55,8 @@ impl Decisions {
         let deferred = before.and_then(|before| before.deferred.clone());
         let before = before.map(|before| &before.enrollment);
         let mut stored = stored.with_deferred(deferred).deferring(before);
-        // The contact that was judged is the latest, mostly; otherwise another change has come
-        // since.
+        // Mostly the contact on which it was decided is the latest; otherwise another change has
+        // come since.
         let mut latest = Cow::Borrowed(judged);
         let mut is_latest = false;
         loop {
@@ -73,7 +73,7 @@ impl Decisions {
                         writes_contact = Some(Write::put(self.contacts.item(&written)?, condition));
                     }
                     None if is_latest => {}
-                    // Nothing is to be done: that is for the latest to say.
+                    // Nothing is to be done: only the latest state can say that.
                     None => {
                         let Some(now) = self.contacts.get(id).await? else {
                             return Ok(Commit::Erased);
@@ -122,8 +122,8 @@ impl Decisions {
     }
 
     /// Looks at what the campaign has just written as the feed will, if nothing has come in
-    /// between. What concerns nobody is noted, with the catalog as of which that is so; the
-    /// enrollment has not seen it yet.
+    /// between. A change that concerns no campaign is noted, with the revision of the catalog as of
+    /// which that is so; the enrollment has not seen it yet.
     fn self_write(
         &self,
         judged: &Contact,
@@ -149,12 +149,12 @@ impl Decisions {
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&situation, &Event::Changed)));
         match decided {
             Ok(Decision::Seen(_)) => Some(SelfWrite { rev: written.rev, catalog: catalog.rev }),
-            // Whatever it is, the feed will bring it.
+            // In every other case the feed will bring the change.
             Ok(Decision::Advance(_) | Decision::Deliver(_) | Decision::Ignore(_)) | Err(_) => None,
         }
     }
 
-    /// Notes what has been seen before the contact forgets it; losing a race is as good.
+    /// Notes which changes have been seen, before the contact drops them; a lost race is no error.
     pub(super) async fn commit_seen(
         &self,
         id: &ContactId,
@@ -162,7 +162,7 @@ impl Decisions {
         before: Option<&State>,
         next: Enrollment,
     ) -> Result<(), Error> {
-        // Nothing is to be performed: the stamp is that of no image.
+        // No effect is to be performed: the stamp matches no image.
         let w = self.store.new_write_id();
         let deferred = before.and_then(|before| before.deferred.clone());
         let before = before.map(|before| &before.enrollment);
@@ -177,7 +177,7 @@ impl Decisions {
         }
     }
 
-    /// The write of an enrollment, on condition that nobody else was faster.
+    /// The write of an enrollment, on condition that no other writer committed first.
     pub(crate) fn enrollment_write(
         &self,
         id: &ContactId,
@@ -217,7 +217,7 @@ impl Decisions {
     }
 }
 
-/// The instant under which a decision stands in the history: the same every time.
+/// The instant under which a decision is in the history: always the same for one decision.
 pub(crate) fn instant_of(records: &[Record], enrollment: &Enrollment) -> Instant {
     let first = records.first().map(|record| record.at);
     first.or(enrollment.created).unwrap_or(Instant::UNIX_EPOCH)

@@ -1,9 +1,9 @@
-//! A decision that queues a transactional message leaves its lines and counts to the next decision,
-//! which mostly is the one that settles the message: both are recorded at once.
+//! A decision that queues a transactional message defers its lines and counts to the next decision,
+//! mostly the one that settles the message: both are recorded at once.
 //!
-//! What is left stands in the enrollment's item, so no decision can be committed without it. The history
-//! shows it; if the message does not leave at its first try, it is recorded without waiting any
-//! longer.
+//! The deferred recording is in the enrollment's item, so no decision can be committed without it.
+//! The history shows it. If the message does not leave at its first try, it is recorded without
+//! waiting any longer.
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Advance, Effect, written_again};
@@ -17,7 +17,7 @@ use crate::Instant;
 use crate::error::Error;
 
 impl StoredEnrollment {
-    /// What asks for nothing but to be stored; it is performed.
+    /// A state without effects. Its image is performed like any other.
     pub(crate) fn of(enrollment: Enrollment) -> Self {
         Self {
             stamp: enrollment.rev,
@@ -35,14 +35,14 @@ impl StoredEnrollment {
         }
     }
 
-    /// The next state with what follows from it, where the campaign writes nothing.
+    /// The next state with its effects, where the campaign writes nothing to the contact.
     pub(crate) fn of_advance(advance: Advance) -> Self {
         let Advance { enrollment, effects, records, delta, .. } = advance;
         Self { effects, records, delta, ..Self::of(enrollment) }
     }
 
-    /// With what the earlier decision left to this one: as one, unless it counts on another day or
-    /// belongs to another version.
+    /// Adds what the earlier decision deferred to this one: as one recording, unless it counts on
+    /// another day or belongs to another version.
     pub(crate) fn with_deferred(mut self, deferred: Option<Box<Deferred>>) -> Self {
         let Some(deferred) = deferred else { return self };
         let is_one = match (deferred.day, self.day) {
@@ -62,8 +62,8 @@ impl StoredEnrollment {
         self
     }
 
-    /// Leaves its lines and counts to the next decision, if that is near: a message that the same
-    /// decision dropped again is never settled, and nothing need follow (R53).
+    /// Defers its lines and counts to the next decision, if that comes soon: a message that the
+    /// same decision dropped again is never settled, and no decision need follow (R53).
     pub(super) fn deferring(mut self, before: Option<&Enrollment>) -> Self {
         let enrollment = &self.enrollment;
         let waits = |run: u32, step: u32| {
@@ -99,14 +99,15 @@ impl StoredEnrollment {
         self
     }
 
-    /// The revision under which it stands in the history: the first one's whose lines it has.
+    /// The revision under which it is in the history: that of the first decision whose lines it
+    /// has.
     pub(crate) fn recorded_as(&self) -> u64 {
         self.first.unwrap_or(self.stamp)
     }
 }
 
 impl Decisions {
-    /// What was left to the next decision is recorded now: the message does not leave yet.
+    /// What was deferred to the next decision is recorded now: the message does not leave yet.
     pub(crate) async fn record_deferred(
         &self,
         contact: &ContactId,
@@ -122,12 +123,12 @@ impl Decisions {
     }
 }
 
-/// The instant under which it stands in the history.
+/// The instant under which it is in the history.
 pub(crate) fn instant_of_deferred(deferred: &Deferred, enrollment: &Enrollment) -> Instant {
     instant_of(&deferred.records, enrollment)
 }
 
-/// Whether contributions to the statistics are taken off.
+/// Whether contributions to the statistics are subtracted.
 pub(crate) fn is_reset(records: &[Record]) -> bool {
     let lines = records.iter().flat_map(|record| &record.lines);
     lines.into_iter().any(|line| line.what == Happened::StatisticsReset)

@@ -1,8 +1,8 @@
-//! What a decision needs is read here: a contact and its enrollment, one pair or many, strongly or
-//! as they were a moment ago.
+//! What a decision needs is read here: a contact and its enrollment, one pair or many, by a strong
+//! or an eventual read.
 //!
-//! The two items are read one after the other. If the enrollment knows a later change of the contact
-//! than the contact shows, both were written in between, and the contact is read once more.
+//! The two items are read one after the other. If the enrollment knows a later change of the
+//! contact than the contact shows, both were written in between, and the contact is read once more.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, ENROLLMENT, fed};
 use crate::table::{Consistency, Item, Query};
 
-/// With how many campaigns at most a contact's enrollments are read together: they are few then.
+/// The most campaigns with which a contact's enrollments are read together: they are few then.
 const FEW_CAMPAIGNS: usize = 8;
 
 /// A contact and its enrollment in one campaign, as they were read.
@@ -35,7 +35,7 @@ impl Snapshot {
 }
 
 impl Decisions {
-    /// What is to be decided upon, as it is now.
+    /// What a decision needs, by a strong read.
     pub(super) async fn load(
         &self,
         id: &ContactId,
@@ -79,8 +79,8 @@ impl Decisions {
         }
     }
 
-    /// What is to be decided upon for each of these contacts, in their order. `None` where it has to
-    /// be read once more.
+    /// What a decision needs for each of these contacts, in their order. `None` where it has to be
+    /// read once more.
     pub(super) async fn load_many(
         &self,
         contacts: &[ContactId],
@@ -100,7 +100,7 @@ impl Decisions {
         Ok(stored.into_iter().zip(states).map(snapshot).collect())
     }
 
-    /// An enrollment's state, as it is now.
+    /// An enrollment's state, by a strong read.
     pub(crate) async fn state(
         &self,
         contact: &ContactId,
@@ -110,7 +110,7 @@ impl Decisions {
         stored.map(|item| read_state(&item)).transpose()
     }
 
-    /// An enrollment's state, as it was a moment ago at least.
+    /// An enrollment's state, by an eventual read.
     pub(crate) async fn state_lately(
         &self,
         contact: &ContactId,
@@ -121,7 +121,7 @@ impl Decisions {
         stored.map(|item| read_state(&item)).transpose()
     }
 
-    /// All enrollments of a contact, each with what its last decision left to the next one.
+    /// All enrollments of a contact, each with what its last decision deferred to the next one.
     pub(crate) async fn states(
         &self,
         contact: &ContactId,

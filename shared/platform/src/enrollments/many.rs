@@ -12,24 +12,24 @@ use crate::error::Error;
 /// How many contacts are decided at once.
 const AT_ONCE: usize = 64;
 
-/// What is asked of many contacts.
+/// A request about many contacts.
 pub(crate) struct Asked<'a> {
     /// In which campaign.
     pub(crate) campaign: &'a CampaignId,
     /// What happens.
     pub(crate) event: &'a Event,
-    /// A contact that was enrolled later is left alone.
+    /// A contact that was enrolled later is skipped.
     pub(crate) as_of: Option<Instant>,
-    /// A contact without this tag is left alone.
+    /// A contact without this tag is skipped.
     pub(crate) tag: Option<&'a Tag>,
 }
 
 impl Decisions {
-    /// Decides an event for each of these contacts, whose replies come in their order.
+    /// Decides an event for each of these contacts. The replies are in the order of the contacts.
     ///
     /// # Errors
     ///
-    /// What the table answers when they are read; what is wrong with one of them is in its reply.
+    /// What the table answers when they are read; an error of one contact is in its reply.
     pub(crate) async fn apply_event_to_many(
         &self,
         asked: &Asked<'_>,

@@ -1,7 +1,7 @@
-//! An enrollment's item: the state, and everything that its last decision asked for.
+//! An enrollment's item: the state, and all effects of its last decision.
 //!
-//! Items are read by [`read_stored`] and [`read_state`] alone. They find what a decision left to the
-//! next one where it stood in items that were stored earlier, too: in the state, as `e.lf`.
+//! Items are read by [`read_stored`] and [`read_state`] alone. In items of earlier versions, what a
+//! decision deferred to the next one is in the state, as `e.lf`: they find it there, too.
 
 use chrono::NaiveDate;
 use dacapo_engine::decide::Effect;
@@ -15,13 +15,13 @@ use crate::error::Error;
 use crate::store::read;
 use crate::table::Item;
 
-/// An enrollment as it is stored: the state, and what the last decision asked for.
+/// An enrollment as it is stored: the state, and the effects of the last decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEnrollment {
     /// The state.
     #[serde(rename = "e")]
     pub enrollment: Enrollment,
-    /// What is to be performed.
+    /// The effects that are to be performed.
     #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Effect>,
     /// What goes into the history.
@@ -33,19 +33,19 @@ pub struct StoredEnrollment {
     /// The day of the account on which that is counted, if any of it is counted by day.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
-    /// The revision of the decision whose lines come first, if it left them to this one.
+    /// The revision of the decision whose lines come first, if they were deferred to this one.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
-    /// What an earlier decision left that cannot be recorded as one with this one's.
+    /// What an earlier decision deferred and cannot be recorded as one with this one's.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<Box<Deferred>>,
-    /// What this decision leaves to the next one to record.
+    /// What this decision defers to the next one.
     #[serde(rename = "lf", default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<Box<Deferred>>,
-    /// Of what the decision has written to the contact, nothing concerns the campaign.
+    /// Set if nothing that the decision has written to the contact concerns the campaign.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub self_write: Option<SelfWrite>,
-    /// As of when no other campaign asked for the status, if the decision changed it.
+    /// The instant as of which no other campaign asked for the status, if the decision changed it.
     #[serde(
         rename = "n",
         default,
@@ -53,8 +53,8 @@ pub struct StoredEnrollment {
         with = "chrono::serde::ts_milliseconds_option"
     )]
     pub nobody_asks: Option<Instant>,
-    /// The enrollment's `rev` after the decision that asked for it: only the image of that revision
-    /// is performed.
+    /// The enrollment's `rev` after the decision with these effects: they are performed only from
+    /// the image of that revision.
     #[serde(rename = "s")]
     pub stamp: u64,
     /// The identity of the write.
@@ -92,12 +92,12 @@ pub struct SelfWrite {
     pub catalog: u64,
 }
 
-/// The state alone, for deciding: what the last decision asked for is not looked at.
+/// The state alone, for deciding, without the effects of the last decision.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct State {
     #[serde(rename = "e")]
     pub(crate) enrollment: Enrollment,
-    /// What the last decision left to the next one to record.
+    /// What the last decision deferred to the next one.
     #[serde(rename = "lf", default)]
     pub(crate) deferred: Option<Box<Deferred>>,
     #[serde(rename = "o", default)]
@@ -105,7 +105,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The `rev` that the contact has at least.
+    /// The smallest `rev` that the contact can have.
     pub(crate) fn knows(&self) -> u64 {
         self.self_write.map_or(0, |self_write| self_write.rev).max(self.enrollment.seen)
     }
@@ -129,7 +129,7 @@ pub(crate) fn read_state(item: &Item) -> Result<State, Error> {
     Ok(state)
 }
 
-/// What was left to the next decision, where items that were stored earlier have it.
+/// What was deferred to the next decision, at its place in items of earlier versions.
 fn deferred_in_state(item: &Item) -> Result<Option<Box<Deferred>>, Error> {
     #[derive(Deserialize)]
     struct Earlier {
@@ -140,7 +140,7 @@ fn deferred_in_state(item: &Item) -> Result<Option<Box<Deferred>>, Error> {
         #[serde(default)]
         lf: Option<Box<Deferred>>,
     }
-    // Nearly no item has it: none is read twice in vain.
+    // Nearly no item has it, so only those that do are read twice.
     if item.body.as_str().contains(r#""lf":"#) { Ok(read::<Earlier>(item)?.e.lf) } else { Ok(None) }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use crate::keys::Keys;
     use crate::table::{Body, size};
 
-    /// What a decision left to the next one.
+    /// What a decision deferred to the next one.
     const LEFT: &str = concat!(
         r#""lf":{"s":1,"v":1,"h":[{"t":1796126400000,"b":{"c":{"r":1,"w":[{"a":"Go"}],"#,
         r#""y":{"k":"desk"}}},"l":[{"n":1,"e":"go","k":"ev"},{"n":1,"e":"mail","k":"mq"}]}],"#,

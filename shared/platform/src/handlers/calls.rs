@@ -1,10 +1,10 @@
-//! Outbound webhooks: rendered from the latest contact, called within a time, tried a bounded
+//! Outbound webhooks: rendered from the latest contact, called with a time limit, tried a bounded
 //! number of times.
 //!
-//! Every call stands in the ledger of calls, with how often it failed and the time before which it
-//! is not made again. A call that was cut off is no failure. Whatever comes to nothing is told: a
-//! line in the history, written once, together with the record that says so; a figure; a line in
-//! the log.
+//! Every call is in the ledger of calls, with the number of failures and the time before which it
+//! is not made again. A call that was cut off is no failure. A call that is given up is reported:
+//! by a line in the history, written once, together with its record; by a metric; by a line in the
+//! log.
 
 use std::sync::Arc;
 
@@ -36,15 +36,15 @@ use crate::table::{Condition, Write};
 /// How often a webhook is tried.
 const ATTEMPTS: u32 = 5;
 
-/// What a call came to.
+/// The outcome of a call.
 enum Outcome {
     /// It was made, or is not to be made at all.
     Over,
     /// It was not tried: not before this instant.
     NotTried(Instant),
-    /// Another try may do better.
+    /// It failed; the failure is retryable.
     Passing(String),
-    /// It would be the same the next time.
+    /// It failed permanently.
     Lasting(String),
 }
 
@@ -55,13 +55,14 @@ pub struct Webhooks {
     pub(crate) contacts: Arc<Contacts>,
     pub(crate) calls: Arc<CallLedger>,
     pub(crate) blocking: Arc<Blocking>,
-    /// Who makes them.
+    /// What makes the requests.
     pub caller: Arc<dyn Caller>,
     pub(crate) warned: Arc<RateLimitedLog>,
 }
 
 impl Webhooks {
-    /// Calls a webhook, unless the ledger says that this is over, or that another worker is at it.
+    /// Calls a webhook, unless the ledger says that the call is over, or that another worker has
+    /// claimed it.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl Webhooks {
             Outcome::Lasting(reason) => return self.call_failed(call, record, reason, true).await,
         };
         if let Err(error) = self.calls.went(call, record, over).await {
-            // To make it again for the note's sake would be worse; a claim ends by itself.
+            // Making the call again only to note it would be worse; a claim ends by itself.
             let (contact, element) = (call.contact.as_str(), call.element.as_str());
             tracing::warn!(%error, contact, element, over, "a webhook is not noted");
         }
@@ -117,13 +118,13 @@ impl Webhooks {
         Ok(match self.caller.call(&request).await {
             Ok(status) if status < 400 => Outcome::Over,
             Ok(status @ (408 | 429 | 500..)) => Outcome::Passing(format!("it answered {status}")),
-            // What the endpoint calls our mistake will be one the next time too.
+            // The endpoint says that the request is wrong: that is permanent.
             Ok(status) => Outcome::Lasting(format!("it answered {status}")),
             Err(Unavailable(why)) => Outcome::Passing(without_addresses(&why)),
         })
     }
 
-    /// Counts a failure, once; if it is the last, it is told.
+    /// Counts a failure, once; if it is the last, it is reported.
     async fn call_failed(
         &self,
         call: &Call,
@@ -153,7 +154,7 @@ impl Webhooks {
             ..before
         };
         if self.calls.write_next(call, next, together).await?.is_none() {
-            // The message was handed out twice, and somebody else has counted.
+            // The message was delivered twice, and another worker has counted.
             return Ok(Done::Soon);
         }
         let (contact, campaign) = (call.contact.as_str(), call.campaign.as_str());
@@ -209,7 +210,7 @@ fn request(
 ) -> Result<Request, Unrendered> {
     let mut renderer = Renderer::new(values, budget);
     let mut text = |source: &str| {
-        // What has no placeholder is no template; a line end at the end is the template's.
+        // Text without a placeholder is no template; a final line end belongs to the template.
         let is_template = source.contains('{') || source.ends_with('\n');
         if is_template { renderer.render(source, Escape::Text) } else { Ok(source.to_owned()) }
     };
@@ -250,7 +251,7 @@ fn request(
     Ok(Request { method: webhook.method, url: text(&webhook.url)?, headers, body })
 }
 
-/// JSON with every text in it rendered.
+/// JSON with every string in it rendered.
 fn rendered_json(
     value: &Value,
     text: &mut dyn FnMut(&str) -> Result<String, Unrendered>,

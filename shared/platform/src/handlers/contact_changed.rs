@@ -1,4 +1,5 @@
-//! The change feed, contact items: campaigns look at every change, and the lists of tags follow.
+//! The change feed, contact items: campaigns look at every change, and the lists of tags are
+//! updated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::table::Item;
 use crate::tags::Tags;
 
-/// Why a change waits that could be decided itself.
+/// Why a change waits in quarantine although it could be decided itself.
 const BEHIND_ANOTHER: &str = "an older change could not be decided";
 
 /// A contact in the change feed, before and after a write.
@@ -39,12 +40,12 @@ pub struct ContactChanges {
 }
 
 impl ContactChanges {
-    /// A contact changed: every campaign that is concerned decides, in order of id (R10). A repeat
-    /// changes nothing.
+    /// A contact changed: every campaign that is concerned decides, in order of id (R10).
+    /// Idempotent.
     ///
     /// # Errors
     ///
-    /// What is worth another try. What can never be decided is kept in quarantine, and is no error.
+    /// Retryable errors. A change that can never be decided is kept in quarantine, and is no error.
     pub async fn handle(&self, image: &ContactImage) -> Result<(), Error> {
         let Some(new) = &image.new else {
             let before = image.old.as_ref().map(read_contact).transpose()?;
@@ -80,8 +81,8 @@ impl ContactChanges {
             return Ok(Followed::Nothing(BTreeMap::new()));
         }
         let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
-        // What is concerned will be committed, on condition of what was read. What is not has to be
-        // read strongly: that nothing is to be done is no conclusion from an older state.
+        // If the campaign is concerned, the commit checks what was read. If not, a strong read is
+        // needed: an older state does not prove that there is nothing to do.
         let is_concerned = |id: &CampaignId| {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
@@ -91,7 +92,7 @@ impl ContactChanges {
             return Ok(followed);
         }
         let states: BTreeMap<_, _> = match ids.first() {
-            // One is got for less than a list of them.
+            // Reading one costs less than a list of them.
             Some(only) if ids.len() == 1 => {
                 let state = self.decisions.state(&contact.id, only).await?;
                 state.map(|state| (CampaignId::clone(only), state)).into_iter().collect()
@@ -131,8 +132,7 @@ impl ContactChanges {
                     followed |= !is_quiet(&next.enrollment, contact);
                     withdrawn.extend(next.withdrawn);
                 }
-                // Something else has applied it: what came of it stands in the enrollment as it is
-                // now.
+                // Another writer has applied it: its outcome is in the enrollment as it is now.
                 EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
                     let now = self.decisions.state(&contact.id, id).await?;
                     followed = now.is_some_and(|state| !is_quiet(&state.enrollment, contact));
@@ -144,9 +144,9 @@ impl ContactChanges {
         Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments.collect()) })
     }
 
-    /// Tries to decide a change on the enrollment as it was a moment ago at least. `None` if it has
-    /// to be decided on what is there now: only what was committed, and what was seen before,
-    /// stands.
+    /// Tries to decide a change on the enrollment from an eventual read. `None` if it has to be
+    /// decided on a strong read: only a commit, or a change that was seen before, is a valid
+    /// result.
     async fn decided_lately(
         &self,
         campaign: &CampaignId,
@@ -161,8 +161,8 @@ impl ContactChanges {
         if waits_in_quarantine(lately.as_ref()) {
             return Ok(None);
         }
-        // The campaign's own write, which it looked at when it made it: whatever it has done since
-        // came after.
+        // The campaign's own write: it looked at that when it made it, so whatever it has done
+        // since came later.
         if self_write == Some(SelfWrite { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
             && !is_about_to_forget(contact, enrollment)
@@ -200,13 +200,13 @@ impl ContactChanges {
 
 /// What came of a change in all campaigns.
 enum Followed {
-    /// Something, in one at least.
+    /// An effect in at least one campaign.
     Something,
-    /// Nothing in any: the enrollments as they were asked (R60).
+    /// No effect in any campaign: the enrollments as they were then (R60).
     Nothing(BTreeMap<CampaignId, Enrollment>),
 }
 
-/// Whether nothing followed in a campaign from the contact's last change, which it has looked at.
+/// Whether the contact's last change, which the campaign has looked at, had no effect in it.
 fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
     enrollment.no_effect.contains(&contact.rev)
 }

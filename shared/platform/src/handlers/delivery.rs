@@ -1,5 +1,5 @@
-//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). What the mail
-//! service keeps waiting loses no try, and is released until later (`waiting`).
+//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). If the mail
+//! service takes none for now, that is no try, and the message is released until later (`waiting`).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -49,16 +49,16 @@ pub struct MailDelivery {
     pub(crate) quarantine: Arc<Quarantine>,
     /// The mail service.
     pub mailer: Arc<dyn Mailer>,
-    /// Who mail comes from where neither campaign nor account says.
+    /// The sender where neither campaign nor account has one.
     pub(crate) sender: Option<Sender>,
-    /// Where the API is reached from outside: for unsubscribe links.
+    /// The public URL of the API: for unsubscribe links.
     pub(crate) public_url: String,
     pub(crate) warned: Arc<RateLimitedLog>,
 }
 
 impl MailDelivery {
-    /// What the ledger says before anything is decided: what was settled stays settled, and what
-    /// another worker claimed is its affair, whatever has changed since.
+    /// What the ledger says before anything is decided: what was settled stays settled, and a
+    /// message that another worker has claimed is left to it, whatever has changed since.
     pub(super) async fn ledger_first(
         &self,
         contact: &ContactId,
@@ -83,8 +83,8 @@ impl MailDelivery {
         self.tell_settled(contact, campaign, (run, step), settled).await.map(Ledger::Done)
     }
 
-    /// The decision says that the message may leave now; `latest` is the contact that it was made
-    /// on, just now. At most once, whatever is repeated or crashes.
+    /// Sends a message that may leave by the decision; `latest` is the contact on which that was
+    /// just decided. At most once, in spite of repeats and crashes.
     pub(super) async fn deliver(
         &self,
         contact: &ContactId,
@@ -160,7 +160,7 @@ impl MailDelivery {
         let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
         if let Some((hold, reason)) = purpose.and_then(|purpose| self.mailer.held(purpose)) {
             self.warn_of(&MailError::Held(hold, reason.clone()));
-            // It was not rendered: what it was to say the last time stays.
+            // It was not rendered: the values of the last try stay.
             if let Some(before) = &before {
                 (record.to, record.values) = (before.to.clone(), before.values.clone());
             }
@@ -231,7 +231,8 @@ impl MailDelivery {
         Ok(Attempt::Settled(settled.0, settled.1))
     }
 
-    /// The service keeps it waiting: this was none of its tries. After days of that it has failed.
+    /// The service takes it only later: this does not count as a try. After days of that it has
+    /// failed.
     async fn put_off_untried(
         &self,
         key: &Key,
@@ -273,7 +274,7 @@ impl MailDelivery {
         Ok(written.map_or(Attempt::Lost, |_| Attempt::NotBefore(until)))
     }
 
-    /// A line a minute, not a line for every mail: a server that is down fails all of them.
+    /// One line a minute, not one for every mail: a server that is down fails all of them.
     fn warn_of(&self, error: &MailError) {
         if let Some(others) = self.warned.due(self.store.now()) {
             let error = without_addresses(&error.to_string());
@@ -281,7 +282,7 @@ impl MailDelivery {
         }
     }
 
-    /// Settles the first or a released record. `None` if somebody else was faster.
+    /// Settles the first or a released record. `None` if another writer committed first.
     async fn first_to_settle(
         &self,
         key: &Key,
@@ -379,16 +380,16 @@ impl MailDelivery {
 
 /// What the ledger says of a message that is due.
 pub(super) enum Ledger {
-    /// It has been seen to.
+    /// It has been handled: nothing is to be done.
     Done(Done),
-    /// It may be sent, with the record of a try that definitely failed.
+    /// It may be sent; with the record of a try that definitely failed, if there was one.
     Open(Option<Box<MessageRecord>>),
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 enum Attempt {
     Settled(Outcome, Option<String>),
     NotBefore(Instant),
-    /// Another worker was faster.
+    /// Another worker committed first.
     Lost,
 }

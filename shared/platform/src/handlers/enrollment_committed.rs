@@ -1,8 +1,7 @@
-//! The change feed, enrollment items: what decisions asked for is performed.
+//! The change feed, enrollment items: the effects of decisions are performed.
 //!
-//! History and statistics come first (`recording`); every other effect bears a repeat by its name.
-//! An effect that fails keeps back what has to come after it, of the same contact, and nothing
-//! else.
+//! History and statistics come first (`recording`); every other effect is idempotent by its name.
+//! An effect that fails holds back only what has to come after it for the same contact.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,8 +28,7 @@ use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
 use crate::store::Store;
 use crate::table::{Item, Key};
 
-/// What was published is met by every change of a status that comes so much later, if not by an
-/// earlier one.
+/// A change of a status this long after a publication is certain to see it; an earlier one may not.
 const CATALOG_LAG: TimeDelta = TimeDelta::seconds(2);
 
 /// An enrollment in the change feed, before and after a decision.
@@ -44,7 +42,7 @@ pub struct EnrollmentImage {
     pub new: Option<Item>,
 }
 
-/// What came of the effects of decisions.
+/// The outcome of the effects of decisions.
 #[derive(Default)]
 pub(crate) struct Performed {
     /// The orders that are left to be given.
@@ -66,13 +64,13 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Performs what the decisions of a batch asked for. A repeat changes nothing.
+    /// Performs the effects of the decisions of a batch. Idempotent.
     ///
     /// # Errors
     ///
-    /// What is worth another try, and what nobody can do. Of a decision that was recorded
-    /// everything else has been done then, but for what others are told behind it. Of a batch it is
-    /// not said whose effects failed.
+    /// Retryable errors, and permanent ones. For a decision that was recorded every other effect
+    /// has been performed then, except commands to other campaigns that come after it. The error
+    /// does not say whose effects in the batch failed.
     pub async fn perform_all(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
         let Performed { orders, failed } = self.performed(images).await?;
         let ordered = if orders.is_empty() { Ok(()) } else { self.orders.give(orders).await };
@@ -111,7 +109,7 @@ impl Effects {
             }
             let mut tells = true;
             for (index, effect) in (0..).zip(&decision.stored.effects) {
-                // What others are told reaches them in the order of the path (R11).
+                // Commands reach other campaigns in the order of the path (R11).
                 if tells_others(effect) && !tells {
                     continue;
                 }
@@ -131,7 +129,7 @@ impl Effects {
         Ok(performed)
     }
 
-    /// A decision says on which day it counts. What was not decided but put right is counted on the
+    /// A decision says on which day it counts. A correction without a decision is counted on the
     /// account's day.
     async fn settle_days(&self, decisions: &mut [Committed]) -> Result<(), Error> {
         let open = |decision: &Committed| {
@@ -197,7 +195,7 @@ impl Effects {
                     version: *version,
                     element: element.clone(),
                 };
-                // What was due before a restore, and may have been called then, is over.
+                // A call that was due before a restore, and may have been made then, is over.
                 let sent_until = self.catalog.current().await?.catalog.sent_until;
                 let at = called_at(&decision.stored, element).unwrap_or_else(|| self.store.now());
                 let over = sent_until.is_some_and(|until| at <= until);
@@ -221,14 +219,14 @@ impl Effects {
         })
     }
 
-    /// Whether no campaign that asks for the status was published before the decision, or hardly
-    /// before it.
+    /// Whether the decision found, at most [`CATALOG_LAG`] ago, that no campaign asks for the
+    /// status.
     fn nobody_asks(&self, decision: &Committed) -> bool {
         let as_of = decision.stored.nobody_asks;
         as_of.is_some_and(|as_of| self.store.now() <= as_of + CATALOG_LAG)
     }
 
-    /// Tells another campaign at once; if it has to wait for the feed, by a message.
+    /// Gives the command to another campaign at once; by a message if it has to wait for the feed.
     async fn tell(
         &self,
         contact: &ContactId,
@@ -258,7 +256,7 @@ impl Effects {
     }
 }
 
-/// Whether an effect tells other campaigns something.
+/// Whether an effect is for other campaigns.
 fn tells_others(effect: &Effect) -> bool {
     match effect {
         Effect::Command { .. } | Effect::StatusChanged { .. } => true,
@@ -271,7 +269,7 @@ fn tells_others(effect: &Effect) -> bool {
     }
 }
 
-/// When a decision came to a webhook, as its lines say it.
+/// When a decision reached a webhook, according to its lines.
 fn called_at(stored: &StoredEnrollment, element: &ElementId) -> Option<Instant> {
     let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     let mut records = deferred.chain(&stored.records).rev();

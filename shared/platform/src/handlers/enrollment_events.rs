@@ -24,18 +24,18 @@ pub struct EnrollmentEvents {
 }
 
 impl EnrollmentEvents {
-    /// Something is due for one enrollment. A repeat changes nothing.
+    /// Something is due for one enrollment. Idempotent.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// Retryable errors.
     pub async fn handle(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
         let Event::DeliveryDue { run, step } = wake.event else {
             return self.timer_due(wake).await;
         };
         let done = self.delivery_due(wake, run, step).await;
-        // What the message's decision left waits for it to be settled, but not longer than its
-        // first try.
+        // What the message's decision deferred waits until the message is settled, but not longer
+        // than its first try.
         if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
             let recorded = self.decisions.record_deferred(&wake.contact, &wake.campaign).await;
             return done.and_then(|done| recorded.map(|()| done));
@@ -43,7 +43,7 @@ impl EnrollmentEvents {
         done
     }
 
-    /// A timer, or whatever else is due and is no message.
+    /// A timer, or anything else that is due, except messages.
     pub(crate) async fn timer_due(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
         match self.decisions.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(EventOutcome::Ignored(Ignored::Early)) => {
@@ -66,8 +66,8 @@ impl EnrollmentEvents {
         run: u32,
         step: u32,
     ) -> Result<Done, Error> {
-        // If it may leave, its claim asks the ledger: nobody has claimed it, mostly. Whatever else
-        // comes of it is for the ledger to say first.
+        // If it may leave, its claim checks the ledger: mostly no worker has claimed it. For every
+        // other outcome the ledger is read first.
         match self.decisions.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
             Ok(Some((delivery, latest))) => {
                 let latest = Some(&latest);
@@ -109,7 +109,7 @@ impl EnrollmentEvents {
         }
     }
 
-    /// What came of it, where that is the same for timers and messages.
+    /// The outcome, where that is the same for timers and messages.
     async fn seen_to(
         &self,
         wake: &EnrollmentEvent,

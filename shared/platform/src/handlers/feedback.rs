@@ -1,15 +1,15 @@
-//! What the mail service tells later: that a message left after all, that an address does not
-//! exist, that somebody complained (R30, R32).
+//! What the mail service reports later: that a message left after all, that an address does not
+//! exist, that a recipient complained (R30, R32).
 //!
-//! | heard | follows |
+//! | report | effect |
 //! |---|---|
-//! | it left | a record that is `unknown`, or whose worker has not been heard of yet, becomes `sent` |
-//! | it came back for good | the contact who has the address now is suppressed as `bounced` |
+//! | it left | a record that is `unknown`, or has no outcome yet, becomes `sent` |
+//! | it bounced permanently | the contact that has the address now is suppressed as `bounced` |
 //! | the recipient complained | the same as `complained` |
-//! | either, and nobody has the address any more | that is remembered (`refusals`) |
+//! | one of the last two, and no contact has the address | the refusal is stored (`refusals`) |
 //!
-//! Suppressing is an ordinary change of the contact. Nothing here is undone by a repeat, nor by
-//! reports that overtake each other.
+//! Suppressing is an ordinary change of the contact. Everything here is idempotent, and reports may
+//! come in any order.
 
 use std::sync::Arc;
 
@@ -27,18 +27,17 @@ use crate::refusals::Refusals;
 use crate::store::{Store, TRIES, read};
 use crate::table::{Consistency, Key, TableError};
 
-/// Whether it is still open, and was told as unknown, what became of a message; nothing if it is
-/// settled for good.
+/// Whether the outcome of a message was counted as unknown. `None` if it is settled otherwise.
 fn left_open(status: MessageStatus) -> Option<bool> {
     match status {
         MessageStatus::Settled(Outcome::Unknown) => Some(true),
-        // Its worker, or whoever takes the message again, finds it settled.
+        // Its worker, or the one that gets the message again, finds it settled.
         MessageStatus::Claimed | MessageStatus::Released => Some(false),
         MessageStatus::Settled(Outcome::Sent | Outcome::Suppressed | Outcome::Failed) => None,
     }
 }
 
-/// What the mail service tells about a mail.
+/// What the mail service reports about a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// It has left, or has even arrived.
@@ -48,14 +47,14 @@ pub enum Report {
         /// The mail service's id for it.
         receipt: String,
     },
-    /// It came back for good.
+    /// It bounced permanently.
     Bounced {
         /// Which message it was, where the report says so.
         message: Option<MessageName>,
-        /// The address that is none.
+        /// The address that does not exist.
         address: String,
     },
-    /// The recipient called it spam.
+    /// The recipient marked it as spam.
     Complained {
         /// Which message it was, where the report says so.
         message: Option<MessageName>,
@@ -74,11 +73,11 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// The mail service has told something. A repeat changes nothing.
+    /// Handles a report of the mail service. Idempotent.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// Retryable errors.
     pub async fn handle(&self, report: &Report) -> Result<(), Error> {
         match report {
             Report::Left { message, receipt } => self.confirm(message, receipt).await,
@@ -91,12 +90,12 @@ impl Feedback {
         }
     }
 
-    /// The message has left, whatever its worker could tell.
+    /// The message has left, whatever outcome its worker has recorded.
     async fn confirm(&self, message: &MessageName, receipt: &str) -> Result<(), Error> {
         let MessageName { contact, campaign, run, step } = message;
         let key = self.store.keys.message(contact, campaign, *run, *step);
-        // Of nearly every mail its worker has told already, and what was settled so stays: an
-        // eventual read, half the price, is enough to see that.
+        // The worker has already recorded the outcome of nearly every mail, and what is settled
+        // stays. An eventual read, at half the price, is enough to see that.
         let lately = self.store.table.get(&key, Consistency::Eventual).await?;
         let lately = lately.as_ref().map(read::<MessageRecord>).transpose()?;
         if lately.is_some_and(|record| left_open(record.status).is_none()) {
@@ -112,7 +111,7 @@ impl Feedback {
         Err(Error::Contended(TRIES))
     }
 
-    /// Says whether it was written; not so if somebody else was faster.
+    /// `true` if it was written; `false` if another writer committed first.
     async fn settle_as_sent(
         &self,
         message: &MessageName,
@@ -129,7 +128,7 @@ impl Feedback {
             at: self.store.now(),
             ..record.clone()
         };
-        // What was counted and told as unknown is put right together with the record.
+        // What was counted as unknown is corrected together with the record.
         let mut together = Vec::new();
         if was_unknown {
             let before = self.decisions.enrollment(&message.contact, &message.campaign).await?;
@@ -149,8 +148,8 @@ impl Feedback {
         }
     }
 
-    /// The enrollment with one unknown message less and one sent message more; nothing if it no
-    /// longer counts any.
+    /// The enrollment with one unknown message less and one sent message more; `None` if it no
+    /// longer counts any unknown one.
     fn put_right(
         &self,
         before: &StoredEnrollment,
@@ -167,7 +166,7 @@ impl Feedback {
         Some(put_right.with_deferred(before.deferred.clone()))
     }
 
-    /// No mail to this address any more.
+    /// Suppresses the address: no mail to it any more.
     async fn suppress(
         &self,
         message: Option<&MessageName>,
@@ -182,7 +181,7 @@ impl Feedback {
         Err(Error::Contended(TRIES))
     }
 
-    /// Says whether it is done; not so if the address changed hands meanwhile.
+    /// `true` if it is done; `false` if the address moved to another contact meanwhile.
     async fn suppress_once(
         &self,
         message: Option<&MessageName>,
@@ -194,8 +193,8 @@ impl Feedback {
             Some(message) => self.contacts.get(&message.contact).await?.filter(its),
             None => None,
         };
-        // The contact has been erased since, or has another address: it is about whoever has the
-        // address now.
+        // The contact has been erased since, or has another address: the report is about the
+        // contact that has the address now.
         let meant = match meant {
             Some(meant) => Some(meant),
             None => match self.contacts.id_of(address).await? {
@@ -204,7 +203,7 @@ impl Feedback {
             },
         };
         let Some(contact) = meant else {
-            // Nobody has it. It is remembered if it is one that mail was sent to.
+            // No contact has it. The refusal is stored if mail was sent to this address.
             return match message {
                 Some(_) => self.refusals.remember_suppressed(address, why).await,
                 None => Ok(true),
@@ -223,7 +222,7 @@ impl Feedback {
         let patch = Patch { suppressed: Some(Some(why)), ..Patch::default() };
         match self.contacts.change(&id, &patch, &Author::MailService, &alone).await {
             Ok(_) | Err(WriteError::Erasing) => Ok(true),
-            // It has been erased just now: then the address is what remembers it.
+            // The contact has been erased just now: then the refusal is stored for the address.
             Err(WriteError::NoSuchContact) => Ok(false),
             Err(WriteError::Failed(error)) => Err(error),
             Err(

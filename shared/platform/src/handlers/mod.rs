@@ -1,8 +1,8 @@
-//! What stands behind every function: the change feed, timers, mail, webhooks. Which of them a
-//! message of a queue is for, [`queues`](crate::queues) says.
+//! The handlers behind every function: the change feed, timers, mail, webhooks.
+//! [`queues`](crate::queues) says which of them a message of a queue is for.
 //!
 //! Every handler takes one piece of work and answers whether it is done, to be tried again later,
-//! or cannot be done. None of them sleeps; whoever calls decides how to wait.
+//! or cannot be done. None of them sleeps; the caller decides how to wait.
 
 mod calls;
 mod contact_changed;

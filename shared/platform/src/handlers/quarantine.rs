@@ -1,5 +1,5 @@
-//! Changes that could not be decided by a defect of ours: kept in the table, the enrollment held,
-//! later changes queued behind. Releasing drains them in order.
+//! Changes that could not be decided because of a defect in Dacapo: kept in the table, the
+//! enrollment held, later changes queued behind. A release decides them in order.
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ struct Undecided {
     at: Instant,
 }
 
-/// What could not be decided by a defect of ours, and the enrollments that wait for it.
+/// Changes that could not be decided because of a defect in Dacapo, and the enrollments that wait
+/// for them.
 pub struct Quarantine {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
@@ -57,12 +58,12 @@ impl Quarantine {
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
-    /// Releases a held enrollment (R40), and decides what waited in quarantine, in order. Until
-    /// that is done, what comes meanwhile queues behind.
+    /// Releases a held enrollment (R40), and decides the changes in quarantine, in order. Until
+    /// that is done, new changes queue behind them.
     ///
     /// # Errors
     ///
-    /// What is worth another try; releasing again goes on where it stopped.
+    /// Retryable errors; releasing again goes on where it stopped.
     pub async fn release(
         &self,
         contact: &ContactId,
@@ -79,7 +80,7 @@ impl Quarantine {
         Ok(outcome)
     }
 
-    /// Decides what waits in quarantine after a release, until nothing does any more.
+    /// Decides the changes in quarantine after a release, until none is left.
     pub(crate) async fn drain_all(
         &self,
         contact: &ContactId,
@@ -88,7 +89,7 @@ impl Quarantine {
         while self.drain(contact, campaign).await? {
             if self.undecided(contact, campaign).await?.is_empty() {
                 self.unmark(contact, campaign).await?;
-                // What came between the look and the mark's end is still there.
+                // A change that came after the read and before the mark was removed is still there.
                 if self.undecided(contact, campaign).await?.is_empty() {
                     break;
                 }
@@ -97,7 +98,7 @@ impl Quarantine {
         Ok(())
     }
 
-    /// A page of what waits, oldest first.
+    /// A page of the changes in quarantine, oldest first.
     async fn undecided(
         &self,
         contact: &ContactId,
@@ -109,8 +110,8 @@ impl Quarantine {
         Ok(self.store.table.query(query).await?.items)
     }
 
-    /// Decides what waits. `false` if there is still a defect: it and what follows stay where they
-    /// are.
+    /// Decides these changes. `false` if there is still a defect: that change and all after it stay
+    /// in quarantine.
     async fn drain(&self, contact: &ContactId, campaign: &CampaignId) -> Result<bool, Error> {
         for kept in self.undecided(contact, campaign).await? {
             let Undecided { before, contact, .. } = read(&kept)?;
@@ -128,8 +129,8 @@ impl Quarantine {
         Ok(true)
     }
 
-    /// Holds an enrollment for which something could not be decided: its tokens end, and nothing
-    /// happens to it until it is released.
+    /// Holds an enrollment whose change could not be decided: its tokens end, and nothing happens
+    /// to it until it is released.
     pub(crate) async fn hold_undecided(
         &self,
         id: &ContactId,
@@ -149,7 +150,7 @@ impl Quarantine {
             .await
     }
 
-    /// Takes away the mark that something waits in quarantine.
+    /// Removes the mark that changes wait in quarantine.
     async fn unmark(&self, id: &ContactId, campaign: &CampaignId) -> Result<(), Error> {
         self.decisions
             .rewrite(id, campaign, |before| {
@@ -161,7 +162,7 @@ impl Quarantine {
     }
 }
 
-/// Whether nothing came of a release because the enrollment is not held.
+/// Whether a release had no effect because the enrollment is not held.
 pub fn was_not_held(outcome: &EventOutcome) -> bool {
     matches!(outcome, EventOutcome::Ignored(Ignored::NotHeld | Ignored::NeverEnrolled))
 }

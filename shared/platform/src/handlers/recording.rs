@@ -1,10 +1,10 @@
 //! History and statistics of decisions, together or not at all.
 //!
 //! A decision's history item holds what the decision counted, and is written once: that makes the
-//! counting idempotent. What is counted by day stands in the day's counters, with whatever was
-//! counted in the same decision; everything else in the campaign's counters of no day. All of them
-//! together are the sum over all time. *Reset statistics* (R16) takes off the enrollment's tally:
-//! from the days what the history items since the last reset have, the rest from no day.
+//! counting idempotent. If anything in a decision is counted by day, all counts of the decision go
+//! to the day's counters; otherwise to the campaign's counters of no day. All of them together are
+//! the sum over all time. *Reset statistics* (R16) subtracts the enrollment's tally: from the days
+//! what the history items since the last reset counted there, the rest from the counters of no day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, 
 /// How long history is kept.
 pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
-/// The most days that one item takes off: with it they are one transaction.
+/// The most days from which one item subtracts: all are one transaction with it.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
 
 /// A decision to perform.
@@ -38,7 +38,7 @@ pub(super) struct Committed {
     pub(super) before: Option<Enrollment>,
 }
 
-/// What one decision left in the history.
+/// What one decision wrote to the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredHistory {
     /// In which campaign.
@@ -53,7 +53,7 @@ pub struct StoredHistory {
     /// The day on which that was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
-    /// Whether it took off what had been counted before.
+    /// Whether it subtracted what had been counted before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,
 }
@@ -70,7 +70,7 @@ struct Counted {
     reset: bool,
 }
 
-/// What stands in the place of a campaign's id where something happened to the contact in none.
+/// Replaces the campaign's id for what happened to the contact in no campaign.
 const NO_CAMPAIGN: &str = "-";
 
 impl StoredHistory {
@@ -91,7 +91,7 @@ pub(crate) fn in_campaign(campaign: &CampaignId) -> Option<&CampaignId> {
 /// Counters of a campaign: of a day, or of none.
 type Counter<'a> = (&'a CampaignId, Option<NaiveDate>);
 
-/// The decisions of a batch, by whose they are; in their order.
+/// The decisions of a batch, by enrollment; in their order.
 type Batch<'a> = BTreeMap<(&'a ContactId, &'a CampaignId), Vec<&'a Committed>>;
 
 /// An item that is written once, and what is counted with it.
@@ -107,7 +107,7 @@ pub struct History {
 }
 
 impl History {
-    /// Writes history and statistics of decisions. A repeat changes nothing.
+    /// Writes history and statistics of decisions. Idempotent.
     pub(super) async fn record(&self, decisions: &[Committed]) -> Result<(), Error> {
         if decisions.is_empty() {
             return Ok(());
@@ -133,7 +133,7 @@ impl History {
         let (contact, campaign) = (&decision.contact, &decision.campaign);
         let stored = &decision.stored;
         if stored.deferred.is_some() {
-            // It is for the next decision to record.
+            // It is deferred to the next decision.
             return Ok(Vec::new());
         }
         let before = decision.before.as_ref();
@@ -176,7 +176,7 @@ impl History {
             let (history, first) = if part == 0 {
                 (item(key, &history)?, Some(of_no_day.clone()))
             } else {
-                // Nothing but that these days have been counted.
+                // Only the note that these days have been counted.
                 let empty = StoredHistory {
                     records: Vec::new(),
                     delta: Tally::default(),
@@ -196,7 +196,7 @@ impl History {
         Ok(entries)
     }
 
-    /// What is to be written about a decision that left it to this one.
+    /// What is to be written about an earlier decision that was deferred to this one.
     fn entry_of<'a>(
         &self,
         decision: &'a Committed,
@@ -217,9 +217,9 @@ impl History {
         Ok(Entry { contact, history: item(key, &history)?.expires(at + HISTORY_KEPT), counts })
     }
 
-    /// What the contact contributed to each day since the last time that its contributions were
-    /// taken off, negative. It stands in the history; what the batch has before this decision may
-    /// not be there yet.
+    /// What the contact contributed to each day since its contributions were last subtracted, as
+    /// negative numbers. It is read from the history; earlier decisions of the same batch may not
+    /// be there yet.
     async fn days_to_take_off(
         &self,
         decision: &Committed,
@@ -285,8 +285,8 @@ impl History {
         let first = open.first().map_or("", |entry| entry.contact.as_str());
         let mut lost = 0_u32;
         while !open.is_empty() {
-            // Any shard will do, since they are summed: different batches meet in different ones,
-            // and who lost a race to another batch goes to another.
+            // Any shard will do, since they are summed: different batches mostly use different
+            // ones, and after a lost race another one is taken.
             let shard = stable(&[first, &lost.to_string()]) % u64::from(SHARDS);
             let shard = u32::try_from(shard).unwrap_or(0);
             let mut sums: BTreeMap<Counter<'_>, Tally> = BTreeMap::new();
@@ -321,7 +321,7 @@ impl History {
     }
 }
 
-/// Entries by transaction: as many as fit with what they count.
+/// Entries grouped by transaction: as many as fit, together with what they count.
 fn in_transactions<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Vec<Entry<'a>>> {
     let mut all = Vec::new();
     let mut open = Vec::new();
@@ -343,7 +343,7 @@ fn in_transactions<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Vec<Entr
     all
 }
 
-/// The instant under which a decision stands in the history.
+/// The instant under which a decision is in the history.
 fn instant_of(decision: &Committed) -> Instant {
     crate::enrollments::instant_of(&decision.stored.records, &decision.stored.enrollment)
 }

@@ -1,12 +1,13 @@
-//! What nothing followed from leaves a line all the same (R60).
+//! Changes and posts without any effect leave a line in the history, too (R60).
 //!
-//! | what | when it is written | what makes it be written once |
+//! | what | when it is written | why it is written once |
 //! |---|---|---|
-//! | a change to which no campaign did anything | when the feed has asked them all | the contact's `rev` after it, in the key |
-//! | a post that changed nothing, about something that campaigns read | with the post | what was sent, and the revisions of contact and enrollments: until something happens, the same post again says nothing new |
+//! | a change without effect in any campaign | after all have seen it | its `rev`, in the key |
+//! | a post without change, of what campaigns read | with the post | its content, and the `rev`s |
 //!
-//! Either costs one write, and where something followed nothing. What campaigns write has its line
-//! where they wrote it.
+//! As long as nothing else happens, the same post adds no second line. Either costs one write; a
+//! change with an effect costs none. Writes of campaigns have their line in the decision that made
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,16 +29,17 @@ use crate::keys::{Keys, is_trace};
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Query, TableError, Write};
 
-/// How far back a post looks for its own line: so many of the newest items of the history.
+/// How many of the newest items of the history are searched for a post's own line.
 const LOOKED_BACK: usize = 8;
 
 /// The line as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredTrace {
-    /// What it says.
+    /// The line itself.
     #[serde(rename = "x")]
     pub trace: Trace,
-    /// Of a post that changed nothing: what was sent, and how everything stood.
+    /// For a post that changed nothing: what was sent, and the revisions of contact and
+    /// enrollments.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<u64>,
 }
@@ -45,7 +47,7 @@ pub struct StoredTrace {
 /// A contact's enrollments.
 type Enrollments = BTreeMap<CampaignId, Enrollment>;
 
-/// Writes the lines of what nothing followed from.
+/// Writes the lines of changes and posts without effect.
 pub struct Traces {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
@@ -53,8 +55,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Writes the lines of changes from which nothing followed in any campaign. A repeat changes
-    /// nothing.
+    /// Writes the lines of changes that had no effect in any campaign. Idempotent.
     pub(super) async fn nothing_followed(
         &self,
         loaded: &Loaded,
@@ -81,8 +82,8 @@ impl Traces {
     }
 
     /// Writes the line of a post that changed nothing, if it was about something that campaigns
-    /// read. The post has been taken: that its line could not be written is told by the log, and is
-    /// no reason to post again.
+    /// read. The post has been accepted: if its line cannot be written, that is logged, and is no
+    /// reason to post again.
     pub(crate) async fn nothing_changed(&self, contact: &Contact, patch: &Patch, by: &Author) {
         if let Err(error) = self.line_of_no_change(contact, patch, by).await {
             let contact = contact.id.as_str();
@@ -134,7 +135,7 @@ impl Traces {
         }
     }
 
-    /// Who looked at what was sent, by the enrollments as they were when they were asked.
+    /// The campaigns that looked at what was sent, from the enrollments as they were then.
     async fn looked(
         &self,
         loaded: &Loaded,
@@ -170,18 +171,18 @@ impl Traces {
     }
 }
 
-/// Whether a change has no line yet where it was made.
+/// Whether a change has no line yet from the decision that made it.
 pub(super) fn is_from_outside(change: &Change) -> bool {
     !matches!(change.by, Author::Element(..))
 }
 
-/// Whether anything of any campaign reads this.
+/// Whether any element of any campaign reads this.
 fn reads(loaded: &Loaded, is_read: impl Fn(&dacapo_engine::condition::Reads) -> bool) -> bool {
     let mut versions = loaded.campaigns.values().flat_map(|campaign| campaign.versions.values());
     versions.any(|graph| is_read(graph.reads()))
 }
 
-/// What a post is that changed nothing: the same as long as nothing happens to the contact.
+/// Identifies a post that changed nothing: the same as long as nothing happens to the contact.
 fn identity(trace: &Trace, contact: &Contact, enrollments: &Enrollments) -> u64 {
     let sent = serde_json::to_string(&trace.because).unwrap_or_default();
     let looked = trace.looked.iter().map(|one| &one.campaign);

@@ -1,9 +1,9 @@
 //! What is erased after the contacts of an account: campaigns with their statistics, lists of tags,
-//! what addresses have said no to, captured mail, what nobody could read, API keys, other jobs, and
-//! at last settings, fields and the secret of signed links.
+//! refusals, captured mail, dead letters, API keys, other jobs, and at last settings, fields and
+//! the secret of signed links.
 //!
-//! The job itself stays, as the record of who erased the account; it names nobody. What is kept for
-//! repeated calls goes by itself within a day.
+//! The job itself stays, as the record of who erased the account; it names no contact. Answers that
+//! are kept for repeated calls expire within a day.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::{Store, read};
 use crate::table::{Condition, Item, Key, MOST_WRITES, Query, Write};
 use crate::tags::StoredTag;
 
-/// How much is deleted at once, so that a worker comes to an end.
+/// How many items are deleted at once, so that a job step ends in time.
 const AT_ONCE: usize = 1_000;
 
 /// Erases what is left of an account without contacts.
@@ -25,7 +25,7 @@ pub(crate) struct AccountErasure {
 }
 
 impl AccountErasure {
-    /// Erases some of what is left. Says whether nothing is.
+    /// Erases some of what is left. `true` if nothing is left.
     pub(super) async fn erase_rest(&self, job: &Job) -> Result<bool, Error> {
         let mut room = AT_ONCE;
         for campaign in &job.campaigns {

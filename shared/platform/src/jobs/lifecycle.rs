@@ -1,10 +1,10 @@
 //! How a job begins, waits, and ends.
 //!
-//! A job and the catalog that counts it are one transaction, with whatever else the job follows
-//! from. The catalog lists the jobs that are not over; one that concerns a campaign of an earlier
-//! one waits for that one's end. What is listed and not yet in the queue is ordered by whoever
-//! comes next: whatever happens in between, no job is lost, and turns that are ordered twice change
-//! nothing.
+//! A job and the catalog that counts it are written in one transaction, together with the change
+//! from which the job follows. The catalog lists the jobs that are not over; a job that concerns a
+//! campaign of an earlier one waits for that one's end. Jobs that are listed and not yet in the
+//! queue are ordered by the next caller. So no job is lost after a crash. Steps are idempotent, so
+//! they may be ordered twice.
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 
@@ -19,7 +19,7 @@ use crate::table::{Condition, Consistency, TableError, Write};
 /// How many contacts a page has.
 pub(super) const PAGE: usize = 200;
 
-/// How long pages are kept: the job itself is kept for good.
+/// How long pages are kept; the job itself is kept permanently.
 pub(super) const PAGES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
 /// A job that names more campaigns is taken to concern all of them, so that the catalog stays
@@ -29,7 +29,7 @@ const MOST_NAMED: usize = 20;
 /// The most jobs that may wait or be under way, so that the catalog stays small.
 const MOST_OPEN: usize = 100;
 
-/// What somebody asks to be done.
+/// A request for a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requested {
     /// What.
@@ -40,7 +40,7 @@ pub struct Requested {
     pub named: Vec<ContactId>,
     /// In which campaigns, in order of id.
     pub campaigns: Vec<CampaignId>,
-    /// Whether all were asked for.
+    /// Whether all were requested.
     pub all: bool,
     /// The name of the API key that asks.
     pub by: String,
@@ -49,7 +49,7 @@ pub struct Requested {
 }
 
 impl Requested {
-    /// Something that follows from a change of a campaign.
+    /// A job that follows from a change of a campaign.
     pub fn of_campaign(kind: Kind, campaign: &CampaignId, by: &str) -> Self {
         Self {
             kind,
@@ -71,7 +71,7 @@ impl Requested {
 /// Why a job was not opened.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BeginError {
-    /// So many wait already.
+    /// The greatest number of open jobs is reached.
     #[error("{MOST_OPEN} mass actions wait or are under way; cancel some, or try again later")]
     TooMany,
     /// The platform.
@@ -93,7 +93,7 @@ impl Jobs {
         let job = self
             .catalog
             .change(|catalog| {
-                // After a restore those that are open go on only when this one orders them.
+                // After a restore, open jobs go on only when this one orders them.
                 let reconciles = matches!(requested.kind, Kind::Reconcile { .. });
                 if catalog.open.len() >= MOST_OPEN && !reconciles {
                     return Err(BeginError::TooMany);
@@ -107,7 +107,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Gives a job its number and lists it. What is answered is to be written with the catalog.
+    /// Gives a job its number and lists it. The caller writes the answer together with the catalog.
     pub(crate) fn open(
         &self,
         catalog: &mut Catalog,
@@ -135,7 +135,7 @@ impl Jobs {
         match job.kind {
             Kind::Reconcile { sent_until, .. } => {
                 beside_others = true;
-                // Whether the queue still has the turns of earlier jobs is not known: they are
+                // It is not known whether the queue still has the steps of earlier jobs: they are
                 // ordered again.
                 catalog.open.iter_mut().for_each(|open| open.ordered = false);
                 catalog.sent_until = catalog.sent_until.max(sent_until);
@@ -194,7 +194,7 @@ impl Jobs {
         self.store.get(&self.store.keys.job(seq)).await?.map(|item| read(&item)).transpose()
     }
 
-    /// The lanes of a job, as far as they have begun.
+    /// The shards of a job that have begun.
     pub(super) async fn shards(&self, job: &Job) -> Result<Vec<Option<Shard>>, Error> {
         let keys: Vec<_> =
             (0..job.shards).map(|shard| self.store.keys.shard(job.seq, shard)).collect();
@@ -203,18 +203,18 @@ impl Jobs {
     }
 
     /// Orders the jobs that are listed, not yet in the queue, and need not wait for an earlier one.
-    /// To be called whenever a process starts; whoever opens or ends a job does so too.
+    /// To be called whenever a process starts. Code that opens or ends a job calls it too.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// Retryable errors.
     pub async fn dispatch_pending(&self) -> Result<(), Error> {
-        // Behind a job that turns out to be over, others may have waited.
+        // Other jobs may have waited for one that turns out to be over.
         while self.dispatch_ready().await? {}
         Ok(())
     }
 
-    /// Orders what is ready. Says whether something was over, and is off the list now.
+    /// Orders the jobs that are ready. `true` if a job was over and was taken off the list.
     async fn dispatch_ready(&self) -> Result<bool, Error> {
         let loaded = self.catalog.after(Instant::MAX_UTC).await?;
         let open = &loaded.catalog.open;
@@ -255,8 +255,8 @@ impl Jobs {
         Ok(!over.is_empty())
     }
 
-    /// What was committed is done, whether or not the queue answers: whoever comes next orders what
-    /// is pending.
+    /// What was committed is done, whether or not the queue answers: the next caller orders the
+    /// rest.
     pub(crate) async fn dispatch_or_leave(&self) {
         if let Err(error) = self.dispatch_pending().await {
             tracing::warn!(%error, "jobs stay pending");
@@ -267,7 +267,7 @@ impl Jobs {
         Order::Send { queue: Queue::Jobs, at, message: Message::JobStep(job_step) }
     }
 
-    /// Takes a job that is over off the list, and lets those go that waited for it.
+    /// Takes a job that is over off the list, and orders the jobs that waited for it.
     pub(super) async fn close(&self, seq: u64) -> Result<(), Error> {
         let loaded = self.catalog.after(Instant::MAX_UTC).await?;
         if !loaded.catalog.open.iter().any(|open| open.seq == seq) {
@@ -282,8 +282,8 @@ impl Jobs {
         self.dispatch_pending().await
     }
 
-    /// Opens the job that erases the account. From now on nothing happens in any campaign, and
-    /// nobody is let in.
+    /// Opens the job that erases the account. From now on nothing happens in any campaign, and no
+    /// contact is let in.
     pub(crate) fn open_erasure(
         &self,
         catalog: &mut Catalog,
@@ -333,8 +333,8 @@ impl Jobs {
 }
 
 impl Jobs {
-    /// A campaign that is paused takes nobody in. The job ends here, and the resume opens one for
-    /// those who are left.
+    /// A paused campaign takes no contact in. The job ends here, and the resume opens one for the
+    /// contacts that are left.
     pub(super) async fn leave_for_resume(&self, job: &Job) -> Result<Done, Error> {
         let Some(campaign) = job.campaigns.first() else { return Ok(Done::Yes) };
         let left = self
@@ -357,7 +357,7 @@ impl Jobs {
     }
 }
 
-/// The sum over the lanes of a job, and what is skipped because it does not exist.
+/// The sum over the shards of a job, plus the contacts that are skipped because they do not exist.
 pub(super) fn sum(job: &Job, shards: &[Option<Shard>]) -> Counts {
     let mut counts = Counts::default();
     if let Selection::Named { missing, .. } = job.selection {

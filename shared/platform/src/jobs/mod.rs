@@ -1,4 +1,4 @@
-//! Jobs: what is done to many contacts, a page at a time.
+//! Jobs: work on many contacts, a page at a time.
 //!
 //! | item | holds |
 //! |---|---|
@@ -6,15 +6,15 @@
 //! | `LANE#…` | how far a part of the job is, and what it has counted |
 //! | `PAGE#…` | the contacts of a page, fixed when they were first listed |
 //!
-//! A job is split into lanes. A message in the queue is a turn of a lane: it takes some pages,
-//! decides each contact, and stores what it counted together with the place that it reached, on
-//! condition that nobody else did. So a page counts once, however often it is taken: what was
-//! decided before is recognised by the enrollment, which remembers the job.
+//! A job is split into shards. A message in the queue is a step of a shard: it does some pages,
+//! decides each contact, and stores its counts together with the place that it reached, on
+//! condition that no other worker did. So a page counts once, however often it is done: the
+//! enrollment remembers the job, which shows what was decided before.
 //!
-//! A job speaks of the account as it was when it was asked for, its *as of*: whoever enrolled later
-//! is not touched. Lists follow what is written, so a lane that listed contacts too early goes
-//! through its list once more, for those that have appeared since. Jobs that concern the same
-//! campaign are done one after the other.
+//! A job is about the account as it was when the job was requested, its *as of*: contacts that
+//! enrolled later are not touched. Lists are eventually consistent, so a shard that listed contacts
+//! too early goes through its list once more, for those that have appeared since. Jobs that concern
+//! the same campaign are done one after the other.
 //!
 //! | file | is about |
 //! |---|---|
@@ -64,7 +64,7 @@ pub struct Jobs {
     pub(crate) orders: Arc<Orders>,
 }
 
-/// The most lanes of a job.
+/// The most shards of a job.
 pub const SHARDS: u32 = crate::keys::SHARDS;
 
 /// What is done to each contact.
@@ -75,19 +75,18 @@ pub enum Kind {
     StopCampaign {
         /// Whether it may enter again.
         reset_contacts: bool,
-        /// Whether what it contributed to the statistics is taken off.
+        /// Whether its contribution to the statistics is subtracted.
         reset_statistics: bool,
     },
-    /// What is held is released (R40).
+    /// Held enrollments are released (R40).
     Release,
     /// A version was published, or a campaign resumed, and contacts that are there may enter (R6).
     EnrollExisting,
     /// Every member follows the campaign's milestones: a version in flight, a resume (R50, R51).
     Milestones,
-    /// Everything about every contact is erased, and then all else in the account.
+    /// Everything about every contact is erased, and then everything else in the account.
     EraseAccount,
-    /// Timers and queues are made anew from what the table says: after a restore, or in a new
-    /// stack.
+    /// Timers and messages are ordered again from the table: after a restore, or in a new stack.
     Reconcile {
         /// The instant to which the table was restored, if it was.
         #[serde(
@@ -124,7 +123,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
-    /// These, in pages that were made with the job; and so many that do not exist.
+    /// These, in pages that were made with the job; and a number of contacts that do not exist.
     Named {
         /// How many there are.
         there: u64,
@@ -149,7 +148,7 @@ pub enum JobStatus {
     Running,
     /// All of it was done.
     Completed,
-    /// Somebody cancelled it; what was done stays done.
+    /// It was cancelled; what was done stays done.
     Cancelled,
     /// It could not go on.
     Failed,
@@ -167,7 +166,7 @@ impl JobStatus {
         }
     }
 
-    /// Whether nothing more is done.
+    /// Whether it is over: nothing more is done.
     pub fn is_over(self) -> bool {
         match self {
             Self::Queued | Self::Running => false,
@@ -188,12 +187,12 @@ pub struct Job {
     pub selection: Selection,
     /// In which campaigns, in order of id.
     pub campaigns: Vec<CampaignId>,
-    /// Whether all campaigns were asked for.
+    /// Whether all campaigns were requested.
     #[serde(default)]
     pub all: bool,
     /// The name of the API key that asked.
     pub by: String,
-    /// When it was asked for: it speaks of the account as it was then.
+    /// When it was requested: it is about the account as it was then.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
     /// How many shards it has.
@@ -239,7 +238,7 @@ const PREFIX: &str = "job-";
 /// What was counted: pairs of contact and campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// It was done, by this job or by a later one that was faster.
+    /// It was done, by this job or by a later one that committed first.
     pub done: u64,
     /// It could not be done.
     pub failed: u64,
@@ -271,7 +270,7 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// How far a lane is.
+/// How far a shard is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Shard {
     /// The number of the next step.
@@ -310,7 +309,7 @@ struct Shard {
     failures: Vec<Failure>,
     /// How many pages it has been through.
     pages: u32,
-    /// Who is at it.
+    /// The worker that has claimed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claim: Option<Claim>,
     ended: bool,
@@ -318,7 +317,7 @@ struct Shard {
     n: u64,
 }
 
-/// A worker at a lane.
+/// A worker at a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     by: String,
@@ -335,7 +334,7 @@ struct StoredPage {
     after: Option<Cursor>,
 }
 
-/// How something counts.
+/// How a contact counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -345,6 +344,6 @@ enum Outcome {
     Late,
     /// It does not belong to the selection.
     Outside,
-    /// The campaign is paused: nobody enters it now.
+    /// The campaign is paused: no contact enters it now.
     Paused,
 }

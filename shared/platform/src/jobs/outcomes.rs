@@ -1,11 +1,11 @@
 //! What is done to the contacts of a page, and how it counts.
 //!
-//! How a contact counts follows from its enrollment alone, whoever changed it: a page that is taken
-//! again counts the same.
+//! How a contact counts follows from its enrollment alone, whichever writer changed it: a page that
+//! is done again counts the same.
 //!
 //! | kind | done | skipped |
 //! |---|---|---|
-//! | stop | it was stopped or reset, by this job or a later one | it was not enrolled as of the job |
+//! | stop | it was stopped or reset, by this or a later job | it was not enrolled as of the job |
 //! | release | it was released, by this job or a later one | it was not held |
 //! | enroll existing | it was let in | it did not enter |
 //! | milestones | it is up to date | it is gone |
@@ -27,25 +27,25 @@ use crate::erasure::Erasure;
 use crate::error::{Error, Retryability};
 use crate::handlers::Quarantine;
 
-/// The most contacts of a lane that wait for the feed. Beyond that the lane waits, too.
+/// The most contacts of a shard that wait for the feed. Beyond that the shard waits, too.
 const MOST_WAITING_FOR_FEED: usize = 200;
 
 /// How long contacts wait for the feed.
 const LONGEST_WAIT_FOR_FEED: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
-/// The failures that a lane tells of.
+/// How many failures a shard keeps with their reasons.
 const MOST_FAILURES: usize = 10;
 
 /// How many contacts are erased at once.
 const ERASED_AT_ONCE: usize = 16;
 
-/// What the contacts of a page are done to with: the catalog is read once for all of them.
+/// What the work on a page needs. The catalog is read once for all its contacts.
 pub(crate) struct PageParts {
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) reconciler: Reconciler,
 }
 
-/// What is done to the contacts of a page.
+/// Does the job's work on the contacts of a page.
 pub(crate) struct PageWork {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) erasure: Arc<Erasure>,
@@ -53,7 +53,7 @@ pub(crate) struct PageWork {
 }
 
 impl PageWork {
-    /// Does to contacts what the job says.
+    /// Does to contacts what the job says, and answers an outcome for each.
     pub(super) async fn done_to(
         &self,
         job: &Job,
@@ -152,7 +152,7 @@ impl PageWork {
     }
 }
 
-/// How something counts that was ignored. `before` is the enrollment as it was then.
+/// How an event counts that was ignored. `before` is the enrollment as it was then.
 fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outcome {
     match ignored {
         Ignored::Quarantined => {
@@ -184,8 +184,8 @@ fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outco
 }
 
 impl Shard {
-    /// Counts what came of a page. `false` if more contacts wait for the feed than it keeps: then
-    /// the page has to be taken again.
+    /// Counts the outcomes of a page. `false` if more contacts wait for the feed than the shard
+    /// keeps: then the page has to be done again.
     pub(super) fn take(
         &mut self,
         campaign: u32,

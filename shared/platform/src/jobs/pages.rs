@@ -1,9 +1,9 @@
 //! Where the contacts of a page come from.
 //!
-//! A page is fixed when it is first listed: whoever takes it again has the same contacts before it.
-//! The first pass goes through the lists as they are. Lists follow what is written, so unless they
-//! showed everything when it began, or when it was put into the queue, a second pass goes through
-//! them later and takes those that stand on no page of the first.
+//! A page is fixed when it is first listed: a worker that does it again finds the same contacts.
+//! The first pass goes through the lists as they are. Lists are eventually consistent. Unless they
+//! showed everything when the pass began, or when the job was put into the queue, a second pass
+//! goes through them later and takes the contacts that are on no page of the first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::ports::{Done, JobStep, Shown};
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Cursor, TableError, Write};
 
-/// How much of a list the second pass goes through at once, in pages.
+/// How much of a list the second pass reads at once, in pages.
 const COMPARED_AT_ONCE: usize = 20;
 
-/// What comes next in a lane.
+/// What comes next in a shard.
 pub(super) enum Next {
-    /// These contacts, in the campaign that the lane was at; none, if the list held nobody new.
+    /// These contacts, in the campaign that the shard was at; none if the list held no new contact.
     Page(Vec<ContactId>),
-    /// Those that had to wait for the feed.
+    /// The contacts that had to wait for the feed.
     Late,
     /// Nothing before something else has happened.
     Wait(Done),
@@ -33,7 +33,7 @@ pub(super) enum Next {
     Ended,
 }
 
-/// The campaign that a number in a lane stands for; none for what concerns no campaign.
+/// The campaign that a number in a shard stands for; none for a job without campaigns.
 pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
     match job.kind {
         Kind::EraseAccount | Kind::Reconcile { .. } => None,
@@ -51,7 +51,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// The next page of a lane, which is moved behind it.
+    /// The next page of a shard; the shard is moved behind it.
     pub(super) async fn next_page(
         &self,
         job: &Job,
@@ -63,8 +63,8 @@ impl Pages {
             shard.begun = true;
             let shows = || self.orders.outbox.lists_show(job.at, self.store.now()) == Shown::Yes;
             let named = matches!(job.selection, Selection::Named { .. });
-            // Nobody may be left behind in an account that is erased: it goes through its list
-            // until nobody is new.
+            // In an account that is erased no contact may be left: the list is read until no
+            // contact is new.
             shard.settled =
                 named || (job.kind != Kind::EraseAccount && (job_step.shown || shows()));
         }
@@ -133,7 +133,7 @@ impl Pages {
             let write = item(key, &page)?.expires(job.at + PAGES_KEPT);
             let page = match self.store.write(vec![Write::put(write, Condition::Absent)]).await {
                 Ok(()) => page,
-                // It was listed before, by somebody who did not come to the end of it.
+                // It was listed before, by a worker that did not finish it.
                 Err(TableError::Conflict { current: Some(current), .. }) => read(&current)?,
                 Err(error) => return Err(error.into()),
             };
@@ -144,7 +144,7 @@ impl Pages {
         Ok(Vec::new())
     }
 
-    /// What the list has behind the lane's place.
+    /// What the list has behind the shard's place.
     async fn list_behind(
         &self,
         job: &Job,
@@ -155,7 +155,7 @@ impl Pages {
         self.jobs.selected(selection, campaign, number, shard.cursor.clone(), PAGE).await
     }
 
-    /// Those that stand on no page of the first pass. Both are in order of id, so the lane
+    /// The contacts that are on no page of the first pass. Both are in order of id, so the shard
     /// remembers up to which page it has looked.
     async fn new_among(
         &self,

@@ -49,7 +49,7 @@ pub enum CancelError {
     /// There is no such job.
     #[error("there is no such mass action")]
     NoSuchJob,
-    /// Nothing is left of it to be cancelled.
+    /// It is over: nothing is left to cancel.
     #[error("the mass action is {} already", .0.word())]
     Over(JobStatus),
     /// It cannot be left half done.
@@ -111,7 +111,7 @@ impl Jobs {
     }
 
     /// Cancels a job. What was done stays done; a page that is under way is done and counted.
-    /// Cancelling again changes nothing.
+    /// Idempotent.
     ///
     /// # Errors
     ///

@@ -1,20 +1,20 @@
 //! What contacts wait for from timers and queues is ordered again, from the table alone.
 //!
-//! Timers and queues stand outside of the table: after a restore, or in a new stack over a kept
-//! table, there are none. What has to be there follows from what the table holds:
+//! Timers and queues are not part of the table: after a restore, or in a new stack over a kept
+//! table, they are empty. What has to be in them follows from the table:
 //!
 //! | in the table | is ordered |
 //! |---|---|
 //! | a token that rests until an instant | its timer |
 //! | a parked trigger | its recheck |
-//! | a token whose message is not settled, a message in the ledger that is not | the message: the ledger is asked before it leaves (R30) |
+//! | a token or a record whose message is not settled | the message; the ledger decides (R30) |
 //! | a webhook call that is not over | the call |
 //!
-//! Each has a name, or a record that says how far it is: ordered once more, it changes nothing. So
-//! a page may be taken again, and a job be asked for twice.
+//! Each has a name, or a record that says how far it is, so ordering it again is idempotent. A page
+//! may be done again, and a job be requested twice.
 //!
-//! A table that was restored has lost its change feed, too. What was written shortly before the
-//! instant is handed to the feed's handlers once more, which bear a repeat.
+//! A table that was restored has lost its change feed, too. Writes shortly before the instant are
+//! handed to the feed's handlers once more; these are idempotent.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ use crate::table::{Item, Query};
 /// How many contacts are looked at at once.
 const AT_ONCE: usize = 16;
 
-/// How long the change feed keeps what it has not brought.
+/// How long the change feed keeps what it has not delivered.
 const FEED_KEEPS: TimeDelta = TimeDelta::hours(24);
 
 /// Orders again what contacts wait for.
@@ -93,7 +93,7 @@ impl Reconciler {
             Err(error) if error.retryability() == Retryability::Permanent => {}
             ordered => return ordered.map(|()| outcomes),
         }
-        // Somebody's order is refused for good; whose is known when each is given for itself.
+        // One of the orders is refused permanently. Giving each by itself shows whose it is.
         for (outcome, orders) in outcomes.iter_mut().zip(orders) {
             match self.order_any(orders).await {
                 Err(error) if error.retryability() == Retryability::Permanent => {
@@ -109,8 +109,8 @@ impl Reconciler {
         if orders.is_empty() { Ok(()) } else { self.orders.give(orders).await }
     }
 
-    /// What a contact waits for, as orders. What was written after `since`, and may not have come
-    /// by the feed, is handed on first.
+    /// What a contact waits for, as orders. Writes after `since`, which the feed may not have
+    /// delivered, are handed on first.
     async fn reconciled_one(
         &self,
         since: Option<Instant>,
@@ -151,8 +151,8 @@ impl Reconciler {
         Ok(orders)
     }
 
-    /// Messages that were tried, or are being sent, and whose contact has left the step: somebody
-    /// has to note what became of them. Those that are `queued` have their order already.
+    /// Messages that were tried, or are being sent, and whose contact has left the step: their
+    /// outcome still has to be recorded. Those that are `queued` have their order already.
     async fn unsettled_messages(
         &self,
         id: &ContactId,
@@ -214,8 +214,8 @@ impl Reconciler {
         Ok(orders)
     }
 
-    /// What was written about a contact after `since` is handed to the handlers of the change feed
-    /// as if it brought it again: what was not brought before the restore never will be. Answers
+    /// Writes about a contact after `since` are handed to the handlers of the change feed as if the
+    /// feed delivered them again: what it had not delivered before the restore is lost. Answers
     /// what else is to be ordered then.
     async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<Vec<Order>, Error> {
         let mut images = Vec::new();
@@ -225,8 +225,7 @@ impl Reconciler {
             let decided = read_stored(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
             if last_decided(&decided).is_none_or(|at| at >= since) {
-                // What was before is lost; only a first decision is known to have had nothing
-                // before it.
+                // The state before is lost; only a first decision is known to have had none.
                 let old = (decided.enrollment.rev > 1).then(|| stored.clone());
                 let key = stored.key.clone();
                 images.push(EnrollmentImage { key, old, new: Some(stored) });
@@ -234,7 +233,7 @@ impl Reconciler {
         }
         let Performed { mut orders, failed } = self.effects.performed(&images).await?;
         failed.map_or(Ok(()), Err)?;
-        // Timers, messages and calls are ordered once, from what the table says now.
+        // Timers, messages and calls are ordered once, from the present state of the table.
         orders.retain(|order| match order {
             Order::Send { queue: Queue::Timers, .. } => true,
             Order::Send { .. } | Order::Schedule { .. } | Order::Cancel { .. } => false,
@@ -259,9 +258,9 @@ impl Reconciler {
         Ok(orders)
     }
 
-    /// Changes that the contact no longer carries will not come any more, nor will those of which a
-    /// restore has kept the enrollment's half of a transaction only. An enrollment goes on with
-    /// those that are there.
+    /// Some changes will not come any more: those that the contact no longer carries, and those of
+    /// which a restore has kept only the enrollment's half of a transaction. An enrollment goes on
+    /// with those that are there.
     async fn see_what_is_left(
         &self,
         id: &ContactId,
@@ -279,7 +278,7 @@ impl Reconciler {
             .await
     }
 
-    /// The items of a contact whose sort keys begin so.
+    /// The items of a contact whose sort keys have this prefix.
     async fn items_of(&self, id: &ContactId, prefix: &str) -> Result<Vec<Item>, Error> {
         let partition = self.store.keys.contact_partition(id);
         let (mut items, mut cursor) = (Vec::new(), None);
@@ -295,7 +294,7 @@ impl Reconciler {
     }
 }
 
-/// When the last decision was made, if it says so.
+/// When the last decision was made, if its item says so.
 fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
     let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
     deferred.chain(&stored.records).map(|record| record.at).max()

@@ -1,7 +1,7 @@
 //! How many contacts a selection has, and what a job would find: the dry run.
 //!
-//! Counting goes through the lists, which follow what is written. The dry run reads the contacts
-//! themselves, up to a bound, and changes nothing about them.
+//! Counting goes through the lists, which are eventually consistent. The dry run reads the contacts
+//! themselves, up to a bound, and does not change them.
 
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -15,8 +15,7 @@ use crate::enrollments::read_state;
 use crate::error::Error;
 use crate::table::{Consistency, Cursor, Query};
 
-/// How many entries of lists are counted before a job is opened. What is beyond is counted as it is
-/// done.
+/// How many entries of lists are counted before a job is opened. The rest is counted as it is done.
 const MOST_COUNTED: u64 = 1_000_000;
 
 /// How many pairs of contact and campaign a dry run looks at.
@@ -44,11 +43,11 @@ pub struct Picked {
 /// A pair that would be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Who.
+    /// The contact.
     pub contact: ContactId,
     /// In which campaign.
     pub campaign: CampaignId,
-    /// How it stands there.
+    /// Its status there.
     pub status: Status,
 }
 
@@ -108,7 +107,7 @@ impl Jobs {
         Ok(futures_util::future::try_join_all(shards).await?.iter().sum())
     }
 
-    /// Some of the contacts that a selection lists in a lane, in order of id, and where the list
+    /// Some of the contacts that a selection lists in a shard, in order of id, and where the list
     /// goes on.
     pub(super) async fn selected(
         &self,
@@ -138,7 +137,7 @@ impl Jobs {
         Ok((listed.into_iter().filter_map(|id| ContactId::new(id).ok()).collect(), cursor))
     }
 
-    /// Looks at what a job would find, and keeps that like a job that is over.
+    /// Looks at what a job would find, and stores the result like a job that is over.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
-//! What a message does: a turn of a lane.
+//! What a message does: one step of a shard.
 //!
-//! | the message's turn | what is done |
+//! | the message's step | what is done |
 //! |---|---|
-//! | has been taken | nothing: the next one was ordered before it was noted as taken |
-//! | has not | the lane is claimed, some pages are done, the next turn is ordered, the turn is noted as taken |
+//! | was done | nothing: the next one was ordered before this one was noted as done |
+//! | was not | the shard is claimed, pages are done, the next step is ordered, this one is noted |
 //!
-//! Everything is noted on condition of the lane's revision: whoever loses that race has lost the
-//! lane, and with it what would have been counted twice. A lane never goes back, so however often
-//! messages come, there is an end to them.
+//! Every write of the shard is conditional on its revision. A worker that loses this race has lost
+//! the shard, and its counts are dropped: so nothing is counted twice. A shard never goes back, so
+//! repeated messages come to an end.
 
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ use crate::ports::{Done, JobStep, Shown};
 use crate::store::{Store, item, read};
 use crate::table::{Condition, TableError, Write};
 
-/// How many pages a turn takes.
+/// How many pages a step does.
 const PAGES_PER_STEP: usize = 2;
 
-/// The most pages of a lane. Nothing comes near it but a defect.
+/// The most pages of a shard. Only a defect comes near it.
 const MOST_PAGES: u32 = 1_000_000;
 
-/// How long a claim holds: longer than a worker may take for a turn.
+/// How long a claim holds: longer than a worker may take for a step.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
 
-/// After how long it is worth another try what waits for the feed.
+/// After how long contacts that wait for the feed are tried again.
 const PAUSE_FOR_FEED: TimeDelta = TimeDelta::seconds(30);
 
 /// What comes after a page.
@@ -42,18 +42,18 @@ enum PageResult {
     Went,
     /// Nothing before something else has happened.
     Wait(Done),
-    /// Nothing: the campaign is paused, and nobody enters it now.
+    /// Nothing: the campaign is paused, and no contact enters it now.
     Paused,
-    /// Nothing: the lane is through.
+    /// Nothing: the shard is done.
     Ended,
 }
 
-/// A worker at a lane.
+/// A worker at a shard.
 struct StepWorker<'a> {
     worker: &'a JobWorker,
     job: &'a Job,
     step: &'a JobStep,
-    /// The lane as it was last noted.
+    /// The shard as it was last noted.
     shard: Shard,
 }
 
@@ -68,11 +68,11 @@ pub struct JobWorker {
 }
 
 impl JobWorker {
-    /// Takes a turn of a job. A repeat changes nothing.
+    /// Does a step of a job. Idempotent.
     ///
     /// # Errors
     ///
-    /// What is worth another try.
+    /// Retryable errors.
     pub async fn step(&self, step: &JobStep) -> Result<Done, Error> {
         let Some(job) = self.jobs.get(step.job).await? else { return Ok(Done::Yes) };
         if job.status.is_over() {
@@ -105,7 +105,7 @@ impl JobWorker {
         }
     }
 
-    /// Ends a job whose lanes have all ended.
+    /// Ends a job whose shards have all ended.
     async fn finish(&self, job: &Job) -> Result<Done, Error> {
         let shards = self.jobs.shards(job).await?;
         if !shards.iter().all(|shard| shard.as_ref().is_some_and(|shard| shard.ended)) {
@@ -113,7 +113,7 @@ impl JobWorker {
         }
         match job.kind {
             Kind::EraseAccount => match self.orders.outbox.lists_show(job.at, self.store.now()) {
-                // What the feed still brings may count something.
+                // A change that the feed still brings may count.
                 Shown::Soon => return Ok(Done::Soon),
                 Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
                 Shown::Yes if !self.account.erase_rest(job).await? => {
@@ -133,8 +133,8 @@ impl JobWorker {
 }
 
 impl StepWorker<'_> {
-    /// Claims the lane, where a message may be with two workers at once. Answers what to do if that
-    /// is not possible.
+    /// Claims the shard, where a message may be with two workers at once. Answers what to do if
+    /// that is not possible.
     async fn claim(&mut self) -> Result<Option<Done>, Error> {
         if self.worker.orders.outbox.delivers_exclusively() {
             return Ok(None);
@@ -179,8 +179,8 @@ impl StepWorker<'_> {
             if done.is_some() {
                 next.claim = None;
             }
-            // Whoever waits without having done anything leaves no trace: a write would wake the
-            // one who tries again.
+            // A step that waits without having done anything writes nothing: a write would be an
+            // event for the worker that tries again.
             if next != self.shard && !self.note(next).await? {
                 return Ok(Done::Soon);
             }
@@ -196,8 +196,8 @@ impl StepWorker<'_> {
         Ok(Done::Yes)
     }
 
-    /// Orders the next turn. It is ordered before it is noted: a turn that was taken has a next
-    /// one, whatever happens in between.
+    /// Orders the next step, before this one is noted as done. So a step that was done always has a
+    /// next one, even after a crash in between.
     async fn go_on(&self, next: &mut Shard, at: Instant) -> Result<Done, Error> {
         next.next_step = self.step.number + 1;
         let step = JobStep { number: next.next_step, ..self.step.clone() };
@@ -228,7 +228,7 @@ impl StepWorker<'_> {
         Ok(if paused { PageResult::Paused } else { PageResult::Went })
     }
 
-    /// Once more those that had to wait for the feed.
+    /// Tries the contacts again that had to wait for the feed.
     async fn late(&self, next: &mut Shard) -> Result<PageResult, Error> {
         let waited = std::mem::take(&mut next.late);
         let before = waited.len();
@@ -241,7 +241,7 @@ impl StepWorker<'_> {
         Ok(if next.late.len() < before { PageResult::Went } else { PageResult::Wait(self.soon()) })
     }
 
-    /// When the feed may have gone on.
+    /// When the feed may have brought more.
     fn soon(&self) -> Done {
         match self.worker.orders.outbox.delivers_exclusively() {
             true => Done::Soon,
@@ -249,7 +249,8 @@ impl StepWorker<'_> {
         }
     }
 
-    /// Notes how far the lane is. `false` if somebody else did: then the lane is theirs.
+    /// Notes how far the shard is. `false` if another worker did: then the shard is with that
+    /// worker.
     async fn note(&mut self, mut next: Shard) -> Result<bool, Error> {
         let condition = match self.shard.n {
             0 => Condition::Absent,
@@ -270,7 +271,7 @@ impl StepWorker<'_> {
         Ok(true)
     }
 
-    /// Whoever tries again need not wait for the claim to end.
+    /// Releases the claim, so that the next try need not wait for its end.
     async fn let_go(&mut self) {
         if self.shard.claim.is_some() {
             let next = Shard { claim: None, ..self.shard.clone() };
