@@ -34,6 +34,6 @@ impl InFlightToken {
 pub(super) struct Ended {
     /// How many.
     pub(super) count: usize,
-    /// Of those that were in flight, the one that had come furthest.
+    /// Of those that were in flight, the one deepest in its chain.
     pub(super) furthest_in_flight: Option<InFlightToken>,
 }
