@@ -233,7 +233,7 @@ impl DecisionBuilder<'_> {
         let written = match written {
             serde_json::Value::String(template) if template.contains('{') => {
                 let values = self.merge_values();
-                // Nobody decides elsewhere: what is decided here holds up whatever comes after it.
+                // It is rendered within the decision and delays what follows: so the budget is small.
                 rendered = serde_json::Value::String(
                     render_within(Budget::Small, template, Escape::Text, &values)
                         .map_err(|error| error.to_string())?,

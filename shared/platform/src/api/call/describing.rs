@@ -158,7 +158,7 @@ fn refusals(path: &str, scope: Option<Scope>, once: bool, call: &Value) -> Vec<S
     if path.contains('{') {
         refusals.push(StatusCode::NOT_FOUND);
     }
-    // An unknown parameter is a 422 in every call.
+    // An unknown parameter is a 422 in each of these calls.
     if path.starts_with("/v1/") {
         refusals.push(StatusCode::UNPROCESSABLE_ENTITY);
     }

@@ -1,5 +1,4 @@
-//! The page on which a contact unsubscribes, and the one-click call of RFC 8058, which needs no
-//! page.
+//! The unsubscribe page, and the one-click call of RFC 8058, which needs no page.
 //!
 //! Loading the page changes nothing: mail scanners open every link.
 
