@@ -80,7 +80,7 @@ pub enum InvalidAddress {
          address"
     )]
     Dot(String),
-    /// What stands behind the `@` is no domain.
+    /// The text after the `@` is no domain.
     #[error("{0:?} cannot be sent to: behind the @ stands no domain such as example.com")]
     Domain(String),
     /// Longer than mail allows.

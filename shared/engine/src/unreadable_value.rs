@@ -41,7 +41,7 @@ pub enum UnreadableValue {
     AmbiguousNumber {
         /// What was written.
         text: String,
-        /// The number if the mark stands between thousands.
+        /// The number if the mark separates thousands.
         thousands: String,
     },
     /// Not true or false.

@@ -26,7 +26,7 @@ pub(super) struct DecisionBuilder<'a> {
     pub(super) next: Enrollment,
     /// The version that the enrollment is on.
     pub(super) graph: &'a Graph,
-    /// What is looked at now, and why.
+    /// The current occasion.
     pub(super) occasion: Occasion<'a>,
     /// The latest contact with everything that this decision has written.
     pub(super) latest: Cow<'a, Contact>,

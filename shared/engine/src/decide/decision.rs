@@ -34,7 +34,7 @@ pub struct Advance {
     pub delta: Tally,
     /// Whether the event itself was ignored, although something unseen was applied.
     pub ignored: Option<Ignored>,
-    /// Whether the event has not been looked at yet, because unseen changes came first: ask again
+    /// Whether the event has not been handled yet, because unseen changes came first: ask again
     /// once this is committed.
     pub ask_again: bool,
 }

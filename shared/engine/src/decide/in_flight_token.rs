@@ -24,7 +24,7 @@ pub(super) struct InFlightToken {
 
 impl InFlightToken {
     /// The same without the bounds that hold for e-mails up to a wait, timer, event or goal: they
-    /// do not hold for the e-mails behind it (R34, R51).
+    /// do not hold for the e-mails after it (R34, R51).
     pub(super) fn unbound(self) -> Self {
         Self { not_after: None, skipping: false, ..self }
     }

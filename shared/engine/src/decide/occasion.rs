@@ -1,4 +1,4 @@
-//! The occasion that a decision looks at: when something happened, why, and the contact as it was.
+//! The occasion of a decision: when something happened, why, and the contact as it was.
 //!
 //! One decision goes through several occasions in order: each change and milestone that was not
 //! seen yet, then the event itself. The four values belong together, and the fields are private to
@@ -11,7 +11,7 @@ use crate::contact::{Causality, Contact};
 use crate::history::Cause;
 use crate::time::Instant;
 
-/// What is looked at, and why.
+/// The current occasion, and its cause.
 pub(super) struct Occasion<'a> {
     now: Instant,
     cause: Cause,

@@ -233,7 +233,7 @@ impl DecisionBuilder<'_> {
         let written = match written {
             serde_json::Value::String(template) if template.contains('{') => {
                 let values = self.merge_values();
-                // It is rendered within the decision and delays what follows: so the budget is small.
+                // It is rendered within the decision and delays what follows: a small budget.
                 rendered = serde_json::Value::String(
                     render_within(Budget::Small, template, Escape::Text, &values)
                         .map_err(|error| error.to_string())?,

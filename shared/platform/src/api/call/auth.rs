@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! The caller, and what it may do.
 //!
 //! | scope | may |
 //! |---|---|
@@ -86,7 +86,7 @@ impl AdminKey {
         Self { name: "admin".to_owned(), hash: Sha256::digest(key.as_bytes()).into() }
     }
 
-    /// The same under another name: it stands in the history as the author of changes.
+    /// The same under another name, which is the author of its changes in the history.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();

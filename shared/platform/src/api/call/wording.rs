@@ -56,7 +56,7 @@ fn within(path: &str, name: &str) -> String {
     }
 }
 
-/// The name in backticks behind these words, and all that follow it in backticks.
+/// The name in backticks after these words, and all that follow it in backticks.
 fn quoted_after<'a>(text: &'a str, words: &str) -> Option<(&'a str, Vec<&'a str>)> {
     let mut quoted = text.strip_prefix(words)?.split('`').skip(1).step_by(2);
     Some((quoted.next()?, quoted.collect()))

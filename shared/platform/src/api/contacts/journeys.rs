@@ -62,7 +62,7 @@ const HISTORY: &str = "history";
 /// How many decisions a call reads before it answers with what it has found.
 const LOOKED_AT: usize = 1_000;
 
-/// Stands for all lines of a decision: no decision has so many.
+/// Means all lines of a decision: no decision has so many.
 const ALL_LINES: usize = usize::MAX;
 
 /// Which lines of the history.

@@ -5,7 +5,7 @@
 //! | `email`, `first_name` … | a member of a contact, first of all |
 //! | the key of a custom field | that field |
 //! | `Email`, `First Name`, `E-Mail`, `Vorname` | the member: case and what is neither letter nor digit do not count |
-//! | `form_fields[email]` | what stands in the brackets |
+//! | `form_fields[email]` | the name in the brackets |
 //! | `id`, `created_at` … | read only: passed over where unknown names are |
 //!
 //! An exact name outranks one that only resembles it.

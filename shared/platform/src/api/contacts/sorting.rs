@@ -33,7 +33,7 @@ pub(in crate::api) struct Sent<'s> {
     pub(in crate::api) name: &'s str,
     /// What was sent.
     pub(in crate::api) value: &'s Value,
-    /// Whether it stands in `fields`.
+    /// Whether it is a member of `fields`.
     pub(in crate::api) in_fields: bool,
     sureness: Sureness,
 }

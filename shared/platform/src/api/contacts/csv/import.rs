@@ -4,7 +4,7 @@
 //! |---|---|
 //! | of the first row | a name, as `csv_columns` reads it |
 //! | empty | nothing said: what the contact has stays; `clear` names fields that are to be cleared |
-//! | with an apostrophe before `=`, `+`, `-`, `@` | what stands behind the apostrophe: an export guards it so |
+//! | with an apostrophe before `=`, `+`, `-`, `@` | what follows it, as an export writes it |
 //! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
 //! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
 //!

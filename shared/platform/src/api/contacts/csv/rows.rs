@@ -170,7 +170,7 @@ impl Rows {
         }
         if let Some(begins) = self.begins {
             let (before, line) = (rows.len(), self.line);
-            // The end of a line ends the row, unless it stands between quotation marks.
+            // A line break ends the row, unless it is inside quotation marks.
             self.step(b"\n", rows)?;
             if rows.len() == before {
                 let message = format!(
