@@ -3,7 +3,7 @@
 use crate::contact::Contact;
 use crate::time::{Instant, Zone};
 
-/// The tenancy boundary's own settings.
+/// The settings of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The zone of its calendar days, and of contacts that have none.
@@ -11,7 +11,7 @@ pub struct Account {
     /// The language of contacts that have none, as a BCP 47 tag.
     pub locale: String,
     /// Set after a restore: what was due up to this instant is taken to have happened then, and its
-    /// messages to have left (R30). Whatever the restored table knows about it is older.
+    /// messages to have left (R30). What the restored table says about it is older.
     pub sent_until: Option<Instant>,
 }
 

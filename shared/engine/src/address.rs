@@ -1,4 +1,4 @@
-//! E-mail addresses, as far as one can tell without sending.
+//! E-mail addresses: what can be checked without sending.
 //!
 //! One mailbox, one identity: an address is stored, shown and compared in its folded form, and
 //! handed to mail servers in the form that all of them understand.
@@ -23,13 +23,13 @@ pub fn folded(address: &str) -> String {
     }
     let lower = composed(&composed(trimmed).to_lowercase()).into_owned();
     let Some((local, domain)) = lower.rsplit_once('@') else { return lower };
-    // IDNA would leave out what nobody sees, and make one address of two.
+    // IDNA would drop invisible characters, and so make one address of two.
     if domain.contains(is_unseen) {
         return lower;
     }
     match idna::domain_to_unicode(domain) {
         (domain, Ok(())) => format!("{local}@{domain}"),
-        // It is no domain, and is told so where it is read.
+        // It is no domain; the code that reads the address reports it.
         (_, Err(_)) => lower,
     }
 }
@@ -41,8 +41,8 @@ fn has_punycode(address: &str) -> bool {
     })
 }
 
-/// Forms under which a contact with this folded address may have been stored before addresses had
-/// one: its domain in Punycode, its letters taken apart. None for an address of ASCII.
+/// Forms under which a contact with this folded address may have been stored by older versions: its
+/// domain in Punycode, its letters decomposed. None for an ASCII address.
 pub fn kept_before(folded: &str) -> Vec<String> {
     if folded.is_ascii() {
         return Vec::new();
@@ -65,7 +65,7 @@ pub fn for_sending(address: &str) -> Cow<'_, str> {
     }
 }
 
-/// Why mail cannot be sent to a text.
+/// Why a text is no e-mail address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is not exactly one `@` with something on either side.
@@ -80,7 +80,7 @@ pub enum InvalidAddress {
          address"
     )]
     Dot(String),
-    /// What stands behind the `@` is no domain.
+    /// The text after the `@` is no domain.
     #[error("{0:?} cannot be sent to: behind the @ stands no domain such as example.com")]
     Domain(String),
     /// Longer than mail allows.
@@ -88,7 +88,7 @@ pub enum InvalidAddress {
     TooLong(String),
 }
 
-/// The address that somebody wrote, in its folded form.
+/// The address as written by a person, in its folded form.
 ///
 /// # Errors
 ///

@@ -84,8 +84,8 @@ pub enum Order {
     StopAndReset,
 }
 
-/// Something that a path asked of another campaign. Who asked is the author of the change that
-/// carries it.
+/// Something that a path asked of another campaign. The author of the change that carries it is the
+/// one who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Of which campaign.

@@ -37,7 +37,7 @@ pub enum Condition {
     Not(Box<Condition>),
 }
 
-/// What is asked of a field. Texts are compared without regard to case.
+/// What is tested on a field. Texts are compared without regard to case.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
     /// It has a value.
@@ -94,7 +94,7 @@ impl From<Option<Status>> for StatusAsked {
     }
 }
 
-/// What a condition is judged against.
+/// What a condition is evaluated against.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The contact.

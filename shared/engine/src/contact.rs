@@ -1,9 +1,9 @@
-//! A contact, and what happens to it.
+//! A contact, and what changes it.
 //!
-//! Whoever changes a contact makes one write: a [`Patch`] applied to the contact as it is. What the
-//! write changed is a [`Change`], kept on the contact itself among its last ones, each with what
-//! was there before, so that anybody who holds the contact can look at it as an earlier change left
-//! it ([`Contact::as_of`]). A write that changes nothing is no change (R1).
+//! A contact is changed by a write: a [`Patch`] applied to the contact as it is. What the write
+//! changed is a [`Change`], kept on the contact itself among its last ones, each with the values
+//! before it. So the contact can be seen as an earlier change left it ([`Contact::as_of`]). A write
+//! that changes nothing is no change (R1).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub const CHANGES_KEPT: usize = 4;
 /// How many bytes of changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT_BYTES: usize = 512;
 
-/// How many tags a contact has at most: a contact is one item, which is read whole with every
+/// How many tags a contact has at most. A contact is one item, which is read as a whole with every
 /// change.
 pub const MOST_TAGS: usize = 1_000;
 
@@ -36,7 +36,7 @@ pub struct Contact {
     pub tags: BTreeMap<Tag, Instant>,
     /// The fields that have a value, the built-in ones (`crate::field::BUILT_IN`) included.
     pub fields: BTreeMap<FieldKey, FieldValue>,
-    /// Whether marketing mail is welcome.
+    /// Whether the contact accepts marketing mail.
     pub consent: Consent,
     /// Why no mail may be sent at all, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub struct Contact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Consent {
-    /// Agreed, or somebody vouched for it.
+    /// Agreed, or a person confirmed it for the contact.
     Subscribed,
     /// Withdrawn.
     Unsubscribed,
@@ -71,11 +71,11 @@ pub enum Consent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Suppression {
-    /// Mail came back for good.
+    /// Mail bounced permanently.
     Bounced,
-    /// The recipient called it spam.
+    /// The recipient reported it as spam.
     Complained,
-    /// Somebody suppressed it by hand.
+    /// A person suppressed it by hand.
     Manual,
 }
 
@@ -91,11 +91,11 @@ pub struct Patch {
     /// Values to set, `None` to clear.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<FieldKey, Option<FieldValue>>,
-    /// New consent. Nothing but `subscribed` takes an unsubscription back, and only if
-    /// `resubscribe` says so too.
+    /// New consent. Only `subscribed` takes an unsubscription back, and only if `resubscribe` says
+    /// so too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
-    /// Whether the new consent is also meant for a contact that has unsubscribed.
+    /// Whether the new consent also applies to a contact that has unsubscribed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resubscribe: bool,
     /// New suppression, `Some(None)` to lift it.
@@ -152,18 +152,18 @@ pub struct Change {
     /// Its place in the chain of causes.
     #[serde(rename = "c")]
     pub causality: Causality,
-    /// The newest revision of the catalog that whoever made it knew: what was published, paused or
-    /// resumed in it came before, also where the clock does not tell. Nothing if that is not known.
+    /// The newest revision of the catalog that was known to the writer: what was published, paused
+    /// or resumed in it came before, even if the clock does not show it. `None` if it is unknown.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<u64>,
-    /// What the path that made it asked of other campaigns before, in order (R11): whichever of
-    /// them looks at the change does that first.
+    /// What the path that made it asked of other campaigns before, in order (R11): each of them
+    /// does that first when it decides about the change.
     #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Asked>,
 }
 
 impl Contact {
-    /// A contact that nobody has written to yet.
+    /// A contact without any write yet.
     pub fn new(id: ContactId, consent: Consent, at: Instant) -> Self {
         Self {
             id,
@@ -193,8 +193,8 @@ impl Contact {
         self.text("email")
     }
 
-    /// Applies a patch as one change, unless it changes nothing. A new instant is made no earlier
-    /// than the change before it. The caller says how many of its changes belong to the same write
+    /// Applies a patch as one change, unless it changes nothing. Its instant is never before that
+    /// of the previous change. The caller says how many of its changes belong to the same write
     /// (`fresh`), so that none of them is dropped from the last changes.
     pub fn apply(
         &mut self,
@@ -272,7 +272,7 @@ impl Contact {
     }
 
     /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always
-    /// does.
+    /// fits.
     pub fn has_room_for(&self, patch: &Patch) -> bool {
         let added: BTreeSet<&Tag> =
             patch.add.iter().filter(|tag| !self.tags.contains_key(*tag)).collect();
@@ -288,8 +288,8 @@ impl Contact {
         self.tags.len() + added.len() - removed.len() <= MOST_TAGS
     }
 
-    /// Notes the revision of the catalog that whoever made the changes after `since` knew, no older
-    /// than what was known before; nothing if that is not known.
+    /// Notes the revision of the catalog that was known to the writer of the changes after `since`,
+    /// never an older one than was known before; `None` if it is unknown.
     pub fn made_knowing(&mut self, since: u64, catalog: Option<u64>) {
         let Some(catalog) = catalog else { return };
         let before = self.recent.iter().filter(|change| change.rev <= since);
@@ -298,12 +298,12 @@ impl Contact {
         new.for_each(|change| change.catalog = Some(catalog));
     }
 
-    /// The newest revision of the catalog that whoever made the changes it carries knew.
+    /// The newest revision of the catalog that was known to a writer of the changes it carries.
     pub fn knows_catalog(&self) -> Option<u64> {
         self.recent.iter().filter_map(|change| change.catalog).max()
     }
 
-    /// Drops the oldest changes that are over the bounds, but none of the `fresh` newest.
+    /// Drops the oldest changes beyond the bounds, but none of the `fresh` newest.
     fn forget(&mut self, fresh: usize) {
         let mut kept = 0;
         let mut bytes = 0;
@@ -363,7 +363,7 @@ impl Change {
             && self.fields.is_empty())
     }
 
-    /// Whether it touches something that is read: a re-assigned tag counts (R2, R6).
+    /// Whether it touches something in `reads`: a re-assigned tag counts (R2, R6).
     pub fn touches(&self, reads: &Reads) -> bool {
         self.added
             .iter()

@@ -1,9 +1,9 @@
-//! How values are written where they come from: the zone of dates, the order of day and month, the
-//! mark before the decimals, the words for yes and no.
+//! How the sender writes values: the zone of dates, the order of day and month, the decimal
+//! separator, the words for yes and no.
 //!
-//! It promises to read what can mean one thing only. `49,90` is a number wherever it is written so;
-//! `1.234` is a thousand where decimals stand behind a comma, and less than two elsewhere, so there
-//! it is refused.
+//! It reads only what is unambiguous. `49,90` is a number where it is written so. `1.234` is 1,234
+//! where the decimal separator is a comma; elsewhere it would be less than two, so it is refused
+//! there.
 
 use crate::text;
 use crate::time::Zone;
@@ -16,26 +16,26 @@ pub use crate::time::{DateOrder, SlashDates};
 enum Numbers {
     /// `1234.5`, as programs write them.
     Plain,
-    /// Decimals behind a point: `1,234.5`.
+    /// The decimal separator is a point: `1,234.5`.
     Point,
-    /// Decimals behind a comma: `1.234,5`.
+    /// The decimal separator is a comma: `1.234,5`.
     Comma,
 }
 
-/// How values are written by whoever sends them.
+/// How the sender writes values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conventions {
-    /// In which dates without an offset are read (R4).
+    /// The zone in which dates without an offset are read (R4).
     pub zone: Zone,
     /// How dates with slashes or dashes are read.
     pub slashes: SlashDates,
     numbers: Numbers,
-    /// Words for yes and for no beside the English ones.
+    /// Words for yes and for no in addition to the English ones.
     words: &'static [(&'static str, bool)],
 }
 
 impl Conventions {
-    /// Those of campaigns and of what they write: as programs write values, in English.
+    /// Those of campaigns and of what they write: the formats of programs, in English.
     pub fn of_documents(zone: Zone) -> Self {
         Self { zone, slashes: SlashDates::WhereClear, numbers: Numbers::Plain, words: &[] }
     }
@@ -71,9 +71,9 @@ impl Conventions {
         }
     }
 
-    /// The number as programs write it; nothing if it is none.
+    /// The number as programs write it; `None` if it is not a number.
     fn plain(&self, text: &str) -> Option<Written> {
-        // Spaces and apostrophes are nothing but marks between thousands.
+        // Spaces and apostrophes can only separate thousands.
         let spaced = |c: char| matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
         let minus = text.replace('\u{2212}', "-");
         let text = match minus.split(spaced).collect::<Vec<_>>().as_slice() {
@@ -94,7 +94,7 @@ impl Conventions {
                 }
                 mark
             }
-            // The last mark is the one before the decimals, and stands once.
+            // The last mark is the decimal separator, and occurs once.
             (_, 1) if text.rfind(',') > text.rfind('.') => ',',
             (1, _) if text.rfind('.') > text.rfind(',') => '.',
             (_, 0) | (0, _) => {
@@ -136,7 +136,7 @@ enum Written {
     Ambiguous,
 }
 
-/// Whether these are the digits of one number with marks between the thousands.
+/// Whether these are the digits of one number with thousands separators.
 fn are_thousands(first: &str, rest: &[&str]) -> bool {
     let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
     let first = first.strip_prefix(['-', '+']).unwrap_or(first);
@@ -145,14 +145,14 @@ fn are_thousands(first: &str, rest: &[&str]) -> bool {
         && digits(first)
         && !first.starts_with('0')
         && rest.iter().enumerate().all(|(at, part)| {
-            // Behind the last three digits decimals may follow.
+            // After the last three digits decimals may follow.
             let whole =
                 if at == last { part.split(['.', ',']).next().unwrap_or(part) } else { part };
             whole.len() == 3 && digits(whole)
         })
 }
 
-/// Whether decimals stand behind a comma, after CLDR's number symbols.
+/// Whether the decimal separator is a comma, by CLDR's number symbols.
 fn has_decimal_comma(language: &str, locale: &str) -> bool {
     let region = locale.split(['-', '_']).skip(1).find(|part| part.len() == 2);
     let region = region.map(str::to_ascii_uppercase).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! One contact in one campaign: its run, status, tokens, fired entries and goals.
 //!
-//! An enrollment is a value; only `crate::decide` makes the next one, and nobody outside of this
-//! crate can put one together from its fields. It is stored as one small item with short names, at
-//! most 1,024 bytes in the ordinary case.
+//! An enrollment is a value. Only `crate::decide` makes the next one, and code outside of this
+//! crate cannot construct one from its fields. It is stored as one small item with short names,
+//! usually at most 1,024 bytes.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub struct Enrollment {
     /// A trigger that came too early and is rechecked at `eligible_at` (R14).
     #[serde(rename = "pk", default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
-    /// What has come while the campaign is paused, in the order of coming, each entry once (R51).
+    /// What has come while the campaign is paused, in order of arrival, each entry once (R51).
     #[serde(rename = "pe", default, skip_serializing_if = "Vec::is_empty")]
     pub parked_entries: Vec<ParkedEntry>,
     /// Runs begun on a day (R40).
@@ -83,8 +83,8 @@ pub struct Enrollment {
     /// count (R40).
     #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_hand: bool,
-    /// The identity of the last call by which a person did something by hand: its repeat does
-    /// nothing.
+    /// The identity of the last call by which a person did something by hand: a repeat of it has no
+    /// effect.
     #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
     pub(crate) hand_call: Option<u64>,
     /// Why it is held.
@@ -93,8 +93,8 @@ pub struct Enrollment {
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
-    /// Of the last changes up to there those from which nothing followed here, although something
-    /// else was committed: the contact's `rev` after each (R60).
+    /// Of the last changes up to `seen`, those that had no effect here, although something else was
+    /// committed: the contact's `rev` after each (R60).
     #[serde(rename = "qu", default, skip_serializing_if = "Vec::is_empty")]
     pub no_effect: Vec<u64>,
     /// How many of the campaign's milestones have been applied.
@@ -118,8 +118,8 @@ pub struct Enrollment {
     /// Whether that job found nothing to do here.
     #[serde(rename = "ji", default, skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,
-    /// When the contact was first enrolled: the instant of what enrolled it, however late that was
-    /// looked at.
+    /// When the contact was first enrolled: the instant of what enrolled it, however late the
+    /// decision was made.
     #[serde(
         rename = "cr",
         default,
@@ -204,7 +204,7 @@ pub enum Rest {
     Goal,
 }
 
-/// How far a message is.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageRest {
     /// It waits for the campaign's e-mail time.
@@ -218,7 +218,7 @@ pub enum MessageRest {
     Settled,
 }
 
-/// How a date timer stands.
+/// The state of a date timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DateRest {
     /// The field is empty.
@@ -252,7 +252,7 @@ impl DateRest {
     }
 }
 
-/// What a date field comes to for a date timer.
+/// What a date timer computes from a date field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatePlan {
     /// When the timer fires.
@@ -283,7 +283,7 @@ pub struct ParkedEntry {
     /// The start or the event.
     #[serde(rename = "e")]
     pub element: ElementId,
-    /// Which of both it was when it was parked: an id whose type has changed is gone (R50).
+    /// Which of the two it was when parked: an id whose type has changed is gone (R50).
     #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_event: bool,
     /// Why.
@@ -357,8 +357,7 @@ impl Enrollment {
         self.tokens.iter().find(|token| token.step == step)
     }
 
-    /// Whether it has tokens, or something parked, that a milestone which was not applied may
-    /// concern.
+    /// Whether it has tokens, or something parked, that a milestone not yet applied may concern.
     pub fn is_behind(&self, milestones: u32) -> bool {
         self.milestones < milestones && (!self.tokens.is_empty() || self.waits_for_resume())
     }
@@ -368,7 +367,7 @@ impl Enrollment {
         self.status == Status::Held && self.held == Some(Guard::Undecided)
     }
 
-    /// Whether something has come while the campaign was paused and is answered when it is resumed
+    /// Whether something has come while the campaign was paused and is handled when it is resumed
     /// (R51).
     pub fn waits_for_resume(&self) -> bool {
         !self.parked_entries.is_empty() || self.parked.is_some()

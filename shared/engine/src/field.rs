@@ -1,7 +1,7 @@
 //! Typed contact fields: their types, their values, and how a value is read from what a form sent.
 //!
-//! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value says
-//! its own type, so that a contact can be read without the account's field definitions.
+//! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value
+//! contains its type, so that a contact can be read without the account's field definitions.
 
 use chrono::{NaiveDate, SubsecRound};
 use schemars::JsonSchema;
@@ -24,7 +24,7 @@ pub const BUILT_IN: [(&str, FieldType); 6] = [
     ("locale", FieldType::Text),
 ];
 
-/// Names that mean something else wherever contacts are read or written, and so name no field.
+/// Names with another meaning where contacts are read or written, so they are no field's name.
 pub const RESERVED: [&str; 13] = [
     "id",
     "name",
@@ -41,8 +41,8 @@ pub const RESERVED: [&str; 13] = [
     "resubscribe",
 ];
 
-/// The built-in or reserved name that a key is, or that it differs from only by case and marks:
-/// `E-Mail` is `email` wherever contacts are read, so it names no field.
+/// The built-in or reserved name that a key equals, or differs from only by case and punctuation:
+/// `E-Mail` is read as `email`, so it cannot be the name of a field.
 pub fn taken(key: &str) -> Option<&'static str> {
     let wanted = text::letters(key);
     let names = BUILT_IN.iter().map(|(name, _)| *name).chain(RESERVED);
@@ -92,7 +92,7 @@ impl FieldType {
         self.read_sent(sent, &Conventions::of_documents(zone))
     }
 
-    /// Reads a value that somebody sent. `null` and the empty text are no value.
+    /// Reads a value that was sent. `null` and the empty text are no value.
     ///
     /// # Errors
     ///
@@ -108,11 +108,11 @@ impl FieldType {
                 text if text.is_empty() => Ok(None),
                 text => self.read_text(&text, conventions).map(Some),
             },
-            // What is JSON's number means one thing.
+            // A JSON number is unambiguous.
             Value::Number(number) if self == Self::Number && is_kept(number) => {
                 Ok(number.as_f64().map(FieldValue::Number))
             }
-            // As a text its digits are kept, if they were when it was read.
+            // As a text it keeps its digits, if they were kept when it was read.
             Value::Number(number)
                 if self == Self::Number || !(is_whole(number) || is_kept(number)) =>
             {
@@ -143,7 +143,7 @@ impl FieldType {
             Self::Date => {
                 Ok(FieldValue::Date(read_date(text, conventions.zone, conventions.slashes)?))
             }
-            // Stored in milliseconds: what is finer would make the same value look changed.
+            // Stored in milliseconds: with finer fractions the same value would look changed.
             Self::Datetime => {
                 let at = read_datetime(text, conventions.zone, conventions.slashes)?;
                 Ok(FieldValue::Datetime(at.trunc_subsecs(3)))
@@ -152,12 +152,12 @@ impl FieldType {
     }
 }
 
-/// Whether a number of JSON is one of 64 bits, all of whose digits are known.
+/// Whether a JSON number has 64 bits, so that all its digits are known.
 fn is_whole(number: &Number) -> bool {
     number.is_i64() || number.is_u64()
 }
 
-/// Whether no digit is lost where a number is kept as a floating-point number: up to 2 to the 53rd.
+/// Whether no digit is lost when the number is kept as floating point: up to 2 to the 53rd.
 fn is_kept(number: &Number) -> bool {
     const MOST: f64 = 9_007_199_254_740_992.0;
     number.as_f64().is_some_and(|number| number.abs() <= MOST)
@@ -211,7 +211,7 @@ impl FieldValue {
     }
 
     /// When the date has passed: a `datetime` at its instant, a `date` when its day is over (R21).
-    /// Nothing for values that are no dates.
+    /// `None` for values that are no dates.
     pub fn passes_at(&self, zone: Zone) -> Option<Instant> {
         match self {
             Self::Date(day) => Some(end_of_day(*day, zone)),
@@ -232,7 +232,7 @@ impl FieldValue {
     }
 }
 
-/// Whole numbers without a fraction, as people send them.
+/// Numbers without a fraction are written as whole numbers, as senders write them.
 fn number_json(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// A number made from words. The words are kept apart, so that `["ab", "c"]` differs from `["a",
+/// A number made from words. The words are separated, so that `["ab", "c"]` differs from `["a",
 /// "bc"]`.
 pub fn stable(words: &[&str]) -> u64 {
     let mut digest = Sha256::new();
@@ -16,7 +16,7 @@ pub fn stable(words: &[&str]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// Bytes in hexadecimal, two small letters or digits each.
+/// Bytes in lower-case hexadecimal, two digits each.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xf)]);

@@ -1,8 +1,8 @@
-//! Names: newtypes for every id, and the tag, which is a name that people write.
+//! Newtypes for every id, and the tag, which is a name written by people.
 //!
 //! Ids are short, chosen by authors (campaigns, elements, fields) or by the platform (contacts).
-//! None of them may hold a character that has a meaning in a key of the table. Short ones are kept
-//! without an allocation of their own: a decision reads and copies dozens of them.
+//! None of them may hold a character that has a meaning in a key of the table. Short ones are
+//! stored inline, without an allocation: a decision reads and copies dozens of them.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -33,7 +33,7 @@ pub enum InvalidId {
     Character(char),
 }
 
-/// A character that can be seen as it is, any other by its name.
+/// A visible character as it is, any other by its name.
 fn shown(c: char) -> String {
     if is_unseen(c) { Named(c).to_string() } else { format!("{c:?}") }
 }
@@ -130,7 +130,7 @@ id! {
 pub struct Tag(#[schemars(with = "String")] SmolStr, #[schemars(skip)] Option<SmolStr>);
 
 impl Tag {
-    /// The tag written by somebody: trimmed, letters composed, inner white space kept.
+    /// The tag as written by a person: trimmed, letters composed, inner white space kept.
     pub fn new(text: &str) -> Result<Self, InvalidTag> {
         match text.trim().chars().find(|c| is_unseen(*c)) {
             Some(c) => Err(InvalidTag::Unseen(Unwelcome(c))),
@@ -138,8 +138,8 @@ impl Tag {
         }
     }
 
-    /// A tag that is stored, or that is to be withdrawn: one from before characters that nobody
-    /// sees were refused may hold some.
+    /// A tag that is stored, or that is to be withdrawn. It may hold invisible characters if it is
+    /// from before these were refused.
     pub fn kept(text: &str) -> Result<Self, InvalidTag> {
         let shown = composed(text.trim());
         if shown.is_empty() {
@@ -156,8 +156,7 @@ impl Tag {
         Ok(Self(shown.as_ref().into(), folded))
     }
 
-    /// The first character in it that nobody sees, if there is one: no contact gets such a tag any
-    /// more.
+    /// The first invisible character in it, if there is one: such a tag is not assigned any more.
     pub fn unseen(&self) -> Option<char> {
         self.0.chars().find(|c| is_unseen(*c))
     }
@@ -172,8 +171,8 @@ impl Tag {
         self.1.as_deref().unwrap_or(&self.0)
     }
 
-    /// The form that was kept in keys before folding followed Unicode, where it is another:
-    /// contacts stand in its list until the tag is assigned anew.
+    /// The form that was kept in keys before folding followed Unicode, if it differs: contacts are
+    /// in its list until the tag is assigned anew.
     pub fn folded_before(&self) -> Option<String> {
         if self.0.is_ascii() {
             return None;
@@ -195,7 +194,7 @@ pub enum InvalidTag {
     /// A comma or a control character.
     #[error("a tag cannot contain {}; a comma separates tags", shown(*.0))]
     Character(char),
-    /// A character that nobody sees: the tag would look like another.
+    /// An invisible character: the tag would look like another one.
     #[error("{0}")]
     Unseen(Unwelcome),
 }

@@ -1,7 +1,7 @@
 //! Languages: how a date and a time are written for a reader (R33).
 //!
 //! It promises a rendering for every tag, English where the language is not known, and never a
-//! panic: a form is checked when it is read, not when it is used.
+//! panic: a format is checked when it is read, not when it is used.
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -58,21 +58,21 @@ pub enum DateStyle {
     Short,
     /// Time of day: `2:30 PM`.
     Time,
-    /// A strftime form, with the names of the language.
+    /// A strftime format, with the names of the language.
     Form(Form),
 }
 
-/// A strftime form that has been checked.
+/// A strftime format that has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form(String);
 
 /// Why a text is no style for a date, or not for this one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidStyle {
-    /// Neither a named style nor a form.
+    /// Neither a named style nor a strftime format.
     #[error("{0:?} is not a date style; write full, long, short, time or a form such as %d.%m.%Y")]
     Unknown(String),
-    /// A form with a part that strftime does not know.
+    /// A format with a part that strftime does not know.
     #[error("{0:?} is not a valid form; write parts such as %A %d %B %Y %H:%M")]
     Form(String),
     /// A time was asked of a date that has none.
@@ -89,7 +89,7 @@ pub fn date(at: Instant, zone: Zone, language: Language, style: &DateStyle) -> S
     let pattern = habit.pattern(style, local.date_naive());
     let items = habit.names.items(&pattern, local.date_naive(), Some(local.time()));
     let mut text = String::new();
-    // A checked form cannot fail on a value that has a date, a time and an offset.
+    // A checked format cannot fail on a value that has a date, a time and an offset.
     match write!(text, "{}", local.format_with_items(items.iter())) {
         Ok(()) => text,
         Err(fmt::Error) => local.to_rfc3339(),
@@ -146,17 +146,17 @@ impl FromStr for DateStyle {
     }
 }
 
-/// The longest form; its output grows with it.
+/// The longest format; its output grows with it.
 const LONGEST_FORM: usize = 200;
 
 impl Form {
-    /// The form, if strftime knows all its parts.
+    /// The format, if strftime knows all its parts.
     pub fn new(text: &str) -> Result<Self, InvalidStyle> {
         if text.len() > LONGEST_FORM || StrftimeItems::new(text).parse().is_err() {
             return Err(InvalidStyle::Form(text.chars().take(LONGEST_FORM).collect()));
         }
-        // A rendering with everything at hand shows what the syntax does not, such as parts that
-        // can only be read and not written.
+        // A test rendering finds what the syntax does not show, such as parts that can only be
+        // parsed and not written.
         let sample = NaiveDate::MIN.and_time(NaiveTime::MIN).and_utc();
         write!(String::new(), "{}", sample.format(text))
             .map_err(|fmt::Error| InvalidStyle::Form(text.to_owned()))?;
@@ -164,8 +164,8 @@ impl Form {
     }
 }
 
-/// What a language calls days and months, and its shorthands for whole dates. chrono would bring
-/// along those of all languages.
+/// The names of days and months in a language, and its shorthands for whole dates. chrono would
+/// include those of all languages.
 struct Names {
     days: &'static [&'static str],
     short_days: &'static [&'static str],
@@ -197,7 +197,7 @@ macro_rules! names {
 }
 
 impl Names {
-    /// The parts of a form for a date, with its names put in.
+    /// The parts of a format for a date, with its names put in.
     fn items(&self, form: &str, date: NaiveDate, time: Option<NaiveTime>) -> Vec<Item<'static>> {
         let mut items = Vec::new();
         self.push_items(&mut items, form, date, time);
@@ -222,7 +222,7 @@ impl Names {
                 Some(b'r') => Some(self.time_of_half),
                 Some(_) | None => None,
             };
-            // Every part but these has its letter behind `%`, or further on: up to there it is one.
+            // Any other part goes up to the next `%`: its letter may come after flags.
             let end = match (whole, part.as_bytes().get(1)) {
                 (Some(_), _) | (None, Some(b'%')) => 2,
                 (None, _) => 1 + part[1..].find('%').unwrap_or(part.len() - 1),
@@ -238,7 +238,7 @@ impl Names {
         self.push_plain(items, rest, date, time);
     }
 
-    /// A form without shorthands.
+    /// A format without shorthands.
     fn push_plain(
         &self,
         items: &mut Vec<Item<'static>>,
@@ -272,7 +272,7 @@ impl Names {
     }
 }
 
-/// How one language writes dates: the names come from its locale, the order from here.
+/// How one language writes dates: the names come from its locale, the order is defined here.
 struct Habit {
     tag: &'static str,
     names: Names,
@@ -311,7 +311,7 @@ const FRENCH: [&str; 4] = ["%A %-d %B %Y à %H:%M", "%A %-d %B %Y", "%d/%m/%Y", 
 const PORTUGUESE: [&str; 4] =
     ["%A, %-d de %B de %Y às %H:%M", "%A, %-d de %B de %Y", "%d/%m/%Y", "%H:%M"];
 
-/// The languages, the first of which stands in for those that are missing.
+/// The languages. The first one is used where a language is missing.
 const HABITS: &[Habit] = &[
     habit(
         "en",

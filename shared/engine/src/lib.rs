@@ -1,8 +1,8 @@
 //! What campaigns mean.
 //!
-//! This crate is the heart of Dacapo and pure: contacts, campaigns, enrollments, and `decide`,
-//! which says what an event does to an enrollment. Time is an argument; nothing here waits, reads a
-//! clock, or talks to anybody.
+//! This crate is the core of Dacapo and pure: contacts, campaigns, enrollments, and `decide`, which
+//! says what an event does to an enrollment. Time is an argument; nothing here waits, reads a
+//! clock, or does any input or output.
 
 pub mod account;
 pub mod address;

@@ -9,7 +9,7 @@ use crate::field::FieldValue;
 use crate::language::Language;
 use crate::template::{MergeValue, MergeValues};
 
-/// The values of all placeholders. `unsubscribe_url` is there in every mail.
+/// The values of all placeholders. `unsubscribe_url` is available in every mail.
 pub fn merge_values(
     account: &Account,
     document: &Document,

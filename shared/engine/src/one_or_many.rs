@@ -1,6 +1,6 @@
-//! Reading one or many: a list, or a single one in its place.
+//! Reading one or many: a list, or a single value in its place.
 //!
-//! Serde's untagged enums read a scalar before they know what is wanted, and so would turn the tag
+//! Serde's untagged enums read a scalar before the wanted type is known, and so would turn the tag
 //! `007` into a number. Here the wanted type reads it.
 
 use std::fmt;
@@ -31,7 +31,7 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// By this name the document's reader recognises what is asked for.
+/// By this name the document's reader recognises this type.
 pub(crate) const NAME: &str = "OneOrMany";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
@@ -49,7 +49,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
         f.write_str("a text or a list of texts")
     }
 
-    /// Formats other than the document's own say by themselves what there is.
+    /// Formats other than the document's own know the type of a value themselves.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
         inner.deserialize_any(self)
     }

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-/// How bad it is: an error keeps a campaign from being published, a warning does not.
+/// The severity: an error prevents publishing, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Must be mended before publishing.
+    /// Must be corrected before publishing.
     Error,
-    /// Worth a look.
+    /// Should be checked.
     Warning,
 }
 
@@ -33,7 +33,7 @@ pub struct Problem {
     pub remedy: String,
 }
 
-/// By place, and errors first where there are several.
+/// Ordered by place; errors first at the same place.
 pub(crate) fn in_order(problems: &mut [Problem]) {
     problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
 }

@@ -1,4 +1,4 @@
-//! What conditions read, as sets that can be held against what a change touched.
+//! What conditions read, as sets that can be compared with what a change touched.
 
 use std::collections::BTreeSet;
 

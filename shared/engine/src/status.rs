@@ -1,4 +1,4 @@
-//! Where a contact stands in a campaign, in a word, and why it is held.
+//! The status of a contact in a campaign, and why it is held.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ impl Status {
         Self::Held,
     ];
 
-    /// The word for it, as programs outside read it.
+    /// Its name in the API.
     pub fn word(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -57,7 +57,7 @@ pub enum Guard {
     Moves,
     /// R43.
     MessagesPerDay,
-    /// A change could not be decided by a defect of ours; it waits in quarantine.
+    /// A change could not be decided because of a defect in Dacapo; it is in quarantine.
     Undecided,
 }
 

@@ -1,7 +1,7 @@
-//! Counters that can be added, and taken off again (R53).
+//! Counters that can be added and subtracted (R53).
 //!
-//! A [`Tally`] is a set of them by name. What a decision adds is its delta; an enrollment keeps the
-//! sum of its own deltas, so that *reset statistics* (R16) is the effect of its negative.
+//! A [`Tally`] is a set of them by name. What a decision adds is its delta. An enrollment keeps the
+//! sum of its own deltas, so that *reset statistics* (R16) adds the negative of that sum.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word for it, as programs outside read it.
+    /// Its name in the API.
     pub fn word(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -52,14 +52,14 @@ impl Outcome {
     }
 }
 
-/// The counters that are kept by day too.
+/// The counters that are also kept by day.
 const DAILY: [&str; 7] =
     ["entered", "completed", "restarted", "sent", "suppressed", "failed", "unknown"];
 
-/// What marks the counter of an element.
+/// The prefix of an element's counter.
 const ARRIVED: &str = "e:";
 
-/// What marks the gauge of an element.
+/// The prefix of an element's gauge.
 pub(crate) const RESTING: &str = "at:";
 
 impl Counter<'_> {
@@ -97,7 +97,7 @@ impl Tally {
         }
     }
 
-    /// The tally that takes this one off.
+    /// The negative of this tally.
     pub fn negative(&self) -> Self {
         let mut negative = self.clone();
         negative.0.values_mut().for_each(|amount| *amount = -*amount);
@@ -127,7 +127,7 @@ impl Tally {
         elements
     }
 
-    /// What is counted by day too: runs and messages, not where contacts are.
+    /// What is also counted by day: runs and messages, not where contacts are.
     pub fn of_a_day(&self) -> Self {
         let mut of_a_day = self.clone();
         of_a_day.0.retain(|name, _| DAILY.contains(&name.as_str()));

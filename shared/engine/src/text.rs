@@ -1,8 +1,8 @@
-//! Texts as people mean them: which two are the same, and which characters nobody can see.
+//! Comparing texts: which two are the same, and which characters are invisible.
 //!
-//! It is the one place for both. Two texts are the same if their folded forms are: Unicode's
-//! canonical caseless matching, so that `Straße` is `STRASSE`, and a letter with an accent is one
-//! however it is composed. Texts of ASCII, nearly all, cost what lower case costs.
+//! Both are defined only here. Two texts are the same if their folded forms are: Unicode's
+//! canonical caseless matching, so that `Straße` is `STRASSE`, and a letter with an accent is the
+//! same however it is composed. ASCII texts, which are most, cost no more than lower-casing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 
-/// What stands where a text was decoded with loss. It is never stored.
+/// The character that marks a lossy decoding. It is never stored.
 pub const REPLACEMENT: char = '\u{fffd}';
 
 /// The text with every letter composed (NFC): how texts are stored.
@@ -21,7 +21,7 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     ComposingNormalizer::new_nfc().normalize(text)
 }
 
-/// The text with every letter taken apart (NFD).
+/// The text with every letter decomposed (NFD).
 pub(crate) fn decomposed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -38,14 +38,14 @@ pub fn folded(text: &str) -> String {
     composed(&folded).into_owned()
 }
 
-/// The letters and digits of a name, folded: case, spaces and marks do not count.
+/// The letters and digits of a name, folded: case, spaces and punctuation do not count.
 pub fn letters(name: &str) -> String {
     folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Whether nobody sees the character, and so nobody can tell the text from one without it: format
-/// characters (Unicode's Cf), fillers that are drawn as nothing, control characters, separators of
-/// lines, and what stands for a loss.
+/// Whether the character is invisible, so that the text looks the same without it: format
+/// characters (Unicode's Cf), fillers that are drawn as nothing, control characters, line
+/// separators, and the mark of a lossy decoding.
 pub fn is_unseen(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -61,22 +61,22 @@ pub fn is_unseen(c: char) -> bool {
             | '\u{e0020}'..='\u{e007f}')
 }
 
-/// Whether the character turns the direction of what stands after it: text that holds one reads as
-/// what it is not.
+/// Whether the character changes the direction of the text after it: a text with one can look like
+/// another text.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a value may not hold the character: a control character that is no white space, one that
-/// turns the direction, or what stands for a loss. Others that nobody sees are legitimate in names
-/// and sentences, such as the joiners of emoji and of Persian.
+/// changes the direction, or the mark of a lossy decoding. Other invisible ones are legitimate in
+/// names and sentences, such as the joiners of emoji and of Persian.
 fn is_no_part_of_a_value(c: char) -> bool {
     (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'))
         || turns_direction(c)
         || matches!(c, REPLACEMENT | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A value that somebody wrote: composed, and trimmed of white space and of marks of direction
+/// A value as written by a person: composed, and trimmed of white space and of direction marks
 /// around it, which telephones put around numbers.
 ///
 /// # Errors
@@ -91,7 +91,7 @@ pub fn value(written: &str) -> Result<Cow<'_, str>, Unwelcome> {
     }
 }
 
-/// A character that may not stand where it was found. In words it is told by its code and its name.
+/// A character that is not allowed where it was found. It is shown by its code and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it contains {}; {}", Named(*.0), remedy(*.0))]
 pub struct Unwelcome(pub char);
@@ -118,7 +118,7 @@ impl fmt::Display for Named {
     }
 }
 
-/// Unicode's names of characters that nobody sees, as far as they are met.
+/// Unicode's names of invisible characters, the common ones.
 fn name(c: char) -> Option<&'static str> {
     Some(match c {
         '\0' => "NULL",

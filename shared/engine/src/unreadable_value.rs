@@ -33,7 +33,7 @@ pub enum UnreadableValue {
     /// A number of JSON with more digits than are kept.
     #[error("{0} has more digits than a number keeps; send it as a text, between quotation marks")]
     Digits(String),
-    /// It could be a thousand times another number.
+    /// It could also mean another number, a thousand times as large or small.
     #[error(
         "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write {thousands}, or two \
          decimals"
@@ -41,7 +41,7 @@ pub enum UnreadableValue {
     AmbiguousNumber {
         /// What was written.
         text: String,
-        /// The number if the mark stands between thousands.
+        /// The number if the mark separates thousands.
         thousands: String,
     },
     /// Not true or false.

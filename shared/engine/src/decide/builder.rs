@@ -1,4 +1,4 @@
-//! The decision while it is made: the next state, and what has been asked for so far.
+//! The decision while it is made: the next state, and what has been added so far.
 //!
 //! [`DecisionBuilder::begin`] takes the state as it is, the other files of `decide` work on it, and
 //! [`DecisionBuilder::finish`] makes the [`Decision`]. It promises that a decision which changed
@@ -20,21 +20,21 @@ use crate::ids::ElementId;
 use crate::statistics::{Counter, Tally};
 use crate::time::{Instant, Zone, day_of};
 
-/// The next state, and what has been asked for so far.
+/// The next state, and what has been added so far.
 pub(super) struct DecisionBuilder<'a> {
     pub(super) situation: &'a Situation<'a>,
     pub(super) next: Enrollment,
     /// The version that the enrollment is on.
     pub(super) graph: &'a Graph,
-    /// What is looked at now, and why.
+    /// The current occasion.
     pub(super) occasion: Occasion<'a>,
     /// The latest contact with everything that this decision has written.
     pub(super) latest: Cow<'a, Contact>,
     pub(super) in_flight: Vec<InFlightToken>,
     pub(super) effects: Vec<Effect>,
     pub(super) delta: Tally,
-    /// Whether a milestone that concerns the enrollment was applied: that is committed, whatever
-    /// came of it, so that no later look applies it again.
+    /// Whether a milestone that concerns the enrollment was applied. That is always committed, so
+    /// that no later decision applies it again.
     pub(super) reached: bool,
     /// The place in its chain of the path that went on last.
     pub(super) path: Option<Causality>,
@@ -48,7 +48,7 @@ impl<'a> DecisionBuilder<'a> {
         let timeline = &campaign.timeline;
         let standing = timeline.standing().ok_or(Ignored::NotPublished)?;
         let next = situation.enrollment.cloned().unwrap_or_else(|| {
-            // Whoever was never in has nothing to do with what came before.
+            // For a contact that was never in the campaign, earlier changes do not matter.
             let unseen = situation.contact.changes_after(situation.baseline).unwrap_or(&[]);
             let milestones =
                 unseen.first().map_or(timeline.count(), |first| timeline.before(first));
@@ -80,14 +80,14 @@ impl<'a> DecisionBuilder<'a> {
         self.next.is_quarantined()
     }
 
-    /// How much has been done so far: lines, effects, writes.
+    /// How much has been added so far: lines, effects, writes.
     pub(super) fn done(&self) -> (usize, usize, usize) {
         let lines = self.records.iter().map(|record| record.lines.len()).sum();
         (lines, self.effects.len(), self.writes.len())
     }
 
-    /// Without tokens an enrollment is on the newest version (R50): never again on an older one,
-    /// although a change from before the publishing may come late.
+    /// Without tokens an enrollment is on the newest version (R50). It never returns to an older
+    /// one, even if a change from before the publishing comes late.
     pub(super) fn choose_version(&mut self, standing: Standing) {
         if self.next.tokens.is_empty()
             && self.in_flight.is_empty()
@@ -98,7 +98,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Goes over to another version. An id whose type has changed is another element, which has not
+    /// Switches to another version. An id whose type has changed is another element, which has not
     /// fired (R50).
     pub(super) fn go_over_to(&mut self, newest: &'a Graph) {
         let before = self.graph;
@@ -112,7 +112,7 @@ impl<'a> DecisionBuilder<'a> {
         self.graph = newest;
     }
 
-    /// How the campaign stands on the occasion: after the milestones that were applied.
+    /// The campaign's state on the occasion: after the milestones that were applied.
     pub(super) fn standing(&self) -> Result<Standing, Ignored> {
         let timeline = &self.situation.campaign.timeline;
         timeline.standing_after(self.next.milestones).ok_or(Ignored::NotPublished)
@@ -124,13 +124,13 @@ impl<'a> DecisionBuilder<'a> {
         if standing.paused { Err(Ignored::Paused) } else { Ok(standing) }
     }
 
-    /// Looks at this occasion from here on.
+    /// Makes this the current occasion.
     pub(super) fn look_at(&mut self, occasion: Occasion<'a>) {
         self.occasion = occasion;
     }
 
-    /// Looks at what happens at the instant of deciding, which belongs to no chain of its own: what
-    /// follows goes on in the chain of what was looked at before it.
+    /// Makes the instant of deciding the current occasion. It has no chain of its own: what follows
+    /// goes on in the chain of the occasion before it.
     pub(super) fn keep_chain(&mut self, cause: Cause) {
         self.look_at(self.happening_now(cause, self.occasion.causality()));
     }
@@ -140,9 +140,9 @@ impl<'a> DecisionBuilder<'a> {
         Occasion::new(self.situation.now, cause, causality, self.latest.clone())
     }
 
-    /// The contact as the change with this `rev` left it (R3). What followed from an earlier
-    /// change, and was written, comes as a change of its own: so it makes no difference whether
-    /// changes come one by one or together.
+    /// The contact as the change with this `rev` left it (R3). What an earlier change caused, and
+    /// was written, comes as a change of its own. So it makes no difference whether changes come
+    /// one by one or together.
     pub(super) fn contact_as_of(&self, rev: u64) -> Cow<'a, Contact> {
         let contact = self.situation.contact;
         if rev == contact.rev {
@@ -156,7 +156,7 @@ impl<'a> DecisionBuilder<'a> {
         self.situation.account.zone_of(self.occasion.contact())
     }
 
-    /// Judges something on the contact that is looked at.
+    /// Evaluates something on the contact of the occasion.
     pub(super) fn judged<T>(&self, judge: impl FnOnce(&View<'_>) -> T) -> T {
         judge(&View {
             contact: self.occasion.contact(),
@@ -190,7 +190,7 @@ impl<'a> DecisionBuilder<'a> {
         day_of(self.occasion.now(), self.situation.account.zone)
     }
 
-    /// Gives a queued message back to the day on which it counted: it did not leave (R43).
+    /// Takes a queued message off the count of its day: it did not leave (R43).
     pub(super) fn message_not_sent(&mut self, token: &Token) {
         uncount_message(&mut self.next, token, self.situation.account.zone);
     }
@@ -213,7 +213,7 @@ impl<'a> DecisionBuilder<'a> {
         self.take_consequences(follows);
     }
 
-    /// Takes over what followed from a step.
+    /// Adds what followed from a step.
     pub(super) fn take_consequences(&mut self, follows: Consequences) {
         self.effects.extend(follows.effects);
         for line in follows.lines {
@@ -243,7 +243,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// The answer.
+    /// The decision.
     pub(super) fn finish(mut self, ignored: Option<Ignored>) -> Decision {
         if !self.is_material() {
             return match (self.situation.enrollment, ignored) {
@@ -278,7 +278,7 @@ impl<'a> DecisionBuilder<'a> {
         }))
     }
 
-    /// The answer when unseen changes came first.
+    /// The decision when unseen changes came first.
     pub(super) fn ask_again(self) -> Decision {
         match self.finish(None) {
             Decision::Advance(mut advance) => {
@@ -289,7 +289,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// What no longer means anything is forgotten.
+    /// Removes what is no longer needed.
     fn settle_status(&mut self) {
         if self.next.status != Status::AwaitingRestart {
             self.next.restart_chain = None;

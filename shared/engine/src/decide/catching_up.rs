@@ -10,9 +10,9 @@ use crate::contact::{Author, Change, Contact};
 use crate::history::Cause;
 
 impl DecisionBuilder<'_> {
-    /// Applies, in order, the changes and milestones that the enrollment has not seen (R3). Says
-    /// whether there were any. A milestone that was applied came before every change that was not:
-    /// so a change is judged by how the campaign stands after what was applied, and never by its
+    /// Applies, in order, the changes and milestones that the enrollment has not seen (R3). Returns
+    /// whether there were any. A milestone that was applied came before every change that was not.
+    /// So a change is judged by the campaign's state after what was applied, and never by its
     /// instant alone.
     pub(super) fn catch_up(&mut self) -> bool {
         let situation = self.situation;
@@ -30,8 +30,8 @@ impl DecisionBuilder<'_> {
             }
             before = change.rev;
         }
-        // Behind an image there may be changes that came before the next milestone: whoever looks
-        // at the latest contact applies it.
+        // After an image there may be changes that came before the next milestone: a decision on
+        // the latest contact applies it.
         let reached = !situation.is_image && self.reach(timeline.count(), None);
         self.next.seen = self.next.seen.max(situation.contact.rev);
         self.keep_chain(self.occasion.cause().clone());
@@ -39,7 +39,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Applies the milestones up to this number, on the contact as the change with the `rev` left
-    /// it, or on the latest. Says whether one concerned the enrollment.
+    /// it, or on the latest. Returns whether one concerned the enrollment.
     fn reach(&mut self, number: u32, rev: Option<u64>) -> bool {
         let situation = self.situation;
         let mut concerned = false;
@@ -69,7 +69,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// What the path that made the change asked of this campaign before comes first, on the contact
-    /// as it was before (R11). By itself it may come later, and is a repeat then.
+    /// as it was before (R11). It may also arrive by itself later, and is a repeat then.
     fn asked_before(&mut self, change: &Change, before: u64) {
         let Author::Element(campaign, _) = &change.by else { return };
         let situation = self.situation;
@@ -79,7 +79,7 @@ impl DecisionBuilder<'_> {
             let contact = self.contact_as_of(before);
             let occasion = Occasion::new(change.at, cause, asked.causality, contact);
             let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
-            // A repeat changes nothing; nor does a stop of somebody who was never in.
+            // A repeat has no effect, nor has a stop of a contact that was never in the campaign.
             self.commanded(&from, asked.order, occasion).ok();
         }
     }

@@ -1,5 +1,5 @@
-//! What is put right in an enrollment without an event of its campaign: a result that was told too
-//! early, changes that nobody will bring any more, a state that is written once more.
+//! Corrections of an enrollment without an event of its campaign: a result that was reported too
+//! early, changes that will not arrive any more, a state that is written once more.
 //!
 //! Each is a function of the enrollment alone and raises its `rev` by one. No token moves.
 

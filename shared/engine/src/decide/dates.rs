@@ -58,8 +58,8 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// What the field comes to now; `None` without a date. That is the latest contact's, whichever
-    /// change is looked at: a timer is never set for a date that has been replaced (R21).
+    /// What the field results in now; `None` without a date. It is always the latest contact's
+    /// value: a timer is never set for a date that has been replaced (R21).
     fn plan(&self, timer: &DateTimer) -> Option<DatePlan> {
         self.planned(timer, &self.latest)
     }
@@ -76,13 +76,13 @@ impl DecisionBuilder<'_> {
         Some(DatePlan { moment, date })
     }
 
-    /// The moment itself counts, but one at which this element has let a token go in this run has
+    /// The moment itself still counts. One at which this element has let a token go in this run has
     /// passed (R20).
     fn has_passed(&self, id: &ElementId, plan: DatePlan, at: Instant) -> bool {
         plan.moment < at || self.next.let_go.get(id) == Some(&plan.moment)
     }
 
-    /// The moment has passed (R22). A rest is answered if the token stays.
+    /// The moment has passed (R22). Returns a rest if the token stays.
     fn pass_over(
         &mut self,
         timer: &DateTimer,
@@ -117,7 +117,7 @@ impl DecisionBuilder<'_> {
         None
     }
 
-    /// Leaves by `next`: what is said before a date is not said after it (R34).
+    /// Leaves by `next`: a message written for before a date is not sent after it (R34).
     fn leave(&mut self, next: Option<&ElementId>, plan: DatePlan, token: InFlightToken) {
         let not_after = (plan.moment < plan.date).then_some(plan.date);
         self.send_on(next, InFlightToken { not_after, ..token });
@@ -128,8 +128,8 @@ impl DecisionBuilder<'_> {
         self.follow(|_, _| true);
     }
 
-    /// The same on a change of the contact. A date that a later change has moved again is left to
-    /// that change, which is the cause of the new moment.
+    /// The same on a change of the contact. If a later change has moved the date again, it is
+    /// deferred to that change, which is the cause of the new moment.
     pub(super) fn follow_changed_dates(&mut self) {
         self.follow(|builder, timer| {
             builder.planned(timer, builder.occasion.contact()) == builder.plan(timer)
@@ -175,8 +175,8 @@ impl DecisionBuilder<'_> {
     fn passed_while_resting(&mut self, step: u32, timer: &DateTimer, plan: DatePlan) {
         let Some(token) = self.next.token(step).cloned() else { return };
         let mut in_flight = self.continued(&token, self.occasion.now());
-        // The change that moved the date sets it going: campaigns that answer each other so come to
-        // an end (R42).
+        // The cause is the change that moved the date: so campaigns that react to each other come
+        // to an end (R42).
         in_flight.causality.depth = in_flight.causality.depth.max(self.occasion.causality().depth);
         match self.pass_over(timer, plan, in_flight) {
             Some(stays) => self.rest_again(step, Rest::Date(stays)),
@@ -266,8 +266,8 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Remembers a moment at which a token went, where it can come back, or another can come, in
-    /// this run (R20).
+    /// Remembers a moment at which a token left, if it can come back, or another can come, in this
+    /// run (R20).
     fn let_go(&mut self, id: &ElementId, moment: Instant) {
         if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {
             self.next.let_go.insert(id.clone(), moment);

@@ -11,9 +11,9 @@ use crate::statistics::Tally;
 pub enum Decision {
     /// The next state and all that follows from it, to be committed.
     Advance(Box<Advance>),
-    /// The message may leave now; nothing changes until it is settled.
+    /// The message may leave now. The state changes only when it is settled.
     Deliver(Delivery),
-    /// Nothing happened, but more has been seen; committing it is a matter of tidiness.
+    /// Nothing happened, but more changes were seen. To commit it is optional.
     Seen(Box<Enrollment>),
     /// Nothing is to be done.
     Ignore(Ignored),
@@ -34,7 +34,7 @@ pub struct Advance {
     pub delta: Tally,
     /// Whether the event itself was ignored, although something unseen was applied.
     pub ignored: Option<Ignored>,
-    /// Whether the event has not been looked at yet, because unseen changes came first: ask again
+    /// Whether the event has not been handled yet, because unseen changes came first: ask again
     /// once this is committed.
     pub ask_again: bool,
 }

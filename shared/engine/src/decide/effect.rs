@@ -1,6 +1,6 @@
 //! What a decision asks the outside world to do: timers, messages, webhook calls, commands.
 //!
-//! An effect is complete: whoever performs it needs no judgement, and may perform it twice. Effects
+//! An effect is complete: performing it needs no judgement, and it may be performed twice. Effects
 //! are stored until they are performed, so the short names are part of the stored format.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Outcome;
 use crate::time::Instant;
 
-/// What a decision asks the outside world to do. Each names its run and step, and bears a repeat.
+/// What a decision asks the outside world to do. Each names its run and step, and is idempotent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Send [`Event::TimerDue`](super::Event::TimerDue) at the instant.
@@ -102,7 +102,7 @@ pub enum Effect {
         #[serde(rename = "e")]
         element: ElementId,
     },
-    /// Tell another campaign: [`Event::Commanded`](super::Event::Commanded).
+    /// Send a command to another campaign: [`Event::Commanded`](super::Event::Commanded).
     #[serde(rename = "o")]
     Command {
         /// Which campaign.
@@ -115,7 +115,7 @@ pub enum Effect {
         #[serde(rename = "c")]
         causality: Causality,
     },
-    /// Tell the campaigns that read it: [`Event::StatusChanged`](super::Event::StatusChanged).
+    /// Inform the campaigns that read it: [`Event::StatusChanged`](super::Event::StatusChanged).
     #[serde(rename = "u")]
     StatusChanged {
         /// The place of what changed it in its chain.

@@ -1,5 +1,5 @@
-//! What a change sets going: date timers follow, goals take, events and starts fire (R5 to R10, R13
-//! to R15, R52).
+//! What a change causes: date timers are re-planned, goals are checked, events and starts fire (R5
+//! to R10, R13 to R15, R52).
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::time::Instant;
 impl<'a> DecisionBuilder<'a> {
     /// One change of the contact, in the order of R10.
     pub(super) fn changed(&mut self, change: &Change) {
-        // An event that it fires does not keep it from being a trigger (R13, R14).
+        // A change that fires an event can still be a trigger (R13, R14).
         let was_awaiting = self.next.status == Status::AwaitingRestart;
         let is_a_trigger = self.is_a_trigger(change);
         self.follow_changed_dates();
@@ -31,7 +31,7 @@ impl<'a> DecisionBuilder<'a> {
         self.advance();
     }
 
-    /// Takes every token that is upstream of a goal that holds (R8). Says whether any goal fired.
+    /// Takes every token upstream of a goal that holds (R8). Returns whether any goal fired.
     pub(super) fn goals(&mut self) -> bool {
         let graph = self.graph;
         let mut fired = false;
@@ -57,7 +57,7 @@ impl<'a> DecisionBuilder<'a> {
         fired
     }
 
-    /// One token goes on. Where it took one that was on its way, that one's bounds go on counting
+    /// One token goes on. If it replaces one that was in flight, that one's bounds go on counting
     /// (R41, R42).
     fn fire_goal(
         &mut self,
@@ -91,7 +91,7 @@ impl<'a> DecisionBuilder<'a> {
             }
         }
         for (nth, (place, id, event)) in matching.iter().enumerate() {
-            // Of events in a circle the first one counts.
+            // Of events in a circle only the first one counts.
             let overtaken = matching.iter().enumerate().any(|(other, (to, _, _))| {
                 other != nth
                     && graph.leads_to(*place, *to)
@@ -107,7 +107,7 @@ impl<'a> DecisionBuilder<'a> {
         happened(edge, change, &self.left_by(change))
     }
 
-    /// Fires a start or an event, once a run (R5). Says whether the contact went in.
+    /// Fires a start or an event, once a run (R5). Returns whether the contact entered.
     pub(super) fn fire_entry(
         &mut self,
         place: usize,
@@ -125,7 +125,7 @@ impl<'a> DecisionBuilder<'a> {
                     && later != id
                     && self.next.has_fired(later)
                     && graph.leads_to(place, to)
-                    // In a circle, what fired before lies as well behind as ahead.
+                    // In a circle, what fired before lies both behind and ahead.
                     && !graph.leads_to(to, place)
             });
         if !self.next.begun && !overtaken && self.begin_run(Some(id)).is_err() {
@@ -140,7 +140,7 @@ impl<'a> DecisionBuilder<'a> {
             self.line(Some(id), Happened::UsedUp);
             return true;
         }
-        // What is used up has not fired (R53).
+        // An entry that is used up does not count as fired (R53).
         if !self.next.entered {
             self.next.entered = true;
             self.count(&Counter::Entered);
@@ -155,9 +155,9 @@ impl<'a> DecisionBuilder<'a> {
         true
     }
 
-    /// Counts a run from its first token, unless there were too many today (R40).
+    /// Counts a run from its first token, unless the day's bound is reached (R40).
     pub(super) fn begin_run(&mut self, at: Option<&ElementId>) -> Result<(), Guard> {
-        // What a person did by hand is not what the bound is for.
+        // The bound does not apply to what a person did by hand.
         if self.next.by_hand {
             self.next.begun = true;
             return Ok(());
@@ -189,7 +189,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Checks the starts, or parks the trigger until it may (R14).
+    /// Checks the starts, or parks the trigger until they may fire (R14).
     fn trigger(&mut self, change: &Change, was_awaiting: bool) {
         if self.is_too_early() {
             self.park(false);
@@ -202,7 +202,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Whether there is anything that a trigger could set going (R13).
+    /// Whether there is anything that a trigger could start (R13).
     fn has_starts(&self) -> bool {
         self.graph.starts().next().is_some()
     }
@@ -229,7 +229,7 @@ impl<'a> DecisionBuilder<'a> {
         self.line(None, Happened::Parked { until });
     }
 
-    /// Fires the starts that hold, in definition order (R6). Says whether any did.
+    /// Fires the starts that hold, in definition order (R6). Returns whether any did.
     pub(super) fn starts(&mut self, concerned: impl Fn(&crate::condition::Reads) -> bool) -> bool {
         let graph = self.graph;
         let mut fired = false;
@@ -244,7 +244,7 @@ impl<'a> DecisionBuilder<'a> {
         fired
     }
 
-    /// Says in the history what the starts were missing (R15).
+    /// Records in the history which conditions of the starts did not hold (R15).
     fn record_missing(&mut self) {
         let graph = self.graph;
         let missing = self.judged(|view| {
@@ -280,7 +280,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// Answers the parked trigger, at an instant and on the contact as it was then.
+    /// Handles the parked trigger, at an instant and on the contact as it was then.
     pub(super) fn recheck(&mut self, now: Instant, contact: Cow<'a, Contact>) {
         let Some(parked) = self.next.parked.take() else { return };
         if let Ok(standing) = self.standing() {
@@ -377,7 +377,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// What comes from another campaign is applied once, in that campaign's order.
+    /// What comes from another campaign is applied once, in the order of that campaign's decisions.
     pub(super) fn apply_once(&mut self, from: &Source) -> Result<(), Ignored> {
         let this = (from.rev, from.index);
         if self.next.applied.get(&from.campaign).is_some_and(|last| *last >= this) {
@@ -389,7 +389,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
     pub(super) fn enroll_existing(&mut self, job: u64) -> Result<(), Ignored> {
-        // A job that meets a pause waits for its end: nothing is applied yet.
+        // In a pause a job waits for its end: nothing is applied yet.
         let standing = self.unless_paused()?;
         self.apply_job(job)?;
         if self.next.status != Status::Ready {
@@ -413,7 +413,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// A job is applied once; a lower number is an older job's repeat.
+    /// A job is applied once; a lower number is a repeat of an older job.
     pub(super) fn apply_job(&mut self, job: u64) -> Result<(), Ignored> {
         if self.next.job >= job {
             return Err(Ignored::AlreadyApplied);

@@ -13,8 +13,8 @@ use crate::time::Instant;
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// The contact changed, or the campaign reached a milestone: nothing but what has not been
-    /// seen.
+    /// The contact changed, or the campaign reached a milestone: only what has not been seen is
+    /// applied.
     Changed,
     /// A timer of a token came due.
     TimerDue {
@@ -82,16 +82,16 @@ pub enum Event {
         /// Whether its contributions to the statistics are taken off.
         reset_statistics: bool,
     },
-    /// Somebody asks for something, for this contact alone: as R52, R16.
+    /// A person asks for something, for this contact alone: as R52, R16.
     ByHand {
         /// What for.
         order: Order,
         /// Who.
         by: Author,
-        /// What identifies the call, if it is to be told from its repeats.
+        /// What identifies the call, if its repeats are to be recognised.
         call: Option<u64>,
     },
-    /// Somebody releases the held enrollment (R40).
+    /// A person releases the held enrollment (R40).
     Released {
         /// Who.
         by: Author,
@@ -123,8 +123,8 @@ impl Event {
         }
     }
 
-    /// The run and step that a timer belongs to, 0 for what belongs to none: what is due at the
-    /// same instant goes by contact, campaign, visit.
+    /// The run and step that a timer belongs to, 0 for what belongs to none. What is due at the
+    /// same instant is ordered by contact, campaign, visit.
     pub fn visit(&self) -> (u32, u32) {
         match self {
             Self::TimerDue { run, step, .. } => (*run, *step),

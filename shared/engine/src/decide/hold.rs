@@ -1,9 +1,9 @@
 //! How tokens end and enrollments are held, as functions of the enrollment alone.
 //!
-//! A guard holds an enrollment within a decision (R40 to R43). A defect holds it without one: then
-//! neither the campaign nor the contact need be readable, and so nothing here asks for them. Either
-//! way nothing of the old run is left: timers are cancelled, messages that have not left are
-//! dropped, and what was parked is forgotten, each with its line.
+//! A guard holds an enrollment within a decision (R40 to R43). A defect in Dacapo holds it outside
+//! of one: then perhaps neither the campaign nor the contact is readable, so nothing here reads
+//! them. In both cases nothing of the old run is left: timers are cancelled, messages that have not
+//! left are dropped, and what was parked is discarded, each with its line.
 
 use super::correction::as_of_nothing_else;
 use super::{Advance, Effect};
@@ -26,11 +26,11 @@ impl Consequences {
     }
 }
 
-/// Holds an enrollment for which something could not be decided, by a defect of ours: its tokens
-/// end, and nothing happens to it until it is released (R40).
+/// Holds an enrollment for which something could not be decided, because of a defect in Dacapo: its
+/// tokens end, and nothing happens to it until it is released (R40).
 ///
 /// `before` is the enrollment as it is stored, if there is one; `zone` is the account's. `None` if
-/// it waits in quarantine already.
+/// it is in quarantine already.
 pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> Option<Advance> {
     if before.is_some_and(Enrollment::is_quarantined) {
         return None;
@@ -48,8 +48,8 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
     Some(Advance { effects, records, ..as_of_nothing_else(next) })
 }
 
-/// What waited in quarantine after a release has been decided: the mark that it comes first is
-/// taken away. `None` if there is no such mark, or the enrollment is held still.
+/// After a release, what was in quarantine has been decided: removes the mark that it comes first.
+/// `None` if there is no such mark, or the enrollment is still held.
 pub fn quarantine_is_empty(before: &Enrollment) -> Option<Enrollment> {
     let is_marked = before.held == Some(Guard::Undecided) && before.status != Status::Held;
     is_marked.then(|| Enrollment { held: None, rev: before.rev + 1, ..before.clone() })
@@ -75,7 +75,7 @@ pub(super) fn hold(
     follows
 }
 
-/// Nothing of a token that ended has any effect (R18). It rests in the enrollment no longer.
+/// Nothing of a token that ended has any effect (R18). It is removed from the enrollment.
 pub(super) fn end_token(
     next: &mut Enrollment,
     token: &Token,
@@ -101,8 +101,8 @@ pub(super) fn end_token(
     }
 }
 
-/// Gives a queued message back to the day on which it counted: it did not leave (R43). `zone` is
-/// the account's.
+/// Takes a queued message off the count of its day: it did not leave (R43). `zone` is the
+/// account's.
 pub(super) fn uncount_message(next: &mut Enrollment, token: &Token, zone: Zone) {
     let queued_on = token.queued_on.unwrap_or_else(|| day_of(token.since, zone));
     if let Some(count) = next.messages_on.as_mut()
@@ -112,7 +112,7 @@ pub(super) fn uncount_message(next: &mut Enrollment, token: &Token, zone: Zone) 
     }
 }
 
-/// What came in the pause is forgotten (R51). Answers the lines that say so.
+/// Discards what came in the pause (R51). Returns the lines that say so.
 pub(super) fn forget_parked_entries(next: &mut Enrollment) -> Vec<Line> {
     let run = next.run;
     let forgotten = |element| Line { run, element: Some(element), what: Happened::ParkedForgotten };
@@ -120,8 +120,8 @@ pub(super) fn forget_parked_entries(next: &mut Enrollment) -> Vec<Line> {
     parked.into_iter().map(|entry| forgotten(entry.element)).collect()
 }
 
-/// The place in its chain of what had come furthest here; without tokens that of the last change
-/// that was seen (R42).
+/// The deepest place in a chain among the tokens; without tokens that of the last change that was
+/// seen (R42).
 fn furthest(enrollment: &Enrollment) -> Causality {
     let tokens = enrollment.tokens.iter().map(|token| token.causality);
     let seen = Causality { chain: Chain::of_write(enrollment.seen), depth: 0 };

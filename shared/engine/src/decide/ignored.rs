@@ -1,17 +1,17 @@
-//! Why an event changes nothing: late and repeated are states of affairs with names.
+//! Why an event changes nothing: late and repeated events are ordinary outcomes with names.
 
-/// Why an event changes nothing. These are states of affairs, not errors.
+/// Why an event changes nothing. These are ordinary outcomes, not errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ignored {
     /// The change, or the event, has been applied already.
     AlreadyApplied,
-    /// Nothing in the campaign is concerned.
+    /// It does not concern anything in the campaign.
     NothingConcerned,
     /// The contact was never in the campaign.
     NeverEnrolled,
     /// The campaign was not published.
     NotPublished,
-    /// Tokens stand still; what came due waits for the resume (R51).
+    /// The campaign is paused: tokens do not move, and what came due waits for the resume (R51).
     Paused,
     /// The event belongs to an earlier run (R18).
     StaleRun,
@@ -25,27 +25,27 @@ pub enum Ignored {
     NotParked,
     /// The enrollment is not held.
     NotHeld,
-    /// The enrollment waits in quarantine: nothing happens to it until it is released.
+    /// The enrollment is in quarantine: nothing happens to it until it is released.
     Quarantined,
     /// Older changes of the contact have to be applied first and are no longer carried by it: wait
     /// for the feed.
     Behind,
-    /// The campaign's version is not at hand.
+    /// The campaign's version was not loaded.
     NoVersion,
-    /// Who asked for a start asked in vain (R52).
+    /// A requested start does not happen (R52).
     NotStarted(NotStarted),
 }
 
-/// Why a start that was asked for does not happen (R52).
+/// Why a requested start does not happen (R52).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NotStarted {
     /// The contact is stopped.
     Stopped,
     /// The contact is held.
     Held,
-    /// There is nothing to enter at.
+    /// The campaign has no start.
     NoStart,
-    /// The run has used the first start.
+    /// The first start has fired in this run.
     Used,
 }
 

@@ -24,7 +24,7 @@ pub(super) struct InFlightToken {
 
 impl InFlightToken {
     /// The same without the bounds that hold for e-mails up to a wait, timer, event or goal: they
-    /// do not hold for the e-mails behind it (R34, R51).
+    /// do not hold for the e-mails after it (R34, R51).
     pub(super) fn unbound(self) -> Self {
         Self { not_after: None, skipping: false, ..self }
     }
@@ -34,6 +34,6 @@ impl InFlightToken {
 pub(super) struct Ended {
     /// How many.
     pub(super) count: usize,
-    /// Of those that were in flight, the one that had come furthest.
+    /// Of those that were in flight, the one deepest in its chain.
     pub(super) furthest_in_flight: Option<InFlightToken>,
 }

@@ -1,5 +1,4 @@
-//! Messages: queued on arrival, looked at once more before they leave, settled (R31, R32, R34,
-//! R43).
+//! Messages: queued on arrival, checked once more before they leave, settled (R31, R32, R34, R43).
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
@@ -14,16 +13,16 @@ use crate::statistics::{Counter, Outcome};
 use crate::template::MergeValues;
 use crate::time::{Instant, day_of, window_opening};
 
-/// Why a message is not sent that was due up to the instant which a restore was told.
+/// Why a message is not sent that was due up to the instant that the restore named.
 const BEFORE_RESTORE: &str = "it was due before the restore, and may have been sent then";
 
-/// What the last look before a message leaves comes to.
+/// The result of the last check before a message leaves.
 pub(super) enum LastLook {
     /// It may leave.
     Leaves(Delivery),
-    /// Something was decided instead: it is not sent, or not now.
+    /// Something else was decided: it is not sent, or not now.
     Decided,
-    /// A goal took tokens on other paths: once that is committed, the message is looked at again.
+    /// A goal took tokens on other paths: once that is committed, the message is checked again.
     OthersFirst,
     /// No token waits for it.
     Ignored(Ignored),
@@ -45,7 +44,7 @@ impl DecisionBuilder<'_> {
         self.queue_message(&token, step, email);
     }
 
-    /// Queues a message, unless it is the one over the day's bound (R43).
+    /// Queues a message, unless it exceeds the day's bound (R43).
     pub(super) fn queue_message(&mut self, token: &InFlightToken, step: u32, email: &SendEmail) {
         let today = self.today();
         let most = self.graph.document.settings.max_messages_per_day;
@@ -164,7 +163,7 @@ impl DecisionBuilder<'_> {
         })
     }
 
-    /// It may have left before the restore, of which the restored ledger knows nothing: it is not
+    /// It may have left before the restore, and the restored ledger does not contain it. It is not
     /// sent, and the token goes on from when it arrived, as it did then (R30).
     fn taken_as_sent(&mut self, token: &Token, element: &SendEmail) {
         let contact = self.latest.clone();

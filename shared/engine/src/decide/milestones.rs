@@ -1,4 +1,4 @@
-//! Publishing, pause and resume, as an enrollment comes to know of them (R50, R51).
+//! Publishing, pause and resume, as they are applied to an enrollment (R50, R51).
 
 use std::borrow::Cow;
 
@@ -12,8 +12,8 @@ use crate::history::{Cause, Happened};
 use crate::time::Instant;
 
 impl<'a> DecisionBuilder<'a> {
-    /// One milestone of the campaign, and the contact as it was then. Says whether it concerned the
-    /// enrollment. It is in the chain of what was looked at before it.
+    /// One milestone of the campaign, and the contact as it was then. Returns whether it concerned
+    /// the enrollment. It is in the chain of the occasion before it.
     pub(super) fn milestone(&mut self, milestone: &Milestone, contact: Cow<'a, Contact>) -> bool {
         if self.next.tokens.is_empty() && !self.next.waits_for_resume() {
             return false;
@@ -57,7 +57,7 @@ impl<'a> DecisionBuilder<'a> {
         self.line(None, Happened::Migrated { version });
         let paused = self.standing().is_ok_and(|standing| standing.paused);
         if paused {
-            // Tokens stand still, but a run that has lost its last one is over.
+            // Tokens do not move, but a run that has lost its last one is over.
             self.complete();
         } else {
             self.follow_dates();
@@ -66,8 +66,8 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Date timers are re-planned, goals checked, parked triggers and entries answered, and what is
-    /// overdue is treated (R51).
+    /// Date timers are re-planned, goals checked, parked triggers and entries handled, and what is
+    /// overdue is handled (R51).
     fn resume(
         &mut self,
         at: Instant,

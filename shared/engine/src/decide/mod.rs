@@ -2,9 +2,9 @@
 //!
 //! It is a pure function of a [`Situation`] and an [`Event`]. First it applies, in order, what the
 //! enrollment has not seen yet: changes of the contact, each judged on the contact as that change
-//! left it, and milestones of the campaign. Then it looks at the event. The [`Decision`] holds the
+//! left it, and milestones of the campaign. Then it handles the event. The [`Decision`] holds the
 //! next state and everything that the outside world is to do, for one conditional write; performing
-//! it needs no judgement. Late and repeated events are answers ([`Ignored`]), not errors.
+//! it needs no judgement. Late and repeated events are outcomes ([`Ignored`]), not errors.
 //!
 //! # Order of calls
 //!
@@ -146,7 +146,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
         Ok(builder) => builder,
         Err(ignored) => return Decision::Ignore(ignored),
     };
-    // What waits in quarantine is decided in order after the release, image by image.
+    // What is in quarantine is decided in order after the release, image by image.
     if builder.is_quarantined() {
         return match event {
             Event::Released { by } => {

@@ -1,6 +1,6 @@
-//! Why nothing followed from a change: the entries, goals and date timers that read it, and why
-//! none of them did anything (R60). It decides nothing: it is asked after the decision, about the
-//! same situation.
+//! Why a change had no effect: the entries, goals and date timers that read it, and why none of
+//! them did anything (R60). It decides nothing. It is called after the decision, with the same
+//! situation.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
 use crate::ids::{ElementId, Tag};
 use crate::time::Instant;
 
-/// For how many of the contact's last changes it is known whether nothing followed from them.
+/// For how many of the contact's last changes it is known whether they had no effect.
 const NO_EFFECT_KEPT: u64 = 8;
 
 impl DecisionBuilder<'_> {
-    /// Nothing followed from a change here. What a campaign writes has a line where it was written.
+    /// The change had no effect here. What a campaign writes has a line where it was written.
     pub(super) fn note_no_effect(&mut self, change: &Change) {
         if !matches!(change.by, Author::Element(..)) && !self.next.no_effect.contains(&change.rev) {
             self.next.no_effect.push(change.rev);
         }
-        // The feed asks about a change soon after it was made, or not at all.
+        // The feed evaluates a change soon after it was made, or not at all.
         self.next.no_effect.retain(|rev| rev + NO_EFFECT_KEPT > change.rev);
     }
 }
 
-/// What looked at a change that the campaign did nothing about, at most [`LOOKED`]. The situation's
-/// contact is as the change left it, its enrollment as it was decided on. `unchanged` says that the
-/// contact was as it is before.
+/// The elements that read a change which had no effect in the campaign, at most [`LOOKED`]. The
+/// situation's contact is as the change left it, its enrollment as it was decided on. `unchanged`
+/// says that the contact was the same before.
 pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
     let campaign = situation.campaign;
     let timeline = &campaign.timeline;
@@ -103,7 +103,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Why nothing came of the change at an element; `None` if it does not read what was sent.
+    /// Why the change had no effect at an element; `None` if it does not read what was sent.
     fn why_not(&self, place: usize, id: &ElementId, element: &Element) -> Option<WhyNot> {
         match element {
             Element::Start(start) => {
@@ -143,7 +143,7 @@ impl Look<'_> {
         self.change.touches(&reads)
     }
 
-    /// Whether the change is about what an event reacts to, whatever happened to it.
+    /// Whether the change is about what an event reacts to, whether or not it is the edge.
     fn concerns(&self, edge: &Edge) -> bool {
         let change = self.change;
         let is_about = |tag: &Tag| {
@@ -171,7 +171,7 @@ impl Look<'_> {
         self.enrollment.is_some_and(|enrollment| enrollment.has_fired(id))
     }
 
-    /// What keeps every entry of the campaign from firing.
+    /// What prevents every entry of the campaign from firing.
     fn may_not_enter(&self) -> Option<WhyNot> {
         match self.status() {
             status @ (Status::Stopped | Status::Held) => {
@@ -205,7 +205,7 @@ impl Look<'_> {
         if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
             return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }
-        // In a pause it is parked all the same, and seen on the resume (R51).
+        // In a pause it is parked anyway, and checked on the resume (R51).
         if event.requires_active && !self.paused && self.status() != Status::Active {
             return WhyNot::RequiresActive;
         }

@@ -1,9 +1,9 @@
-//! The occasion that a decision looks at: when something happened, why, and the contact as it was.
+//! The occasion of a decision: when something happened, why, and the contact as it was.
 //!
 //! One decision goes through several occasions in order: each change and milestone that was not
 //! seen yet, then the event itself. The four values belong together, and the fields are private to
 //! this file. So they are replaced as a whole (`DecisionBuilder::look_at`), except where one
-//! occasion is answered for several reasons ([`Occasion::because`]).
+//! occasion is handled for several reasons ([`Occasion::because`]).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::contact::{Causality, Contact};
 use crate::history::Cause;
 use crate::time::Instant;
 
-/// What is looked at, and why.
+/// The current occasion, and its cause.
 pub(super) struct Occasion<'a> {
     now: Instant,
     cause: Cause,
@@ -30,7 +30,7 @@ impl<'a> Occasion<'a> {
         Self { now, cause, causality, contact }
     }
 
-    /// When it happened: what is judged, counted and planned from it goes by this instant.
+    /// When it happened. Conditions, counts and plans of this occasion use this instant.
     pub(super) fn now(&self) -> Instant {
         self.now
     }

@@ -1,8 +1,8 @@
 //! What an enrollment at rest waits for from outside: the effects that have to be under way for it,
 //! and no others.
 //!
-//! It follows from the state alone, whichever decisions led there. So timers and queues that were
-//! lost can be made anew, and what is there already is the same under the same name.
+//! It follows from the state alone, whichever decisions led there. So lost timers and messages can
+//! be ordered again. One that still exists has the same name, so this is idempotent.
 
 use super::Effect;
 use crate::campaign::format::{Element, Purpose};
@@ -36,7 +36,7 @@ pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
     effects
 }
 
-/// The purpose of an element's e-mail; marketing where that cannot be told.
+/// The purpose of an element's e-mail; marketing where it is unknown.
 pub fn purpose(graph: &Graph, element: &ElementId) -> Purpose {
     let email = match graph.element(element) {
         Some((_, Element::Email(email))) => graph.document.emails.get(&email.email),

@@ -1,8 +1,8 @@
-//! What comes while the campaign is paused, and its answer on the resume (R51, R52).
+//! What comes while the campaign is paused, and how it is handled on the resume (R51, R52).
 //!
-//! Nothing fires meanwhile, and nothing is lost: an event that would have fired, a start that would
-//! have been checked and a trigger of a restart are parked, each once, with a line that says so. A
-//! reset or a stop forgets them. The list is bounded by the number of entries.
+//! In a pause nothing fires, and nothing is lost: an event that would have fired, a start that
+//! would have been checked and a trigger of a restart are parked, each once, with a line that says
+//! so. A reset or a stop discards them. The list is bounded by the number of entries.
 
 use super::builder::DecisionBuilder;
 use super::hold::forget_parked_entries;
@@ -25,14 +25,13 @@ enum Kind {
 }
 
 impl DecisionBuilder<'_> {
-    /// A change of the contact while the campaign is paused: what it would have set going is
-    /// parked.
+    /// A change of the contact while the campaign is paused: what it would have started is parked.
     pub(super) fn changed_in_pause(&mut self, change: &Change) {
         if matches!(self.next.status, Status::Stopped | Status::Held) {
             return;
         }
         let graph = self.graph;
-        // Whether an event that asks for it finds the contact active, is seen on the resume.
+        // Whether an event that needs an active contact finds one is checked on the resume.
         for (_, id, element) in graph.elements() {
             if let Element::Event(event) = element
                 && self.happens(&event.on, change)
@@ -117,7 +116,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Parks a trigger of a restart (R13, R14). One that comes within the restart delay may not be
-    /// answered before its end.
+    /// handled before its end.
     fn park_trigger(&mut self) {
         if self.next.parked.is_some() {
             return;
@@ -134,15 +133,15 @@ impl DecisionBuilder<'_> {
         self.line(None, Happened::ParkedUntilResumed { not_before });
     }
 
-    /// A reset or a stop forgets what came in the pause.
+    /// A reset or a stop discards what came in the pause.
     pub(super) fn forget_parked_entries(&mut self) {
         for line in forget_parked_entries(&mut self.next) {
             self.push_line(line);
         }
     }
 
-    /// Fires what was parked, in the order of coming, as on one change (R10): tokens advance
-    /// afterwards. The occasion's reason is the last entry's then.
+    /// Fires what was parked, in the order of arrival, as on one change (R10): tokens advance
+    /// afterwards. The occasion then has the last entry's reason.
     pub(super) fn answer_parked_entries(&mut self, by: Option<&str>) {
         let parked = std::mem::take(&mut self.next.parked_entries);
         let mut fired = Vec::new();
@@ -157,8 +156,8 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// One parked entry, on the contact as it is now. `later` come after it; `fired` are the places
-    /// of the events that have fired on this resume.
+    /// One parked entry, on the contact as it is now. `later` are the entries after it; `fired` are
+    /// the places of the events that have fired on this resume.
     fn answer(&mut self, entry: &ParkedEntry, later: &[ParkedEntry], fired: &mut Vec<usize>) {
         let graph = self.graph;
         let id = &entry.element;
@@ -196,7 +195,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle
-    /// the first one counts.
+    /// only the first one counts.
     fn is_overtaken(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
         let graph = self.graph;
         let fires = |entry: &ParkedEntry| match graph.element(&entry.element) {

@@ -86,7 +86,7 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());
-        // What came in the pause is forgotten by a reset or a stop only (R51).
+        // Only a reset or a stop discards what came in the pause (R51).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
         self.next.parked_entries = parked_entries;
@@ -122,20 +122,20 @@ impl<'a> DecisionBuilder<'a> {
         occasion: Occasion<'a>,
     ) -> Result<(), Ignored> {
         if self.is_never_enrolled() && order != Order::Start {
-            // It is remembered where what follows on the path lets the contact in.
+            // It is remembered in case the path later lets the contact in.
             self.obey_once(from)?;
             return Err(Ignored::NeverEnrolled);
         }
         let standing = self.standing()?;
         self.choose_version(standing);
-        // What is ignored enrolls nobody (R52).
+        // What is ignored does not enroll the contact (R52).
         if self.is_never_enrolled() && self.graph.starts().next().is_none() {
             return Err(Ignored::NothingConcerned);
         }
         self.obey_once(from)?;
         self.look_at(occasion);
         match order {
-            // One in vain has been done, too.
+            // A start that did not happen is remembered as done, too.
             Order::Start => self.start_regardless().unwrap_or_default(),
             Order::Reset => self.stop(None, Reset::Contacts),
             Order::Stop => self.stop(None, Reset::No),
@@ -145,14 +145,14 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// Whether the contact was never in the campaign, what it has just been seen to do included
+    /// Whether the contact was never in the campaign, changes applied in this decision included
     /// (R16).
     pub(super) fn is_never_enrolled(&self) -> bool {
         self.situation.enrollment.is_none() && !self.is_material()
     }
 
     /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as
-    /// the mass action (R16). The runs that come of it do not count (R40).
+    /// the mass action (R16). Runs that begin this way do not count (R40).
     pub(super) fn by_hand(
         &mut self,
         order: Order,
@@ -192,11 +192,11 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// What another campaign asks for is done once, in the order in which it asked.
+    /// What another campaign asks for is done once, in the order of its requests.
     fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
         let this = (from.rev, from.index);
         let Enrollment { commands, applied, .. } = &self.next;
-        // Enrollments that were stored before had one note for everything that came from a
+        // Enrollments stored by older versions had one note for everything that came from a
         // campaign.
         let last = commands.get(&from.campaign).or_else(|| applied.get(&from.campaign));
         if last.is_some_and(|last| *last >= this) {
@@ -241,7 +241,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// The same by a mass action. A contact that is not held is left alone, and does not remember
+    /// The same by a mass action. A contact that is not held is not changed, and does not remember
     /// the job.
     pub(super) fn mass_release(&mut self, job: u64, name: &str) -> Result<(), Ignored> {
         if self.next.job >= job {
@@ -264,7 +264,7 @@ impl<'a> DecisionBuilder<'a> {
         self.keep_chain(cause);
         let undecided = self.next.held.filter(|guard| *guard == Guard::Undecided);
         self.next_run();
-        // What waits in quarantine still comes first: whoever drains it takes the mark away.
+        // What is in quarantine still comes first: the code that drains it removes the mark.
         self.next.held = undecided;
         self.line(None, Happened::Released);
     }

@@ -1,5 +1,5 @@
 //! What a decision is made from: the account, the campaign, the contact and the enrollment as they
-//! were read, and the instant. Whoever calls `decide` gathers it; nothing else is looked at.
+//! were read, and the instant. The caller of `decide` gathers it; nothing else is read.
 
 use crate::account::Account;
 use crate::campaign::Campaign;
@@ -24,8 +24,8 @@ pub struct Situation<'a> {
     pub enrollment: Option<&'a Enrollment>,
     /// The contact's status in other campaigns.
     pub statuses: &'a (dyn Fn(&CampaignId) -> Option<Status> + Sync),
-    /// Whether the contact is an image of the change feed: it may have been changed since, so that
-    /// the campaign's milestones after its last change are left to whoever looks at the latest
+    /// Whether the contact is an image of the change feed: it may have been changed since. So the
+    /// campaign's milestones after its last change are deferred to a decision on the latest
     /// contact.
     pub is_image: bool,
     /// The instant of deciding.

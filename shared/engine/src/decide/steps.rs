@@ -1,4 +1,4 @@
-//! Tokens advance, each to its rest, in definition order of where they are (R10).
+//! Tokens advance, each to its rest, in definition order of their elements (R10).
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
@@ -52,7 +52,7 @@ impl DecisionBuilder<'_> {
             self.count(&Counter::Completed);
         }
         if self.graph.document.settings.multiple_send {
-            // What led to it is the path that ended, not the occasion on which it went on (R13).
+            // Its cause is the path that ended, not the occasion on which it went on (R13).
             self.restart(None, self.path.unwrap_or(self.occasion.causality()));
         }
     }
@@ -155,11 +155,11 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// A path starts its own campaign (R52). What it sets going counts on from it (R41, R42): with
-    /// a reset before it, it would otherwise run in a circle.
+    /// A path starts its own campaign (R52). The bounds of this path go on counting for the new one
+    /// (R41, R42): with a reset before it, it would otherwise run in a circle.
     fn start_own(&mut self, next: Option<&ElementId>, token: InFlightToken) {
         let others = self.in_flight.len();
-        // In vain, there is a line about it.
+        // If it does not start, there is a line about it.
         self.start_regardless().unwrap_or_default();
         for entered in self.in_flight.iter_mut().skip(others) {
             entered.moves = token.moves;
@@ -173,7 +173,7 @@ impl DecisionBuilder<'_> {
         campaign.filter(|campaign| **campaign != self.situation.campaign.id).cloned()
     }
 
-    /// Tells another campaign; the token only passes.
+    /// Sends a command to another campaign; the token goes on at once.
     fn command(
         &mut self,
         token: InFlightToken,
@@ -207,7 +207,7 @@ impl DecisionBuilder<'_> {
         0
     }
 
-    /// The values that a *set field* comes to; one that cannot be read is left as it is, recorded.
+    /// The values of a *set field*; one that cannot be read is not written, with a line.
     fn values(&mut self, id: &ElementId, set: &SetField) -> Patch {
         let mut patch = Patch::default();
         for (key, written) in &set.fields {
@@ -233,7 +233,7 @@ impl DecisionBuilder<'_> {
         let written = match written {
             serde_json::Value::String(template) if template.contains('{') => {
                 let values = self.merge_values();
-                // Nobody decides elsewhere: what is decided here holds up whatever comes after it.
+                // It is rendered within the decision and delays what follows: a small budget.
                 rendered = serde_json::Value::String(
                     render_within(Budget::Small, template, Escape::Text, &values)
                         .map_err(|error| error.to_string())?,

@@ -38,7 +38,7 @@ impl DecisionBuilder<'_> {
             rest,
             causality: in_flight.causality,
             not_after: in_flight.not_after.filter(|_| at_email),
-            // An e-mail alone is no rest: one that is not sent lets go at once (R41).
+            // An e-mail alone is no rest: if it is not sent, the token leaves at once (R41).
             moves: if at_email { in_flight.moves } else { 0 },
             queued_on: None,
         };
@@ -82,7 +82,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// A new token, which the occasion sends on its way from an entry or a goal.
+    /// A new token, which begins at an entry or a goal on this occasion.
     pub(super) fn new_token(&self, from: &ElementId) -> InFlightToken {
         InFlightToken {
             to: from.clone(),

@@ -1,8 +1,8 @@
 //! What a campaign writes to the contact: seen at once by the path that wrote it, committed with
 //! the enrollment (R3, R42).
 //!
-//! A write carries what its path asked of other campaigns before. So they hear of both in the order
-//! of the path, whichever of contact and enrollment the change feed brings first (R11).
+//! A write carries what its path asked of other campaigns before. So they receive both in the order
+//! of the path, whichever of contact and enrollment the change feed delivers first (R11).
 
 use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
@@ -11,8 +11,8 @@ use crate::history::{Cause, Happened, Order};
 use crate::ids::{CampaignId, ElementId};
 use crate::time::Instant;
 
-/// How many of the things that were asked of other campaigns an enrollment keeps for its next
-/// write. They have long been done, mostly.
+/// How many commands to other campaigns an enrollment keeps for its next write. Most of them have
+/// been done long before.
 const TOLD_KEPT: usize = 4;
 
 /// A write to the contact.
@@ -29,15 +29,15 @@ pub struct ContactWrite {
 }
 
 impl ContactWrite {
-    /// Applies the writes of a decision, in order, each a change of its own (R1). Says whether
-    /// there was any: a write may change nothing, and what was asked before it comes before the
-    /// next one.
+    /// Applies the writes of a decision, in order, each as a change of its own (R1). Returns
+    /// whether there was any change: if a write changes nothing, what was asked before it is
+    /// carried by the next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
         let mut after: Vec<Asked> = Vec::new();
         for write in writes {
             after.extend(write.after.iter().cloned());
-            // Tags may have come since it was decided; then there is no room for these.
+            // Tags may have been added since the decision; then these do not fit any more.
             if !contact.has_room_for(&write.patch) {
                 continue;
             }

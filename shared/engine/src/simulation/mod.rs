@@ -1,9 +1,9 @@
-//! A world in memory: contacts, campaigns, a clock that is told, and everything that the platform
-//! would do around `decide`.
+//! A world in memory: contacts, campaigns, a clock that is set by the test, and everything that the
+//! platform would do around `decide`.
 //!
 //! It promises what the platform promises: changes of a contact are processed in order, effects
-//! follow the commit, timers fire in order of time. Whoever drives it may perform the waiting work
-//! in another order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
+//! follow the commit, timers fire in order of time. A test may perform the waiting work in another
+//! order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
 mod work;
 
@@ -49,14 +49,14 @@ pub struct Message {
     pub text: String,
 }
 
-/// Something for somebody to look at, in the order of happening.
+/// Something to be reported, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observed {
     /// A message was settled.
     Message(Message),
     /// Lines were added to a contact's history.
     History(ContactId, CampaignId, Record),
-    /// Nothing followed from what was sent about a contact (R60).
+    /// What was sent about a contact had no effect (R60).
     Nothing(ContactId, Trace),
     /// A webhook was called.
     Called(ContactId, CampaignId, ElementId),
@@ -74,7 +74,7 @@ pub struct World {
     pub account: Account,
     /// What happened, oldest first.
     pub observed: Vec<Observed>,
-    /// What the mail service makes of a message that reaches it: sent, failed or unknown.
+    /// The mail service's result for a message that it receives: sent, failed or unknown.
     pub mail_service: Outcome,
     now: Instant,
     fields: BTreeMap<FieldKey, FieldType>,
@@ -89,7 +89,7 @@ pub struct World {
     jobs: u64,
     /// How often anything was published, paused or resumed.
     catalog: u64,
-    /// The changes from which nothing followed, each told once.
+    /// The changes that had no effect, each reported once.
     traced: BTreeSet<(ContactId, u64)>,
 }
 
@@ -120,7 +120,7 @@ impl World {
         self.now
     }
 
-    /// Publishes a validated document (R50). Answers the version.
+    /// Publishes a validated document (R50). Returns the version.
     pub fn publish(&mut self, document: Document, migrate: bool, enroll_existing: bool) -> u32 {
         let id = document.id.clone();
         let campaign = self.campaigns.entry(id.clone()).or_insert_with(|| Campaign {
@@ -179,7 +179,7 @@ impl World {
         campaign.timeline.written_in(before, self.catalog);
     }
 
-    /// Every enrollment is to look at the campaign's milestones.
+    /// Every enrollment is to apply the campaign's new milestones.
     fn sweep(&mut self, id: &CampaignId) {
         for (contact, campaign) in self.enrollments.keys() {
             if campaign == id {
@@ -188,7 +188,7 @@ impl World {
         }
     }
 
-    /// Creates or changes a contact (R1). Says whether anything changed.
+    /// Creates or changes a contact (R1). Returns whether anything changed.
     pub fn write(&mut self, id: &ContactId, patch: &Patch, by: Author) -> bool {
         let now = self.now;
         let contact = self
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// Somebody starts, resets or stops one contact by hand.
+    /// A person starts, resets or stops one contact by hand.
     pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, order: Order, by: Author) {
         let event = Event::ByHand { order, by, call: None };
         self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
@@ -255,8 +255,8 @@ impl World {
         }
     }
 
-    /// Moves the clock, firing what comes due in order of time and settling at every instant. Says
-    /// how many timers fired.
+    /// Moves the clock, firing what comes due in order of time and settling at every instant.
+    /// Returns how many timers fired.
     pub fn advance_to(&mut self, to: Instant) -> usize {
         let mut fired = 0;
         self.settle();
@@ -281,7 +281,7 @@ impl World {
         &self.waiting
     }
 
-    /// Takes one piece of the waiting work, to perform it out of turn.
+    /// Takes one piece of the waiting work, to perform it out of order.
     pub fn take_waiting(&mut self, nth: usize) -> Work {
         self.waiting.remove(nth)
     }
@@ -291,7 +291,7 @@ impl World {
         self.timers.iter()
     }
 
-    /// Takes a timer that is due, to perform it out of turn.
+    /// Takes a timer that is due, to perform it out of order.
     pub fn take_timer(&mut self, due: &Due) -> bool {
         self.timers.remove(due)
     }

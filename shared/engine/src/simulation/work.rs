@@ -18,7 +18,7 @@ use crate::statistics::{Gauge, Outcome};
 use crate::template::{Escape, one_line, render};
 use crate::time::Instant;
 
-/// A piece of work that waits. Performing it again changes nothing.
+/// A piece of work that waits. Performing it is idempotent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// The change feed: a contact after a write.
@@ -57,7 +57,7 @@ pub struct Due {
 }
 
 impl Due {
-    /// What is due at the same instant goes by contact, campaign, visit.
+    /// What is due at the same instant is ordered by contact, campaign, visit.
     fn order(&self) -> (Instant, &ContactId, &CampaignId, u32, u32) {
         let (run, step) = self.event.visit();
         (self.at, &self.contact, &self.campaign, run, step)
@@ -90,8 +90,8 @@ impl World {
         }
     }
 
-    /// Every campaign looks at the change, in order of id (R10). If nothing follows in any, that is
-    /// told (R60).
+    /// Every campaign decides about the change, in order of id (R10). If it has no effect in any,
+    /// that is recorded (R60).
     fn contact_changed(&mut self, before: u64, image: &Contact) {
         let mut asked = Vec::new();
         for campaign in self.campaigns.keys().cloned().collect::<Vec<_>>() {
@@ -116,20 +116,20 @@ impl World {
         }
     }
 
-    /// Whether anything of any campaign reads this.
+    /// Whether any element of any campaign reads this.
     fn reads(&self, is_read: impl Fn(&Reads) -> bool) -> bool {
         let mut versions = self.campaigns.values().flat_map(|campaign| campaign.versions.values());
         versions.any(|graph| is_read(graph.reads()))
     }
 
-    /// Whether nothing followed from a change of the contact that the campaign has looked at.
+    /// Whether a change of the contact had no effect in the campaign that decided about it.
     fn is_quiet(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> bool {
-        // What was only seen is mostly not committed.
+        // A decision that has only seen changes is usually not committed.
         let is_quiet = |it: &Enrollment| it.seen < rev || it.no_effect.contains(&rev);
         self.enrollment(contact, campaign).is_none_or(is_quiet)
     }
 
-    /// Who looked at what was sent, by the enrollments as they were asked.
+    /// What read the sent values, by the enrollments as they were read.
     fn looked(
         &self,
         contact: &Contact,
@@ -178,8 +178,7 @@ impl World {
         }
     }
 
-    /// A milestone may have come since the change: then it is for the latest contact to be looked
-    /// at.
+    /// A milestone may have come since the change: then the latest contact has to be decided on.
     fn follow(&mut self, contact: &ContactId, campaign: &CampaignId) {
         let count = self.campaigns.get(campaign).map_or(0, |campaign| campaign.timeline.count());
         let enrollment = self.enrollment(contact, campaign);
@@ -236,7 +235,7 @@ impl World {
                     self.decide(&latest, id, baseline, event, false);
                 }
             }
-            // It is noted only before the contact forgets what was seen.
+            // It is recorded only before the contact drops the changes that were seen.
             Decision::Seen(next) => {
                 if is_image && enrollment.is_some_and(|it| contact.changes_after(it.seen).is_none())
                 {
@@ -395,7 +394,7 @@ impl World {
         self.settled_before(contact, campaign, run, step);
     }
 
-    /// What the mail service says to a message that it does not send (R31).
+    /// What the mail service answers for a message that it does not send (R31).
     fn why_not_sent(&self) -> Option<String> {
         match self.mail_service {
             Outcome::Sent | Outcome::Suppressed => None,
@@ -404,8 +403,8 @@ impl World {
         }
     }
 
-    /// What the ledger knows of a message is said again, without another look: it has left, or
-    /// never will (R30). Says whether it knows.
+    /// Reports again what the ledger knows of a message, without another check: it has left, or
+    /// never will (R30). Returns whether the ledger knows it.
     fn settled_before(
         &mut self,
         contact: &ContactId,

@@ -1,11 +1,11 @@
-//! The HTTP API: what programs and people outside touch.
+//! The HTTP API: what programs and people outside use.
 //!
-//! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call says
-//! what it takes and answers in `#[utoipa::path]`, and the description made from that is held
-//! against every call. Before each handler comes what all calls have in common (`surface::Call`).
-//! Every failure is a [`Problem`].
+//! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call
+//! declares its parameters and answers in `#[utoipa::path]`, and every call is checked against the
+//! description made from that. What all calls have in common is done before each handler
+//! (`surface::Call`). Every failure is a [`Problem`].
 //!
-//! Nothing here knows what carries the call: a server in the same process, or API Gateway.
+//! Nothing here depends on the transport: a server in the same process, or API Gateway.
 
 mod account;
 pub(crate) mod call;
@@ -44,7 +44,7 @@ pub use contacts::messages::message_json;
 pub use crate::contact_json::is_locale;
 use call::surface::{Description, Surface};
 
-/// What every call is given: the same, however often it is cloned.
+/// What every call needs; clones share it.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Given>);
 
@@ -97,14 +97,14 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
     assembled(call::surface::with_description(all(Router::new())), platform, admin.into())
 }
 
-/// What programs outside touch without knowing the rest: the hooks.
+/// The part that is used without the rest: the hooks.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     let routes = contacts::hooks::routes(account::health::routes(Router::new()));
     assembled(routes, platform, admin.into())
 }
 
-/// The description of the API, made from the code. What is served is a file that a test holds to
-/// it: `docs/testing.md`.
+/// The description of the API, made from the code. What is served is a file, and a test compares
+/// both: `docs/testing.md`.
 pub fn description() -> serde_json::Value {
     call::describing::completed(&all(Description::new()).done())
 }
@@ -130,7 +130,7 @@ fn all<S: Surface>(on: S) -> S {
     contacts::unsubscribe::routes(on)
 }
 
-/// The routes, with what answers where there is none.
+/// The routes, and the answer where there is none.
 fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
     let given = Given {
         platform,

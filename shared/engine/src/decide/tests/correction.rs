@@ -1,4 +1,4 @@
-//! What is put right without an event: `decide/correction.rs`.
+//! Corrections without an event: `decide/correction.rs`.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Enrollments held by a defect, and let go: `decide/hold.rs`.
+//! Enrollments held by a defect, and released: `decide/hold.rs`.
 
 use expect_test::{Expect, expect};
 

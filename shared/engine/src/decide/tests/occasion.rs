@@ -1,4 +1,4 @@
-//! Instant, cause, chain and contact of what is looked at: `decide/occasion.rs`.
+//! Instant, cause, chain and contact of the occasion: `decide/occasion.rs`.
 
 use expect_test::expect;
 

@@ -1,7 +1,7 @@
-//! Dead letters: what nobody could read or do. They are looked at, done again, deleted.
+//! Dead letters: what could not be read or done. They are listed, redriven, deleted.
 //!
-//! A list shows what each is about, and not what it says: that may be anything that is known of a
-//! person. What came of a redrive is seen by asking for the letter: it is gone, or says why not.
+//! A list shows what each is about, but not its content, which may be personal data. To see the
+//! result of a redrive, read the letter: it is gone, or contains the reason.
 
 use std::sync::Arc;
 
@@ -113,8 +113,7 @@ async fn list(
         Err(Error::Table(TableError::Invalid(_))) => return Err(foreign_cursor()),
         Err(error) => return Err(error.into()),
     };
-    // What a letter says is not shown here, and its reason is bounded: an answer holds a page of
-    // them.
+    // The content is not shown here, and the reason is bounded: an answer holds a page of letters.
     let mut listed = Filling::of(limit);
     for letter in &page.items {
         listed.put(&DeadLetter::of(letter))?;

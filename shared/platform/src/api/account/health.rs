@@ -1,5 +1,5 @@
-//! Whether the API answers. It says nothing about what stands behind, so that a slow table takes no
-//! instance down.
+//! Whether the API answers. It checks nothing behind it, so that a slow table does not make
+//! instances look unhealthy.
 
 use axum::Json;
 use serde::Serialize;

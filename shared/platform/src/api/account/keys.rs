@@ -21,13 +21,13 @@ use crate::store::{Store, item, read};
 use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
 use crate::unsubscribe::derived;
 
-/// How a key begins, so that it is recognised where it does not belong.
+/// The prefix of a key, so that it is recognised where it does not belong.
 const PREFIX: &str = "dk_";
 
 /// How many letters and digits follow: 200 bits.
 const LENGTH: usize = 40;
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "keys";
 
 /// The longest name, in bytes.
@@ -100,7 +100,7 @@ async fn create(
         return Err(Problem::invalid_at("scopes", "scopes", message));
     }
     let key = match once.unkept() {
-        // A repeat must get the same key, which is kept nowhere: it follows from the account's
+        // A repeat must get the same key, which is not stored: it is derived from the account's
         // secret.
         Some(seed) => derived_key(&catalog.secret().await?, seed),
         None => format!("{PREFIX}{}", store.entropy.text(LENGTH)),
@@ -127,7 +127,7 @@ async fn create(
     Answer::new(StatusCode::CREATED, &answer)
 }
 
-/// The key that follows from a seed, for whoever has the secret.
+/// The key that is derived from a seed and the secret.
 fn derived_key(secret: &str, seed: &str) -> String {
     const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bytes = derived(secret, &["api key 1", seed])
@@ -146,8 +146,8 @@ async fn list(
 ) -> Result<Listed<KeyShape>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let partition = store.keys.api_keys_listed();
-    // One more than fits tells whether there is a next page, and the one that the page before ended
-    // with is passed over.
+    // One more than fits shows whether there is a next page. The last one of the page before is
+    // skipped.
     let mut query = crate::table::Query::of(&partition).limit(limit + 2);
     if let Some(after) = &after {
         query.range = Range::From(after);
@@ -185,7 +185,7 @@ async fn delete(
     if read::<StoredKey>(&stored)?.account != *store.keys.account() {
         return Err(missing());
     }
-    // Together with the catalog: who knows the key looks there whether he still may.
+    // Written together with the catalog: code that caches the key looks there whether it is valid.
     catalog
         .change(|catalog| {
             catalog.keys_deleted += 1;

@@ -1,4 +1,4 @@
-//! The account: its settings, its keys, its dead letters, whether it is there.
+//! The account: its settings, its keys, its dead letters, its health check.
 
 pub(in crate::api) mod calls;
 pub(in crate::api) mod dead_letters;

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! The caller, and what it may do.
 //!
 //! | scope | may |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `write` | everything but keys and changes of the account |
 //! | `admin` | everything |
 //!
-//! A key is kept as its SHA-256 only. It is found by that, so how long the search takes says
-//! nothing about any key; the admin key given from outside is compared in constant time.
+//! Only the SHA-256 of a key is kept. It is looked up by that, so the time of the lookup says
+//! nothing about any key. The admin key given from outside is compared in constant time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The word for it.
+    /// Its name in the API.
     pub fn word(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
@@ -61,7 +61,7 @@ impl Scope {
         }
     }
 
-    /// Whether a key of this scope may do what `needed` is needed for.
+    /// Whether a key of this scope includes the scope `needed`.
     fn reaches(self, needed: Self) -> bool {
         match self {
             Self::Webhook => needed == Self::Webhook,
@@ -86,14 +86,14 @@ impl AdminKey {
         Self { name: "admin".to_owned(), hash: Sha256::digest(key.as_bytes()).into() }
     }
 
-    /// The same under another name: it stands in the history as the author of changes.
+    /// The same under another name, which is the author of its changes in the history.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Whether a call carries it.
+    /// Whether a call has it.
     pub fn is_in(&self, headers: &HeaderMap) -> bool {
         key_of(headers).is_some_and(|key| self.is(&key))
     }
@@ -104,18 +104,18 @@ impl AdminKey {
     }
 }
 
-/// Who knows the admin key.
+/// Where the admin key is known from.
 #[derive(Clone)]
 pub enum Admin {
     /// There is none.
     Nobody,
-    /// It was told when the process began.
+    /// It was given when the process started.
     Told(AdminKey),
     /// It is kept elsewhere.
     Kept(Arc<dyn AdminKeeper>),
 }
 
-/// Where the admin key is kept. It is asked only about keys that nobody else knows.
+/// Where the admin key is kept. It is read only for keys that are otherwise unknown.
 #[async_trait]
 pub trait AdminKeeper: Send + Sync {
     /// The admin key, if there is one.
@@ -129,7 +129,7 @@ impl From<Option<AdminKey>> for Admin {
 }
 
 impl Admin {
-    /// The admin key as it is known without asking anybody.
+    /// The admin key if it is known without reading it from elsewhere.
     fn told(&self) -> Option<&AdminKey> {
         match self {
             Self::Told(key) => Some(key),
@@ -151,7 +151,7 @@ impl Admin {
 pub(in crate::api) struct StoredKey {
     /// Whose.
     pub(in crate::api) account: AccountId,
-    /// The name that stands in the history.
+    /// Its name in the history.
     pub(in crate::api) name: String,
     /// What it may do.
     pub(in crate::api) scopes: Vec<Scope>,
@@ -159,7 +159,7 @@ pub(in crate::api) struct StoredKey {
     pub(in crate::api) created_at: Instant,
 }
 
-/// Who calls: the holder of a key.
+/// The caller: the holder of a key.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct Holder(Arc<Held>);
 
@@ -181,12 +181,12 @@ impl Holder {
         &self.0.name
     }
 
-    /// Whether it may do what this scope is needed for.
+    /// Whether it includes this scope.
     pub(in crate::api) fn may(&self, needed: Scope) -> bool {
         self.0.scopes.iter().any(|scope| scope.reaches(needed))
     }
 
-    /// Who makes the changes that are asked for.
+    /// The author of the changes that are requested.
     pub(in crate::api) fn author(&self) -> Author {
         Author::ApiKey(self.0.name.clone())
     }
@@ -200,7 +200,7 @@ impl<S: Sync> FromRequestParts<S> for Holder {
     }
 }
 
-/// Lets only those through who may. Who calls is known from here on.
+/// Lets only authorised calls through. From here on the caller is known.
 pub(in crate::api) async fn authenticated(api: &Api, request: &mut Request) -> Result<(), Problem> {
     let Some(needed) = needed(request.method(), request.uri().path()) else { return Ok(()) };
     let key = key_of(request.headers()).ok_or_else(no_key)?;
@@ -225,13 +225,13 @@ pub(in crate::api) async fn authenticated(api: &Api, request: &mut Request) -> R
 /// Mass actions on the account as a whole.
 const OF_THE_ACCOUNT: [&str; 2] = ["mass-actions/erase-account", "mass-actions/reconcile"];
 
-/// The scope that a call needs; `None` for what is open to everybody.
+/// The scope that a call needs; `None` for calls without a key.
 pub(in crate::api) fn needed(method: &Method, path: &str) -> Option<Scope> {
     let reads = method == Method::GET || method == Method::HEAD;
     let path = path.strip_prefix("/v1/")?;
     let first = path.split('/').next().unwrap_or_default();
     Some(match first {
-        // Editors and generators of code load them.
+        // Editors and code generators load them.
         "openapi.json" | "campaign-schema.json" => return None,
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
@@ -246,7 +246,7 @@ fn no_key() -> Problem {
     Problem::unauthorized("send the API key as `Authorization: Bearer KEY` or `X-Api-Key: KEY`")
 }
 
-/// The key that a call carries, right or wrong.
+/// The key that a call sends, valid or not.
 pub fn key_of(headers: &HeaderMap) -> Option<String> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
@@ -255,14 +255,13 @@ pub fn key_of(headers: &HeaderMap) -> Option<String> {
     Some(headers.get("x-api-key")?.to_str().ok()?.trim().to_owned())
 }
 
-/// Keys that were read, each with the revision of the catalog at which it was: whoever deletes a
-/// key writes the catalog too, so a key that is known as of this revision still opens what it
-/// opened.
+/// Keys that were read, each with the revision of the catalog at that time. Deleting a key also
+/// writes the catalog, so a key known as of the current revision is still valid.
 #[derive(Default)]
 pub(in crate::api) struct KnownKeys(Mutex<HashMap<String, (u64, Holder)>>);
 
 impl KnownKeys {
-    /// So many are known at most.
+    /// The most keys that are cached.
     const MOST: usize = 1_024;
 
     fn knows(&self, hash: &str) -> bool {
@@ -284,7 +283,7 @@ impl KnownKeys {
     }
 }
 
-/// The parts that one call of a hook works with: they read the catalog once.
+/// The parts that one call of a hook needs: they read the catalog once.
 #[derive(Clone)]
 pub(in crate::api) struct Working {
     pub(in crate::api) store: Arc<Store>,
@@ -312,8 +311,8 @@ async fn holder(api: &Api, key: &str, working: Option<&Working>) -> Result<Holde
     if api.unknown_keys.has(&hash, now) {
         return Err(unknown());
     }
-    // Before anything is read that others need: each key stands by itself in the table, so whoever
-    // tries many of them reads nothing twice and holds up nobody.
+    // Before anything is read that others need: each key is a separate item of the table, so a
+    // client that tries many of them reads no item twice and delays no other call.
     let mut first = None;
     if !api.known_keys.knows(&hash) {
         first = stored(api, &hash).await?;
@@ -335,7 +334,7 @@ async fn holder(api: &Api, key: &str, working: Option<&Working>) -> Result<Holde
     }
     let stored = match (first, rev) {
         (Some(first), None) => first,
-        // What is known from now on holds as of the catalog that was just read.
+        // The keys cached from now on are valid as of the catalog that was just read.
         (_, _) => stored(api, &hash).await?.ok_or_else(unknown)?,
     };
     let StoredKey { name, scopes, .. } = stored;
@@ -356,16 +355,15 @@ fn unknown() -> Problem {
     Problem::unauthorized("this API key is unknown, or was deleted")
 }
 
-/// Keys that were presented and that nobody knows: for a while they are answered without another
-/// look.
+/// Unknown keys that were sent: for a while they are refused without another read.
 #[derive(Default)]
 pub(in crate::api) struct UnknownKeys(Mutex<HashMap<String, Instant>>);
 
 impl UnknownKeys {
-    /// So many are remembered at most.
+    /// The most keys that are remembered.
     const MOST: usize = 4_096;
 
-    /// For how long: the admin key may become one that was not known before.
+    /// For how long: a key that was unknown may become the admin key.
     const FOR: TimeDelta = TimeDelta::minutes(1);
 
     fn has(&self, hash: &str, now: Instant) -> bool {

@@ -1,4 +1,4 @@
-//! Bytes as texts: what is said about their charset is honoured, and nothing is decoded with loss.
+//! Bytes as texts: a declared charset is used, and nothing is decoded with loss.
 //!
 //! | what came | is read as |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | a form without a charset | UTF-8, or as a whole Windows-1252, as browsers send it from old pages |
 //! | anything else | UTF-8 |
 //!
-//! A byte that the charset does not have is 400.
+//! A byte that is not in the charset is 400.
 
 use std::borrow::Cow;
 
@@ -22,16 +22,16 @@ use crate::api::call::problem::Problem;
 pub(in crate::api) enum Charset {
     /// UTF-8, and so ASCII.
     Utf8,
-    /// Windows-1252. Browsers and spreadsheets mean it when they say ISO-8859-1 or ASCII, too.
+    /// Windows-1252. Browsers and spreadsheets also call it ISO-8859-1 or ASCII.
     Windows1252,
-    /// UTF-16, the more significant byte first or last.
+    /// UTF-16, big-endian or little-endian.
     Utf16 {
-        /// Whether it is first.
+        /// Whether it is big-endian.
         big_endian: bool,
     },
 }
 
-/// What Windows-1252 has at 0x80 to 0x9F; nothing at five of them.
+/// The characters of Windows-1252 at 0x80 to 0x9F; five are undefined.
 const AT_80: [Option<char>; 32] = [
     Some('€'),
     None,
@@ -80,7 +80,7 @@ impl Charset {
         })
     }
 
-    /// The charset that a byte order mark tells, and the mark's length.
+    /// The charset of a byte order mark, and the mark's length.
     pub(in crate::api) fn marked(bytes: &[u8]) -> Option<(Self, usize)> {
         match bytes {
             [0xef, 0xbb, 0xbf, ..] => Some((Self::Utf8, 3)),
@@ -90,7 +90,7 @@ impl Charset {
         }
     }
 
-    /// The text that bytes are; nothing if a byte has no meaning.
+    /// The decoded text; `None` if a byte is undefined.
     pub(in crate::api) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
@@ -109,7 +109,7 @@ impl Charset {
     }
 }
 
-/// What a byte of Windows-1252 is.
+/// The character of a byte in Windows-1252.
 fn windows_1252(byte: u8) -> Option<char> {
     match byte {
         0x80..=0x9f => AT_80[usize::from(byte - 0x80)],
@@ -145,7 +145,7 @@ fn known(name: &str) -> Result<Charset, Problem> {
 ///
 /// # Errors
 ///
-/// 400 with the first byte that has no meaning, 415 with a charset that is not read.
+/// 400 with the first byte that is undefined, 415 with a charset that is not read.
 pub(in crate::api) fn text<'a>(parts: &Parts, bytes: &'a [u8]) -> Result<Cow<'a, str>, Problem> {
     let declared = declared(parts)?;
     let (charset, mark) = match (declared, Charset::marked(bytes)) {
@@ -175,7 +175,7 @@ fn undecodable(charset: Charset, bytes: &[u8], mark: usize) -> Problem {
 ///
 /// # Errors
 ///
-/// As for any body; a form of two charsets is 400, too.
+/// As for any body; a form with two charsets is 400, too.
 pub(in crate::api) fn form(parts: &Parts, body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     let pairs: Vec<(Vec<u8>, Vec<u8>)> = body
         .split(|byte| *byte == b'&')

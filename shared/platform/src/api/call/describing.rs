@@ -1,9 +1,9 @@
-//! What the description says of every call alike. It is told from what is done around every handler
+//! What the description says of every call. It is derived from what is done around every handler
 //! (`surface::Call`), and not written beside each: the call's id, the scope that it needs, what its
 //! path names, and every problem that it may be answered with.
 //!
-//! Beside a handler stands what is its own: parameters, bodies, successes, and 409 where it may
-//! conflict with what is there. A test holds every answer that the tests get to the description
+//! Beside a handler is written only what is its own: parameters, bodies, successes, and 409 where
+//! it may conflict with what exists. A test compares every answer of the tests with the description
 //! (`tests/src/described.rs`).
 
 use axum::http::{Method, StatusCode};
@@ -19,7 +19,7 @@ use crate::api::call::problem::{Fault, MEDIA_TYPE, Problem};
 #[derive(ToSchema)]
 pub(in crate::api) struct CampaignDocument {}
 
-/// What the parts of the document's schema are called here: this, and their name.
+/// The prefix of the names of the document's schema parts here.
 const PART: &str = "Document";
 
 /// Where the description keeps schemas.
@@ -46,7 +46,7 @@ const PROBLEMS: [(StatusCode, &str, &str); 13] = [
     (StatusCode::SERVICE_UNAVAILABLE, "NotNow", "Nothing was lost; try again."),
 ];
 
-/// What a path names behind these words: what it is, and one that a reader recognizes.
+/// What a path segment after these words names: what it is, and an example.
 const NAMED: [(&str, &str, &str); 8] = [
     ("contacts", "The contact's id, or `email:ann@example.com`", "email:ann@example.com"),
     ("campaigns", "The campaign's id", "appointment-loop"),
@@ -81,7 +81,7 @@ pub(in crate::api) fn completed(described: &OpenApi) -> Value {
     document
 }
 
-/// A call with what it has in common with others.
+/// A call with what all calls have in common.
 fn complete(method: &str, path: &str, call: &mut Value) {
     call["operationId"] = json!(id(method, path, call));
     let method: Method = method.parse().unwrap_or_default();
@@ -128,7 +128,7 @@ fn complete(method: &str, path: &str, call: &mut Value) {
         let there = responses.get_mut(status.as_str());
         let problem = json!({ "$ref": format!("#/components/responses/{name}") });
         match there {
-            // It is also answered as a page.
+            // It can also be answered as a page.
             Some(page) if page["content"].get("text/html").is_some() => {
                 page["content"][MEDIA_TYPE] = json!({ "schema": reference("Problem") });
             }
@@ -141,12 +141,12 @@ fn complete(method: &str, path: &str, call: &mut Value) {
     }
 }
 
-/// With what problems a call is answered before and around its handler, whatever it does.
+/// The problems that a call may be answered with before and around its handler.
 fn refusals(path: &str, scope: Option<Scope>, once: bool, call: &Value) -> Vec<StatusCode> {
     let body = &call["requestBody"];
     let mut parameters = call["parameters"].as_array().into_iter().flatten();
     let mut refusals = vec![StatusCode::SERVICE_UNAVAILABLE];
-    // The others are answered from the program itself.
+    // The others are answered from memory.
     if path != "/healthz" && !path.ends_with(".json") {
         refusals.push(StatusCode::INTERNAL_SERVER_ERROR);
     }
@@ -158,19 +158,19 @@ fn refusals(path: &str, scope: Option<Scope>, once: bool, call: &Value) -> Vec<S
     if path.contains('{') {
         refusals.push(StatusCode::NOT_FOUND);
     }
-    // An unknown parameter is one, everywhere.
+    // An unknown parameter is a 422 in each of these calls.
     if path.starts_with("/v1/") {
         refusals.push(StatusCode::UNPROCESSABLE_ENTITY);
     }
     if once || body.is_object() || parameters.any(|parameter| parameter["in"] == "query") {
         refusals.push(StatusCode::BAD_REQUEST);
     }
-    // A call that is done once is looked at as a whole, with its body.
+    // A call that is done once is hashed as a whole, with its body.
     if once || body.is_object() {
         refusals.extend([StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE]);
     }
-    // Text is seen to be YAML or JSON, whatever is said; and what may be left out may be left
-    // unsaid.
+    // YAML and JSON are recognised by the text, whatever is declared; and a body that is optional
+    // needs no declaration.
     let yaml = body["content"].get("application/yaml").is_some();
     if body["required"] == true && !yaml {
         refusals.push(StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -201,7 +201,7 @@ fn id(method: &str, path: &str, call: &Value) -> String {
     words.chain(verb).collect::<Vec<_>>().join("_")
 }
 
-/// What is said of a call, with the scope that it needs.
+/// The description of a call, with the scope that it needs.
 fn scoped(description: &Value, scope: Scope) -> String {
     let needs = format!("Needs an API key with the scope `{}`.", scope.word());
     match description.as_str() {
@@ -210,12 +210,12 @@ fn scoped(description: &Value, scope: Scope) -> String {
     }
 }
 
-/// What a response or a body is made of, by media type.
+/// The schemas of a response or a body, by media type.
 fn content_of(described: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     described.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten()
 }
 
-/// A body that may be left out is left out, and not `null`.
+/// An optional body is left out, and not `null`.
 fn may_be_left_out(body: &mut Value) {
     if body["required"] == true {
         return;
@@ -237,7 +237,7 @@ fn may_be_left_out(body: &mut Value) {
     }
 }
 
-/// Says what the parts of a path name.
+/// Describes what the parts of a path name.
 fn name_parts(path: &str, parameters: &mut Value) {
     let parts: Vec<&str> = path.split('/').collect();
     for parameter in parameters.as_array_mut().into_iter().flatten() {
@@ -300,7 +300,7 @@ fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("{SCHEMAS}{schema}") })
 }
 
-/// Puts the schema of the document, and its parts, among the others.
+/// Adds the schema of the document, and its parts, to the others.
 fn campaign_document(schemas: &mut Map<String, Value>) {
     let mut document = json_schema();
     relocate(&mut document);
@@ -313,8 +313,8 @@ fn campaign_document(schemas: &mut Map<String, Value>) {
     schemas.insert("CampaignDocument".to_owned(), json!(document));
 }
 
-/// Says in words what a member is unless it is given. Generators of code take a member with a
-/// `default` for one that is always there, so that whoever sends the object would have to give it.
+/// Describes a member's default in words. Code generators treat a member with `default` as always
+/// present, so that the sender of the object would have to give it.
 fn tell_defaults(part: &mut Value) {
     let properties = part.get_mut("properties").and_then(Value::as_object_mut);
     for property in properties.into_iter().flat_map(Map::values_mut) {
@@ -334,7 +334,7 @@ fn tell_defaults(part: &mut Value) {
     }
 }
 
-/// Lets references lead to where the parts are here.
+/// Changes references to where the parts are here.
 fn relocate(part: &mut Value) {
     match part {
         Value::Object(members) => {

@@ -27,13 +27,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
-            // An id that cannot be one names nothing.
+            // An invalid id names nothing.
             Err(error) => Err(Problem::not_found(error.body_text())),
         }
     }
 }
 
-/// The parameters behind the question mark. Unknown ones have been refused before.
+/// The query parameters. Unknown ones have been refused before.
 pub(in crate::api) struct Query<T>(pub(in crate::api) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -56,7 +56,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// A body of JSON.
+/// A JSON body.
 pub(in crate::api) struct Json<T>(pub(in crate::api) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -71,20 +71,20 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// The media type of the body in lower case, without parameters; `None` if it is not said.
+/// The media type of the body in lower case, without parameters; `None` if it is not declared.
 pub(in crate::api) fn media_type(parts: &Parts) -> Option<String> {
     let value = parts.headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// Whether the body is said to be JSON, or nothing is said.
+/// Whether the body is declared as JSON, or not declared.
 pub(in crate::api) fn is_json(parts: &Parts) -> bool {
     media_type(parts).is_none_or(|kind| {
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
     })
 }
 
-/// All of a body, if it is not too large.
+/// The whole body, if it is not too large.
 pub(in crate::api) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
     let limit =
         if parts.uri.path().starts_with("/v1/hooks/") { LARGEST_HOOK } else { LARGEST_BODY };
@@ -95,7 +95,7 @@ pub(in crate::api) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Pr
     }
 }
 
-/// What a body of JSON says, in the charset that it has.
+/// The content of a JSON body, in its charset.
 pub(in crate::api) fn json<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T, Problem> {
     let text = charset::text(parts, body)?;
     let mut reader = serde_json::Deserializer::from_str(&text);

@@ -1,14 +1,14 @@
-//! `Idempotency-Key`: the same call again gets the same answer again, and does nothing again.
+//! `Idempotency-Key`: the same call again gets the same answer again, and is done only once.
 //!
-//! Every POST takes part. Where the call makes a guarded write, the handler puts the answer into
-//! the same transaction ([`Once::keeps`]): a repeat cannot come between. What nothing guards is
-//! kept after it has succeeded. A refusal is not kept: what was wrong can be mended and sent with
-//! the same key.
+//! Every POST takes part. Where the call makes a conditional write, the handler puts the answer
+//! into the same transaction ([`Once::keeps`]): a repeat cannot come between. Other answers are
+//! kept after the call has succeeded. A refusal is not kept: the fault can be corrected and sent
+//! with the same key.
 //!
-//! What is kept says nothing about a person. Of an answer that shows a contact only its id is kept,
-//! and what else the answer says; a repeat shows the contact as it is then, and of one that has
-//! been erased nothing. What was asked is kept as a hash whose key is the `Idempotency-Key`, which
-//! is itself kept as a hash only.
+//! What is kept contains no personal data. Of an answer that shows a contact only its id is kept,
+//! and what else the answer says. A repeat shows the contact as it is then; of an erased one it
+//! shows nothing. The request is kept as a hash whose key is the `Idempotency-Key`, which is itself
+//! kept as a hash only.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,10 +38,10 @@ use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::keyed;
 
-/// What will be answered.
+/// The future answer.
 pub(in crate::api) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// Who answers a call, of whatever it takes.
+/// A handler, of any arguments.
 pub(in crate::api) type Handler = fn(Request, Api) -> Answering;
 
 /// How long an answer is kept.
@@ -51,10 +51,10 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 pub(in crate::api) const LONGEST_KEY: usize = 255;
 
 /// The longest answer that is kept, in bytes: an item has a bound. Only calls that change nothing
-/// answer at such length.
+/// have such long answers.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
-/// The call that sees to its repeats by itself.
+/// The call that handles its repeats itself.
 const IMPORT: &str = "/v1/contacts/import";
 
 /// The header that marks a repeated answer.
@@ -74,7 +74,7 @@ struct About {
     contact: ContactId,
     /// What is kept of the answer.
     kept: String,
-    /// Whether the answer shows the contact, and `kept` is what it says besides.
+    /// Whether the answer shows the contact, and `kept` is the rest.
     shown: bool,
 }
 
@@ -84,8 +84,8 @@ impl Answer {
         Ok(Self { status, text: json_text(body)?, about: None })
     }
 
-    /// An answer that shows a contact and says `rest`, an object, behind it; a repeat says what is
-    /// `kept`.
+    /// An answer that shows a contact and `rest`, an object, after it; a repeat shows `kept`
+    /// instead of `rest`.
     pub(in crate::api) fn showing<T: Serialize>(
         status: StatusCode,
         contact: &Contact,
@@ -97,7 +97,7 @@ impl Answer {
         Ok(Self { status, text, about: Some(about) })
     }
 
-    /// An answer about a contact, which it does not show; a repeat says what is `kept`.
+    /// An answer about a contact, without showing it; a repeat shows `kept`.
     pub(in crate::api) fn about<T: Serialize>(
         status: StatusCode,
         contact: &ContactId,
@@ -108,7 +108,7 @@ impl Answer {
         Ok(Self { status, text: json_text(body)?, about: Some(about) })
     }
 
-    /// The same, where a problem is wanted.
+    /// The same for a problem.
     pub(in crate::api) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
         Ok(Self::of(status, body)?)
     }
@@ -138,10 +138,10 @@ fn joined(one: &str, other: &str) -> String {
 /// An answer as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredAnswer {
-    /// The hash of what was asked.
+    /// The hash of the request.
     asked: String,
     status: u16,
-    /// What it says, but for the contact that it shows.
+    /// Its content, without the contact that it shows.
     text: String,
     /// The contact that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,23 +153,23 @@ struct StoredAnswer {
     until: Instant,
 }
 
-/// What makes a call happen once. Every POST has one, with or without a key.
+/// What makes a call idempotent. Every POST has one, with or without a key.
 #[derive(Clone)]
 pub(in crate::api) struct Once(Option<Arc<Guarded>>);
 
 struct Guarded {
     key: Key,
     asked: String,
-    /// The revision of an answer that is no longer valid but has not been swept.
+    /// The revision of an answer that has expired but is not deleted yet.
     stale: Option<u64>,
     until: Instant,
     kept: AtomicBool,
 }
 
 impl Once {
-    /// The writes that keep the answer: for the transaction of the write that it is about. Its
-    /// conflict says that the same call has been answered meanwhile; the answer to that conflict
-    /// does not matter.
+    /// The writes that keep the answer, for the transaction of the write that it is about. A
+    /// conflict of them means that the same call has been answered meanwhile; the answer to that
+    /// conflict does not matter.
     pub(in crate::api) fn keeps(&self, answer: &Answer) -> Result<Vec<Write>, Error> {
         let Some(guarded) = &self.0 else { return Ok(Vec::new()) };
         if answer.text.len() > LONGEST_ANSWER {
@@ -191,7 +191,7 @@ impl Once {
         Ok(vec![Write::put(kept, condition)])
     }
 
-    /// What tells the call from other calls and is the same for its repeats; `None` without a key.
+    /// What identifies the call and is the same for its repeats; `None` without a key.
     pub(in crate::api) fn identity(&self) -> Option<u64> {
         let guarded = self.0.as_ref()?;
         Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
@@ -216,7 +216,7 @@ impl<S: Sync> FromRequestParts<S> for Once {
 
 /// What was found under a key.
 enum Found {
-    /// Nothing that is valid; the revision of what is not.
+    /// Nothing valid; the revision of an expired answer.
     Nothing(Option<u64>),
     Answered(StoredAnswer),
 }
@@ -228,7 +228,7 @@ pub(in crate::api) async fn once(
     handler: Handler,
 ) -> Result<Response, Problem> {
     let path = request.uri().path();
-    // An import is too long to be looked at as a whole, and sees to it by itself.
+    // An import is too long to be hashed as a whole, and handles its repeats itself.
     let guarded = request.method() == Method::POST && path.starts_with("/v1/") && path != IMPORT;
     let given = request.headers().get("idempotency-key").filter(|_| guarded).cloned();
     let holder = request.extensions().get::<Holder>().map(|holder| holder.id().to_owned());
@@ -244,7 +244,7 @@ pub(in crate::api) async fn once(
             let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
             Problem::invalid_at("Idempotency-Key", "header", message)
         })?;
-    // Keys of different holders are different: nobody gets an answer that was meant for another.
+    // Keys of different holders are different: no caller gets an answer meant for another.
     let key = api.platform.store.keys.idempotency(&format!("{holder} {given}"));
     let (mut parts, body) = request.into_parts();
     let body = whole(&parts, body).await?;
@@ -259,7 +259,7 @@ pub(in crate::api) async fn once(
     parts.extensions.insert(once.clone());
     let response = handler(Request::from_parts(parts, Body::from(body)), api.clone()).await;
     if !response.status().is_success() {
-        // Perhaps because the same call was faster.
+        // Perhaps because another call with the same key committed first.
         return match find(&api.platform.store, &key).await? {
             Found::Answered(stored) => replayed(&api.platform.contacts, stored, &asked_again).await,
             Found::Nothing(_) => Ok(response),
@@ -327,7 +327,7 @@ async fn replayed(
     Ok(response)
 }
 
-/// The hash of what is asked, path, parameters and body, for whoever has the key that came with it.
+/// The hash of the request, path, parameters and body, keyed with the `Idempotency-Key`.
 fn hash(key: &str, parts: &Parts, body: &Bytes) -> String {
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     hexadecimal(&keyed(key, &[path.as_bytes(), &body[..]]))

@@ -1,4 +1,4 @@
-//! Lists: a page at a time, always in the same shape, and never more than an answer holds.
+//! Lists: one page at a time, always in the same shape, and never longer than an answer may be.
 
 use std::marker::PhantomData;
 
@@ -46,16 +46,16 @@ impl Paging {
         }
     }
 
-    /// Where to go on.
+    /// Where to continue.
     pub(in crate::api) fn cursor(&self) -> Option<Cursor> {
         self.cursor.as_deref().filter(|cursor| !cursor.is_empty()).and_then(|c| c.parse().ok())
     }
 
-    /// Behind which item to go on, in a list whose cursors are `[listed, item]`.
+    /// After which item to continue, in a list whose cursors are `[listed, item]`.
     ///
     /// # Errors
     ///
-    /// 422 if the cursor is of no such list.
+    /// 422 if the cursor is not of such a list.
     pub(in crate::api) fn after(&self, listed: &str) -> Result<Option<String>, Problem> {
         let Some(cursor) = self.cursor() else { return Ok(None) };
         let [_, after] = cursor.parts::<2>(listed).map_err(|_| foreign_cursor())?;
@@ -63,7 +63,7 @@ impl Paging {
     }
 }
 
-// It describes: what is sent is written item by item, by `Filling`.
+// Only for the description: what is sent is written item by item, by `Filling`.
 /// A page of a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(in crate::api) struct Page<T> {
@@ -74,8 +74,7 @@ pub(in crate::api) struct Page<T> {
     next_cursor: Option<Cursor>,
 }
 
-/// A page in the making. It takes items until it has as many as were asked for, or an answer holds
-/// no more.
+/// A page in the making. It takes items until it has as many as requested, or the answer is full.
 pub(in crate::api) struct Filling<T> {
     limit: usize,
     room: Room,
@@ -91,13 +90,13 @@ impl<T: Serialize> Filling<T> {
         Self { limit, room: Room::WHOLE, items: 0, text, of: PhantomData }
     }
 
-    /// Whether it has as many items as were asked for.
+    /// Whether it has as many items as requested.
     pub(in crate::api) fn is_full(&self) -> bool {
         self.items >= self.limit
     }
 
-    /// Puts an item on the page; `false` if the page ends before it. The first one always has a
-    /// place: a page without any would lead nowhere.
+    /// Adds an item; `false` if the page ends before it. The first item always fits: a page without
+    /// any would never advance.
     pub(in crate::api) fn put(&mut self, item: &T) -> Result<bool, Error> {
         if self.is_full() {
             return Ok(false);
@@ -121,7 +120,7 @@ impl<T: Serialize> Filling<T> {
     }
 }
 
-/// A page that is done: a [`Page`], as a text.
+/// A finished page: a [`Page`], as a text.
 pub(in crate::api) struct Listed<T> {
     text: String,
     of: PhantomData<fn(T)>,
@@ -133,7 +132,7 @@ impl<T> IntoResponse for Listed<T> {
     }
 }
 
-/// The first page of what is in memory; each item comes with what the cursor behind it is made of.
+/// The first page of a list in memory; each item comes with its cursor's parts.
 pub(in crate::api) fn filled<T: Serialize>(
     limit: usize,
     listed: &str,
@@ -150,7 +149,7 @@ pub(in crate::api) fn filled<T: Serialize>(
     Ok(page.until(None)?)
 }
 
-/// 422 for a cursor that is none, which is what the table finds invalid about a list.
+/// 422 for an invalid cursor, which is the table's *invalid* for a list.
 pub(in crate::api) fn listing_failed(error: TableError) -> Problem {
     match error {
         TableError::Invalid(_) => foreign_cursor(),
@@ -158,7 +157,7 @@ pub(in crate::api) fn listing_failed(error: TableError) -> Problem {
     }
 }
 
-/// 422 for a cursor that belongs to no page of this list.
+/// 422 for a cursor that is not of this list.
 pub(in crate::api) fn foreign_cursor() -> Problem {
     let message = "send `next_cursor` of the page before, with the same parameters";
     Problem::invalid_at("cursor", "parameter", message)

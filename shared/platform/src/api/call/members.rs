@@ -1,14 +1,14 @@
-//! The members of an object of JSON, each of them once.
+//! The members of a JSON object, each of them once.
 //!
-//! Of a member that stands there twice JSON's readers mostly keep the last. Here that is refused if
-//! the two differ: one of them would be lost without a word.
+//! If a member occurs twice, most JSON readers keep the last one. Here that is refused if the two
+//! differ: otherwise one of them would be lost silently.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The members of an object, in it each once.
+/// The members of an object, each once.
 #[derive(Debug)]
 pub(in crate::api) struct Members(pub(in crate::api) Map<String, Value>);
 
@@ -24,7 +24,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Any value, in the objects of which each member stands once.
+/// Any value, in whose objects each member occurs once.
 struct Once(Value);
 
 impl<'de> Deserialize<'de> for Once {

@@ -1,7 +1,7 @@
-//! What every call goes through, whatever it is about: who calls ([`auth`]), what came
-//! ([`extract`], [`charset`], [`members`]), a call that is repeated ([`idempotency`]), lists page by
-//! page ([`lists`]), failures ([`problem`], [`wording`]), and the description of all of it
-//! ([`describing`], [`openapi`], [`surface`]). Nothing here knows what a call is about.
+//! What every call goes through: the caller ([`auth`]), what was sent ([`extract`], [`charset`],
+//! [`members`]), a repeated call ([`idempotency`]), lists page by page ([`lists`]), failures
+//! ([`problem`], [`wording`]), and the description of all of it ([`describing`], [`openapi`],
+//! [`surface`]). Nothing here knows what a call is about.
 
 pub(in crate::api) mod auth;
 pub(in crate::api) mod charset;

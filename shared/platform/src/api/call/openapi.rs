@@ -1,7 +1,7 @@
-//! The API's description, and what follows from it: a parameter that it does not name is refused.
+//! The API's description, and the check by it: a parameter that it does not name is refused.
 //!
 //! It is made from the code ([`description`](super::description)), but not while a function starts:
-//! what is served is the file beside this one.
+//! the file beside this one is served.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -25,8 +25,8 @@ const DESCRIPTION: &str = include_str!("openapi.json");
 /// The parameters in the query of each call, by method and path.
 type Parameters = HashMap<(Method, String), BTreeSet<String>>;
 
-/// They are read when a call has some for the first time. The description is part of the program, and
-/// a test reads it: whoever breaks it fails that test.
+/// They are read when a call has parameters for the first time. The description is part of the
+/// program, and a test reads it: a fault in it fails that test.
 static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
     parameters_of(DESCRIPTION).unwrap_or_else(|error| panic!("openapi.json: {error}"))
 });
@@ -51,7 +51,7 @@ fn parameters_of(description: &str) -> Result<Parameters, String> {
     Ok(parameters)
 }
 
-/// The description, as far as calls are checked against it.
+/// The parts of the description that calls are checked against.
 #[derive(Deserialize)]
 struct Described {
     paths: HashMap<String, HashMap<String, DescribedCall>>,
@@ -103,7 +103,7 @@ pub(in crate::api) async fn serve() -> Response {
     open_document("application/json", DESCRIPTION)
 }
 
-/// A document that is the same for everybody. Editors in browsers may read it too.
+/// A document that is the same for every caller. Editors in browsers may read it too.
 pub(in crate::api) fn open_document(kind: &'static str, text: &'static str) -> Response {
     let headers = [(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     (headers, text).into_response()

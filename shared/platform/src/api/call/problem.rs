@@ -1,7 +1,7 @@
-//! Problems, as programs outside read them: RFC 9457, from every failure.
+//! Problems, as the API answers them: RFC 9457, for every failure.
 //!
-//! A problem says what is wrong, where, and what would be right. One that is ours is logged once,
-//! here, and never with an e-mail address.
+//! A problem says what is wrong, where, and what would be right. A failure on our side is logged
+//! once, here, and never with an e-mail address.
 
 use axum::Json;
 use axum::extract::Request;
@@ -18,7 +18,7 @@ use crate::table::TableError;
 /// The media type of problems.
 pub(in crate::api) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// After how many seconds it is worth to try again what failed for now.
+/// After how many seconds a retryable failure should be tried again.
 const RETRY_AFTER: u32 = 1;
 
 /// Why a call was refused, or failed.
@@ -68,7 +68,7 @@ pub struct Fault {
     pub remedy: Option<String>,
 }
 
-/// How many faults an answer tells.
+/// How many faults an answer contains.
 const MOST_FAULTS: usize = 100;
 
 /// Serializes the first of many faults.
@@ -92,7 +92,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// The same as it is kept for a repeat of the call: words may quote what was sent.
+    /// The same as it is kept for a repeat of the call: messages may quote what was sent.
     pub(in crate::api) fn without_words(&self) -> Self {
         let message = "it was told when the call was first answered; its words quoted what was sent, and are not kept";
         Self::new(self.path.clone(), self.code.clone(), message)
@@ -127,7 +127,7 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
     }
 
-    /// 403: the key's scopes do not reach so far.
+    /// 403: the key's scope does not include it.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The API key is not allowed to", detail)
     }
@@ -137,12 +137,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing", detail)
     }
 
-    /// 409: it does not go together with what is there.
+    /// 409: it conflicts with the present state.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It conflicts with what is there", detail)
     }
 
-    /// 410: it was there, and has been erased.
+    /// 410: it existed, and has been erased.
     pub fn gone(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, "gone", "It has been erased", detail)
     }
@@ -182,7 +182,7 @@ impl Problem {
         Self::invalid(vec![Fault::new(path, code, message)])
     }
 
-    /// Every single thing that is wrong; of a problem with none, the problem itself.
+    /// Every single fault; of a problem without any, the problem itself.
     pub(in crate::api) fn into_faults(self) -> Vec<Fault> {
         if self.errors.is_empty() {
             return vec![Fault::new("", self.kind, self.detail)];
@@ -190,15 +190,15 @@ impl Problem {
         self.errors
     }
 
-    /// 503: it may pass the next time.
+    /// 503: retryable.
     pub fn not_now(detail: impl Into<String>) -> Self {
         let title = "It could not be done for now";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_now", title, detail);
         Self { retry_after: Some(RETRY_AFTER), ..problem }
     }
 
-    /// 500: an answer that nothing hands over. Lists and files end before they are so long, so it
-    /// is a defect.
+    /// 500: an answer that is too long to be sent. Lists and files end before that, so it is a
+    /// defect.
     pub fn too_long() -> Self {
         let detail = format!(
             "the answer has more than the {LARGEST_ANSWER} bytes that are handed over; this is a defect of ours, and was \
@@ -233,8 +233,8 @@ impl From<Error> for Problem {
             return Self::invalid_at("", "too_large", message);
         }
         let problem = match error.retryability() {
-            // Who calls and who reads the log are told the same. Other failures may say more than
-            // is for everybody.
+            // The caller and the reader of the log get the same text. Other failures may contain
+            // more than the caller may see.
             Retryability::Retryable if matches!(&error, Error::Table(TableError::Disk { .. })) => {
                 Self::not_now(format!("{error}; what was answered before is not lost; try again"))
             }
@@ -292,12 +292,12 @@ fn urn<S: Serializer>(kind: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("urn:dacapo:problem:{kind}"))
 }
 
-/// What answers where no route leads.
+/// The answer where there is no route.
 pub(in crate::api) async fn no_such_path(request: Request) -> Problem {
     Problem::not_found(format!("there is nothing at {}", request.uri().path()))
 }
 
-/// What answers a method that a path does not know.
+/// The answer to a method that a path does not have.
 pub(in crate::api) async fn no_such_method(request: Request) -> Problem {
     let detail = format!("{} is not done to {}", request.method(), request.uri().path());
     let status = StatusCode::METHOD_NOT_ALLOWED;

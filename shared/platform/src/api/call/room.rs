@@ -1,12 +1,12 @@
-//! How much an answer holds.
+//! How long an answer may be.
 //!
-//! What carries the API may be AWS Lambda. An answer is then a text of JSON with the body as a
-//! string in it, and 6 MB of that text are handed over at most (*Lambda quotas*: invocation
-//! payload, <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>; *Invoke*,
+//! The API may run on AWS Lambda. An answer is then a JSON text with the body as a string in it,
+//! and that text may have 6 MB at most (*Lambda quotas*: invocation payload,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>; *Invoke*,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/API_Invoke.html>). So a body counts as it is
-//! written into such a string: a quotation mark in a value is four bytes of an answer in JSON. A
-//! list ends before that, wherever it is asked for, and its cursor leads on: what is read here is
-//! read the same way by one process and by functions.
+//! written into such a string: a quotation mark in a value is four bytes of a JSON answer. A list
+//! ends before that, on every transport, and its cursor continues it: so one process and functions
+//! answer the same way.
 
 use std::borrow::Cow;
 
@@ -15,19 +15,19 @@ use serde::{Serialize, Serializer};
 use crate::error::Error;
 use crate::table::Unwritable;
 
-/// The longest answer that is handed over, in bytes: a body in a string of JSON, with status and
-/// headers. AWS says 6 MB, and not which; these are the smaller ones.
+/// The longest answer, in bytes: a body in a JSON string, with status and headers. AWS says 6 MB,
+/// without saying which; this is the smaller one.
 pub const LARGEST_ANSWER: usize = 6_000_000;
 
-/// What is kept for status, headers, and what stands around the items of a list, in bytes.
+/// What is reserved for status, headers, and what surrounds the items of a list, in bytes.
 const AROUND: usize = 100_000;
 
-/// Says that an answer is handed over in one piece, of [`LARGEST_ANSWER`] at most: what carries the
-/// call puts it among the request's extensions. Without it a file may be as long as it likes.
+/// Says that an answer is sent in one piece, of [`LARGEST_ANSWER`] at most: the transport puts it
+/// among the request's extensions. Without it a file may have any length.
 #[derive(Debug, Clone, Copy)]
 pub struct InOnePiece;
 
-/// How many bytes a body takes in a string of JSON.
+/// How many bytes a body takes in a JSON string.
 pub fn carried(body: &[u8]) -> usize {
     let bytes = body.iter().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
@@ -38,7 +38,7 @@ pub fn carried(body: &[u8]) -> usize {
     bytes.sum()
 }
 
-/// What is left of the room of an answer.
+/// What is left of the length of an answer.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api) struct Room {
     left: usize,
@@ -48,7 +48,7 @@ impl Room {
     /// That of an empty answer.
     pub(in crate::api) const WHOLE: Self = Self { left: LARGEST_ANSWER - AROUND };
 
-    /// Takes what a part of the body needs; `false` if there is not so much.
+    /// Takes what a part of the body needs; `false` if there is not so much left.
     pub(in crate::api) fn holds(&mut self, part: &[u8]) -> bool {
         let left = self.left.checked_sub(carried(part));
         self.left = left.unwrap_or(self.left);
@@ -61,13 +61,13 @@ impl Room {
     }
 }
 
-/// The longest place that an answer names, in characters.
+/// The longest place in an answer, in characters.
 const LONGEST_PATH: usize = 300;
 
-/// The longest sentence that an answer says, in characters. Sentences quote what was sent.
+/// The longest sentence in an answer, in characters. Sentences quote what was sent.
 const LONGEST_SENTENCE: usize = 2_000;
 
-/// Serializes a place, shortened if it is longer than anybody reads.
+/// Serializes a place, shortened if it is too long.
 pub(in crate::api) fn place<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&shortened(path, LONGEST_PATH))
 }
@@ -99,7 +99,7 @@ pub(in crate::api) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// A value as a text of JSON.
+/// A value as a JSON text.
 pub(in crate::api) fn json_text<T: Serialize>(value: &T) -> Result<String, Error> {
     Ok(serde_json::to_string(value).map_err(|error| Unwritable::Json(error.to_string()))?)
 }

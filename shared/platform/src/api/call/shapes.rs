@@ -1,5 +1,5 @@
-//! Shapes that describe: what is read member by member, and words that are told apart elsewhere. A
-//! program that uses the description then knows what to send and what to expect.
+//! Types for the description only: what is read member by member, and words that are parsed
+//! elsewhere. A program that uses the description then knows what to send and what to expect.
 
 use std::collections::BTreeMap;
 

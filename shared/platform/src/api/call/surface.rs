@@ -1,8 +1,8 @@
-//! What is made of the calls: a router that answers them, or the description that names them; and
-//! what comes before every handler.
+//! What is made of the calls: a router that answers them, or the description of them; and what is
+//! done before every handler.
 //!
-//! Each module's `routes` puts its calls on a surface. A program that answers calls holds nothing
-//! of what only describes them.
+//! Each module's `routes` puts its calls on a surface. A program that answers calls does not
+//! contain the code that only describes them.
 
 use axum::Router;
 use axum::extract::Request;
@@ -18,13 +18,13 @@ use crate::api::call::idempotency::{Answering, Handler};
 use crate::api::call::problem::Problem;
 use crate::api::call::{auth, idempotency, openapi};
 
-/// A call: its handler, behind what all calls have in common. The router knows only this type; were
-/// each handler one of its own, the router's code would be there once for each.
+/// A call: its handler, after what all calls have in common. The router knows only this type; if
+/// each handler were a type of its own, the router's code would be compiled once for each.
 #[derive(Clone, Copy)]
 pub(in crate::api) struct Call(pub(in crate::api) Handler);
 
 impl Call {
-    /// Who calls and may they, are the parameters known, was the same answered before? Then the
+    /// Checks the caller, the scope and the parameters, answers a repeat, and then calls the
     /// handler.
     async fn answer(self, mut request: Request, api: Api) -> Result<Response, Problem> {
         auth::authenticated(&api, &mut request).await?;
@@ -43,7 +43,7 @@ impl axum::handler::Handler<(), Api> for Call {
 
 /// See the module.
 pub(in crate::api) trait Surface: Sized {
-    /// With a call: where it is, who answers it, and what there is to say about it.
+    /// Adds a call: its path, its handler, and its description.
     fn call(
         self,
         path: &str,
@@ -71,7 +71,7 @@ impl Surface for Router<Api> {
 pub(in crate::api) struct Description(OpenApiRouter<Api>);
 
 impl Description {
-    /// Without any call in it.
+    /// Without any call.
     pub(in crate::api) fn new() -> Self {
         Self(OpenApiRouter::with_openapi(openapi::head()))
     }
@@ -93,13 +93,13 @@ impl Surface for Description {
     }
 }
 
-/// With the call that is not described: the description itself.
+/// Adds the call that is not described: the description itself.
 pub(in crate::api) fn with_description(router: Router<Api>) -> Router<Api> {
     let serve = Call(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
     router.route("/v1/openapi.json", get(serve))
 }
 
-/// Puts handlers that say in `#[utoipa::path]` where they are on a surface.
+/// Puts handlers with a `#[utoipa::path]` on a surface.
 macro_rules! calls {
     ($surface:expr, $($handler:ident),+) => {
         utoipa_axum::paste! {{

@@ -1,8 +1,8 @@
-//! What serde finds wrong with a body or a parameter, in the words of the API: where, what came,
+//! The faults that serde finds in a body or a parameter, in the words of the API: where, what came,
 //! and what to write instead.
 //!
-//! serde's messages are texts; those that its derived code makes are told apart by how they begin.
-//! Any other is given as it is.
+//! serde's messages are texts; those of its derived code are recognised by how they begin. Any
+//! other is passed on unchanged.
 
 use std::fmt::Display;
 
@@ -10,8 +10,8 @@ use dacapo_engine::campaign::nearest::remedy;
 
 use crate::api::call::problem::Fault;
 
-/// The fault at a place, as `serde_path_to_error` writes it; of this code where nothing more is
-/// known.
+/// The fault at a place, as `serde_path_to_error` writes it; with this code where nothing more
+/// specific is known.
 pub(in crate::api) fn fault(path: &str, code: &str, error: &impl Display) -> Fault {
     let path = dotted(path);
     let text = error.to_string();
@@ -47,7 +47,7 @@ fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "").trim_matches('.').to_owned()
 }
 
-/// The place of a member of what is at a place.
+/// The place of a member of the value at a place.
 fn within(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
@@ -56,7 +56,7 @@ fn within(path: &str, name: &str) -> String {
     }
 }
 
-/// The name in backticks behind these words, and all that follow it in backticks.
+/// The name in backticks after these words, and all that follow it in backticks.
 fn quoted_after<'a>(text: &'a str, words: &str) -> Option<(&'a str, Vec<&'a str>)> {
     let mut quoted = text.strip_prefix(words)?.split('`').skip(1).step_by(2);
     Some((quoted.next()?, quoted.collect()))

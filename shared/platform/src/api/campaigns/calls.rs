@@ -1,6 +1,6 @@
-//! Campaigns: drafts, publishing, pausing, and what came of them.
+//! Campaigns: drafts, publishing, pausing, and their statistics.
 //!
-//! A document is taken and given as text. It is never turned into a JSON value on the way: the
+//! A document is received and sent as text. It is never turned into a JSON value in between: the
 //! order of its elements has a meaning.
 
 use std::sync::Arc;
@@ -81,7 +81,7 @@ async fn list(
     filled(limit, LISTED, items.map(|each| (each.id.to_string(), CampaignItem::from(each))))
 }
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "campaigns";
 
 /// Which document, and how it is written.
@@ -394,8 +394,8 @@ fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
     Answer::ok(body).map_err(|_| Unwritable::NoObject.into())
 }
 
-/// A body as text. Whether it is YAML or JSON is seen from it, whatever is said: one reader reads
-/// both.
+/// A body as text. Whether it is YAML or JSON is recognised from it, whatever is declared: one
+/// reader reads both.
 struct Text(String);
 
 impl<S: Sync> FromRequest<S> for Text {
@@ -408,7 +408,7 @@ impl<S: Sync> FromRequest<S> for Text {
     }
 }
 
-/// A body of JSON that may be left out.
+/// An optional JSON body.
 struct Asked<T>(T);
 
 impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {

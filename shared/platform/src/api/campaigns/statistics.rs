@@ -19,7 +19,7 @@ use crate::store::Store;
 /// How many days are shown unless asked otherwise.
 const USUAL_DAYS: u64 = 30;
 
-/// The most days that are shown: history is kept for so long.
+/// The most days that are shown: history is kept for that long.
 const MOST_DAYS: i64 = 731;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {

@@ -1,5 +1,5 @@
 //! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the
-//! history, and the bound on runs a day does not count it (R40).
+//! history, and does not count for the bound on runs a day (R40).
 
 use std::sync::Arc;
 

@@ -36,7 +36,7 @@ use crate::store::Store;
 /// The longest name of an event, in bytes.
 const LONGEST_EVENT: usize = 128;
 
-/// The most members of what is said about an event.
+/// The most members of the data of an event.
 const MOST_MEMBERS: usize = 100;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -59,7 +59,7 @@ pub(in crate::api) struct Which {
 }
 
 impl Which {
-    /// Who is wanted.
+    /// Which contacts are wanted.
     pub(in crate::api) fn wanted(&self) -> Result<Wanted, Problem> {
         let tag = self.tag.as_deref().map(Tag::kept).transpose();
         let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
@@ -111,7 +111,7 @@ pub struct WrittenContact {
     pub suppressed: Option<String>,
 }
 
-/// What takes an unsubscription back here.
+/// What takes an unsubscription back in these calls.
 const SUBSCRIBED: &str = "\"consent\": \"subscribed\"";
 
 /// The contact that a path names, by id or as `email:ann@example.com`.
@@ -127,7 +127,7 @@ pub(in crate::api) async fn contact_named(
     contacts.get(&id).await?.ok_or_else(missing)
 }
 
-/// 404 for a contact. An address in the place of an id is no id, but says who is meant.
+/// 404 for a contact. An address instead of an id is no id, but shows which contact is meant.
 fn missing(name: &str) -> Problem {
     match by_address(name) {
         Some(named) => Problem::not_found(format!(
@@ -137,7 +137,7 @@ fn missing(name: &str) -> Problem {
     }
 }
 
-/// How to name the contact with the address that stands in the place of an id.
+/// How to name the contact with the address that was sent instead of an id.
 pub(in crate::api) fn by_address(id: &str) -> Option<String> {
     let is_one = id.contains('@') && !id.starts_with("email:");
     is_one.then(|| format!("email:{id}"))
@@ -172,7 +172,7 @@ async fn create(
     let loaded = catalog.current().await?;
     let Read { email, mut patch, doubtful, .. } =
         Reader::new(&loaded, None, How::SHAPE).read(&sent)?;
-    // Whoever writes that a contact has subscribed means it.
+    // A call that writes `subscribed` to a contact means it.
     patch.resubscribe = patch.consent.is_some();
     let answer = |written: &Written| {
         let told = still_unsubscribed(&patch, written, SUBSCRIBED).into_iter();
@@ -242,7 +242,7 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let contact = match contact_named(&contacts, &id).await {
         Ok(contact) => contact.id,
-        // An erasure that was broken off goes on.
+        // An interrupted erasure is continued.
         Err(missing) => ContactId::new(id.as_str()).map_err(|_| missing)?,
     };
     match erasure.erase(&contact).await? {

@@ -1,4 +1,4 @@
-//! What a change of a contact did, as programs outside read it.
+//! What a change of a contact did, as the API shows it.
 
 use dacapo_engine::contact::Change;
 use dacapo_engine::ids::Tag;

@@ -1,6 +1,6 @@
 //! Custom fields: their types and labels.
 //!
-//! A field's type stays as long as the field: stored values, conditions and templates rely on it.
+//! A field's type never changes: stored values, conditions and templates rely on it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::catalog::CatalogStore;
 /// The longest label, in bytes.
 const LONGEST_LABEL: usize = 256;
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "fields";
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -110,7 +110,7 @@ async fn put(
 ) -> Result<axum::Json<FieldShape>, Problem> {
     let refuse = |code: &str, message: String| Err(Problem::invalid_at("key", code, message));
     let key = FieldKey::new(key).map_err(|why| Problem::invalid_at("key", "field_key", why))?;
-    // One from before such keys were refused can be given another label.
+    // A field created before such keys were refused can get another label.
     if let Some(name) = taken(key.as_str())
         && !catalog.current().await?.catalog.fields.contains_key(&key)
     {

@@ -168,8 +168,8 @@ async fn contact(
         Ok(writes)
     };
     let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
-    // Mostly the contact is still what it was a moment ago. If it is not, everything is read once
-    // more: dates are read in the contact's zone, and the body may have been long in coming.
+    // Usually the contact has not changed since. If it has, everything is read once more: dates are
+    // read in the contact's zone, and the body may have taken long to arrive.
     if let Some(address) = &address
         && let Some(lately) = working.contacts.get_lately(address).await?
         && let Ok(read) = read(&loaded, Some(&lately))
@@ -202,7 +202,7 @@ async fn contact(
     Ok(answer(&written, &read)?)
 }
 
-/// Makes fields that are not there yet.
+/// Creates fields that do not exist yet.
 pub(in crate::api) async fn create_fields(
     catalog: &CatalogStore,
     new: &BTreeMap<FieldKey, FieldType>,
@@ -226,11 +226,11 @@ pub(in crate::api) async fn create_fields(
 /// What was posted.
 struct Posted {
     members: Map<String, Value>,
-    /// What a form says twice, and says differently.
+    /// Names that a form sends twice, with different values.
     twice: Vec<Fault>,
 }
 
-/// Takes out what is said twice, if values may be left out: never the address and the consent.
+/// Removes what was sent twice, if values may be left out: never the address and the consent.
 fn left_out(
     sent: &mut Map<String, Value>,
     twice: Vec<Fault>,
@@ -303,7 +303,7 @@ fn form(pairs: Vec<(String, String)>) -> Posted {
     for (key, texts) in lists {
         let listed = match <[String; 1]>::try_from(texts) {
             Ok([text]) => Value::String(text),
-            // Each is a text of its own, with commas between tags or not.
+            // Each is a text of its own, with or without commas between tags.
             Err(texts) => Value::String(texts.join(",")),
         };
         members.insert(key, listed);
@@ -315,8 +315,8 @@ fn form(pairs: Vec<(String, String)>) -> Posted {
     Posted { members, twice: twice.collect() }
 }
 
-/// Of several values the one that says something: browsers repeat a name for boxes that are ticked.
-/// Of two that differ nobody knows which is meant; why is answered.
+/// Of several values the one that is not empty: browsers repeat a name for ticked boxes. If two
+/// differ, it is unclear which is meant; then the reason is returned.
 fn put(members: &mut Map<String, Value>, name: &str, value: String) -> Option<String> {
     let says = |text: &str| !text.trim().is_empty();
     let there = members.get(name).and_then(Value::as_str).filter(|there| says(there));

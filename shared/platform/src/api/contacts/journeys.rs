@@ -1,4 +1,4 @@
-//! Where a contact is in the campaigns, and how it came there (R60, R61).
+//! Where a contact is in the campaigns, and how it got there (R60, R61).
 
 use std::sync::Arc;
 
@@ -56,13 +56,13 @@ struct HistoryLine {
     element: Option<String>,
 }
 
-/// What a cursor of the history begins with.
+/// The prefix of a cursor of the history.
 const HISTORY: &str = "history";
 
-/// How many decisions a call looks at before it answers with what it has.
+/// How many decisions a call reads before it answers with what it has found.
 const LOOKED_AT: usize = 1_000;
 
-/// Stands for all lines of a decision: no decision has so many.
+/// Means all lines of a decision: no decision has so many.
 const ALL_LINES: usize = usize::MAX;
 
 /// Which lines of the history.
@@ -153,10 +153,10 @@ async fn history(
     Ok(lines.page.until(None)?)
 }
 
-/// Where something stands in the history, in which campaign it happened, and what.
+/// The place of something in the history, its campaign, and what it is.
 type DeferredToRecord = (String, (CampaignId, Vec<Record>));
 
-/// What has happened and is to be recorded together with what comes next, the newest last.
+/// Deferred recordings, the newest last.
 async fn deferred_to_record(
     store: &Store,
     decisions: &Decisions,
@@ -180,14 +180,14 @@ async fn deferred_to_record(
 struct Lines {
     /// The place of the first, and how many of its lines were shown.
     from: Option<(String, usize)>,
-    /// The only campaign of which something is shown.
+    /// The only campaign to be shown.
     wanted: Option<CampaignId>,
     reader: Reader,
     page: Filling<HistoryLine>,
 }
 
 impl Lines {
-    /// Shows what a decision left, newest first. Answers where the next page begins if this one is
+    /// Shows what a decision left, newest first. Returns where the next page begins if this one is
     /// full.
     fn show(
         &mut self,
@@ -199,7 +199,7 @@ impl Lines {
             return Ok(None);
         }
         let skipped = match &self.from {
-            // It was on a page before.
+            // It was on an earlier page.
             Some((from, _)) if sk > from.as_str() => return Ok(None),
             Some((from, shown)) if sk == from => *shown,
             Some(_) | None => 0,
@@ -226,7 +226,7 @@ impl Lines {
         Ok(None)
     }
 
-    /// Shows what nothing followed from. Answers where the next page begins if this one is full.
+    /// Shows a trace. Returns where the next page begins if this one is full.
     fn show_trace(&mut self, sk: &str, trace: &Trace) -> Result<Option<Cursor>, Error> {
         let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
         if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
@@ -301,7 +301,7 @@ struct TokenShape {
 }
 
 impl EnrollmentShape {
-    /// An enrollment as programs outside read it.
+    /// An enrollment as the API shows it.
     pub(in crate::api) fn of(
         catalog: &Catalog,
         campaign: CampaignId,
@@ -332,7 +332,7 @@ impl EnrollmentShape {
     }
 }
 
-/// What a cursor of the enrollments begins with.
+/// The prefix of a cursor of the enrollments.
 const ENROLLED: &str = "enrollments";
 
 /// Where the contact is, in order of campaign.

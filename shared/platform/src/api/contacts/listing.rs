@@ -1,10 +1,10 @@
 //! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or
-//! address begins so.
+//! address has a prefix.
 //!
-//! Contacts stand in shards, each in order of id; a page merges them, so that the order is that of
-//! the ids and pages never overlap, however much is written meanwhile. The lists are eventual and
-//! say only who may be meant: everybody is read afresh. Whoever asks is handed one contact after
-//! the other, and says where its page ends.
+//! Contacts are listed in shards, each in order of id. A page merges the shards, so that the order
+//! is by id and pages never overlap, even during writes. The lists are eventually consistent and
+//! give only candidates: every contact is read afresh. The caller receives one contact after the
+//! other, and says where its page ends.
 
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
@@ -20,13 +20,13 @@ use crate::keys::SHARDS;
 use crate::store::Store;
 use crate::table::{Consistency, Cursor, Item, Query, Range};
 
-/// How many contacts a call looks at before it answers with what it has.
+/// How many contacts a call reads before it answers with what it has found.
 const LOOKED_AT: usize = 1_000;
 
 /// How many contacts are read at once.
 const AT_ONCE: usize = 100;
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "contacts";
 
 /// Which contacts are wanted.
@@ -34,7 +34,7 @@ const LISTED: &str = "contacts";
 pub(in crate::api) struct Wanted {
     tag: Option<Tag>,
     begins: Option<String>,
-    /// In which campaign, and how they stand in it.
+    /// In which campaign, and with which status.
     campaign: Option<(CampaignId, Option<Status>)>,
 }
 
@@ -62,9 +62,9 @@ impl Wanted {
 }
 
 impl Wanted {
-    /// Puts contacts on a page, in order of id, until it takes no more; some `few` are expected to
-    /// fit. Where the next page begins is answered, if there may be one: perhaps before the page
-    /// was full, where few of those who were looked at are wanted.
+    /// Puts contacts on a page, in order of id, until it is full; about `few` are expected to fit.
+    /// Returns where the next page begins, if there may be one. A page may end before it is full,
+    /// if few of the contacts that were read match.
     pub(in crate::api) async fn people(
         &self,
         store: &Store,
@@ -81,7 +81,7 @@ impl Wanted {
         };
         let mut looked_at = 0;
         loop {
-            // One more than fits tells whether there is a next page.
+            // One more than fits shows whether there is a next page.
             let ids =
                 self.listed(store, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
             if ids.is_empty() {
@@ -106,7 +106,7 @@ impl Wanted {
         }
     }
 
-    /// Which of these stand in the campaign as it is wanted.
+    /// Which of these have the wanted status in the campaign.
     async fn that_stand(&self, store: &Store, ids: &[ContactId]) -> Result<Vec<bool>, Error> {
         let Some((campaign, status)) = &self.campaign else { return Ok(vec![true; ids.len()]) };
         let keys: Vec<_> = ids.iter().map(|id| store.keys.enrollment(id, campaign)).collect();

@@ -1,4 +1,4 @@
-//! What a contact was sent, and why not.
+//! What was sent to a contact, and why a message was not sent.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::platform::Platform;
 use crate::store::{Store, read};
 use crate::table::Cursor;
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "messages";
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -61,7 +61,7 @@ struct MessageShape {
 }
 
 impl MessageShape {
-    /// Without the bodies that no answer holds.
+    /// Without the bodies that are too long for an answer.
     fn fitting(mut self) -> Result<Self, Error> {
         for name in ["body_html", "body_text"] {
             let mut room = Room::WHOLE;
@@ -108,7 +108,7 @@ async fn messages(
             if after.as_ref() == Some(&stored.key.sk) {
                 continue;
             }
-            // Rendering takes a while.
+            // Rendering takes time.
             let is_on_it = !page.is_full()
                 && page.put(&message(&catalog, &mail, read(stored)?).await?.fitting()?)?;
             if !is_on_it {
@@ -124,11 +124,11 @@ async fn messages(
     }
 }
 
-/// A message as programs outside read it.
+/// A message as the API shows it.
 ///
 /// # Errors
 ///
-/// What the table answers.
+/// What the table returns.
 pub async fn message_json(
     platform: &Platform,
     record: MessageRecord,
@@ -149,7 +149,7 @@ async fn message(
             match email {
                 Some(email) => match mail.rendered(email, values, true).await {
                     Ok((said, text)) => Some((said, Some(text))),
-                    // HTML of which no text can be made is shown all the same.
+                    // HTML that cannot be turned into text is still shown.
                     Err(_) => mail.rendered(email, values, false).await.ok().map(|(said, _)| {
                         let text = said.text.clone();
                         (said, text)

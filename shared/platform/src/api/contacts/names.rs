@@ -1,15 +1,14 @@
-//! What a sender calls things: the one reader of names, for what is posted and for the headings of
-//! a file.
+//! The names that senders use: one reader of names, for posts and for the headings of a file.
 //!
 //! | written | is |
 //! |---|---|
 //! | `email`, `first_name` … | a member of a contact, first of all |
 //! | the key of a custom field | that field |
 //! | `Email`, `First Name`, `E-Mail`, `Vorname` | the member: case and what is neither letter nor digit do not count |
-//! | `form_fields[email]` | what stands in the brackets |
+//! | `form_fields[email]` | the name in the brackets |
 //! | `id`, `created_at` … | read only: passed over where unknown names are |
 //!
-//! A name of its own outranks one that only resembles it.
+//! An exact name outranks one that only resembles it.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +18,8 @@ use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::FieldKey;
 use dacapo_engine::text::letters;
 
-/// The members of a contact that can be written, the built-in fields first: in this order they are
-/// told.
+/// The members of a contact that can be written, the built-in fields first. Messages list them in
+/// this order.
 pub(in crate::api) const MEMBERS: [&str; 14] = [
     "email",
     "first_name",
@@ -38,11 +37,11 @@ pub(in crate::api) const MEMBERS: [&str; 14] = [
     "clear",
 ];
 
-/// Members that are answered, and never written.
+/// Members that are in answers, and never written.
 pub(in crate::api) const READ_ONLY: [&str; 5] =
     ["id", "contact_id", "rev", "created_at", "updated_at"];
 
-/// What else members are called by forms, booking tools and spreadsheets, without case and marks.
+/// Other names of members in forms, booking tools and spreadsheets, without case and punctuation.
 const ALSO: &[(&str, &[&str])] = &[
     (
         "email",
@@ -108,20 +107,20 @@ pub(in crate::api) enum Meaning<'a> {
     Field(&'a FieldKey),
     /// A member that is never written.
     ReadOnly,
-    /// Nothing that is known.
+    /// Nothing known.
     Unknown,
 }
 
-/// How surely a name means it.
+/// How well a name matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::api) enum Sureness {
-    /// It resembles a name.
+    /// It resembles the name.
     Resembles,
     /// It is the name.
     Exact,
 }
 
-/// What a name means, and how surely.
+/// What a name means, and how well it matches.
 pub(in crate::api) fn meaning<'a>(
     written: &str,
     fields: &'a BTreeMap<FieldKey, FieldDefinition>,
@@ -155,7 +154,7 @@ fn resembling<'a>(written: &str, fields: &'a BTreeMap<FieldKey, FieldDefinition>
         letters(key.as_str()) == wanted || label.is_some_and(|label| label == wanted)
     });
     if let Some((key, _)) = alike.next() {
-        // Of two that it could be it is neither.
+        // If it could be two, it is neither.
         return if alike.next().is_none() { Meaning::Field(key) } else { Meaning::Unknown };
     }
     if READ_ONLY.iter().any(|member| letters(member) == wanted) {

@@ -1,17 +1,17 @@
-//! Whole names, split into first and last name where one can tell.
+//! Whole names, split into first and last name where that is possible.
 //!
-//! Titles are left out, particles belong to the last name, and a comma turns the order round. Where
-//! it cannot be told, nothing is split: the whole name is the first name, so that a salutation says
-//! what the person wrote.
+//! Titles are left out, particles belong to the last name, and a comma reverses the order. Where it
+//! is not clear, nothing is split: the whole name is the first name, so that a salutation says what
+//! the person wrote.
 
 /// The parts of a whole name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::api) struct Parts {
-    /// What the person is called.
+    /// The given name.
     pub(in crate::api) first: Option<String>,
-    /// The name of the family.
+    /// The family name.
     pub(in crate::api) last: Option<String>,
-    /// Whether it could not be told: the whole name is the first.
+    /// Whether it was not clear: the whole name is the first name.
     pub(in crate::api) whole: bool,
 }
 
@@ -74,7 +74,7 @@ const TITLES: &[&str] = &[
     "dhr",
 ];
 
-/// Degrees and generations behind a name, likewise.
+/// Degrees and generations after a name, likewise.
 const SUFFIXES: &[&str] = &[
     "phd", "md", "mba", "msc", "bsc", "ma", "ba", "llm", "esq", "dds", "cpa", "mag", "dipl-ing",
     "dr", "jr", "sr", "jun", "sen", "ii", "iii", "iv",
@@ -93,7 +93,7 @@ const PARTICLES: &[&str] = &[
 const SMALL_PARTICLES: &[&str] =
     &["da", "das", "do", "du", "der", "den", "la", "le", "el", "al", "af", "av", "y", "e", "te"];
 
-/// Words that no person is called.
+/// Words that are no person's name.
 const NO_PERSON: &[&str] = &[
     "und", "and", "et", "familie", "family", "fam", "firma", "gmbh", "ag", "kg", "ug", "gbr",
     "ohg", "ltd", "inc", "llc", "ev", "team", "company", "corp",
@@ -121,7 +121,7 @@ pub(in crate::api) fn split(name: &str) -> Parts {
     tell(&name).unwrap_or(Parts { first: Some(name), last: None, whole: true })
 }
 
-/// The parts; nothing if they cannot be told.
+/// The parts; `None` if they are not clear.
 fn tell(name: &str) -> Option<Parts> {
     let odd = |c: char| c.is_numeric() || "@&/+()\"|;:<>_#*=".contains(c) || is_of_east_asia(c);
     let is_no_person = name.split(' ').any(|word| is_one_of(word, NO_PERSON));
@@ -153,7 +153,7 @@ fn in_order(words: &[&str]) -> Option<Parts> {
         Some(words.iter().copied().chain(generation).collect::<Vec<_>>().join(" "))
     };
     match words.as_slice() {
-        // A title alone names nobody.
+        // A title alone is no name.
         [] => None,
         // `Herr Meier`.
         [only] if titles > 0 => Some(Parts { last: last_name(&[*only]), ..Parts::default() }),
@@ -191,7 +191,7 @@ fn turned(last: &[&str], first: &[&str]) -> Option<Parts> {
     Some(Parts { first: Some(first.join(" ")), last: Some(last.join(" ")), whole: false })
 }
 
-/// Whether the character is of a script whose names begin with the family's.
+/// Whether the character is of a script in which the family name comes first.
 fn is_of_east_asia(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'
         | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')

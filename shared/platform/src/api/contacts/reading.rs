@@ -1,12 +1,12 @@
 //! Reading a contact from what was sent: every member becomes part of one [`Patch`], or a fault.
 //!
-//! It is the one reader of hooks, files and the API. Names are read by `names`, values by their
-//! field's type and by how the account writes them. What is empty is not sent, and never outranks a
-//! value that is there under another name.
+//! Hooks, files and the API all use this reader. Names are read by `names`, values by their field's
+//! type and by how the account writes them. An empty value counts as not sent, and never replaces a
+//! value that came under another name.
 //!
-//! All faults are collected, so that whoever sets up a form mends them at once; with a single one
-//! of them nothing is written, unless values that cannot be read are to be left out. Dates are read
-//! in the zone that the contact will have (R4).
+//! All faults are collected, so that the author of a form can correct them at once. If there is
+//! any, nothing is written, unless values that cannot be read are to be left out. Dates are read in
+//! the zone that the contact will have (R4).
 
 use std::collections::BTreeMap;
 
@@ -58,16 +58,16 @@ pub(in crate::api) enum Invalid {
 /// How a contact is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) struct How {
-    /// How much may be sent.
+    /// Which shapes may be sent.
     pub(in crate::api) manner: Manner,
-    /// What is done about unknown fields.
+    /// How unknown fields are handled.
     pub(in crate::api) unknown_fields: UnknownFields,
-    /// What is done about values that cannot be read.
+    /// How values that cannot be read are handled.
     pub(in crate::api) invalid: Invalid,
 }
 
 impl How {
-    /// A contact in the shape in which it is answered.
+    /// A contact in the same shape as in answers.
     pub(in crate::api) const SHAPE: Self = Self {
         manner: Manner::Shape,
         unknown_fields: UnknownFields::Refuse,
@@ -80,13 +80,13 @@ impl How {
 pub(in crate::api) struct Read {
     /// The address, if one was sent.
     pub(in crate::api) email: Option<String>,
-    /// What is to be written, the address left out.
+    /// What is to be written, without the address.
     pub(in crate::api) patch: Patch,
-    /// Fields that have to be made before.
+    /// Fields that have to be created first.
     pub(in crate::api) new_fields: BTreeMap<FieldKey, FieldType>,
     /// What was left out, because it could not be read.
     pub(in crate::api) skipped: Vec<Fault>,
-    /// What is written, and may not be what was meant.
+    /// What is written, but may not be what was meant.
     pub(in crate::api) doubtful: Vec<Fault>,
 }
 
@@ -103,7 +103,7 @@ pub(in crate::api) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader for a contact as it is stored, if it is.
+    /// A reader for a contact as it is stored, if it exists.
     pub(in crate::api) fn new(loaded: &'a Loaded, before: Option<&'a Contact>, how: How) -> Self {
         let account_zone = loaded.account.zone;
         let zone = before.and_then(Contact::zone).unwrap_or(account_zone);
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// 422 with all that is wrong.
+    /// 422 with everything that is wrong.
     pub(in crate::api) fn read(mut self, sent: &Map<String, Value>) -> Result<Read, Problem> {
         let sorted = Sorted::of(sent, self.fields, self.how.manner);
         if !sorted.members.contains_key("email")
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
             self.fault("email", "required", "send the e-mail address");
         }
         self.faults.extend(sorted.faults);
-        // First of all the zone: it decides how dates are read.
+        // The zone comes first: dates are read in it.
         if let Some(sent) = sorted.members.get("time_zone") {
             self.time_zone(sent);
         }
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault::new(path, code, message));
     }
 
-    /// A value that can be done without.
+    /// A value that is not required.
     fn unreadable(&mut self, path: impl Into<String>, code: &str, message: impl ToString) {
         let fault = Fault::new(path, code, message);
         match self.how.invalid {
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The parts of a whole name that were not sent by themselves.
+    /// The parts of a whole name that were not sent separately.
     fn name(&mut self, sent: &Sent<'_>) {
         let name = match sent.value {
             Value::Null => return,
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
         let parts = split(&name);
         let given =
             |read: &Read, key: &str| read.patch.fields.get(key).is_some_and(Option::is_some);
-        // What could not be split says nothing beside a part that was sent.
+        // A name that could not be split is not used where a part was sent.
         if parts.whole && (given(&self.read, "first_name") || given(&self.read, "last_name")) {
             return;
         }
@@ -323,8 +323,8 @@ impl<'a> Reader<'a> {
         tags
     }
 
-    /// A list of tags is all that the contact has from then on; in an object `null` withdraws one.
-    /// Tags that it has are not assigned again.
+    /// A list of tags replaces all tags of the contact; in an object `null` withdraws one. Tags
+    /// that it has are not assigned again.
     fn all_tags(&mut self, sent: &Sent<'_>) {
         let tags = self.tags(sent, For::Assigning);
         let null = tag_lists::withdrawn(sent.value);
@@ -339,7 +339,7 @@ impl<'a> Reader<'a> {
         self.read.patch.add = tags.into_iter().filter(lacks).collect();
     }
 
-    /// What nobody knows.
+    /// Names that are not known.
     fn unknown(&mut self, sent: &Sent<'_>) {
         let (key, value) = (sent.name, sent.value);
         if !sent.in_fields && names::meaning(key, self.fields).0 == Meaning::ReadOnly {
@@ -365,7 +365,7 @@ impl<'a> Reader<'a> {
             let message = format!("`{key}` is no custom field; send it beside `fields`");
             return self.fault(&sent.path, "unknown_field", message);
         }
-        // The value of a field that was taken away can be cleared.
+        // The value of a field that was deleted can be cleared.
         let nothing = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         if nothing && self.before.is_some_and(|before| before.fields.contains_key(key)) {
             return self.set(key, None);
@@ -378,7 +378,7 @@ impl<'a> Reader<'a> {
             UnknownFields::Create => match FieldKey::new(key) {
                 Ok(name) => {
                     let kind = match value {
-                        // Nothing is said, so there is nothing to make.
+                        // There is no value, so there is no field to create.
                         Value::Null => return,
                         Value::String(text) if text.trim().is_empty() => return,
                         Value::Bool(_) => FieldType::Boolean,
@@ -442,8 +442,8 @@ impl<'a> Reader<'a> {
                 self.fault(&sent.path, "clear", message);
             } else {
                 if key == "time_zone" {
-                    // Dates beside it have been read already; who clears the zone sends them with
-                    // an offset.
+                    // Dates beside it have been read already; a sender who clears the zone sends
+                    // them with an offset.
                     self.conventions = self.conventions.in_zone(self.account_zone);
                 }
                 let key = key.to_owned();
@@ -452,7 +452,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is empty has been left out before; `null` clears.
+    /// Empty values have been left out before; `null` clears.
     fn value(&mut self, path: &str, key: &str, kind: FieldType, value: &Value) {
         match kind.read_sent(value, &self.conventions) {
             Ok(None) if !value.is_null() => {}
@@ -466,7 +466,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A day without a time, where a timer waits for the moment, is hardly what is meant.
+    /// A day without a time, where a timer waits for the moment, is probably a mistake.
     fn look_for_a_time(&mut self, path: &str, key: &str, value: &Value) {
         let day = value.as_str().is_some_and(|text| is_only_a_day(text, self.conventions.slashes));
         if let Some(campaign) = self.catalog.followed_by(key).filter(|_| day) {

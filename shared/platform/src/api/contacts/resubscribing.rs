@@ -1,8 +1,8 @@
-//! Whether what was posted takes an unsubscription back.
+//! Whether a post takes an unsubscription back.
 //!
-//! Forms and zaps send the same `consent` with every post, whoever it is about. So a key that may
-//! only post, and a file, take no unsubscription back unless they say so by name: `"resubscribe":
-//! true`. What was not done is told in the answer.
+//! Forms and zaps send the same `consent` with every post, for every person. So a key that may only
+//! post, and a file, take no unsubscription back unless they say so explicitly: `"resubscribe":
+//! true`. The answer reports what was not done.
 
 use dacapo_engine::contact::{Consent, Patch};
 use serde_json::{Map, Value};
@@ -11,15 +11,15 @@ use crate::api::call::auth::{Holder, Scope};
 use crate::api::call::problem::{Fault, Problem};
 use crate::contacts::{Written, consent_word};
 
-/// The member that says so.
+/// The member with which a post says so.
 const RESUBSCRIBE: &str = "resubscribe";
 
-/// What is asked about consent.
+/// What the sender wants to do about consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) struct Resubscribing {
-    /// Whether it is asked for by name.
+    /// Whether it is requested explicitly.
     named: bool,
-    /// Whether it is meant for who unsubscribed, too.
+    /// Whether it also applies to contacts that have unsubscribed.
     allowed: bool,
 }
 
@@ -28,7 +28,7 @@ impl Resubscribing {
     ///
     /// # Errors
     ///
-    /// 422 if it says neither yes nor no.
+    /// 422 if it is neither yes nor no.
     pub(in crate::api) fn taken(sent: &mut Map<String, Value>) -> Result<Self, Problem> {
         let key = sent.keys().find(|key| key.trim().eq_ignore_ascii_case(RESUBSCRIBE)).cloned();
         let named = match key.and_then(|key| sent.remove(&key)) {
@@ -48,11 +48,11 @@ impl Resubscribing {
         Self { allowed: self.named || holder.may(Scope::Write), ..self }
     }
 
-    /// What was read, with this in it.
+    /// What was read, with this added.
     ///
     /// # Errors
     ///
-    /// 422 if it goes with another consent, under whatever name that was sent.
+    /// 422 if it comes with another consent, under any name.
     pub(in crate::api) fn put_into(self, patch: &mut Patch) -> Result<(), Problem> {
         if self.named {
             if !matches!(patch.consent, None | Some(Consent::Subscribed)) {
@@ -65,15 +65,15 @@ impl Resubscribing {
         Ok(())
     }
 
-    /// What has to be told: the contact has unsubscribed, and still has.
+    /// The warning that the contact has unsubscribed, and still is.
     pub(in crate::api) fn told(self, asked: &Patch, written: &Written) -> Option<Fault> {
         let remedy = format!("\"{RESUBSCRIBE}\": true");
         still_unsubscribed(asked, written, &remedy)
     }
 }
 
-/// What has to be told where another consent was sent, and the contact has unsubscribed, and still
-/// has; with what takes that back.
+/// The warning where another consent was sent, but the contact has unsubscribed, and still is; with
+/// what takes that back.
 pub(in crate::api) fn still_unsubscribed(
     asked: &Patch,
     written: &Written,

@@ -1,5 +1,5 @@
-//! What was left out because it could not be read, in the contact's history: it is never lost
-//! silently.
+//! What was left out because it could not be read, in the contact's history: nothing is lost
+//! without a record.
 
 use dacapo_engine::contact::Author;
 use dacapo_engine::history::{Cause, Happened, Line, Record};
@@ -17,7 +17,7 @@ const KEPT_OF_MESSAGE: usize = 300;
 /// How many values a line names.
 const MOST_NAMED: usize = 20;
 
-/// The line of history that goes together with the write, if anything was left out.
+/// The line of history that is committed with the write, if anything was left out.
 pub(in crate::api) fn line(
     store: &Store,
     written: &Written,

@@ -1,8 +1,8 @@
-//! What was sent, sorted by what it means: one value for a member or a field, however often and
-//! under whatever names it came.
+//! What was sent, sorted by what it means: one value for a member or a field, no matter how often
+//! and under which names it came.
 //!
-//! What is empty is not sent. Of several a value outranks `null`; the name itself outranks one that
-//! resembles it; two values that differ are a fault.
+//! An empty value counts as not sent. Of several, a value outranks `null`; the exact name outranks
+//! one that resembles it; two values that differ are a fault.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,12 +15,12 @@ use serde_json::{Map, Value};
 use crate::api::call::problem::Fault;
 use crate::api::contacts::names::{Meaning, Sureness, meaning};
 
-/// How much may be sent.
+/// Which shapes may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum Manner {
     /// A hook: flat keys are fields.
     Hook,
-    /// A contact in the shape in which it is answered.
+    /// A contact in the same shape as in answers.
     Shape,
 }
 
@@ -33,7 +33,7 @@ pub(in crate::api) struct Sent<'s> {
     pub(in crate::api) name: &'s str,
     /// What was sent.
     pub(in crate::api) value: &'s Value,
-    /// Whether it stands in `fields`.
+    /// Whether it is a member of `fields`.
     pub(in crate::api) in_fields: bool,
     sureness: Sureness,
 }
@@ -45,13 +45,13 @@ pub(in crate::api) struct Sorted<'s, 'f> {
     pub(in crate::api) members: BTreeMap<&'static str, Sent<'s>>,
     /// Values of custom fields.
     pub(in crate::api) fields: BTreeMap<&'f FieldKey, Sent<'s>>,
-    /// What nobody knows.
+    /// What is unknown.
     pub(in crate::api) unknown: Vec<Sent<'s>>,
-    /// What contradicts itself, or cannot be written.
+    /// What is contradictory, or cannot be written.
     pub(in crate::api) faults: Vec<Fault>,
 }
 
-/// Whether nothing is said.
+/// Whether it is empty.
 fn is_empty(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.trim().is_empty())
 }
@@ -87,7 +87,7 @@ impl<'s, 'f> Sorted<'s, 'f> {
                 sorted.in_fields(name, value, fields, &mut resembling);
             }
         }
-        // Names of their own have their places; what resembles them takes those that are left.
+        // Exact names are placed first; names that resemble them take what is left.
         for (means, sent) in resembling {
             match means {
                 Meaning::Member(member) => match sorted.members.get(member) {
@@ -115,7 +115,7 @@ impl<'s, 'f> Sorted<'s, 'f> {
         let (means, sureness) = meaning(name, fields);
         let sent = Sent { path, name, value, in_fields: false, sureness };
         match (means, manner) {
-            // An address that is empty is told so.
+            // An empty address is reported.
             (Meaning::Member(member), _) if is_empty(value) && member != "email" => {}
             (Meaning::Member(member), _) if sureness == Sureness::Exact => {
                 self.member(member, sent);

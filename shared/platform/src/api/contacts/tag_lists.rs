@@ -16,7 +16,7 @@ use dacapo_engine::ids::{InvalidTag, Tag};
 use dacapo_engine::time::{Zone, parse_datetime};
 use serde_json::{Map, Value};
 
-/// What is wrong with a list: where in it, empty for the whole, and why.
+/// A fault in a list: where in it, empty for the whole, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::api) struct Wrong {
     /// The index or the name.
@@ -27,7 +27,7 @@ pub(in crate::api) struct Wrong {
     pub(in crate::api) message: String,
 }
 
-/// Members of an object that say what a tag is called, as tools send their labels.
+/// Members of an object that hold a tag's name, as tools send their labels.
 const CALLED: [&str; 5] = ["label", "name", "tag", "title", "value"];
 
 /// What a list is read for.
@@ -35,7 +35,7 @@ const CALLED: [&str; 5] = ["label", "name", "tag", "title", "value"];
 pub(in crate::api) enum For {
     /// Tags to assign.
     Assigning,
-    /// Tags to withdraw: those of old may hold characters that are refused today.
+    /// Tags to withdraw: old ones may hold characters that are refused today.
     Withdrawing,
 }
 
@@ -60,7 +60,7 @@ pub(in crate::api) fn read(sent: &Value, what: For) -> (Vec<Tag>, Vec<Wrong>) {
 }
 
 /// The tags that a contact's own tags, as an object, withdraw: those with `null`. Names that are no
-/// tags are passed over: nobody has them.
+/// tags are skipped: no contact has them.
 pub(in crate::api) fn withdrawn(sent: &Value) -> Vec<Tag> {
     let members = sent.as_object().into_iter().flatten();
     members
@@ -134,10 +134,10 @@ impl List {
         self.wrong(at, "tag", message);
     }
 
-    /// A contact's tags as they are answered.
+    /// A contact's tags as they are in answers.
     fn members(&mut self, map: &Map<String, Value>) {
         for (name, value) in map {
-            // Which are withdrawn is asked for by itself.
+            // A separate function reads which are withdrawn.
             if value.is_null() && self.what == For::Assigning {
                 continue;
             }
@@ -238,7 +238,7 @@ fn unquoted(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Tags as one text that reads as the same again: what a file holds.
+/// Tags as one text that is read as the same tags again: the form in a file.
 pub(in crate::api) fn written<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
     let quoted = |tag: &Tag| {
         let tag = tag.as_str();

@@ -14,7 +14,7 @@ use crate::api::call::surface::{Surface, calls};
 use crate::table::Cursor;
 use crate::tags::Tags;
 
-/// What a cursor of the list begins with.
+/// The prefix of a cursor of the list.
 const LISTED: &str = "tags";
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -42,7 +42,7 @@ async fn list(
     let begins = after.map_or(0, |after| all.partition_point(|tag| tag.folded() <= after.as_str()));
     let (mut page, mut last): (_, Option<&Tag>) = (Filling::of(limit), None);
     for tag in &all[begins..] {
-        // Counting takes a while.
+        // Counting takes time.
         let is_on_it = !page.is_full() && {
             let count = tags.count(tag).await?;
             page.put(&TagShape { tag: tag.to_string(), count })?

@@ -1,6 +1,6 @@
-//! The page on which a contact unsubscribes, and the one click of RFC 8058 that needs no page.
+//! The unsubscribe page, and the one-click call of RFC 8058, which needs no page.
 //!
-//! Looking at the page changes nothing: mail scanners open every link.
+//! Loading the page changes nothing: mail scanners open every link.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ async fn found(
     contacts: &Contacts,
     token: &str,
 ) -> Result<(Option<Contact>, &'static Words), Problem> {
-    // Anybody may ask, as often as they like: nothing that others need is read for that.
+    // This call is open to everybody, without limit: so it reads nothing that other calls need.
     let loaded = catalog.lately().await?;
     let contact = match contact_of(&loaded.catalog.secret, token) {
         Some(id) => contacts.get(&id).await?,
@@ -105,7 +105,7 @@ async fn found(
     Ok((contact, if german { &GERMAN } else { &ENGLISH }))
 }
 
-/// The page. Everything on it is ours; nothing of what somebody sent is shown.
+/// The page. It contains only our own texts; nothing that was sent is shown.
 fn page(status: StatusCode, words: &Words, text: &str, asks: bool) -> Response {
     let Words { language, title, button, .. } = words;
     let form = if asks {

@@ -1,7 +1,7 @@
-//! Mass actions: asked for, looked at, cancelled.
+//! Mass actions: requested, shown, cancelled.
 //!
-//! What is asked for is answered at once with a job, which is done a page at a time
-//! (`crate::jobs`). The job is the audit entry, too: who asked, when, and for what.
+//! A request is answered at once with a job, which is done a page at a time (`crate::jobs`). The
+//! job is the audit entry, too: who asked, when, and for what.
 
 use std::sync::Arc;
 
@@ -289,7 +289,7 @@ async fn list(
 ) -> Result<Listed<MassAction>, Problem> {
     let (limit, before) = (paging.limit()?, paging.after(LISTED)?);
     let before = before.map(|seq| seq.parse()).transpose().map_err(|_| foreign_cursor())?;
-    // One more than fits tells whether there is a next page.
+    // One more than fits shows whether there is a next page.
     let (jobs, mut next) = jobs.list(limit + 1, before).await?;
     let (mut page, mut last) = (Filling::of(limit), None);
     for progress in jobs {
@@ -454,7 +454,7 @@ async fn reconcile(
     taken(&jobs, &once, requested, false).await
 }
 
-/// Opens the job, or looks at what it would do.
+/// Opens the job, or does a dry run.
 async fn taken(
     jobs: &Jobs,
     once: &Once,

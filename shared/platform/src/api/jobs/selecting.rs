@@ -1,5 +1,5 @@
 //! Which contacts, campaigns and instants a mass action is about, read member by member, so that
-//! everything that is wrong with it can be said.
+//! all faults can be reported.
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
@@ -21,7 +21,7 @@ const MOST_NAMED: usize = 10_000;
 /// How many addresses are looked up at once.
 const AT_ONCE: usize = 100;
 
-/// What is asked for, if it makes sense.
+/// What is asked for, if it is valid.
 pub(in crate::api) async fn requested(
     catalog: &CatalogStore,
     contacts: &Contacts,
@@ -61,7 +61,7 @@ pub(in crate::api) async fn requested(
     Ok(Requested { kind, selection, named, campaigns, all, by, estimate })
 }
 
-/// The campaigns that are meant, in order of id, and whether all are.
+/// The selected campaigns, in order of id, and whether all are selected.
 fn campaigns_of(loaded: &Loaded, sent: &Value, faults: &mut Vec<Fault>) -> (Vec<CampaignId>, bool) {
     let there = &loaded.catalog.campaigns;
     let list = match sent {
@@ -103,7 +103,7 @@ fn campaigns_of(loaded: &Loaded, sent: &Value, faults: &mut Vec<Fault>) -> (Vec<
     (campaigns, false)
 }
 
-/// Who is meant.
+/// The selected contacts.
 enum Wanted {
     Ids(Vec<ContactId>),
     Emails(Vec<String>),

@@ -1,5 +1,5 @@
-//! The columns of a file: what the headings of its first row mean, by the same reader of names as
-//! of what is posted.
+//! The columns of a file: what the headings of its first row mean. Names are read by the same
+//! reader as in posts.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::api::contacts::csv::rows::Row;
 use crate::api::contacts::names::{self, Meaning, Sureness, meaning};
 use crate::api::contacts::reading::UnknownFields;
 
-/// Fields that have to be made before the rows are written.
+/// Fields that have to be created before the rows are written.
 type NewFields = BTreeMap<FieldKey, FieldType>;
 
-/// The names of the columns, empty for one that is passed over, and fields that have to be made.
+/// The names of the columns, empty for one that is skipped, and fields that have to be created.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub(in crate::api) fn columns_of(
                 Meaning::Member("fields") | Meaning::Unknown => None,
                 Meaning::Member(member) => Some(member),
                 Meaning::Field(key) => Some(key.as_str()),
-                // Columns of an export that say nothing to an import.
+                // Columns of an export that an import ignores.
                 Meaning::ReadOnly => Some(""),
             };
             (name, column, sureness)
@@ -51,7 +51,7 @@ pub(in crate::api) fn columns_of(
     };
     let mut columns: Vec<String> = Vec::new();
     for (name, column, sureness) in &headings {
-        // A column with the very name outranks one that resembles it.
+        // A column with the exact name outranks one that resembles it.
         let known = column
             .filter(|column| *sureness == Sureness::Exact || column.is_empty() || !named(column));
         let column = match known {

@@ -1,9 +1,9 @@
 //! Contacts as CSV: written page by page, however many there are. An import reads it back.
 //!
-//! What carries the call may take an answer in one piece only, and of a bounded length (`room`). So
-//! a file can be had in parts: up to `limit` rows, as many as an answer holds, and in a header
-//! where the next part begins. All at once it is had whole or not at all: nobody is to take a part
-//! for the file.
+//! The transport may carry an answer only in one piece, of a bounded length (`room`). So a file can
+//! be exported in parts: up to `limit` rows, as many as an answer holds, and a header says where
+//! the next part begins. Without `limit` the file is sent completely or not at all: a part must not
+//! be taken for the whole file.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ const COLUMNS: [&str; 9] = [
     "suppressed",
 ];
 
-/// The columns behind them.
+/// The columns after them.
 const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -148,8 +148,8 @@ impl Export {
         COLUMNS.into_iter().chain(fields).chain(LAST)
     }
 
-    /// All rows, sent while they are written. What is wrong from the beginning is a problem, and no
-    /// answer that breaks off.
+    /// All rows, sent while they are written. A fault known at the beginning is a problem, and not
+    /// an answer that breaks off.
     async fn whole(self, cursor: Option<Cursor>) -> Result<Response, Problem> {
         let rows = || Rows { room: None, ..Rows::default() };
         let (first, next) = self.written(rows(), true, AT_ONCE, cursor).await?;
@@ -165,7 +165,7 @@ impl Export {
         Ok((HEADERS, Body::from_stream(pages)).into_response())
     }
 
-    /// Up to so many rows, in memory, below the headings or without; and where the next ones begin,
+    /// Up to so many rows, in memory, with or without the headings; and where the next ones begin,
     /// if there are more.
     async fn written(
         &self,
@@ -219,7 +219,7 @@ struct Rows {
     /// How much of the answer is left; `None` for an answer without a bound.
     room: Option<Room>,
     rows: usize,
-    /// Where the last row that has a place ends.
+    /// Where the last row that fits ends.
     end: usize,
 }
 
@@ -232,8 +232,8 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// Puts a row below the others; `false` if the answer has no place for it. The headings and the
-    /// row below always have one: an answer without any row would lead nowhere.
+    /// Adds a row; `false` if it does not fit into the answer. The headings and the row after them
+    /// always fit: an answer without any row would never advance.
     fn put<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<bool, Problem> {
         self.csv
             .write_record(cells.map(|cell| guarded(cell).into_owned()))
@@ -261,7 +261,7 @@ fn unwritten(error: &csv::Error) -> Problem {
     Problem::not_now(format!("the file could not be written: {error}"))
 }
 
-/// The reader has half of it already: the connection breaks off.
+/// Half of it was sent already: the connection is closed.
 fn broken_off(problem: &Problem) -> std::io::Error {
     tracing::warn!(status = problem.status().as_u16(), "an export broke off");
     std::io::Error::other("the export broke off")

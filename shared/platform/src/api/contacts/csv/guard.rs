@@ -1,9 +1,9 @@
-//! Cells that a spreadsheet would take for a formula.
+//! Cells that a spreadsheet would read as a formula.
 //!
-//! What begins with `=`, `+`, `-`, `@`, a tab or a line's end is written with an apostrophe before
-//! it, and so is what begins with apostrophes and then one of them, so that reading takes off
-//! exactly what writing has put there. OWASP's page on CSV injection names these characters, and
-//! their full-width forms.
+//! A cell that begins with `=`, `+`, `-`, `@`, a tab or a line break is written with an apostrophe
+//! before it. So is one that begins with apostrophes and then one of these, so that reading removes
+//! exactly what writing has added. OWASP's page on CSV injection names these characters, and their
+//! full-width forms.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub(in crate::api) fn guarded(cell: &str) -> Cow<'_, str> {
     }
 }
 
-/// What was meant by a cell that is read.
+/// The original text of a cell that is read.
 pub(in crate::api) fn unguarded(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if rest.trim_start_matches('\'').starts_with(DANGEROUS) => rest,

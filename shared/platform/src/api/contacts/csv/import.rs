@@ -1,17 +1,16 @@
-//! Contacts from CSV: read as it comes, row by row, however long it is.
+//! Contacts from CSV: read as a stream, row by row, of any length.
 //!
 //! | a cell | is |
 //! |---|---|
 //! | of the first row | a name, as `csv_columns` reads it |
 //! | empty | nothing said: what the contact has stays; `clear` names fields that are to be cleared |
-//! | with an apostrophe before `=`, `+`, `-`, `@` | what stands behind the apostrophe: an export guards it so |
+//! | with an apostrophe before `=`, `+`, `-`, `@` | what follows it, as an export writes it |
 //! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
 //! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
 //!
-//! A row is one change of a contact (R1), and the same row again changes nothing. So an import that
-//! broke off is sent again: with the same `Idempotency-Key` it goes on where it was, without the
-//! key it goes over what is there. A row that is refused is told with its line and what is wrong
-//! with it.
+//! A row is one change of a contact (R1), and importing it again is idempotent. So an interrupted
+//! import is sent again: with the same `Idempotency-Key` it continues where it was, without the key
+//! it repeats what is done. A refused row is reported with its line and its faults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,21 +52,21 @@ use crate::table::{Condition, Key, TableError, Write};
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
 
-/// How many rows are gathered before they are written.
+/// How many rows are collected before they are written.
 const WINDOW: usize = 128;
 
-/// After how many rows it is noted how far an import is.
+/// After how many rows the progress of an import is stored.
 const NOTED: u64 = 1_024;
 
-/// The most rows that are refused: then something is wrong with the file as a whole, and the import
+/// The most rows that are refused: with more, the file as a whole is probably wrong, and the import
 /// stops.
 const MOST_REFUSED: usize = 500;
 
-/// How long it is known how far an import is.
+/// How long the progress of an import is kept.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// How many rows of which values were left out are told, and how many with something doubtful; what
-/// was left out is in the history of the contacts.
+/// How many rows with values left out are reported, and how many with something doubtful. What was
+/// left out is in the history of the contacts.
 const MOST_TOLD: usize = 200;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -90,11 +89,11 @@ struct HowToRead {
     invalid: Invalid,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct StoredImport {
     done: Imported,
-    /// The sum over the file up to there.
+    /// The checksum of the file up to there.
     sum: u64,
     ended: bool,
     /// The number of writes.
@@ -151,7 +150,7 @@ async fn import(
     Ok(response)
 }
 
-/// Where it is noted how far the import of this key is.
+/// Where the progress of this key's import is stored.
 fn key(store: &Store, holder: &Holder, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
     let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
     let given = given.to_str().map(str::trim).unwrap_or_default();
@@ -169,19 +168,19 @@ struct Import<'a> {
     contacts: &'a Contacts,
     by: Author,
     how: HowToRead,
-    /// Where it is noted how far it is.
+    /// Where its progress is stored.
     key: Option<Key>,
     noted: StoredImport,
-    /// The names of the columns; empty for one that is passed over.
+    /// The names of the columns; empty for one that is skipped.
     columns: Option<Vec<String>>,
-    /// How many rows of this body have gone by.
+    /// How many rows of this body have been read.
     passed: u64,
-    /// The sum over the file up to the last row that was taken.
+    /// The checksum of the file up to the last row that was taken.
     sum: u64,
     now: Imported,
 }
 
-/// What came of a row.
+/// The result of a row.
 enum RowOutcome {
     Created(RowReport),
     Changed(RowReport),
@@ -189,7 +188,7 @@ enum RowOutcome {
     Refused(Vec<Fault>),
 }
 
-/// What has to be told about a row that was taken.
+/// What has to be reported about a row that was taken.
 struct RowReport {
     skipped: Vec<Fault>,
     doubtful: Vec<Fault>,
@@ -228,7 +227,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Whether so much was refused that the rest is not looked at.
+    /// Whether so many rows were refused that the rest is not read.
     fn is_refused(&self) -> bool {
         self.now.errors.len() > MOST_REFUSED
     }
@@ -264,7 +263,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Whether the row has not been seen to before.
+    /// Whether the row has not been done before.
     fn is_new(&mut self, row: &Row) -> Result<bool, Problem> {
         self.passed += 1;
         let done = self.noted.done.rows;
@@ -277,7 +276,7 @@ impl Import<'_> {
         Ok(self.passed > done && !self.noted.ended)
     }
 
-    /// Writes rows: those of one address in their order, others side by side.
+    /// Writes rows: those of one address in order, others concurrently.
     async fn write(&mut self, rows: &[Row]) -> Result<(), Problem> {
         let columns = self.columns.as_deref().unwrap_or_default();
         let loaded = self.catalog.current().await?;
@@ -376,7 +375,7 @@ impl Import<'_> {
             Ok(Read { patch, skipped, doubtful, .. }) => (patch, RowReport { skipped, doubtful }),
             Err(problem) => return Ok(RowOutcome::Refused(problem.into_faults())),
         };
-        // The same row again changes nothing.
+        // Writing the same row again is idempotent.
         patch.add.retain(|tag| before.as_ref().is_none_or(|before| !before.tags.contains_key(tag)));
         patch.suppressed = suppressed.map(Some);
         if let Err(problem) = resubscribing.put_into(&mut patch) {
@@ -400,7 +399,7 @@ impl Import<'_> {
         }
     }
 
-    /// Notes how far it is, for whoever sends the file again.
+    /// Stores its progress, in case the file is sent again.
     async fn note(&mut self, ended: bool) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
         let before = self.noted.n;
@@ -421,7 +420,7 @@ impl Import<'_> {
     }
 }
 
-/// What a row says.
+/// The content of a row.
 fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
     let cells = row.cells.as_ref().map_err(|why| Fault::new("", "utf8", why))?;
     if cells.len() > columns.len() {
@@ -429,7 +428,7 @@ fn members(columns: &[String], row: &Row) -> Result<Map<String, Value>, Fault> {
         return Err(Fault::new("", "cells", message));
     }
     let said = columns.iter().zip(cells).filter(|(column, cell)| {
-        // An empty address is one that is missing, and is told so.
+        // An empty address counts as missing, and is reported so.
         !column.is_empty() && (!cell.trim().is_empty() || *column == "email")
     });
     Ok(said

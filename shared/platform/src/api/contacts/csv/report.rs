@@ -1,4 +1,4 @@
-//! What an import tells about the rows that it took and refused, within bounds.
+//! What an import reports about the rows that it accepted and refused, within bounds.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use crate::api::call::problem::Fault;
 use crate::api::call::room::shortened;
 
-/// How many things are told about all rows; of the rows behind them, one thing each. All of it has
-/// to fit into an answer, and into the item that notes how far the import is.
+/// How many faults are reported over all rows; after that, one for each row. All of it has to fit
+/// into an answer, and into the item that stores the import's progress.
 const MOST_FAULTS: usize = 500;
 
-/// The longest sentence that is told about a row, in characters.
+/// The longest sentence that is reported about a row, in characters.
 const LONGEST_SENTENCE: usize = 300;
 
 /// What an import did.
@@ -51,7 +51,7 @@ pub(super) struct RefusedRow {
 }
 
 impl Imported {
-    /// A row as it is told: with all that is wrong with it, as long as few things were told before.
+    /// A row as it is reported: with all its faults, as long as few were reported before.
     pub(super) fn told(&self, line: u64, mut errors: Vec<Fault>) -> RefusedRow {
         let rows = self.errors.iter().chain(&self.skipped).chain(&self.warnings);
         let told: usize = rows.map(|row| row.errors.len()).sum();
@@ -62,7 +62,7 @@ impl Imported {
         RefusedRow { line, errors }
     }
 
-    /// The same without what the rows said.
+    /// The same without the content of the rows.
     pub(super) fn without_words(&self) -> Self {
         let mut kept = self.clone();
         let rows = kept.errors.iter_mut().chain(&mut kept.skipped).chain(&mut kept.warnings);

@@ -1,12 +1,12 @@
-//! Rows of CSV out of a stream of bytes: comma, semicolon or tab between the cells, whichever the
-//! first line has most of, or what a first line such as `sep=;` says.
+//! Rows of CSV from a stream of bytes. Cells are separated by comma, semicolon or tab: by the one
+//! that is most frequent in the first line, or that a first line such as `sep=;` names.
 //!
-//! A file is of one charset: the declared one, the one that its mark tells, or UTF-8 or
-//! Windows-1252, whichever the first row with a letter beyond ASCII can be. What is of another is
-//! refused row by row.
+//! A file has one charset: the declared one, that of its byte order mark, or UTF-8 or Windows-1252,
+//! whichever fits the first row with a letter beyond ASCII. Rows in another charset are refused one
+//! by one.
 //!
-//! Nothing is kept but the row that is being read. Every row knows the line on which it begins, and
-//! a sum over all that came before its end, by which the same file is known again.
+//! Only the row that is being read is in memory. Every row has the line on which it begins, and a
+//! checksum of everything before its end, by which the same file is recognised.
 
 use std::borrow::Cow;
 
@@ -29,21 +29,21 @@ const LONGEST_MARK: usize = 3;
 pub(in crate::api) struct Row {
     /// The line on which it begins, from 1.
     pub(in crate::api) line: u64,
-    /// Its cells; why not, if they are not of the file's charset.
+    /// Its cells; the reason, if they are not of the file's charset.
     pub(in crate::api) cells: Result<Vec<String>, &'static str>,
-    /// The sum over everything up to its end.
+    /// The checksum of everything up to its end.
     pub(in crate::api) sum: u64,
 }
 
 /// Reads rows.
 pub(in crate::api) struct Rows {
-    /// The first bytes, until it is known whether they are a mark.
+    /// The first bytes, until it is known whether they are a byte order mark.
     first: Option<Vec<u8>>,
     /// The charset that was declared.
     declared: Option<Charset>,
-    /// The charset of the cells, as soon as it is known.
+    /// The charset of the cells, once it is known.
     charset: Option<Charset>,
-    /// Set for UTF-16: what is left of a pair of bytes, or of a pair of pairs.
+    /// Set for UTF-16: the incomplete rest of a code unit, or of a surrogate pair.
     wide: Option<Vec<u8>>,
     /// The first line, until it is known what separates its cells.
     head: Option<Vec<u8>>,
@@ -53,12 +53,12 @@ pub(in crate::api) struct Rows {
     /// How much of the two is in use.
     used: (usize, usize),
     line: u64,
-    /// The line on which the row began that is being read.
+    /// The line on which the current row began.
     begins: Option<u64>,
     sum: Sum,
 }
 
-/// A sum over bytes (FNV-1a): it tells files apart, not forgeries.
+/// A checksum of bytes (FNV-1a): it distinguishes files, but does not detect forgeries.
 #[derive(Clone, Copy)]
 struct Sum(u64);
 
@@ -88,11 +88,11 @@ impl Rows {
         }
     }
 
-    /// Takes more of the file. Rows that are complete go into `rows`.
+    /// Takes more of the file. Complete rows are added to `rows`.
     ///
     /// # Errors
     ///
-    /// 422 if a row is too long to be one.
+    /// 422 if a row is too long.
     pub(in crate::api) fn push(
         &mut self,
         bytes: &[u8],
@@ -103,7 +103,7 @@ impl Rows {
         if first.len() < LONGEST_MARK { Ok(()) } else { self.begin_file(rows) }
     }
 
-    /// The first bytes are there: they may begin with a mark.
+    /// Reads the first bytes, which may begin with a byte order mark.
     fn begin_file(&mut self, rows: &mut Vec<Row>) -> Result<(), Problem> {
         let first = self.first.take().unwrap_or_default();
         let (charset, mark) = match (self.declared, Charset::marked(&first)) {
@@ -151,7 +151,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The file is at its end.
+    /// Ends the file.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Rows {
         }
         if let Some(begins) = self.begins {
             let (before, line) = (rows.len(), self.line);
-            // The end of a line ends the row, unless it stands between quotation marks.
+            // A line break ends the row, unless it is inside quotation marks.
             self.step(b"\n", rows)?;
             if rows.len() == before {
                 let message = format!(
@@ -186,7 +186,7 @@ impl Rows {
     fn begin(&mut self, rows: &mut Vec<Row>) -> Result<(), Problem> {
         let head = self.head.take().unwrap_or_default();
         let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        // Spreadsheets write a line of their own about it.
+        // Spreadsheets write a separate line about it.
         let said = match first.strip_suffix(b"\r").unwrap_or(first) {
             [s, e, p, b'=', separator] if [s, e, p].map(u8::to_ascii_lowercase) == *b"sep" => {
                 Some(*separator)
@@ -194,7 +194,7 @@ impl Rows {
             _ => None,
         };
         let often = |separator: &u8| first.iter().filter(|byte| *byte == separator).count();
-        // Of equals the last counts.
+        // If several are equally frequent, the last one counts.
         let most = || [b'\t', b';', b','].into_iter().max_by_key(often).unwrap_or(b',');
         self.core = ReaderBuilder::new().delimiter(said.unwrap_or_else(most)).build();
         let begins = if said.is_some() { head.len().min(first.len() + 1) } else { 0 };
@@ -210,7 +210,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Goes on to the end of a row, or of the bytes. Answers how many were taken.
+    /// Reads to the end of a row, or of the bytes. Returns how many bytes were taken.
     fn step(&mut self, bytes: &[u8], rows: &mut Vec<Row>) -> Result<usize, Problem> {
         if self.begins.is_none() {
             let empty = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
