@@ -1,4 +1,4 @@
-//! Answers are held to the description: whatever a test calls, its status and media type must be
+//! Checks answers against the API description: the status and media type of every answer must be
 //! described there.
 
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
 //! Dead letters and the erasure of a person, on any table: none that names the person is left, on
-//! whatever page it stands, and none comes back.
+//! any page, and none is added later.
 
 use chrono::TimeDelta;
 use dacapo_engine::contact::{Author, Patch};

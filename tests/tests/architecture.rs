@@ -1,8 +1,7 @@
-//! The rules of the architecture, as code that reads the sources. A rule that no test holds is a
-//! wish.
+//! The rules of the architecture, as code that reads the sources.
 //!
-//! Each test is one rule, and its message says what to do instead. Rules about Rust look at the
-//! code alone, so that comments and texts may name what the code must not.
+//! Each test is one rule, and its message says what to do instead. Rules about Rust ignore comments
+//! and strings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! What a decision that queues a message leaves to the one that settles it: shown at once, counted
-//! once, never lost.
+//! Deferred recording from the decision that queues a message to the one that settles it: shown at
+//! once, counted once, never lost.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,5 +1,5 @@
-//! Eventual reads that stand still: nothing is lost and nothing is concluded from them, however old
-//! they are.
+//! Eventual reads that never catch up: nothing is lost, and no decision is based on them, however
+//! old they are.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

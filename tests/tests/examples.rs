@@ -1,5 +1,5 @@
-//! The examples are what people copy first: every campaign can be published as it is, and every
-//! payload is one that the campaigns understand.
+//! The examples work unchanged: every campaign can be published, and the campaigns react to every
+//! payload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Races between the change feed and a timer, with the feed held back by hand: what waits in it is
-//! neither lost nor done twice, whoever comes first.
+//! Races between the change feed and a timer, with the feed delayed by hand: its changes are
+//! neither lost nor done twice, whichever is first.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,9 +1,8 @@
-//! Every script under `tests/journeys` comes out as it is written: on the pure engine to the
-//! letter, and through HTTP, the store and the worker the same in what order cannot be seen from
-//! outside.
+//! Every script under `tests/journeys` has the written result: exactly on the pure engine; through
+//! HTTP, the store and the worker apart from order that is not visible outside.
 //!
-//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes down what came out
-//! instead; read the difference before you commit it.
+//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes the real results instead;
+//! read the difference before you commit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

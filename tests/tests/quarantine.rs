@@ -1,5 +1,5 @@
-//! A change that cannot be decided by a defect of ours is kept, its neighbours go on, and releasing
-//! decides what was kept in order.
+//! A change that cannot be decided because of a defect in Dacapo is quarantined, and other changes
+//! go on. After the release the kept changes are decided in order.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,5 +1,5 @@
-//! Statuses that other campaigns ask for: a decision notes that nobody did, and that is an answer
-//! for two seconds.
+//! Statuses that other campaigns read: a decision caches for two seconds that no campaign reads
+//! one.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

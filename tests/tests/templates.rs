@@ -1,9 +1,9 @@
-//! Templates that nobody would write: none of them may abort the process, hang it, or make more
-//! than may be made.
+//! Unusual templates: none of them may abort the process, hang it, or exceed the size limit of the
+//! output.
 //!
-//! What overflows the stack cannot be caught, so everything here is rendered on threads with a
-//! stack of half a megabyte, a quarter of what the worker's threads have; and once in a process of
-//! its own, whose end is looked at.
+//! A stack overflow cannot be caught. So everything here is rendered on threads with a stack of 512
+//! KB, a quarter of the worker's threads; and once in a separate process, whose exit status is
+//! checked.
 
 use std::collections::BTreeSet;
 use std::process::Command;

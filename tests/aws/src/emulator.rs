@@ -1,7 +1,7 @@
-//! Emulators of AWS, started on a free port and stopped with whoever started them.
+//! Emulators of AWS: each listens on a free port and stops with the process that started it.
 //!
-//! They are installed by `make emulators`. Each process starts its own, so nothing has to run
-//! already, and tests that run beside each other never meet.
+//! They are installed by `make emulators`. Each process starts its own. So nothing has to run
+//! already, and parallel tests are isolated.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

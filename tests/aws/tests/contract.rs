@@ -1,7 +1,7 @@
 //! The contract of the table on DynamoDB, as AWS's own DynamoDB Local and MiniStack emulate it.
 //!
-//! Each emulator is started once; the cases run on it beside each other, each in a scope of its
-//! own, as they would in one table in the cloud. Every case is named in what is printed.
+//! Each emulator is started once; the cases run on it in parallel, each in its own scope, as they
+//! would in one table in the cloud. The output names every case.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! Request units: what the kit estimates from the sizes of items, compared with the consumed
-//! capacity that DynamoDB Local answers.
+//! capacity that DynamoDB Local reports.
 //!
-//! DynamoDB answers no capacity for a write whose condition failed. So refused writes are estimated
+//! DynamoDB reports no capacity for a write whose condition failed. So refused writes are estimated
 //! on both sides, and both sides must follow the same rule.
 //!
-//! In three cases DynamoDB Local answers something else than DynamoDB bills; each is named in the test
-//! with the figure that it answers. An item that is not there costs nothing in a batch, and a page on
-//! which there is nothing costs nothing, where DynamoDB bills the least units of a read. And a
-//! transaction is billed by one sum of bytes, where DynamoDB bills every item on its own
+//! In three cases DynamoDB Local reports another figure than DynamoDB bills; the test names each
+//! with the reported figure. A missing item in a batch and an empty page cost nothing, where
+//! DynamoDB bills the minimum of a read. A transaction is billed by one sum of bytes, where
+//! DynamoDB bills every item separately
 //! (<https://github.com/awslabs/amazon-dynamodb-local-samples/issues/7>, `/31`).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]

@@ -1,4 +1,4 @@
-//! The clock of a cloud that stands until it is told: `infra/tools/e2e/standing.py`.
+//! The clock of a cloud, which advances only when it is set: `infra/tools/e2e/standing.py`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with
-//! whoever started it.
+//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with the
+//! process that started it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

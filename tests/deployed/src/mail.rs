@@ -1,4 +1,4 @@
-//! The mail that SES took, as the cloud shows it.
+//! The mail that SES accepted, as the cloud shows it.
 
 use crate::cloud::get;
 use crate::stack::Stack;

@@ -1,5 +1,4 @@
-//! What the pages about AWS have their reader type, typed by a real shell against a cloud on this
-//! machine.
+//! The commands in the pages about AWS, run by a real shell against a cloud on this machine.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Waiting for something, with a bound.
+//! Waiting for a condition, with a bound.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What comes out of the journeys is the same on the deployed stack, with the bootstraps as they
-//! are: on clouds whose clocks stand until they are told.
+//! The journeys have the same results on the deployed stack, with the real bootstraps, on clouds
+//! whose clocks advance only when they are set.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,5 +1,5 @@
-//! Whoever types what docs/deploy.md says has a stack and its first reminder; who types what
-//! docs/operations.md says of dead letters has none any more.
+//! The commands of docs/deploy.md make a stack that sends its first reminder. The commands of
+//! docs/operations.md about dead letters leave no dead letter.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

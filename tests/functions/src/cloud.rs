@@ -1,9 +1,9 @@
-//! The cloud around the handlers, in small: a table with its stream, queues that hide messages,
-//! schedules that are a minute early, a mail service.
+//! A small imitation of the cloud around the handlers: a table with its stream, queues that hide
+//! messages, schedules that fire a minute early, a mail service.
 //!
-//! Only what stands between the functions is imitated. What they do themselves is done by the
-//! handlers that are deployed, with the events that AWS hands over. On demand every batch of the
-//! stream and every message comes twice, and what belongs to different contacts comes in any order.
+//! Only what is between the functions is imitated. The handlers are those that are deployed, and
+//! receive events as AWS delivers them. On demand every batch of the stream and every message is
+//! delivered twice, and work of different contacts in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

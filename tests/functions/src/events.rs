@@ -1,4 +1,4 @@
-//! Events as AWS hands them over.
+//! Events as AWS delivers them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,9 +1,10 @@
-//! The services outside of the functions, in small: SQS and EventBridge Scheduler, SES, webhooks.
+//! Small imitations of the services outside of the functions: SQS and EventBridge Scheduler, SES,
+//! webhooks.
 //!
-//! They are the kit's outbox and mailer, with what the functions see of AWS on top: messages that
-//! are hidden for a while and come again, schedules that go off a minute early, the limits of an SES
-//! account. They can be told to answer nothing or to refuse. They do not imitate throttling,
-//! dead-letter queues, or messages that expire.
+//! They are the kit's outbox and mailer, with the properties of AWS that the functions see:
+//! messages that are hidden for a while and delivered again, schedules that fire a minute early,
+//! the limits of an SES account. A test can make them refuse, or not answer. They do not imitate
+//! throttling, dead-letter queues, or messages that expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

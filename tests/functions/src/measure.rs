@@ -1,11 +1,11 @@
-//! What the bootstraps weigh, how quickly they start, how much memory they take; beside an empty
-//! function in the same run.
+//! The size, the start time and the memory of the bootstraps, compared with an empty function in
+//! the same run.
 //!
-//! What counts is how a function starts before it warms its connections: here nobody listens where
-//! it would connect, and of the certificates that it reads for them there is one instead of all.
-//! How it starts with all of them is shown beside. Of several starts the quickest counts, since
-//! whatever else the machine does can only make one slower. The functions take turns, so that a
-//! slow minute is one for all of them.
+//! The start is measured without the warming of connections: nothing listens at the addresses to
+//! which the function would connect, and it reads one root certificate instead of all. The start
+//! with all of them is shown too. The quickest of several starts counts, because other load on the
+//! machine can only make one slower. The functions are started alternately, so that a slow minute
+//! affects all of them.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! The emulator behind `sam local`, around a real bootstrap: started on free ports, stopped with
-//! whoever started it.
+//! the process that started it.
 //!
-//! It comes inside the SAM CLI, which `make functions` installs.
+//! It is part of the SAM CLI, which `make functions` installs.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

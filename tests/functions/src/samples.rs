@@ -1,7 +1,7 @@
-//! The sample events in `tests/events/`, and the table that each of them finds.
+//! The sample events in `tests/events/`, and the table contents that each of them needs.
 //!
-//! They are what the code itself makes in a small story, so they cannot fall behind it. Each is in
-//! the past, so that it has its effect whenever it is given in, but for the appointment, which is a
+//! The code itself makes them in a small story, so they cannot become outdated. All instants are in
+//! the past, so that an event has its effect whenever it is invoked. Only the appointment is a
 //! century ahead.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! A proxy before an emulated cloud that makes EventBridge Scheduler fail: it refuses, it is down,
-//! or it never answers. Everything else reaches the cloud, and so do timers until a test says
-//! otherwise. It does not imitate throttling, nor latency.
+//! A proxy in front of an emulated cloud that makes EventBridge Scheduler fail: it refuses, is
+//! down, or never answers. All other requests reach the cloud, and so do timers until a test sets a
+//! failure. It does not imitate throttling, nor latency.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! A mail service with SES's bounds: so many mails a second, so many in any 24 hours, and an
-//! account that may be paused.
+//! A mail service with the limits of SES: mails a second, mails in any 24 hours, and an account
+//! that can be paused.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What a function finds in the cloud: tables, queues, a schedule group, a secret, senders, on
-//! MiniStack.
+//! The resources that a function uses in the cloud: tables, queues, a schedule group, a secret,
+//! senders, on MiniStack.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,7 +1,7 @@
-//! What Lambda hands over has a bound (*Lambda quotas*, *Invoke*: 6 MB,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>): every answer stays
-//! below it, whatever people put into contacts, mails and posts, and whoever follows the pages gets
-//! everything once.
+//! Responses of Lambda have a limit (*Lambda quotas*, *Invoke*: 6 MB,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Every answer stays
+//! below it, whatever contacts, mails and posts contain, and a client that follows the pages
+//! receives everything once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,8 +1,8 @@
-//! A burst of cold starts on a told clock: thirty instances ask at once what the account may send,
-//! and SES answers one a second (*GetSendQuota*,
-//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have heard it
-//! within a minute, and mail leaves as fast as the account may send, no faster and no slower. What
-//! decides is what ships: the pace of each instance.
+//! A burst of cold starts on a manual clock: thirty instances ask at once what the account may
+//! send, and SES answers one request a second (*GetSendQuota*,
+//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have the
+//! answer within a minute, and mail leaves exactly as fast as the account may send. The pace of
+//! each instance is the production code.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

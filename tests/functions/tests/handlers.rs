@@ -1,5 +1,5 @@
-//! The handlers of queues, of the stream and of feedback, with what AWS hands over when something
-//! is wrong.
+//! The handlers of queues, of the stream and of feedback, with what AWS delivers when something is
+//! wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

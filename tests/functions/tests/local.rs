@@ -1,4 +1,4 @@
-//! The page about `sam local` says what is printed, and what is printed fits the template, on both
+//! The page about `sam local` shows the real output, and the output fits the template, on both
 //! architectures.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]

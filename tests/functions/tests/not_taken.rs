@@ -1,6 +1,6 @@
-//! What timers and queues do not take, and what cannot be performed, keeps nobody else waiting: by
-//! the handler of `effects` that is deployed, with the SQS and the Scheduler of an emulator, the
-//! latter behind a way on which it fails as it is told.
+//! Effects that timers or queues do not accept, or that cannot be performed, do not delay other
+//! contacts. Tested with the deployed handler of `effects`, and SQS and Scheduler of an emulator,
+//! the latter behind a proxy that makes it fail.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

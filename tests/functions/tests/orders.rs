@@ -1,5 +1,5 @@
-//! What a function may order, and what takes it: one table says it (`Queue::takes`), orders are
-//! held to it when they are given, and every handler refuses the rest.
+//! Which messages a function may send, and which queue accepts them: one table defines it
+//! (`Queue::takes`), senders are checked against it, and every handler refuses the rest.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

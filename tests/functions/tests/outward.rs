@@ -1,6 +1,5 @@
-//! What leaves, by the handlers, the mailer and the caller that are deployed, against a server that
-//! others would have: it hangs, or its connections die. In real time, so some of these take half a
-//! minute.
+//! Outgoing calls by the deployed handlers, mailer and caller, against a server that hangs or whose
+//! connections break. In real time, so some of these tests take half a minute.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

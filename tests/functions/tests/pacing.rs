@@ -1,7 +1,7 @@
-//! A burst of marketing mail on a told clock: ten instances that share nothing, a queue that counts
-//! how often it hands a message out, and a mail service with SES's bounds. What decides is what
-//! ships: the pace of each instance, and how long mail waits. Nothing is lost, and reminders leave
-//! within a minute throughout.
+//! A burst of marketing mail on a manual clock: ten instances that share nothing, a queue that
+//! counts how often it delivers a message, and a mail service with the limits of SES. The pace of
+//! each instance and the waiting time of mail are the production code. Nothing is lost, and
+//! reminders leave within a minute throughout.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,5 +1,5 @@
-//! What queues, schedules and logs are told of people: ids, and nothing else. What docs/privacy.md
-//! says of them rests on it.
+//! Queues, schedules and logs contain ids of people, and nothing else about them. docs/privacy.md
+//! relies on it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

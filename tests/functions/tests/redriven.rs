@@ -1,8 +1,8 @@
-//! Dead letters on AWS, done again after the defect is mended: whatever kind of work it was, by a
-//! function that may do it anyway, and once, however often its message comes.
+//! Redrive of dead letters on AWS, after the defect is fixed: every kind of work, by a function
+//! that may do it anyway, and once, however often its message is delivered.
 //!
-//! The defect is a catalog that nobody can read: every function puts aside what it is handed over
-//! meanwhile.
+//! The defect is an unreadable catalog: meanwhile every function keeps what it receives as a dead
+//! letter.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

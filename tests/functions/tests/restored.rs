@@ -1,5 +1,5 @@
-//! The table is all that is left, as after a restore or in a new stack over a kept table: one mass
-//! action, and everybody goes on as if nothing had happened. Nothing is sent twice, whatever is
+//! Only the table is left, as after a restore or in a new stack over a kept table. After one mass
+//! action every contact goes on as if nothing had happened. Nothing is sent twice, even if work is
 //! delivered twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]

@@ -1,5 +1,5 @@
 //! Two deliveries of every batch of the stream, every message and every timer, in any order between
-//! contacts, give the same messages and the same history as one.
+//! contacts, have the same messages and the same history as one delivery.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,5 +1,5 @@
-//! What the mail service keeps waiting is sent, or is told to have waited too long, and webhooks
-//! that fail are told: by the handlers that are deployed, on a real table.
+//! Mail that the mail service delays is sent, or recorded as having waited too long. Failed
+//! webhooks are recorded. Tested with the deployed handlers, on a real table.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

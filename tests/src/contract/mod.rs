@@ -1,9 +1,8 @@
-//! What every table must do, whichever engine is behind it: the sentences of the table port, one
-//! case each.
+//! What every table must do, on every engine: the sentences of the table port, one case each.
 //!
-//! [`table_contract!`](crate::table_contract) makes a test of every case. A case is given a table
-//! and a scope, a text of its own that its partitions begin with, so that all of them may share one
-//! table in the cloud. It reads strongly, or waits for what is eventual.
+//! [`table_contract!`](crate::table_contract) makes a test of every case. A case receives a table
+//! and a scope: a prefix of its partitions, so that all cases may share one table in the cloud. It
+//! uses strong reads, or waits for eventual ones.
 
 pub mod items;
 pub mod pages;

@@ -1,5 +1,5 @@
-//! An embedded Dacapo in this process, called through its router: no socket, and as many as there
-//! are tests.
+//! An embedded Dacapo in this process, called through its router: no socket, and each test has its
+//! own.
 
 use std::sync::Arc;
 

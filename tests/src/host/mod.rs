@@ -1,7 +1,7 @@
 //! A Dacapo behind HTTP, wherever it runs: in this process, in another one, or in the cloud.
 //!
-//! A [`Host`] takes calls and knows how time passes there. On a clock that stands until it is told
-//! that is `/dev/clock` and `/dev/idle`; a host with a real clock says itself how it waits.
+//! A [`Host`] takes calls and defines how time passes. With a manual clock that is `/dev/clock` and
+//! `/dev/idle`; a host with a real clock defines itself how it waits.
 
 mod in_process;
 mod remote;

@@ -1,4 +1,4 @@
-//! A Dacapo at a URL, called over a socket with a key that may do everything.
+//! A Dacapo at a URL, called over a socket with a key that has all scopes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Comparing what is written with what came out.
+//! Compares the written script with the result.
 
 /// The same text with what came out at one instant in an order that does not depend on who was
 /// faster.

@@ -1,4 +1,4 @@
-//! The scripts under `tests/journeys`, and all of them through HTTP, several at once.
+//! The scripts under `tests/journeys`, and playing all of them through HTTP, several in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};

@@ -1,4 +1,4 @@
-//! A Dacapo behind HTTP as a stage: everything is done, and asked for, as programs outside do it.
+//! A Dacapo behind HTTP as a stage: everything is written and read as external programs do it.
 //!
 //! Contacts are written by an API key named *zapier* and released by one named *console*, as the
 //! scripts' causes say.

@@ -1,4 +1,4 @@
-//! Playing a script: its lines, and below each what came out.
+//! Plays a script: its lines, and below each its result.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Reading a script: the one parser, whatever it is played on.
+//! Reads a script: one parser for all stages.
 
 use std::fmt::Write as _;
 use std::path::Path;

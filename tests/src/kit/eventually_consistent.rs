@@ -1,8 +1,8 @@
-//! A table and a feed with the delays that the cloud has and SQLite lacks.
+//! A table and a feed with the delays of the cloud, which SQLite does not have.
 //!
 //! They stand for DynamoDB with its eventual reads, and for DynamoDB Streams. Nothing is throttled,
-//! and a delay is counted in reads, not in time. All of it follows from a seed: the same calls in
-//! the same order see the same delays.
+//! and a delay is counted in reads, not in time. The delays depend on a seed: the same calls in the
+//! same order see the same delays.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

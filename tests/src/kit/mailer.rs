@@ -1,4 +1,4 @@
-//! A mail service that keeps what it is given.
+//! A mail service that keeps the mails it receives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,9 @@
-//! A platform with one campaign whose feed and queue a test moves by hand: what waits in the feed is
-//! brought when the test says so, and what that leads to is taken when it says so. So every order of
-//! both can be tested.
+//! A platform with one campaign whose feed and queue a test moves by hand. The test decides when a
+//! change of the feed and when a message of the queue is delivered. So every order of both can be
+//! tested.
 //!
-//! Instants do not count here: a message or timer may be taken as soon as it is ordered, and a timer
-//! that was cancelled comes nevertheless, as it may on AWS.
+//! Instants are ignored: a message or timer may be taken as soon as it is ordered. A cancelled
+//! timer is delivered nevertheless, as may happen on AWS.
 
 use std::sync::Arc;
 

@@ -1,20 +1,20 @@
 //! A table that counts request units and keeps its changes: what DynamoDB would bill, and what its
-//! stream would bring.
+//! stream would deliver.
 //!
 //! The units are estimated from the sizes of items, so that they can be counted on any table.
 //! `tests/aws/tests/units.rs` compares the estimate with the consumed capacity that DynamoDB Local
-//! answers.
+//! reports.
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB read and write capacity", "Managing
 //! transactions", "Provisioned throughput considerations for global secondary indexes".
 //!
 //! | request | units |
 //! |---|---|
-//! | a strong read of an item | one for every 4 KB of it, at least one; a half of that for an eventual one |
+//! | a strong read of an item | one for every 4 KB of it, at least one; half of that for an eventual read |
 //! | a page | the same for the sum of its items |
 //! | a write | one for every KB of the item before or after, whichever is larger |
 //! | in a transaction | twice that for every item, those that are only checked included |
-//! | the index | in a transaction too: one when an entry comes or goes, two when it moves, none when it stays |
+//! | the index | in a transaction too: one when an entry is added or removed, two when it moves, none when it stays |
 //! | a write whose condition failed | as for a write of the item as it stands; in a transaction as if it had been made |
 //! | a check alone, outside of a transaction | a strong read: the port's table on DynamoDB reads the item |
 

@@ -1,4 +1,4 @@
-//! The one generator of the tests.
+//! The one pseudo-random generator of the tests.
 
 /// Numbers that look random and are the same for the same seed (splitmix64).
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
-//! What moves a platform on: the changes that its feed brings, and the messages that come due.
+//! Drives a platform: with the changes of its feed, and the messages that become due.
 //!
-//! On AWS an event source mapping hands over batches of DynamoDB Streams and of SQS, and EventBridge
-//! Scheduler puts timers into a queue. Here [`bring`] hands over changes, and [`Pending`] holds
+//! On AWS an event source mapping delivers batches of DynamoDB Streams and of SQS, and EventBridge
+//! Scheduler puts timers into a queue. Here [`bring`] delivers changes, and [`Pending`] holds
 //! queues and timers until a test takes something out. Each test decides about order, repeats and
 //! faults.
 

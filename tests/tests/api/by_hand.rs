@@ -1,4 +1,4 @@
-//! One contact by hand, and what nothing followed from, as programs outside meet them.
+//! Calls by hand for one contact, and traces, as external programs see them.
 
 use dacapo_engine::contact::Author;
 use dacapo_engine::decide::Event;

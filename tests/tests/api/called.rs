@@ -1,5 +1,5 @@
-//! An API that is called without a network: everything in one process, in memory, the clock
-//! standing at noon UTC of 1 November 2026.
+//! An API that is called without a network: everything in one process, in memory, with a manual
+//! clock at noon UTC of 1 November 2026.
 
 use axum::Router;
 use axum::body::Body;

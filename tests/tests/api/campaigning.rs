@@ -1,4 +1,4 @@
-//! What the API tells of a contact's way through campaigns: history, enrollments, messages,
+//! What the API reports of a contact's way through campaigns: history, enrollments, messages,
 //! release, erasure.
 
 use chrono::TimeDelta;

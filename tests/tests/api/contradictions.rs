@@ -1,5 +1,4 @@
-//! What is said twice, and said differently, is refused: nobody outside loses a value without a
-//! word.
+//! A value that is given twice and differently is refused: no value is dropped silently.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Dead letters over the API: listed, shown, done again, deleted.
+//! Dead letters over the API: listed, shown, redriven, deleted.
 
 use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use serde_json::{Value, json};

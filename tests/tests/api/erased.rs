@@ -1,5 +1,4 @@
-//! Erased is erased: nothing in any file of the data directory tells who it was, and nothing
-//! answers with it.
+//! After an erasure no file of the data directory and no answer contains the person's data.
 
 use std::path::Path;
 

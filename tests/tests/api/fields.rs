@@ -1,5 +1,6 @@
-//! Fields are made by whoever may write, and taken away when no campaign needs them; fields and
-//! tags have bounds; what is exported is safe to open, and the same when it is imported.
+//! Fields: any key that may write creates them, and they can be deleted when no campaign needs
+//! them. Fields and tags have limits. An export is safe to open, and its import gives the same
+//! contacts.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What every call shares: problems, keys and scopes, bounds, the description.
+//! What all calls share: problems, keys and scopes, limits, the description.
 
 use dacapo_engine::campaign::schema::json_schema;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! What forms and tools really send: names, charsets, notations, identities, values that cannot be
-//! read. Each test names its kind.
+//! Realistic input of forms and tools: names, charsets, notations, identities, unreadable values.
+//! Each test names its kind.
 
 use serde_json::{Value, json};
 

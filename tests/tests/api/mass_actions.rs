@@ -1,4 +1,4 @@
-//! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
+//! Mass actions: every contact is stopped, and the statistics are as if no contact had entered.
 
 use chrono::TimeDelta;
 use dacapo_platform::dead_letters::{Kind, NewDeadLetter};

@@ -1,5 +1,5 @@
-//! The mass action *reconcile*, asked for over the API: what it takes, and that everybody goes on
-//! in one process, too.
+//! The mass action *reconcile*, requested over the API: its parameters, and that every contact goes
+//! on in one process, too.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A no is remembered: by the contact, and where there is none by its address, until somebody takes
-//! it back by name.
+//! A refusal is remembered, by the contact or else by the address, until a person revokes it
+//! explicitly.
 
 use serde_json::{Value, json};
 

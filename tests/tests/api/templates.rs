@@ -1,5 +1,5 @@
-//! Templates that take too much, as the API tells of them: refused where that can be known, else
-//! failed with the reason, and remembered; whatever else there is to send leaves.
+//! Templates that exceed the limits, as the API reports them: refused if that is known in advance,
+//! else failed with a recorded reason. All other mail is sent.
 
 use serde_json::{Value, json};
 

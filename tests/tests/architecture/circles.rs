@@ -1,9 +1,9 @@
-//! Finds circles among the modules of a crate, from the paths that its files name.
+//! Finds cycles among the modules of a crate, from the paths that its files name.
 //!
-//! Modules are looked at level by level: those at the root of the crate, those in each module. One
-//! leads to another at its level if any file below it names anything of the other, in a `use` or in
-//! a path. What only tests name does not count. A name that a module above re-exports counts as
-//! that module's, so a circle through a re-export is not found.
+//! Modules are compared level by level: those at the root of the crate, those in each module. One
+//! depends on another of its level if any file below it names an item of the other, in a `use` or
+//! in a path. Tests are ignored. A name that a module above re-exports counts as that module's, so
+//! a cycle through a re-export is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! Tells a Rust file's code from its comments and texts, well enough for rules about what code may
-//! name.
+//! Separates a Rust file's code from its comments and strings, well enough for rules about code.
 
 /// The code of a file with blanks for comments and texts, line by line as it was, and the texts.
 pub(super) fn scanned(source: &str) -> (String, Vec<(usize, String)>) {

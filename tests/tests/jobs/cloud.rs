@@ -1,4 +1,4 @@
-//! The cloud around a platform: feed, queues and timers, worked off in any order.
+//! The cloud around a platform: feed, queues and timers, processed in any order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is counted, held against what is there.
+//! Compares the counters with the stored items.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! A table whose calls fail when they are told to: refused, answered by nobody, or not made because
-//! the worker died.
+//! A table whose calls fail on demand: refused, not answered, or not made because the worker died.
 
 use std::sync::{Arc, Mutex};
 

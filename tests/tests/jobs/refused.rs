@@ -1,5 +1,4 @@
-//! Timers and queues that refuse something for good: it counts as failed for whom it concerns, and
-//! for nobody else.
+//! Timers and queues that refuse something permanently: it counts as failed for that contact only.
 
 use std::collections::BTreeSet;
 

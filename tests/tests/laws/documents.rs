@@ -1,7 +1,7 @@
 //! Random campaigns that can be published.
 //!
-//! A recipe is a handful of bytes; every recipe makes a valid document, so that proptest can shrink
-//! one byte by byte. Restless elements lead only forward, or to an element at which a token can
+//! A recipe is a few bytes. Every recipe makes a valid document, so that proptest can shrink it
+//! byte by byte. Elements without a rest lead only forward, or to an element at which a token can
 //! rest: so there is no cycle without a rest (R41).
 
 use dacapo_engine::campaign::format::{Document, Element};

@@ -1,13 +1,13 @@
-//! Drives a world as real queues do: in random order where nothing promises one.
+//! Drives a world as real queues do: in random order where no order is promised.
 //!
 //! | in order | why |
 //! |---|---|
 //! | the feed, for a contact | it orders per item |
 //! | the effects of an enrollment | it orders per item |
-//! | what one campaign tells another about a contact | it is told while those effects are performed |
+//! | the commands of one campaign to another about a contact | they are sent while those effects are performed |
 //! | jobs | they have a sequence number |
 //!
-//! Anything else comes in any order, a repeat at any later time.
+//! Everything else is delivered in any order, repeats at any later time.
 
 use std::collections::BTreeMap;
 

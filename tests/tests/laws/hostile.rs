@@ -1,5 +1,4 @@
-//! Whatever it is given, `decide` answers (R41): situations that no story leads to, and ends that
-//! must come.
+//! `decide` answers for every input (R41): situations that no story leads to, and termination.
 
 use chrono::{TimeDelta, TimeZone, Utc};
 use dacapo_engine::account::Account;

@@ -1,4 +1,4 @@
-//! Laws of what is sent: one identity, whatever it is written like, and nothing lost.
+//! Laws of input: one identity, however it is written, and nothing lost.
 
 use dacapo_engine::address;
 use dacapo_engine::conventions::{Conventions, DateOrder};

@@ -1,8 +1,7 @@
-//! Laws of order and repeats (R3): where the rules promise that it makes no difference, it makes
-//! none.
+//! Laws of order and repeats (R3): where the rules promise the same result, it is the same.
 //!
-//! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had
-//! seen.
+//! Two worlds are compared without their bookkeeping: the number of decisions, and what these had
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a path does in its order, and how it counts, whatever the feed brings first.
+//! The order of a path's steps and its counts do not depend on the order of the feed.
 
 use chrono::TimeDelta;
 use dacapo_engine::account::Account;

@@ -1,4 +1,4 @@
-//! Laws of pauses (R51): nothing fires meanwhile, and nothing that comes is lost.
+//! Laws of pauses (R51): nothing fires during a pause, and nothing that arrives is lost.
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::campaign::format::{Edge, Element};

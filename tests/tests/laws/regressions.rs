@@ -1,4 +1,4 @@
-//! What the laws have found, each as the smallest story that shows it.
+//! Defects that the laws have found, each as the smallest story that shows it.
 
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::reader;

@@ -1,5 +1,5 @@
-//! Laws of runs: what fires once, what never acts again, what is never lost, and what every
-//! enrollment looks like.
+//! Laws of runs: what fires once, what never acts again, what is never lost, and the invariants of
+//! every enrollment.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

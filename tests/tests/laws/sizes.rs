@@ -1,4 +1,4 @@
-//! What is stored reads back as itself, and stays small.
+//! Stored values read back unchanged, and stay small.
 
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::reader;

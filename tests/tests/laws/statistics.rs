@@ -1,4 +1,4 @@
-//! Laws of statistics (R53): they are what the enrollments and the history say.
+//! Laws of statistics (R53): they agree with the enrollments and the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 

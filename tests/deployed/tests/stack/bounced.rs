@@ -1,4 +1,4 @@
-//! An address that bounces gets nothing more (R32).
+//! An address that bounces receives no more mail (R32).
 
 use dacapo_deployed_tests::{Stack, awaited, sent_to, until};
 use serde_json::json;

@@ -1,7 +1,7 @@
-//! A contact is erased, and what others write about it afterwards goes too: 25 hours later, by
+//! A contact is erased. What is written about it afterwards is erased 25 hours later, by
 //! EventBridge Scheduler, the timers queue and `timer`.
 //!
-//! On a cloud of its own, whose clock stands until it is told.
+//! On its own cloud, whose clock advances only when it is set.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_deployed_tests::{Cloud, Parameters, Stack, sent_to, until};

@@ -1,8 +1,8 @@
 //! The deployed stack, driven over its API only: by `make e2e`.
 //!
-//! The tests run side by side against one stack, each with contacts and campaigns of its own; but
-//! for the one that fills the stream with thousands of changes, which would keep the others
-//! waiting.
+//! The tests run in parallel against one stack, each with its own contacts and campaigns. The
+//! exception is the test that fills the stream with thousands of changes: it would delay the
+//! others.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

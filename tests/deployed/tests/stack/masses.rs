@@ -1,6 +1,6 @@
 //! Two thousand contacts are stopped and reset through SQS, though every message is delivered twice
-//! and a worker is killed at its work; the counts are exact, and whoever was reset runs again
-//! (R16).
+//! and a worker is killed while it works. The counts are exact, and contacts that were reset run
+//! again (R16).
 
 use dacapo_deployed_tests::{Patience, Stack, kill_a_worker, until};
 use serde_json::{Value, json};

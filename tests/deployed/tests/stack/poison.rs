@@ -1,5 +1,5 @@
-//! What cannot be decided is kept and held; its neighbours in the same batch go on; releasing
-//! decides it in order.
+//! A change that cannot be decided is kept, and its enrollment is held. The others of the same
+//! batch go on. After the release it is decided in order.
 
 use dacapo_deployed_tests::{Stack, awaited, kill_a_worker, sent_to, until};
 use serde_json::{Value, json};

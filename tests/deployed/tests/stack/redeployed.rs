@@ -1,4 +1,4 @@
-//! A new deployment while posts come in: nobody is lost, nobody hears anything twice.
+//! A new deployment while posts arrive: no contact is lost, and no message is sent twice.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

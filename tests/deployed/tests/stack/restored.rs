@@ -1,9 +1,9 @@
 //! The table is restored into a second stack, which has neither the timers nor the queues of the
-//! first: after the mass action *reconcile* everybody goes on there, once.
+//! first: after the mass action *reconcile* every contact goes on there, once.
 //!
-//! On a cloud of its own: what is restored is everybody's. MiniStack restores the table as it is
-//! now, whichever instant is asked for; what was written after the instant is therefore tested in
-//! small only (`tests/functions/tests/restored.rs`).
+//! On its own cloud, because the whole table is restored. MiniStack restores the table as it is
+//! now, whichever instant is requested. So writes after that instant are tested without a cloud
+//! only (`tests/functions/tests/restored.rs`).
 
 use chrono::TimeDelta;
 use dacapo_deployed_tests::{Cloud, Parameters, Patience, Stack, awaited, now, sent_to, until};

@@ -1,10 +1,10 @@
-//! A cloud on this machine for `sam local`: MiniStack with everything that the functions find in a
-//! stack, and the settings by which they find it. See `docs/local.md`.
+//! A cloud on this machine for `sam local`: MiniStack with all resources that the functions use in
+//! a stack, and the settings that name them. See `docs/local.md`.
 //!
-//! `local-cloud --listen ADDRESS --name NAME --run MARK` keeps it until it is interrupted, at this
-//! address, which the functions' containers call by this name. With `check` behind, it hands every
-//! sample event to its function with the real `sam local invoke`, and has the appointment loop gone
-//! under `sam local start-api`. `infra/tools/local/with_docker.py` knows what to say.
+//! `local-cloud --listen ADDRESS --name NAME --run MARK` runs it until it is interrupted, at this
+//! address, which the functions' containers call by this name. With `check` at the end, it passes
+//! every sample event to its function with the real `sam local invoke`, and plays the appointment
+//! loop under `sam local start-api`. `infra/tools/local/with_docker.py` passes the arguments.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

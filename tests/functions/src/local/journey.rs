@@ -1,5 +1,5 @@
-//! The appointment loop under `sam local`: the campaign is published over the API, Zapier posts
-//! what it posts, what follows is done by the functions, and everything is read back over the API.
+//! The appointment loop under `sam local`: the campaign is published over the API, the posts of
+//! Zapier are sent, the functions do the rest, and the result is read over the API.
 
 use dacapo_tests::host::{Call, Host as _, Remote};
 use serde_json::{Value, json};

@@ -1,8 +1,7 @@
-//! `sam local` on this machine: its commands, and the files that they are given. See
-//! `docs/local.md`.
+//! `sam local` on this machine: its commands, and their input files. See `docs/local.md`.
 //!
-//! The commands are the same on every machine: which architecture it has stands in the template
-//! that is made for them.
+//! The commands are the same on every machine: the template that is made for them names its
+//! architecture.
 
 pub mod journey;
 pub mod sam;

@@ -1,5 +1,5 @@
-//! The SAM CLI as a process: within bounds, with what it says kept, and ended with whoever started
-//! it.
+//! The SAM CLI as a process: with a time limit, with its output kept, and ended with the process
+//! that started it.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
-//! What AWS does between the functions, for a stack of which only the functions run: the table's
-//! stream and the queues are read from the cloud here and handed to the functions under `sam local
-//! start-lambda`, as the event sources in `template.yaml` say it.
+//! What AWS does between the functions, for a stack of which only the functions run. The table's
+//! stream and the queues are read from the cloud here and passed to the functions under `sam local
+//! start-lambda`, as the event sources in `template.yaml` define it.
 //!
-//! Timers are not fired: what is waited for is days away.
+//! Timers are not fired: they are due days later.
 
 use dacapo_aws::settings::Function;
 use dacapo_tests::host::Remote;

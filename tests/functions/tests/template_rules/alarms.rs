@@ -1,4 +1,4 @@
-//! Somebody hears what is wrong, and finds out what to do.
+//! Every failure raises an alarm, and the alarm says what to do.
 
 use std::collections::BTreeSet;
 

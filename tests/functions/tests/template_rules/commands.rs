@@ -1,6 +1,6 @@
-//! The commands of the pages about AWS, run as they stand there by a real shell in which `aws`,
-//! `sam`, `curl` and the others only note what they were called with. What they were called with
-//! has to exist: in the template, in the API, in AWS's models.
+//! The commands of the pages about AWS, run unchanged by a real shell in which `aws`, `sam`, `curl`
+//! and the others only record their arguments. What the arguments name must exist: in the template,
+//! in the API, in AWS's models.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! What the stack costs while nothing happens, counted from the template at AWS's prices in
 //! us-east-1.
 //!
-//! docs/scale.md names every cent; it shows the table that is computed here.
+//! docs/scale.md shows the table that is computed here.
 
 use std::fmt::Write as _;
 

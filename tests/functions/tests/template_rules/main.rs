@@ -1,5 +1,5 @@
-//! The rules of `template.yaml`, as code that reads it. What AWS itself would refuse is left to
-//! `make template`.
+//! The rules of `template.yaml`, as code that reads it. `make template` finds what AWS itself would
+//! refuse.
 //!
 //! Each test is one rule, and its message says what to do instead.
 

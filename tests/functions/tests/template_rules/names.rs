@@ -1,5 +1,5 @@
-//! Names that follow from the stack's: none is longer than AWS lets it be, whatever the stack is
-//! called.
+//! Names that are derived from the stack's name: none is longer than AWS allows, for every stack
+//! name.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! docs/privacy.md names every place of the template where something of a person may be, and for
-//! how many days.
+//! docs/privacy.md names every resource of the template that may hold personal data, and for how
+//! many days.
 
 use std::collections::BTreeMap;
 

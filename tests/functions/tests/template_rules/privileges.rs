@@ -1,4 +1,4 @@
-//! Nobody may do more than what it does.
+//! No role may do more than its function does.
 
 use std::collections::BTreeSet;
 

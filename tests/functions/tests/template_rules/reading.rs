@@ -1,4 +1,4 @@
-//! Reads the template. What CloudFormation writes short is made long: `!Ref Table` is `{"Ref":
+//! Reads the template. Short forms of CloudFormation are expanded: `!Ref Table` is `{"Ref":
 //! "Table"}`.
 
 use std::path::Path;

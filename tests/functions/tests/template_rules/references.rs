@@ -1,5 +1,5 @@
-//! What the template refers to is there, and settings are texts: CloudFormation would say so only
-//! when it deploys.
+//! What the template refers to exists, and settings are strings. CloudFormation would report errors
+//! only at deployment.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! docs/settings.md says of each function what the template tells it, and nothing else.
+//! docs/settings.md lists for each function exactly the settings that the template gives it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as they
-//! would come.
+//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as AWS
+//! would deliver them.
 
 use std::sync::Arc;
 

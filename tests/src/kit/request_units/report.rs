@@ -1,4 +1,4 @@
-//! What was spent, by step, function and kind of item, for one contact.
+//! The consumed units, by step, function and kind of item, for one contact.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,9 +1,8 @@
 //! The appointment loop: booked, confirmed, reminded an hour before, not reached, reset, tags
 //! withdrawn, sorry.
 //!
-//! Contacts go through it side by side, so that batches are full. They go through it twice: the
-//! first time they are created and enrolled on the way; the second time is what every further loop
-//! takes.
+//! Contacts go through it in parallel, so that batches are full, and twice. The first loop includes
+//! creation and enrollment; the second is what every further loop consumes.
 
 use std::sync::Arc;
 
