@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-/// How many bytes a template may have before it is brought to an end.
+/// The length in bytes after which a template is ended.
 const ENOUGH: usize = 20_000;
 
 const FILTERS: &[&str] = &[

@@ -79,9 +79,9 @@ macro_rules! table_contract {
 
 /// A case, by name.
 pub struct Case {
-    /// Its name: the sentence that it pins.
+    /// Its name: the sentence that it tests.
     pub name: &'static str,
-    /// Runs it, on a table and in a scope. It panics if the table does not do as it must.
+    /// Runs it, on a table and in a scope. It panics if the table breaks the contract.
     pub run: fn(Shared, String) -> Running,
 }
 
@@ -94,7 +94,7 @@ pub fn cases() -> Vec<Case> {
     table_contract!(cases)
 }
 
-/// What a case is given.
+/// What a case receives.
 pub type Shared = std::sync::Arc<dyn Table>;
 
 fn key(scope: &str, sk: &str) -> Key {
@@ -105,7 +105,7 @@ fn body(value: &Value) -> Body {
     Body::of(value).expect("an object without reserved members")
 }
 
-/// An item that says nothing but `says`.
+/// An item whose only content is `says`.
 fn item(key: Key, says: &str) -> Item {
     Item::new(key, body(&json!({ "says": says })))
 }
@@ -114,7 +114,7 @@ async fn get(table: &Shared, key: &Key) -> Option<Item> {
     table.get(key, Consistency::Strong).await.expect("a read that is answered")
 }
 
-/// What the item says, by a strong read.
+/// The item's `says`, by a strong read.
 async fn said(table: &Shared, key: &Key) -> Option<String> {
     let body: Value = get(table, key).await?.body.read().expect("an object");
     Some(body["says"].as_str().unwrap_or_default().to_owned())
@@ -132,7 +132,7 @@ fn assert_invalid<T: std::fmt::Debug>(outcome: &Result<T, TableError>) {
     assert!(matches!(outcome, Err(TableError::Invalid(_))), "Invalid was due, not {outcome:?}");
 }
 
-/// Asks until the answer is the one that must come in the end.
+/// Asks again until the answer is the expected one.
 async fn eventually<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
     due: T,
     ask: impl Fn() -> F,

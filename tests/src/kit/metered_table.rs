@@ -26,7 +26,7 @@ use dacapo_embedded::Change;
 use dacapo_platform::keys::{is_fed, kind};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write, size};
 
-/// The units that a request took.
+/// The units that a request consumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Units {
     /// What it did: `read`, `write` or `transaction`.
@@ -39,10 +39,10 @@ pub struct Units {
     pub written: f64,
 }
 
-/// A table that counts request units. All requests have to go through it, one after the other.
+/// A table that counts request units. All requests must go through it, one after the other.
 pub struct MeteredTable {
     inner: Arc<dyn Table>,
-    /// Where it looks at items before and after a write.
+    /// Where it reads items before and after a write.
     observer: Arc<dyn Table>,
     kept: Mutex<Kept>,
 }
@@ -57,13 +57,13 @@ struct Kept {
 }
 
 impl MeteredTable {
-    /// Counts from now on what goes to this table.
+    /// Counts the requests to this table from now on.
     pub fn new(inner: Arc<dyn Table>) -> Self {
         Self::observed_through(Arc::clone(&inner), inner)
     }
 
-    /// The same, looking at items through `observer`, another way to the same table: so a meter in
-    /// `inner` sees the counted requests alone.
+    /// The same, but reads items through `observer`, another access to the same table. So a meter
+    /// in `inner` sees the counted requests only.
     pub fn observed_through(inner: Arc<dyn Table>, observer: Arc<dyn Table>) -> Self {
         Self { inner, observer, kept: Mutex::default() }
     }
@@ -73,12 +73,12 @@ impl MeteredTable {
         std::mem::take(&mut self.kept().units)
     }
 
-    /// The read and write units of everything that was done by this verb since it was made.
+    /// The read and write units of all requests of this verb since it was made.
     pub fn total(&self, verb: &str) -> (f64, f64) {
         self.kept().totals.get(verb).copied().unwrap_or_default()
     }
 
-    /// What changed since the last time, of what the stream carries, in order.
+    /// The changes since the last time that the stream carries, in order.
     pub fn changes(&self) -> Vec<Change> {
         std::mem::take(&mut self.kept().changes)
     }
@@ -205,7 +205,7 @@ impl Table for MeteredTable {
     }
 }
 
-/// What a refused write of a transaction would have left.
+/// The item that a refused write of a transaction would have made.
 fn intended(write: &Write) -> Option<Item> {
     match write {
         Write::Put { item, .. } => Some(item.clone()),
