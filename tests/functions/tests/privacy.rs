@@ -8,7 +8,7 @@ use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::ports::{Message, Order};
 use serde_json::json;
 
-/// Whatever is known of Ann.
+/// All personal data of Ann.
 const WORDS: [&str; 7] =
     ["ann.l", "annelise", "lindqvist", "701740605", "strawberries", "berlin", "allergic"];
 
@@ -42,7 +42,7 @@ emails:
   mail: { purpose: marketing, subject: x, text: "{{ contact.last_name }}" }
 "#;
 
-/// An order as it leaves: names of schedules, and messages as they are written.
+/// An order as it is sent: names of schedules, and messages as they are written.
 fn as_sent(order: &Order) -> String {
     let text = |message: &Message| serde_json::to_string(message).unwrap();
     match order {

@@ -48,7 +48,7 @@ async fn publish(cloud: &Cloud, id: &str, document: &str) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// The whole loop, twice through, for four people, with a campaign beside it that runs in circles.
+/// The whole loop, twice through, for four people, with another campaign that runs in a loop.
 async fn story(delivery: Delivery) -> Value {
     let mut cloud = Cloud::new(delivery).await;
     let begun = cloud.now();
@@ -68,7 +68,7 @@ async fn story(delivery: Delivery) -> Value {
     outcome(&cloud).await
 }
 
-/// Everything that people can see, without the ids of contacts, which are drawn.
+/// Everything that people can see, without the ids of contacts, which are random.
 async fn outcome(cloud: &Cloud) -> Value {
     let mut all = json!({});
     for person in PEOPLE {

@@ -200,7 +200,7 @@ async fn a_webhook_that_is_refused_is_called_once_and_told() {
     assert_eq!(line["cause"], "because the webhook was due", "{of_it}");
 }
 
-/// A queue counts every hand-out, also those in which nothing was tried: a function that was
+/// A queue counts every delivery, also those in which nothing was tried: a function that was
 /// throttled, a batch that took too long.
 #[tokio::test]
 async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {

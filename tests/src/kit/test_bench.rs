@@ -57,7 +57,7 @@ impl TestBench {
         jobs
     }
 
-    /// Does the jobs that were ordered, and those that waited for them. Returns their ids.
+    /// Does the jobs that were ordered, and those that waited for them. Returns which.
     pub async fn done(&self) -> Vec<(u64, &'static str)> {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
