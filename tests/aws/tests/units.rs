@@ -24,11 +24,11 @@ use dacapo_tests::kit::MeteredTable;
 use dacapo_tests::kit::request_units::measure;
 use serde_json::json;
 
-/// A table whose units are both estimated and answered.
+/// A table whose units are both estimated and reported.
 struct Compared {
     table: Arc<MeteredTable>,
     meter: Arc<Meter>,
-    /// What came out otherwise than expected.
+    /// The unexpected results.
     wrong: Vec<String>,
     _emulator: Emulator,
 }
@@ -44,12 +44,12 @@ impl Compared {
         Self { table, meter, wrong: Vec::new(), _emulator: emulator }
     }
 
-    /// What was just done took so many read and write units, by the estimate and by the answers.
+    /// The last requests consumed so many read and write units, both estimated and reported.
     fn took(&mut self, what: &str, read: f64, written: f64) {
         self.takes(what, (read, written), (read, written));
     }
 
-    /// The same where DynamoDB Local answers otherwise than DynamoDB.
+    /// The same where DynamoDB Local reports other units than DynamoDB.
     fn takes(&mut self, what: &str, expected: (f64, f64), of_local: (f64, f64)) {
         let estimated = sum(self.table.take().iter().map(|units| (units.read, units.written)));
         let answered = sum(self.meter.take().iter().map(|spent| (spent.read, spent.written)));
@@ -70,7 +70,7 @@ fn key(sk: &str) -> Key {
     Key::new("units", sk)
 }
 
-/// An item whose body has so many bytes of text.
+/// An item with so many bytes of text in its body.
 fn item(sk: &str, bytes: usize) -> Item {
     Item::new(key(sk), Body::of(&json!({ "text": "x".repeat(bytes) })).unwrap())
 }
@@ -175,7 +175,7 @@ async fn the_estimated_units_are_those_that_dynamodb_local_answers() {
     assert!(compared.wrong.is_empty(), "{}", compared.wrong.join("\n"));
 }
 
-/// The scenario of `tests/tests/units.rs`. Transactions are left to the cases above.
+/// The scenario of `tests/tests/units.rs`. The cases above test transactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_appointment_loop_takes_what_is_estimated() {
     let compared = Compared::start().await;

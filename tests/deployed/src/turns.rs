@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 
-/// Runs beside others.
+/// Runs in parallel with others.
 ///
 /// # Panics
 ///

@@ -158,7 +158,7 @@ async fn page_by_page(contacts: Vec<(Text, usize)>) {
     for (nth, (text, fields)) in contacts.iter().enumerate() {
         let body = posted(nth, &written(text), *fields).to_string();
         let made = call(&cloud, "POST", "/v1/contacts", JSON, &body).await;
-        // A page size above what can be sent or stored is refused with a reason.
+        // A contact that is too large to be sent or stored is refused with a reason.
         if made.status == 413 || (made.status == 422 && made.fault()["code"] == "too_large") {
             continue;
         }

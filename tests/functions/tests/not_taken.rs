@@ -234,7 +234,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     assert_eq!(pending.len(), 2, "{pending:?}");
     assert_eq!(trip.held_back("stop").await, "2");
 
-    // What follows them does not wait either, and calls no Scheduler for a while.
+    // What follows them does not wait either, and the Scheduler is not called for a while.
     let asked = trip.proxy.asked();
     let (cem, of_cem) = trip.comes("cem", FAR).await;
     assert_eq!(perform(&effects, &of_cem).await, NOTHING);

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::{AT_ONCE, beside_others};
 
-/// SES's own simulator bounces what is sent to it.
+/// SES's own simulator bounces mail to this address.
 const NOBODY: &str = "bounce+nobody@simulator.amazonses.com";
 
-/// Its other address takes everything.
+/// Its other address accepts all mail.
 const SOMEBODY: &str = "success+somebody@simulator.amazonses.com";
 
 const CAMPAIGN: &str = "

@@ -9,11 +9,11 @@ use crate::{AT_ONCE, alone};
 
 const CONTACTS: usize = 2_000;
 
-/// So many come in one file, which is to be read within the half minute that API Gateway waits.
+/// So many are in one file, which must be read within the half minute that API Gateway waits.
 const AT_A_TIME: usize = 200;
 
-/// What hangs on lists that follow by up to two minutes, and on the claim of a killed worker, which
-/// holds as long.
+/// For what depends on lists that are up to two minutes late, and on the claim of a killed worker,
+/// which lasts as long.
 const IN_THE_END: Patience = Patience::seconds(600);
 
 const CAMPAIGN: &str = "

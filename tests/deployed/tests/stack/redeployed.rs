@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{AT_ONCE, beside_others};
 
-/// How many posts come after the deployment.
+/// How many posts are made after the deployment.
 const AFTER: usize = 5;
 
 const CAMPAIGN: &str = "

@@ -209,7 +209,7 @@ fn a_timer_that_is_not_taken_is_tried_for_most_of_a_day_and_comes_in_time_withou
     let most = u32::try_from(most).unwrap();
     let tried: TimeDelta = (1..=most).map(pause).sum();
     assert!(tried >= TimeDelta::hours(16), "{tried}: docs/operations.md says 16 hours at least");
-    // It is delivered before it is due, and late enough that the queue of timers can delay it until
+    // It is received again before it is due, in time for the queue of timers to delay it until
     // then.
     let hidden = TimeDelta::seconds(queue["VisibilityTimeout"].as_i64().unwrap());
     let longest = hidden.max(pause(most) * 2);
