@@ -28,11 +28,11 @@ impl StandingClock {
         self.tell("begin", &at.timestamp().to_string())
     }
 
-    /// Returns at that instant, when everything that became due meanwhile is done.
+    /// Moves it to that instant. Returns when everything that became due meanwhile is done.
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn reach(&self, at: DateTime<Utc>) -> Result<(), String> {
         self.tell("reach", &at.timestamp().to_string())
     }
@@ -41,7 +41,7 @@ impl StandingClock {
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn jump(&self, at: DateTime<Utc>) -> Result<(), String> {
         self.tell("jump", &at.timestamp().to_string())
     }
@@ -50,7 +50,7 @@ impl StandingClock {
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn settle(&self) -> Result<(), String> {
         self.tell("settle", "")
     }

@@ -74,7 +74,7 @@ impl Burst {
                     }
                 }
             }
-            // As the mailer waits for a turn.
+            // As the mailer waits until it may send.
             let guesses = pace.guesses_for(now).filter(|guesses| *guesses < DEADLINE);
             let next = match (pace.turn(purpose, now, guesses.unwrap_or(DEADLINE)), guesses) {
                 (Ok(wait), _) => (now + wait, one, true),

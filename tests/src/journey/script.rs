@@ -80,7 +80,7 @@ pub enum Deed {
         campaign: CampaignId,
         /// Whether what is overdue is skipped.
         skip: bool,
-        /// Whether contacts that are there already may enter.
+        /// Whether existing contacts may enter.
         enroll_existing: bool,
     },
     /// The mail service answers differently from now on.
@@ -111,7 +111,7 @@ pub struct Publish {
     pub document: String,
     /// Whether active contacts migrate to the new version.
     pub migrate: bool,
-    /// Whether contacts that are there already may enter.
+    /// Whether existing contacts may enter.
     pub enroll_existing: bool,
 }
 
@@ -149,7 +149,7 @@ impl Change {
     }
 }
 
-/// The address of somebody in a script.
+/// The address of a contact in a script.
 pub fn address(name: &str) -> String {
     format!("{name}@example.com")
 }

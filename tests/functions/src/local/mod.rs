@@ -39,7 +39,7 @@ pub fn invoke(function: Function, event: &str, settings: &str) -> String {
     format!("sam local invoke {function} --event {event} {}", common(settings))
 }
 
-/// Answers HTTP as the gateway does.
+/// Serves HTTP as the gateway does.
 #[must_use]
 pub fn start_api(settings: &str) -> String {
     format!("sam local start-api {}", common(settings))

@@ -27,7 +27,7 @@ const LONG_POLL: f64 = 20.0;
 const POLLERS: f64 = 2.0;
 const POLLERS_OF_A_BOUNDED: f64 = 5.0;
 
-/// How many metrics a mapping makes that is told to count events, each billed as one of ours.
+/// How many metrics a mapping with event counts makes, each billed as a custom metric.
 const SERIES_OF_A_MAPPING: usize = 6;
 
 /// Prices, in dollars.
@@ -42,7 +42,7 @@ mod price {
     pub(super) const READ_UNIT: f64 = 0.125 / 1e6;
 }
 
-/// What AWS gives to everybody, every month.
+/// The monthly free allowances of AWS.
 mod allowance {
     pub(super) const ALARMS: f64 = 10.0;
     pub(super) const SERIES: f64 = 10.0;
