@@ -269,7 +269,7 @@ fn writes_to_contacts(world: &World, campaign: &CampaignId) -> bool {
     })
 }
 
-/// Whether a campaign looks at the contact's status in the other. Statuses are read as they are
+/// Whether a campaign reads the contact's status in the other. Statuses are read as they are
 /// now, not as they were when the change was made.
 fn looks_at_statuses(world: &World) -> bool {
     campaigns().iter().filter_map(|campaign| world.campaign(campaign)).any(|campaign| {
