@@ -1,5 +1,5 @@
-//! Statuses that other campaigns read: a decision caches for two seconds that no campaign reads
-//! one.
+//! Statuses that other campaigns read: a decision records that no campaign reads its status. This
+//! is valid for two seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
