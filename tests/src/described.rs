@@ -1,4 +1,4 @@
-//! Answers are held to the description: whatever a test calls, its status and media type must be
+//! Checks answers against the API description: the status and media type of every answer must be
 //! described there.
 
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(dacapo_platform::api::description);
 
-/// Holds an answer to the description.
+/// Checks an answer against the description.
 ///
 /// # Panics
 ///
@@ -46,7 +46,7 @@ pub fn hold(method: &str, uri: &str, status: u16, media_type: Option<&str>) {
     }
 }
 
-/// The calls of the path that leads here: one without parts to be filled in goes before others.
+/// The described calls of a path: paths without parameters have precedence.
 fn calls_at(path: &str) -> Option<&'static Value> {
     let paths = DESCRIPTION["paths"].as_object()?;
     let parts: Vec<&str> = path.split('/').collect();

@@ -1,5 +1,5 @@
 //! Dead letters and the erasure of a person, on any table: none that names the person is left, on
-//! whatever page it stands, and none comes back.
+//! any page, and none is added later.
 
 use chrono::TimeDelta;
 use dacapo_engine::contact::{Author, Patch};
@@ -17,15 +17,16 @@ use crate::kit::TestBench;
 /// Ann's address, as it is kept.
 const ANN: &str = "ann.lindqvist@example.com";
 
-/// How many letters about nobody there are, and how long each is: together they take several pages.
+/// The number of dead letters that name no person, and their length: together they fill several
+/// pages.
 const OTHERS: usize = 20;
 const LENGTH: usize = 60_000;
 
-/// The whole of it, in an account of its own.
+/// The whole test, in its own account.
 ///
 /// # Panics
 ///
-/// If a letter is left that names whom was erased, or one is gone that does not.
+/// If a letter is left that names the erased person, or one is gone that does not.
 pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
     let bench = TestBench::in_account(account, table);
     let platform = &bench.platform;
@@ -56,13 +57,13 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
     assert_eq!(left.iter().filter(|item| names_ann(item)).count(), 0);
     assert_eq!(left.len(), OTHERS + 1, "those of others are still there");
 
-    // A late worker cannot read something of hers: it is not kept at all, however late.
+    // A late worker has unreadable work about her: it is not kept at all, however late.
     let key = platform.store.keys.contact(&ann);
     let record = json!({ "dynamodb": { "Keys": { "PK": { "S": key.pk } }, "x": "Ann" } });
     aside(platform, "tag-change/late", &record.to_string()).await;
     assert_eq!(letters(platform).await.len(), OTHERS + 1);
 
-    // What names her by her address alone goes with the next sweep, and with the last.
+    // What names her by her address alone is deleted by the next erasure pass, and by the last.
     let tombstone = platform.store.keys.tombstone(&ann);
     for hours in [0, 25] {
         bench.clock.set(bench.clock.now() + TimeDelta::hours(hours));

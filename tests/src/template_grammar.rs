@@ -1,12 +1,12 @@
-//! Templates that nobody would write, made from bytes: the same bytes make the same template.
+//! Unusual templates, made from bytes: the same bytes make the same template.
 //!
 //! Property tests draw the bytes at random, the fuzz target (`fuzz/`) chooses those that reach new
-//! code. Every construct of the language can come out, nested and repeated, with sizes that are too
+//! code. Every construct of the language can occur, nested and repeated, with sizes that are too
 //! large.
 
 use std::fmt::Write as _;
 
-/// How many bytes a template may have before it is brought to an end.
+/// The length in bytes after which a template is ended.
 const ENOUGH: usize = 20_000;
 
 const FILTERS: &[&str] = &[

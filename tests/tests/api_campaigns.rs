@@ -30,7 +30,7 @@ emails:
   hello: { subject: Hello, text: \"Hello. {{ unsubscribe_url }}\" }
 ";
 
-/// Everything that is wrong with it can be read.
+/// All faults of the document can be read.
 const WRONG: &str = "\
 id: wrong
 elements:
@@ -57,7 +57,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
-    /// What it says, if it was answered with this status.
+    /// The body, if the status is this one.
     #[track_caller]
     fn is(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
@@ -177,7 +177,7 @@ async fn a_draft_comes_back_as_it_was_written() {
     let other = Api::new();
     let saved = other.put("appointment-loop", &as_json.text).await.is(201);
     let found = saved["problems"].as_array().expect("a list");
-    // JSON made from YAML writes out what goes without saying, which may be worth a warning.
+    // JSON made from YAML contains the defaults, which may give a warning.
     assert!(found.iter().all(|problem| problem["severity"] == "warning"), "{found:?}");
     assert_eq!(other.get(path).await.text, as_json.text);
     assert_eq!(other.publish("appointment-loop").await, 1);

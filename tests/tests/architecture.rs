@@ -1,8 +1,7 @@
-//! The rules of the architecture, as code that reads the sources. A rule that no test holds is a
-//! wish.
+//! The rules of the architecture, as code that reads the sources.
 //!
-//! Each test is one rule, and its message says what to do instead. Rules about Rust look at the
-//! code alone, so that comments and texts may name what the code must not.
+//! Each test is one rule, and its message says what to do instead. Rules about Rust ignore comments
+//! and strings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -15,11 +14,11 @@ mod scan;
 
 use scan::scanned;
 
-/// The files that may read the clock: everybody else is told the time.
+/// The files that may read the clock: all other code receives the time.
 const READS_THE_CLOCK: &[&str] =
     &["shared/aws/src/clock.rs", "shared/embedded/src/clock.rs", "cli/src/bench/stopwatch.rs"];
 
-/// The files that may read the environment: everybody else is given settings.
+/// The files that may read the environment: all other code receives settings.
 const READS_THE_ENVIRONMENT: &[&str] =
     &["cli/src/settings.rs", "shared/aws/src/settings/reading.rs"];
 
@@ -45,7 +44,7 @@ const ENGINE_DEPENDS_ON: &[&str] = &[
     "thiserror",
 ];
 
-/// How crates that belong to an AWS SDK begin. `aws-lc-rs` is a library of ciphers and none of
+/// Prefixes of the crates of an AWS SDK. `aws-lc-rs` is a cryptographic library and not one of
 /// them.
 const AWS_SDK: &[&str] = &[
     "aws-sdk-",
@@ -57,7 +56,7 @@ const AWS_SDK: &[&str] = &[
     "lambda_",
 ];
 
-/// Where the product's own files are.
+/// The folders of the product's own files.
 const FOLDERS: &[&str] = &["shared", "functions", "cli", "console", "tests", "infra"];
 
 /// The longest source file, in lines.
@@ -259,12 +258,12 @@ fn keys_are_told_from_other_texts() {
     assert!(!is_key("#ffffff") && !is_key("Order #7") && !is_key("/#C"));
 }
 
-/// A Rust file, taken apart.
+/// A Rust file: code and strings.
 struct Source {
     path: String,
-    /// The code, with blanks for comments and texts.
+    /// The code, with blanks in place of comments and strings.
     code: String,
-    /// The texts, each with its line.
+    /// The strings, each with its line.
     texts: Vec<(usize, String)>,
 }
 
@@ -296,7 +295,7 @@ fn naming(sources: &[Source], words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether the word is there, and not as the end of a longer one.
+/// Whether the text has the word, and not as the end of a longer one.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -305,7 +304,7 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
-/// What ships, but these files. Tests and measurements may do what they have to.
+/// The product's files, without these. Tests and benchmarks are exempt.
 fn elsewhere(allowed: &[&str]) -> Vec<Source> {
     files(&["shared", "functions", "cli"])
         .iter()
@@ -356,8 +355,8 @@ fn dependencies_in(manifest: &str, table: &str) -> Vec<String> {
     names
 }
 
-/// Who depends on whom, by name, as Cargo.lock has it: with every feature and every platform, so
-/// rather too much than too little.
+/// The dependencies of every crate, by name, from Cargo.lock: for all features and platforms, so
+/// possibly too many.
 struct Locked(BTreeMap<String, BTreeSet<String>>);
 
 impl Locked {
@@ -407,7 +406,7 @@ fn extension(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
 }
 
-/// Every file below these folders that we wrote, by name.
+/// All our own files below these folders, by name.
 fn files(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();

@@ -29,7 +29,7 @@ fn on_disk() -> Shared {
     Arc::new(OnDisk { store, _directory: directory })
 }
 
-/// A store, and the directory that goes when it does.
+/// A store, and its directory, which is removed with it.
 struct OnDisk {
     store: Arc<SqliteStore>,
     _directory: tempfile::TempDir,

@@ -1,5 +1,5 @@
-//! What a decision that queues a message leaves to the one that settles it: shown at once, counted
-//! once, never lost.
+//! Deferred recording from the decision that queues a message to the one that settles it: shown at
+//! once, counted once, never lost.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -29,7 +29,7 @@ struct Story {
 }
 
 impl Story {
-    /// Ann's message is queued, and its decision performed; whatever the feed brings comes twice.
+    /// Ann's message is queued, and its decision performed; the feed delivers everything twice.
     async fn queued() -> Self {
         let (campaign, store) = (CampaignId::new("hello").unwrap(), ManualPump::store());
         let mut hand = ManualPump::publishing(
@@ -65,7 +65,7 @@ impl Story {
         answer
     }
 
-    /// The kinds of the history's lines, the newest first, read by so many at once.
+    /// The kinds of the history's lines, newest first, read in pages of this size.
     async fn history(&self, limit: usize) -> Vec<String> {
         let (mut kinds, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -78,7 +78,7 @@ impl Story {
         }
     }
 
-    /// How many items the history has.
+    /// The number of items of the history.
     async fn recorded(&self) -> usize {
         let partition = self.hand.bench.platform.store.keys.contact_partition(&self.ann);
         let query = Query::of(&partition).prefix(Keys::HISTORY).strong();

@@ -1,5 +1,5 @@
-//! Eventual reads that stand still: nothing is lost and nothing is concluded from them, however old
-//! they are.
+//! Eventual reads that never catch up: nothing is lost, and no decision is based on them, however
+//! old they are.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -28,15 +28,15 @@ emails:
   extra: { purpose: transactional, subject: Extra, text: x }
 ";
 
-/// A table whose eventual reads show what was there when it stood still.
+/// A table whose eventual reads can be frozen at an older state.
 struct Still {
     inner: Arc<SqliteStore>,
-    /// What eventual reads have shown since; nothing while it does not stand still.
+    /// What eventual reads show while frozen; `None` otherwise.
     shown: Mutex<Option<HashMap<Key, Option<Item>>>>,
 }
 
 impl Still {
-    /// From now on these items are shown as they are now.
+    /// From now on eventual reads show these items as they are now.
     async fn stand(&self, keys: &[Key]) {
         let mut shown = HashMap::new();
         for key in keys {
@@ -98,7 +98,7 @@ impl Story {
         Self { still, hand, campaign }
     }
 
-    /// Posts to the hook as the admin. Answers the contact's id.
+    /// Posts to the hook as the admin. Returns the contact's id.
     async fn posted(&self, mut body: Value) -> String {
         body["email"] = json!("ann@example.com");
         let (status, answer) = self.hand.call(ADMIN, "POST", "/v1/hooks/contact", &body).await;
@@ -120,7 +120,7 @@ async fn r5_that_it_has_fired_is_not_concluded_from_the_run_before() {
     story.still.stand(&[enrollment]).await;
     story.hand.bench.clock.advance(3_600);
     story.hand.until_idle().await;
-    // As it was a moment ago, *More* has fired; in the run that has begun since it has not.
+    // In the older state *More* has fired; in the run that has begun since it has not.
     story.posted(json!({ "tags": "More" })).await;
     story.hand.until_idle().await;
     let record =

@@ -1,5 +1,5 @@
-//! The examples are what people copy first: every campaign can be published as it is, and every
-//! payload is one that the campaigns understand.
+//! The examples work unchanged: every campaign can be published, and the campaigns react to every
+//! payload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files right in a folder, by name.
+/// The files directly in a folder, by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -161,7 +161,7 @@ fn payloads() -> Vec<(String, Map<String, Value>)> {
     all
 }
 
-/// A form's body. A key that is there twice is a mistake.
+/// A form's body. A duplicate key is an error.
 fn form(name: &str, body: &str) -> Map<String, Value> {
     let mut seen = BTreeSet::new();
     body.split('&')
@@ -174,7 +174,7 @@ fn form(name: &str, body: &str) -> Map<String, Value> {
         .collect()
 }
 
-/// The text that an encoded part of a form stands for.
+/// Decodes a part of a form.
 fn decoded(name: &str, part: &str) -> String {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();

@@ -1,5 +1,5 @@
-//! Races between the change feed and a timer, with the feed held back by hand: what waits in it is
-//! neither lost nor done twice, whoever comes first.
+//! Races between the change feed and a timer, with the feed delayed by hand: its changes are
+//! neither lost nor done twice, whichever is first.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -36,12 +36,12 @@ struct Story {
     hand: ManualPump,
     id: CampaignId,
     ann: ContactId,
-    /// Everything that the feed has brought.
+    /// Everything that the feed has delivered.
     brought: Vec<Change>,
 }
 
 impl Story {
-    /// Ann has got the tag *Go*, and waits for an hour.
+    /// Ann has received the tag *Go*, and waits for an hour.
     async fn begun() -> Self {
         let (id, store) = (CampaignId::new("circle").unwrap(), ManualPump::store());
         let mut hand =
@@ -53,7 +53,7 @@ impl Story {
         Self { hand, id, ann, brought }
     }
 
-    /// Whoever is due is taken, what follows included, and the feed goes on.
+    /// Handles all due messages with what follows from them, and then the feed.
     async fn until_idle(&mut self) {
         self.brought.extend(self.hand.until_idle().await);
     }
@@ -70,7 +70,7 @@ impl Story {
             .enrollment
     }
 
-    /// The messages that left, as the ledger has them.
+    /// The sent messages, from the ledger.
     async fn sent(&self) -> Vec<String> {
         let mut sent = Vec::new();
         for (run, step) in (1..=2).flat_map(|run| (1..=4).map(move |step| (run, step))) {
@@ -95,7 +95,7 @@ async fn tagged_as(bench: &TestBench, address: &str, tag: &str) -> ContactId {
 }
 
 /// *More* waits in the feed while the timer resets: it belongs to run 1, where it fires before the
-/// timer does, and what it began ends with that run.
+/// timer does, and the path that it began ends with that run.
 async fn reset_while_a_change_waits() -> Story {
     let mut story = Story::begun().await;
     story.hand.bench.clock.advance(1_800);
@@ -128,8 +128,8 @@ async fn r3_a_repeat_of_a_change_after_such_a_reset_changes_nothing() {
     assert_eq!(story.sent().await, sent);
 }
 
-/// A change of the pause is in the feed when the resume goes through the members: the newcomer is
-/// none of them yet.
+/// A change from the pause is still in the feed when the resume goes through the members: the new
+/// contact is not one of them yet.
 #[tokio::test]
 async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() {
     let mut story = Story::begun().await;
@@ -141,7 +141,7 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     bench.clock.advance(60);
     bench.platform.campaigns.resume(&id, Resume::default(), "test", alone).await.unwrap();
     assert!(!bench.done().await.is_empty(), "the resume goes through the members");
-    // Ann's timer comes due, too.
+    // Ann's timer becomes due, too.
     bench.clock.advance(3_600);
     story.until_idle().await;
     let stored = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
@@ -150,7 +150,7 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     assert!(enrollment.has_fired(&ElementId::new("more").unwrap()), "{enrollment:?}");
 }
 
-/// Within a pause she is asked nothing more; the same change again changes nothing.
+/// In a pause nothing more is ordered for her, and the same change again has no effect.
 #[tokio::test]
 async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
     let mut story = Story::begun().await;

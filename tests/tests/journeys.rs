@@ -1,9 +1,8 @@
-//! Every script under `tests/journeys` comes out as it is written: on the pure engine to the
-//! letter, and through HTTP, the store and the worker the same in what order cannot be seen from
-//! outside.
+//! Every script under `tests/journeys` has the written result: exactly on the pure engine; through
+//! HTTP, the store and the worker apart from order that is not visible outside.
 //!
-//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes down what came out
-//! instead; read the difference before you commit it.
+//! `UPDATE_JOURNEYS=1 cargo test -p dacapo-tests --test journeys` writes the real results instead;
+//! read the difference before you commit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +21,7 @@ const RULES: [&str; 37] = [
     "R41", "R42", "R43", "R50", "R51", "R52", "R53", "R60", "R61",
 ];
 
-/// What a rule says that no journey can show, and the test that pins it: its file and its name.
+/// The part of a rule that no journey can show, and the test for it: its file and its name.
 const ELSEWHERE: [(&str, &str, &str, &str); 9] = [
     (
         "R1",
@@ -80,8 +79,8 @@ const ELSEWHERE: [(&str, &str, &str, &str); 9] = [
     ),
 ];
 
-/// At least as many scripts must be played through HTTP; what is lacking for the others is named
-/// and counted.
+/// At least as many scripts must be played through HTTP; for the others the missing feature is
+/// named and counted.
 const PLAYED_OVER_HTTP: usize = 100;
 
 #[test]
@@ -117,7 +116,7 @@ fn the_same_comes_out_through_http() {
     assert!(played >= PLAYED_OVER_HTTP, "only {played} scripts were played through HTTP");
 }
 
-/// How many scripts are played at once.
+/// How many scripts are played in parallel.
 const SIDE_BY_SIDE: usize = 4;
 
 /// Plays on an embedded Dacapo.

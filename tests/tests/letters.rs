@@ -1,5 +1,5 @@
-//! Dead letters: an erasure leaves none that names the person, in one process; what DynamoDB does
-//! of it is seen in `tests/aws`.
+//! Dead letters: after an erasure none names the person, in one process. `tests/aws` tests the same
+//! on DynamoDB.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

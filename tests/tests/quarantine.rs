@@ -1,5 +1,5 @@
-//! A change that cannot be decided by a defect of ours is kept, its neighbours go on, and releasing
-//! decides what was kept in order.
+//! A change that cannot be decided because of a defect in Dacapo is quarantined, and other changes
+//! go on. After the release the kept changes are decided in order.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -54,7 +54,7 @@ async fn call(embedded: &Embedded, method: &str, path: &str, body: &str) -> Valu
     serde_json::from_slice(&bytes).unwrap_or(Value::Null)
 }
 
-/// A campaign that answers the tag with a mail, and the next one with another.
+/// A campaign that sends a mail after the tag, and another mail after the next tag.
 fn campaign(id: &str) -> String {
     json!({
         "id": id,
@@ -115,7 +115,7 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     assert_eq!(subjects(&embedded).await, ["sound first", "sound second"], "the neighbour goes on");
     assert_eq!(status_in(&embedded, "broken").await, "held");
 
-    // The defect is mended; a person releases.
+    // The defect is fixed; a person releases.
     embedded.store.write(put(sound), None).await.unwrap();
     let path = "/v1/contacts/email:ann@example.com/enrollments/broken/release";
     call(&embedded, "POST", path, "{}").await;
@@ -125,7 +125,7 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     assert!(all.contains(&"broken second".to_owned()), "{all:?}");
     assert_eq!(status_in(&embedded, "broken").await, "completed");
 
-    // And nothing queues any more.
+    // And nothing is quarantined any more.
     let undecided = embedded.platform.store.keys.contact_partition(
         &embedded.platform.contacts.id_of("ann@example.com").await.unwrap().unwrap(),
     );
@@ -134,7 +134,7 @@ async fn what_cannot_be_decided_is_kept_and_drained_in_order_on_release() {
     embedded.stop().await;
 }
 
-/// Whoever gets the tag *Go* waits for an hour.
+/// A contact that receives the tag *Go* waits for an hour.
 const HOUR: &str = r"
 id: hour
 elements:
@@ -163,14 +163,14 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     store.write(vec![Write::put(garbage, Condition::Always)], None).await.unwrap();
     hand.bench = TestBench::on(Arc::clone(&store) as _);
     tagged(&hand.bench, "Go on").await;
-    // The feed brings everything at least once: again, to see what is ordered.
+    // The feed delivers at least once: again, to see what is ordered.
     let brought = hand.feed_goes_on().await;
     let held = brought.into_iter().rfind(|change| fed(&change.key).unwrap().1.is_some()).unwrap();
     let image = EnrollmentImage { key: held.key, old: held.old, new: held.new };
     hand.bench.platform.effects.perform_all(&[image]).await.unwrap();
     let cancelled = Order::Cancel { name: timer_name(&ann, &id, "t", 1, 1, due) };
     assert_eq!(hand.bench.outbox.take(), [cancelled]);
-    // Whoever is due all the same finds nothing.
+    // A timer that is due nevertheless finds nothing.
     hand.until_idle().await;
     let enrolled = hand.bench.platform.decisions.enrollments(&ann).await.unwrap();
     assert!(enrolled[&id].is_quarantined() && enrolled[&id].tokens.is_empty());

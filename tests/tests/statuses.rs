@@ -1,5 +1,5 @@
-//! Statuses that other campaigns ask for: a decision notes that nobody did, and that is an answer
-//! for two seconds.
+//! Statuses that other campaigns read: a decision records that no campaign reads its status. This
+//! is valid for two seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -26,8 +26,8 @@ elements:
   day: { type: wait, for: 1 day }
 ";
 
-/// The course of Ann's comes to its end by a catalog that was read before *offer* was published. So
-/// much later, in seconds, the feed brings it. Answers whether she has entered *offer*.
+/// Ann's *course* ends under a catalog that was read before *offer* was published. The feed
+/// delivers the change so many seconds later. Returns whether she has entered *offer*.
 async fn enters_offer(later: i64) -> bool {
     let (course, offer) = (CampaignId::new("course").unwrap(), CampaignId::new("offer").unwrap());
     let store = ManualPump::store();

@@ -1,5 +1,5 @@
-//! What the embedded store promises beside the table: the feed, timers, queues, commits of several
-//! kinds at once, and what is left after it was closed.
+//! What the embedded store promises besides the table: the feed, timers, queues, commits of several
+//! kinds at once, and what is left after it is closed.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 

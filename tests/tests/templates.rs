@@ -1,9 +1,9 @@
-//! Templates that nobody would write: none of them may abort the process, hang it, or make more
-//! than may be made.
+//! Unusual templates: none of them may abort the process, hang it, or exceed the size limit of the
+//! output.
 //!
-//! What overflows the stack cannot be caught, so everything here is rendered on threads with a
-//! stack of half a megabyte, a quarter of what the worker's threads have; and once in a process of
-//! its own, whose end is looked at.
+//! A stack overflow cannot be caught. So everything here is rendered on threads with a stack of 512
+//! KB, a quarter of the worker's threads; and once in a separate process, whose exit status is
+//! checked.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -22,8 +22,7 @@ use proptest::prelude::*;
 
 const SMALL_STACK: usize = 512 * 1024;
 
-/// Ample for the slowest of them in a build without optimisation, on a machine that does other
-/// things as well.
+/// Enough for the slowest of them in a build without optimization, on a busy machine.
 const LONGEST: Duration = Duration::from_secs(20);
 
 fn values() -> MergeValues {
@@ -43,7 +42,7 @@ fn values() -> MergeValues {
     }
 }
 
-/// On a small stack, within a time.
+/// Runs on a small stack, with a time limit.
 fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
     let thread = std::thread::Builder::new().stack_size(SMALL_STACK);
@@ -68,8 +67,7 @@ fn compiled_and_rendered(source: &str) -> [Result<String, RenderError>; 2] {
     })
 }
 
-/// Each with what is expected of it: a part of the reason why it fails, or nothing if it may be
-/// rendered.
+/// Each with the expected result: a part of the error, or an empty text if it may be rendered.
 fn hostile() -> Vec<(String, &'static str)> {
     let chain = |before: &str, link: &str, times: usize, after: &str| {
         format!("{{{{ {before}{}{after} }}}}", link.repeat(times))
@@ -213,7 +211,7 @@ fn no_template_overflows_a_small_stack_or_takes_long_or_much() {
     }
 }
 
-/// The process itself is looked at: nothing of it may end by a signal.
+/// Checks the process itself: it may not end by a signal.
 #[test]
 fn no_template_aborts_the_process() {
     let itself = std::env::current_exe().unwrap();
@@ -313,8 +311,8 @@ fn filters_do_what_jinja_says() {
     assert_eq!(html("{{ '<p>x</p>'|striptags }}{{ '<'|e|forceescape }}"), "x&amp;lt;");
 }
 
-/// What the small budget is for: what is rendered while something is decided. Far more here than
-/// there, where the machine is to itself and the build is optimised.
+/// The time of the small budget, which is for rendering within a decision. Much longer here than in
+/// production, where the build is optimized and the machine is not shared.
 #[test]
 fn the_small_budget_is_over_in_little_time() {
     let values = values();
@@ -364,7 +362,7 @@ fn text_is_made_from_hostile_html_in_bounded_time() {
     }
 }
 
-/// The table of `docs/templates.md`, and what there is.
+/// Compares the table of `docs/templates.md` with the language.
 #[test]
 fn the_page_lists_the_filters_tests_and_functions_that_there_are() {
     let page = include_str!("../../docs/templates.md");

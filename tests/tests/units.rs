@@ -24,8 +24,8 @@ async fn takes_at_most(batch: usize, written: f64, read: f64) {
     assert!(again.read() <= read, "{} read units", again.read());
 }
 
-// What it takes today. At most 27 and 14 units at batches of ten, 33 and 20 at one, is promised:
-// whoever takes less lowers these.
+// Today's units. The promise is at most 27 and 14 units at batches of ten, 33 and 20 at one. Lower
+// these when it takes less.
 
 #[tokio::test]
 async fn a_loop_in_batches_of_ten_takes_no_more_than_it_did() {

@@ -1,7 +1,7 @@
-//! Emulators of AWS, started on a free port and stopped with whoever started them.
+//! Emulators of AWS: each listens on a free port and stops with the process that started it.
 //!
-//! They are installed by `make emulators`. Each process starts its own, so nothing has to run
-//! already, and tests that run beside each other never meet.
+//! They are installed by `make emulators`. Each process starts its own. So nothing has to run
+//! already, and parallel tests are isolated.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use std::time::Duration;
 use dacapo_aws::clients::{Clients, Connection, Credentials};
 use tokio::net::TcpStream;
 
-/// How long starting may take, on a machine that is busy with other things.
+/// How long the start may take, on a busy machine.
 const STARTING: Duration = Duration::from_secs(90);
 
-/// The host that nobody else can call.
+/// The host that only this machine can call.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// How often another port is tried, if somebody took the one that was free.
+/// How often another port is tried, if another process took the free one.
 const TRIES: usize = 3;
 
 /// A running emulator.
@@ -43,12 +43,12 @@ impl Emulator {
         .await
     }
 
-    /// MiniStack, heard by this machine alone.
+    /// MiniStack, reachable from this machine only.
     pub async fn ministack() -> Self {
         Self::ministack_at(HERE, &HERE.to_string()).await
     }
 
-    /// MiniStack at this address, which its own URLs call by this name.
+    /// MiniStack at this address; its own URLs have this name.
     pub async fn ministack_at(host: IpAddr, name: &str) -> Self {
         let program = installed("ministack").join("bin/ministack");
         Self::start("ministack", host, |port| {
@@ -83,7 +83,7 @@ impl Emulator {
         panic!("{name} does not come up:\n{said}");
     }
 
-    /// Waits until it takes connections; it may end before.
+    /// Waits until it accepts connections; it may end before.
     async fn answers(&mut self) -> bool {
         let up = async {
             while !answers(self.address).await {
@@ -118,8 +118,8 @@ impl Emulator {
     }
 }
 
-/// Whether somebody takes connections there. While nobody does, a call may come from the very port
-/// that it goes to, and then reaches itself.
+/// Whether a process accepts connections there. If none does, a connection may use its target as
+/// its own source port, and then reaches itself.
 pub async fn answers(address: SocketAddr) -> bool {
     let called = TcpStream::connect(address).await.and_then(|stream| stream.local_addr());
     called.is_ok_and(|from| from != address)
@@ -140,12 +140,12 @@ fn installed(name: &str) -> PathBuf {
     folder
 }
 
-/// Addresses of this machine at which nobody listens, each another.
+/// Addresses of this machine at which nothing listens, all different.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     free_addresses_at(HERE)
 }
 
-/// The same, of one of its hosts.
+/// The same, for one of its hosts.
 fn free_addresses_at<const N: usize>(host: IpAddr) -> [SocketAddr; N] {
     let free = [(); N].map(|()| TcpListener::bind((host, 0)).expect("a free port"));
     free.map(|listener| listener.local_addr().expect("an address"))

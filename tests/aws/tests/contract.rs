@@ -1,7 +1,7 @@
 //! The contract of the table on DynamoDB, as AWS's own DynamoDB Local and MiniStack emulate it.
 //!
-//! Each emulator is started once; the cases run on it beside each other, each in a scope of its
-//! own, as they would in one table in the cloud. Every case is named in what is printed.
+//! Each emulator is started once; the cases run on it in parallel, each in its own scope, as they
+//! would in one table in the cloud. The output names every case.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ async fn dynamodb_local_keeps_the_contract() {
     keeps_the_contract(&Emulator::dynamodb_local().await, &[]).await;
 }
 
-/// One exception: it measures a transaction by its request, JSON and all, where DynamoDB sums the
-/// items.
+/// One exception: it measures a transaction by the whole request, JSON included, where DynamoDB
+/// sums the items.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ministack_keeps_the_contract() {
     let emulator = Emulator::ministack().await;
@@ -46,19 +46,19 @@ async fn ministack_keeps_the_contract() {
     );
 }
 
-/// On a machine under load an emulator takes longer than DynamoDB. An attempt that is given up has
-/// an ambiguous answer, which the cases do not expect.
+/// On a busy machine an emulator takes longer than DynamoDB. An attempt that times out has an
+/// ambiguous result, which the cases do not expect.
 fn patient(client: &Client) -> Client {
     let config = client.config().to_builder().timeout_config(TimeoutConfig::disabled()).build();
     Client::from_conf(config)
 }
 
-/// Runs every case but the exceptions, which are named in what is printed.
+/// Runs all cases except the exceptions, which the output names.
 async fn keeps_the_contract(emulator: &Emulator, exceptions: &[&str]) {
     let client = patient(&emulator.clients().dynamodb());
     tables::create(&client, "contract").await;
     let table: Shared = Arc::new(DynamoTable::new(client, "contract"));
-    // They need not be able to change threads; a case that panics ends alone.
+    // They need not be `Send`; a panic ends its own case only.
     let cases = LocalSet::new();
     let mut under_way = Vec::new();
     for Case { name, run } in contract::cases() {

@@ -1,5 +1,5 @@
-//! Dead letters on DynamoDB: an erasure leaves none that names the person, over pages of a
-//! megabyte.
+//! Dead letters on DynamoDB: after an erasure none names the person, even over several pages of 1
+//! MB.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! Request units: what the kit estimates from the sizes of items, compared with the consumed
-//! capacity that DynamoDB Local answers.
+//! capacity that DynamoDB Local reports.
 //!
-//! DynamoDB answers no capacity for a write whose condition failed. So refused writes are estimated
+//! DynamoDB reports no capacity for a write whose condition failed. So refused writes are estimated
 //! on both sides, and both sides must follow the same rule.
 //!
-//! In three cases DynamoDB Local answers something else than DynamoDB bills; each is named in the test
-//! with the figure that it answers. An item that is not there costs nothing in a batch, and a page on
-//! which there is nothing costs nothing, where DynamoDB bills the least units of a read. And a
-//! transaction is billed by one sum of bytes, where DynamoDB bills every item on its own
+//! In three cases DynamoDB Local reports another figure than DynamoDB bills; the test names each
+//! with the reported figure. A missing item in a batch and an empty page cost nothing, where
+//! DynamoDB bills the minimum of a read. A transaction is billed by one sum of bytes, where
+//! DynamoDB bills every item separately
 //! (<https://github.com/awslabs/amazon-dynamodb-local-samples/issues/7>, `/31`).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -24,11 +24,11 @@ use dacapo_tests::kit::MeteredTable;
 use dacapo_tests::kit::request_units::measure;
 use serde_json::json;
 
-/// A table whose units are both estimated and answered.
+/// A table whose units are both estimated and reported.
 struct Compared {
     table: Arc<MeteredTable>,
     meter: Arc<Meter>,
-    /// What came out otherwise than expected.
+    /// The unexpected results.
     wrong: Vec<String>,
     _emulator: Emulator,
 }
@@ -44,12 +44,12 @@ impl Compared {
         Self { table, meter, wrong: Vec::new(), _emulator: emulator }
     }
 
-    /// What was just done took so many read and write units, by the estimate and by the answers.
+    /// The last requests consumed so many read and write units, both estimated and reported.
     fn took(&mut self, what: &str, read: f64, written: f64) {
         self.takes(what, (read, written), (read, written));
     }
 
-    /// The same where DynamoDB Local answers otherwise than DynamoDB.
+    /// The same where DynamoDB Local reports other units than DynamoDB.
     fn takes(&mut self, what: &str, expected: (f64, f64), of_local: (f64, f64)) {
         let estimated = sum(self.table.take().iter().map(|units| (units.read, units.written)));
         let answered = sum(self.meter.take().iter().map(|spent| (spent.read, spent.written)));
@@ -70,7 +70,7 @@ fn key(sk: &str) -> Key {
     Key::new("units", sk)
 }
 
-/// An item whose body has so many bytes of text.
+/// An item with so many bytes of text in its body.
 fn item(sk: &str, bytes: usize) -> Item {
     Item::new(key(sk), Body::of(&json!({ "text": "x".repeat(bytes) })).unwrap())
 }
@@ -175,7 +175,7 @@ async fn the_estimated_units_are_those_that_dynamodb_local_answers() {
     assert!(compared.wrong.is_empty(), "{}", compared.wrong.join("\n"));
 }
 
-/// The scenario of `tests/tests/units.rs`. Transactions are left to the cases above.
+/// The scenario of `tests/tests/units.rs`. The cases above test transactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_appointment_loop_takes_what_is_estimated() {
     let compared = Compared::start().await;

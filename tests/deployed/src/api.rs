@@ -62,11 +62,11 @@ impl Api {
         Ok((status, serde_json::from_str(&text).unwrap_or_else(|_| json!(text))))
     }
 
-    /// A call that is made again where the answer was lost or says "for now", as Zapier does.
+    /// A call that is repeated if the answer was lost or is retryable, as Zapier does.
     ///
     /// # Panics
     ///
-    /// If it is refused, or goes on like that for half a minute.
+    /// If it is refused, or does not succeed within half a minute.
     pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Value {
         let what = format!("{method} {path} to succeed");
         let (status, answer) = until(&what, Patience::seconds(30), || {
@@ -77,13 +77,13 @@ impl Api {
         answer
     }
 
-    /// What is at a path.
+    /// A GET of a path.
     #[must_use]
     pub fn get(&self, path: &str) -> Value {
         self.call("GET", path, &[], "")
     }
 
-    /// Posts, under a key of its own: again is the same.
+    /// Posts, with its own idempotency key.
     pub fn post(&self, path: &str, key: &str, body: &Value) -> Value {
         self.call("POST", path, &[("Idempotency-Key", key)], &body.to_string())
     }
@@ -100,11 +100,11 @@ impl Api {
         self.post(&format!("{path}/publish"), &format!("publish-{id}"), &json!({}))
     }
 
-    /// What is listed below a contact.
+    /// A list of a contact.
     ///
     /// # Panics
     ///
-    /// If it is no list.
+    /// If the answer is no list.
     #[must_use]
     pub fn of_contact(&self, email: &str, what: &str) -> Vec<Value> {
         let listed = self.get(&format!("/v1/contacts/email:{email}/{what}"));

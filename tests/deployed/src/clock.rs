@@ -1,10 +1,10 @@
-//! The clock of a cloud that stands until it is told: `infra/tools/e2e/standing.py`.
+//! The clock of a cloud, which advances only when it is set: `infra/tools/e2e/standing.py`.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Such a clock. Whoever tells it something hears of it when there is nothing left to do.
+/// Such a clock. Its calls return when there is nothing left to do.
 #[derive(Clone)]
 pub struct StandingClock {
     url: String,
@@ -19,38 +19,38 @@ impl StandingClock {
         Self { url: format!("http://127.0.0.1:{port}"), agent: config.build().into() }
     }
 
-    /// An account in which nothing has happened yet, at that instant.
+    /// Makes an empty account, at that instant.
     ///
     /// # Errors
     ///
-    /// How things stand instead; so for the others.
+    /// The state instead; so for the others.
     pub fn begin(&self, at: DateTime<Utc>) -> Result<(), String> {
         self.tell("begin", &at.timestamp().to_string())
     }
 
-    /// That instant, when everything is done that came due on the way.
+    /// Moves it to that instant. Returns when everything that became due meanwhile is done.
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn reach(&self, at: DateTime<Utc>) -> Result<(), String> {
         self.tell("reach", &at.timestamp().to_string())
     }
 
-    /// The same, but nothing is done on the way: everything comes late.
+    /// The same, but nothing is done meanwhile: everything is late.
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn jump(&self, at: DateTime<Utc>) -> Result<(), String> {
         self.tell("jump", &at.timestamp().to_string())
     }
 
-    /// Nothing is left to do.
+    /// Returns when nothing is left to do.
     ///
     /// # Errors
     ///
-    /// How things stand instead.
+    /// The state instead.
     pub fn settle(&self) -> Result<(), String> {
         self.tell("settle", "")
     }

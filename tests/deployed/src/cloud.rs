@@ -1,5 +1,5 @@
-//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with
-//! whoever started it.
+//! The cloud on this machine: MiniStack as a process of its own, on a free port. It ends with the
+//! process that started it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub struct Cloud {
     child: Child,
     /// Its address.
     pub url: String,
-    /// Its clock, if that stands until it is told.
+    /// Its clock, if that is a manual one.
     clock: Option<StandingClock>,
     directory: TempDir,
 }
@@ -33,7 +33,7 @@ impl Cloud {
         Self::with(None)
     }
 
-    /// Starts one whose clock stands as soon as it is told, and waits until it answers.
+    /// Starts one whose clock stops as soon as it is set, and waits until it answers.
     ///
     /// # Panics
     ///
@@ -50,7 +50,7 @@ impl Cloud {
         let log = std::fs::File::create(directory.path().join("log")).expect("a log");
         let mut command = Command::new(python());
         command
-            // Nothing is left in the repository.
+            // No files are left in the repository.
             .arg("-B")
             .arg(repository().join("infra/tools/e2e/cloud.py"))
             .env("GATEWAY_PORT", port.to_string())
@@ -58,8 +58,8 @@ impl Cloud {
             .env("MINISTACK_HOST", "localhost")
             .env("IOT_MTLS_ENABLED", "0")
             .env("SFTP_ENABLED", "0")
-            // The functions are told where everything is, and keep their code apart from those of
-            // other clouds.
+            // The functions receive all addresses, and their code is separate from that of other
+            // clouds.
             .env("AWS_ENDPOINT_URL", &url)
             // Every function has its role's credentials, and may do what its policies allow.
             .env("AUTH", "true")
@@ -84,13 +84,13 @@ impl Cloud {
     ///
     /// # Panics
     ///
-    /// If it was not started with one that stands.
+    /// If it was not started with a manual one.
     #[must_use]
     pub fn clock(&self) -> &StandingClock {
         self.clock.as_ref().expect("the cloud was started with a clock that stands")
     }
 
-    /// What it has logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
@@ -109,7 +109,7 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        // It ends when nobody holds its standard input any more, and takes its functions with it.
+        // It ends when its standard input is closed, and ends its functions.
         drop(self.child.stdin.take());
         for _ in 0..100 {
             if let Ok(Some(_)) = self.child.try_wait() {
@@ -122,7 +122,7 @@ impl Drop for Cloud {
     }
 }
 
-/// What is at an address of the cloud's own.
+/// A GET of an address of the cloud itself.
 pub(crate) fn get(url: &str) -> Result<Value, String> {
     let mut response = ureq::get(url).call().map_err(|error| error.to_string())?;
     let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
@@ -134,7 +134,7 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A command with the environment of somebody who may do everything in a cloud.
+/// A command with the credentials of an administrator of a cloud.
 pub(crate) fn as_root(program: PathBuf, cloud: &str) -> Command {
     let mut command = Command::new(program);
     command.current_dir(repository()).envs(ROOT).env("AWS_ENDPOINT_URL", cloud);
@@ -146,7 +146,7 @@ pub(crate) fn python() -> PathBuf {
     repository().join(".tools/ministack/bin/python")
 }
 
-/// Who may do everything in a cloud.
+/// The credentials of an administrator of a cloud.
 const ROOT: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),

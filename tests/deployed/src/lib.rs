@@ -1,8 +1,8 @@
 //! The stack as a user deploys it: a cloud on this machine, `sam deploy`, and the API from outside.
 //!
 //! [`Cloud`] is the emulator as a process, [`Stack`] is what `sam deploy` made in it, [`Api`] calls
-//! it as Zapier would. [`typed`] and [`run`] do what the pages say. Nothing here waits by the clock
-//! alone: [`until`] waits for something, says what, and gives up at a bound.
+//! it as Zapier would. [`typed`] and [`run`] run the commands of the pages. Nothing here waits a
+//! fixed time: [`until`] waits for a condition, names it, and fails after a bound.
 
 mod api;
 mod clock;

@@ -1,23 +1,23 @@
-//! The mail that SES took, as the cloud shows it.
+//! The mail that SES accepted, as the cloud shows it.
 
 use crate::cloud::get;
 use crate::stack::Stack;
 use crate::until::{Patience, until};
 
-/// A mail that SES took.
+/// A mail that SES accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// To whom.
+    /// The recipient.
     pub to: Vec<String>,
     /// Its subject.
     pub subject: String,
     /// Its text.
     pub text: String,
-    /// When SES took it, in seconds since 1970.
+    /// When SES accepted it, in seconds since 1970.
     pub at: i64,
 }
 
-/// All mail, in the order in which SES took it.
+/// All mail, in the order in which SES accepted it.
 ///
 /// # Panics
 ///
@@ -42,7 +42,7 @@ pub fn sent(stack: &Stack) -> Vec<Mail> {
         .collect()
 }
 
-/// The mail to an address, in the order in which SES took it.
+/// The mail to an address, in the order in which SES accepted it.
 ///
 /// # Panics
 ///
@@ -53,12 +53,12 @@ pub fn sent_to(stack: &Stack, address: &str) -> Vec<Mail> {
     sent(stack).into_iter().filter(to_it).collect()
 }
 
-/// Waits until SES has taken as many mails to an address as there are subjects, and compares them.
-/// Answers the last.
+/// Waits until SES has accepted as many mails to an address as there are subjects, and compares
+/// them. Returns the last.
 ///
 /// # Panics
 ///
-/// If it takes too long, or if the subjects are others.
+/// If it takes too long, or if the subjects differ.
 pub fn awaited(stack: &Stack, address: &str, patience: Patience, subjects: &[&str]) -> Mail {
     let what = format!("{} mails to {address}, the last {:?}", subjects.len(), subjects.last());
     let mails = until(&what, patience, || {

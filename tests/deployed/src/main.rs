@@ -1,6 +1,6 @@
 //! `with-stack --architecture ARCHITECTURE -- COMMAND…`: starts a cloud on this machine, deploys
-//! the stack to it with `sam deploy`, runs the command, ends the cloud. The command's last line is
-//! the last.
+//! the stack to it with `sam deploy`, runs the command, ends the cloud. The last line of the
+//! command is the last line of the output.
 
 use std::process::{Command, ExitCode};
 

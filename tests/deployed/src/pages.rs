@@ -1,14 +1,13 @@
-//! What the pages about AWS have their reader type, typed by a real shell against a cloud on this
-//! machine.
+//! The commands in the pages about AWS, run by a real shell against a cloud on this machine.
 
 use std::process::Command;
 
 use crate::cloud::{Cloud, as_root, python, repository};
 
-/// What stands before the commands. `aws` is as much of the AWS CLI as they use; `sam` is the SAM
-/// CLI, for this machine's processors and without questions. What was built by `make e2e` is not
-/// built again. Three operations MiniStack does not know: they are held against AWS's models only
-/// (`tests/functions/tests/template_rules/commands.rs`).
+/// The prelude of the commands. `aws` is the part of the AWS CLI that they use; `sam` is the SAM
+/// CLI, for this machine's architecture and without questions. What `make e2e` has built is not
+/// built again. MiniStack does not know three operations: they are checked against AWS's models
+/// only (`tests/functions/tests/template_rules/commands.rs`).
 const BEFORE: &str = r#"
 set -euo pipefail
 aws() {
@@ -44,8 +43,8 @@ pub fn typed(page: &str, from: &str, until: &str) -> String {
     blocks.concat()
 }
 
-/// Types commands in the root of the repository, as somebody who may do everything in the cloud.
-/// Answers what they said.
+/// Runs commands in the root of the repository, as an administrator of the cloud. Returns their
+/// output.
 ///
 /// # Panics
 ///
@@ -60,7 +59,7 @@ pub fn run(cloud: &Cloud, architecture: &str, commands: &str) -> String {
         .env("PYTHON", std::path::absolute(python()).expect("a file"))
         .env("ARCHITECTURE", architecture)
         .env("SAM_CLI_TELEMETRY", "0")
-        // The page says which Region, and where the SAM CLI is.
+        // The page sets the Region and the path of the SAM CLI.
         .env_remove("AWS_DEFAULT_REGION")
         .env_remove("AWS_REGION");
     let ran = shell.output().expect("bash");

@@ -11,13 +11,13 @@ use crate::cloud::{as_root, python, repository};
 /// The stack's name in the tests.
 const NAME: &str = "dacapo";
 
-/// The variable that tells tests where the cloud is.
+/// The variable with the address of the cloud, for tests.
 const CLOUD: &str = "DACAPO_TESTED_CLOUD";
 
-/// The variable that tells tests what was deployed.
+/// The variable with what was deployed, for tests.
 const OUTPUTS: &str = "DACAPO_TESTED_STACK";
 
-/// The variable that tells tests for which processors the functions were built.
+/// The variable with the architecture of the functions, for tests.
 const ARCHITECTURE: &str = "DACAPO_TESTED_ARCHITECTURE";
 
 /// The template's parameters, as the tests choose them.
@@ -25,20 +25,20 @@ const ARCHITECTURE: &str = "DACAPO_TESTED_ARCHITECTURE";
 pub struct Parameters {
     /// `arm64` or `x86_64`.
     pub architecture: String,
-    /// What the functions log.
+    /// The log level of the functions.
     pub log: &'static str,
-    /// How long after a restart no start fires, if it is not to be what the template says.
+    /// The restart delay, if it is not the template's.
     pub restart_delay_seconds: Option<u32>,
 }
 
 impl Parameters {
-    /// As the tests need them that wait by the world's clock.
+    /// The parameters for tests that wait in real time.
     #[must_use]
     pub fn in_haste(architecture: String, log: &'static str) -> Self {
         Self { architecture, log, restart_delay_seconds: Some(20) }
     }
 
-    /// What the tests choose besides what the documented deployment gives.
+    /// The parameters that the tests set in addition to the documented deployment.
     fn overrides(&self) -> Vec<String> {
         let delay = self.restart_delay_seconds;
         let delay = delay.map(|seconds| format!("RestartDelaySeconds={seconds}"));
@@ -120,18 +120,18 @@ impl Stack {
         Self::deploy(&self.cloud, &self.name, &parameters, &[])
     }
 
-    /// Tells a command where everything is.
+    /// Sets the variables of a command.
     pub fn tell(&self, command: &mut Command) {
         command.env(CLOUD, &self.cloud);
         command.env(OUTPUTS, json!(self.outputs).to_string());
         command.env(ARCHITECTURE, &self.architecture);
     }
 
-    /// The one that a test was told of.
+    /// The stack that the variables of a test name.
     ///
     /// # Panics
     ///
-    /// If it was told of none.
+    /// If they name none.
     #[must_use]
     pub fn told() -> Self {
         let told = |name| {
@@ -143,7 +143,7 @@ impl Stack {
         Self { cloud: told(CLOUD), name, architecture: told(ARCHITECTURE), outputs }
     }
 
-    /// For which processors its functions were built.
+    /// The architecture of its functions.
     #[must_use]
     pub fn architecture(&self) -> &str {
         &self.architecture
@@ -187,8 +187,8 @@ impl Stack {
         secret["SecretString"].as_str().expect("a secret's value").to_owned()
     }
 
-    /// Where the API is. Nobody here knows the names that AWS gives to APIs, so the cloud has them
-    /// as paths too.
+    /// The URL of the API. The host names that AWS gives to APIs do not resolve here, so the cloud
+    /// has them as paths too.
     #[must_use]
     pub fn base(&self) -> String {
         let url = self.output("ApiUrl");
@@ -208,7 +208,7 @@ impl Stack {
             .unwrap_or_else(|why| panic!("{service} {operation}: {why}"))
     }
 
-    /// The schedules that wait in the stack's group and are about a contact: when each goes off.
+    /// The schedules in the stack's group that are about a contact: when each fires.
     ///
     /// # Panics
     ///
@@ -220,7 +220,7 @@ impl Stack {
         let names = listed["Schedules"].as_array().expect("schedules").iter();
         let schedules = names.filter_map(|one| {
             let this = json!({ "GroupName": self.output("ScheduleGroup"), "Name": one["Name"] });
-            // One that has gone off meanwhile is no longer there.
+            // One that has fired meanwhile no longer exists.
             aws(&self.cloud, "scheduler", "get_schedule", &this).ok()
         });
         schedules
@@ -229,7 +229,7 @@ impl Stack {
             .collect()
     }
 
-    /// From now on a function takes nothing from its queues and streams. Answers how many those
+    /// From now on a function receives nothing from its queues and streams. Returns how many those
     /// are.
     ///
     /// # Panics
@@ -240,7 +240,7 @@ impl Stack {
         self.have_taken(function, false)
     }
 
-    /// From now on it takes again what there is.
+    /// From now on it receives again.
     #[must_use]
     pub fn takes_again(&self, function: &str) -> usize {
         self.have_taken(function, true)
@@ -274,7 +274,7 @@ impl Stack {
         url.as_str().expect("a URL").to_owned()
     }
 
-    /// Takes away every timer of the stack.
+    /// Removes every timer of the stack.
     ///
     /// # Panics
     ///
@@ -289,11 +289,11 @@ impl Stack {
     }
 }
 
-/// Whom mail comes from in the tests: their domains.
+/// The domains of the senders in the tests.
 const SENDERS: [&str; 2] = ["example.com", "studio-nord.example"];
 
-/// The words behind `sam` of the first deployment in docs/deploy.md: what a user types is what is
-/// tested.
+/// The arguments of `sam` for the first deployment in docs/deploy.md: the test runs the documented
+/// command.
 fn documented() -> Vec<String> {
     let page = std::fs::read_to_string(repository().join("docs/deploy.md")).expect("the page");
     let mut lines = page.lines();
@@ -301,7 +301,7 @@ fn documented() -> Vec<String> {
     ["deploy"].into_iter().chain(deploy.split_whitespace()).map(str::to_owned).collect()
 }
 
-/// Has SES verify the senders, which a new account has to do first.
+/// Verifies the senders with SES, which a new account needs first.
 fn verify_senders(cloud: &str) -> Result<(), String> {
     for domain in SENDERS {
         let identity = json!({ "EmailIdentity": domain });
@@ -322,7 +322,7 @@ fn sam(cloud: &str) -> Command {
     command
 }
 
-/// What a command printed, or what it complained of.
+/// The output of a command, or its error output.
 fn said(output: std::io::Result<Output>) -> Result<String, String> {
     let output = output.map_err(|error| format!("the SAM CLI: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,12 +1,12 @@
-//! Who runs beside whom: most tests side by side, some alone, whatever processes they are in.
+//! Which tests run in parallel: most do, some run alone, also across processes.
 //!
-//! A turn holds for as long as the answer is kept. The directory is the same for all who take
-//! turns.
+//! A turn lasts until the returned value is dropped. All tests that take turns use the same
+//! directory.
 
 use std::fs::File;
 use std::path::Path;
 
-/// Runs beside others.
+/// Runs in parallel with others.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Waiting for something, with a bound.
+//! Waiting for a condition, with a bound.
 
 use std::time::{Duration, Instant};
 
@@ -13,31 +13,30 @@ pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(seconds.unwrap_or_default(), 0).unwrap_or_default()
 }
 
-/// How long is waited, and how often is looked.
+/// How long to wait, and how often to check.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// At most so long.
     pub bound: Duration,
-    /// Between two looks.
+    /// Between two checks.
     pub pause: Duration,
 }
 
 impl Patience {
-    /// So many seconds, with two looks in each of them.
+    /// So many seconds, with two checks a second.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
         Self { bound: Duration::from_secs(seconds), pause: Duration::from_millis(500) }
     }
 }
 
-/// Looks until there is what is waited for.
+/// Checks until the condition holds.
 ///
-/// `look` answers it, or how things stand instead.
+/// `look` returns its result, or the state instead.
 ///
 /// # Panics
 ///
-/// When the bound is reached: it says what was waited for, how long, and how things stood in the
-/// end.
+/// When the bound is reached, with the condition, the time and the last state.
 pub fn until<T>(what: &str, patience: Patience, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {

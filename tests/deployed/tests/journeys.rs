@@ -1,5 +1,5 @@
-//! What comes out of the journeys is the same on the deployed stack, with the bootstraps as they
-//! are: on clouds whose clocks stand until they are told.
+//! The journeys have the same results on the deployed stack, with the real bootstraps, on clouds
+//! whose clocks advance only when they are set.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -10,10 +10,11 @@ use dacapo_deployed_tests::{Cloud, Parameters, Stack, StandingClock, alone, sent
 use dacapo_tests::host::{Answer, Call, Host, Remote};
 use dacapo_tests::journey::{HttpHarness, Journey, Played, Player, Script, address, play};
 
-/// How many stacks play side by side: what a cloud does is done by one processor.
+/// How many stacks play in parallel: a cloud uses one processor.
 const SIDE_BY_SIDE: usize = 2;
 
-/// At least so many scripts must be played; what is lacking for the others is named and counted.
+/// At least so many scripts must be played; for the others the missing feature is named and
+/// counted.
 const PLAYED: usize = 100;
 
 #[test]
@@ -33,9 +34,9 @@ fn the_journeys_come_out_of_the_deployed_stack_as_they_are_written() {
     assert!(played >= PLAYED, "only {played} scripts were played on the stack");
 }
 
-/// What is lacking to the only journey that would come out differently: who was there before the
-/// campaign was published enters two minutes after the resume, when the lists are sure to show
-/// everybody. Who came in the pause is parked, and enters at once.
+/// What is missing for the only journey that would have another result: contacts from before the
+/// campaign was published enter two minutes after the resume, when the lists surely show all of
+/// them. Contacts from the pause are parked, and enter at once.
 const LATER: &str = "\
 # Resumed with those who are there already, where lists follow what is written (R51)
 zone Europe/Berlin
@@ -57,7 +58,7 @@ statistics quiz
     > entered 2, completed 0, restarted 0, sent 0, suppressed 0, failed 0, unknown 0, active 2, awaiting_restart 0, stopped 0, held 0
 ";
 
-/// Plays on a stack of its own, which is emptied between journeys.
+/// Plays on its own stack, which is emptied between journeys.
 struct OnAStack {
     cloud: Cloud,
     stack: Stack,
@@ -65,7 +66,7 @@ struct OnAStack {
 }
 
 impl OnAStack {
-    /// With every parameter that has to do with campaigns as the template has it.
+    /// With the template's values for all parameters that affect campaigns.
     fn deploy() -> Self {
         let cloud = Cloud::standing();
         let parameters = Parameters {
@@ -87,8 +88,8 @@ impl Player for OnAStack {
         Deployed { remote, clock: self.cloud.clock().clone() }
     }
 
-    /// Whether SES took what the messages say, each once and then, though every batch was delivered
-    /// twice.
+    /// Checks that SES accepted the mail of the messages, each once and at its instant, though
+    /// every batch was delivered twice.
     fn look_behind(&self, script: &Script, came_out: &str) -> Result<(), String> {
         let mut said: Vec<String> = came_out.lines().filter_map(mail_of).collect();
         let mut taken: Vec<String> = sent(&self.stack)
@@ -105,7 +106,7 @@ impl Player for OnAStack {
     }
 }
 
-/// The mail that a line says has left: when, to whom, and its subject.
+/// The mail that a line reports as sent: instant, recipient and subject.
 fn mail_of(line: &str) -> Option<String> {
     let (at, mail) = line.strip_prefix("    > ")?.split_at_checked("12-01 09:00:00".len())?;
     let (contact, rest) = mail.strip_prefix(" MAIL to ")?.split_once(" (")?;
@@ -148,7 +149,7 @@ impl Host for Deployed {
         false
     }
 
-    /// Nothing is done until then: everything comes late.
+    /// Nothing is done until then: everything is late.
     fn stop_until(&mut self, at: DateTime<Utc>) -> Result<(), String> {
         self.clock.jump(at)
     }

@@ -1,12 +1,12 @@
-//! Whoever types what docs/deploy.md says has a stack and its first reminder; who types what
-//! docs/operations.md says of dead letters has none any more.
+//! The commands of docs/deploy.md make a stack that sends its first reminder. The commands of
+//! docs/operations.md about dead letters leave no dead letter.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use dacapo_deployed_tests::{Cloud, Stack, run, typed};
 
-/// What lies in the places for what could not be worked off: an object with records of the stream,
-/// a report of the mail service as Lambda leaves it, one as EventBridge does, a timer.
+/// Fills the places for failed work: an object with records of the stream, a report of the mail
+/// service as Lambda leaves it, one as EventBridge does, a timer.
 const LEFT: &str = r#"
 cd "$(mktemp --directory)"
 leave() { aws sqs send-message --queue-url "$(resource Undelivered)" --message-body "$1" > /dev/null; }
@@ -20,7 +20,7 @@ jq -n --arg function "$function" '{requestContext: {functionArn: $function}, pay
 aws s3api put-object --bucket "$(output LeftBehindBucket)" --key one.json --body file://left.json > /dev/null
 "#;
 
-/// How much is left there.
+/// How many are left there.
 const HOW_MUCH: &str = r#"
 echo "objects $(aws s3api list-objects-v2 --bucket "$(output LeftBehindBucket)" --query 'length(Contents || `[]`)' --output text)"
 echo "undelivered $(aws sqs get-queue-attributes --queue-url "$(resource Undelivered)" \
@@ -47,6 +47,6 @@ fn what_the_pages_say_is_typed_and_works() {
     {
         assert!(said.contains(line), "nobody says {line}:\n{said}");
     }
-    // The contact was there for her history, which is the last thing that the page has asked for.
+    // The contact was made for her history, which is the last call of the page.
     assert!(said.contains(r#""campaign":"appointment-loop","run":1"#), "{said}");
 }

@@ -1,9 +1,9 @@
-//! The cloud around the handlers, in small: a table with its stream, queues that hide messages,
-//! schedules that are a minute early, a mail service.
+//! A small imitation of the cloud around the handlers: a table with its stream, queues that hide
+//! messages, schedules that fire a minute early, a mail service.
 //!
-//! Only what stands between the functions is imitated. What they do themselves is done by the
-//! handlers that are deployed, with the events that AWS hands over. On demand every batch of the
-//! stream and every message comes twice, and what belongs to different contacts comes in any order.
+//! Only what is between the functions is imitated. The handlers are those that are deployed, and
+//! receive events as AWS delivers them. On demand every batch of the stream and every message is
+//! delivered twice, and work of different contacts in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use serde_json::Value;
 use crate::events;
 use crate::fake_services::{FakeServices, Waiting};
 
-/// The key that may do everything.
+/// The key that has all scopes.
 pub const KEY: &str = "key";
 
-/// How often things come.
+/// How often work is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Once, in order.
     Once,
-    /// Twice, and in an order that follows from the seed wherever none is promised.
+    /// Twice, and in an order that depends on the seed wherever none is promised.
     Twice(u64),
 }
 
@@ -40,7 +40,7 @@ pub enum Delivery {
 pub struct Cloud {
     /// The platform behind all functions.
     pub platform: Platform,
-    /// What queues and schedules hold, and the mail that was sent.
+    /// The content of queues and schedules, and the mail that was sent.
     pub services: Arc<FakeServices>,
     store: Arc<SqliteStore>,
     clock: Arc<ManualClock>,
@@ -77,7 +77,7 @@ impl Cloud {
         Self { platform, services, store, clock, delivery, pseudo_random }
     }
 
-    /// Calls the API, as the gateway does. The status and what was answered.
+    /// Calls the API, as the gateway does. Returns the status and the body.
     pub async fn call(&self, method: &str, path: &str, body: &str) -> (u64, Value) {
         let kind = if body.starts_with('{') { "application/json" } else { "application/yaml" };
         let event = events::http(method, path, &[("x-api-key", KEY), ("content-type", kind)], body);
@@ -87,7 +87,7 @@ impl Cloud {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// What the function hands to Lambda for a call.
+    /// What the function returns to Lambda for a call.
     pub async fn answer(&self, event: &Value) -> Value {
         let path = event["rawPath"].as_str().unwrap_or_default();
         let admin = Some(AdminKey::of(KEY));
@@ -99,12 +99,12 @@ impl Cloud {
         http::answer(&router, event).await.expect("an answer")
     }
 
-    /// Sets the clock, whatever comes due on the way: before anything has happened.
+    /// Sets the clock without firing what becomes due: before anything has happened.
     pub fn begins(&self, at: Instant) {
         self.set(at);
     }
 
-    /// Whether the stream has something for a consumer, and what: as records.
+    /// The records that the stream has for a consumer, if any.
     pub fn unread(&self, consumer: &str) -> Vec<Value> {
         let changes = self.store.read_feed(consumer, 100).expect("the feed");
         let wanted = changes
@@ -116,7 +116,7 @@ impl Cloud {
         records.collect()
     }
 
-    /// Moves the clock, and does what comes due on the way.
+    /// Moves the clock, and does what becomes due meanwhile.
     pub async fn advance(&mut self, to: Instant) {
         self.until_idle().await;
         while let Some(next) = self.next_due().filter(|next| *next <= to) {
@@ -127,8 +127,7 @@ impl Cloud {
         self.until_idle().await;
     }
 
-    /// The table is all that is left: what queues and schedules held is gone, and what the stream
-    /// has not brought.
+    /// Only the table is left: queues, schedules and undelivered changes of the stream are lost.
     pub async fn loses_all_but_the_table(&self) {
         {
             let mut held = self.services.inside();
@@ -158,7 +157,7 @@ impl Cloud {
         next.map(|next| next.max(self.now()))
     }
 
-    /// Works until neither stream nor queues have anything for now.
+    /// Works until stream and queues have no work for now.
     pub async fn until_idle(&mut self) {
         loop {
             self.fire();
@@ -179,7 +178,7 @@ impl Cloud {
         }
     }
 
-    /// Schedules whose time has come put their messages into the queue, and are gone.
+    /// Due schedules put their messages into the queue, and are removed.
     fn fire(&self) {
         let now = self.now();
         let mut held = self.services.inside();
@@ -189,7 +188,7 @@ impl Cloud {
         }
     }
 
-    /// A batch of the stream. Says whether there was one.
+    /// Handles a batch of the stream. Returns whether there was one.
     pub async fn stream(&mut self, consumer: &str) -> bool {
         let twice = self.delivery != Delivery::Once;
         let most = if twice { 1 + self.pseudo_random.index(12) } else { 10 };
@@ -234,7 +233,7 @@ impl Cloud {
         true
     }
 
-    /// A batch of messages. Says whether there was one.
+    /// Handles a batch of messages. Returns whether there was one.
     pub async fn queues(&mut self) -> bool {
         let mut taken = {
             let held = self.services.inside();
@@ -267,7 +266,7 @@ impl Cloud {
         true
     }
 
-    /// What was done goes, or comes once more; what stays is hidden.
+    /// Done messages are removed, or delivered once more; the others are hidden.
     fn settle(&self, taken: &[Waiting], stay: &BTreeSet<String>) {
         let hidden = self.services.hidden();
         let now = self.now();

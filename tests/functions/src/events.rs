@@ -1,4 +1,4 @@
-//! Events as AWS hands them over.
+//! Events as AWS delivers them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,7 +22,7 @@ pub fn http(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> V
             "requestId": "request",
             "stage": "$default",
         },
-        // The gateway encodes whatever its content type does not say to be text.
+        // The gateway encodes every body whose content type is not text.
         "body": STANDARD.encode(body),
         "isBase64Encoded": true,
     })
@@ -87,7 +87,7 @@ pub fn message(id: &str, queue: &str, attempt: u32, message: &Message) -> Value 
     body(id, queue, attempt, &serde_json::to_string(message).expect("a message is JSON"))
 }
 
-/// The same, whatever it says.
+/// The same, with any body.
 pub fn body(id: &str, queue: &str, attempt: u32, body: &str) -> Value {
     json!({
         "messageId": id,
@@ -105,7 +105,7 @@ pub fn batch(records: Vec<Value>) -> Value {
     Value::Object([("Records".to_owned(), Value::Array(records))].into_iter().collect())
 }
 
-/// What the answer to a batch says was not done.
+/// The items of a batch that its answer reports as failed.
 pub fn failed(answer: &Value) -> Vec<String> {
     let failures = answer["batchItemFailures"].as_array().expect("an answer to a batch");
     let id = |failure: &Value| failure["itemIdentifier"].as_str().expect("an id").to_owned();

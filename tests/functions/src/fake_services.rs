@@ -1,9 +1,10 @@
-//! The services outside of the functions, in small: SQS and EventBridge Scheduler, SES, webhooks.
+//! Small imitations of the services outside of the functions: SQS and EventBridge Scheduler, SES,
+//! webhooks.
 //!
-//! They are the kit's outbox and mailer, with what the functions see of AWS on top: messages that
-//! are hidden for a while and come again, schedules that go off a minute early, the limits of an SES
-//! account. They can be told to answer nothing or to refuse. They do not imitate throttling,
-//! dead-letter queues, or messages that expire.
+//! They are the kit's outbox and mailer, with the properties of AWS that the functions see:
+//! messages that are hidden for a while and delivered again, schedules that fire a minute early,
+//! the limits of an SES account. A test can make them refuse, or not answer. They do not imitate
+//! throttling, dead-letter queues, or messages that expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,7 @@ pub(crate) struct Waiting {
     pub(crate) body: Message,
     pub(crate) visible_at: Instant,
     pub(crate) attempt: u32,
-    /// Whether it comes once more after it was done.
+    /// Whether it is delivered once more after it was done.
     pub(crate) again: bool,
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct Held {
     twice: bool,
     /// A mail service with limits, and the pace of the one instance that sends here.
     ses: Option<(Ses, Pace)>,
-    /// What webhooks are answered, if not 200.
+    /// The answer to webhooks, if not 200.
     answer: Option<u16>,
 }
 
@@ -68,7 +69,7 @@ impl Held {
 }
 
 impl FakeServices {
-    /// Services that go by this clock. Each message comes twice, if so.
+    /// Services with this clock, and whether each message is delivered twice.
     pub fn new(clock: Arc<ManualClock>, twice: bool) -> Self {
         Self {
             clock,
@@ -82,7 +83,7 @@ impl FakeServices {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time that [`Ses`] goes by. Who begins earlier has none.
+    /// The time for [`Ses`]. Before its beginning there is none.
     fn time(&self) -> Duration {
         let since = self.clock.now() - ManualClock::at_noon().now();
         Ses::BEGIN + since.to_std().unwrap_or_default()
@@ -98,7 +99,7 @@ impl FakeServices {
         self.inside().called.clone()
     }
 
-    /// From now on the mail service takes mail without a word, or says so again.
+    /// From now on the mail service accepts mail without an answer, or answers again.
     pub fn is_silent(&self, silent: bool) {
         self.mailer.set_silent(silent);
     }
@@ -108,24 +109,24 @@ impl FakeServices {
         self.inside().ses = Some((ses, Pace::of(1)));
     }
 
-    /// From now on webhooks are answered so.
+    /// From now on webhooks have this answer.
     pub fn answers(&self, status: u16) {
         self.inside().answer = Some(status);
     }
 
-    /// From now on no order is taken, or taken again.
+    /// From now on orders are refused, or accepted again.
     pub fn is_shut(&self, shut: bool) {
         self.outbox.shut(shut);
     }
 
-    /// What waits in a queue.
+    /// The waiting messages of a queue.
     pub fn waiting(&self, queue: Queue) -> Vec<Message> {
         let held = self.inside();
         let waiting = held.waiting.iter().filter(|waiting| waiting.queue == queue);
         waiting.map(|waiting| waiting.body.clone()).collect()
     }
 
-    /// What schedules will send.
+    /// The messages that schedules will send.
     pub fn scheduled(&self) -> Vec<Message> {
         self.inside().schedules.values().map(|(_, message)| message.clone()).collect()
     }
@@ -135,7 +136,7 @@ impl FakeServices {
         self.inside().ordered.clone()
     }
 
-    /// What was hidden since the last time.
+    /// The messages hidden since the last time.
     pub fn hidden(&self) -> Vec<Hidden> {
         std::mem::take(&mut self.inside().hidden)
     }
@@ -150,7 +151,7 @@ impl Outbox for FakeServices {
         for order in self.outbox.take() {
             held.ordered.push(order.clone());
             match order {
-                // A schedule is set a minute early; what is due soon goes straight to the queue.
+                // A schedule is set a minute early; what is due soon goes directly to the queue.
                 Order::Schedule { name, at, message } => {
                     if at - now > TimeDelta::minutes(2) {
                         held.schedules.insert(name, (at - TimeDelta::minutes(1), message));
@@ -186,7 +187,7 @@ impl Mailer for FakeServices {
         self.mailer.send(mail).await
     }
 
-    /// Time passes while it is waited for.
+    /// Time passes during the wait.
     async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
         let now = self.time();
         let mut held = self.inside();

@@ -1,5 +1,5 @@
-//! What the tests of the functions share, on top of the kit in `dacapo_tests`: the cloud around the
-//! handlers, in small, and the events that AWS hands over.
+//! What the tests of the functions share, on top of the kit in `dacapo_tests`: a small imitation of
+//! the cloud around the handlers, and the events that AWS delivers.
 
 pub mod cloud;
 pub mod events;

@@ -1,11 +1,11 @@
-//! What the bootstraps weigh, how quickly they start, how much memory they take; beside an empty
-//! function in the same run.
+//! The size, the start time and the memory of the bootstraps, compared with an empty function in
+//! the same run.
 //!
-//! What counts is how a function starts before it warms its connections: here nobody listens where
-//! it would connect, and of the certificates that it reads for them there is one instead of all.
-//! How it starts with all of them is shown beside. Of several starts the quickest counts, since
-//! whatever else the machine does can only make one slower. The functions take turns, so that a
-//! slow minute is one for all of them.
+//! The start is measured without the warming of connections: nothing listens at the addresses to
+//! which the function would connect, and it reads one root certificate instead of all. The start
+//! with all of them is shown too. The quickest of several starts counts, because other load on the
+//! machine can only make one slower. The functions are started alternately, so that a slow minute
+//! affects all of them.
 
 use std::fmt;
 
@@ -20,8 +20,7 @@ const TRUSTED: [&str; 3] =
 /// The largest archive, in bytes.
 const LARGEST: usize = 3_500_000;
 
-/// The largest archive of the HTTP API, which starts for people and tools that wait for no mail, in
-/// bytes.
+/// The largest archive of the HTTP API, for whose start callers wait, in bytes.
 const LARGEST_API: usize = 5_000_000;
 
 /// The largest archive of `deliver`, in bytes: it makes the text of mail that has HTML alone.
@@ -36,7 +35,7 @@ const MOST_MEMORY: u64 = 30 * 1024 * 1024;
 /// How often each is started, with one certificate and with all.
 const STARTS: usize = 25;
 
-/// How often a start is tried that came before the emulator listened.
+/// How often a start is repeated that came before the emulator listened.
 const TRIES: usize = 5;
 
 /// What was measured.
@@ -55,9 +54,9 @@ pub struct Figures {
     pub name: &'static str,
     /// Its archive, in bytes.
     pub zipped: usize,
-    /// Its quickest start before its connections are warmed, in milliseconds.
+    /// Its quickest start without the warming of connections, in milliseconds.
     pub init: f64,
-    /// The same when it has read the certificates for them.
+    /// The same when it has read all certificates.
     pub with_certificates: f64,
     /// The most memory it has had, in bytes.
     pub memory: u64,
@@ -67,7 +66,7 @@ pub struct Figures {
 ///
 /// # Panics
 ///
-/// If the system trusts nobody.
+/// If the system has no trusted certificates.
 pub async fn all() -> Measured {
     let one = OneCertificate::write();
     let mut empty = (Figures::of("empty"), Vec::new());
@@ -89,7 +88,7 @@ pub async fn all() -> Measured {
 
 fn value(name: &str) -> &'static str {
     match name {
-        // Nobody listens at the discard port: whoever connects is refused at once.
+        // Nothing listens at the discard port: connections are refused at once.
         "AWS_ENDPOINT_URL" => "http://127.0.0.1:9",
         "DACAPO_SENDER" => "sender@example.com",
         "DACAPO_RESTART_DELAY_SECONDS" => "300",
@@ -120,7 +119,7 @@ impl Figures {
     }
 }
 
-/// A function that has been handed an event that it can do nothing with.
+/// A function that has received an event that it cannot handle.
 async fn started(name: &str, settings: &[(&str, &str)]) -> Rie {
     for _ in 0..TRIES {
         let rie = Rie::start(name, settings).await;
@@ -155,7 +154,7 @@ impl Drop for OneCertificate {
 }
 
 impl Measured {
-    /// What is over its bound, in words.
+    /// What exceeds its limit, in words.
     pub fn over_their_bounds(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for figures in &self.functions {

@@ -1,7 +1,7 @@
 //! The emulator behind `sam local`, around a real bootstrap: started on free ports, stopped with
-//! whoever started it.
+//! the process that started it.
 //!
-//! It comes inside the SAM CLI, which `make functions` installs.
+//! It is part of the SAM CLI, which `make functions` installs.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long starting may take, on a machine that is busy with other things.
+/// How long the start may take, on a busy machine.
 const STARTING: Duration = Duration::from_secs(30);
 
 /// How long an event may take.
@@ -60,15 +60,15 @@ impl Rie {
         rie
     }
 
-    /// Hands an event in. What the function answered.
+    /// Sends an event. Returns the function's answer.
     pub async fn invoke(&self, event: &str) -> Value {
         let answer = self.answer(event).await;
         serde_json::from_str(&answer)
             .unwrap_or_else(|_| panic!("no JSON: {answer:?}\n{}", self.log()))
     }
 
-    /// Hands an event in. What came back, be it nothing: a function that cannot start answers
-    /// nothing.
+    /// Sends an event. Returns what came back, possibly nothing: a function that cannot start does
+    /// not answer.
     pub async fn answer(&self, event: &str) -> String {
         let answer = tokio::time::timeout(ANSWERING, self.post(event)).await;
         answer.unwrap_or_else(|_| panic!("no answer:\n{}", self.log()))
@@ -101,8 +101,8 @@ impl Rie {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// How long starting took, in milliseconds: until the function asked for its first event. The
-    /// emulator tells it in a line of its own; what it reports with the event is something else.
+    /// How long the start took, in milliseconds: until the function asked for its first event. The
+    /// emulator prints it on a separate line; the figure with the event is a different one.
     pub fn init(&self) -> Option<f64> {
         let log = self.log();
         let (_, rest) = log.split_once("INIT REPORT(durationMs: ")?;
@@ -134,7 +134,7 @@ impl Rie {
 
 impl Drop for Rie {
     fn drop(&mut self) {
-        // Asked to end, it ends the function too.
+        // When asked to end, it ends the function too.
         let asked = Command::new("kill").arg(self.process.id().to_string()).status();
         if !asked.is_ok_and(|status| status.success()) {
             let _ = self.process.kill();
@@ -151,7 +151,7 @@ pub fn bootstrap(name: &str) -> PathBuf {
     bootstrap.canonicalize().expect("a path")
 }
 
-/// What the bootstrap takes in the archive that is uploaded, in bytes.
+/// The size of the bootstrap in the archive that is uploaded, in bytes.
 pub fn zipped(name: &str) -> usize {
     let packed = Command::new("gzip").arg("--stdout").arg(bootstrap(name)).output();
     packed.expect("gzip runs").stdout.len()

@@ -1,7 +1,7 @@
-//! The sample events in `tests/events/`, and the table that each of them finds.
+//! The sample events in `tests/events/`, and the table contents that each of them needs.
 //!
-//! They are what the code itself makes in a small story, so they cannot fall behind it. Each is in
-//! the past, so that it has its effect whenever it is given in, but for the appointment, which is a
+//! The code itself makes them in a small story, so they cannot become outdated. All instants are in
+//! the past, so that an event has its effect whenever it is invoked. Only the appointment is a
 //! century ahead.
 
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ pub struct Sample {
     pub name: &'static str,
     /// The function that it is for.
     pub function: &'static str,
-    /// What the function is handed.
+    /// The event that the function receives.
     pub event: Value,
-    /// What stands in the table before.
+    /// The content of the table before.
     pub table: Vec<Item>,
 }
 
@@ -39,11 +39,11 @@ impl Sample {
         folder().join(format!("{}.json", self.name))
     }
 
-    /// Whether a function answers it so, which does with it what it is for.
+    /// Whether this is the answer of a function that handles it correctly.
     pub fn is_answered_by(&self, answer: &Value) -> bool {
         match self.function {
             "webhook" | "api" => answer["statusCode"] == 200,
-            // Nobody is told.
+            // No answer is sent.
             "feedback" => answer.is_null(),
             _ if self.name == "timer-early" => {
                 *answer == json!({ "batchItemFailures": [{ "itemIdentifier": "message-1" }] })
@@ -107,7 +107,7 @@ impl Story {
         self.samples.push(Sample { name, function, event, table });
     }
 
-    /// Everything in the table that a function could look at.
+    /// Everything in the table that a function could read.
     async fn table(&self) -> Vec<Item> {
         let platform = &self.cloud.platform;
         let (keys, table) = (&platform.store.keys, &platform.store.table);
@@ -171,7 +171,7 @@ pub async fn all() -> Vec<Sample> {
     samples
 }
 
-/// Ann is met, hears from us, and is to be reminded.
+/// Ann's appointment: she is created, receives mail, and has a reminder set.
 async fn reminded() -> Vec<Sample> {
     let mut story = Story::new().await;
     story.draft().await;
@@ -225,7 +225,7 @@ async fn enrolled() -> Vec<Sample> {
     story.samples
 }
 
-/// SES tells what became of a mail.
+/// SES reports the result of a mail.
 async fn told() -> Vec<Sample> {
     let mut story = Story::new().await;
     story.publish(&json!({})).await;

@@ -1,6 +1,6 @@
-//! A proxy before an emulated cloud that makes EventBridge Scheduler fail: it refuses, it is down,
-//! or it never answers. Everything else reaches the cloud, and so do timers until a test says
-//! otherwise. It does not imitate throttling, nor latency.
+//! A proxy in front of an emulated cloud that makes EventBridge Scheduler fail: it refuses, is
+//! down, or never answers. All other requests reach the cloud, and so do timers until a test sets a
+//! failure. It does not imitate throttling, nor latency.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +22,11 @@ use tokio::net::TcpListener;
 pub enum Scheduler {
     /// As the cloud's does.
     Works,
-    /// It refuses whatever names this, as a `ValidationException`.
+    /// It refuses every request that names this, as a `ValidationException`.
     Refuses(String),
     /// It is down.
     IsDown,
-    /// It takes requests, and never answers.
+    /// It accepts requests, and never answers.
     IsSilent,
 }
 
@@ -42,7 +42,7 @@ struct Shared {
     client: Client<HttpConnector, Body>,
     scheduler: Mutex<Scheduler>,
     asked: Mutex<usize>,
-    /// The bodies of messages that queues have taken, by the queue's URL.
+    /// The bodies of messages that queues have accepted, by the queue's URL.
     taken: Mutex<Vec<(String, String)>>,
 }
 
@@ -72,12 +72,12 @@ impl SchedulerProxy {
         *inside(&self.shared.scheduler) = behaves;
     }
 
-    /// How often the Scheduler was asked for anything.
+    /// How many requests the Scheduler received.
     pub fn asked(&self) -> usize {
         *inside(&self.shared.asked)
     }
 
-    /// What a queue has taken since the last time, also what it holds back for a while.
+    /// The messages that a queue has accepted since the last time, delayed ones included.
     pub fn taken(&self, queue: &str) -> Vec<String> {
         let mut taken = inside(&self.shared.taken);
         let is_of = |(url, _): &mut (String, String)| url.ends_with(&format!("/{queue}"));

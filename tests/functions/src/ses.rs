@@ -1,5 +1,5 @@
-//! A mail service with SES's bounds: so many mails a second, so many in any 24 hours, and an
-//! account that may be paused.
+//! A mail service with the limits of SES: mails a second, mails in any 24 hours, and an account
+//! that can be paused.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,11 +15,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Ses {
     rate: u32,
     quota: Option<u32>,
-    /// When mails left within the last second, and how many within the last day at which instants.
+    /// The instants of the mails of the last second, and the numbers of the last day by instant.
     second: VecDeque<Duration>,
     day: VecDeque<(Duration, u32)>,
     paused: Option<(Duration, Duration)>,
-    /// When it last said something of the account to somebody who asked.
+    /// When it last answered a request for the account's quota.
     said: Option<Duration>,
     /// How many mails it has refused.
     pub refused: usize,
@@ -66,7 +66,7 @@ impl Ses {
         !self.paused.is_some_and(|(from, until)| (from..until).contains(&now))
     }
 
-    /// A mail comes.
+    /// Receives a mail.
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl Ses {
         Ok(())
     }
 
-    /// Somebody asks what the account may send. It answers once a second, whoever asks; `None` to
-    /// the others.
+    /// A request for the account's quota. It answers one a second over all callers; `None` to the
+    /// others.
     pub fn asked(&mut self, now: Duration) -> Option<Account> {
         if self.said.is_some_and(|said| now < said + Duration::from_secs(1)) {
             return None;
@@ -104,7 +104,7 @@ impl Ses {
         Some(self.account(now))
     }
 
-    /// What it says of the account.
+    /// The quota of the account.
     pub fn account(&mut self, now: Duration) -> Account {
         self.forget(now);
         Account {

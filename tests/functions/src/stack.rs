@@ -1,5 +1,5 @@
-//! What a function finds in the cloud: tables, queues, a schedule group, a secret, senders, on
-//! MiniStack.
+//! The resources that a function uses in the cloud: tables, queues, a schedule group, a secret,
+//! senders, on MiniStack.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,7 +16,7 @@ use crate::samples::KEY;
 const QUEUES: [&str; 6] =
     ["timers", "transactional", "marketing", "calls", "stop", "schedules-dead"];
 
-/// Who mail comes from: the account, and the campaign in `examples/appointment-loop.yaml`.
+/// The senders of mail: the account, and the campaign in `examples/appointment-loop.yaml`.
 const SENDERS: [&str; 2] = ["sender@example.com", "hello@studio-nord.example"];
 
 /// The schedule group.
@@ -79,7 +79,7 @@ impl Stack {
         url.expect("a queue").queue_url.expect("a URL")
     }
 
-    /// What a queue holds: the bodies.
+    /// The bodies of the messages in a queue.
     pub async fn received(&self, queue: &str) -> Vec<String> {
         let url = self.url(queue).await;
         let sqs = self.clients.sqs();
@@ -88,7 +88,7 @@ impl Stack {
         messages.into_iter().filter_map(|message| message.body).collect()
     }
 
-    /// The same, and the queue no longer holds it.
+    /// The same, and removes them from the queue.
     pub async fn taken(&self, queue: &str) -> Vec<String> {
         let url = self.url(queue).await;
         let sqs = self.clients.sqs();

@@ -1,7 +1,7 @@
-//! What Lambda hands over has a bound (*Lambda quotas*, *Invoke*: 6 MB,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>): every answer stays
-//! below it, whatever people put into contacts, mails and posts, and whoever follows the pages gets
-//! everything once.
+//! Responses of Lambda have a limit (*Lambda quotas*, *Invoke*: 6 MB,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Every answer stays
+//! below it, whatever contacts, mails and posts contain, and a client that follows the pages
+//! receives everything once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -22,7 +22,7 @@ const LONGEST_TEXT: usize = 4_096;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// An answer as it was handed over.
+/// An answer as it is returned to Lambda.
 struct Handed {
     status: u64,
     headers: Value,
@@ -36,7 +36,7 @@ impl Handed {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The only thing that is wrong.
+    /// The only fault.
     fn fault(&self) -> Value {
         assert_eq!(self.status, 422, "{}", self.body);
         let problem: Value = serde_json::from_str(&self.body).unwrap();
@@ -45,8 +45,7 @@ impl Handed {
     }
 }
 
-/// Calls, and holds what is handed over to the bound: as Lambda counts, which gets what serde
-/// writes.
+/// Calls, and checks the answer against the limit, by its size as serde writes it for Lambda.
 async fn call(cloud: &Cloud, method: &str, path: &str, kind: (&str, &str), body: &str) -> Handed {
     let answer = cloud.answer(&http(method, path, &[("x-api-key", KEY), kind], body)).await;
     let bytes = serde_json::to_vec(&answer).unwrap().len();
@@ -111,8 +110,7 @@ async fn cloud() -> Cloud {
     cloud
 }
 
-/// A text that grows when it is written into another one, or does not: what is repeated in it, and
-/// how long it is.
+/// A text that grows when it is escaped, or does not: the part that it repeats, and its length.
 type Text = (Vec<&'static str>, usize);
 
 fn hostile() -> impl Strategy<Value = Text> {
@@ -132,7 +130,7 @@ fn hostile() -> impl Strategy<Value = Text> {
     (prop::collection::vec(part, 1..6), 1..=LONGEST_TEXT)
 }
 
-/// Between letters, since what is white around a text is not kept.
+/// Between letters, since white space around a text is not kept.
 fn written((parts, long): &Text) -> String {
     let mut text = String::from("x");
     for part in parts.iter().cycle() {
@@ -160,7 +158,7 @@ async fn page_by_page(contacts: Vec<(Text, usize)>) {
     for (nth, (text, fields)) in contacts.iter().enumerate() {
         let body = posted(nth, &written(text), *fields).to_string();
         let made = call(&cloud, "POST", "/v1/contacts", JSON, &body).await;
-        // One that is larger than anything that is sent or stored is refused in words.
+        // A contact that is too large to be sent or stored is refused with a reason.
         if made.status == 413 || (made.status == 422 && made.fault()["code"] == "too_large") {
             continue;
         }
@@ -171,7 +169,7 @@ async fn page_by_page(contacts: Vec<(Text, usize)>) {
     let ids: Vec<&str> = listed.iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, taken.keys().collect::<Vec<_>>(), "everybody once, in order: {pages:?}");
     assert!(listed.iter().all(|one| one["fields"] == taken[one["id"].as_str().unwrap()]["fields"]));
-    // What ends before its limit would not have held the next.
+    // A page that ends before its limit had no room for the next item.
     for (nth, (_, bytes)) in pages.iter().enumerate() {
         let largest = 900_000;
         assert!(nth + 1 == pages.len() || bytes + largest > LARGEST_ANSWER, "{pages:?}");
@@ -183,7 +181,7 @@ async fn page_by_page(contacts: Vec<(Text, usize)>) {
         let fields = contact["fields"].as_object().unwrap();
         assert!(fields.iter().all(|(key, text)| rows[id][key] == text.as_str().unwrap()), "{id}");
     }
-    // All at once it is whole, or refused.
+    // Without pages it is complete, or refused.
     let whole = get(&cloud, "/v1/contacts/export").await;
     if parts.len() == 1 {
         assert_eq!(whole.status, 200);
@@ -214,11 +212,11 @@ fn whatever_contacts_hold_pages_are_handed_over_and_lead_to_everybody_once() {
             Ok(())
         })
         .unwrap_or_else(|why| panic!("{why}"));
-    // The worst there is: nothing but quotation marks, in many pages.
+    // The worst case: only quotation marks, in many pages.
     runtime.block_on(page_by_page(vec![((vec!["\""], LONGEST_TEXT), 47); 20]));
 }
 
-/// A mail that is as long as mails may be, and whose every character grows.
+/// A mail of the longest length, of which every character grows when it is escaped.
 fn loud(subject: bool) -> String {
     let quotes = "\"".repeat(5_000);
     let body = format!("{{% for n in range(100) %}}{quotes}{{% endfor %}}");
@@ -235,7 +233,7 @@ fn loud(subject: bool) -> String {
     document.to_string()
 }
 
-/// A contact that has got the mail so often.
+/// A contact that has received the mail so often.
 async fn told(document: &str, times: usize) -> Cloud {
     let mut cloud = Cloud::new(Delivery::Once).await;
     let (status, answer) = cloud.call("PUT", "/v1/campaigns/loud", document).await;
@@ -311,7 +309,7 @@ async fn what_is_told_about_an_import_is_handed_over_and_kept() {
         told.iter().map(|row| row["errors"].as_array().unwrap().len()).collect();
     assert_eq!((counts[0], counts[9], counts[10], counts[200]), (50, 50, 1, 1));
 
-    // With a key it is noted how far it is, which has to fit into an item.
+    // With a key its progress is stored, which must fit into an item.
     for replayed in [Value::Null, json!("true")] {
         let headers = [("x-api-key", KEY), kind, ("idempotency-key", "many")];
         let event = http("POST", "/v1/contacts/import", &headers, &file);
@@ -327,7 +325,7 @@ async fn what_is_told_about_an_import_is_handed_over_and_kept() {
 async fn what_is_wrong_with_a_post_is_handed_over_however_much_it_is() {
     let cloud = cloud().await;
     let form = ("content-type", "application/x-www-form-urlencoded");
-    // 60,000 times another value for one name: refused, and left out.
+    // 60,000 different values for one name: refused, and not repeated in the answer.
     let mut twice = "email=ann@example.com".to_owned();
     for n in 0..30_000 {
         twice += &format!("&f1={n}");
@@ -361,7 +359,7 @@ async fn what_is_wrong_with_a_post_is_handed_over_however_much_it_is() {
 #[tokio::test]
 async fn a_document_is_handed_over_as_it_was_written_where_json_is_too_long() {
     let cloud = Cloud::new(Delivery::Once).await;
-    // Said once, and meant two hundred times.
+    // One fault, which occurs two hundred times.
     let anchored = "\\x0b".repeat(5_000);
     let mut document = format!(
         "id: long\nelements: {{}}\nemails:\n  m0: {{ subject: S, text: &t \"{anchored}\" }}\n"

@@ -1,8 +1,8 @@
-//! A burst of cold starts on a told clock: thirty instances ask at once what the account may send,
-//! and SES answers one a second (*GetSendQuota*,
-//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have heard it
-//! within a minute, and mail leaves as fast as the account may send, no faster and no slower. What
-//! decides is what ships: the pace of each instance.
+//! A burst of cold starts on a manual clock: thirty instances ask at once what the account may
+//! send, and SES answers one request a second (*GetSendQuota*,
+//! <https://docs.aws.amazon.com/ses/latest/APIReference/API_GetSendQuota.html>). All have the
+//! answer within a minute, and mail leaves exactly as fast as the account may send. The pace of
+//! each instance is the production code.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -16,20 +16,20 @@ use dacapo_functions_tests::ses::Ses;
 
 const INSTANCES: u32 = 30;
 
-/// As the functions have them: how long a batch waits for turns, how long SES takes over a mail.
+/// As in the functions: how long a batch waits to send, how long SES takes for a mail.
 const DEADLINE: Duration = Duration::from_secs(20);
 const SENDING: Duration = Duration::from_millis(60);
 
-/// Within which all instances have heard of their account.
+/// The time within which all instances have the quota.
 const HEARD: Duration = Duration::from_secs(60);
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// What came of it.
+/// The result.
 struct Burst {
-    /// When each instance had heard of its account for the first time.
+    /// When each instance had the quota for the first time.
     handle_feedback: BTreeMap<usize, Duration>,
     /// When mails left.
     sent: Vec<Duration>,
@@ -74,7 +74,7 @@ impl Burst {
                     }
                 }
             }
-            // As the mailer waits for a turn.
+            // As the mailer waits until it may send.
             let guesses = pace.guesses_for(now).filter(|guesses| *guesses < DEADLINE);
             let next = match (pace.turn(purpose, now, guesses.unwrap_or(DEADLINE)), guesses) {
                 (Ok(wait), _) => (now + wait, one, true),
@@ -102,7 +102,7 @@ fn thirty_instances_that_begin_together_send_at_the_rate_of_their_account_within
     let expected = 120 * 280 * 8 / 10;
     assert!(sent > expected * 97 / 100 && sent <= expected * 101 / 100, "{sent} of {expected}");
     assert_eq!(burst.refused.len(), 0);
-    // Those who have heard it are not held up by those who have not.
+    // Instances with the quota are not delayed by those without.
     let meanwhile = Burst::between(&burst.sent, seconds(0), seconds(60));
     assert!(meanwhile > expected / 4, "{meanwhile}");
 }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
-/// A sample that was handed to its function.
+/// A sample that was passed to its function.
 struct Played {
     answer: Value,
     table: DynamoTable,
@@ -176,8 +176,7 @@ async fn every_function_does_with_its_samples_what_it_is_for() {
     assert_eq!(open, [] as [&str; 0], "samples that nobody has played");
 }
 
-/// How many fields of quotation marks a contact can have: they are twice as long where they are
-/// stored.
+/// How many fields of quotation marks a contact can have: they are twice as long when stored.
 const FIELDS: usize = 47;
 
 #[tokio::test]
@@ -192,7 +191,7 @@ async fn pages_of_contacts_full_of_quotes_are_handed_over_and_lead_to_everybody_
         let headers = [("x-api-key", KEY), ("content-type", "application/json")];
         let answer = rie.answer(&events::http(method, path, &headers, body).to_string()).await;
         assert!(answer.len() <= LARGEST_ANSWER, "{method} {path}: {}", answer.len());
-        // In the place of an answer that is too long the emulator gives an error without a status.
+        // For an answer that is too long the emulator returns an error without a status.
         let answer: Value = serde_json::from_str(&answer).unwrap();
         let status = answer["statusCode"].as_u64();
         assert!(status.is_some_and(|status| status < 300), "{method} {path}: {}", rie.log());
@@ -248,8 +247,8 @@ async fn a_function_without_settings_says_all_that_is_missing() {
     assert!(log.contains("DACAPO_TABLE") && log.contains("DACAPO_PUBLIC_URL"), "{log}");
 }
 
-/// A function whose line to Lambda is cut while it waits for an event; what it says, and how it
-/// ends.
+/// A function whose connection to Lambda breaks while it waits for an event: its output, and its
+/// exit.
 async fn cut_off(stack: &Stack, is_ended: bool) -> (ExitStatus, String) {
     let lambda = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let function = Command::new(bootstrap(Function::Feedback.name()))
@@ -271,8 +270,7 @@ async fn cut_off(stack: &Stack, is_ended: bool) -> (ExitStatus, String) {
     assert_eq!(&begins, b"GET ");
     drop((line, lambda));
     if is_ended {
-        // Whoever ends it does so a moment after the line is cut; long enough for it to notice
-        // that.
+        // It is ended a moment after the connection breaks: long enough for it to notice that.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let ended = Command::new("kill").arg(function.id().to_string()).status();
         assert!(ended.unwrap().success(), "it has ended by itself");

@@ -1,5 +1,5 @@
-//! The handlers of queues, of the stream and of feedback, with what AWS hands over when something
-//! is wrong.
+//! The handlers of queues, of the stream and of feedback, with what AWS delivers when something is
+//! wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -48,7 +48,7 @@ async fn messages(cloud: &Cloud, email: &str) -> Vec<String> {
     items.iter().map(|item| item["status"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What was put aside.
+/// What was kept as a dead letter.
 async fn aside(cloud: &Cloud) -> Vec<DeadLetterBody> {
     let pk = cloud.platform.store.keys.keep_dead_letter("x").pk;
     let page = cloud.platform.store.table.query(Query::of(&pk).strong()).await.unwrap();
@@ -99,7 +99,7 @@ async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
     let due = cloud.now() + TimeDelta::hours(1);
     cloud.advance(cloud.now() + TimeDelta::minutes(58)).await;
     assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
-    // A message between others that makes no sense.
+    // An unreadable message between others.
     cloud.advance(due - TimeDelta::seconds(1)).await;
     let good = wake(&contact, Event::TimerDue { run: 1, step: 2, due });
     let event =
@@ -176,7 +176,7 @@ async fn what_is_no_batch_fails() {
     assert!(effects.perform(&json!({ "Records": 7 })).await.is_err());
 }
 
-/// What SES says of the first message of a contact.
+/// What SES reports of the first message of a contact.
 fn notice(kind: &str, contact: &ContactId, about: Value) -> Value {
     let mut notice = json!({
         "eventType": kind,
@@ -260,7 +260,7 @@ async fn a_report_that_overtakes_its_worker_settles_the_message() {
     let mut cloud = cloud().await;
     let contact = post(&cloud, "ann@example.com", "Go").await;
     let report = notice("Send", &contact, json!({}));
-    // Before there is a record: nothing to say yet.
+    // Before there is a record: nothing to record yet.
     feedback::feedback(&cloud.platform, &report).await.unwrap();
     cloud.until_idle().await;
     assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);

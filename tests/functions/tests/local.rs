@@ -1,4 +1,4 @@
-//! The page about `sam local` says what is printed, and what is printed fits the template, on both
+//! The page about `sam local` shows the real output, and the output fits the template, on both
 //! architectures.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -19,7 +19,7 @@ fn the_page_has_the_commands_that_are_printed_word_for_word() {
     ] {
         assert!(page.lines().any(|line| line == command), "docs/local.md has no line {command}");
     }
-    // With `--docker-network host` SAM starts containers on the bridge all the same.
+    // With `--docker-network host` SAM starts containers on the bridge nevertheless.
     assert!(
         !page.lines().any(|line| line.starts_with("sam ") && line.contains("--docker-network"))
     );
@@ -43,7 +43,7 @@ fn the_template_for_here_is_of_this_architecture_and_knows_the_cloud() {
     let deployed = text("template.yaml");
     for architecture in ["arm64", "x86_64"] {
         let here = local::template(&deployed, architecture).unwrap();
-        // Take away what is to be there besides, and it is the template that is deployed.
+        // Without the intended additions it is the template that is deployed.
         let added = format!("        AWS_ENDPOINT_URL: \"\"\n        {RUN}: \"\"\n");
         assert_eq!(here.matches(&added).count(), 1);
         let parameter = here.split_once("\n  Architecture:\n").unwrap().1;

@@ -1,6 +1,6 @@
-//! What timers and queues do not take, and what cannot be performed, keeps nobody else waiting: by
-//! the handler of `effects` that is deployed, with the SQS and the Scheduler of an emulator, the
-//! latter behind a way on which it fails as it is told.
+//! Effects that timers or queues do not accept, or that cannot be performed, do not delay other
+//! contacts. Tested with the deployed handler of `effects`, and SQS and Scheduler of an emulator,
+//! the latter behind a proxy that makes it fail.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -27,7 +27,7 @@ use dacapo_platform::ports::{Message, PendingTimer, Queue};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
 use serde_json::{Value, json};
 
-/// One change sets all of it going: a webhook, a mail, and a timer.
+/// One change starts all of it: a webhook, a mail, and a timer.
 const TRIP: &str = r#"
 id: trip
 sender: { address: sender@example.com }
@@ -43,7 +43,7 @@ emails:
   hello: { purpose: transactional, subject: Hello, text: Hello }
 "#;
 
-/// A century ahead: no emulator comes to it.
+/// A century ahead: no emulator reaches it.
 const FAR: &str = "2126-01-07T14:00:00Z";
 
 /// A campaign and its contacts, with the queues and the Scheduler of an emulator.
@@ -72,7 +72,7 @@ impl Trip {
         };
         let mut queues = Vec::new();
         for queue in Queue::ALL {
-            // Mass actions have the queue that is called after what they do most.
+            // The queue of mass actions is named after their most frequent action.
             let name = if queue == Queue::Jobs { "stop" } else { queue.name() };
             queues.push((queue, stack.url(name).await));
         }
@@ -85,7 +85,7 @@ impl Trip {
         Self { stack, proxy, cloud, platform }
     }
 
-    /// A contact comes, with an appointment. Answers its id and the records of what was decided.
+    /// Creates a contact with an appointment. Returns its id and the records of its decision.
     async fn comes(&mut self, name: &str, appointment: &str) -> (ContactId, Vec<Value>) {
         let before = self.cloud.unread("effects").len();
         let email = format!("{name}@example.com");
@@ -99,7 +99,7 @@ impl Trip {
         (ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap(), decided)
     }
 
-    /// The contacts whose messages a queue holds; they no longer are there then.
+    /// The contacts whose messages a queue holds; the messages are removed.
     async fn taken(&self, queue: &str) -> Vec<ContactId> {
         let mut contacts = Vec::new();
         loop {
@@ -115,14 +115,13 @@ impl Trip {
         }
     }
 
-    /// The timers that wait to be set since the last time. Their queue holds them back for half a
-    /// minute.
+    /// The pending timers since the last time. Their queue delays them for half a minute.
     fn pending(&self) -> Vec<Message> {
         let taken = self.proxy.taken("stop");
         taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 
-    /// How many messages a queue holds back.
+    /// How many messages a queue delays.
     async fn held_back(&self, queue: &str) -> String {
         let url = self.stack.url(queue).await;
         let asked = self.stack.clients.sqs();
@@ -159,7 +158,7 @@ impl Trip {
         page.items.iter().map(|item| item.body.read().unwrap()).collect()
     }
 
-    /// Hands messages to `stop-campaign`. Answers those that stay.
+    /// Passes messages to `stop-campaign`. Returns those that stay.
     async fn works_off(&self, messages: &[Message], attempt: u32) -> Vec<String> {
         let named =
             |(nth, one): (usize, &Message)| message(&format!("m{nth}"), "stop", attempt, one);
@@ -201,7 +200,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
         assert_eq!(served, all, "{queue}");
     }
     assert_eq!(trip.timers(&[ann, ben, cem]).await, [1, 0, 1]);
-    // Once, however often it comes; with the reason, and where it is.
+    // Once, however often it is delivered; with the reason, and where it is.
     assert_eq!(perform(&Effects::of(&trip.platform), &records).await, NOTHING);
     let aside = trip.aside().await;
     let [letter] = &aside[..] else { panic!("{aside:?}") };
@@ -211,7 +210,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
         assert!(letter.why.contains(words), "{words}: {}", letter.why);
     }
     assert!(!letter.why.contains('@'), "{}", letter.why);
-    // It is the record itself: handed in again after the cause is mended, it sets the timer.
+    // It is the record itself: delivered again after the cause is fixed, it sets the timer.
     trip.proxy.scheduler(Scheduler::Works);
     let again: Value = serde_json::from_str(&letter.raw).unwrap();
     assert_eq!(perform(&effects, &[again]).await, NOTHING);
@@ -235,7 +234,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     assert_eq!(pending.len(), 2, "{pending:?}");
     assert_eq!(trip.held_back("stop").await, "2");
 
-    // What comes behind them does not wait either, and asks the Scheduler nothing for a while.
+    // What follows them does not wait either, and the Scheduler is not called for a while.
     let asked = trip.proxy.asked();
     let (cem, of_cem) = trip.comes("cem", FAR).await;
     assert_eq!(perform(&effects, &of_cem).await, NOTHING);
@@ -243,7 +242,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     assert_eq!(trip.proxy.asked(), asked);
     pending.extend(trip.pending());
 
-    // The appointment is moved: the old timer is not called off, the new one waits.
+    // The appointment is moved: the old timer is not cancelled, the new one is pending.
     let (_, moved) = trip.comes("ann", "2126-02-07T14:00:00Z").await;
     assert_eq!(perform(&effects, &moved).await, NOTHING);
     pending.extend(trip.pending());
@@ -286,7 +285,7 @@ async fn what_is_due_soon_goes_without_the_scheduler() {
     let pending = trip.pending();
     assert_eq!(pending.len(), 1, "{pending:?}");
     assert_eq!(pending[0].about().0, Some(&ben));
-    // Two minutes later the queue can hold this one back, too.
+    // Two minutes later the queue can delay this one, too.
     trip.cloud.begins(trip.cloud.now() + TimeDelta::minutes(2));
     assert_eq!(trip.works_off(&pending, 2).await, NOTHING);
     assert_eq!(trip.held_back("timers").await, "2");
@@ -297,7 +296,7 @@ async fn what_is_due_soon_goes_without_the_scheduler() {
 async fn a_scheduler_that_never_answers_keeps_no_message_waiting() {
     let mut trip = Trip::begins().await;
     let mut records = Vec::new();
-    // More of them than requests are under way at once.
+    // More of them than parallel requests.
     for nth in 0..20 {
         records.extend(trip.comes(&format!("p{nth}"), FAR).await.1);
     }
@@ -323,7 +322,7 @@ async fn a_scheduler_that_never_answers_keeps_no_message_waiting() {
     assert_eq!(trip.pending().len(), 20);
 }
 
-/// A table that takes no writes that name something.
+/// A table that refuses writes that name something.
 struct Throttled {
     table: Arc<dyn Table>,
     what: Mutex<Option<String>>,
@@ -381,7 +380,7 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
     let table = Arc::clone(&trip.platform.store.table);
     let throttled = Arc::new(Throttled { table, what: Mutex::default() });
     trip.platform = trip.platform.with(|setup| setup.ports.table = Arc::clone(&throttled) as _);
-    // First the ledger of calls takes nothing about ben, then nothing at all is taken about him.
+    // First writes to the ledger of calls about ben are refused, then all writes about him.
     let partition = trip.platform.store.keys.contact_partition(&ben);
     for what in [format!("{partition} {}", Keys::CALLS), partition] {
         throttled.throttles(Some(&what));
@@ -393,8 +392,8 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
         let others = BTreeSet::from([ann.clone(), cem.clone()]);
         assert_eq!(served(trip.taken("transactional").await), others);
         assert_eq!(served(trip.taken("calls").await), others);
-        // Lambda goes on from ben's first record, so cem's comes again and again. It is not
-        // performed anew.
+        // Lambda goes on from ben's first record, so cem's is delivered again and again. It is not
+        // performed again.
         for _ in 0..3 {
             let behind: Vec<Value> =
                 records.iter().skip_while(|one| !of_ben.contains(&number(one))).cloned().collect();

@@ -1,5 +1,5 @@
-//! What a function may order, and what takes it: one table says it (`Queue::takes`), orders are
-//! held to it when they are given, and every handler refuses the rest.
+//! Which messages a function may send, and which queue accepts them: one table defines it
+//! (`Queue::takes`), senders are checked against it, and every handler refuses the rest.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -56,7 +56,7 @@ async fn each_handler_takes_what_its_queue_takes_and_refuses_the_rest() {
                 Queue::Jobs => platform.queues.handle_jobs(&message).await,
             };
             let refused = matches!(done, Err(Error::Misdirected));
-            // `deliver` works three queues off with one handler.
+            // `deliver` handles three queues with one handler.
             let of_deliver = [Queue::Transactional, Queue::Marketing, Queue::Calls];
             let takes = if of_deliver.contains(&queue) {
                 of_deliver.iter().any(|queue| queue.takes(&message))
@@ -79,7 +79,7 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     assert_eq!(status, 204, "{answer}");
     assert_eq!(cloud.services.scheduled(), [Message::Erase(contact.clone())]);
     cloud.until_idle().await;
-    // A worker that was late writes something about her once more.
+    // A late worker writes something about her once more.
     let late = cloud.platform.store.keys.history(
         &contact,
         cloud.now(),

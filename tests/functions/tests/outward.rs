@@ -1,6 +1,5 @@
-//! What leaves, by the handlers, the mailer and the caller that are deployed, against a server that
-//! others would have: it hangs, or its connections die. In real time, so some of these take half a
-//! minute.
+//! Outgoing calls by the deployed handlers, mailer and caller, against a server that hangs or whose
+//! connections break. In real time, so some of these tests take half a minute.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -33,11 +32,11 @@ struct Server {
 
 #[derive(Default)]
 struct State {
-    /// What came: method and path.
+    /// The received requests: method and path.
     asked: Mutex<Vec<String>>,
-    /// Whether it takes requests and answers none.
+    /// Whether it accepts requests and answers none.
     hangs: AtomicBool,
-    /// Whether it answers once on each connection, and hears nothing more of it.
+    /// Whether it answers once on each connection, and then reads nothing more from it.
     deaf: AtomicBool,
 }
 
@@ -55,7 +54,7 @@ impl Server {
         server
     }
 
-    /// What came, from the beginning.
+    /// All received requests.
     fn asked(&self, line: &str) -> usize {
         self.state.asked.lock().unwrap().iter().filter(|asked| *asked == line).count()
     }
@@ -92,7 +91,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
 }
 
-/// Method and path of a request that has come to its end.
+/// Method and path of a complete request.
 fn whole(handle_feedback: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(handle_feedback);
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -104,7 +103,7 @@ fn whole(handle_feedback: &[u8]) -> Option<String> {
     (body.len() >= length.unwrap_or(0)).then(|| line.to_owned())
 }
 
-/// A cloud whose contacts have come to what is to leave, and the platform by which it leaves.
+/// A cloud with outgoing work queued, and the platform that delivers it.
 async fn cloud(server: &Server, campaigns: &[String]) -> (Cloud, Platform) {
     let cloud = Cloud::new(Delivery::Once).await;
     cloud.begins(SystemClock::default().now());
@@ -149,7 +148,7 @@ async fn go(cloud: &mut Cloud, email: &str) -> ContactId {
     ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap()
 }
 
-/// A batch of all that waits in a queue.
+/// A batch of all messages in a queue.
 fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<Message>, Value) {
     let waiting = cloud.services.waiting(queue);
     let records = waiting
@@ -160,8 +159,8 @@ fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<Message>, Value) {
     (waiting, event)
 }
 
-/// Hands a batch to `deliver`, which has so many seconds. What is to come again, and what it was
-/// hidden for.
+/// Passes a batch to `deliver`, which has so many seconds. Returns what is to be delivered again,
+/// and for how long it was hidden.
 async fn deliver(
     cloud: &Cloud,
     platform: &Platform,

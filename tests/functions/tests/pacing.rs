@@ -1,7 +1,7 @@
-//! A burst of marketing mail on a told clock: ten instances that share nothing, a queue that counts
-//! how often it hands a message out, and a mail service with SES's bounds. What decides is what
-//! ships: the pace of each instance, and how long mail waits. Nothing is lost, and reminders leave
-//! within a minute throughout.
+//! A burst of marketing mail on a manual clock: ten instances that share nothing, a queue that
+//! counts how often it delivers a message, and a mail service with the limits of SES. The pace of
+//! each instance and the waiting time of mail are the production code. Nothing is lost, and
+//! reminders leave within a minute throughout.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -17,18 +17,18 @@ use dacapo_functions_tests::ses::Ses;
 use dacapo_platform::mail_backoff;
 use dacapo_platform::ports::Hold;
 
-/// As the functions have them: a batch, how long a batch waits for turns, how long SES takes over a
+/// As in the functions: the size of a batch, how long it waits to send, how long SES takes for a
 /// mail.
 const BATCH: usize = 10;
 const DEADLINE: Duration = Duration::from_secs(20);
 const SENDING: Duration = Duration::from_millis(60);
 
-/// How long an instance that found nothing waits before it looks again: until something is visible,
-/// within these.
+/// How long an instance that found nothing waits before it polls again: until a message is visible,
+/// within these bounds.
 const POLL: Duration = Duration::from_secs(1);
 const POLL_AT_LAST: Duration = Duration::from_secs(5);
 
-/// How often a queue hands a message out before it gives it up: `maxReceiveCount`.
+/// How often a queue delivers a message before it gives it up: `maxReceiveCount`.
 const RECEIVED_AT_MOST: u32 = 200;
 
 const HOUR: u64 = 3_600;
@@ -50,15 +50,15 @@ struct Mail {
 /// What happens at an instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// An instance looks for a batch.
+    /// An instance polls for a batch.
     Poll(usize),
-    /// The turn of a message of its batch has come.
+    /// A message of its batch may be sent.
     Turn(usize, usize),
     /// It is done with its batch.
     Done(usize),
 }
 
-/// One instance of the function, which works one queue off.
+/// One instance of the function, which handles one queue.
 struct Instance {
     purpose: Purpose,
     pace: Pace,
@@ -87,7 +87,7 @@ fn span(time: Duration) -> TimeDelta {
     TimeDelta::from_std(time).unwrap()
 }
 
-/// By chance, up to a quarter more, as the functions hide messages.
+/// Up to a quarter more at random, as the functions hide messages.
 fn spread(wait: TimeDelta, mail: &Mail, id: usize) -> Duration {
     let drawn = stable(&["hidden", &id.to_string(), &mail.received.to_string()]) % 1_000;
     let more = wait / 4 * i32::try_from(drawn).unwrap() / 1_000;
@@ -126,7 +126,7 @@ impl Simulation {
         }
     }
 
-    /// Until nothing is left, or that time is over.
+    /// Runs until nothing is left, or that time is over.
     fn run(&mut self, until: Duration) {
         let mut left = self.mails.len();
         while left > 0 {
@@ -177,7 +177,7 @@ impl Simulation {
         }
         let visible = queue.peek().map_or(now, |Reverse((at, _))| *at);
         let next = match taken {
-            // No two look at the same instant.
+            // No two poll at the same instant.
             0 => {
                 let looks = visible.clamp(now + POLL, now + POLL_AT_LAST);
                 (looks + Duration::from_millis(instance as u64), Event::Poll(instance))
@@ -187,7 +187,7 @@ impl Simulation {
         self.events.push(Reverse(next));
     }
 
-    /// Says whether it has come to its end.
+    /// Returns whether it has ended.
     fn turn(&mut self, instance: usize, id: usize, now: Duration) -> bool {
         let Instance { purpose, pace, stays } = &mut self.instances[instance];
         let mail = &mut self.mails[id];
@@ -214,8 +214,8 @@ impl Simulation {
         false
     }
 
-    /// Nothing is lost. Answers when the last mail of a kind had left, how long one of them waited
-    /// at most, and how often one of them was received at most.
+    /// Checks that nothing is lost. Returns when the last mail of a kind had left, how long one of
+    /// them waited at most, and how often one of them was received at most.
     fn sent(&self, purpose: Purpose) -> (Duration, Duration, u32) {
         assert_eq!(self.failed, 0);
         let mut all = (Duration::ZERO, Duration::ZERO, 0);
@@ -237,7 +237,7 @@ fn a_burst_of_60_000_mails_at_14_a_second_loses_none_and_reminders_leave_within_
     for at in (0..2 * HOUR).step_by(2) {
         simulation.queue(Purpose::Transactional, 1, seconds(at));
     }
-    // Whoever has an appointment at ten is reminded at nine.
+    // Contacts with an appointment at ten are reminded at nine.
     simulation.queue(Purpose::Transactional, 200, seconds(1_800));
     simulation.run(seconds(3 * HOUR));
     let (last, _, received) = simulation.sent(Purpose::Marketing);

@@ -1,5 +1,5 @@
-//! What queues, schedules and logs are told of people: ids, and nothing else. What docs/privacy.md
-//! says of them rests on it.
+//! Queues, schedules and logs contain ids of people, and nothing else about them. docs/privacy.md
+//! relies on it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -8,7 +8,7 @@ use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::ports::{Message, Order};
 use serde_json::json;
 
-/// Whatever is known of Ann.
+/// All personal data of Ann.
 const WORDS: [&str; 7] =
     ["ann.l", "annelise", "lindqvist", "701740605", "strawberries", "berlin", "allergic"];
 
@@ -42,7 +42,7 @@ emails:
   mail: { purpose: marketing, subject: x, text: "{{ contact.last_name }}" }
 "#;
 
-/// An order as it leaves: names of schedules, and messages as they are written.
+/// An order as it is sent: names of schedules, and messages as they are written.
 fn as_sent(order: &Order) -> String {
     let text = |message: &Message| serde_json::to_string(message).unwrap();
     match order {

@@ -1,8 +1,8 @@
-//! Dead letters on AWS, done again after the defect is mended: whatever kind of work it was, by a
-//! function that may do it anyway, and once, however often its message comes.
+//! Redrive of dead letters on AWS, after the defect is fixed: every kind of work, by a function
+//! that may do it anyway, and once, however often its message is delivered.
 //!
-//! The defect is a catalog that nobody can read: every function puts aside what it is handed over
-//! meanwhile.
+//! The defect is an unreadable catalog: meanwhile every function keeps what it receives as a dead
+//! letter.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -30,7 +30,7 @@ emails:
 
 struct Story {
     cloud: Cloud,
-    /// The catalog as it was, while it cannot be read.
+    /// The original catalog, while the stored one is unreadable.
     sound: Option<Item>,
 }
 
@@ -49,14 +49,14 @@ impl Story {
         answer
     }
 
-    /// Posts to the hook. Answers the contact's id.
+    /// Posts to the hook. Returns the contact's id.
     async fn posted(&self, tag: &str) -> ContactId {
         let body = json!({ "email": "ann@example.com", "tags": [tag] }).to_string();
         let answer = self.called("POST", "/v1/hooks/contact", &body).await;
         ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap()
     }
 
-    /// From now on nobody can read the catalog.
+    /// Makes the catalog unreadable.
     async fn breaks(&mut self) {
         let key = self.cloud.platform.store.keys.catalog();
         let table = &self.cloud.platform.store.table;
@@ -66,7 +66,7 @@ impl Story {
         self.sound = Some(sound);
     }
 
-    /// And now everybody can again.
+    /// Makes it readable again.
     async fn is_mended(&mut self) {
         let sound = self.sound.take().unwrap();
         let rev = sound.rev.unwrap() + 2;
@@ -83,7 +83,7 @@ impl Story {
         all["items"].as_array().unwrap().clone()
     }
 
-    /// The only letter there is: by whom, about whom.
+    /// The only dead letter: its source, and its contact.
     async fn only(&self, by: &str, kind: &str, about: Option<&ContactId>) -> String {
         let letters = self.dead_letters().await;
         assert_eq!(letters.len(), 1, "{letters:?}");
@@ -94,7 +94,7 @@ impl Story {
         letter["id"].as_str().unwrap().to_owned()
     }
 
-    /// Somebody asks for a letter, and whatever follows is done. Answers what is left of it.
+    /// Redrives a letter, with all that follows. Returns what is left of it.
     async fn redriven(&mut self, id: &str) -> Option<Value> {
         let path = format!("/v1/dead-letters/{id}");
         let asked = self.called("POST", &format!("{path}/redrive"), "{}").await;
@@ -118,7 +118,7 @@ async fn a_change_is_decided_after_all_and_what_is_not_mended_says_so() {
         while story.cloud.stream("tag-change").await {}
         let id = story.only("tag-change", "change", Some(&ann)).await;
         assert!(id.starts_with("tag-change:"), "{id}");
-        // Not mended yet: it stays, and says how often it was tried.
+        // Not fixed yet: it stays, with the number of tries.
         let left = story.redriven(&id).await.unwrap();
         assert_eq!((&left["tries"], &left["asked_at"]), (&json!(1), &Value::Null), "{left}");
         assert_eq!(story.subjects(), 0);
@@ -162,7 +162,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
     let id = story.only("deliver", "message", Some(&ann)).await;
     story.is_mended().await;
     story.called("POST", &format!("/v1/dead-letters/{id}/redrive"), "{}").await;
-    // The API puts it where it may: from there it is led on.
+    // The API puts it into a queue that it may use: from there it is passed on.
     for (queue, there) in [(Queue::Jobs, false), (Queue::Marketing, true)] {
         let waiting = story.cloud.services.waiting(queue);
         assert!(
@@ -245,7 +245,7 @@ async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
         raw: &asked.raw,
     };
     story.cloud.platform.dead_letters.keep(found).await.unwrap();
-    // Its message finds a letter that nobody has asked for.
+    // Its message finds a letter whose redrive was not requested.
     story.cloud.until_idle().await;
     let left = story.dead_letters().await;
     assert_eq!((&left[0]["why"], &left[0]["tries"]), (&json!("anew"), &json!(1)), "{left:?}");

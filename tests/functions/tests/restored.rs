@@ -1,5 +1,5 @@
-//! The table is all that is left, as after a restore or in a new stack over a kept table: one mass
-//! action, and everybody goes on as if nothing had happened. Nothing is sent twice, whatever is
+//! Only the table is left, as after a restore or in a new stack over a kept table. After one mass
+//! action every contact goes on as if nothing had happened. Nothing is sent twice, even if work is
 //! delivered twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -81,16 +81,16 @@ async fn post(cloud: &Cloud, body: Value) {
 enum Loss {
     /// Nothing.
     None,
-    /// What is outside of the table is lost, once the stream has been read.
+    /// What is outside of the table is lost, after the stream has been read.
     Outside,
-    /// And what the stream has not brought to its readers.
+    /// And what the stream has not delivered to its readers.
     StreamToo,
-    /// And what it has not brought to those who perform decisions.
+    /// And what it has not delivered to `effects`.
     Effects,
 }
 
-/// The story: signed up, at different times; one booked; the last thing before the loss is under
-/// way.
+/// The story: signed up, at different times; one booked; the last action before the loss is in
+/// progress.
 struct Story {
     cloud: Cloud,
     begun: Instant,
@@ -113,7 +113,7 @@ impl Story {
         self.begun + TimeDelta::minutes(minutes)
     }
 
-    /// Two hours, until somebody signs up whose first message is on its way.
+    /// Two hours, until a person signs up whose first message is queued.
     async fn goes_on(&mut self, loss: Loss) {
         post(&self.cloud, json!({ "email": PEOPLE[0], "tags": ["Lead"] })).await;
         self.cloud.advance(self.at(95)).await;
@@ -146,7 +146,7 @@ impl Story {
         self.outcome().await
     }
 
-    /// Everything that people can see, without the ids of contacts, which are drawn.
+    /// Everything that people can see, without the ids of contacts, which are random.
     async fn outcome(&self) -> Value {
         let mut all = json!({});
         for person in PEOPLE {
@@ -173,7 +173,7 @@ impl Story {
         sent
     }
 
-    /// The job is done, and says of how many contacts.
+    /// The job is done, and reports for how many contacts.
     async fn done(&self, job: &str) -> Value {
         let path = format!("/v1/mass-actions/{job}");
         let job = call(&self.cloud, "GET", &path, "").await;
@@ -292,7 +292,7 @@ async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_
     expected.sort();
     let sent = list(&restored, "sent");
     assert_eq!(sent, expected, "sent until the restore point, and after the stop");
-    // Webhooks, too: their keys are of contacts whose ids are drawn the same way in both stories.
+    // Webhooks, too: their keys contain contacts' ids, which are the same in both stories.
     let mut expected = called_until_restore_point.clone();
     expected.extend(missing(&list(&whole, "called"), &called_until_stop));
     expected.sort();
@@ -314,7 +314,7 @@ async fn r30_what_may_have_been_sent_after_the_restore_point_is_unknown_and_not_
     assert_eq!(unknown, assumed.len(), "each of {assumed:?}");
 }
 
-/// What one list has more than another.
+/// What one list has that another does not have.
 fn missing(all: &[String], some: &[String]) -> Vec<String> {
     let mut rest = some.to_vec();
     let mut more = Vec::new();
@@ -386,7 +386,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
         again.extend(names(std::slice::from_ref(&order)));
         let Order::Send { queue: Queue::Jobs, at, message: turn } = order else { continue };
         bench.clock.set(at.max(platform.store.now()));
-        // A turn that waits for its lists is hidden; then they show everything.
+        // A job step that waits for its lists is hidden; then they are up to date.
         for attempt in 1.. {
             let event = batch(vec![message("m", "stop", attempt, &turn)]);
             let queues = Queues { platform, hide: &Hiding, function: "stop-campaign" };
@@ -402,7 +402,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     assert_eq!(again, ordered);
 }
 
-/// Notes nothing: the test waits by itself.
+/// Records nothing: the test waits by itself.
 struct Hiding;
 
 #[async_trait::async_trait]

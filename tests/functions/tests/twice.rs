@@ -1,5 +1,5 @@
 //! Two deliveries of every batch of the stream, every message and every timer, in any order between
-//! contacts, give the same messages and the same history as one.
+//! contacts, have the same messages and the same history as one delivery.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -48,7 +48,7 @@ async fn publish(cloud: &Cloud, id: &str, document: &str) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// The whole loop, twice through, for four people, with a campaign beside it that runs in circles.
+/// The whole loop, twice through, for four people, with another campaign that runs in a loop.
 async fn story(delivery: Delivery) -> Value {
     let mut cloud = Cloud::new(delivery).await;
     let begun = cloud.now();
@@ -68,7 +68,7 @@ async fn story(delivery: Delivery) -> Value {
     outcome(&cloud).await
 }
 
-/// Everything that people can see, without the ids of contacts, which are drawn.
+/// Everything that people can see, without the ids of contacts, which are random.
 async fn outcome(cloud: &Cloud) -> Value {
     let mut all = json!({});
     for person in PEOPLE {

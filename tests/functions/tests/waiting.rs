@@ -1,5 +1,5 @@
-//! What the mail service keeps waiting is sent, or is told to have waited too long, and webhooks
-//! that fail are told: by the handlers that are deployed, on a real table.
+//! Mail that the mail service delays is sent, or recorded as having waited too long. Failed
+//! webhooks are recorded. Tested with the deployed handlers, on a real table.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -200,7 +200,7 @@ async fn a_webhook_that_is_refused_is_called_once_and_told() {
     assert_eq!(line["cause"], "because the webhook was due", "{of_it}");
 }
 
-/// A queue counts every hand-out, also those in which nothing was tried: a function that was
+/// A queue counts every delivery, also those in which nothing was tried: a function that was
 /// throttled, a batch that took too long.
 #[tokio::test]
 async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Shared, assert_invalid, body, conflict, eventually, get, item, key, said};
 
-/// Every part of an item comes back; an expiry in whole seconds, never earlier than given.
+/// Every part of an item is read back; an expiry in whole seconds, never earlier than given.
 pub async fn a_put_is_read_back_whole(table: &Shared, scope: &str) {
     let says = json!({
         "text": "Zoë \"quoted\"\n\u{1f600}", "number": -12.5, "big": 9_007_199_254_740_991_i64,
@@ -33,7 +33,7 @@ pub async fn a_put_is_read_back_whole(table: &Shared, scope: &str) {
     assert_eq!(found.expires.map(|at| at.timestamp()), Some(4_000_000_001));
 }
 
-/// Numbers of any size, texts of any letters, nesting of any depth that JSON has.
+/// Numbers of any size, strings of any characters, nesting of any depth of JSON.
 pub async fn whatever_a_body_says_comes_back(table: &Shared, scope: &str) {
     let nested = |depth: usize| (0..depth).fold(json!({ "end": 1.5 }), |inside, _| json!([inside]));
     let bodies = [
@@ -54,8 +54,8 @@ pub async fn whatever_a_body_says_comes_back(table: &Shared, scope: &str) {
     }
 }
 
-/// Equal, except that a number may be written otherwise, `1e20` in digits and `2.0` as `2`, and
-/// that many digits are read to the last bit but one.
+/// Equal, except that a number may be written differently, `1e20` in digits and `2.0` as `2`, and
+/// that the last bit of a long number may differ.
 fn says_the_same(found: &Value, due: &Value) -> bool {
     match (found, due) {
         (Value::Number(found), Value::Number(due)) => {
@@ -76,7 +76,7 @@ fn says_the_same(found: &Value, due: &Value) -> bool {
     }
 }
 
-/// A delete of nothing succeeds.
+/// The delete of a missing item succeeds.
 pub async fn a_delete_removes_and_bears_a_repeat(table: &Shared, scope: &str) {
     let key = key(scope, "gone");
     table
@@ -155,7 +155,8 @@ pub async fn a_failed_condition_shows_the_callers_own_write(table: &Shared, scop
     assert_eq!(found["write"], "w-1");
 }
 
-/// Round after round: of those who saw the same revision one writes, the others are told.
+/// In every round: of the writers that read the same revision one succeeds, the others get a
+/// conflict.
 pub async fn of_writers_that_race_for_one_item_one_wins(table: &Shared, scope: &str) {
     const WRITERS: usize = 4;
     let key = key(scope, "contested");
@@ -220,7 +221,7 @@ pub async fn add_to_what_is_no_number_is_refused(table: &Shared, scope: &str) {
     assert_eq!(said(table, &key).await.as_deref(), Some("text"));
 }
 
-/// To the byte, and a byte more is refused with both numbers.
+/// Exact to the byte; one byte more is refused with both numbers.
 pub async fn an_item_of_the_largest_size_is_stored(table: &Shared, scope: &str) {
     let key = key(scope, "large");
     let frame = size(&item(key.clone(), ""));
@@ -259,7 +260,7 @@ pub async fn a_key_that_is_empty_or_too_long_is_refused(table: &Shared, scope: &
     }
 }
 
-/// Also those that aren't there, those asked for twice, and more than a batch of the cloud holds.
+/// Also missing items, duplicates, and more than a batch of the cloud holds.
 pub async fn many_items_come_in_the_order_asked_for(table: &Shared, scope: &str) {
     for n in 0..120 {
         let put = Write::put(item(key(scope, &n.to_string()), &n.to_string()), Condition::Always);
@@ -274,7 +275,7 @@ pub async fn many_items_come_in_the_order_asked_for(table: &Shared, scope: &str)
     assert_eq!(found, due);
 }
 
-/// It may see an older state, but not for ever.
+/// It may see an older state, but not permanently.
 pub async fn an_eventual_read_comes_to_see_a_write(table: &Shared, scope: &str) {
     let key = key(scope, "one");
     for says in ["first", "second"] {

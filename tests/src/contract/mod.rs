@@ -1,9 +1,8 @@
-//! What every table must do, whichever engine is behind it: the sentences of the table port, one
-//! case each.
+//! What every table must do, on every engine: the sentences of the table port, one case each.
 //!
-//! [`table_contract!`](crate::table_contract) makes a test of every case. A case is given a table
-//! and a scope, a text of its own that its partitions begin with, so that all of them may share one
-//! table in the cloud. It reads strongly, or waits for what is eventual.
+//! [`table_contract!`](crate::table_contract) makes a test of every case. A case receives a table
+//! and a scope: a prefix of its partitions, so that all cases may share one table in the cloud. It
+//! uses strong reads, or waits for eventual ones.
 
 pub mod items;
 pub mod pages;
@@ -80,9 +79,9 @@ macro_rules! table_contract {
 
 /// A case, by name.
 pub struct Case {
-    /// Its name: the sentence that it pins.
+    /// Its name: the sentence that it tests.
     pub name: &'static str,
-    /// Runs it, on a table and in a scope. It panics if the table does not do as it must.
+    /// Runs it, on a table and in a scope. It panics if the table breaks the contract.
     pub run: fn(Shared, String) -> Running,
 }
 
@@ -95,7 +94,7 @@ pub fn cases() -> Vec<Case> {
     table_contract!(cases)
 }
 
-/// What a case is given.
+/// What a case receives.
 pub type Shared = std::sync::Arc<dyn Table>;
 
 fn key(scope: &str, sk: &str) -> Key {
@@ -106,7 +105,7 @@ fn body(value: &Value) -> Body {
     Body::of(value).expect("an object without reserved members")
 }
 
-/// An item that says nothing but `says`.
+/// An item whose only content is `says`.
 fn item(key: Key, says: &str) -> Item {
     Item::new(key, body(&json!({ "says": says })))
 }
@@ -115,7 +114,7 @@ async fn get(table: &Shared, key: &Key) -> Option<Item> {
     table.get(key, Consistency::Strong).await.expect("a read that is answered")
 }
 
-/// What the item says, by a strong read.
+/// The item's `says`, by a strong read.
 async fn said(table: &Shared, key: &Key) -> Option<String> {
     let body: Value = get(table, key).await?.body.read().expect("an object");
     Some(body["says"].as_str().unwrap_or_default().to_owned())
@@ -133,7 +132,7 @@ fn assert_invalid<T: std::fmt::Debug>(outcome: &Result<T, TableError>) {
     assert!(matches!(outcome, Err(TableError::Invalid(_))), "Invalid was due, not {outcome:?}");
 }
 
-/// Asks until the answer is the one that must come in the end.
+/// Asks again until the answer is the expected one.
 async fn eventually<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
     due: T,
     ask: impl Fn() -> F,

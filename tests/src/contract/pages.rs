@@ -8,7 +8,7 @@ use dacapo_platform::table::{
 
 use super::{Shared, assert_invalid, eventually, item, key};
 
-/// Not by alphabet, not by UTF-16: U+FF5E comes before U+1F600.
+/// Not alphabetically, not by UTF-16: U+FF5E comes before U+1F600.
 pub async fn sort_keys_are_ordered_by_their_bytes(table: &Shared, scope: &str) {
     let ordered =
         ["!", "A", "Z", "a", "a ", "aa", "b", "z", "Ä", "ß", "ä", "中", "\u{ff5e}", "\u{1f600}"];
@@ -21,7 +21,7 @@ pub async fn sort_keys_are_ordered_by_their_bytes(table: &Shared, scope: &str) {
     assert_eq!(sort_keys(table, from_z).await, ["z", "Ä", "ß", "ä", "中"]);
 }
 
-/// Bytewise too: a prefix takes what begins with it and nothing else.
+/// Bytewise too: a prefix finds exactly the keys that begin with it.
 pub async fn a_prefix_bounds_a_query(table: &Shared, scope: &str) {
     let all = [
         "CONTACT",
@@ -47,7 +47,7 @@ pub async fn a_prefix_bounds_a_query(table: &Shared, scope: &str) {
     assert_eq!(sort_keys(table, descending).await, ["E#\u{10ffff}", "E#b", "E#a", "E#"]);
 }
 
-/// From and to belong to what is found.
+/// Both bounds are inclusive.
 pub async fn both_bounds_are_included(table: &Shared, scope: &str) {
     put_all(table, ["a", "b", "b1", "c", "d"].map(|sk| item(key(scope, sk), "text"))).await;
     assert_eq!(
@@ -58,7 +58,7 @@ pub async fn both_bounds_are_included(table: &Shared, scope: &str) {
     assert_eq!(sort_keys(table, descending).await, ["c", "b1", "b"]);
 }
 
-/// Bounds in the wrong order, or beyond what a key may be; an empty one bounds nothing.
+/// Bounds in the wrong order, or longer than a key may be; an empty one is no bound.
 pub async fn bounds_that_hold_nothing_find_nothing(table: &Shared, scope: &str) {
     put_all(table, ["a", "b", "c"].map(|sk| item(key(scope, sk), "text"))).await;
     let long = "b".repeat(1_100);
@@ -73,7 +73,7 @@ pub async fn bounds_that_hold_nothing_find_nothing(table: &Shared, scope: &str) 
     assert_eq!(sort_keys(table, Query::of(scope).between("", "b").strong()).await, ["a", "b"]);
 }
 
-/// Whatever the limit, the pages together are the whole, each within the limit.
+/// For every limit the pages together are complete, each within the limit.
 pub async fn pages_of_a_limit_join_in_either_order(table: &Shared, scope: &str) {
     let all: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
     put_all(table, all.iter().map(|sk| item(key(scope, sk), "text"))).await;
@@ -85,7 +85,7 @@ pub async fn pages_of_a_limit_join_in_either_order(table: &Shared, scope: &str) 
             reversed
         );
     }
-    // A cursor survives as text, and what is behind it need not be there any more.
+    // A cursor survives as text, and its item may have been deleted.
     let first = table.query(Query::of(scope).limit(5).strong()).await.expect("a page");
     table
         .write(vec![Write::delete(key(scope, "04"), Condition::Always)], None)
@@ -97,7 +97,7 @@ pub async fn pages_of_a_limit_join_in_either_order(table: &Shared, scope: &str) 
     assert_eq!(second.items.first().map(|item| item.key.sk.as_str()), Some("05"));
 }
 
-/// Without a limit, a page ends where its items come to a megabyte.
+/// Without a limit, a page ends at 1 MB of items.
 pub async fn pages_end_at_a_megabyte(table: &Shared, scope: &str) {
     let text = "x".repeat(150_000);
     let all: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
@@ -117,7 +117,7 @@ pub async fn pages_end_at_a_megabyte(table: &Shared, scope: &str) {
     assert!(pages >= 3, "three megabytes came on {pages} pages");
 }
 
-/// A cursor comes back from outside: it doesn't open another partition, nor does any text.
+/// Cursors are untrusted input: no cursor or other text opens another partition.
 pub async fn a_cursor_of_another_partition_is_refused(table: &Shared, scope: &str) {
     let other = format!("{scope} other");
     put_all(table, ["a", "b", "c"].map(|sk| item(key(&other, sk), "text"))).await;
@@ -131,7 +131,7 @@ pub async fn a_cursor_of_another_partition_is_refused(table: &Shared, scope: &st
     }
 }
 
-/// A limit of none would never end.
+/// Paging with a limit of 0 would never end.
 pub async fn a_page_of_none_is_refused(table: &Shared, scope: &str) {
     assert_invalid(&table.query(Query::of(scope).limit(0)).await);
     assert_invalid(&table.query_index(Query::of(scope).limit(0)).await);
@@ -157,7 +157,7 @@ pub async fn the_index_is_sparse(table: &Shared, scope: &str) {
     .await;
 }
 
-/// A put moves an item in the index or takes it out, a delete takes it out.
+/// A put moves an item in the index or removes it, a delete removes it.
 pub async fn the_index_follows_its_items(table: &Shared, scope: &str) {
     let elsewhere = format!("{scope} elsewhere");
     let put = |sk, index: Option<Key>| {
@@ -202,7 +202,7 @@ pub async fn the_index_pages_through_equal_keys(table: &Shared, scope: &str) {
     }
 }
 
-/// One who asks for a fresh index has misunderstood it.
+/// A strong read of an index does not exist, so it is refused.
 pub async fn the_index_has_no_strong_reads(table: &Shared, scope: &str) {
     assert_invalid(&table.query_index(Query::of(scope).strong()).await);
 }

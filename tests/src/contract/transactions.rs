@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Shared, assert_invalid, body, conflict, get, item, key, said};
 
-/// One condition that doesn't hold, and nothing is written, not before it and not behind it.
+/// If one condition does not hold, nothing is written, neither before nor after it.
 pub async fn a_transaction_is_all_or_nothing(table: &Shared, scope: &str) {
     let (first, taken, last) = (key(scope, "first"), key(scope, "taken"), key(scope, "last"));
     table
@@ -49,7 +49,7 @@ pub async fn the_failed_write_is_named(table: &Shared, scope: &str) {
     assert_eq!(conflict(table.write(writes, None).await), (2, Some(there)));
 }
 
-/// A check writes nothing and holds the others back; alone it is a question.
+/// A check writes nothing, and its failure refuses the other writes; it can also be used alone.
 pub async fn a_check_holds_a_transaction_to_its_condition(table: &Shared, scope: &str) {
     let (guard, other) = (key(scope, "guard"), key(scope, "other"));
     let writes = vec![
@@ -117,7 +117,7 @@ pub async fn four_megabytes_fit_and_no_more(table: &Shared, scope: &str) {
     assert_eq!(table.write(puts(&items), None).await, Err(refused));
 }
 
-/// A counter and the item that says what was counted: counted once, however often it is tried.
+/// A counter and the item that records what was counted: counted once, however often it is tried.
 pub async fn add_and_a_conditional_put_go_together(table: &Shared, scope: &str) {
     let counts = key(scope, "counts");
     let count = |n: u8| {
@@ -166,7 +166,7 @@ pub async fn a_token_of_other_writes_is_refused(table: &Shared, scope: &str) {
     assert_eq!(said(table, &key(scope, "one")).await.as_deref(), Some("this"));
 }
 
-/// Two items that are only ever written together say the same at the end of every race.
+/// Two items that are always written together agree at the end of every race.
 pub async fn transactions_that_race_never_half_apply(table: &Shared, scope: &str) {
     let (left, right) = (key(scope, "left"), key(scope, "right"));
     for round in 0..20 {
@@ -177,7 +177,7 @@ pub async fn transactions_that_race_never_half_apply(table: &Shared, scope: &str
                 let condition =
                     if round == 0 { Condition::Absent } else { Condition::Rev(round - 1) };
                 let put = |key| Write::put(item(key, &says).rev(round), condition);
-                // Each takes the two in another order.
+                // Each writes the two in another order.
                 let writes = if racer % 2 == 0 { [left, right] } else { [right, left] };
                 table.write(writes.map(put).into(), None).await
             })
@@ -193,7 +193,8 @@ pub async fn transactions_that_race_never_half_apply(table: &Shared, scope: &str
         assert!(won <= 1, "round {round}");
         assert_eq!(said(table, &left).await, said(table, &right).await);
         if won == 0 {
-            // All contended with each other, as they may in the cloud; the next round begins here.
+            // All conflicted with each other, as may happen in the cloud; the next round begins
+            // here.
             let put = |key: &_| {
                 Write::put(item(Clone::clone(key), "nobody").rev(round), Condition::Always)
             };
@@ -202,7 +203,7 @@ pub async fn transactions_that_race_never_half_apply(table: &Shared, scope: &str
     }
 }
 
-/// Nothing to do is done.
+/// An empty transaction succeeds.
 pub async fn no_writes_are_no_work(table: &Shared, _scope: &str) {
     assert_eq!(table.write(Vec::new(), None).await, Ok(()));
 }

@@ -1,5 +1,5 @@
-//! An embedded Dacapo in this process, called through its router: no socket, and as many as there
-//! are tests.
+//! An embedded Dacapo in this process, called through its router: no socket, and each test has its
+//! own.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use super::{Answer, Call, Host};
 /// Its admin key, which never leaves the process.
 const KEY: &str = "in-process";
 
-/// The most that an answer may hold.
+/// The most bytes of an answer.
 const LONGEST: usize = 16 * 1024 * 1024;
 
 /// See the module.
 pub struct InProcess {
     runtime: Arc<Runtime>,
-    /// Where it keeps what it knows, if it is to be stopped.
+    /// Its data directory, if it can be stopped.
     directory: Option<TempDir>,
     running: Option<(Embedded, Router)>,
 }

@@ -1,7 +1,7 @@
 //! A Dacapo behind HTTP, wherever it runs: in this process, in another one, or in the cloud.
 //!
-//! A [`Host`] takes calls and knows how time passes there. On a clock that stands until it is told
-//! that is `/dev/clock` and `/dev/idle`; a host with a real clock says itself how it waits.
+//! A [`Host`] takes calls and defines how time passes. With a manual clock that is `/dev/clock` and
+//! `/dev/idle`; a host with a real clock defines itself how it waits.
 
 mod in_process;
 mod remote;
@@ -14,14 +14,14 @@ pub use remote::Remote;
 
 /// See the module.
 pub trait Host {
-    /// Brings it up, with a clock that says so.
+    /// Starts it, with its clock at this instant.
     ///
     /// # Errors
     ///
     /// Why it did not come up.
     fn open(&mut self, at: Instant) -> Result<(), String>;
 
-    /// The key that may do everything.
+    /// The key that has all scopes.
     fn admin_key(&self) -> &str;
 
     /// A call.
@@ -31,7 +31,7 @@ pub trait Host {
     /// Why there was no answer.
     fn call(&self, call: &Call<'_>) -> Result<Answer, String>;
 
-    /// Returns at this instant, when everything is done that came due on the way.
+    /// Returns at this instant, when everything that became due meanwhile is done.
     ///
     /// # Errors
     ///
@@ -50,17 +50,17 @@ pub trait Host {
         self.ask(&Call::post("/dev/idle", "").by(self.admin_key())).map(|_| ())
     }
 
-    /// Whether it can be stopped and brought up again with everything that it knew.
+    /// Whether it can be stopped and started again with its data.
     fn can_stop(&self) -> bool;
 
-    /// Stops it, and brings it up again at this instant.
+    /// Stops it, and starts it again at this instant.
     ///
     /// # Errors
     ///
     /// Why it did not come up.
     fn stop_until(&mut self, at: Instant) -> Result<(), String>;
 
-    /// Whether lists show at once what was written. Where they follow later, a job goes through
+    /// Whether lists show writes at once. If they are eventually consistent, a job goes through
     /// them twice, and the next one about the same campaign waits for it.
     fn lists_show_at_once(&self) -> bool {
         true
@@ -91,7 +91,7 @@ pub trait Host {
             let page = self.ask(&Call::get(&next).by(key))?;
             all.extend(page["items"].as_array().into_iter().flatten().cloned());
             match page["next_cursor"].as_str() {
-                // A cursor is of letters and digits that need no escaping in a query.
+                // A cursor has only characters that need no escaping in a query.
                 Some(cursor) => next = format!("{path}?limit=200&cursor={cursor}"),
                 None => return Ok(all),
             }
@@ -106,7 +106,7 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// Its path, with the query.
     pub path: &'a str,
-    /// What the body is.
+    /// The media type of the body.
     pub media_type: &'a str,
     /// The body.
     pub body: &'a str,
@@ -115,12 +115,12 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Asks for something.
+    /// A GET.
     pub fn get(path: &'a str) -> Self {
         Self { method: "GET", path, media_type: "application/json", body: "", key: None }
     }
 
-    /// Posts JSON.
+    /// A POST of JSON.
     pub fn post(path: &'a str, body: &'a str) -> Self {
         Self { method: "POST", path, media_type: "application/json", body, key: None }
     }
@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What a call was answered.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The status.

@@ -1,4 +1,4 @@
-//! A Dacapo at a URL, called over a socket with a key that may do everything.
+//! A Dacapo at a URL, called over a socket with a key that has all scopes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Answer, Call, Host};
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// See the module. It is up already, with a clock that stands before whatever it is told.
+/// See the module. It is already running, with a clock that is earlier than all instants to be set.
 pub struct Remote {
     url: String,
     admin_key: String,

@@ -1,13 +1,11 @@
-//! Comparing what is written with what came out.
+//! Compares the written script with the result.
 
-/// The same text with what came out at one instant in an order that does not depend on who was
-/// faster.
+/// The same text, with the results of one instant in an order that does not depend on timing.
 ///
-/// From outside nobody sees in which order things happened within an instant, but in one place: the
-/// history of one contact in one campaign. So the lines below each command are ordered by instant
-/// and contact; of one contact, the history comes first, campaign by campaign, each in the order in
-/// which it happened, and the messages follow in alphabetical order. What is answered to a question
-/// stays below them; of `history` it is ordered by campaign.
+/// Order within an instant is visible outside only in the history of one contact in one campaign.
+/// So the lines below each command are ordered by instant and contact. For one contact, the history
+/// is first, campaign by campaign, each in its order; the messages follow in alphabetical order.
+/// The answer to a question stays below them; that of `history` is ordered by campaign.
 pub fn in_no_order(text: &str) -> String {
     let mut ordered = String::new();
     let mut block: Vec<&str> = Vec::new();
@@ -31,13 +29,13 @@ pub fn in_no_order(text: &str) -> String {
     ordered
 }
 
-/// How lines begin that came out.
+/// The prefix of result lines.
 const OUT: &str = "    > ";
 
-/// Where a line stands that came out: sorting by it leaves the lines of the same place as they are.
+/// The sort key of a result line; the sort is stable.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place<'a> {
-    /// That nothing changed is said first.
+    /// The line that nothing changed is first.
     Nothing,
     /// Something that happened: instant, contact, then the campaign of a history line, or a
     /// message.

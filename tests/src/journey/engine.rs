@@ -26,7 +26,7 @@ use super::script::{Change, Deed, Publish, Script};
 pub struct EngineHarness {
     world: Option<World>,
     zone: Zone,
-    /// How much of what was observed has been told.
+    /// How much of what was observed has been reported.
     told: usize,
 }
 
@@ -258,8 +258,8 @@ fn contact_id(text: &str) -> Result<ContactId, String> {
     ContactId::new(text).map_err(|error| format!("{text:?} is no contact: {error}"))
 }
 
-/// Reads and validates a campaign as publishing does. Every other campaign counts as known, because
-/// scripts publish one after the other.
+/// Reads and validates a campaign as publishing does. All other campaigns count as existing,
+/// because scripts publish one after the other.
 fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
     let listed = |problems: &[Problem]| {
         problems

@@ -1,4 +1,4 @@
-//! The scripts under `tests/journeys`, and all of them through HTTP, several at once.
+//! The scripts under `tests/journeys`, and playing all of them through HTTP, several in parallel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -19,7 +19,7 @@ pub struct Journey {
     pub path: PathBuf,
     /// Its name.
     pub name: String,
-    /// What is in it.
+    /// Its content.
     pub written: String,
     /// The same, read.
     pub script: Script,
@@ -51,7 +51,7 @@ impl Journey {
     }
 }
 
-/// Who plays journeys through HTTP, one after the other.
+/// A player of journeys through HTTP, one after the other.
 pub trait Player: Send {
     /// Where.
     type Host: Host;
@@ -59,38 +59,38 @@ pub trait Player: Send {
     /// A host in which nothing has happened yet.
     fn host_for(&mut self, script: &Script) -> Self::Host;
 
-    /// Looks at what else must be so once a script has come out like this.
+    /// Checks what else must hold after a script with this result.
     ///
     /// # Errors
     ///
-    /// What is not.
+    /// What does not hold.
     fn look_behind(&self, _script: &Script, _came_out: &str) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// Whether `stop` is played by a mass action. It names its job in another way than the engine's
-/// world does, and goes through its contacts a second time two minutes later: the scripts have not
-/// been held to that yet.
+/// Whether `stop` is played by a mass action. It names its job differently than the engine's world,
+/// and goes through its contacts a second time two minutes later: the scripts are not yet compared
+/// with that.
 const STOPS: bool = false;
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Played {
-    /// How many were played.
+    /// The number of scripts played.
     pub played: usize,
     /// The others, each with the reasons.
     pub unsupported: BTreeMap<String, BTreeSet<Unsupported>>,
-    /// What came out differently, and how.
+    /// Those with another result, with the differences.
     pub wrong: Vec<String>,
 }
 
 impl Played {
-    /// Plays them, by as many at once as there are players.
+    /// Plays them, in parallel by all players.
     ///
     /// # Panics
     ///
-    /// If a player does.
+    /// If a player panics.
     pub fn of<P: Player>(journeys: Vec<Journey>, players: Vec<P>) -> Self {
         let ahead = Mutex::new(journeys);
         let played = Mutex::new(Self::default());

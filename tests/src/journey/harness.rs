@@ -7,10 +7,9 @@ use dacapo_engine::time::Instant;
 
 use super::script::{Deed, Script};
 
-/// Something that scripts are played on. It answers in words, so that nobody needs to know what it
-/// is made of.
+/// A stage on which scripts are played. It answers in words, so callers do not depend on its types.
 pub trait Harness {
-    /// What it would need and does not have to play the script; empty if it can.
+    /// The missing features that the script needs; empty if it can be played.
     fn unsupported(&self, script: &Script) -> BTreeSet<Unsupported>;
 
     /// An account, before anything happens in it.
@@ -20,21 +19,21 @@ pub trait Harness {
     /// Why it could not be made; so for the others.
     fn begin(&mut self, script: &Script, at: Instant) -> Result<(), String>;
 
-    /// Lets something happen. Says whether it changed anything.
+    /// Makes something happen. Returns whether it changed anything.
     ///
     /// # Errors
     ///
     /// Why it could not happen.
     fn apply(&mut self, deed: &Deed) -> Result<bool, String>;
 
-    /// Lets everything be done that is to be done at this instant.
+    /// Waits until everything of this instant is done.
     ///
     /// # Errors
     ///
     /// Why it could not be waited for.
     fn settle(&mut self) -> Result<(), String>;
 
-    /// What came out since the last time: each contact's history of a campaign in order.
+    /// The results since the last call: each contact's history of a campaign in order.
     ///
     /// # Errors
     ///
@@ -66,26 +65,25 @@ pub trait Harness {
 /// Why a harness cannot play a script. There are no other reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unsupported {
-    /// Lines joined by `&`: nobody outside can hold the system back.
+    /// Lines joined by `&`: the system cannot be delayed from outside.
     HoldingBack,
     /// `down until`: it cannot be stopped and started again.
     Stopping,
     /// `stop`: it is not played by a mass action there.
     MassActions,
-    /// `mail service`: what the mail service says is not in anybody's hand.
+    /// `mail service`: its answers cannot be controlled.
     MailService,
-    /// `bounces`, `complains`: the mail service says so, no call does.
+    /// `bounces`, `complains`: only the mail service reports these, no call does.
     Feedback,
-    /// `show ignored`: what was ignored is nowhere written down.
+    /// `show ignored`: ignored events are not recorded.
     Ignored,
-    /// A webhook element: nobody is there who answers.
+    /// A webhook element: no server answers.
     Webhooks,
-    /// A split draws by the contact's id, which the system makes.
+    /// A split depends on the contact's id, which the system makes.
     ChosenIds,
     /// A custom event and something else in one change, which no call makes.
     EventWithMore,
-    /// `resume … enroll existing`: whoever may enter does so when the lists show everybody, which
-    /// is later.
+    /// `resume … enroll existing`: contacts enter later, when the lists show all of them.
     ListsAtOnce,
 }
 
@@ -121,14 +119,14 @@ impl Unsupported {
     }
 }
 
-/// Something that came out.
+/// A result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
     /// A message was settled.
     Mail(Mail),
     /// A line of history.
     History(HistoryLine),
-    /// Nothing followed from what was sent.
+    /// A trace.
     NoEffect(NoEffect),
     /// A webhook was called: contact, campaign, element.
     Called(String, String, String),
@@ -174,14 +172,14 @@ pub struct HistoryLine {
     pub cause: String,
 }
 
-/// A line about what nothing followed from.
+/// A trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoEffect {
     /// Whose.
     pub contact: String,
     /// When it was sent.
     pub at: Instant,
-    /// What was sent and who looked at it, in words.
+    /// What was sent, and which campaigns evaluated it, in words.
     pub text: String,
     /// By whom, in words.
     pub cause: String,
@@ -200,7 +198,7 @@ pub struct EnrollmentState {
     pub tokens: Vec<(String, Option<Instant>)>,
     /// Until when a trigger is parked.
     pub parked: Option<Instant>,
-    /// The entries that are answered when the campaign is resumed.
+    /// The entries that are handled when the campaign is resumed.
     pub parked_entries: Vec<String>,
 }
 

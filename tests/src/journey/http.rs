@@ -1,4 +1,4 @@
-//! A Dacapo behind HTTP as a stage: everything is done, and asked for, as programs outside do it.
+//! A Dacapo behind HTTP as a stage: everything is written and read as external programs do it.
 //!
 //! Contacts are written by an API key named *zapier* and released by one named *console*, as the
 //! scripts' causes say.
@@ -18,7 +18,7 @@ use super::harness::{
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
 use crate::host::{Call, Host};
 
-/// Where `stop` is asked for.
+/// The path at which `stop` is requested.
 const STOP: &str = "/v1/mass-actions/stop-campaign";
 
 /// See the module.
@@ -34,16 +34,16 @@ pub struct HttpHarness<H> {
 /// What is known of a contact.
 struct Person {
     id: String,
-    /// How many lines of each campaign's history have been told.
+    /// How many lines of each campaign's history have been reported.
     told: BTreeMap<String, usize>,
-    /// How many lines about what nothing followed from have been told.
+    /// How many traces have been reported.
     without_effect: usize,
-    /// How often each message has been told, as it was answered.
+    /// How often each message has been reported, by its answer.
     mails: BTreeMap<String, usize>,
 }
 
 impl<H: Host> HttpHarness<H> {
-    /// A stage on a host that is not open yet. `stops` says whether `stop` is played there, by a
+    /// A stage on a host that is not started yet. `stops` is whether `stop` is played there, by a
     /// mass action.
     pub fn on(host: H, stops: bool) -> Self {
         let (zapier, console) = (String::new(), String::new());
@@ -84,7 +84,7 @@ impl<H: Host> HttpHarness<H> {
         contact["rev"].as_u64().ok_or_else(|| format!("no rev: {contact:#}"))
     }
 
-    /// One change, as one call. Says whether it changed anything.
+    /// One change, as one call. Returns whether it changed anything.
     fn change(&mut self, name: &str, change: &Change) -> Result<bool, String> {
         let before = if self.people.contains_key(name) { self.rev(name)? } else { 0 };
         if let Some(event) = &change.event {
@@ -164,7 +164,7 @@ impl<H: Host> HttpHarness<H> {
         lines.collect()
     }
 
-    /// What nothing followed from, oldest first.
+    /// The traces, oldest first.
     fn without_effect(&self, name: &str) -> Result<Vec<NoEffect>, String> {
         let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
         let mut lines = self.host.list(&path, self.host.admin_key())?;
@@ -180,7 +180,7 @@ impl<H: Host> HttpHarness<H> {
         lines.collect()
     }
 
-    /// The contact's messages that are settled, each with what it was answered as.
+    /// The contact's settled messages, each with its answer.
     fn settled(&self, name: &str) -> Result<Vec<(String, Mail)>, String> {
         let path = format!("/v1/contacts/{}/messages", self.person(name)?.id);
         let mut settled = Vec::new();
@@ -247,7 +247,7 @@ impl<H: Host> Harness for HttpHarness<H> {
             let body = json!({ "type": kind.word() }).to_string();
             self.admin(&Call::post(&path, &body).method("PUT"))?;
         }
-        // Campaigns that name each other must be there before one of them is published.
+        // Campaigns that name each other must exist before one of them is published.
         let mut there = BTreeSet::new();
         for publish in script.campaigns() {
             if there.insert(&publish.campaign) {
@@ -297,7 +297,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 let id = &self.person(contact)?.id;
                 let path = format!("/v1/contacts/{id}/enrollments/{campaign}/release");
                 let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
-                // Who is not held is not released, and nothing comes of it.
+                // The release of a contact that is not held has no effect.
                 if answer.status != 200 && answer.status != 409 {
                     return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
                 }
@@ -311,7 +311,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 let id = &self.person(contact)?.id;
                 let path = format!("/v1/contacts/{id}/enrollments/{campaign}/{word}");
                 let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
-                // What cannot be done is told in the history, or is nothing.
+                // A call that is not possible is recorded in the history, or has no effect.
                 if !matches!(answer.status, 200 | 404 | 409) {
                     return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
                 }
@@ -443,7 +443,7 @@ impl<H: Host> HttpHarness<H> {
     }
 }
 
-/// Whether a line of history says that nothing followed.
+/// Whether a line of history is a trace.
 fn is_nothing(line: &Value) -> bool {
     matches!(line["kind"].as_str(), Some("nothing_followed" | "nothing_changed"))
 }

@@ -1,4 +1,4 @@
-//! Playing a script: its lines, and below each what came out.
+//! Plays a script: its lines, and below each its result.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use dacapo_engine::time::{Instant, Zone};
 use super::harness::{Harness, HistoryLine, NoEffect, Observation};
 use super::script::{Command, Deed, Question, Script, Shows};
 
-/// Plays a script and answers it with what came out.
+/// Plays a script and returns it with its results.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn play(script: &Script, harness: &mut dyn Harness) -> Result<String, String
 struct Player<'a> {
     script: &'a Script,
     harness: &'a mut dyn Harness,
-    /// Whether the first clock line has been.
+    /// Whether the first clock line has been played.
     begun: bool,
     shows: Shows,
     zone: Zone,
@@ -92,7 +92,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Writes down what came out since the last time.
+    /// Writes the results since the last call.
     fn show(&mut self) -> Result<(), String> {
         for came_out in self.harness.observations()? {
             match came_out {
@@ -202,5 +202,5 @@ impl Player<'_> {
     }
 }
 
-/// What a script begins with.
+/// The beginning of a script.
 const FIRST: &str = "the first that happens is a clock line";

@@ -1,4 +1,4 @@
-//! Reading a script: the one parser, whatever it is played on.
+//! Reads a script: one parser for all stages.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,14 +11,14 @@ use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone, instant_of};
 
-/// A script, read.
+/// A parsed script.
 #[derive(Debug)]
 pub struct Script {
     /// The account's zone.
     pub zone: Zone,
-    /// The fields that are declared, wherever that is written.
+    /// All declared fields, wherever they are declared.
     pub fields: Vec<(FieldKey, FieldType)>,
-    /// Its lines, without what came out.
+    /// Its lines, without results.
     pub lines: Vec<Line>,
 }
 
@@ -27,20 +27,20 @@ pub struct Script {
 pub struct Line {
     /// Its number, from 1.
     pub number: usize,
-    /// As it is written, line ends included.
+    /// Its text, line ends included.
     pub written: String,
-    /// What it asks for; nothing if it is empty or a remark.
+    /// Its command; `None` if it is empty or a remark.
     pub command: Option<Command>,
-    /// Whether the next line happens before the system gets to work.
+    /// Whether the next line happens before the system works.
     pub goes_on: bool,
 }
 
-/// What a line asks for.
+/// The command of a line.
 #[derive(Debug)]
 pub enum Command {
-    /// Something about the account, which is known from the beginning.
+    /// A declaration about the account, which applies from the beginning.
     Account,
-    /// What is to come out from now on.
+    /// What is shown from now on.
     Show(Shows),
     /// Something happens.
     Deed(Deed),
@@ -48,7 +48,7 @@ pub enum Command {
     Question(Question),
 }
 
-/// What comes out.
+/// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     /// Messages.
@@ -57,7 +57,7 @@ pub enum Shows {
     History,
     /// The causes of its lines too.
     Causes,
-    /// History, and what nothing followed from.
+    /// History, and traces.
     Traces,
     /// Ignored events too.
     Ignored,
@@ -80,10 +80,10 @@ pub enum Deed {
         campaign: CampaignId,
         /// Whether what is overdue is skipped.
         skip: bool,
-        /// Whether contacts that are there already may enter.
+        /// Whether existing contacts may enter.
         enroll_existing: bool,
     },
-    /// The mail service says something else from now on.
+    /// The mail service answers differently from now on.
     MailService(Outcome),
     /// The mass action.
     Stop {
@@ -91,7 +91,7 @@ pub enum Deed {
         campaign: CampaignId,
         /// Whether its contacts may enter again.
         reset_contacts: bool,
-        /// Whether what they contributed is taken off.
+        /// Whether their counts are subtracted.
         reset_statistics: bool,
     },
     /// A held contact is released.
@@ -109,9 +109,9 @@ pub struct Publish {
     pub campaign: CampaignId,
     /// The document.
     pub document: String,
-    /// Whether contacts on their way move to the new version.
+    /// Whether active contacts migrate to the new version.
     pub migrate: bool,
-    /// Whether contacts that are there already may enter.
+    /// Whether existing contacts may enter.
     pub enroll_existing: bool,
 }
 
@@ -126,15 +126,14 @@ pub struct Change {
     pub fields: Vec<(FieldKey, String)>,
     /// A custom event.
     pub event: Option<String>,
-    /// What the contact says to marketing mail.
+    /// The contact's consent to marketing mail.
     pub consent: Option<Consent>,
-    /// What the mail service says about the address.
+    /// What the mail service reports about the address.
     pub suppressed: Option<Suppression>,
 }
 
 impl Change {
-    /// What is known of a contact who was not there before: the name in the script is the first
-    /// name.
+    /// The data of a new contact: the name in the script is the first name.
     pub fn of_somebody_new(name: &str) -> [(&'static str, String); 2] {
         let mut first_name = name.to_owned();
         if let Some(first) = first_name.get_mut(..1) {
@@ -143,15 +142,14 @@ impl Change {
         [("email", address(name)), ("first_name", first_name)]
     }
 
-    /// The zone that the contact has from now on, if the change says so: dates in it are read there
-    /// (R4).
+    /// The contact's new zone, if the change sets one: the change's dates are read in it (R4).
     pub fn zone(&self) -> Option<Zone> {
         let (_, written) = self.fields.iter().find(|(key, _)| key.as_str() == "time_zone")?;
         written.parse().ok()
     }
 }
 
-/// The address of somebody in a script.
+/// The address of a contact in a script.
 pub fn address(name: &str) -> String {
     format!("{name}@example.com")
 }
@@ -168,7 +166,7 @@ pub enum Question {
 }
 
 impl Script {
-    /// Reads a script. What came out is left out.
+    /// Reads a script, without its results.
     ///
     /// # Errors
     ///
@@ -318,8 +316,8 @@ impl Script {
     }
 }
 
-/// How many of these lines belong to the document above them: those that are indented, and empty
-/// ones in between.
+/// How many of these lines belong to the document above them: indented ones, and empty ones in
+/// between.
 fn document_below(lines: &[&str]) -> usize {
     let belongs = |line: &str| line.starts_with("  ") && !line.trim_start().starts_with('>');
     let mut below = 0;

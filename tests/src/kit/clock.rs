@@ -8,11 +8,11 @@ use dacapo_platform::ports::Clock;
 /// Noon of 1 December 2026 (UTC), in milliseconds.
 const NOON: i64 = 1_796_126_400_000;
 
-/// A clock that stands still until it is moved. Stands for the system clock.
+/// A clock that moves only when it is set. Stands for the system clock.
 #[derive(Debug)]
 pub struct ManualClock {
     milliseconds: AtomicI64,
-    /// How far each look at it moves it, in milliseconds.
+    /// How far each reading moves it, in milliseconds.
     step: i64,
 }
 
@@ -23,8 +23,7 @@ impl ManualClock {
         Self { milliseconds: AtomicI64::new(NOON), step: 0 }
     }
 
-    /// It begins at this instant, and each look at it takes a millisecond: no two looks see the
-    /// same instant.
+    /// It begins at this instant, and each reading takes a millisecond: no two readings are equal.
     #[must_use]
     pub fn ticking(from: Instant) -> Self {
         Self { milliseconds: AtomicI64::new(from.timestamp_millis()), step: 1 }

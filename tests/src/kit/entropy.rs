@@ -6,7 +6,7 @@ use dacapo_engine::hash::stable;
 use dacapo_platform::ports::Entropy;
 
 /// Hashes of a counter: the same in every run of a test, and no value twice in one. Stands for the
-/// system's source of randomness, and must not make keys that anybody trusts.
+/// system's source of randomness, and must not be used for real keys.
 #[derive(Debug, Default)]
 pub struct CountingEntropy(AtomicU64);
 

@@ -1,8 +1,8 @@
-//! A table and a feed with the delays that the cloud has and SQLite lacks.
+//! A table and a feed with the delays of the cloud, which SQLite does not have.
 //!
 //! They stand for DynamoDB with its eventual reads, and for DynamoDB Streams. Nothing is throttled,
-//! and a delay is counted in reads, not in time. All of it follows from a seed: the same calls in
-//! the same order see the same delays.
+//! and a delay is counted in reads, not in time. The delays depend on a seed: the same calls in the
+//! same order see the same delays.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +16,15 @@ use dacapo_platform::table::{
 
 use super::PseudoRandom;
 
-/// The most eventual reads that a write stays unseen by.
+/// The most eventual reads that do not see a write.
 const LONGEST_LAG: u64 = 6;
 
-/// A table whose eventual reads, and whose index, come to see each written item only after some
-/// more of such reads, every item in its own time. It must be given an empty table, and all writes.
+/// A table whose eventual reads, and whose index, see each written item only after some more of
+/// such reads, independently for every item. It needs an empty table, and must receive all writes.
 pub struct EventuallyConsistent<T> {
     inner: T,
     behind: Mutex<Behind>,
-    /// One looks at a time, or an older look could overwrite a newer one.
+    /// One refresh at a time, or an older state could overwrite a newer one.
     looking: tokio::sync::Mutex<()>,
 }
 
@@ -33,7 +33,7 @@ struct Behind {
     random: PseudoRandom,
     reads: u64,
     seen: BTreeMap<Key, Item>,
-    /// Items to look at again, and from which read on.
+    /// Items to refresh, and from which read on.
     unseen: Vec<(u64, Key)>,
 }
 
@@ -49,7 +49,7 @@ impl<T: Table> EventuallyConsistent<T> {
         Self { inner, behind: Mutex::new(behind), looking: tokio::sync::Mutex::default() }
     }
 
-    /// One eventual read goes by: what has been unseen long enough is looked at.
+    /// Counts one eventual read: items whose delay is over are refreshed.
     async fn go_by(&self) -> Result<(), TableError> {
         let _looking = self.looking.lock().await;
         let due: Vec<Key> = self.behind(|behind| {
@@ -59,7 +59,7 @@ impl<T: Table> EventuallyConsistent<T> {
             due.map(|(_, key)| key).collect()
         });
         for key in due {
-            // The item as it is by now: never one that is older than what was seen before.
+            // The item as it is now: never older than what was seen before.
             let item = self.inner.get(&key, Consistency::Strong).await?;
             self.behind(|behind| match item {
                 Some(item) => behind.seen.insert(key, item),
@@ -167,23 +167,23 @@ fn page<const N: usize, T>(
         items.push(item);
         last = Some(place);
     }
-    // The cloud doesn't look ahead: a page that the limit ended has a cursor even at the very end.
+    // The cloud does not look ahead: a page that ends at the limit has a cursor even at the end.
     let full = items.len() == limit;
     let cursor = last.filter(|_| full).map(|last| Cursor::at(&last.each_ref().map(String::as_str)));
     Page { items, cursor }
 }
 
-/// A feed that comes late, out of order between items, and more than once.
+/// A feed that delivers late, out of order between items, and more than once.
 ///
-/// What remains to rely on: the first time, the changes of one item come in their order and without
-/// a gap; a repeat begins again at an earlier change and comes in order from there.
+/// Guaranteed is: the first time, the changes of one item are delivered in order and without a gap.
+/// A repeat begins at an earlier change and goes on in order from there.
 pub struct AtLeastOnceFeed {
     store: Arc<SqliteStore>,
     consumer: String,
     random: PseudoRandom,
 }
 
-/// Changes as they came, to be acknowledged together.
+/// Changes as they were delivered, to be acknowledged together.
 pub struct Batch {
     /// What changed.
     pub changes: Vec<Change>,
@@ -196,7 +196,7 @@ impl AtLeastOnceFeed {
         Self { store, consumer: consumer.to_owned(), random: PseudoRandom::new(seed) }
     }
 
-    /// Some of the changes behind the checkpoint; none now doesn't mean that there are none.
+    /// Some of the changes after the checkpoint. An empty answer does not mean that there are none.
     pub fn read(&mut self, limit: usize) -> Result<Batch, TableError> {
         let mut there = self.store.read_feed(&self.consumer, limit)?;
         let late = self.random.below(there.len() as u64 + 1);
@@ -209,7 +209,7 @@ impl AtLeastOnceFeed {
         Ok(Batch { changes, upto })
     }
 
-    /// Notes a batch as done. Now and then that is lost, as it is in a crash.
+    /// Acknowledges a batch. Now and then that is lost, as in a crash.
     pub async fn acknowledge(&mut self, batch: &Batch) -> Result<(), TableError> {
         if batch.upto == 0 || self.random.below(4) == 0 {
             return Ok(());

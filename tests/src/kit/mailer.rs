@@ -1,4 +1,4 @@
-//! A mail service that keeps what it is given.
+//! A mail service that keeps the mails it receives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{MailError, Mailer, Post};
 
-/// A mailer that keeps every mail and takes as many as there are. Stands for SES.
+/// A mailer that accepts and keeps every mail. Stands for SES.
 #[derive(Debug)]
 pub struct CapturingMailer {
     post: Post,
@@ -33,7 +33,7 @@ impl CapturingMailer {
         self.kept().len()
     }
 
-    /// From now on it takes mail without an answer, or answers again.
+    /// From now on it accepts mail without an answer, or answers again.
     pub fn set_silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::SeqCst);
     }

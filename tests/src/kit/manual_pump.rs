@@ -1,9 +1,9 @@
-//! A platform with one campaign whose feed and queue a test moves by hand: what waits in the feed is
-//! brought when the test says so, and what that leads to is taken when it says so. So every order of
-//! both can be tested.
+//! A platform with one campaign whose feed and queue a test moves by hand. The test decides when a
+//! change of the feed and when a message of the queue is delivered. So every order of both can be
+//! tested.
 //!
-//! Instants do not count here: a message or timer may be taken as soon as it is ordered, and a timer
-//! that was cancelled comes nevertheless, as it may on AWS.
+//! Instants are ignored: a message or timer may be taken as soon as it is ordered. A cancelled
+//! timer is delivered nevertheless, as may happen on AWS.
 
 use std::sync::Arc;
 
@@ -23,30 +23,30 @@ use tower::ServiceExt as _;
 
 use super::{TestBench, bring};
 
-/// The key that may do everything.
+/// The key that has all scopes.
 pub const ADMIN: &str = "the-admin-key";
 
 const CONSUMER: &str = "by hand";
 
 /// A platform with one published campaign, whose feed, timers and messages wait for the test.
 pub struct ManualPump {
-    /// What is stored.
+    /// The store.
     pub store: Arc<SqliteStore>,
     /// The platform, and its ports.
     pub bench: TestBench,
-    /// What is due when somebody takes it: timers and messages.
+    /// The timers and messages that the test may take.
     pub due: Vec<EnrollmentEvent>,
-    /// How often the feed brings each batch.
+    /// How often the feed delivers each batch.
     pub times: usize,
     api: Router,
 }
 
 impl ManualPump {
-    /// A store in memory whose feed can be brought by hand.
+    /// A store in memory whose feed can be delivered by hand.
     ///
     /// # Panics
     ///
-    /// If there is no memory for it.
+    /// If it cannot be opened.
     #[must_use]
     pub fn store() -> Arc<SqliteStore> {
         SqliteStore::open(None, is_fed).expect("a store")
@@ -76,7 +76,7 @@ impl ManualPump {
         Self { store, bench, due: Vec::new(), times: 1, api }
     }
 
-    /// The feed brings what waits in it, and what that leads to. Answers all of it.
+    /// The feed delivers its changes, and those that follow. Returns all of them.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl ManualPump {
         brought
     }
 
-    /// Brings these changes, for the first time or again.
+    /// Delivers these changes, for the first time or again.
     ///
     /// # Panics
     ///
@@ -120,7 +120,7 @@ impl ManualPump {
         }
     }
 
-    /// Takes what is due now, the last first, but not what it leads to.
+    /// Takes what is due now, the last first, but not what follows from it.
     ///
     /// # Panics
     ///
@@ -132,8 +132,8 @@ impl ManualPump {
         }
     }
 
-    /// Whatever is due is taken, and the feed goes on, until nothing is left. Answers what the feed
-    /// has brought.
+    /// Takes all due work and delivers the feed, until nothing is left. Returns the delivered
+    /// changes.
     ///
     /// # Panics
     ///
@@ -147,11 +147,11 @@ impl ManualPump {
         brought
     }
 
-    /// Calls the API with a key. Answers the status and the body.
+    /// Calls the API with a key. Returns the status and the body.
     ///
     /// # Panics
     ///
-    /// If what is sent is no request.
+    /// If the arguments are no valid request.
     pub async fn call(&self, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let request = Request::builder()
             .method(method)

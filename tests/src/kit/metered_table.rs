@@ -1,20 +1,20 @@
 //! A table that counts request units and keeps its changes: what DynamoDB would bill, and what its
-//! stream would bring.
+//! stream would deliver.
 //!
 //! The units are estimated from the sizes of items, so that they can be counted on any table.
 //! `tests/aws/tests/units.rs` compares the estimate with the consumed capacity that DynamoDB Local
-//! answers.
+//! reports.
 //!
 //! Source: *Amazon DynamoDB Developer Guide*, "DynamoDB read and write capacity", "Managing
 //! transactions", "Provisioned throughput considerations for global secondary indexes".
 //!
 //! | request | units |
 //! |---|---|
-//! | a strong read of an item | one for every 4 KB of it, at least one; a half of that for an eventual one |
+//! | a strong read of an item | one for every 4 KB of it, at least one; half of that for an eventual read |
 //! | a page | the same for the sum of its items |
 //! | a write | one for every KB of the item before or after, whichever is larger |
 //! | in a transaction | twice that for every item, those that are only checked included |
-//! | the index | in a transaction too: one when an entry comes or goes, two when it moves, none when it stays |
+//! | the index | in a transaction too: one when an entry is added or removed, two when it moves, none when it stays |
 //! | a write whose condition failed | as for a write of the item as it stands; in a transaction as if it had been made |
 //! | a check alone, outside of a transaction | a strong read: the port's table on DynamoDB reads the item |
 
@@ -26,7 +26,7 @@ use dacapo_embedded::Change;
 use dacapo_platform::keys::{is_fed, kind};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write, size};
 
-/// The units that a request took.
+/// The units that a request consumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Units {
     /// What it did: `read`, `write` or `transaction`.
@@ -39,10 +39,10 @@ pub struct Units {
     pub written: f64,
 }
 
-/// A table that counts request units. All requests have to go through it, one after the other.
+/// A table that counts request units. All requests must go through it, one after the other.
 pub struct MeteredTable {
     inner: Arc<dyn Table>,
-    /// Where it looks at items before and after a write.
+    /// Where it reads items before and after a write.
     observer: Arc<dyn Table>,
     kept: Mutex<Kept>,
 }
@@ -57,13 +57,13 @@ struct Kept {
 }
 
 impl MeteredTable {
-    /// Counts from now on what goes to this table.
+    /// Counts the requests to this table from now on.
     pub fn new(inner: Arc<dyn Table>) -> Self {
         Self::observed_through(Arc::clone(&inner), inner)
     }
 
-    /// The same, looking at items through `observer`, another way to the same table: so a meter in
-    /// `inner` sees the counted requests alone.
+    /// The same, but reads items through `observer`, another access to the same table. So a meter
+    /// in `inner` sees the counted requests only.
     pub fn observed_through(inner: Arc<dyn Table>, observer: Arc<dyn Table>) -> Self {
         Self { inner, observer, kept: Mutex::default() }
     }
@@ -73,12 +73,12 @@ impl MeteredTable {
         std::mem::take(&mut self.kept().units)
     }
 
-    /// The read and write units of everything that was done by this verb since it was made.
+    /// The read and write units of all requests of this verb since it was made.
     pub fn total(&self, verb: &str) -> (f64, f64) {
         self.kept().totals.get(verb).copied().unwrap_or_default()
     }
 
-    /// What changed since the last time, of what the stream carries, in order.
+    /// The changes since the last time that the stream carries, in order.
     pub fn changes(&self) -> Vec<Change> {
         std::mem::take(&mut self.kept().changes)
     }
@@ -205,7 +205,7 @@ impl Table for MeteredTable {
     }
 }
 
-/// What a refused write of a transaction would have left.
+/// The item that a refused write of a transaction would have made.
 fn intended(write: &Write) -> Option<Item> {
     match write {
         Write::Put { item, .. } => Some(item.clone()),

@@ -1,12 +1,11 @@
 //! The test kit: one stand-in for each port of the platform, and what drives them.
 //!
-//! Nothing here reads the clock, draws entropy or reaches a network, so a test sees the same every
-//! time it runs.
+//! Nothing here reads the clock, draws entropy or reaches a network, so tests are deterministic.
 //!
 //! | stand-in | port | stands for | does not imitate |
 //! |---|---|---|---|
 //! | [`ManualClock`] | `Clock` | the system clock | time that passes by itself |
-//! | [`CountingEntropy`] | `Entropy` | the system's source of randomness | values that nobody can guess |
+//! | [`CountingEntropy`] | `Entropy` | the system's source of randomness | unpredictable values |
 //! | [`RecordingOutbox`] | `Outbox` | SQS and EventBridge Scheduler | delivery: orders are kept, and [`Pending`] performs them |
 //! | [`CapturingMailer`] | `Mailer` | SES | limits of an account, bounces, complaints |
 //! | [`UnreachableCaller`] | `Caller` | HTTPS calls of webhooks | answers: every call fails |
@@ -17,8 +16,8 @@
 //!
 //! A table that stores is `SqliteStore` in memory. [`TestBench`] puts a platform on these ports,
 //! [`ManualPump`] adds a feed and a queue that a test moves by hand, and [`request_units`] measures
-//! what a campaign takes of DynamoDB. The events of Lambda, the visibility timeouts of SQS and the
-//! limits of SES are in `tests/functions`, on top of this kit.
+//! what a campaign consumes of DynamoDB. The events of Lambda, the visibility timeouts of SQS and
+//! the limits of SES are in `tests/functions`, on top of this kit.
 
 mod caller;
 mod clock;

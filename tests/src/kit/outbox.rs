@@ -6,14 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use dacapo_platform::ports::{Declined, NotTaken, Order, Outbox};
 
-/// An outbox that keeps orders and performs none; it can be told which it does not take. Stands for
-/// SQS and EventBridge Scheduler. [`Pending`](super::Pending) performs what it kept.
+/// An outbox that keeps orders and performs none. A test can make it refuse some. Stands for SQS
+/// and EventBridge Scheduler. [`Pending`](super::Pending) performs the kept orders.
 #[derive(Debug, Default)]
 pub struct RecordingOutbox {
     orders: Mutex<Vec<Order>>,
     shut: AtomicBool,
     refuses: Mutex<Option<String>>,
-    /// Of so many timers one is not taken for now; all are taken if it is 0.
+    /// One of so many timers is not accepted for now; all are accepted if it is 0.
     leaves: AtomicU64,
     timers: AtomicU64,
 }
@@ -24,17 +24,17 @@ impl RecordingOutbox {
         std::mem::take(&mut locked(&self.orders))
     }
 
-    /// From now on it takes no orders, or takes them again.
+    /// From now on it accepts no orders, or accepts them again.
     pub fn shut(&self, shut: bool) {
         self.shut.store(shut, Ordering::SeqCst);
     }
 
-    /// From now on one in so many timers is not taken for now; with 0 all are taken again.
+    /// From now on one in so many timers is not accepted for now; with 0 all are accepted again.
     pub fn leaves_timers(&self, every: u64) {
         self.leaves.store(every, Ordering::SeqCst);
     }
 
-    /// From now on it refuses for good each order in whose text these words stand.
+    /// From now on it permanently refuses each order whose text contains these words.
     pub fn refuse(&self, words: &str) {
         *locked(&self.refuses) = Some(words.to_owned());
     }

@@ -1,4 +1,4 @@
-//! The one generator of the tests.
+//! The one pseudo-random generator of the tests.
 
 /// Numbers that look random and are the same for the same seed (splitmix64).
 #[derive(Debug, Clone)]
@@ -20,17 +20,17 @@ impl PseudoRandom {
         (mixed ^ (mixed >> 31)) % end.max(1)
     }
 
-    /// The place of one of so many.
+    /// A random index below so many.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or_default()
     }
 
-    /// Whether one case in `end` has come up.
+    /// True once in `end` calls, on average.
     pub fn one_in(&mut self, end: u64) -> bool {
         self.below(end) == 0
     }
 
-    /// Takes out any one of them; nothing if there are none.
+    /// Removes a random one; `None` if there are none.
     pub fn pick<T>(&mut self, many: &mut Vec<T>) -> Option<T> {
         if many.is_empty() {
             return None;

@@ -1,7 +1,7 @@
-//! What moves a platform on: the changes that its feed brings, and the messages that come due.
+//! Drives a platform: with the changes of its feed, and the messages that become due.
 //!
-//! On AWS an event source mapping hands over batches of DynamoDB Streams and of SQS, and EventBridge
-//! Scheduler puts timers into a queue. Here [`bring`] hands over changes, and [`Pending`] holds
+//! On AWS an event source mapping delivers batches of DynamoDB Streams and of SQS, and EventBridge
+//! Scheduler puts timers into a queue. Here [`bring`] delivers changes, and [`Pending`] holds
 //! queues and timers until a test takes something out. Each test decides about order, repeats and
 //! faults.
 
@@ -15,12 +15,12 @@ use dacapo_platform::keys::fed;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Message, Order};
 
-/// Hands changes of the feed to the handlers, as *tag-change* and *effects* do: contacts one by
-/// one, in order, then all enrollments at once. Changes of other items are passed over.
+/// Passes changes of the feed to the handlers, as *tag-change* and *effects* do: contacts one by
+/// one, in order, then all enrollments at once. Changes of other items are skipped.
 ///
 /// # Errors
 ///
-/// What the first handler that failed says. What stands behind it has not been handed over.
+/// The error of the first handler that failed. The changes after it have not been passed on.
 pub async fn bring(platform: &Platform, changes: &[Change]) -> Result<(), Error> {
     let mut enrollments = Vec::new();
     for Change { key, old, new, .. } in changes.iter().cloned() {
@@ -36,12 +36,12 @@ pub async fn bring(platform: &Platform, changes: &[Change]) -> Result<(), Error>
     platform.effects.perform_all(&enrollments).await
 }
 
-/// What was ordered and nobody has taken yet: messages in queues, and timers by name.
+/// Orders that have not been taken yet: messages in queues, and timers by name.
 #[derive(Debug, Default)]
 pub struct Pending {
     /// The messages of all queues, each with the instant from which it may be taken.
     pub queue: Vec<(Instant, Message)>,
-    /// The timers that are set, each with its instant and what it then sends.
+    /// The timers that are set, each with its instant and its message.
     pub timers: BTreeMap<String, (Instant, Message)>,
 }
 
@@ -61,7 +61,7 @@ impl Pending {
         }
     }
 
-    /// Timers that are due put their messages into the queue, in order of their names, and are gone.
+    /// Due timers put their messages into the queue, in order of their names, and are removed.
     pub fn fire(&mut self, now: Instant) {
         let due = self.timers.extract_if(.., |_, (at, _)| *at <= now);
         self.queue.extend(due.map(|(_, timer)| timer));

@@ -43,7 +43,7 @@ impl TestBench {
         Self { platform, clock, outbox }
     }
 
-    /// The jobs of which turns have been ordered since the last time.
+    /// The jobs whose steps have been ordered since the last time.
     pub async fn ordered(&self) -> Vec<(u64, &'static str)> {
         let orders = self.outbox.take();
         let mut jobs = Vec::new();
@@ -57,7 +57,7 @@ impl TestBench {
         jobs
     }
 
-    /// Does the jobs that were ordered, and those that waited for them. Answers which.
+    /// Does the jobs that were ordered, and those that waited for them. Returns which.
     pub async fn done(&self) -> Vec<(u64, &'static str)> {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
@@ -65,7 +65,7 @@ impl TestBench {
             if let Order::Send { at, message: Message::JobStep(job_step), .. } = order {
                 all.push(self.named(&job_step).await);
                 self.clock.advance((at - self.platform.store.now()).num_seconds().max(-1) + 1);
-                // The lists have to show everything before the last look at them.
+                // The lists must be up to date before they are read for the last time.
                 while let Done::NotBefore(at) =
                     self.platform.job_worker.step(&job_step).await.expect("a turn")
                 {

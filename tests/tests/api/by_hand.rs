@@ -1,4 +1,4 @@
-//! One contact by hand, and what nothing followed from, as programs outside meet them.
+//! Calls by hand for one contact, and traces, as external programs see them.
 
 use dacapo_engine::contact::Author;
 use dacapo_engine::decide::Event;
@@ -27,7 +27,7 @@ emails:
   confirm: { purpose: transactional, subject: Confirmed, text: Confirmed }
 "#;
 
-/// Ann is there, and the campaign.
+/// An account with Ann and the campaign.
 async fn begun() -> Called {
     let api = Called::new().await;
     let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
@@ -57,7 +57,7 @@ async fn told(api: &Called, kind: &str) -> Vec<String> {
 #[tokio::test]
 async fn r52_a_contact_is_started_reset_and_stopped_by_hand() {
     let api = begun().await;
-    // Who was never in it is neither reset nor stopped; what is not there is not started.
+    // A contact that was never in it is neither reset nor stopped; a missing one is not started.
     for what in ["reset", "stop"] {
         api.post(&by_hand(what), &json!({})).await.problem(404);
     }
@@ -71,7 +71,7 @@ async fn r52_a_contact_is_started_reset_and_stopped_by_hand() {
     );
     let stopped = api.post(&by_hand("stop"), &json!({})).await.is(200);
     assert_eq!(stopped["status"], "stopped");
-    // Stopped is stopped: the history says it once.
+    // A second stop has no effect: the history has one line.
     api.post(&by_hand("stop"), &json!({})).await.is(200);
     api.post(&by_hand("start"), &json!({})).await.problem(409);
     let reset = api.post(&by_hand("reset"), &json!({})).await.is(200);
@@ -93,7 +93,7 @@ async fn r40_runs_by_hand_do_not_count() {
         let started = api.post(&by_hand("start"), &json!({})).await.is(200);
         assert_eq!((&started["status"], &started["run"]), (&json!("active"), &json!(run)));
     }
-    // The run after a reset by hand is a trial too, whoever starts it.
+    // The run after a reset by hand is a trial too, whatever starts it.
     api.post(&by_hand("reset"), &json!({})).await.is(200);
     hook(&api, &json!({ "email": "ann@example.com", "tags": ["Lead"] })).await;
     let enrollments = api.get(&format!("{ANN}/enrollments")).await.is(200);
@@ -169,7 +169,7 @@ async fn r60_a_post_that_changed_nothing_is_told_once_until_something_happens() 
         ["field appointment was sent as it already was; nothing changed: \
           `hour_before` has no path waiting"]
     );
-    // Nobody reads the name: nothing is said.
+    // No campaign reads the name: no line is written.
     hook(&api, &json!({ "email": "ann@example.com", "first_name": "Ann" })).await;
     hook(&api, &json!({ "email": "ann@example.com", "first_name": "Ann" })).await;
     assert_eq!(told(&api, "nothing_changed").await.len(), 1);
@@ -178,7 +178,7 @@ async fn r60_a_post_that_changed_nothing_is_told_once_until_something_happens() 
     hook(&api, &body).await;
     hook(&api, &body).await;
     assert_eq!(told(&api, "nothing_changed").await.len(), 2, "after the reset it is said anew");
-    // A tag that is to be removed and is not there.
+    // A tag to remove that the contact does not have.
     let removed = json!({ "add": [], "remove": ["Lead"] });
     api.post(&format!("{ANN}/tags"), &removed).await.is(200);
     let line = "tag Lead was to be removed, which was not there; nothing changed: \
@@ -211,14 +211,14 @@ async fn r52_of_many_starts_at_once_one_is_taken_and_says_so() {
     let mut statuses = [one, two, three, four].map(|answer| answer.status.as_u16());
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409]);
-    // A repeat with one key is one call, whoever comes first.
+    // Repeats with one key are one call, in whatever order.
     api.post(&by_hand("reset"), &nothing).await.is(200);
     let start = || api.once("start-ann", &path, &nothing);
     let (one, two, three, four) = tokio::join!(start(), start(), start(), start());
     for answer in [one, two, three, four] {
         answer.is(200);
     }
-    // One in vain stays in vain.
+    // A call without effect has none when repeated.
     for _ in 0..2 {
         api.once("again", &path, &nothing).await.problem(409);
     }

@@ -1,5 +1,5 @@
-//! An API that is called without a network: everything in one process, in memory, the clock
-//! standing at noon UTC of 1 November 2026.
+//! An API that is called without a network: everything in one process, in memory, with a manual
+//! clock at noon UTC of 1 November 2026.
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +12,7 @@ use dacapo_tests::described::hold;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-/// The key that may do everything.
+/// The key that has all scopes.
 pub(crate) const ADMIN: &str = "the-admin-key";
 
 /// An API.
@@ -22,7 +22,7 @@ pub(crate) struct Called {
     router: Router,
 }
 
-/// What was answered.
+/// An answer.
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: StatusCode,
@@ -105,7 +105,7 @@ impl Called {
         called
     }
 
-    /// A call with headers as they are given, and nothing else.
+    /// A call with these headers only.
     pub(crate) async fn bare(
         &self,
         method: &str,
@@ -189,7 +189,7 @@ impl Called {
         self.bare(method, path, &headers, "{}").await
     }
 
-    /// Ends it; the store is closed then.
+    /// Stops it, and closes the store.
     pub(crate) async fn stop(self) {
         let Self { embedded, router } = self;
         drop(router);

@@ -1,4 +1,4 @@
-//! What the API tells of a contact's way through campaigns: history, enrollments, messages,
+//! What the API reports of a contact's way through campaigns: history, enrollments, messages,
 //! release, erasure.
 
 use chrono::TimeDelta;
@@ -59,7 +59,7 @@ async fn enrollments_say_where_the_contact_is() {
     assert_eq!(enrollment["tokens"], json!([token]));
 }
 
-/// R51: whoever looks at a contact sees why nothing happens.
+/// R51: a contact's enrollments show why nothing happens.
 #[tokio::test]
 async fn enrollments_say_since_when_their_campaign_is_paused() {
     let api = greeted().await;
@@ -112,8 +112,7 @@ async fn history_can_be_had_for_one_campaign() {
     assert_eq!(refused.faults(422), [("campaign".to_owned(), "id".to_owned())]);
 }
 
-/// An address in the place of an id is answered with how to name a contact by it, wherever a
-/// contact is named.
+/// For an address in the place of an id, every call answers how to name a contact by address.
 #[tokio::test]
 async fn an_address_in_the_place_of_an_id_gets_a_hint() {
     let api = greeted().await;
@@ -234,7 +233,7 @@ async fn erasing_takes_everything_and_what_comes_late() {
     assert_eq!((&statistics["active"], &statistics["entered"]), (&json!(0), &json!(1)));
     let messages = api.get("/dev/messages").await.is(200);
     assert!(!messages.to_string().contains("ann@example.com"), "{messages}");
-    // What a late worker writes is swept a day later.
+    // What a late worker writes is erased a day later.
     let platform = &api.embedded.platform;
     let contact = dacapo_engine::ids::ContactId::new(id.clone()).expect("an id");
     let key =
@@ -294,13 +293,13 @@ async fn a_day_without_a_time_where_a_timer_counts_hours_is_a_warning() {
     for part in ["\"2026-12-01\"", "midnight", "`booked`"] {
         assert!(warning["message"].as_str().unwrap_or_default().contains(part), "{warning}");
     }
-    // The value is written all the same, and a time of day is no reason to warn.
+    // The value is written nevertheless, and a time of day gives no warning.
     assert_eq!(api.ann().await["fields"]["appointment"], "2026-12-01T00:00:00Z");
     for time in ["2026-12-01 00:00", "1764547200", "2026-12-01T14:30:00Z"] {
         let sent = json!({ "email": "ann@example.com", "appointment": time });
         assert_eq!(api.hook(&sent).await.get("warnings"), None, "{time}");
     }
-    // The same by the API and in a file.
+    // The same through the API and in a file.
     let fields = json!({ "fields": { "appointment": "1 Dec 2026" } });
     let patched = api.patch("/v1/contacts/email:ann@example.com", &fields).await.is(200);
     assert_eq!(patched["warnings"][0]["path"], "fields.appointment", "{patched}");

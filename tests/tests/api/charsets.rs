@@ -1,5 +1,4 @@
-//! Bytes in every charset that forms, tools and spreadsheets send: read as what they are, or
-//! refused.
+//! Bytes in every charset that forms, tools and spreadsheets send: decoded correctly, or refused.
 
 use serde_json::json;
 

@@ -188,7 +188,7 @@ async fn the_list_finds_by_tag_and_by_beginning() {
 async fn the_list_by_tag_believes_the_contact() {
     let api = Called::new().await;
     many(&api, 3).await;
-    // The list of the tag follows later; the contact is asked.
+    // The list of the tag is eventually consistent, so the contact is read.
     api.post("/v1/contacts/email:n000@example.com/tags", &json!({ "remove": ["Third"] }))
         .await
         .is(200);

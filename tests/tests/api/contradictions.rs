@@ -1,5 +1,4 @@
-//! What is said twice, and said differently, is refused: nobody outside loses a value without a
-//! word.
+//! A value that is given twice and differently is refused: no value is dropped silently.
 
 use serde_json::{Value, json};
 
@@ -31,12 +30,12 @@ async fn a_form_that_repeats_a_name_with_another_value_is_refused() {
         assert_eq!(faults, [(path.to_owned(), "twice".to_owned())], "{body}");
     }
     assert_eq!(api.get("/v1/contacts").await.is(200)["items"], json!([]));
-    // What is empty, or the same again, says nothing.
+    // An empty value, or the same value again, is ignored.
     let fine =
         "email=ann@example.com&email=ann@example.com&fields[city]=&fields[city]=Kiel&vip=yes&vip=";
     form(&api, HOOK, fine).await.is(200);
     assert_eq!(api.ann().await["fields"], json!({ "city": "Kiel", "vip": true }));
-    // An optional value does not cost the rest, if that was asked for.
+    // A bad optional value does not refuse the rest, if the call asks for that.
     let body = "email=ann@example.com&city=Bonn&city=Ulm&first_name=Ann";
     let told = form(&api, &format!("{HOOK}?invalid=skip"), body).await.is(200);
     assert_eq!(

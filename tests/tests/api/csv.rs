@@ -1,4 +1,4 @@
-//! Contacts as CSV: what is imported, refused and told, resumed, and exported again.
+//! Contacts as CSV: what is imported, refused and reported, resumed, and exported again.
 
 use serde_json::{Value, json};
 

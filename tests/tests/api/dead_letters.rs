@@ -1,4 +1,4 @@
-//! Dead letters over the API: listed, shown, done again, deleted.
+//! Dead letters over the API: listed, shown, redriven, deleted.
 
 use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::called::Called;
 
 const PATH: &str = "/v1/dead-letters";
 
-/// Puts something aside, and lets a minute pass.
+/// Keeps a dead letter, and lets a minute pass.
 async fn aside(api: &Called, name: &str, kind: Kind, raw: &str) {
     let why = r#"invalid type: string "ann@example.com", expected u64"#;
     let found = NewDeadLetter { name, kind, by: "test", why, raw };
@@ -15,8 +15,8 @@ async fn aside(api: &Called, name: &str, kind: Kind, raw: &str) {
     api.post("/dev/clock", &json!({ "advance": "1 minute" })).await.is(200);
 }
 
-/// An account with three letters: what nobody reads here, what is done at once, and what makes no
-/// sense.
+/// An account with three dead letters: one that no worker reads here, one that succeeds at once,
+/// and an unreadable one.
 async fn with_three() -> Called {
     let api = Called::new().await;
     aside(&api, "test/report", Kind::Report, r#"{"to":"ann@example.com"}"#).await;
@@ -93,7 +93,7 @@ async fn a_letter_that_is_done_again_is_gone_and_one_that_is_not_says_why() {
     }
     assert_eq!(ids(&api.get(PATH).await.is(200)), ["test:report", "test:broken"]);
     api.post(&format!("{PATH}/test:erase/redrive"), &json!({})).await.problem(404);
-    // A repeat of the call does nothing again, and nothing again comes of it.
+    // The call is idempotent.
     api.once("key", &format!("{PATH}/test:report/redrive"), &json!({})).await.is(202);
     api.idle().await;
     assert_eq!(api.get(&format!("{PATH}/test:report")).await.is(200)["tries"], 1);
@@ -128,7 +128,7 @@ async fn an_erased_contact_has_no_letters() {
     aside(&api, "test/bounce", Kind::Report, r#"{"to":"Ann@Example.com"}"#).await;
     assert_eq!(api.delete("/v1/contacts/email:ann@example.com").await.status, 204);
     assert_eq!(api.get(PATH).await.is(200)["items"], json!([]));
-    // Nor does it get one.
+    // Nor does it receive one.
     aside(&api, "test/late", Kind::Message, &json!({ "erase": ann }).to_string()).await;
     assert_eq!(api.get(PATH).await.is(200)["items"], json!([]));
 }

@@ -1,5 +1,4 @@
-//! Erased is erased: nothing in any file of the data directory tells who it was, and nothing
-//! answers with it.
+//! After an erasure no file of the data directory and no answer contains the person's data.
 
 use std::path::Path;
 
@@ -78,7 +77,7 @@ async fn erased_is_erased_in_every_file() {
     let headers = [("x-api-key", ADMIN), ("content-type", "text/csv"), ("idempotency-key", "k5")];
     let imported = "/v1/contacts/import?unknown_fields=ignore";
     api.bare("POST", imported, &headers, csv).await.is(200);
-    // Others come and change, so that pages are split and rows moved.
+    // Other contacts are added and changed, so that pages are split and rows moved.
     for n in 0..300 {
         let note = "x".repeat(n * 7 % 900);
         let body = json!({ "email": format!("p{n}@example.com"), "tags": "Lead", "fields": { "note": note } });
@@ -104,7 +103,7 @@ async fn erased_is_erased_in_every_file() {
     texts.push(&hash);
     assert_eq!(found(directory.path(), &texts), []);
 
-    // A repeat of a call about the contact answers with nothing of it, and makes no new one.
+    // A repeated call about the contact answers none of its data, and creates no new contact.
     for (key, path, body) in [
         ("k1", "/v1/contacts".to_owned(), ann.clone()),
         ("k2", format!("{path}/tags"), json!({ "add": ["Lead"] })),

@@ -1,5 +1,6 @@
-//! Fields are made by whoever may write, and taken away when no campaign needs them; fields and
-//! tags have bounds; what is exported is safe to open, and the same when it is imported.
+//! Fields: any key that may write creates them, and they can be deleted when no campaign needs
+//! them. Fields and tags have limits. An export is safe to open, and its import gives the same
+//! contacts.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -71,7 +72,7 @@ async fn a_field_is_taken_away_unless_a_published_campaign_needs_it() {
     );
     api.put("/v1/fields/city", &json!({ "type": "number" })).await.is(200);
 
-    // A version without the field, to which everybody is moved, lets it go.
+    // After a version without the field, to which all are migrated, it can be deleted.
     let without = "id: c\nname: C\nelements:\n  lead:\n    type: start\n    when: { tag: Lead }\n    next: done\n  done:\n    type: end\n";
     campaign(&api, without).await;
     api.post("/v1/campaigns/c/publish", &json!({})).await.is(200);
@@ -131,7 +132,7 @@ async fn a_contact_has_a_thousand_tags_at_most_whoever_assigns_them() {
     assert_eq!(imported.is(200)["errors"][0]["errors"][0]["code"], "too_many");
     assert_eq!(api.ann().await["rev"], 1);
 
-    // A campaign's own write is left out, told, and no reason to stop.
+    // A campaign's own write is skipped and reported, and the campaign goes on.
     let writes = "id: c\nname: C\nelements:\n  go:\n    type: event\n    on: { custom: go }\n    next: mark\n  mark:\n    type: tag\n    add: [One more]\n    next: done\n  done:\n    type: end\n";
     campaign(&api, writes).await;
     api.post("/v1/campaigns/c/publish", &json!({})).await.is(200);
@@ -145,12 +146,12 @@ async fn a_contact_has_a_thousand_tags_at_most_whoever_assigns_them() {
         .filter_map(|line| line["kind"].as_str())
         .collect();
     assert!(kinds.contains(&"tags_full") && kinds.contains(&"completed"), "{history}");
-    // Who makes room may assign.
+    // A write that removes enough may add.
     let swapped = json!({ "add": ["One more"], "remove": ["t0"] });
     api.post(&format!("{ANN}/tags"), &swapped).await.is(200);
 }
 
-/// What a form may have sent, often beginning like a formula.
+/// Texts as a form may send them, often beginning like a formula.
 fn texts() -> impl Strategy<Value = String> {
     "['=+@\u{ff1d}-]{0,3}[a-z0-9\"',; ]{0,6}x".prop_map(|text| text.trim().to_owned())
 }

@@ -1,4 +1,4 @@
-//! What every call shares: problems, keys and scopes, bounds, the description.
+//! What all calls share: problems, keys and scopes, limits, the description.
 
 use dacapo_engine::campaign::schema::json_schema;
 use serde_json::{Value, json};
@@ -217,7 +217,7 @@ fn every_call_has_an_id_of_its_own_and_of_one_form() {
     }
 }
 
-/// Every call says what it is answered with before and around its handler.
+/// Every call describes the answers that are given before its handler, too.
 #[test]
 fn every_call_says_with_which_problems_it_is_answered() {
     let document = dacapo_platform::api::description();
@@ -255,8 +255,7 @@ fn every_call_says_with_which_problems_it_is_answered() {
     }
 }
 
-/// The scope that the description tells is the one that is asked for, and without a key nothing is
-/// answered.
+/// The described scope is the required one, and without a key every call is refused.
 #[tokio::test]
 async fn every_call_asks_for_the_key_that_it_says() {
     let api = Called::new().await;
@@ -283,7 +282,7 @@ async fn every_call_asks_for_the_key_that_it_says() {
     assert!(asked > 30, "{asked}");
 }
 
-/// What nobody knows the members of says so.
+/// Objects with unknown members are described as such.
 #[test]
 fn no_object_is_described_without_its_members() {
     fn look(at: &str, part: &Value) {
@@ -322,8 +321,8 @@ async fn the_schema_of_campaigns_is_open_to_editors() {
     }
 }
 
-/// What is served is made from the code: `UPDATE_DESCRIPTIONS=1 cargo test -p dacapo-tests --test
-/// api` writes the files.
+/// The served descriptions are made from the code: `UPDATE_DESCRIPTIONS=1 cargo test -p
+/// dacapo-tests --test api` writes the files.
 #[test]
 fn the_descriptions_are_what_the_code_says() {
     let described = dacapo_platform::api::description();

@@ -1,5 +1,5 @@
-//! What forms and tools really send: names, charsets, notations, identities, values that cannot be
-//! read. Each test names its kind.
+//! Realistic input of forms and tools: names, charsets, notations, identities, unreadable values.
+//! Each test names its kind.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ async fn empty_is_not_sent_and_clearing_is_asked_for_by_name() {
     let ann = api.ann().await;
     assert_eq!((&ann["phone"], &ann["fields"]["city"]), (&Value::Null, &Value::Null));
     form(&api, FORM, b"email=ann%40example.com&clear=score").await.is(200);
-    // Of several values of a name the last that says something counts, wherever it stands.
+    // Of several values of a name the last one that is not empty counts, wherever it stands.
     for ticked in
         ["city=Ulm&city=", "fields[city]=Kiel&fields[city]=", "fields.city=Bonn&fields.city="]
     {
@@ -196,7 +196,7 @@ async fn one_identity_mail_leaves_for_a_domain_that_every_server_knows() {
     use dacapo_engine::address::for_sending;
     assert_eq!(for_sending("ann@müller.example"), "ann@xn--mller-kva.example");
     let api = Called::new().await;
-    // A contact from before addresses had one form is still found.
+    // A contact that was stored before addresses were normalized is still found.
     api.hook(&json!({ "email": "ann@example.com" })).await;
     let moved = json!({ "email": "ann@xn--mller-kva.example" });
     let ann = api.patch("/v1/contacts/email:ann@example.com", &moved).await.is(200);

@@ -1,4 +1,4 @@
-//! The HTTP API as programs outside meet it: every call, its refusals, and the rules of contacts
+//! The HTTP API as external programs see it: every call, its refusals, and the rules of contacts
 //! (R1, R2, R4) through it. The calls about campaigns have a file of their own.
 
 mod account;

@@ -1,4 +1,4 @@
-//! Mass actions: everybody is stopped, and the statistics are as if nobody had been there.
+//! Mass actions: every contact is stopped, and the statistics are as if no contact had entered.
 
 use chrono::TimeDelta;
 use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
@@ -81,7 +81,7 @@ async fn status(api: &Called, name: &str) -> Value {
     api.get(&path).await.is(200)["items"][0]["status"].clone()
 }
 
-/// Takes a mass action, and answers how it ended.
+/// Runs a mass action, and returns how it ended.
 async fn done(api: &Called, what: &str, body: &Value) -> Value {
     let taken = api.post(&format!("/v1/mass-actions/{what}"), body).await.is(202);
     api.idle().await;

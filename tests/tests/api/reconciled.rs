@@ -1,5 +1,5 @@
-//! The mass action *reconcile*, asked for over the API: what it takes, and that everybody goes on
-//! in one process, too.
+//! The mass action *reconcile*, requested over the API: its parameters, and that every contact goes
+//! on in one process, too.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn reconciled(api: &Called) -> Value {
     api.get(&format!("/v1/mass-actions/{id}")).await.is(200)
 }
 
-/// Takes every timer out of the store. Answers how many there were.
+/// Removes every timer from the store. Returns how many there were.
 async fn loses_its_timers(store: &Arc<SqliteStore>, api: &Called) -> usize {
     let far = api.embedded.platform.store.now() + TimeDelta::days(3_650);
     let timers = store.due_timers(far, 1_000).expect("the timers");
@@ -115,7 +115,7 @@ async fn timers_that_were_lost_are_set_again_and_everybody_goes_on_once() {
     assert_eq!(subjects(&api).await, ["Hello 1", "Bye 1", "Hello 2", "Bye 2"]);
 }
 
-/// A copy of the file holds timers and queues: as a drill it finds them there, and changes nothing.
+/// A copy of the file has its timers and queues. So a reconcile there changes nothing.
 #[tokio::test]
 async fn where_nothing_was_lost_nothing_changes() {
     let api = Called::new().await;
@@ -142,13 +142,13 @@ async fn where_nothing_was_lost_nothing_changes() {
     assert_eq!(subjects(&api).await, ["Hello 1", "Bye 1"]);
 }
 
-/// Turns of jobs are in a queue, too: whoever waited for one that was lost would wait for ever.
+/// Job steps are in a queue, too: a job whose step was lost would never end.
 #[tokio::test]
 async fn it_waits_for_no_job_whose_turns_were_lost() {
     let api = Called::new().await;
     account(&api).await;
     tagged(&api, "Lead").await;
-    // As the catalog of a restored table has it: ordered, and nothing in any queue.
+    // As in the catalog of a restored table: the job is ordered, and the queues are empty.
     let stop = json!({ "campaigns": "all", "contacts": "enrolled" });
     let stopped = api.post("/v1/mass-actions/stop-campaign", &stop).await.is(202);
     api.idle().await;

@@ -1,5 +1,5 @@
-//! A no is remembered: by the contact, and where there is none by its address, until somebody takes
-//! it back by name.
+//! A refusal is remembered, by the contact or else by the address, until a person revokes it
+//! explicitly.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ async fn unsubscribed_and_erased(api: &Called) {
     api.idle().await;
 }
 
-/// A post by a key that may only post.
+/// A post by a key whose only scope is posting.
 async fn posted(api: &Called, key: &str, body: &Value) -> Value {
     let headers = [("x-api-key", key), ("content-type", "application/json")];
     api.bare("POST", "/v1/hooks/contact", &headers, body.to_string()).await.is(200)
@@ -130,7 +130,7 @@ async fn an_address_that_is_left_or_taken_keeps_its_no() {
     assert_eq!(moved["consent"], "unsubscribed");
     api.hook(&ann()).await;
     assert_eq!(api.ann().await["consent"], "unsubscribed", "the address that was left");
-    // The person who left this address had taken the no over: it is the same person's.
+    // The contact that left this address kept the refusal: it belongs to the same person.
     api.hook(&json!({ "email": "bob@example.com" })).await;
     assert_eq!(api.get(bob).await.is(200)["consent"], "unsubscribed");
     api.hook(&json!({ "email": "eve@example.com" })).await;
@@ -175,7 +175,7 @@ async fn no_other_consent_takes_an_unsubscription_back() {
     .await;
     assert_eq!(told["warnings"][0]["code"], "unsubscribed", "{told}");
     assert_eq!(api.ann().await["consent"], "unsubscribed");
-    // Nor does it where the person was erased meanwhile.
+    // Nor does it if the contact was erased meanwhile.
     api.delete(ANN).await;
     assert_eq!(api.post("/v1/contacts", &none).await.is(201)["consent"], "unsubscribed");
     let told = api.patch(ANN, &json!({ "consent": "subscribed" })).await.is(200);

@@ -1,5 +1,5 @@
-//! Templates that take too much, as the API tells of them: refused where that can be known, else
-//! failed with the reason, and remembered; whatever else there is to send leaves.
+//! Templates that exceed the limits, as the API reports them: refused if that is known in advance,
+//! else failed with a recorded reason. All other mail is sent.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::called::{ADMIN, Called};
 
 const ANN: &str = "/v1/contacts/email:ann@example.com";
 
-/// A campaign of a field, and of e-mails with these texts one after the other.
+/// A campaign with a field, and with e-mails of these texts one after the other.
 fn campaign(field: &str, texts: &[&str]) -> Value {
     let mut elements = json!({
         "lead": { "type": "start", "when": { "tag": "Lead" }, "next": "note" },
@@ -45,7 +45,7 @@ async fn a_template_over_its_budget_fails_with_the_reason_and_what_follows_leave
     let texts = [
         doubled.as_str(),
         endless,
-        // More than the small budget: rendered aside.
+        // More than the small budget: rendered on another thread.
         "{% for n in range(20000) %}{% endfor %}Dear you",
         "Good bye",
     ];

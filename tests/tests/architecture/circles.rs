@@ -1,16 +1,16 @@
-//! Finds circles among the modules of a crate, from the paths that its files name.
+//! Finds cycles among the modules of a crate, from the paths that its files name.
 //!
-//! Modules are looked at level by level: those at the root of the crate, those in each module. One
-//! leads to another at its level if any file below it names anything of the other, in a `use` or in
-//! a path. What only tests name does not count. A name that a module above re-exports counts as
-//! that module's, so a circle through a re-export is not found.
+//! Modules are compared level by level: those at the root of the crate, those in each module. One
+//! depends on another of its level if any file below it names an item of the other, in a `use` or
+//! in a path. Tests are ignored. A name that a module above re-exports counts as that module's, so
+//! a cycle through a re-export is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scan::scanned;
 use super::{expect_none, extension, files, shown, text};
 
-/// The crates whose modules form no circles. To hold another crate to it, add its folder here.
+/// The crates whose modules form no cycles. To check another crate, add its folder here.
 const WITHOUT_CIRCLES: &[&str] =
     &["cli", "shared/aws", "shared/embedded", "shared/engine", "shared/platform"];
 
@@ -39,18 +39,18 @@ fn modules_form_no_circles() {
 /// A module, by its names from the root of the crate.
 type Module = Vec<String>;
 
-/// Modules of a level that lead to each other.
+/// Modules of a level that depend on each other.
 #[derive(Debug, PartialEq, Eq)]
 struct Circle {
     /// The module that they are in, such as `store`; empty for the root of the crate.
     inside: String,
     /// Their names, in order.
     modules: Vec<String>,
-    /// Who leads to whom, and by which files.
+    /// The dependencies, and the files that cause them.
     arrows: Vec<String>,
 }
 
-/// The circles among the modules of these files: each with its path below `src`, and its text.
+/// The cycles among the modules of these files, each given by its path below `src` and its text.
 fn circles(files: &[(String, String)]) -> Vec<Circle> {
     let mut sources: BTreeMap<Module, (&str, String)> = BTreeMap::new();
     let mut tests: Vec<Module> = Vec::new();
@@ -75,10 +75,10 @@ fn circles(files: &[(String, String)]) -> Vec<Circle> {
     levels.iter().flat_map(|(inside, arrows)| circles_of(&inside.join("/"), arrows)).collect()
 }
 
-/// Who leads to whom at one level, and by which files.
+/// The dependencies at one level, and the files that cause them.
 type Arrows<'a> = BTreeMap<(String, String), BTreeSet<&'a str>>;
 
-/// The circles of one level.
+/// The cycles of one level.
 fn circles_of(inside: &str, arrows: &Arrows<'_>) -> Vec<Circle> {
     let names: BTreeSet<&String> = arrows.keys().map(|(from, _)| from).collect();
     let reached: BTreeMap<&String, BTreeSet<&String>> =
@@ -136,7 +136,7 @@ fn below(module: &[String], names: &[String]) -> Module {
     [module, names].concat()
 }
 
-/// The code without what is for tests only, and the modules for tests that are files of their own.
+/// The code without test-only items, and the test modules that are separate files.
 fn without_tests(code: &str) -> (String, Vec<String>) {
     const FOR_TESTS: &str = "#[cfg(test)]";
     let (mut kept, mut declared, mut rest) = (String::new(), Vec::new(), code);
@@ -158,7 +158,7 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (kept, declared)
 }
 
-/// How long the block is that begins here.
+/// The length of the block that begins here.
 fn block(code: &str) -> usize {
     let mut depth = 0_usize;
     for (at, one) in code.char_indices() {
@@ -199,7 +199,7 @@ fn named_in(code: &str, module: &Module, modules: &BTreeSet<Module>) -> BTreeSet
     paths.into_iter().filter_map(|path| resolved(&path, module, modules)).collect()
 }
 
-/// The module that a path leads to; nothing if it leads out of the crate.
+/// The module that a path leads to; `None` if it leads out of the crate.
 fn resolved(path: &[&str], module: &Module, modules: &BTreeSet<Module>) -> Option<Module> {
     let supers = path.iter().take_while(|name| **name == "super").count();
     let (from, names) = match path.first()? {
@@ -217,7 +217,7 @@ fn resolved(path: &[&str], module: &Module, modules: &BTreeSet<Module>) -> Optio
     Some(named)
 }
 
-/// The paths of what is written behind `use`, from the word at `at` on.
+/// The paths of a `use` item, from the word at `at` on.
 fn tree<'a>(words: &[&'a str], at: &mut usize, before: &[&'a str], paths: &mut Vec<Vec<&'a str>>) {
     let mut path = before.to_vec();
     while let Some(word) = words.get(*at) {
@@ -235,7 +235,7 @@ fn tree<'a>(words: &[&'a str], at: &mut usize, before: &[&'a str], paths: &mut V
             }
             "," | "}" => break,
             "::" => {}
-            // The new name is nobody's path.
+            // The new name is no path.
             "as" => *at += 1,
             word => path.push(word),
         }

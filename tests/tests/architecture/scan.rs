@@ -1,7 +1,7 @@
-//! Tells a Rust file's code from its comments and texts, well enough for rules about what code may
-//! name.
+//! Separates a Rust file's code from its comments and strings, well enough for rules about code.
 
-/// The code of a file with blanks for comments and texts, line by line as it was, and the texts.
+/// The code of a file with blanks in place of comments and strings, with the same lines, and the
+/// strings.
 pub(super) fn scanned(source: &str) -> (String, Vec<(usize, String)>) {
     let (mut code, mut texts) = (String::new(), Vec::new());
     let (mut rest, mut line) = (source, 1);
@@ -23,8 +23,8 @@ pub(super) fn scanned(source: &str) -> (String, Vec<(usize, String)>) {
     (code, texts)
 }
 
-/// How long the comment, the text or the character is that begins here, 0 for code; of a text,
-/// where its content is.
+/// The length of the comment, string or character that begins here, 0 for code; for a string also
+/// the range of its content.
 fn piece(rest: &str, before: Option<char>) -> (usize, Option<(usize, usize)>) {
     if rest.starts_with("//") {
         return (rest.find('\n').unwrap_or(rest.len()), None);
@@ -55,7 +55,7 @@ fn piece(rest: &str, before: Option<char>) -> (usize, Option<(usize, usize)>) {
     (0, None)
 }
 
-/// Where the quotation closes.
+/// Where the string ends.
 fn closing(rest: &str, quote: char) -> usize {
     let mut escaped = false;
     rest.find(|c| {
@@ -66,7 +66,7 @@ fn closing(rest: &str, quote: char) -> usize {
     .expect("a quotation ends")
 }
 
-/// How long a comment is; comments nest.
+/// The length of a comment; comments nest.
 fn comment(rest: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     loop {

@@ -1,4 +1,4 @@
-//! The cloud around a platform: feed, queues and timers, worked off in any order.
+//! The cloud around a platform: feed, queues and timers, processed in any order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use dacapo_tests::kit::{
 
 use crate::faulty::Faulty;
 
-/// Longer than a lane is claimed, and than lists may lag.
+/// Longer than the claim of a shard, and than lists may be out of date.
 const A_WHILE: i64 = 200;
 
 /// More work than any of these tests makes.
@@ -43,13 +43,14 @@ impl Cloud {
         Self { bench, store, random, table, feed, pending: Pending::default() }
     }
 
-    /// From now on writes fail now and then, and timers are not taken; or no longer.
+    /// Switches faults on or off: writes fail now and then, and timers are not accepted.
     pub(crate) fn rough(&self, rough: bool) {
         self.table.fails(if rough { 12 } else { 0 });
         self.bench.outbox.leaves_timers(if rough { 3 } else { 0 });
     }
 
-    /// Something is worked off; a call may fail, a worker may die, a message may come again.
+    /// Does some piece of work; a call may fail, a worker may die, a message may be delivered
+    /// again.
     pub(crate) async fn work(&mut self) {
         self.collect();
         match self.random.below(4) {
@@ -60,7 +61,7 @@ impl Cloud {
         self.collect();
     }
 
-    /// Works until nothing is left to do, without faults.
+    /// Works without faults until nothing is left to do.
     pub(crate) async fn settle(&mut self) {
         self.rough(false);
         for _ in 0..MOST_WORK {
@@ -86,7 +87,7 @@ impl Cloud {
         }
     }
 
-    /// Time passes, and lists come to show what was written.
+    /// Time passes, and lists become up to date.
     pub(crate) async fn pass(&mut self, seconds: i64) {
         self.bench.clock.advance(seconds);
         for _ in 0..8 {
@@ -95,8 +96,8 @@ impl Cloud {
         }
     }
 
-    /// What stands outside of the table is lost, once the feed has been read: queues, the turns of
-    /// jobs in them, and timers.
+    /// Loses what is outside of the table, after the feed has been read: queues with their job
+    /// steps, and timers.
     pub(crate) async fn loses_queues_and_timers(&mut self) {
         self.rough(false);
         for _ in 0..MOST_WORK {
@@ -129,7 +130,7 @@ impl Cloud {
     async fn read_feed(&mut self) {
         let limit = usize::try_from(1 + self.random.below(40)).unwrap();
         let batch = self.feed.read(limit).unwrap();
-        // What failed is read again with what follows it.
+        // A failed record is read again with those that follow it.
         if bring(&self.bench.platform, &batch.changes).await.is_ok() {
             self.feed.acknowledge(&batch).await.unwrap();
         }
@@ -171,7 +172,7 @@ impl Cloud {
             Ok(Done::Yes) => {}
             Ok(Done::Soon) => self.pending.queue.push((now, message)),
             Ok(Done::NotBefore(at) | Done::NotTried(at)) => self.pending.queue.push((at, message)),
-            // It comes again.
+            // It is delivered again.
             Err(error) => {
                 assert_eq!(
                     error.retryability(),
@@ -183,7 +184,7 @@ impl Cloud {
         }
     }
 
-    /// Everybody there is.
+    /// All contacts.
     pub(crate) async fn contacts(&self) -> BTreeSet<ContactId> {
         let mut all = BTreeSet::new();
         for shard in 0..SHARDS {
@@ -196,7 +197,7 @@ impl Cloud {
         all
     }
 
-    /// What stands under a prefix in a contact's partition.
+    /// The items under a prefix in a contact's partition.
     pub(crate) async fn items_of(
         &self,
         contact: &ContactId,

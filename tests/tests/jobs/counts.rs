@@ -1,4 +1,4 @@
-//! What is counted, held against what is there.
+//! Compares the counters with the stored items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use dacapo_platform::table::{Query, Table as _};
 
 use crate::cloud::Cloud;
 
-/// All that the counters of a campaign say: over all time, and by day.
+/// All counters of a campaign: in total, and by day.
 pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tally) {
     let (mut whole, mut days) = (Tally::default(), Tally::default());
     for shard in 0..SHARDS {
@@ -30,7 +30,7 @@ pub(crate) async fn counted(cloud: &Cloud, campaign: &CampaignId) -> (Tally, Tal
     (whole, days)
 }
 
-/// Every day for itself is what somebody contributed to it: nothing is below zero.
+/// The counts of every single day are contributions: none is below zero.
 pub(crate) async fn no_day_is_below_zero(cloud: &Cloud, campaign: &CampaignId) {
     let mut days: BTreeMap<String, Tally> = BTreeMap::new();
     for shard in 0..SHARDS {
@@ -46,7 +46,7 @@ pub(crate) async fn no_day_is_below_zero(cloud: &Cloud, campaign: &CampaignId) {
     }
 }
 
-/// The counters are what the enrollments say.
+/// The counters agree with the enrollments.
 pub(crate) async fn counters_are_exact(
     cloud: &Cloud,
     campaign: &CampaignId,
@@ -57,7 +57,7 @@ pub(crate) async fn counters_are_exact(
         whole.add(&enrollment.tally);
         whole.add(&Gauge::between(None, Some(enrollment)));
         days.add(&enrollment.tally.of_a_day());
-        // What was left to the next decision is counted with that one.
+        // What was deferred to the next decision is counted with that one.
         let stored = cloud.bench.platform.decisions.enrollment(contact, campaign).await.unwrap();
         if let Some(deferred) = stored.and_then(|stored| stored.deferred) {
             whole.add(&deferred.delta.negative());
@@ -74,7 +74,7 @@ pub(crate) async fn counters_are_exact(
     no_day_is_below_zero(cloud, campaign).await;
 }
 
-/// Who is enrolled in a campaign.
+/// The contacts that are enrolled in a campaign.
 pub(crate) async fn enrolled(
     cloud: &Cloud,
     contacts: &BTreeSet<ContactId>,

@@ -1,5 +1,4 @@
-//! A table whose calls fail when they are told to: refused, answered by nobody, or not made because
-//! the worker died.
+//! A table whose calls fail on demand: refused, not answered, or not made because the worker died.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,11 +16,11 @@ struct State {
     random: PseudoRandom,
     /// One write in so many fails; never if 0.
     fails: u64,
-    /// After so many calls the worker is dead.
+    /// After so many calls the worker dies.
     dies_after: Option<u64>,
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 enum CallOutcome {
     Performed,
     Refused(TableError),
@@ -44,7 +43,7 @@ impl<T: Table> Faulty<T> {
         self.state.lock().unwrap().fails = one_in;
     }
 
-    /// The worker that works now dies after so many calls, or doesn't.
+    /// The current worker dies after so many calls, or not at all.
     pub(crate) fn dies_after(&self, calls: Option<u64>) {
         self.state.lock().unwrap().dies_after = calls;
     }

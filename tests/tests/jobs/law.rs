@@ -96,7 +96,7 @@ impl Story {
         };
         let by = Author::ApiKey("test".to_owned());
         let address = format!("p{name}@example.com");
-        // Whether it was written or not: whoever posts may be told nothing.
+        // Whether it was written or not: the caller may receive no answer.
         let alone = &dacapo_platform::contacts::alone;
         let _ = self.cloud.bench.platform.contacts.upsert(&address, &patch, &by, alone).await;
     }
@@ -186,7 +186,7 @@ impl Story {
         }
     }
 
-    /// What a job counted is what it did.
+    /// A job's counts agree with what it did.
     async fn check(
         &self,
         progress: &Progress,
@@ -209,8 +209,7 @@ impl Story {
             return;
         }
         assert_eq!(counts.done, done.len() as u64, "{progress:?}\n{done:?}");
-        // Nobody is left out who was there when it was asked for, and nobody is touched who came
-        // later.
+        // No contact that existed when it was ordered is left out, and no later one is changed.
         let stops = matches!(job.kind, Kind::StopCampaign { .. });
         for campaign in &job.campaigns {
             for (contact, enrollment) in enrolled(&self.cloud, contacts, campaign).await {
@@ -232,7 +231,7 @@ async fn told(seed: u64, cancels: bool) {
         story.step().await;
     }
     story.end().await;
-    // And everybody is taken off at last.
+    // Finally every contact is taken off the statistics.
     let kind = Kind::StopCampaign { reset_contacts: true, reset_statistics: true };
     let campaigns = ["circle", "news"].map(|id| CampaignId::new(id).unwrap()).to_vec();
     let (selection, named, by) = (Selection::Enrolled, Vec::new(), "test".to_owned());
@@ -249,8 +248,8 @@ async fn told(seed: u64, cancels: bool) {
     }
 }
 
-/// Queues and timers are lost in the middle of everything; two jobs make them anew though writes
-/// fail and workers die.
+/// Queues and timers are lost during the work; two jobs order them again though writes fail and
+/// workers die.
 async fn lost(seed: u64) {
     let mut story = Story::begin(seed, false).await;
     for _ in 0..60 {
@@ -270,7 +269,7 @@ async fn lost(seed: u64) {
     let platform = story.cloud.bench.platform.clone();
     let mut begun = Vec::new();
     while begun.len() < 2 {
-        // Who asks is told of a failure, and asks again.
+        // The caller receives an error, and tries again.
         begun.extend(platform.jobs.begin(&requested, alone).await.ok().map(|job| job.seq));
         for _ in 0..10 {
             story.cloud.work().await;
@@ -288,14 +287,14 @@ async fn lost(seed: u64) {
         assert_eq!(progress.counts.failed, 0, "{progress:?}");
     }
     nobody_is_stranded(&mut story.cloud).await;
-    // The jobs that were under way have ended too, with exact counts, and days later everybody has
-    // gone on.
+    // The jobs that were running have ended too, with exact counts, and days later every contact
+    // has gone on.
     story.cloud.pass(3 * 86_400).await;
     story.end().await;
     nobody_is_stranded(&mut story.cloud).await;
 }
 
-/// Whoever waits has a timer that is to come, and no message is left in no queue.
+/// Every waiting token has a future timer, and every unsettled message is in a queue.
 async fn nobody_is_stranded(cloud: &mut Cloud) {
     let (contacts, timers) = (cloud.contacts().await, cloud.timers());
     let now = cloud.bench.platform.store.now();

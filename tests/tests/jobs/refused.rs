@@ -1,5 +1,4 @@
-//! Timers and queues that refuse something for good: it counts as failed for whom it concerns, and
-//! for nobody else.
+//! Timers and queues that refuse something permanently: it counts as failed for that contact only.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +90,7 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
     }
     assert_eq!(cloud.timers().len(), 2);
 
-    // A timer that is not taken for now is no failure: it waits in a queue.
+    // A timer that is not accepted for now is no failure: it is pending in a queue.
     cloud.loses_queues_and_timers().await;
     cloud.bench.outbox.refuse("nothing");
     cloud.bench.outbox.leaves_timers(1);

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use crate::check;
 use crate::stories::{by, contact_id, dawn, patch};
 
-/// What can be compared of a contact: tags as they are shown, too; not when it last changed, which
-/// is said by a change that may no longer be carried.
+/// The comparable part of a contact, including the shown form of tags. The instant of the last
+/// change is left out: its change may no longer be kept.
 fn shown(contact: &Contact) -> (Contact, Vec<String>) {
     let tags = contact.tags.keys().map(|tag| tag.as_str().to_owned()).collect();
     let updated_at = contact.created_at;
@@ -38,7 +38,7 @@ fn r1_a_write_that_changes_nothing_does_nothing() {
                     assert_eq!(contact.recent.last(), Some(&change));
                 }
             }
-            // The same again changes nothing but tags' instants and custom events (R2).
+            // The same again changes only tags' instants and custom events (R2).
             let mut again = contact.clone();
             if again.apply(&patch, by(), None, now, 0).is_some() {
                 assert!(!patch.add.is_empty() || patch.event.is_some(), "{patch:?}");

@@ -1,7 +1,7 @@
 //! Random campaigns that can be published.
 //!
-//! A recipe is a handful of bytes; every recipe makes a valid document, so that proptest can shrink
-//! one byte by byte. Restless elements lead only forward, or to an element at which a token can
+//! A recipe is a few bytes. Every recipe makes a valid document, so that proptest can shrink it
+//! byte by byte. Elements without a rest lead only forward, or to an element at which a token can
 //! rest: so there is no cycle without a rest (R41).
 
 use dacapo_engine::campaign::format::{Document, Element};
@@ -12,13 +12,13 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The tags that campaigns and contacts know.
+/// The tags that campaigns and contacts use.
 pub(crate) const TAGS: [&str; 3] = ["A", "B", "C"];
 
-/// The two campaigns, which can command each other.
+/// The two campaigns, which can send each other commands.
 pub(crate) const CAMPAIGNS: [&str; 2] = ["one", "two"];
 
-/// A bound that bounds nothing: what ends only by it never ends.
+/// A limit that is never reached: what only it would end never ends.
 const MANY_RUNS: u32 = 1_000;
 
 /// The custom event.
@@ -110,7 +110,7 @@ fn name(place: usize) -> String {
 /// Where an edge leads: nowhere, or to an element other than a start.
 fn way(parts: &[Part], kinds: &[u8], from: usize, byte: u8, restless: bool) -> Option<String> {
     let to = usize::from(byte) % (parts.len() + 1);
-    // Most edges lead on, so that campaigns are long.
+    // Most edges lead forward, so that campaigns are long.
     let to = if byte >= 70 { from + 1 + usize::from(byte) % 2 } else { to };
     let target = kinds.get(to)?;
     let is_start = *target <= 2;
@@ -287,7 +287,7 @@ fn pick<T: Copy>(among: &[T], byte: u8) -> T {
     among[usize::from(byte) % among.len()]
 }
 
-/// Drops what no entry leads to.
+/// Removes elements that no entry leads to.
 fn keep_reachable(elements: &mut Map<String, Value>) {
     let is_entry = |element: &Value| element["type"] == "start" || element["type"] == "event";
     let mut open: Vec<String> =

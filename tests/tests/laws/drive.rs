@@ -1,13 +1,13 @@
-//! Drives a world as real queues do: in random order where nothing promises one.
+//! Drives a world as real queues do: in random order where no order is promised.
 //!
 //! | in order | why |
 //! |---|---|
 //! | the feed, for a contact | it orders per item |
 //! | the effects of an enrollment | it orders per item |
-//! | what one campaign tells another about a contact | it is told while those effects are performed |
+//! | the commands of one campaign to another about a contact | they are sent while those effects are performed |
 //! | jobs | they have a sequence number |
 //!
-//! Anything else comes in any order, a repeat at any later time.
+//! Everything else is delivered in any order, repeats at any later time.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::simulation::{Due, Observed, Work, World};
 use dacapo_engine::time::Instant;
 
-/// More work than any story makes: whoever makes more never comes to rest.
+/// More work than any story makes: a story that makes more never comes to rest.
 const MOST_WORK: usize = 20_000;
 
 pub(crate) type Key = (ContactId, CampaignId);
 
-/// What comes in order.
+/// Work that is done in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OrderingKey {
     Feed(ContactId),
@@ -55,7 +55,7 @@ pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
     }
 }
 
-/// Whose work it is.
+/// The ordering key of the work.
 pub(crate) fn contact_of(work: &Work) -> &ContactId {
     match work {
         Work::Contact { image, .. } => &image.id,
@@ -63,14 +63,14 @@ pub(crate) fn contact_of(work: &Work) -> &ContactId {
     }
 }
 
-/// A piece of work that was performed, with what was before it.
+/// A piece of work that was performed, with the state before it.
 pub(crate) struct Performed<'a> {
     pub(crate) work: &'a Work,
     pub(crate) before: &'a BTreeMap<Key, Enrollment>,
     pub(crate) now: Instant,
     /// What it made.
     pub(crate) made: &'a [Work],
-    /// What could be seen of it.
+    /// Its visible effects.
     pub(crate) observed: &'a [Observed],
     pub(crate) world: &'a World,
 }
@@ -85,17 +85,17 @@ impl Performed<'_> {
     }
 }
 
-/// Whoever looks at every piece of work.
+/// An observer of every piece of work.
 pub(crate) trait Watch {
     /// Before it.
     fn before(&mut self, _: &World, _: &Work) {}
     /// After it.
     fn after(&mut self, _: &Performed<'_>) {}
-    /// Nothing waits and no timer is due.
+    /// Whether nothing waits and no timer is due.
     fn at_rest(&mut self, _: &World) {}
 }
 
-/// Nobody.
+/// No observer.
 pub(crate) struct Unwatched;
 impl Watch for Unwatched {}
 
@@ -103,13 +103,13 @@ impl Watch for Unwatched {}
 #[derive(Clone)]
 pub(crate) struct Drive {
     pub(crate) world: World,
-    /// What waits.
+    /// The waiting work.
     pub(crate) queue: Vec<Work>,
-    /// What was performed, oldest first.
+    /// The performed work, oldest first.
     pub(crate) done: Vec<Work>,
     /// Timers that a repeat has set a second time.
     late: Vec<Due>,
-    /// What found no enrollment and made none, or a pause: nothing remembers it.
+    /// Work that found no enrollment and made none, or found a pause: no state records it.
     forgotten: Vec<Work>,
 }
 
@@ -126,7 +126,7 @@ impl Drive {
         drive
     }
 
-    /// Takes what the world has made into the queue.
+    /// Moves the world's new work into the queue.
     pub(crate) fn collect(&mut self) {
         let made = self.taken();
         self.queue.extend(made);
@@ -140,7 +140,7 @@ impl Drive {
         made
     }
 
-    /// The places of what may be performed next.
+    /// The indices of the work that may be performed next.
     pub(crate) fn available(&self) -> Vec<usize> {
         let mut by_key = Vec::new();
         let mut available = Vec::new();
@@ -157,7 +157,8 @@ impl Drive {
         available
     }
 
-    /// Performs what waits at a place. Says whether it could be: what waits for the feed goes back.
+    /// Performs the work at an index. Returns whether it was possible: work that waits for the feed
+    /// goes back.
     pub(crate) fn perform(&mut self, place: usize, watch: &mut dyn Watch) -> bool {
         let work = self.queue.remove(place);
         if self.perform_now(&work, watch) {
@@ -168,7 +169,7 @@ impl Drive {
         false
     }
 
-    /// Performs a piece of work. Says whether it could be.
+    /// Performs a piece of work. Returns whether it was possible.
     fn perform_now(&mut self, work: &Work, watch: &mut dyn Watch) -> bool {
         watch.before(&self.world, work);
         let before: BTreeMap<Key, Enrollment> = self
@@ -221,7 +222,7 @@ impl Drive {
         }
     }
 
-    /// Performs all that waits and is due, in order.
+    /// Performs all waiting and due work, in order.
     pub(crate) fn settle(&mut self, watch: &mut dyn Watch) {
         for _ in 0..MOST_WORK {
             let performed = self.available().into_iter().any(|place| self.perform(place, watch));
@@ -259,7 +260,7 @@ impl Drive {
         panic!("the world never comes to rest");
     }
 
-    /// Brings every enrollment of the contact up to date: what any repeat would do besides.
+    /// Brings every enrollment of the contact up to date, as any repeat would do besides.
     pub(crate) fn refresh(&mut self, contact: &ContactId, campaigns: &[CampaignId]) {
         for _ in 0..MOST_WORK {
             for campaign in campaigns {
@@ -274,9 +275,8 @@ impl Drive {
         }
     }
 
-    /// Performs something again that was performed. What comes in order is repeated in order from
-    /// there, and so is what it makes; a timer that it sets a second time fires a second time when
-    /// it is due.
+    /// Repeats performed work. Ordered work is repeated in order from there, and so is the work
+    /// that it makes. A timer that it sets a second time fires a second time when it is due.
     pub(crate) fn repeat(&mut self, nth: usize) {
         let again = self.done[nth].clone();
         let ordering_key_of_it = ordering_key(&again);
@@ -309,8 +309,8 @@ impl Drive {
         }
     }
 
-    /// What still waits is no repeat, but the same thing on its way twice. What nothing remembers
-    /// would be something new, and so would be what a version published meanwhile wants to be told.
+    /// Work that still waits is no repeat, but the same work delivered twice. Work that no state
+    /// records would be new, and so would be work that a version published meanwhile orders.
     fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
         let was_told = !matches!(ordering_key(work), Some(OrderingKey::Notification(..)))
             || self.done.contains(work);

@@ -1,5 +1,4 @@
-//! Whatever it is given, `decide` answers (R41): situations that no story leads to, and ends that
-//! must come.
+//! `decide` answers for every input (R41): situations that no story leads to, and termination.
 
 use chrono::{TimeDelta, TimeZone, Utc};
 use dacapo_engine::account::Account;
@@ -235,7 +234,7 @@ fn r41_decide_never_panics_whatever_it_is_given() {
             let before = enrollment.as_ref().map_or(0, |enrollment| enrollment.run);
             assert!(advance.enrollment.run >= before);
         }
-        // The same is always decided the same.
+        // Decisions are deterministic.
         assert_eq!(decide(&situation, &event), decision);
     });
 }

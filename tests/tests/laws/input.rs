@@ -1,4 +1,4 @@
-//! Laws of what is sent: one identity, whatever it is written like, and nothing lost.
+//! Laws of input: one identity, however it is written, and nothing lost.
 
 use dacapo_engine::address;
 use dacapo_engine::conventions::{Conventions, DateOrder};
@@ -89,8 +89,7 @@ fn a_bad_optional_value_numbers_never_mean_two_things() {
                 _ => None,
             }
         };
-        // What both languages read they read alike, unless it is the form that each reads its own
-        // way.
+        // Both languages read an input alike, except the form that each reads differently.
         if let (Some(german), Some(english)) = (read("de"), read("en")) {
             assert!((german - english).abs() < 1e-9, "{written}: {german} or {english}");
         }

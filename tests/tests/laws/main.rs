@@ -1,7 +1,7 @@
-//! Laws: what holds for every campaign and every story, told by the rules' numbers.
+//! Laws: what holds for every campaign and every story, named by the rules' numbers.
 //!
-//! `PROPTEST_CASES` scales all of them (256 is what is written here); the stories are the same
-//! every time unless `PROPTEST_RNG_SEED` says otherwise.
+//! `PROPTEST_CASES` scales all of them (256 gives the numbers in the code). The stories are the
+//! same every time unless `PROPTEST_RNG_SEED` is set.
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 

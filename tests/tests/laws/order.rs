@@ -1,8 +1,7 @@
-//! Laws of order and repeats (R3): where the rules promise that it makes no difference, it makes
-//! none.
+//! Laws of order and repeats (R3): where the rules promise the same result, it is the same.
 //!
-//! Two worlds are compared but for their bookkeeping: how many decisions it took, and what they had
-//! seen.
+//! Two worlds are compared without their bookkeeping: the number of decisions, and what these had
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +22,7 @@ use crate::check;
 use crate::drive::{Drive, Key, Performed, Unwatched, Watch, contact_of, ordering_key};
 use crate::stories::{Act, Story, act, by, campaigns, contact_id, patch, stories};
 
-/// What somebody outside can tell about a world, for the contacts asked for.
+/// What is visible outside of a world, for these contacts.
 struct Outcome {
     contacts: Vec<Contact>,
     enrollments: BTreeMap<Key, Enrollment>,
@@ -61,7 +60,7 @@ fn outcome(world: &World, of: &[u8]) -> Outcome {
     }
 }
 
-/// Says of two worlds what differs, and nothing else.
+/// The differences of two worlds.
 fn assert_same(one: &Outcome, other: &Outcome) {
     assert_eq!(one.contacts, other.contacts);
     assert_eq!(one.messages, other.messages);
@@ -82,15 +81,13 @@ fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
     kept.seen = 0;
     kept.milestones = 0;
     kept.applied = BTreeMap::new();
-    // Which decision asked, and as its how manyth effect, tells repeats apart.
+    // The number of the decision and the index of its effect identify repeats.
     for asked in &mut kept.told {
         (asked.rev, asked.index) = (0, 0);
     }
-    // Kept only where something else was committed: it notes for the feed what nothing followed
-    // from (R60).
+    // Kept only if something else was committed: it records traces for the feed (R60).
     kept.no_effect = Vec::new();
-    // Without tokens it says which version was looked at last: the next entry takes the newest
-    // (R50).
+    // Without tokens it is the version that was read last: the next entry takes the newest (R50).
     if kept.tokens.is_empty() {
         kept.version = 0;
     }
@@ -133,8 +130,8 @@ fn r3_a_repeat_changes_nothing() {
     });
 }
 
-/// Repeats something in the second world. Any event makes an enrollment look at what it has not
-/// seen yet, so both look first.
+/// Repeats something in the second world. Any event makes an enrollment evaluate the changes that
+/// it has not seen yet, so both do that first.
 fn repeat(once: &mut Drive, twice: &mut Drive, byte: usize) {
     for drive in [&mut *once, &mut *twice] {
         drive.refresh(&contact_id(0), &campaigns());
@@ -243,14 +240,14 @@ fn r3_the_feed_comes_one_by_one_or_in_one_batch() {
         }
         in_one.queue = vec![Work::Contact { before: first, image: Box::new(image) }];
         in_one.perform(0, &mut Unwatched);
-        // What both ask for is performed, but nothing that follows from it.
+        // The effects of both are performed, but not those that follow from them.
         for drive in [&mut one_by_one, &mut in_one] {
             let effects = |work: &Work| matches!(work, Work::Effects { .. });
             while let Some(place) = drive.queue.iter().position(effects) {
                 drive.perform(place, &mut Unwatched);
             }
         }
-        // Which of two campaigns writes last, nobody promises.
+        // Which of two campaigns writes last is not promised.
         let both_write =
             campaigns().iter().all(|campaign| writes_to_contacts(&one_by_one.world, campaign));
         let outcomes = [&one_by_one, &in_one].map(|drive| Outcome {
@@ -272,8 +269,8 @@ fn writes_to_contacts(world: &World, campaign: &CampaignId) -> bool {
     })
 }
 
-/// Whether a campaign looks at the contact's status in the other. Statuses are looked at as they
-/// are now: a change is not judged on what they were when it was made.
+/// Whether a campaign reads the contact's status in the other. Statuses are read as they are
+/// now, not as they were when the change was made.
 fn looks_at_statuses(world: &World) -> bool {
     campaigns().iter().filter_map(|campaign| world.campaign(campaign)).any(|campaign| {
         campaign.versions.values().any(|graph| {
@@ -334,12 +331,13 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
         if let Some(place) = timer_first.queue.iter().position(feed) {
             timer_first.perform(place, &mut Unwatched);
         }
-        // A timer that found changes which the contact no longer carries has waited for the feed.
+        // A timer that found changes which the contact no longer keeps has waited for the feed.
         let timer = Work::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
         if let Some(place) = timer_first.queue.iter().position(|work| *work == timer) {
             timer_first.perform(place, &mut Unwatched);
         }
-        // What a campaign writes comes back as a change; whether before the timer, nobody promises.
+        // What a campaign writes is delivered as a change; whether before the timer is not
+        // promised.
         let rev = |drive: &Drive| drive.world.contact(&ann).expect("she is there").rev;
         let wrote = rev(&feed_first) != written || rev(&timer_first) != written;
         if wrote || looks_at_statuses(&feed_first.world) {

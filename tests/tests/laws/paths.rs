@@ -1,4 +1,4 @@
-//! What a path does in its order, and how it counts, whatever the feed brings first.
+//! The order of a path's steps and its counts do not depend on the order of the feed.
 
 use chrono::TimeDelta;
 use dacapo_engine::account::Account;
@@ -49,7 +49,7 @@ fn enrolled<'a>(world: &'a World, campaign: &str) -> &'a Enrollment {
     world.enrollment(&contact_id(0), &id(campaign)).expect("she is enrolled")
 }
 
-/// Looks at the changes of contacts; what decisions ask for waits.
+/// Decides the changes of contacts; the effects of decisions wait.
 fn look(world: &mut World) {
     let is_contact = |work: &Work| matches!(work, Work::Contact { .. });
     while let Some(nth) = world.waiting().iter().position(is_contact) {
@@ -58,7 +58,7 @@ fn look(world: &mut World) {
     }
 }
 
-/// The changes of contacts that wait, and everything else that waits.
+/// The waiting changes of contacts, and all other waiting work.
 fn taken(world: &mut World) -> (Vec<Work>, Vec<Work>) {
     let mut taken = Vec::new();
     while !world.waiting().is_empty() {
@@ -148,7 +148,7 @@ fn r11_what_was_asked_before_an_email_comes_before_the_write_after_it() {
     world.perform(work);
     let effects = world.take_waiting(0);
     world.perform(effects);
-    // The reset is held up; the message leaves, and the path writes.
+    // The reset is delayed; the message leaves, and the path writes.
     let one = id("one");
     let is_asked = |work: &Work| matches!(work, Work::Event(_, asked, _) if *asked == one);
     let asked = world.waiting().iter().position(is_asked).expect("it asks");
@@ -217,8 +217,7 @@ fn r3_what_a_decision_wrote_comes_as_a_change_of_its_own_and_is_not_lost() {
     )]);
     add(&mut world, "A");
     add(&mut world, "B");
-    // Both changes are looked at by one decision, before the feed brings what it writes: B came
-    // without M.
+    // One decision handles both changes, before the feed delivers what it writes: B came without M.
     world.perform(Work::Event(contact_id(0), id("one"), Event::Changed));
     assert_eq!(enrolled(&world, "one").tokens.len(), 0);
     world.settle();

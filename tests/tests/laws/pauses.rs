@@ -1,4 +1,4 @@
-//! Laws of pauses (R51): nothing fires meanwhile, and nothing that comes is lost.
+//! Laws of pauses (R51): nothing fires during a pause, and nothing that arrives is lost.
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::campaign::format::{Edge, Element};
@@ -13,11 +13,12 @@ use crate::drive::{Performed, Watch};
 use crate::runs::{Restarts, lines};
 use crate::stories::stories;
 
-/// A pause (R51): nothing fires, what would have is parked, and after the resume nothing is.
+/// A pause (R51): nothing fires, what would have fired is parked, and after the resume nothing is
+/// parked.
 struct Pauses;
 
 impl Pauses {
-    /// The entries that a change would have set going, in the version that applies.
+    /// The entries that would have fired on a change, in the version that applies.
     fn concerned(campaign: &Campaign, enrollment: &Enrollment, change: &Change) -> Vec<ElementId> {
         let graph = &campaign.versions[&enrollment.version];
         let added = |tags: &[Tag]| tags.iter().any(|tag| change.added.contains(tag));
@@ -46,7 +47,7 @@ impl Watch for Pauses {
             let timeline = &campaign.timeline;
             let stands_paused =
                 |applied| timeline.standing_after(applied).is_some_and(|s| s.paused);
-            // Nothing is left to apply, so whatever comes now comes in the pause.
+            // No milestone is left to apply, so all later changes are in the pause.
             if before.milestones == timeline.count() && stands_paused(timeline.count()) {
                 for line in lines(done.observed).get(key).into_iter().flatten() {
                     assert!(!fires(&line.what), "{key:?}: {line:?} after {:?}", done.work);

@@ -1,4 +1,4 @@
-//! What the laws have found, each as the smallest story that shows it.
+//! Defects that the laws have found, each as the smallest story that shows it.
 
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::reader;
@@ -134,8 +134,8 @@ fn r50_a_change_that_comes_late_brings_no_older_version_back() {
     write(&mut drive.world, &tagged("A"));
     drive.collect();
     drive.settle(&mut Unwatched);
-    // Two changes are on their way when a version comes; the first one's image knows nothing of the
-    // second.
+    // Two changes are in the feed when a version is published; the image of the first does not
+    // contain the second.
     let nothing = Patch { event: Some("called".to_owned()), ..Patch::default() };
     write(&mut drive.world, &nothing);
     write(&mut drive.world, &tagged("B"));
@@ -144,8 +144,8 @@ fn r50_a_change_that_comes_late_brings_no_older_version_back() {
     drive.collect();
     let feed = drive.queue.iter().position(|work| matches!(work, Work::Contact { .. }));
     drive.perform(feed.expect("it waits"), &mut Unwatched);
-    // An image is judged by the version that was there before its changes; whoever looks at the
-    // latest contact migrates.
+    // An image is decided in the version that applied before its changes; a decision on the latest
+    // contact migrates.
     assert_eq!((ann(&drive).version, ann(&drive).status), (1, Status::Active));
     drive.settle(&mut Unwatched);
     assert_eq!((ann(&drive).version, ann(&drive).status), (2, Status::Completed));

@@ -1,5 +1,5 @@
-//! Laws of runs: what fires once, what never acts again, what is never lost, and what every
-//! enrollment looks like.
+//! Laws of runs: what fires once, what never acts again, what is never lost, and the invariants of
+//! every enrollment.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ fn r18_nothing_of_an_old_run_acts() {
 /// A chain of writes is no longer (R42).
 const MOST_LOOKS: usize = 25;
 
-/// Compares what left or ended steps are told with being told nothing.
+/// Compares events for steps that were left or have ended with no event.
 #[derive(Default)]
 struct Stale {
     instead: Option<(World, World)>,
@@ -142,7 +142,7 @@ impl Stale {
             Event::TimerDue { run, step, due } => {
                 world.now() < *due || token(*run, *step).and_then(|t| t.due()) != Some(*due)
             }
-            // The ledger knows without a look.
+            // The ledger is not read.
             Event::DeliveryDue { run, step } if has_message(world, *run, *step) => false,
             Event::DeliveryDue { run, step } => {
                 token(*run, *step).is_none_or(|t| t.rest != Rest::Message(MessageRest::Queued))
@@ -169,7 +169,7 @@ impl Watch for Stale {
             return;
         }
         let mut instead = world.clone();
-        // A message looks again until it has seen what its own campaign wrote meanwhile (R31).
+        // A message is decided again until it has seen what its own campaign wrote meanwhile (R31).
         let looks = if matches!(event, Event::DeliveryDue { .. }) { MOST_LOOKS } else { 1 };
         for _ in 0..looks {
             instead.perform(Work::Event(contact.clone(), campaign.clone(), Event::Changed));
@@ -191,7 +191,7 @@ impl Watch for Stale {
     }
 }
 
-/// An enrollment without the number of its decisions, and what they have seen.
+/// An enrollment without the number of its decisions, and without what these have read.
 fn unnumbered(enrollment: &Enrollment) -> Enrollment {
     let mut unnumbered = enrollment.clone();
     (unnumbered.rev, unnumbered.seen, unnumbered.milestones) = (0, 0, 0);
@@ -223,7 +223,7 @@ impl Watch for Restarts {
             let [change] = unseen else { continue };
             let applied = before.milestones.max(campaign.timeline.before(change));
             let paused = campaign.timeline.standing_after(applied).is_none_or(|s| s.paused);
-            // Without starts there is nothing to trigger.
+            // Without starts there is no trigger.
             let starts = |version: &u32| campaign.versions[version].starts().next().is_some();
             if before.status != Status::AwaitingRestart
                 || !campaign.versions.keys().all(starts)
@@ -237,7 +237,7 @@ impl Watch for Restarts {
             if after.status != Status::AwaitingRestart || after.run != before.run {
                 continue;
             }
-            // Still waiting: either it is parked, or the starts were looked at and none holds.
+            // Still waiting: either it is parked, or the starts were evaluated and none holds.
             if before.eligible_at.is_some_and(|at| change.at < at) {
                 assert!(after.parked.is_some(), "{key:?} after {change:?}");
             } else {
@@ -295,7 +295,7 @@ fn r30_at_most_one_message_per_step() {
         steps.sort();
         steps.dedup();
         assert_eq!(steps.len(), count);
-        // The history settles no message twice, and none that there is not.
+        // The history settles no message twice, and no unknown message.
         let mut settled: BTreeMap<(Key, u32, String), (usize, usize)> = BTreeMap::new();
         for (key, lines) in lines(&drive.world.observed) {
             for line in lines {
@@ -355,7 +355,7 @@ impl Watch for Shape {
                     Rest::Goal => matches!(element, Element::Goal(_)),
                 };
                 assert!(fits, "{}", about());
-                // Whoever rests at an event or goal waits for something that can still happen.
+                // A token that rests at an event or goal waits for something that can still happen.
                 if matches!(token.rest, Rest::Event | Rest::Goal) {
                     assert!(!enrollment.has_fired(&token.element), "{}", about());
                 }
@@ -374,7 +374,7 @@ fn every_active_enrollment_has_tokens_and_no_other_has() {
     });
 }
 
-/// Every kind of line but those that no story of this length can lead to.
+/// All kinds of lines, except those that no story of this length can have.
 const KINDS: [&str; 37] = [
     "entered",
     "event",

@@ -1,4 +1,4 @@
-//! What is stored reads back as itself, and stays small.
+//! Stored values read back unchanged, and stay small.
 
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::reader;
@@ -47,7 +47,7 @@ fn an_enrollment_reads_back_as_it_was_stored() {
     });
 }
 
-/// The most bytes of an item: an enrollment with what its last decision left behind.
+/// The most bytes of an item: an enrollment with the deferred recording of its last decision.
 const LARGEST: usize = 1_024;
 
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl Watch for Sizes {
     }
 }
 
-/// What a contact of the examples does; bytes choose.
+/// What a contact of the examples does, chosen by bytes.
 fn write(world: &mut World, contact: &ContactId, byte: u8) {
     let now = world.now();
     let mut patch = Patch::default();

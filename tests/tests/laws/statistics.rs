@@ -1,4 +1,4 @@
-//! Laws of statistics (R53): they are what the enrollments and the history say.
+//! Laws of statistics (R53): they agree with the enrollments and the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ fn assert_recounted(world: &World, key: &Key, tally: &Tally, lines: &[Line]) {
         lines.iter().filter(|line| of(&line.what)).map(|line| line.run).collect()
     };
     let first = |of| i64::try_from(runs(since, of).difference(&runs(before, of)).count()).unwrap();
-    // What was used up has not fired.
+    // A consumed entry has not fired.
     let entered = first(|what| matches!(what, Happened::Entered | Happened::EventFired));
     assert_eq!(tally.get(&Counter::Entered), entered, "{key:?}: {lines:#?}");
     let completed = first(|what| matches!(what, Happened::Completed));

@@ -15,7 +15,7 @@ use crate::drive::{Drive, Watch};
 /// The contacts.
 pub(crate) const CONTACTS: [&str; 2] = ["ann", "bob"];
 
-/// One thing that happens. Bytes choose among what there is.
+/// One thing that happens. Bytes choose among the possible ones.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Write {
@@ -30,7 +30,7 @@ pub(crate) enum Act {
     Work(u8),
     /// A timer that is due fires.
     Fire(u8),
-    /// All that waits and is due is performed.
+    /// All waiting and due work is performed.
     Settle,
     Pause(u8),
     Resume {
@@ -51,7 +51,7 @@ pub(crate) enum Act {
         contact: u8,
         campaign: u8,
     },
-    /// Something that was performed is performed again. Only stories of repeats do.
+    /// Performed work is repeated, in stories of repeats only.
     Repeat(u16),
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn patch(now: Instant, what: [u8; 4]) -> Patch {
 }
 
 impl Story {
-    /// The world as the story begins: two contacts, two campaigns.
+    /// The world at the beginning of the story: two contacts, two campaigns.
     pub(crate) fn begin(&self) -> Drive {
         let account =
             Account { zone: Zone::Europe__Berlin, locale: "en".to_owned(), sent_until: None };
@@ -195,7 +195,7 @@ impl Story {
         Drive::new(world)
     }
 
-    /// Lets it happen.
+    /// Makes it happen.
     pub(crate) fn run(&self, watch: &mut dyn Watch) -> Drive {
         let mut drive = self.begin();
         for act in &self.acts {

@@ -32,8 +32,8 @@ impl Watch for Timers {
                 assert!(stays.is_none(), "{:?}: {stays:?}", done.work);
             }
         }
-        // Every token with a due that a decision leaves was scheduled by it or before it; none is
-        // scheduled twice in one.
+        // Every token with a due instant was scheduled by this decision or before; none is
+        // scheduled twice in one decision.
         for made in done.made {
             let Work::Effects { effects, .. } = made else { continue };
             let mut live: Vec<(u32, u32)> = Vec::new();
@@ -72,8 +72,7 @@ impl Watch for Timers {
                 assert_eq!(live.count(), 1, "{key:?}: {token:?}");
             }
         }
-        // What follows from the state alone is what is there: timers and queues that were lost can
-        // be made anew.
+        // Timers and queues follow from the state alone: lost ones can be ordered again.
         for (key, enrollment) in world.enrollments() {
             let campaign = world.campaign(&key.1).expect("it was published");
             let graph = &campaign.versions[&enrollment.version];
@@ -94,7 +93,7 @@ impl Watch for Timers {
             let mut waits_for: Vec<Event> = waits_for.filter(is_later).collect();
             let its = world.timers().filter(|d| d.contact == key.0 && d.campaign == key.1);
             let its = its.filter(|timer| timer.at > world.now());
-            // A parked trigger is forgotten without calling its recheck off.
+            // A parked trigger is dropped without cancelling its recheck.
             let is_live = |event: &Event| match event {
                 Event::RecheckDue { run, due } => {
                     let is_parked = enrollment.parked.is_some() && enrollment.run == *run;
@@ -115,7 +114,7 @@ impl Watch for Timers {
                 .filter(|token| token.rest == Rest::Message(MessageRest::Queued));
             assert_eq!(queued.count(), waiting.count(), "{key:?}: {enrollment:?}");
         }
-        // What is set for later is waited for: what nobody waits for was cancelled.
+        // For every timer that is set a token waits: the others were cancelled.
         for timer in world.timers().filter(|timer| timer.at > world.now()) {
             let Event::TimerDue { run, step, due } = timer.event else { continue };
             let enrollment = world.enrollment(&timer.contact, &timer.campaign);

@@ -1,14 +1,14 @@
-//! An address that bounces gets nothing more (R32).
+//! An address that bounces receives no more mail (R32).
 
 use dacapo_deployed_tests::{Stack, awaited, sent_to, until};
 use serde_json::json;
 
 use crate::{AT_ONCE, beside_others};
 
-/// SES's own simulator bounces what is sent to it.
+/// SES's own simulator bounces mail to this address.
 const NOBODY: &str = "bounce+nobody@simulator.amazonses.com";
 
-/// Its other address takes everything.
+/// Its other address accepts all mail.
 const SOMEBODY: &str = "success+somebody@simulator.amazonses.com";
 
 const CAMPAIGN: &str = "

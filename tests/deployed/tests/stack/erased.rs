@@ -1,7 +1,7 @@
-//! A contact is erased, and what others write about it afterwards goes too: 25 hours later, by
+//! A contact is erased. What is written about it afterwards is erased 25 hours later, by
 //! EventBridge Scheduler, the timers queue and `timer`.
 //!
-//! On a cloud of its own, whose clock stands until it is told.
+//! On its own cloud, whose clock advances only when it is set.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_deployed_tests::{Cloud, Parameters, Stack, sent_to, until};
@@ -56,8 +56,8 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
         assert!(stored.iter().any(|(_, sk)| sk.starts_with(kind)), "{kind}: {stored:?}");
     }
 
-    // She asks for something; whoever performs what is decided, and records it, is late. (What
-    // becomes of a transactional message is recorded with the next decision only.)
+    // She asks for something; the functions that perform and record the decision are late. (The
+    // result of a transactional message is recorded with the next decision only.)
     assert_eq!(stack.takes_nothing_more("Effects"), 1, "effects reads the stream");
     post("Asked");
     until("her question to be decided", AT_ONCE, || {
@@ -81,8 +81,8 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     let (status, _) = api.once("GET", &format!("/v1/contacts/{ann}"), &[], "").unwrap();
     assert_eq!(status, 404);
 
-    // Now come those who were late: what was decided is performed, a message that nobody can read
-    // names her, and she bounces.
+    // Now the late work is done: the decision is performed, an unreadable message names her, and
+    // her address bounces.
     assert_eq!(stack.takes_again("Effects"), 1);
     let unreadable = json!({ "nobody": "knows", "contact": ann, "email": ANN });
     let send =
@@ -94,10 +94,10 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     let late = about(&stack, &ann);
     let of_history = late.iter().filter(|(pk, sk)| *pk == tombstone.0 && sk.starts_with("H#"));
     let aside = late.iter().filter(|(pk, _)| pk.ends_with("#ASIDE"));
-    // What names somebody who was erased is not put aside.
+    // Work that names an erased person is not kept as a dead letter.
     assert_eq!((of_history.count(), aside.count(), late.len()), (1, 0, 2), "{late:?}");
 
-    // It stays until the feeds have forgotten, and goes with the last sweep.
+    // It stays until the feeds have expired, and is deleted by the last erasure pass.
     clock.reach(began + TimeDelta::minutes(25 * 60 - 2)).unwrap();
     assert_eq!(about(&stack, &ann), late);
     clock.reach(began + TimeDelta::hours(25)).unwrap();
@@ -107,7 +107,7 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     drop(beside_others);
 }
 
-/// The mail that she has got.
+/// The mail that she has received.
 fn subjects(stack: &Stack) -> Vec<String> {
     sent_to(stack, ANN).into_iter().map(|mail| mail.subject).collect()
 }
@@ -128,7 +128,8 @@ fn about(stack: &Stack, id: &str) -> Vec<(String, String)> {
     keys
 }
 
-/// That her address came back for good, as SES tells EventBridge, long after the mail was sent.
+/// A permanent bounce of her address, as SES reports it to EventBridge, long after the mail was
+/// sent.
 fn bounced(stack: &Stack) -> Value {
     let sets = stack.aws("sesv2", "list_configuration_sets", &json!({}));
     let set = sets["ConfigurationSets"][0].clone();

@@ -13,8 +13,8 @@ const ANN: &str = "ann@example.com";
 /// use the Scheduler.
 const AHEAD: TimeDelta = TimeDelta::seconds(150);
 
-/// How late it may be. On AWS the Scheduler would be a minute early; the cloud here looks every ten
-/// seconds.
+/// How late it may be. On AWS the Scheduler would be a minute early; the cloud here checks every
+/// ten seconds.
 const LATE: TimeDelta = TimeDelta::seconds(20);
 
 #[test]
@@ -24,7 +24,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     let admin = stack.api();
     admin.publish("appointment-loop", &example("appointment-loop.yaml"));
 
-    // Zapier posts with a key of its own, which can do nothing else.
+    // Zapier posts with its own key, which may only post.
     let made = admin.post(
         "/v1/keys",
         "key-of-zapier",
@@ -42,7 +42,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     let begins = reminded + TimeDelta::hours(1);
     let books = |begins: chrono::DateTime<chrono::Utc>| json!({ "email": ANN, "tags": ["Appointment made"], "appointment": begins.to_rfc3339() });
     zapier.contact("ann-booked", &books(begins));
-    // As the zapier page has it, a second delivery changes nothing.
+    // As on the Zapier page, a second delivery is idempotent.
     zapier.contact("ann-booked", &books(begins));
     let see_you = format!("See you on {}", begins.format("%A, %B %-d, %Y at %-I:%M %p"));
     awaited(&stack, ANN, AT_ONCE, &["Let's meet, Ann", &see_you]);
@@ -65,7 +65,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
         "a schedule is deleted when it is done"
     );
 
-    // Nobody could be reached; the next appointment is the next run's.
+    // Nobody could be reached; the next appointment belongs to the next run.
     zapier.contact("ann-not-reached", &json!({ "email": ANN, "tags": "Not reached" }));
     let sorry = [&first_run[..], &["We could not reach you"]].concat();
     awaited(&stack, ANN, AT_ONCE, &sorry);

@@ -1,8 +1,8 @@
 //! The deployed stack, driven over its API only: by `make e2e`.
 //!
-//! The tests run side by side against one stack, each with contacts and campaigns of its own; but
-//! for the one that fills the stream with thousands of changes, which would keep the others
-//! waiting.
+//! The tests run in parallel against one stack, each with its own contacts and campaigns. The
+//! exception is the test that fills the stream with thousands of changes: it would delay the
+//! others.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -20,7 +20,7 @@ use std::path::Path;
 
 use dacapo_deployed_tests::Patience;
 
-/// For what follows at once: a few functions after each other, on a machine that has others to do.
+/// For immediate effects: a few functions in sequence, on a busy machine.
 const AT_ONCE: Patience = Patience::seconds(60);
 
 /// A campaign of the examples.
@@ -29,12 +29,12 @@ fn example(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Runs beside others, for as long as the answer is kept.
+/// Runs in parallel with others, until the returned value is dropped.
 fn beside_others() -> File {
     dacapo_deployed_tests::beside_others(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
-/// Runs alone, for as long as the answer is kept.
+/// Runs alone, until the returned value is dropped.
 fn alone() -> File {
     dacapo_deployed_tests::alone(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }

@@ -1,6 +1,6 @@
 //! Two thousand contacts are stopped and reset through SQS, though every message is delivered twice
-//! and a worker is killed at its work; the counts are exact, and whoever was reset runs again
-//! (R16).
+//! and a worker is killed while it works. The counts are exact, and contacts that were reset run
+//! again (R16).
 
 use dacapo_deployed_tests::{Patience, Stack, kill_a_worker, until};
 use serde_json::{Value, json};
@@ -9,11 +9,11 @@ use crate::{AT_ONCE, alone};
 
 const CONTACTS: usize = 2_000;
 
-/// So many come in one file, which is to be read within the half minute that API Gateway waits.
+/// So many are in one file, which must be read within the half minute that API Gateway waits.
 const AT_A_TIME: usize = 200;
 
-/// What hangs on lists that follow by up to two minutes, and on the claim of a killed worker, which
-/// holds as long.
+/// For what depends on lists that are up to two minutes late, and on the claim of a killed worker,
+/// which lasts as long.
 const IN_THE_END: Patience = Patience::seconds(600);
 
 const CAMPAIGN: &str = "

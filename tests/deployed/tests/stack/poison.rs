@@ -1,12 +1,12 @@
-//! What cannot be decided is kept and held; its neighbours in the same batch go on; releasing
-//! decides it in order.
+//! A change that cannot be decided is kept, and its enrollment is held. The others of the same
+//! batch go on. After the release it is decided in order.
 
 use dacapo_deployed_tests::{Stack, awaited, kill_a_worker, sent_to, until};
 use serde_json::{Value, json};
 
 use crate::{AT_ONCE, beside_others};
 
-/// How many contacts come at once. All but the first are neighbours.
+/// How many contacts are posted at once. All but the first can be decided.
 const CONTACTS: usize = 8;
 
 fn campaign(id: &str, tag: &str) -> String {
@@ -61,10 +61,10 @@ fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go
     let api = stack.api();
     api.publish("broken", &campaign("broken", "Broken"));
     api.publish("sound", &campaign("sound", "Sound"));
-    // The defect: a published version that nobody can read any more.
+    // The defect: a published version that can no longer be read.
     let sound = version(&stack, "broken");
     put(&stack, &json!({ "PK": sound["PK"], "SK": sound["SK"], "nothing": { "S": "here" } }));
-    // Whoever has read it before remembers it: a published version never changes.
+    // A process that has read it before keeps it in memory: a published version never changes.
     while kill_a_worker(&stack, "TagChange").is_ok() {}
 
     for nth in 0..CONTACTS {
@@ -82,12 +82,12 @@ fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go
         });
     };
     held();
-    // What comes later queues behind it, for this campaign only.
+    // Later changes are kept behind it, for this campaign only.
     api.contact("poison-more", &json!({ "email": address(0), "tags": ["Poison more"] }));
     awaited(&stack, &address(0), AT_ONCE, &["sound first", "sound second"]);
     held();
 
-    // The defect is mended, and a person releases.
+    // The defect is fixed, and a person releases.
     put(&stack, &sound);
     let release = format!("/v1/contacts/email:{}/enrollments/broken/release", address(0));
     api.post(&release, "poison-release", &json!({}));

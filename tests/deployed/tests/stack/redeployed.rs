@@ -1,4 +1,4 @@
-//! A new deployment while posts come in: nobody is lost, nobody hears anything twice.
+//! A new deployment while posts arrive: no contact is lost, and no message is sent twice.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{AT_ONCE, beside_others};
 
-/// How many posts come after the deployment.
+/// How many posts are made after the deployment.
 const AFTER: usize = 5;
 
 const CAMPAIGN: &str = "

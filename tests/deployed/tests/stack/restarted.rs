@@ -60,8 +60,8 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
     assert!(after >= TimeDelta::zero(), "the restart's delay was cut by {}", -after);
     assert!(after <= TimeDelta::seconds(60), "the recheck came {after} late");
 
-    // It was one recheck, and one run. What queued the message stands in the history when that is
-    // settled.
+    // It was one recheck, and one run. The decision that queued the message is in the history when
+    // the message is settled.
     let settled = until("the history to have the third message", AT_ONCE, || {
         let history = api.of_contact(BEN, "history");
         let sent = history.iter().filter(|line| line["kind"] == "message_sent").count();

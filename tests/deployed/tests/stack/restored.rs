@@ -1,9 +1,9 @@
 //! The table is restored into a second stack, which has neither the timers nor the queues of the
-//! first: after the mass action *reconcile* everybody goes on there, once.
+//! first: after the mass action *reconcile* every contact goes on there, once.
 //!
-//! On a cloud of its own: what is restored is everybody's. MiniStack restores the table as it is
-//! now, whichever instant is asked for; what was written after the instant is therefore tested in
-//! small only (`tests/functions/tests/restored.rs`).
+//! On its own cloud, because the whole table is restored. MiniStack restores the table as it is
+//! now, whichever instant is requested. So writes after that instant are tested without a cloud
+//! only (`tests/functions/tests/restored.rs`).
 
 use chrono::TimeDelta;
 use dacapo_deployed_tests::{Cloud, Parameters, Patience, Stack, awaited, now, sent_to, until};
@@ -24,13 +24,13 @@ emails:
   reminder: { purpose: transactional, subject: Reminder, text: It is time. }
 ";
 
-/// Her first message left before the restore; her reminder waits.
+/// Her first message was sent before the restore; her reminder waits.
 const ANN: &str = "ann@example.com";
 
-/// His first message was on its way.
+/// His first message was queued.
 const BEN: &str = "ben@example.com";
 
-/// Lists are looked at once more after two minutes, and a cloud beside another one is slow.
+/// Lists are read once more after two minutes, and two clouds on one machine are slow.
 const IN_THE_END: Patience = Patience::seconds(420);
 
 #[test]
@@ -69,7 +69,7 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
     let api = second.api();
     assert_eq!(second.schedules_of(&ann), [] as [String; 0], "nobody's timer is there");
 
-    // Twice: somebody was not sure.
+    // Twice, as by a person who is not sure.
     let asked = json!({ "restored_to": now().to_rfc3339() });
     let jobs = ["reconcile", "reconcile-again"].map(|key| {
         let taken = api.post("/v1/mass-actions/reconcile", key, &asked);
@@ -87,10 +87,10 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
         let schedules = second.schedules_of(&ben);
         if schedules.len() == 1 { Ok(()) } else { Err(format!("{schedules:?}")) }
     });
-    // From here on nothing but time passes: whoever has to be alone need not wait for that.
+    // From here on the test only waits: tests that run alone need not wait for it.
     drop(beside_others);
     awaited(&second, ANN, IN_THE_END, &["Hello", "Reminder"]);
-    // Whatever came twice has come by now.
+    // Any second delivery has happened by now.
     std::thread::sleep(std::time::Duration::from_secs(15));
     for (email, sent) in [(ANN, 2), (BEN, 1)] {
         assert_eq!(sent_to(&second, email).len(), sent, "{email} hears nothing twice");
@@ -100,8 +100,8 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
     }
 }
 
-/// Restores the first stack's table under another name, as docs/deploy.md says it. Answers the
-/// label of its stream.
+/// Restores the first stack's table under another name, as in docs/deploy.md. Returns the label of
+/// its stream.
 fn restored(stack: &Stack, name: &str) -> String {
     let restore = json!({
         "SourceTableName": stack.output("TableName"), "TargetTableName": name,

@@ -1,4 +1,4 @@
-//! A function that does nothing: what the start of the others is compared with.
+//! A function that does nothing: the others' start is compared with its start.
 
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;

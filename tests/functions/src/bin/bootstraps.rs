@@ -1,5 +1,4 @@
-//! Prints what the bootstraps weigh, how quickly they start, how much memory they take: for `make
-//! bench`.
+//! Prints the size, the start time and the memory of the bootstraps: for `make bench`.
 
 use std::process::ExitCode;
 

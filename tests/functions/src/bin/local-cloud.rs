@@ -1,10 +1,10 @@
-//! A cloud on this machine for `sam local`: MiniStack with everything that the functions find in a
-//! stack, and the settings by which they find it. See `docs/local.md`.
+//! A cloud on this machine for `sam local`: MiniStack with all resources that the functions use in
+//! a stack, and the settings that name them. See `docs/local.md`.
 //!
-//! `local-cloud --listen ADDRESS --name NAME --run MARK` keeps it until it is interrupted, at this
-//! address, which the functions' containers call by this name. With `check` behind, it hands every
-//! sample event to its function with the real `sam local invoke`, and has the appointment loop gone
-//! under `sam local start-api`. `infra/tools/local/with_docker.py` knows what to say.
+//! `local-cloud --listen ADDRESS --name NAME --run MARK` runs it until it is interrupted, at this
+//! address, which the functions' containers call by this name. With `check` at the end, it passes
+//! every sample event to its function with the real `sam local invoke`, and plays the appointment
+//! loop under `sam local start-api`. `infra/tools/local/with_docker.py` passes the arguments.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ fn usage() -> String {
         .to_owned()
 }
 
-/// The cloud, and what `sam local` is told of it.
+/// The cloud, and the settings of `sam local` for it.
 struct Here {
     stack: Stack,
     run: String,
@@ -72,9 +72,9 @@ impl Here {
         Ok(Self { stack: Stack::start_at(listen, name).await, run: run.to_owned() })
     }
 
-    /// Keeps the cloud, with the samples' campaign in it.
+    /// Runs the cloud, with the samples' campaign in it.
     async fn keep(&self) -> Result<(), String> {
-        // Where the story of the samples ends: Ann is there, and is to be reminded.
+        // The end of the samples' story: Ann exists, and her reminder is set.
         let samples = all().await;
         let items = samples.iter().find(|sample| sample.name == "timer-early");
         self.stack.table(TABLE, items.map_or(&[] as &[Item], |sample| &sample.table)).await;
@@ -87,9 +87,9 @@ impl Here {
         Ok(())
     }
 
-    /// Hands in every sample, and goes the appointment loop.
+    /// Invokes every sample, and plays the appointment loop.
     async fn check(&self) -> Result<(), String> {
-        // Apart from what `keep` has written, which somebody may be working with.
+        // Separate from what `keep` has written, which may be in use.
         let folder = std::env::temp_dir().join(format!("dacapo-sam-local-{}", self.run));
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -126,15 +126,15 @@ impl Here {
         quiet(&command, &answered.log)
     }
 
-    /// The appointment loop, over the API as SAM serves it; what follows is done by the functions
-    /// as SAM invokes them.
+    /// The appointment loop, over the API as SAM serves it; the functions, invoked by SAM, do the
+    /// rest.
     async fn loops(&self, folder: &Path) -> Result<(), String> {
         let table = "appointment-loop";
         self.stack.table(table, &[]).await;
         let settings = folder.join("settings-of-the-loop.json");
         write(&settings, &self.settings(table).await)?;
         let settings = settings.display().to_string();
-        // It keeps its containers, since nobody waits for each of them.
+        // It keeps its containers, since no caller waits for each of them.
         let lambda = format!("{} --warm-containers LAZY", local::start_lambda(&settings));
         let (lambda_folder, api_folder) = (folder.join("start-lambda"), folder.join("start-api"));
         for folder in [&lambda_folder, &api_folder] {
@@ -158,7 +158,7 @@ impl Here {
         Ok(())
     }
 
-    /// What `--env-vars` takes. SAM hands over only what the template names.
+    /// The content for `--env-vars`. SAM passes only variables that the template names.
     async fn settings(&self, table: &str) -> String {
         let mut all = BTreeMap::from([(RUN, self.run.clone())]);
         for function in Function::ALL {
@@ -170,7 +170,7 @@ impl Here {
     }
 }
 
-/// A function whose container is stopped ends without a word.
+/// A function whose container is stopped ends without output.
 fn quiet(what: &str, log: &str) -> Result<(), String> {
     match complaints(log)[..] {
         [] => Ok(()),
@@ -178,7 +178,7 @@ fn quiet(what: &str, log: &str) -> Result<(), String> {
     }
 }
 
-/// Writes a file as a whole: others read it.
+/// Writes a file atomically: other processes read it.
 fn write(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     if let Some(folder) = path.parent() {

@@ -1,5 +1,5 @@
-//! The appointment loop under `sam local`: the campaign is published over the API, Zapier posts
-//! what it posts, what follows is done by the functions, and everything is read back over the API.
+//! The appointment loop under `sam local`: the campaign is published over the API, the posts of
+//! Zapier are sent, the functions do the rest, and the result is read over the API.
 
 use dacapo_tests::host::{Call, Host as _, Remote};
 use serde_json::{Value, json};
@@ -43,18 +43,18 @@ const POSTS: [Post; 5] = [
     },
 ];
 
-/// A post, and what follows from it.
+/// A post, and its effects.
 struct Post {
     name: &'static str,
     body: &'static str,
-    /// The tags that the answer says are new.
+    /// The new tags in the answer.
     changed: &'static [&'static str],
-    /// How the subjects begin of what is sent then.
+    /// How the subjects of the mails that follow begin.
     mails: &'static [&'static str],
 }
 
 impl Post {
-    /// The body a century later: no appointment is over, whatever day it is.
+    /// The body, a century later: so no appointment is ever in the past.
     fn body(&self) -> String {
         self.body.replace("2026-12-", "2126-12-")
     }
@@ -68,7 +68,7 @@ impl Post {
     }
 }
 
-/// Ann's way, as far as it has been gone.
+/// Ann's way so far.
 pub struct Loop<'a> {
     api: Remote,
     turning: Turning<'a>,
@@ -77,7 +77,7 @@ pub struct Loop<'a> {
 }
 
 impl<'a> Loop<'a> {
-    /// Publishes the campaign, and makes the key with which Zapier posts and does nothing else.
+    /// Publishes the campaign, and makes Zapier's key, which may only post.
     ///
     /// # Errors
     ///
@@ -97,11 +97,11 @@ impl<'a> Loop<'a> {
         Ok(Self { api, turning, zapier, subjects: Vec::new() })
     }
 
-    /// Goes it to its end. Says each step.
+    /// Plays it to its end. Prints each step.
     ///
     /// # Errors
     ///
-    /// What did not come as it should.
+    /// Which result is wrong.
     pub async fn go(&mut self) -> Result<(), String> {
         for post in &POSTS {
             let said = self.post(post).await.map_err(|error| format!("{}: {error}", post.name))?;
@@ -117,7 +117,7 @@ impl<'a> Loop<'a> {
         let posted = self.api.call_with(&call, &key)?;
         same("the status", &posted.status.into(), &json!(200))?;
         same("the tags that are new", &posted.body["changed"]["tags_added"], &json!(post.changed))?;
-        // As the zapier page has it, a second delivery gets the first answer, and nothing follows.
+        // As on the Zapier page, a second delivery receives the first answer, and has no effect.
         let again = self.api.call_with(&call, &key)?;
         same("the answer to a second delivery", &again.body, &posted.body)?;
         let batches = self.turning.until_idle().await?;

@@ -1,8 +1,7 @@
-//! `sam local` on this machine: its commands, and the files that they are given. See
-//! `docs/local.md`.
+//! `sam local` on this machine: its commands, and their input files. See `docs/local.md`.
 //!
-//! The commands are the same on every machine: which architecture it has stands in the template
-//! that is made for them.
+//! The commands are the same on every machine: the template that is made for them names its
+//! architecture.
 
 pub mod journey;
 pub mod sam;
@@ -12,14 +11,13 @@ use std::path::{Path, PathBuf};
 
 use dacapo_aws::settings::Function;
 
-/// The template for here. It stands beside `template.yaml`, since the paths in it count from there.
+/// The local template. It is beside `template.yaml`, since its paths are relative to that folder.
 pub const TEMPLATE: &str = "template.local.yaml";
 
-/// What `--env-vars` is given.
+/// The file for `--env-vars`.
 pub const SETTINGS: &str = "target/local/settings.json";
 
-/// The variable by which what `sam local` leaves behind is known:
-/// `infra/tools/local/with_docker.py`.
+/// The variable that marks what `sam local` leaves behind: `infra/tools/local/with_docker.py`.
 pub const RUN: &str = "DACAPO_LOCAL_RUN";
 
 /// The repository.
@@ -34,26 +32,26 @@ pub fn architecture() -> &'static str {
     if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
 }
 
-/// Hands an event to a function, once.
+/// Passes an event to a function, once.
 #[must_use]
 pub fn invoke(function: Function, event: &str, settings: &str) -> String {
     let function = logical(function);
     format!("sam local invoke {function} --event {event} {}", common(settings))
 }
 
-/// Answers HTTP as the gateway does.
+/// Serves HTTP as the gateway does.
 #[must_use]
 pub fn start_api(settings: &str) -> String {
     format!("sam local start-api {}", common(settings))
 }
 
-/// Answers who invokes functions, as Lambda does.
+/// Serves invocations of functions, as Lambda does.
 #[must_use]
 pub fn start_lambda(settings: &str) -> String {
     format!("sam local start-lambda {}", common(settings))
 }
 
-/// `--skip-pull-image`: the image that is there is taken, be it AWS's or one that was made here.
+/// `--skip-pull-image`: the existing image is used, from AWS or made here.
 fn common(settings: &str) -> String {
     format!("--template {TEMPLATE} --env-vars {settings} --skip-pull-image")
 }
@@ -73,13 +71,12 @@ pub const fn logical(function: Function) -> &'static str {
     }
 }
 
-/// `template.yaml` for a machine of this architecture: functions are of it, and know two more
-/// variables, by which they reach the cloud here and are known to be of a run. On AWS neither may
-/// be there.
+/// `template.yaml` for a machine of this architecture: functions have it, and two more variables:
+/// one for the address of the local cloud, one that marks the run. On AWS neither may exist.
 ///
 /// # Errors
 ///
-/// What was not found in the template.
+/// What is missing in the template.
 pub fn template(deployed: &str, architecture: &str) -> Result<String, String> {
     let (globals, resources) = deployed
         .split_once("\nResources:\n")

@@ -1,5 +1,5 @@
-//! The SAM CLI as a process: within bounds, with what it says kept, and ended with whoever started
-//! it.
+//! The SAM CLI as a process: with a time limit, with its output kept, and ended with the process
+//! that started it.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,22 +12,22 @@ use serde_json::Value;
 
 use super::root;
 
-/// How long one event may take, with the container around it. The first has SAM add the emulator to
-/// the image.
+/// How long one event may take, container included. At the first event SAM adds the emulator to the
+/// image.
 const INVOKING: Duration = Duration::from_secs(120);
 
 /// How long a server may take until it listens.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// How long it may take to end, with its containers.
+/// How long its end may take, with its containers.
 const ENDING: Duration = Duration::from_secs(30);
 
-/// What a function has answered, and what was said meanwhile.
+/// A function's answer, and the output meanwhile.
 #[derive(Debug)]
 pub struct Answered {
     /// The answer.
     pub answer: Value,
-    /// What SAM and the function said.
+    /// The output of SAM and the function.
     pub log: String,
 }
 
@@ -35,7 +35,7 @@ pub struct Answered {
 ///
 /// # Errors
 ///
-/// Why there is no answer, with the command and what it said.
+/// Why there is no answer, with the command and its output.
 pub fn invoke(command: &str, folder: &Path) -> Result<Answered, String> {
     let mut sam = Sam::start(command, folder)?;
     let ended = sam.ended(INVOKING);
@@ -52,7 +52,7 @@ pub fn invoke(command: &str, folder: &Path) -> Result<Answered, String> {
     }
 }
 
-/// `sam local` that runs.
+/// A running `sam local`.
 pub struct Sam {
     child: Child,
     answers: PathBuf,
@@ -60,7 +60,7 @@ pub struct Sam {
 }
 
 impl Sam {
-    /// Starts it at the root of the repository. Its words go to files in this folder.
+    /// Starts it at the root of the repository. Its output goes to files in this folder.
     fn start(command: &str, folder: &Path) -> Result<Self, String> {
         let (answers, log) = (folder.join("answers"), folder.join("log"));
         let file = |path: &Path| File::create(path).map_err(|error| format!("{path:?}: {error}"));
@@ -76,11 +76,11 @@ impl Sam {
         Ok(Self { child, answers, log })
     }
 
-    /// Starts a server on a free port, and waits until it listens. Its address.
+    /// Starts a server on a free port, and waits until it listens. Returns its address.
     ///
     /// # Errors
     ///
-    /// Why it does not, with the command and what it said.
+    /// Why it does not, with the command and its output.
     pub async fn serve(command: &str, folder: &Path) -> Result<(Self, SocketAddr), String> {
         let [free] = free_addresses();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free.port()));
@@ -103,12 +103,12 @@ impl Sam {
         Ok((sam, address))
     }
 
-    /// What it has answered.
+    /// Its standard output.
     fn answered(&self) -> String {
         std::fs::read_to_string(&self.answers).unwrap_or_default()
     }
 
-    /// What it and its functions have said besides.
+    /// The other output, of it and its functions.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -125,7 +125,7 @@ impl Sam {
         }
     }
 
-    /// Ends it, with its containers. What it had said by then.
+    /// Ends it, with its containers. Returns its output.
     pub fn end(mut self) -> String {
         self.stop();
         self.log()
@@ -135,7 +135,7 @@ impl Sam {
         if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return;
         }
-        // Asked to end, it takes its containers away.
+        // When asked to end, it removes its containers.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         if self.ended(ENDING).is_none() {
             let _ = self.child.kill();
@@ -150,7 +150,7 @@ impl Drop for Sam {
     }
 }
 
-/// Lines by which a function says that it ended otherwise than by being told to.
+/// Lines of a function that ended without being asked to.
 pub fn complaints(log: &str) -> Vec<&str> {
     let line = |line: &&str| line.starts_with("Error:") || line.contains("panicked at");
     log.lines().filter(line).collect()

@@ -1,8 +1,8 @@
-//! What AWS does between the functions, for a stack of which only the functions run: the table's
-//! stream and the queues are read from the cloud here and handed to the functions under `sam local
-//! start-lambda`, as the event sources in `template.yaml` say it.
+//! What AWS does between the functions, for a stack of which only the functions run. The table's
+//! stream and the queues are read from the cloud here and passed to the functions under `sam local
+//! start-lambda`, as the event sources in `template.yaml` define it.
 //!
-//! Timers are not fired: what is waited for is days away.
+//! Timers are not fired: they are due days later.
 
 use dacapo_aws::settings::Function;
 use dacapo_tests::host::Remote;
@@ -19,7 +19,7 @@ const ENOUGH: usize = 50;
 /// The queues of mail and webhooks.
 const QUEUES: [&str; 3] = ["transactional", "marketing", "calls"];
 
-/// The stream of a table, the queues, and who is handed what is in them.
+/// The stream of a table, the queues, and the functions that receive their content.
 pub struct Turning<'a> {
     stack: &'a Stack,
     cloud: Remote,
@@ -28,7 +28,7 @@ pub struct Turning<'a> {
 }
 
 impl<'a> Turning<'a> {
-    /// From the beginning of a table's stream on.
+    /// Starts at the beginning of a table's stream.
     ///
     /// # Errors
     ///
@@ -56,11 +56,11 @@ impl<'a> Turning<'a> {
         Ok(turning)
     }
 
-    /// Turns until nothing is left to do. How many batches that took.
+    /// Works until nothing is left to do. Returns the number of batches.
     ///
     /// # Errors
     ///
-    /// What a function did not do, or that there was no end of it.
+    /// What a function did not do, or that the work did not end.
     pub async fn until_idle(&mut self) -> Result<usize, String> {
         let mut batches = 0;
         loop {
@@ -76,7 +76,7 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Hands on what is new in the stream.
+    /// Passes on what is new in the stream.
     fn stream(&mut self) -> Result<usize, String> {
         let mut records = Vec::new();
         for nth in 0..self.iterators.len() {
@@ -99,7 +99,7 @@ impl<'a> Turning<'a> {
         Ok(batches)
     }
 
-    /// Hands on what is in the queues.
+    /// Passes on what is in the queues.
     async fn queues(&self) -> Result<usize, String> {
         let mut batches = 0;
         for queue in QUEUES {
@@ -115,7 +115,7 @@ impl<'a> Turning<'a> {
         Ok(batches)
     }
 
-    /// Hands a batch to a function, which has to do all of it.
+    /// Passes a batch to a function, which must do all of it.
     fn hand(&self, function: Function, batch: Vec<Value>) -> Result<(), String> {
         let path = format!("/2015-03-31/functions/{}/invocations", logical(function));
         let event = events::batch(batch).to_string();
@@ -127,7 +127,7 @@ impl<'a> Turning<'a> {
         Err(format!("{} answers {answer:?} to {event}", logical(function)))
     }
 
-    /// Asks DynamoDB Streams.
+    /// Calls DynamoDB Streams.
     fn ask(&self, what: &str, parameters: &Value) -> Result<Value, String> {
         let target = format!("DynamoDBStreams_20120810.{what}");
         let body = parameters.to_string();
@@ -140,7 +140,7 @@ impl<'a> Turning<'a> {
     }
 }
 
-/// Who is handed a record, by the patterns of the template's event sources.
+/// The functions that receive a record, by the patterns of the template's event sources.
 fn follows(record: &Value) -> Option<Function> {
     match record["dynamodb"]["Keys"]["SK"]["S"].as_str() {
         Some("CONTACT") => Some(Function::TagChange),

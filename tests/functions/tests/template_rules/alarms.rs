@@ -1,4 +1,4 @@
-//! Somebody hears what is wrong, and finds out what to do.
+//! Every failure raises an alarm, and the alarm says what to do.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::reading::{Template, list, page, referred};
 
-/// What a section about an alarm has to say.
+/// What a section about an alarm must contain.
 const SAYS: [&str; 3] = ["**Means**", "**Look**", "**Do**"];
 
 /// The queues that no function takes from.
@@ -58,8 +58,8 @@ fn what_a_promise_rests_on_is_watched() {
     }
     let late = watched(&alarms, "IteratorAge");
     assert_eq!(late, BTreeSet::from(["TagChangeFunction", "EffectsFunction"]));
-    // It is told when a function is called: of little traffic not in every minute, and not in
-    // several on end.
+    // It is reported when a function is called: with little traffic not every minute, and not in
+    // several minutes in succession.
     for (name, alarm) in alarms.iter().filter(|(_, alarm)| alarm["MetricName"] == "IteratorAge") {
         assert_eq!(
             (&alarm["Period"], &alarm["EvaluationPeriods"]),

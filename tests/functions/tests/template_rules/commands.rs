@@ -1,6 +1,6 @@
-//! The commands of the pages about AWS, run as they stand there by a real shell in which `aws`,
-//! `sam`, `curl` and the others only note what they were called with. What they were called with
-//! has to exist: in the template, in the API, in AWS's models.
+//! The commands of the pages about AWS, run unchanged by a real shell in which `aws`, `sam`, `curl`
+//! and the others only record their arguments. What the arguments name must exist: in the template,
+//! in the API, in AWS's models.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::reading::{Template, page};
 
-/// What is noted and not called.
+/// Commands that are recorded and not run.
 const NOTED: [&str; 9] = ["aws", "sam", "curl", "make", "git", "rustup", "jq", "dacapo", "sleep"];
 
 /// What the pages have the reader fill in, as their sentences say.
 const FILLED_IN: [(&str, &str); 1] =
     [("CERTIFICATE", "arn:aws:acm:eu-central-1:111122223333:certificate/1")];
 
-/// What stands before the commands: each notes its arguments, and answers with a word.
+/// The prelude of the commands: each records its arguments, and answers with a word.
 const BEFORE: &str = r#"
 set -eu
 # In one write, for what a pipe connects runs side by side.
@@ -40,7 +40,7 @@ fn commands(path: &str) -> String {
     blocks.concat()
 }
 
-/// What the commands of some pages call: each call with its arguments. `found` is what `jq
+/// The calls of the commands of some pages, with their arguments. `found` is what `jq
 /// --exit-status` answers.
 fn calls(paths: &[&str], found: bool) -> Vec<Vec<String>> {
     let directory = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ fn calls(paths: &[&str], found: bool) -> Vec<Vec<String>> {
     let notes = directory.path().join("notes");
     let mut script = BEFORE.to_owned();
     for name in NOTED {
-        // Whoever is fed by a pipe reads it, or the writer would fail.
+        // A command behind a pipe reads it, or the writer would fail.
         let fed = if matches!(name, "curl" | "jq") { "[ -t 0 ] || cat > /dev/null; " } else { "" };
         let fails = if name == "jq" && !found { r#"[ "$1" != -e ] || return 1; "# } else { "" };
         writeln!(script, r#"{name}() {{ note {name} "$@"; {fed}{fails}echo word; }}"#).unwrap();

@@ -1,7 +1,7 @@
 //! What the stack costs while nothing happens, counted from the template at AWS's prices in
 //! us-east-1.
 //!
-//! docs/scale.md names every cent; it shows the table that is computed here.
+//! docs/scale.md shows the table that is computed here.
 
 use std::fmt::Write as _;
 
@@ -13,13 +13,13 @@ use crate::reading::{Template, list, page, referred};
 /// The most that it may cost a month, without any allowance of AWS, in dollars.
 const MOST: f64 = 4.0;
 
-/// The most with those that AWS gives to everybody for ever.
+/// The most with the permanent allowances of AWS.
 const MOST_WITH_ALLOWANCES: f64 = 1.0;
 
 /// A month has 730 hours in AWS's own estimates.
 const SECONDS: f64 = 730.0 * 3_600.0;
 
-/// How long a receive waits for a message, in seconds: as long as SQS lets it.
+/// How long a receive waits for a message, in seconds: as long as SQS allows.
 const LONG_POLL: f64 = 20.0;
 
 /// How many pollers read a queue on which there is little: two, but five where the mapping is
@@ -27,7 +27,7 @@ const LONG_POLL: f64 = 20.0;
 const POLLERS: f64 = 2.0;
 const POLLERS_OF_A_BOUNDED: f64 = 5.0;
 
-/// How many metrics a mapping makes that is told to count events, each billed as one of ours.
+/// How many metrics a mapping with event counts makes, each billed as a custom metric.
 const SERIES_OF_A_MAPPING: usize = 6;
 
 /// Prices, in dollars.
@@ -42,7 +42,7 @@ mod price {
     pub(super) const READ_UNIT: f64 = 0.125 / 1e6;
 }
 
-/// What AWS gives to everybody, every month.
+/// The monthly free allowances of AWS.
 mod allowance {
     pub(super) const ALARMS: f64 = 10.0;
     pub(super) const SERIES: f64 = 10.0;
@@ -50,7 +50,7 @@ mod allowance {
     pub(super) const QUEUE_REQUESTS: f64 = 1e6;
 }
 
-/// A look for what was not ordered: a quarter of a gigabyte for a twentieth of a second, and four
+/// A check for what was not ordered: a quarter of a gigabyte for a twentieth of a second, and four
 /// read units (assumed).
 const LOOK_GIGABYTE_SECONDS: f64 = 0.25 * 0.05;
 const LOOK_READ_UNITS: f64 = 4.0;
@@ -97,7 +97,7 @@ struct Line {
     with_allowances: f64,
 }
 
-/// What is made of the template with nothing but its defaults.
+/// The resources of the template with its defaults only.
 struct Made<'a>(Vec<(&'a str, &'a str, &'a Value)>);
 
 impl<'a> Made<'a> {
@@ -128,13 +128,13 @@ fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-/// How many metrics an alarm looks at: AWS asks for each of them.
+/// How many metrics an alarm reads: AWS bills each of them.
 fn looked_at(alarm: &Value) -> usize {
     let math = list(&alarm["Metrics"]).into_iter();
     math.filter(|metric| metric["MetricStat"].is_object()).count().max(1)
 }
 
-/// How many pollers read all queues, if Lambda does what it can to have few.
+/// How many pollers read all queues, if Lambda uses as few as possible.
 fn pollers(template: &Template, made: &Made<'_>) -> f64 {
     let mappings = made.all("AWS::Lambda::EventSourceMapping").into_iter();
     let of_queues =

@@ -1,5 +1,5 @@
-//! The rules of `template.yaml`, as code that reads it. What AWS itself would refuse is left to
-//! `make template`.
+//! The rules of `template.yaml`, as code that reads it. `make template` finds what AWS itself would
+//! refuse.
 //!
 //! Each test is one rule, and its message says what to do instead.
 
@@ -27,7 +27,7 @@ use dacapo_platform::table::RESERVED;
 use reading::{Template, list, referred};
 use serde_json::{Value, json};
 
-/// Functions whose caller waits for the answer, and hears of a failure.
+/// Functions whose caller waits for the answer, and is informed of a failure.
 const ANSWER_THEIR_CALLER: [Function; 2] = [Function::Webhook, Function::Api];
 
 /// How often a queue's messages stay hidden longer than its function may take.
@@ -46,7 +46,7 @@ fn block(template: &Template, function: Function) -> (&str, &Value) {
     first.unwrap_or_else(|| panic!("no block has `CodeUri: {folder}`: give the function one"))
 }
 
-/// What is true of all functions, unless a block says otherwise.
+/// The properties of all functions, unless a block overrides them.
 fn globally(template: &Template) -> &Value {
     &template.0["Globals"]["Function"]
 }
@@ -83,7 +83,7 @@ fn a_function_is_told_exactly_what_it_reads() {
         let (name, block) = block(&template, function);
         let mut told = names(&block["Environment"]["Variables"]);
         told.extend(everyone.iter().cloned());
-        // Lambda sets those of AWS itself, and refuses to be told them.
+        // Lambda sets those of AWS itself, and refuses them as settings.
         let reads: BTreeSet<String> = read_by(function)
             .map(|variable| variable.name.to_owned())
             .filter(|name| !name.starts_with("AWS_"))
@@ -135,7 +135,8 @@ fn what_a_function_cannot_do_is_kept_somewhere() {
     }
 }
 
-/// A queue whose messages come back late enough, and are kept when they were received too often.
+/// A queue whose messages become visible late enough, and are kept when they were received too
+/// often.
 fn redriven(template: &Template, queue: &str, timeout: i64) {
     let properties = template.properties(queue);
     let hidden = properties["VisibilityTimeout"].as_i64().unwrap_or(30);
@@ -164,7 +165,7 @@ fn receives(until: TimeDelta, wait: impl Fn(TimeDelta) -> Option<TimeDelta>) -> 
     received
 }
 
-/// The twelve tries of the ledger, and what else a message is received for: functions that were
+/// The twelve tries of the ledger, and other reasons to receive a message: functions that were
 /// throttled or killed.
 const TRIES: i64 = 12;
 const SPARE: i64 = 30;
@@ -208,7 +209,7 @@ fn a_timer_that_is_not_taken_is_tried_for_most_of_a_day_and_comes_in_time_withou
     let most = u32::try_from(most).unwrap();
     let tried: TimeDelta = (1..=most).map(pause).sum();
     assert!(tried >= TimeDelta::hours(16), "{tried}: docs/operations.md says 16 hours at least");
-    // It comes back before it is due, and soon enough for the queue of timers to hold it back until
+    // It is received again before it is due, in time for the queue of timers to delay it until
     // then.
     let hidden = TimeDelta::seconds(queue["VisibilityTimeout"].as_i64().unwrap());
     let longest = hidden.max(pause(most) * 2);

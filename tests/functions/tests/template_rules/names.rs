@@ -1,11 +1,11 @@
-//! Names that follow from the stack's: none is longer than AWS lets it be, whatever the stack is
-//! called.
+//! Names that are derived from the stack's name: none is longer than AWS allows, for every stack
+//! name.
 
 use serde_json::Value;
 
 use crate::reading::{Template, page};
 
-/// The longest name that CloudFormation lets a stack have.
+/// The longest name of a stack that CloudFormation allows.
 const LONGEST_STACK: usize = 128;
 
 /// The length of the last part of a stack's id, and of the first part of that.
@@ -20,7 +20,7 @@ const REGION: usize = 20;
 const LONGEST_FUNCTION: usize = 64;
 const BEHIND: usize = 13;
 
-/// Where a name of the template's own stands, and how long it may be.
+/// The place of a name that the template sets, and how long it may be.
 const LIMITS: [(&str, usize); 6] = [
     ("HttpApi/Name", 128),
     ("HttpApiLogs/LogGroupName", 512),
@@ -30,7 +30,7 @@ const LIMITS: [(&str, usize); 6] = [
     ("Sampling/SamplingRule/ServiceName", 64),
 ];
 
-/// The texts below a value that say something of the stack's name or id, each with its place.
+/// The texts below a value that contain the stack's name or id, each with its place.
 fn naming(place: String, value: &Value, found: &mut Vec<(String, Value)>) {
     let text = value.to_string();
     if !text.contains("AWS::StackName") && !text.contains("AWS::StackId") {
@@ -55,7 +55,7 @@ fn naming(place: String, value: &Value, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// How long a text gets in a stack with a name of this length.
+/// The length of a text in a stack with a name of this length.
 fn length(value: &Value, stack: usize) -> usize {
     if value["Ref"] == "AWS::StackName" {
         return stack;
@@ -108,7 +108,8 @@ fn no_name_is_too_long_whatever_the_stack_is_called() {
     for (place, value) in &found {
         let limit = LIMITS.iter().find(|(of, _)| of == place).map(|(_, limit)| *limit);
         let limit = limit.unwrap_or_else(|| panic!("{place}: how long may it be? Add it here"));
-        // Functions are found for tracing by how their names begin, and who traces is told so.
+        // Functions are found for tracing by how their names begin, and the page about tracing says
+        // so.
         let traced = place.ends_with("/ServiceName");
         let stack = if traced { longest_traced(&template) } else { LONGEST_STACK };
         let length = length(value, stack);

@@ -1,5 +1,5 @@
-//! docs/privacy.md names every place of the template where something of a person may be, and for
-//! how many days.
+//! docs/privacy.md names every resource of the template that may hold personal data, and for how
+//! many days.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use dacapo_platform::dead_letters;
 
 use crate::reading::{Template, page};
 
-/// What the page is about.
+/// The subject of the page.
 const PAGE: &str = "docs/privacy.md";
 
-/// Resources that keep or pass on what they are told, each with what its row in the page is called.
+/// Resources that keep or pass on data, each with the name of its row in the page.
 const KEEPS: [(&str, &str); 9] = [
     ("AWS::DynamoDB::Table", "the table"),
     ("AWS::SQS::Queue", "queues"),
@@ -23,7 +23,7 @@ const KEEPS: [(&str, &str); 9] = [
     ("AWS::XRay::SamplingRule", "X-Ray"),
 ];
 
-/// Resources that know of nobody.
+/// Resources without personal data.
 const KNOWS_NOBODY: [&str; 20] = [
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::ApiMapping",
@@ -43,7 +43,7 @@ const KNOWS_NOBODY: [&str; 20] = [
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
-    // Its queue of events that wait to be handed over has a row of its own.
+    // Its queue of events that wait for delivery has its own row.
     "AWS::Serverless::Function",
     "AWS::CloudFormation::Stack",
 ];
@@ -65,7 +65,7 @@ fn row(named: &str) -> Vec<String> {
     cells
 }
 
-/// Seconds as the page says them.
+/// Seconds as the page writes them.
 fn span(seconds: i64) -> String {
     match seconds {
         seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),

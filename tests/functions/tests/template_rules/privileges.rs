@@ -1,4 +1,4 @@
-//! Nobody may do more than what it does.
+//! No role may do more than its function does.
 
 use std::collections::BTreeSet;
 
@@ -106,14 +106,14 @@ fn a_function_has_a_role_of_its_own_with_what_it_needs() {
         assert_eq!(has, shared(function), "{name}: docs/settings.md says what it may do");
         let own = own(name, role);
 
-        // It is told where the queues are that it sends to or works off, each by its own name.
+        // Its settings have the queues that it sends to or receives from, each by its own name.
         let told = &properties["Environment"]["Variables"];
         for one in Queue::ALL {
             let known = function.knows(one).then(|| queue(one));
             assert_eq!(referred(&told[url_of(one)]), known, "{name}: {}", url_of(one));
         }
-        // It sends to those that it has orders for, and where what it cannot do is kept; it takes
-        // from those that it works off.
+        // It sends to those that it has orders for, and to those for failed work; it receives from
+        // those that it handles.
         let failures = &properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
         let mut sends = names_of(function.orders());
         sends.extend(referred(&failures["Destination"]));

@@ -1,4 +1,4 @@
-//! Reads the template. What CloudFormation writes short is made long: `!Ref Table` is `{"Ref":
+//! Reads the template. Short forms of CloudFormation are expanded: `!Ref Table` is `{"Ref":
 //! "Table"}`.
 
 use std::path::Path;
@@ -36,8 +36,8 @@ impl Template {
         found
     }
 
-    /// Whether a condition holds in a new stack with nothing but the defaults; what has none is
-    /// given in [`GIVEN`].
+    /// Whether a condition holds in a new stack with the defaults only; parameters without one are
+    /// in [`GIVEN`].
     pub(crate) fn holds(&self, condition: &str) -> bool {
         let condition = &self.0["Conditions"][condition];
         assert!(!condition.is_null(), "the template has no such condition");
@@ -67,7 +67,7 @@ impl Template {
         value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     }
 
-    /// What is left of a value in a new stack with nothing but the defaults. `None` if nothing is.
+    /// What is left of a value in a new stack with the defaults only. `None` if nothing is.
     pub(crate) fn chosen<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         let value = match value["Fn::If"].as_array() {
             None => value,

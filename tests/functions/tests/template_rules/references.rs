@@ -1,5 +1,5 @@
-//! What the template refers to is there, and settings are texts: CloudFormation would say so only
-//! when it deploys.
+//! What the template refers to exists, and settings are strings. CloudFormation would report errors
+//! only at deployment.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ fn nothing_is_referred_to_that_is_not_there() {
     assert!(wrong.is_empty(), "there is no such parameter, condition or resource: {wrong:#?}");
 }
 
-/// Whether a value is a number, in whatever branch.
+/// Whether a value is a number, in any branch.
 fn is_number(value: &Value) -> bool {
     match value {
         Value::Number(_) => true,

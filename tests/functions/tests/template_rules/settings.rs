@@ -1,4 +1,4 @@
-//! docs/settings.md says of each function what the template tells it, and nothing else.
+//! docs/settings.md lists for each function exactly the settings that the template gives it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,8 +54,8 @@ fn the_page_says_of_every_function_what_calls_it_and_what_it_may_do() {
     }
 }
 
-/// What stands in italics behind these words, up to the end of the sentence: queues, by the names
-/// that the page gives them.
+/// The words in italics after these words, up to the end of the sentence: queues, by their names in
+/// the page.
 fn queues_behind(cell: &str, words: &str) -> BTreeSet<String> {
     let behind = cell.split_once(words).map_or("", |(_, behind)| behind);
     let sentence = behind.split(';').next().unwrap_or_default();

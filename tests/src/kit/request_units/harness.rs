@@ -1,5 +1,5 @@
-//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as they
-//! would come.
+//! The functions without Lambda: posts to the API, batches of the stream and of the queues, as AWS
+//! would deliver them.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const ADMIN: &str = "measured";
 /// When it begins: 1 December 2026, 8:00.
 pub(crate) const BEGINS: i64 = 1_796_112_000_000;
 
-/// Everything that is in the cloud, in one place.
+/// All services of the cloud, in one place.
 pub(crate) struct Harness {
     platform: Platform,
     api: Router,
@@ -39,7 +39,7 @@ pub(crate) struct Harness {
     mailer: Arc<CapturingMailer>,
     batch: usize,
     pending: Pending,
-    /// What is written down as it is spent.
+    /// The recorded units.
     pub(crate) report: Report,
 }
 
@@ -102,19 +102,19 @@ impl Harness {
         serde_json::from_slice(&bytes).map_err(|error| error.to_string())
     }
 
-    /// Writes down what was spent since the last time.
+    /// Records the units consumed since the last call.
     pub(crate) fn note(&mut self, step: &str, function: &str) {
         for units in self.table.take() {
             self.report.add(step, function, &units);
         }
     }
 
-    /// Forgets what was spent so far.
+    /// Discards the units consumed so far.
     pub(crate) fn forget(&mut self) {
         let _ = self.table.take();
     }
 
-    /// Moves the clock, and fires what comes due.
+    /// Moves the clock, and fires what becomes due.
     pub(crate) async fn until(&mut self, later: i64, step: &str) -> Result<(), String> {
         self.clock.set(at(later));
         let now = self.platform.store.now();
@@ -125,7 +125,7 @@ impl Harness {
         self.settle(step).await
     }
 
-    /// Works the stream and the queues off, batch by batch, until nothing is left.
+    /// Processes the stream and the queues, batch by batch, until nothing is left.
     pub(crate) async fn settle(&mut self, step: &str) -> Result<(), String> {
         loop {
             let changes = self.table.changes();

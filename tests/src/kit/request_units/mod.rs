@@ -1,9 +1,9 @@
-//! What a contact's way through a campaign takes of DynamoDB, in request units as they are billed.
+//! What a contact's way through a campaign consumes of DynamoDB, in request units as billed.
 //!
-//! [`measure`] sends contacts through the appointment loop as the functions would: posts to the API,
-//! batches of the stream, batches of the queues, timers. Every request goes through a
-//! [`MeteredTable`](super::MeteredTable). The function's own memory, the queues and the schedules
-//! cost nothing here.
+//! [`measure`] sends contacts through the appointment loop as the functions would: posts to the
+//! API, batches of the stream, batches of the queues, timers. Every request goes through a
+//! [`MeteredTable`](super::MeteredTable). The function's memory, the queues and the schedules cost
+//! nothing here.
 
 mod harness;
 mod report;

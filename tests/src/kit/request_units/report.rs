@@ -1,4 +1,4 @@
-//! What was spent, by step, function and kind of item, for one contact.
+//! The consumed units, by step, function and kind of item, for one contact.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ pub struct Row {
     pub step: String,
     /// Which function did it.
     pub function: String,
-    /// What was read or written.
+    /// The kind of item that was read or written.
     pub what: String,
     /// Read units of one contact.
     pub read: f64,
@@ -27,7 +27,7 @@ pub struct Row {
     pub written: f64,
 }
 
-/// What a loop took, for one contact.
+/// What a loop consumed, for one contact.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     steps: Vec<String>,
@@ -72,7 +72,7 @@ impl Report {
         self.rows().map(|row| row.written).sum()
     }
 
-    /// What a million loops cost of DynamoDB, in dollars.
+    /// The DynamoDB cost of a million loops, in dollars.
     #[must_use]
     pub fn dollars(&self) -> f64 {
         self.written() * WRITES + self.read() * READS

@@ -1,9 +1,8 @@
 //! The appointment loop: booked, confirmed, reminded an hour before, not reached, reset, tags
 //! withdrawn, sorry.
 //!
-//! Contacts go through it side by side, so that batches are full. They go through it twice: the
-//! first time they are created and enrolled on the way; the second time is what every further loop
-//! takes.
+//! Contacts go through it in parallel, so that batches are full, and twice. The first loop includes
+//! creation and enrollment; the second is what every further loop consumes.
 
 use std::sync::Arc;
 
@@ -14,20 +13,19 @@ use super::harness::{BEGINS, Harness};
 use super::report::Report;
 use crate::kit::MeteredTable;
 
-/// How many contacts go side by side.
+/// How many contacts go in parallel.
 pub const CONTACTS: usize = 10;
 
 const CAMPAIGN: &str = include_str!("../../../../examples/appointment-loop.yaml");
 
 const HOUR: i64 = 3_600_000;
 
-/// Sends contacts through the loop twice. Answers what a loop took: the first time, and from then
-/// on.
+/// Sends contacts through the loop twice. Returns what a loop consumes: the first one, and every
+/// later one.
 ///
 /// # Errors
 ///
-/// If anything did not come out as it must: three mails a loop, the statistics, the history, the
-/// lists of tags.
+/// If a result is wrong: three mails a loop, the statistics, the history, the lists of tags.
 pub async fn measure(table: Arc<MeteredTable>, batch: usize) -> Result<(Report, Report), String> {
     let mut harness = Harness::new(table, batch);
     let campaign = ("PUT", "/v1/campaigns/appointment-loop");
@@ -38,7 +36,7 @@ pub async fn measure(table: Arc<MeteredTable>, batch: usize) -> Result<(Report, 
     let key = harness.call(None, ("POST", "/v1/keys"), key).await?;
     let key = key["key"].as_str().ok_or("a key is shown once")?.to_owned();
     harness.settle("before").await?;
-    // The first use of anything that is kept in memory for ever is not a loop's.
+    // The first reads of what stays in memory are not counted for a loop.
     harness.forget();
     let first = one_loop(&mut harness, &key, 0).await?;
     let again = one_loop(&mut harness, &key, 24 * HOUR).await?;
@@ -80,7 +78,7 @@ fn address(n: usize) -> String {
     format!("ann.lindqvist.{n}@example.com")
 }
 
-/// Nothing was saved on what is promised.
+/// The savings broke no promise.
 async fn check(harness: &Harness) -> Result<(), String> {
     let get = async |path: &str| harness.call(None, ("GET", path), String::new()).await;
     let statistics = get("/v1/campaigns/appointment-loop/statistics").await?;
