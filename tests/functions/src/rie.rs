@@ -23,8 +23,6 @@ const ANSWERING: Duration = Duration::from_secs(60);
 pub struct Rie {
     process: Child,
     address: SocketAddr,
-    /// Where the function asks for events.
-    api: SocketAddr,
     log: PathBuf,
     bootstrap: PathBuf,
 }
@@ -49,7 +47,7 @@ impl Rie {
             .stderr(out)
             .spawn()
             .expect("the emulator starts");
-        let rie = Self { process, address, api, log, bootstrap };
+        let rie = Self { process, address, log, bootstrap };
         let up = async {
             while !answers(address).await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -93,7 +91,7 @@ impl Rie {
     /// before it starts a function.
     pub fn was_too_early(&self) -> bool {
         let log = self.log();
-        log.contains("Connection refused") && log.contains(&format!("{}, Os {{", self.api))
+        log.contains("Init failed") && log.contains("(Connect")
     }
 
     /// What the emulator and the function have written.
