@@ -56,20 +56,20 @@ pub struct Call {
     pub element: dacapo_engine::ids::ElementId,
 }
 
-/// A turn of a job: some pages of one of its lanes.
+/// A step of a job: some pages of one of its shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobStep {
     /// The job's sequence number.
     #[serde(rename = "j")]
     pub job: u64,
-    /// The lane.
+    /// The shard.
     #[serde(rename = "l")]
     pub shard: u32,
     /// The number of the step: one that the shard has taken is not taken again.
     #[serde(rename = "t")]
     pub number: u32,
-    /// Whether the lists showed everything that the job is about when the lane was put into the
-    /// queue.
+    /// Whether the lists showed everything that the job is about when the shard was put into
+    /// the queue.
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     pub shown: bool,
 }
@@ -124,7 +124,7 @@ pub struct PendingTimer {
 }
 
 impl Message {
-    /// What it is about, a contact or a lane of a job: its messages go in order.
+    /// What it is about, a contact or a shard of a job: its messages go in order.
     pub fn ordering_key(&self) -> Option<String> {
         match self {
             Self::EnrollmentEvent(wake) => Some(wake.contact.to_string()),
@@ -203,7 +203,7 @@ impl Queue {
                 wake.is_delivery()
             }
             (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
-            // A timer brings the last sweep of an erasure.
+            // A timer brings the last erasure of what remains.
             (Self::Timers | Self::Jobs, Message::Erase(_)) => true,
             (Self::Jobs, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
             // A letter may have come from any of them.
