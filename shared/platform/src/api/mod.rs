@@ -42,7 +42,7 @@ pub use contacts::hooks::PostedContact;
 pub use contacts::messages::message_json;
 
 pub use crate::contact_json::is_locale;
-use call::surface::{Description, Surface};
+use call::surface::{Description, Routes, Surface};
 
 /// What every call needs; clones share it.
 #[derive(Clone)]
@@ -54,6 +54,17 @@ pub(crate) struct Given {
     admin: Admin,
     known_keys: call::auth::KnownKeys,
     unknown_keys: call::auth::UnknownKeys,
+}
+
+impl Api {
+    fn new(platform: Platform, admin: Admin) -> Self {
+        Self(Arc::new(Given {
+            platform,
+            admin,
+            known_keys: call::auth::KnownKeys::default(),
+            unknown_keys: call::auth::UnknownKeys::default(),
+        }))
+    }
 }
 
 impl Deref for Api {
@@ -94,13 +105,13 @@ parts! {
 
 /// The API of a platform. The admin key is not stored and may do everything.
 pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    assembled(call::surface::with_description(all(Router::new())), platform, admin.into())
+    all(Routes::default()).with_description().into_router(Api::new(platform, admin.into()))
 }
 
 /// The part that is used without the rest: the hooks.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = contacts::hooks::routes(account::health::routes(Router::new()));
-    assembled(routes, platform, admin.into())
+    let routes = contacts::hooks::routes(account::health::routes(Routes::default()));
+    routes.into_router(Api::new(platform, admin.into()))
 }
 
 /// The description of the API, made from the code. What is served is a file, and a test compares
@@ -128,18 +139,4 @@ fn all<S: Surface>(on: S) -> S {
     let on = account::keys::routes(on);
     let on = account::dead_letters::routes(on);
     contacts::unsubscribe::routes(on)
-}
-
-/// The routes, and the answer where there is none.
-fn assembled(routes: Router<Api>, platform: Platform, admin: Admin) -> Router {
-    let given = Given {
-        platform,
-        admin,
-        known_keys: call::auth::KnownKeys::default(),
-        unknown_keys: call::auth::UnknownKeys::default(),
-    };
-    routes
-        .fallback(call::problem::no_such_path)
-        .method_not_allowed_fallback(call::problem::no_such_method)
-        .with_state(Api(Arc::new(given)))
 }

@@ -7,7 +7,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, on};
+use axum::routing::{MethodFilter, MethodRouter};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::HttpMethod;
 use utoipa_axum::PathItemExt as _;
@@ -15,7 +15,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::api::Api;
 use crate::api::call::idempotency::{Answering, Handler};
-use crate::api::call::problem::Problem;
+use crate::api::call::problem::{self, Problem};
 use crate::api::call::{auth, idempotency, openapi};
 
 /// A call: its handler, after what all calls have in common. The router knows only this type; if
@@ -53,17 +53,52 @@ pub(in crate::api) trait Surface: Sized {
     ) -> Self;
 }
 
-impl Surface for Router<Api> {
+/// The calls by path, of which a router is made once: a router that is told of each method by
+/// itself copies a path's other methods every time, while a function starts.
+#[derive(Default)]
+pub(in crate::api) struct Routes(Vec<(String, MethodRouter<Api>)>);
+
+impl Routes {
+    /// The router that answers these calls, and what is no call with a problem.
+    pub(in crate::api) fn into_router(self, api: Api) -> Router {
+        self.0
+            .into_iter()
+            .fold(Router::new(), |router, (path, methods)| router.route(&path, methods))
+            .fallback(problem::no_such_path)
+            .with_state(api)
+    }
+
+    /// Adds the call that is not described: the description itself.
+    pub(in crate::api) fn with_description(mut self) -> Self {
+        let serve = Call(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
+        self.add("/v1/openapi.json", MethodFilter::GET, serve);
+        self
+    }
+
+    fn add(&mut self, path: &str, method: MethodFilter, call: Call) {
+        let methods = match self.0.iter_mut().find(|(known, _)| known == path) {
+            Some((_, methods)) => methods,
+            None => {
+                let none = MethodRouter::new().fallback(problem::no_such_method);
+                &mut self.0.push_mut((path.to_owned(), none)).1
+            }
+        };
+        *methods = std::mem::take(methods).on(method, call);
+    }
+}
+
+impl Surface for Routes {
     fn call(
-        self,
+        mut self,
         path: &str,
         methods: &[HttpMethod],
         call: Call,
         _: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
-        methods
-            .iter()
-            .fold(self, |router, method| router.route(path, on(method.to_method_filter(), call)))
+        for method in methods {
+            self.add(path, method.to_method_filter(), call);
+        }
+        self
     }
 }
 
@@ -91,12 +126,6 @@ impl Surface for Description {
     ) -> Self {
         Self(self.0.routes(described()))
     }
-}
-
-/// Adds the call that is not described: the description itself.
-pub(in crate::api) fn with_description(router: Router<Api>) -> Router<Api> {
-    let serve = Call(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
-    router.route("/v1/openapi.json", get(serve))
 }
 
 /// Puts handlers with a `#[utoipa::path]` on a surface.
