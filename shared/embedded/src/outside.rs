@@ -109,7 +109,7 @@ fn operation(order: &Order) -> Result<Operation, String> {
 /// Timers of the same instant are in order of contact, campaign, visit.
 fn sort(message: &Message) -> String {
     let Message::EnrollmentEvent(wake) = message else { return String::new() };
-    let (run, step) = wake.event.visit();
+    let (run, step) = wake.event.run_and_step();
     format!("{}#{}#{run:06}#{step:06}", wake.contact, wake.campaign)
 }
 

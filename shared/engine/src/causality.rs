@@ -67,19 +67,20 @@ impl From<Causality> for (u64, u8) {
     }
 }
 
-/// What one campaign asks of another.
+/// What one campaign asks of another one, or a person by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
-    /// R52.
+pub enum Command {
+    /// The contact enters by a start (R52).
     #[serde(rename = "s")]
     Start,
-    /// R11.
+    /// The next run begins (R11).
     #[serde(rename = "r")]
     Reset,
-    /// R16.
+    /// The contact may not enter any more (R16).
     #[serde(rename = "x")]
     Stop,
-    /// R16, with *reset contacts*.
+    /// *Stop campaign* with *reset contacts* (R16): the same as a reset, but for the words in the
+    /// history.
     #[serde(rename = "y")]
     StopAndReset,
 }
@@ -93,7 +94,7 @@ pub struct Asked {
     pub campaign: CampaignId,
     /// What for.
     #[serde(rename = "w")]
-    pub order: Order,
+    pub command: Command,
     /// The asking enrollment's `rev` after the decision that asked.
     #[serde(rename = "r")]
     pub rev: u64,

@@ -111,7 +111,7 @@ pub struct Enrollment {
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Asked>,
+    pub commands_sent: Vec<Asked>,
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
@@ -343,7 +343,7 @@ impl Enrollment {
             milestones,
             applied: BTreeMap::new(),
             commands: BTreeMap::new(),
-            told: Vec::new(),
+            commands_sent: Vec::new(),
             job: 0,
             idle: false,
             created: None,

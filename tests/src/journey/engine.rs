@@ -69,9 +69,9 @@ impl Harness for EngineHarness {
                 let by = Author::ApiKey("console".to_owned());
                 world.release(&contact_id(contact)?, campaign, by);
             }
-            Deed::ByHand(order, contact, campaign) => {
+            Deed::ByHand(command, contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
-                world.by_hand(&contact_id(contact)?, campaign, *order, by);
+                world.by_hand(&contact_id(contact)?, campaign, *command, by);
             }
             Deed::Change(contact, change) => return self.change(contact, change),
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_engine::contact::Consent;
 use dacapo_engine::field::built_in;
-use dacapo_engine::history::Order;
+use dacapo_engine::history;
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 use serde_json::{Map, Value, json};
@@ -302,11 +302,11 @@ impl<H: Host> Harness for HttpHarness<H> {
                     return Err(format!("{path}: {}: {:#}", answer.status, answer.body));
                 }
             }
-            Deed::ByHand(order, contact, campaign) => {
-                let word = match order {
-                    Order::Start => "start",
-                    Order::Reset | Order::StopAndReset => "reset",
-                    Order::Stop => "stop",
+            Deed::ByHand(command, contact, campaign) => {
+                let word = match command {
+                    history::Command::Start => "start",
+                    history::Command::Reset | history::Command::StopAndReset => "reset",
+                    history::Command::Stop => "stop",
                 };
                 let id = &self.person(contact)?.id;
                 let path = format!("/v1/contacts/{id}/enrollments/{campaign}/{word}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::NaiveDateTime;
 use dacapo_engine::contact::{Consent, Suppression};
 use dacapo_engine::field::FieldType;
-use dacapo_engine::history::Order;
+use dacapo_engine::history;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone, instant_of};
@@ -97,7 +97,7 @@ pub enum Deed {
     /// A held contact is released.
     Release(String, CampaignId),
     /// One contact is started, reset or stopped by hand.
-    ByHand(Order, String, CampaignId),
+    ByHand(history::Command, String, CampaignId),
     /// A contact changes.
     Change(String, Change),
 }
@@ -286,14 +286,14 @@ impl Script {
                     reset_statistics: options.contains("reset statistics"),
                 }
             }
-            ["by", "hand", order, contact, name] => {
-                let order = match *order {
-                    "start" => Order::Start,
-                    "reset" => Order::Reset,
-                    "stop" => Order::Stop,
+            ["by", "hand", command, contact, name] => {
+                let command = match *command {
+                    "start" => history::Command::Start,
+                    "reset" => history::Command::Reset,
+                    "stop" => history::Command::Stop,
                     other => return Err(format!("{other:?} is nothing that is done by hand")),
                 };
-                Deed::ByHand(order, (*contact).to_owned(), campaign_id(name)?)
+                Deed::ByHand(command, (*contact).to_owned(), campaign_id(name)?)
             }
             ["release", contact, name] => Deed::Release((*contact).to_owned(), campaign_id(name)?),
             _ if command.starts_with(|c: char| c.is_ascii_digit()) => {

@@ -2,7 +2,7 @@
 
 use dacapo_engine::contact::Author;
 use dacapo_engine::decide::Event;
-use dacapo_engine::history::Order;
+use dacapo_engine::history::Command;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ async fn r11_a_repeat_of_a_reset_by_hand_does_nothing() {
     let id = ContactId::new(id).expect("an id");
     let campaign = CampaignId::new("meeting").expect("an id");
     let by = Author::ApiKey("console".to_owned());
-    let event = Event::ByHand { order: Order::Reset, by, call: Some(7) };
+    let event = Event::ByHand { command: Command::Reset, by, call: Some(7) };
     for _ in 0..2 {
         api.embedded
             .platform

@@ -8,7 +8,7 @@ use dacapo_engine::enrollment::{
     DatePlan, DateRest, DayCount, Enrollment, Guard, MessageRest, Parked, ParkedEntry, Rest,
     Status, Token,
 };
-use dacapo_engine::history::{Cause, Order};
+use dacapo_engine::history::{Cause, Command};
 use dacapo_engine::ids::ElementId;
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
@@ -170,9 +170,10 @@ impl Bytes {
                 Event::Settled { run, step, outcome, reason: None }
             }
             6 => {
-                let orders = [Order::Start, Order::Reset, Order::Stop, Order::StopAndReset];
-                let order = orders[usize::from(self.below(4))];
-                Event::Commanded { from, order, causality }
+                let commands =
+                    [Command::Start, Command::Reset, Command::Stop, Command::StopAndReset];
+                let command = commands[usize::from(self.below(4))];
+                Event::Commanded { from, command, causality }
             }
             7 => Event::StatusChanged { from, causality },
             8 => Event::EnrollExisting { job: u64::from(self.below(4)) },
@@ -184,9 +185,10 @@ impl Bytes {
             },
             10 => Event::MassRelease { job: u64::from(self.below(4)), name: "job".to_owned() },
             11 => {
-                let orders = [Order::Start, Order::Reset, Order::Stop, Order::StopAndReset];
-                let order = orders[usize::from(self.below(4))];
-                Event::ByHand { order, by: by(), call: self.flag().then_some(1) }
+                let commands =
+                    [Command::Start, Command::Reset, Command::Stop, Command::StopAndReset];
+                let command = commands[usize::from(self.below(4))];
+                Event::ByHand { command, by: by(), call: self.flag().then_some(1) }
             }
             _ => Event::Released { by: by() },
         }

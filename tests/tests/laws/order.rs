@@ -82,7 +82,7 @@ fn but_bookkeeping(enrollment: &Enrollment) -> Enrollment {
     kept.milestones = 0;
     kept.applied = BTreeMap::new();
     // The number of the decision and the index of its effect identify repeats.
-    for asked in &mut kept.told {
+    for asked in &mut kept.commands_sent {
         (asked.rev, asked.index) = (0, 0);
     }
     // Kept only if something else was committed: it records traces for the feed (R60).

@@ -103,7 +103,7 @@ impl Watch for Timers {
             };
             let mut set: Vec<Event> =
                 its.map(|timer| timer.event.clone()).filter(is_live).collect();
-            let order = |event: &Event| (event.due(), event.visit());
+            let order = |event: &Event| (event.due(), event.run_and_step());
             waits_for.sort_by_key(order);
             set.sort_by_key(order);
             assert_eq!(waits_for, set, "{key:?}: {enrollment:?}");

@@ -222,7 +222,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// Whether anything happened that must be committed.
-    pub(super) fn is_material(&self) -> bool {
+    pub(super) fn must_be_committed(&self) -> bool {
         if self.reached {
             return true;
         }
@@ -245,7 +245,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// The decision.
     pub(super) fn finish(mut self, ignored: Option<Ignored>) -> Decision {
-        if !self.is_material() {
+        if !self.must_be_committed() {
             return match (self.situation.enrollment, ignored) {
                 (Some(before), None | Some(Ignored::AlreadyApplied)) if *before != self.next => {
                     self.next.rev += 1;
@@ -255,7 +255,7 @@ impl<'a> DecisionBuilder<'a> {
             };
         }
         self.settle_status();
-        self.keep_told();
+        self.keep_last_commands();
         if self.situation.enrollment.is_none() {
             self.next.created =
                 Some(self.records.first().map_or(self.occasion.now(), |record| record.at));

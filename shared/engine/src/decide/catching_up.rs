@@ -80,7 +80,7 @@ impl DecisionBuilder<'_> {
             let occasion = Occasion::new(change.at, cause, asked.causality, contact);
             let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
             // A repeat has no effect, nor has a stop of a contact that was never in the campaign.
-            self.commanded(&from, asked.order, occasion).ok();
+            self.commanded(&from, asked.command, occasion).ok();
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaign::format::Purpose;
 use crate::contact::Causality;
-use crate::history::Order;
+use crate::history::Command;
 use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Outcome;
 use crate::time::Instant;
@@ -110,7 +110,7 @@ pub enum Effect {
         campaign: CampaignId,
         /// What.
         #[serde(rename = "w")]
-        order: Order,
+        command: Command,
         /// The asking token's place in its chain.
         #[serde(rename = "c")]
         causality: Causality,

@@ -50,7 +50,7 @@ impl<'a> DecisionBuilder<'a> {
                 if !was_counted {
                     self.count(&Counter::Arrived(id));
                 }
-                self.fire_goal(id, goal.next.as_ref(), ended.furthest_in_flight.as_ref());
+                self.fire_goal(id, goal.next.as_ref(), ended.deepest_in_flight.as_ref());
                 fired = true;
             }
         }

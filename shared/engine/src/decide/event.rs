@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{Author, Causality};
-use crate::history::Order;
+use crate::history::Command;
 use crate::ids::CampaignId;
 use crate::statistics::Outcome;
 use crate::time::Instant;
@@ -54,8 +54,9 @@ pub enum Event {
     Commanded {
         /// Who asks.
         from: Source,
-        /// What for.
-        order: Order,
+        /// What it asks for. Stored under its older name.
+        #[serde(rename = "order")]
+        command: Command,
         /// The asking token's place in its chain.
         causality: Causality,
     },
@@ -84,8 +85,9 @@ pub enum Event {
     },
     /// A person asks for something, for this contact alone: as R52, R16.
     ByHand {
-        /// What for.
-        order: Order,
+        /// What it asks for. Stored under its older name.
+        #[serde(rename = "order")]
+        command: Command,
         /// Who.
         by: Author,
         /// What identifies the call, if its repeats are to be recognised.
@@ -124,8 +126,8 @@ impl Event {
     }
 
     /// The run and step that a timer belongs to, 0 for what belongs to none. What is due at the
-    /// same instant is ordered by contact, campaign, visit.
-    pub fn visit(&self) -> (u32, u32) {
+    /// same instant is ordered by contact, campaign, run, step.
+    pub fn run_and_step(&self) -> (u32, u32) {
         match self {
             Self::TimerDue { run, step, .. } => (*run, *step),
             Self::RecheckDue { run, .. } => (*run, 0),

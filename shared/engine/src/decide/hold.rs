@@ -37,7 +37,7 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
     }
     let fresh = || Enrollment { created: Some(now), ..Enrollment::new(1, 0, 0) };
     let mut next = before.cloned().unwrap_or_else(fresh);
-    let causality = furthest(&next);
+    let causality = deepest(&next);
     let was = before.map(|before| before.status);
     let Consequences { mut effects, lines } = hold(&mut next, None, Guard::Undecided, zone);
     if was != Some(next.status) {
@@ -122,7 +122,7 @@ pub(super) fn forget_parked_entries(next: &mut Enrollment) -> Vec<Line> {
 
 /// The deepest place in a chain among the tokens; without tokens that of the last change that was
 /// seen (R42).
-fn furthest(enrollment: &Enrollment) -> Causality {
+fn deepest(enrollment: &Enrollment) -> Causality {
     let tokens = enrollment.tokens.iter().map(|token| token.causality);
     let seen = Causality { chain: Chain::of_write(enrollment.seen), depth: 0 };
     tokens.max_by_key(|causality| causality.depth).unwrap_or(seen)

@@ -35,5 +35,5 @@ pub(super) struct Ended {
     /// How many.
     pub(super) count: usize,
     /// Of those that were in flight, the one deepest in its chain.
-    pub(super) furthest_in_flight: Option<InFlightToken>,
+    pub(super) deepest_in_flight: Option<InFlightToken>,
 }

@@ -17,13 +17,13 @@ use crate::time::{Instant, day_of, window_opening};
 const BEFORE_RESTORE: &str = "it was due before the restore, and may have been sent then";
 
 /// The result of the last check before a message leaves.
-pub(super) enum LastLook {
+pub(super) enum FinalCheck {
     /// It may leave.
     Leaves(Delivery),
     /// Something else was decided: it is not sent, or not now.
     Decided,
     /// A goal took tokens on other paths: once that is committed, the message is checked again.
-    OthersFirst,
+    CommitFirst,
     /// No token waits for it.
     Ignored(Ignored),
 }
@@ -109,32 +109,32 @@ impl DecisionBuilder<'_> {
 
     /// Right before a message leaves (R8, R31): goals, lateness, the e-mail time, consent,
     /// suppression, address.
-    pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> LastLook {
+    pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> FinalCheck {
         let token = match self.token(run, step) {
             Ok(token) if token.rest == Rest::Message(MessageRest::Queued) => token.clone(),
-            Ok(_) => return LastLook::Ignored(Ignored::LeftStep),
-            Err(ignored) => return LastLook::Ignored(ignored),
+            Ok(_) => return FinalCheck::Ignored(Ignored::LeftStep),
+            Err(ignored) => return FinalCheck::Ignored(ignored),
         };
         if let Err(ignored) = self.unless_paused() {
-            return LastLook::Ignored(ignored);
+            return FinalCheck::Ignored(ignored);
         }
-        self.look_at(self.happening_now(Cause::Message, token.causality));
+        self.look_at(self.happening_now(Cause::MessageDue, token.causality));
         if self.goals() {
             self.advance();
         }
         if self.next.token(step).is_none() {
-            return LastLook::Decided;
+            return FinalCheck::Decided;
         }
         let graph = self.graph;
         let Some((_, Element::Email(element))) = graph.element(&token.element) else {
-            return LastLook::Ignored(Ignored::LeftStep);
+            return FinalCheck::Ignored(Ignored::LeftStep);
         };
-        if self.is_material() {
-            return LastLook::OthersFirst;
+        if self.must_be_committed() {
+            return FinalCheck::CommitFirst;
         }
         if self.is_before_restore(token.since) {
             self.taken_as_sent(&token, element);
-            return LastLook::Decided;
+            return FinalCheck::Decided;
         }
         if let Some(reason) = self.reason_not_to_send(&token, element) {
             self.message_not_sent(&token);
@@ -146,15 +146,15 @@ impl DecisionBuilder<'_> {
             };
             self.send_on(element.next.as_ref(), in_flight);
             self.advance();
-            return LastLook::Decided;
+            return FinalCheck::Decided;
         }
         if let Some(opens) = self.send_window(element) {
             self.message_not_sent(&token);
             self.line(Some(&token.element), Happened::MessageWaits { until: opens });
             self.rest_again(step, Rest::Message(MessageRest::Window(opens)));
-            return LastLook::Decided;
+            return FinalCheck::Decided;
         }
-        LastLook::Leaves(Delivery {
+        FinalCheck::Leaves(Delivery {
             version: self.next.version,
             run,
             step,
@@ -167,7 +167,7 @@ impl DecisionBuilder<'_> {
     /// sent, and the token goes on from when it arrived, as it did then (R30).
     fn taken_as_sent(&mut self, token: &Token, element: &SendEmail) {
         let contact = self.latest.clone();
-        self.look_at(Occasion::new(token.since, Cause::Message, token.causality, contact));
+        self.look_at(Occasion::new(token.since, Cause::MessageDue, token.causality, contact));
         self.take(token.step);
         self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
         let continued = self.continued(token, token.since);

@@ -23,7 +23,7 @@
 //!   the event              timer_due, recheck_due, delivery_due, settled, commanded, ...
 //!     advance              until no token is in flight; first place in the document first:
 //!       goals                before each step (R8)
-//!       step                 what the element does: send_on, rest, write, tell, ...
+//!       step                 what the element does: send_on, rest, write, send_command, ...
 //!     complete             no token is left: completed (R53), or restarted (R17)
 //!   finish                 Advance, or Seen, or Ignore
 //! ```
@@ -126,7 +126,7 @@ pub use effect::Effect;
 pub use event::{Event, Source};
 pub use hold::{hold_undecided, quarantine_is_empty};
 pub use ignored::{Ignored, NotStarted};
-use messages::LastLook;
+use messages::FinalCheck;
 pub use no_effect::{looked, nothing_changed};
 pub use outstanding::{outstanding, purpose};
 pub use situation::Situation;
@@ -173,29 +173,29 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
     let ignored = match event {
         Event::Changed if applied => None,
         Event::Changed => Some(Ignored::AlreadyApplied),
-        Event::DeliveryDue { .. } if builder.is_material() => return builder.ask_again(),
+        Event::DeliveryDue { .. } if builder.must_be_committed() => return builder.ask_again(),
         Event::DeliveryDue { run, step } => match builder.delivery_due(*run, *step) {
-            LastLook::Leaves(delivery) => return Decision::Deliver(delivery),
-            LastLook::Decided => None,
-            LastLook::OthersFirst => return builder.ask_again(),
-            LastLook::Ignored(ignored) => Some(ignored),
+            FinalCheck::Leaves(delivery) => return Decision::Deliver(delivery),
+            FinalCheck::Decided => None,
+            FinalCheck::CommitFirst => return builder.ask_again(),
+            FinalCheck::Ignored(ignored) => Some(ignored),
         },
         Event::TimerDue { run, step, due } => builder.timer_due(*run, *step, *due).err(),
         Event::RecheckDue { run, due } => builder.recheck_due(*run, *due).err(),
         Event::Settled { run, step, outcome, reason } => {
             builder.settled(*run, *step, *outcome, reason.clone()).err()
         }
-        Event::Commanded { from, order, causality } => {
+        Event::Commanded { from, command, causality } => {
             let cause = Cause::Campaign(from.campaign.clone());
             let occasion = builder.happening_now(cause, *causality);
-            builder.commanded(from, *order, occasion).err()
+            builder.commanded(from, *command, occasion).err()
         }
         Event::StatusChanged { from, causality } => builder.status_changed(from, *causality).err(),
         Event::EnrollExisting { job } => builder.enroll_existing(*job).err(),
         Event::MassStop { job, name, reset_contacts, reset_statistics } => {
             builder.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
-        Event::ByHand { order, by, call } => builder.by_hand(*order, by, *call).err(),
+        Event::ByHand { command, by, call } => builder.by_hand(*command, by, *call).err(),
         Event::Released { by } => builder.released(by).err(),
         Event::MassRelease { job, name } => builder.mass_release(*job, name).err(),
     };

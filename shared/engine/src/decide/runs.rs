@@ -10,24 +10,9 @@ use super::{Ignored, Source};
 use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
 use crate::enrollment::{Enrollment, Guard, Status};
-use crate::history::{Cause, Happened, Order};
+use crate::history::{Cause, Command, Happened};
 use crate::ids::ElementId;
 use crate::statistics::Counter;
-
-/// What a stop does to the contact (R16).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reset {
-    /// It may not enter.
-    No,
-    /// It may enter again.
-    Contacts,
-}
-
-impl Reset {
-    pub(super) fn contacts(yes: bool) -> Self {
-        if yes { Self::Contacts } else { Self::No }
-    }
-}
 
 impl<'a> DecisionBuilder<'a> {
     /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). Any reset
@@ -96,32 +81,46 @@ impl<'a> DecisionBuilder<'a> {
         self.line(id, Happened::Restarted { eligible_at });
     }
 
-    /// *Stop campaign* (R16).
-    pub(super) fn stop(&mut self, id: Option<&ElementId>, reset: Reset) {
-        match reset {
-            Reset::No => {
-                self.end_all();
-                self.next.parked = None;
-                self.forget_parked_entries();
-                self.next.held = None;
-                self.next.status = Status::Stopped;
-                self.line(id, Happened::Stopped);
-            }
-            Reset::Contacts => {
-                self.next_run();
-                self.line(id, Happened::Reset);
-            }
+    /// *Stop campaign* (R16): the contact may not enter until it is reset.
+    pub(super) fn stop(&mut self, id: Option<&ElementId>) {
+        self.end_all();
+        self.next.parked = None;
+        self.forget_parked_entries();
+        self.next.held = None;
+        self.next.status = Status::Stopped;
+        self.line(id, Happened::Stopped);
+    }
+
+    /// *Stop campaign* with *reset contacts*, and a reset from outside (R16): the contact may enter
+    /// again.
+    pub(super) fn reset(&mut self, id: Option<&ElementId>) {
+        self.next_run();
+        self.line(id, Happened::Reset);
+    }
+
+    /// *Stop campaign*, with or without *reset contacts* (R16).
+    pub(super) fn stop_or_reset(&mut self, id: Option<&ElementId>, reset_contacts: bool) {
+        if reset_contacts { self.reset(id) } else { self.stop(id) }
+    }
+
+    /// Does what a command asks for.
+    fn obey(&mut self, command: Command) -> Result<(), Ignored> {
+        match command {
+            Command::Start => return self.start_regardless(),
+            Command::Reset | Command::StopAndReset => self.reset(None),
+            Command::Stop => self.stop(None),
         }
+        Ok(())
     }
 
     /// What another campaign asks for, once. It becomes the occasion if it is not ignored.
     pub(super) fn commanded(
         &mut self,
         from: &Source,
-        order: Order,
+        command: Command,
         occasion: Occasion<'a>,
     ) -> Result<(), Ignored> {
-        if self.is_never_enrolled() && order != Order::Start {
+        if self.is_never_enrolled() && command != Command::Start {
             // It is remembered in case the path later lets the contact in.
             self.obey_once(from)?;
             return Err(Ignored::NeverEnrolled);
@@ -134,13 +133,8 @@ impl<'a> DecisionBuilder<'a> {
         }
         self.obey_once(from)?;
         self.look_at(occasion);
-        match order {
-            // A start that did not happen is remembered as done, too.
-            Order::Start => self.start_regardless().unwrap_or_default(),
-            Order::Reset => self.stop(None, Reset::Contacts),
-            Order::Stop => self.stop(None, Reset::No),
-            Order::StopAndReset => self.stop(None, Reset::Contacts),
-        }
+        // A start that did not happen is remembered as done, too.
+        self.obey(command).unwrap_or_default();
         self.advance();
         Ok(())
     }
@@ -148,18 +142,18 @@ impl<'a> DecisionBuilder<'a> {
     /// Whether the contact was never in the campaign, changes applied in this decision included
     /// (R16).
     pub(super) fn is_never_enrolled(&self) -> bool {
-        self.situation.enrollment.is_none() && !self.is_material()
+        self.situation.enrollment.is_none() && !self.must_be_committed()
     }
 
     /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as
     /// the mass action (R16). Runs that begin this way do not count (R40).
     pub(super) fn by_hand(
         &mut self,
-        order: Order,
+        command: Command,
         by: &Author,
         call: Option<u64>,
     ) -> Result<(), Ignored> {
-        if self.is_never_enrolled() && order != Order::Start {
+        if self.is_never_enrolled() && command != Command::Start {
             return Err(Ignored::NeverEnrolled);
         }
         if call.is_some() && self.next.hand_call == call {
@@ -168,24 +162,21 @@ impl<'a> DecisionBuilder<'a> {
         let standing = self.standing()?;
         self.keep_chain(Cause::ByHand(by.clone()));
         self.choose_version(standing);
-        match order {
-            Order::Start => {
-                if self.graph.starts().next().is_none() {
-                    return Err(Ignored::NothingConcerned);
-                }
-                let is_new = !self.next.begun;
-                self.start_regardless()?;
-                self.next.by_hand |= is_new;
-            }
-            Order::Reset | Order::StopAndReset => {
-                self.stop(None, Reset::Contacts);
+        if command == Command::Start && self.graph.starts().next().is_none() {
+            return Err(Ignored::NothingConcerned);
+        }
+        if command == Command::Stop && self.next.status == Status::Stopped {
+            return Err(Ignored::AlreadyApplied);
+        }
+        let is_new = !self.next.begun;
+        self.obey(command)?;
+        match command {
+            Command::Start => self.next.by_hand |= is_new,
+            Command::Reset | Command::StopAndReset => {
                 self.next.eligible_at = None;
                 self.next.by_hand = true;
             }
-            Order::Stop if self.next.status == Status::Stopped => {
-                return Err(Ignored::AlreadyApplied);
-            }
-            Order::Stop => self.stop(None, Reset::No),
+            Command::Stop => {}
         }
         self.next.hand_call = call;
         self.advance();
@@ -219,7 +210,7 @@ impl<'a> DecisionBuilder<'a> {
         }
         self.apply_job(job)?;
         self.keep_chain(Cause::Job(name.to_owned()));
-        self.stop(None, Reset::contacts(reset_contacts));
+        self.stop_or_reset(None, reset_contacts);
         if reset_contacts {
             // The contact can be used again at once (R14).
             self.next.eligible_at = None;

@@ -2,14 +2,13 @@
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
-use super::runs;
 use super::{Effect, MOST_MOVES};
 use crate::campaign::format::{Element, Goal, SetField, Split, Unmet};
 use crate::contact::Patch;
 use crate::enrollment::{Guard, Rest, Status};
 use crate::field::FieldValue;
 use crate::hash::stable;
-use crate::history::{Happened, Order};
+use crate::history::{Command, Happened};
 use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::statistics::Counter;
 use crate::template::{Budget, Escape, render_within};
@@ -105,7 +104,12 @@ impl DecisionBuilder<'_> {
                 self.send_on(set.next.as_ref(), token);
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
-                Some(campaign) => self.command(token, campaign, Order::Reset, reset.next.as_ref()),
+                Some(campaign) => self.send_command_and_go_on(
+                    token,
+                    campaign,
+                    Command::Reset,
+                    reset.next.as_ref(),
+                ),
                 None => self.reset_by_element(token),
             },
             Element::Restart(restart) => {
@@ -117,14 +121,22 @@ impl DecisionBuilder<'_> {
                 }
             }
             Element::StopCampaign(stop) => {
-                let order = if stop.reset_contacts { Order::StopAndReset } else { Order::Stop };
+                let command =
+                    if stop.reset_contacts { Command::StopAndReset } else { Command::Stop };
                 match self.other(stop.campaign.as_ref()) {
-                    Some(campaign) => self.command(token, campaign, order, stop.next.as_ref()),
-                    None => self.stop(Some(&id), runs::Reset::contacts(stop.reset_contacts)),
+                    Some(campaign) => {
+                        self.send_command_and_go_on(token, campaign, command, stop.next.as_ref())
+                    }
+                    None => self.stop_or_reset(Some(&id), stop.reset_contacts),
                 }
             }
             Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
-                Some(campaign) => self.command(token, campaign, Order::Start, start.next.as_ref()),
+                Some(campaign) => self.send_command_and_go_on(
+                    token,
+                    campaign,
+                    Command::Start,
+                    start.next.as_ref(),
+                ),
                 None => self.start_own(start.next.as_ref(), token),
             },
             Element::Webhook(webhook) => {
@@ -174,14 +186,14 @@ impl DecisionBuilder<'_> {
     }
 
     /// Sends a command to another campaign; the token goes on at once.
-    fn command(
+    fn send_command_and_go_on(
         &mut self,
         token: InFlightToken,
         campaign: CampaignId,
-        order: Order,
+        command: Command,
         next: Option<&ElementId>,
     ) {
-        self.tell(&token.to, campaign, order, token.causality);
+        self.send_command(&token.to, campaign, command, token.causality);
         self.send_on(next, token);
     }
 

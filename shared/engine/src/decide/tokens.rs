@@ -144,7 +144,7 @@ impl DecisionBuilder<'_> {
         }
         Ended {
             count: in_flight.len() + ended.len(),
-            furthest_in_flight: in_flight
+            deepest_in_flight: in_flight
                 .into_iter()
                 .max_by_key(|token| (token.causality.depth, token.moves)),
         }

@@ -7,13 +7,13 @@
 use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
 use crate::contact::{Asked, Author, Causality, Contact, Patch};
-use crate::history::{Cause, Happened, Order};
+use crate::history::{Cause, Command, Happened};
 use crate::ids::{CampaignId, ElementId};
 use crate::time::Instant;
 
 /// How many commands to other campaigns an enrollment keeps for its next write. Most of them have
 /// been done long before.
-const TOLD_KEPT: usize = 4;
+const COMMANDS_KEPT: usize = 4;
 
 /// A write to the contact.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,39 +77,39 @@ impl DecisionBuilder<'_> {
         if let Some(Cause::Change { what, .. }) = wrote {
             self.line(Some(element), Happened::Wrote { what });
         }
-        let after = std::mem::take(&mut self.next.told);
+        let after = std::mem::take(&mut self.next.commands_sent);
         self.writes.push(ContactWrite { patch, by, causality, after });
     }
 
     /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write
     /// (R42).
-    pub(super) fn tell(
+    pub(super) fn send_command(
         &mut self,
         element: &ElementId,
         campaign: CampaignId,
-        order: Order,
+        command: Command,
         causality: Causality,
     ) {
         if causality.depth >= DEEPEST {
             self.line(Some(element), Happened::TooDeep);
             return;
         }
-        self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), order });
+        self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), command });
         let causality = causality.deeper();
-        self.next.told.push(Asked {
+        self.next.commands_sent.push(Asked {
             campaign: campaign.clone(),
-            order,
+            command,
             // The decision's, and the effect's that follows.
             rev: self.next.rev + 1,
             index: u32::try_from(self.effects.len()).unwrap_or(u32::MAX),
             causality,
         });
-        self.effects.push(Effect::Command { campaign, order, causality });
+        self.effects.push(Effect::Command { campaign, command, causality });
     }
 
     /// What the next decision's first write is to carry.
-    pub(super) fn keep_told(&mut self) {
-        let over = self.next.told.len().saturating_sub(TOLD_KEPT);
-        self.next.told.drain(..over);
+    pub(super) fn keep_last_commands(&mut self) {
+        let over = self.next.commands_sent.len().saturating_sub(COMMANDS_KEPT);
+        self.next.commands_sent.drain(..over);
     }
 }

@@ -18,7 +18,7 @@ use crate::status::Guard;
 use crate::tally::Outcome;
 use crate::time::{Instant, Zone};
 
-pub use crate::causality::Order;
+pub use crate::causality::Command;
 pub use trace::{LOOKED, Looked, Trace, WhyNot};
 
 /// How instants are written in a contact's history: in one zone, which is named, as the reader's
@@ -93,9 +93,13 @@ pub enum Cause {
     /// A parked trigger was rechecked.
     #[serde(rename = "k")]
     Recheck(Box<Cause>),
-    /// A message was about to leave, or was settled.
+    /// A message was settled; or, as it was written before the two were told apart, was about to
+    /// leave.
     #[serde(rename = "m")]
     Message,
+    /// A message was about to leave, and was checked once more (R31).
+    #[serde(rename = "d")]
+    MessageDue,
     /// A webhook was about to be called.
     #[serde(rename = "l")]
     Call,
@@ -361,7 +365,7 @@ pub enum Happened {
         campaign: CampaignId,
         /// What.
         #[serde(rename = "w")]
-        order: Order,
+        command: Command,
     },
     /// A request to start could not be followed (R52).
     #[serde(rename = "ni")]

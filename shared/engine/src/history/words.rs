@@ -1,6 +1,6 @@
 //! History in words: English sentences that a marketer reads, made when a line is read.
 
-use super::{Cause, Changed, Happened, Order, Reader};
+use super::{Cause, Changed, Command, Happened, Reader};
 use crate::contact::{Author, MOST_TAGS};
 use crate::tally::Outcome;
 use crate::time::Instant;
@@ -15,6 +15,7 @@ impl Cause {
             Self::Timer => "because the timer came due".to_owned(),
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
             Self::Message => "because the message was settled".to_owned(),
+            Self::MessageDue => "because the message was due".to_owned(),
             Self::Call => "because the webhook was due".to_owned(),
             Self::Campaign(campaign) => format!("because campaign {campaign} asked for it"),
             Self::StatusIn(campaign) => {
@@ -42,6 +43,7 @@ impl Cause {
             Self::Timer
             | Self::Recheck(_)
             | Self::Message
+            | Self::MessageDue
             | Self::Call
             | Self::Campaign(_)
             | Self::StatusIn(_)
@@ -218,11 +220,11 @@ impl Happened {
             Self::Held { guard } => format!("held: {}", guard.words()),
             Self::Released => "released".to_owned(),
             Self::Completed => "campaign completed".to_owned(),
-            Self::Commanded { campaign, order } => match order {
-                Order::Start => format!("asked campaign {campaign} to start"),
-                Order::Reset => format!("reset campaign {campaign}"),
-                Order::Stop => format!("stopped campaign {campaign}"),
-                Order::StopAndReset => format!("stopped and reset campaign {campaign}"),
+            Self::Commanded { campaign, command } => match command {
+                Command::Start => format!("asked campaign {campaign} to start"),
+                Command::Reset => format!("reset campaign {campaign}"),
+                Command::Stop => format!("stopped campaign {campaign}"),
+                Command::StopAndReset => format!("stopped and reset campaign {campaign}"),
             },
             Self::StartIgnored { reason } => format!("not started: {reason}"),
             Self::Called => "webhook called".to_owned(),

@@ -18,7 +18,7 @@ use crate::contact::{Author, Consent, Contact, Patch};
 use crate::decide::{Event, Ignored};
 use crate::enrollment::Enrollment;
 use crate::field::FieldType;
-use crate::history::{Order, Record, Trace};
+use crate::history::{Command, Record, Trace};
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
@@ -226,8 +226,8 @@ impl World {
     }
 
     /// A person starts, resets or stops one contact by hand.
-    pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, order: Order, by: Author) {
-        let event = Event::ByHand { order, by, call: None };
+    pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, command: Command, by: Author) {
+        let event = Event::ByHand { command, by, call: None };
         self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
     }
 

@@ -59,7 +59,7 @@ pub struct Due {
 impl Due {
     /// What is due at the same instant is ordered by contact, campaign, visit.
     fn order(&self) -> (Instant, &ContactId, &CampaignId, u32, u32) {
-        let (run, step) = self.event.visit();
+        let (run, step) = self.event.run_and_step();
         (self.at, &self.contact, &self.campaign, run, step)
     }
 }
@@ -343,9 +343,9 @@ impl World {
             Effect::Call { element, .. } => {
                 self.observed.push(Observed::Called(contact.clone(), campaign.clone(), element));
             }
-            Effect::Command { campaign: target, order, causality } => {
+            Effect::Command { campaign: target, command, causality } => {
                 let from = Source { campaign: campaign.clone(), rev, index };
-                let event = Event::Commanded { from, order, causality };
+                let event = Event::Commanded { from, command, causality };
                 self.waiting.push(Work::Event(contact.clone(), target, event));
             }
             Effect::StatusChanged { causality } => {

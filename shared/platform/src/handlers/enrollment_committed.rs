@@ -201,9 +201,9 @@ impl Effects {
                 let over = sent_until.is_some_and(|until| at <= until);
                 self.calls.note(&call, at, over).await?.then(|| self.orders.call_order(call))
             }
-            Effect::Command { campaign, order, causality } => {
+            Effect::Command { campaign, command, causality } => {
                 let event =
-                    Event::Commanded { from: source(), order: *order, causality: *causality };
+                    Event::Commanded { from: source(), command: *command, causality: *causality };
                 self.tell(&decision.contact, campaign, event).await?
             }
             Effect::StatusChanged { .. } if self.nobody_asks(decision) => None,

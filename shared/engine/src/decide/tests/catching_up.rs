@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{Event, Story, commanded, delivery, recheck, timer};
-use crate::history::Order;
+use crate::history::Command;
 
 const WAITING: &str = "
     lead: { type: start, when: { tag: Lead }, next: day }
@@ -137,7 +137,7 @@ fn r3_what_another_campaign_asks_for_comes_after_the_changes_before_it() {
     let mut story = Story::of(WAITING);
     story.add("Lead");
     story.check(
-        &commanded(1, Order::Reset),
+        &commanded(1, Command::Reset),
         &expect![[r#"
             run 2 ready
             effect: schedule 1.1 at 12-02 09:00

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::{Event, Source, Story, campaign, commanded, elsewhere, recheck};
 use crate::enrollment::Status;
-use crate::history::Order;
+use crate::history::Command;
 
 const RESTARTS: &str = "
     lead: { type: start, when: { all: [{ tag: Lead }, { not: { tag: Done } }] }, next: again }
@@ -204,7 +204,7 @@ fn r6_a_status_in_another_campaign_is_looked_at_once() {
 fn r52_a_start_that_was_asked_for_in_vain_says_why() {
     let mut story = Story::of("lead: { type: start, when: { tag: Lead } }");
     story.check(
-        &commanded(1, Order::Start),
+        &commanded(1, Command::Start),
         &expect![[r#"
             run 1 completed
             fired lead
@@ -215,7 +215,7 @@ fn r52_a_start_that_was_asked_for_in_vain_says_why() {
         "#]],
     );
     story.check(
-        &commanded(2, Order::Start),
+        &commanded(2, Command::Start),
         &expect![[r#"
         run 1 completed
         fired lead
@@ -224,7 +224,7 @@ fn r52_a_start_that_was_asked_for_in_vain_says_why() {
     "#]],
     );
     story.check(
-        &commanded(2, Order::Start),
+        &commanded(2, Command::Start),
         &expect![[r#"
         ignored: AlreadyApplied
     "#]],

@@ -61,15 +61,15 @@ fn r31_consent_is_looked_at_right_before_the_message_leaves() {
     story.consent(Consent::Unsubscribed).check(
         &delivery(1, 1),
         &expect![[r#"
-        run 1 active
-        token 2 at day: wait until 12-02 09:00
-        fired lead
-        effect: record 1.1 at mail, offer is suppressed: the contact unsubscribed
-        effect: schedule 1.2 at 12-02 09:00
-        12-01 09:00 because the message was settled:
-          run 1 mail: message suppressed: the contact unsubscribed
-          run 1 day: waits until Dec 2, 2026, 9:00 AM (UTC)
-    "#]],
+            run 1 active
+            token 2 at day: wait until 12-02 09:00
+            fired lead
+            effect: record 1.1 at mail, offer is suppressed: the contact unsubscribed
+            effect: schedule 1.2 at 12-02 09:00
+            12-01 09:00 because the message was due:
+              run 1 mail: message suppressed: the contact unsubscribed
+              run 1 day: waits until Dec 2, 2026, 9:00 AM (UTC)
+        "#]],
     );
 }
 
@@ -104,14 +104,14 @@ fn r34_a_message_from_a_date_timer_is_not_sent_after_the_date() {
     story.at("2026-12-02 14:01").check(
         &delivery(1, 2),
         &expect![[r#"
-        run 1 completed
-        fired lead
-        effect: record 1.2 at mail, notice is suppressed: too late: the date has passed
-        effect: status changed, chain 16862936150897645201, depth 0
-        12-02 14:01 because the message was settled:
-          run 1 mail: message suppressed: too late: the date has passed
-          run 1 -: campaign completed
-    "#]],
+            run 1 completed
+            fired lead
+            effect: record 1.2 at mail, notice is suppressed: too late: the date has passed
+            effect: status changed, chain 16862936150897645201, depth 0
+            12-02 14:01 because the message was due:
+              run 1 mail: message suppressed: too late: the date has passed
+              run 1 -: campaign completed
+        "#]],
     );
 }
 
@@ -176,7 +176,7 @@ fn marketing_mail_waits_for_the_send_window() {
             token 1 at mail: message, window from 12-02 10:00
             fired lead
             effect: schedule 1.1 at 12-02 10:00
-            12-01 18:00 because the message was settled:
+            12-01 18:00 because the message was due:
               run 1 mail: message waits for the e-mail time, Dec 2, 2026, 10:00 AM (UTC)
         "#]],
     );
@@ -193,7 +193,7 @@ fn r30_a_message_from_before_a_restore_is_taken_as_sent() {
         fired lead
         effect: record 1.1 at mail, offer is unknown: it was due before the restore, and may have been sent then
         effect: schedule 1.2 at 12-02 09:00
-        12-01 09:00 because the message was settled:
+        12-01 09:00 because the message was due:
           run 1 mail: message unknown: it was due before the restore, and may have been sent then
           run 1 day: waits until Dec 2, 2026, 9:00 AM (UTC)
     "#]]);

@@ -40,7 +40,7 @@ use crate::campaign::{Campaign, Reached, Timeline};
 use crate::contact::{Author, Causality, Chain, Change, Consent, Contact, Patch};
 use crate::enrollment::{DateRest, Enrollment, MessageRest, Rest, Status};
 use crate::field::FieldType;
-use crate::history::{Order, Reader, Record};
+use crate::history::{Command, Reader, Record};
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, Tag};
 use crate::statistics::Outcome;
 use crate::time::{Instant, Zone};
@@ -303,8 +303,8 @@ fn shown_effect(effect: &Effect) -> String {
         Effect::Call { run, step, version, element } => {
             format!("call {run}.{step} at {element} of version {version}")
         }
-        Effect::Command { campaign, order, causality } => {
-            format!("command {campaign} to {order:?}, {}", chain(causality))
+        Effect::Command { campaign, command, causality } => {
+            format!("command {campaign} to {command:?}, {}", chain(causality))
         }
         Effect::StatusChanged { causality } => format!("status changed, {}", chain(causality)),
     }
@@ -351,13 +351,13 @@ fn settled(run: u32, step: u32) -> Event {
 }
 
 /// What the campaign `other` asks for with its decision `rev`.
-fn commanded(rev: u64, order: Order) -> Event {
+fn commanded(rev: u64, command: Command) -> Event {
     let from = Source { campaign: campaign("other"), rev, index: 0 };
-    Event::Commanded { from, order, causality: elsewhere() }
+    Event::Commanded { from, command, causality: elsewhere() }
 }
 
-fn by_hand(order: Order, call: u64) -> Event {
-    Event::ByHand { order, by: desk(), call: Some(call) }
+fn by_hand(command: Command, call: u64) -> Event {
+    Event::ByHand { command, by: desk(), call: Some(call) }
 }
 
 /// The place in a chain of what happened in another campaign.

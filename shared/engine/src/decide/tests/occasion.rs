@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{Event, Story, by_hand, commanded};
-use crate::history::Order;
+use crate::history::Command;
 
 const START: &str = "lead: { type: start, when: { tag: Lead } }";
 
@@ -35,7 +35,7 @@ fn r60_each_change_has_its_own_instant_and_cause() {
 #[test]
 fn r42_what_another_campaign_asks_for_goes_on_in_its_chain() {
     Story::of(START).check(
-        &commanded(1, Order::Start),
+        &commanded(1, Command::Start),
         &expect![[r#"
             run 1 completed
             fired lead
@@ -51,7 +51,7 @@ fn r42_what_another_campaign_asks_for_goes_on_in_its_chain() {
 fn r42_what_a_person_asks_for_goes_on_in_the_chain_of_the_last_change() {
     let mut story = Story::of(START);
     story.add("Other").check(
-        &by_hand(Order::Start, 9),
+        &by_hand(Command::Start, 9),
         &expect![[r#"
             run 1 completed
             fired lead

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{Event, Story, commanded};
-use crate::history::Order;
+use crate::history::Command;
 
 const CAMPAIGN: &str = "
     lead: { type: start, when: { tag: Lead }, next: mail }
@@ -60,7 +60,7 @@ fn r51_a_start_that_no_longer_holds_on_the_resume_does_not_fire() {
 fn r52_a_start_that_was_asked_for_is_entered_on_the_resume() {
     let mut story = paused();
     story.check(
-        &commanded(1, Order::Start),
+        &commanded(1, Command::Start),
         &expect![[r#"
             run 1 ready
             parked lead
@@ -87,7 +87,7 @@ fn r51_a_reset_forgets_what_came_in_the_pause() {
     let mut story = paused();
     story.add("Hot").happens(&Event::Changed);
     story.check(
-        &commanded(1, Order::Reset),
+        &commanded(1, Command::Reset),
         &expect![[r#"
         run 2 ready
         12-01 09:02 because campaign other asked for it:

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{Event, Story, by_hand, commanded, desk, timer};
-use crate::history::Order;
+use crate::history::Command;
 
 const LOOP: &str = "
     lead: { type: start, when: { tag: Lead }, next: day }
@@ -70,7 +70,7 @@ fn r16_a_stopped_contact_does_not_enter() {
     let mut story = Story::of(LOOP);
     story.add("Lead").happens(&Event::Changed);
     story.check(
-        &commanded(1, Order::Stop),
+        &commanded(1, Command::Stop),
         &expect![[r#"
             run 1 stopped
             fired lead
@@ -116,7 +116,7 @@ fn r16_a_mass_stop_with_reset_makes_the_contact_ready_once() {
 #[test]
 fn r16_who_was_never_in_is_skipped() {
     Story::of(LOOP).check(
-        &by_hand(Order::Stop, 1),
+        &by_hand(Command::Stop, 1),
         &expect![[r#"
         ignored: NeverEnrolled
     "#]],

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{Event, Story, by_hand, delivery, timer};
-use crate::history::Order;
+use crate::history::Command;
 
 const TWO_PATHS: &str = "
     lead: { type: start, when: { tag: Lead }, next: day }
@@ -44,7 +44,7 @@ fn r9_a_goal_ends_the_tokens_upstream_of_it_and_no_others() {
 #[test]
 fn r18_a_token_that_ends_leaves_no_timer_and_no_message() {
     three_tokens().check(
-        &by_hand(Order::Stop, 1),
+        &by_hand(Command::Stop, 1),
         &expect![[r#"
             run 1 stopped
             fired lead, hot, cold

@@ -45,7 +45,10 @@ fn r11_a_write_carries_what_was_asked_of_others_before_it() {
     );
     story.add("Lead").happens(&Event::Changed);
     let asked = story.change().after.iter().map(|asked| {
-        format!("{} {:?} by rev {}, effect {}", asked.campaign, asked.order, asked.rev, asked.index)
+        format!(
+            "{} {:?} by rev {}, effect {}",
+            asked.campaign, asked.command, asked.rev, asked.index
+        )
     });
     expect!["other Reset by rev 1, effect 0"].assert_eq(&asked.collect::<String>());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::decide::{Event, Ignored, NotStarted};
-use dacapo_engine::history::Order;
+use dacapo_engine::history::Command;
 use dacapo_engine::ids::CampaignId;
 
 use crate::api::call::auth::Holder;
@@ -38,7 +38,7 @@ async fn start(
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Start).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Start).await
 }
 
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
@@ -54,7 +54,7 @@ async fn reset(
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Reset).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Reset).await
 }
 
 /// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
@@ -71,7 +71,7 @@ async fn stop(
     once: Once,
     Path(named): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Stop).await
+    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Stop).await
 }
 
 async fn by_hand(
@@ -81,14 +81,14 @@ async fn by_hand(
     holder: &Holder,
     once: &Once,
     (id, campaign): (String, String),
-    order: Order,
+    command: Command,
 ) -> Result<Answer, Problem> {
     let contact = contact_named(contacts, &id).await?;
     let named = campaign.clone();
     let never_in =
         || Problem::not_found(format!("the contact has never been in a campaign `{named}`"));
     let campaign = CampaignId::new(campaign).map_err(|_| never_in())?;
-    if order == Order::Start {
+    if command == Command::Start {
         let loaded = catalog.current().await?;
         let head = loaded.catalog.campaigns.get(&campaign).filter(|head| head.is_there());
         let head = head.ok_or_else(|| {
@@ -105,7 +105,7 @@ async fn by_hand(
             return Err(Problem::conflict("the campaign has no start to enter at"));
         }
     }
-    let event = Event::ByHand { order, by: holder.author(), call: once.identity() };
+    let event = Event::ByHand { command, by: holder.author(), call: once.identity() };
     let outcome = decisions.apply_event(&contact.id, &campaign, &event).await?;
     match outcome {
         EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
