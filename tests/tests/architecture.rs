@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/paths.rs"]
+mod paths;
 #[path = "architecture/scan.rs"]
 mod scan;
 
+use paths::{code_paths_in, in_repository, paths_in};
 use scan::scanned;
 
 /// The files that may read the clock: all other code receives the time.
@@ -236,7 +239,7 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn documents_name_only_what_is_in_the_repository() {
-    let wrong: Vec<_> = documents()
+    let mut wrong: Vec<_> = documents()
         .iter()
         .flat_map(|path| {
             let folder = path.parent().expect("a folder").to_owned();
@@ -246,6 +249,16 @@ fn documents_name_only_what_is_in_the_repository() {
                 .map(|target| format!("{}: {target}", shown(path)))
         })
         .collect();
+    let contributing = root().join("CONTRIBUTING.md");
+    let folders = ["", "shared/engine/src", "shared/platform/src", "shared/platform/src/api"];
+    let folders = folders.into_iter().chain(["shared/embedded/src", "shared/aws/src"]);
+    let folders: Vec<_> = folders.map(|folder| root().join(folder)).collect();
+    wrong.extend(
+        code_paths_in(&text(&contributing))
+            .into_iter()
+            .filter(|target| !folders.iter().any(|folder| in_repository(folder, target)))
+            .map(|target| format!("CONTRIBUTING.md: {target}")),
+    );
     expect_none(
         &wrong,
         "readers have this repository and nothing beside it: name a path in it that exists",
@@ -455,39 +468,4 @@ fn documents() -> Vec<PathBuf> {
     found.retain(|path| extension(path) == Some("md"));
     assert!(found.len() >= 2, "only {} documents were found", found.len());
     found
-}
-
-/// The paths that a document links to, and those that it names from a folder above.
-fn paths_in(document: &str) -> Vec<String> {
-    let ends = |c: char| c.is_whitespace() || "`)>'\",;|".contains(c);
-    let linked = document.split("](").skip(1).map(|rest| rest.split([')', ' ', '#']).next());
-    let named = document.match_indices("../").filter_map(|(at, _)| {
-        let above = document[..at].ends_with("../");
-        (!above).then(|| document[at..].split(ends).next())
-    });
-    linked
-        .chain(named)
-        .flatten()
-        .filter(|path| !path.is_empty() && !path.contains(':'))
-        .map(|path| path.split('#').next().unwrap_or_default().trim_end_matches('.').to_owned())
-        .collect()
-}
-
-/// Whether a path, seen from a folder, leads to something in the repository.
-fn in_repository(folder: &Path, target: &str) -> bool {
-    let mut at = folder.to_owned();
-    for part in Path::new(target).components() {
-        match part {
-            Component::ParentDir => {
-                at.pop();
-            }
-            Component::Normal(name) => at.push(name),
-            Component::CurDir => {}
-            Component::RootDir | Component::Prefix(_) => return false,
-        }
-        if !at.starts_with(root()) {
-            return false;
-        }
-    }
-    at.exists()
 }

@@ -1,4 +1,4 @@
-//! Accepts posts from outside: `/v1/hooks/*`, and the links in mail.
+//! Accepts posts from outside: `/v1/hooks/*`. The links in mail lead to the function `api`.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};

@@ -15,8 +15,8 @@ use crate::ids::ElementId;
 use crate::statistics::Counter;
 
 impl<'a> DecisionBuilder<'a> {
-    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). Any reset
-    /// lifts `stopped` and `held`.
+    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). It
+    /// lifts `stopped` and `held`. In quarantine only a release comes here.
     fn next_run(&mut self) {
         self.end_all();
         self.forget_parked_entries();
