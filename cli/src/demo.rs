@@ -42,7 +42,7 @@ async fn tell(as_json: bool) -> Result<(), Box<dyn Error>> {
     let begins = STORY.first().map_or_else(DateTime::<Utc>::default, |step| instant(step.at));
     let embedded = Embedded::start(Options {
         directory: None,
-        clock: ClockKind::Standing(begins),
+        clock: ClockKind::Manual(begins),
         time_zone: Some(ZONE),
         locale: Some(LOCALE.to_owned()),
         smtp: None,

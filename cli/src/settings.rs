@@ -229,7 +229,7 @@ fn clock(text: &str) -> Result<ClockKind, String> {
     if at < DateTime::UNIX_EPOCH || at > last_instant() {
         return Err("the clock stands between 1970 and 9999".to_owned());
     }
-    Ok(ClockKind::Standing(at))
+    Ok(ClockKind::Manual(at))
 }
 
 /// What links begin with.

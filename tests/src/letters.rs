@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::contacts::alone;
-use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Clock as _;
 use dacapo_platform::table::{Consistency, Item, Query};
@@ -35,8 +35,8 @@ pub async fn an_erasure_leaves_none(table: Shared, account: &str) {
     for nth in 0..OTHERS {
         aside(platform, &format!("effects/{nth:03}"), &"x".repeat(LENGTH)).await;
         // Ann's stand between them, in every way in which a letter can name her.
-        let wake = json!({ "wake": { "c": ann, "p": "hello" } });
-        let body = wake.to_string();
+        let enrollment_event = json!({ "wake": { "c": ann, "p": "hello" } });
+        let body = enrollment_event.to_string();
         let told =
             json!({ "bouncedRecipients": [{ "emailAddress": "Ann.Lindqvist@Example.com" }] });
         let notice = json!({ "Sns": { "Message": told.to_string() } }).to_string();
@@ -87,7 +87,7 @@ async fn created(platform: &Platform, address: &str) -> ContactId {
 
 async fn aside(platform: &Platform, name: &str, raw: &str) {
     let why = "nobody can read it";
-    let found = NewDeadLetter { name, kind: Kind::Message, by: "test", why, raw };
+    let found = NewDeadLetter { name, kind: DeadLetterKind::Message, by: "test", why, raw };
     platform.dead_letters.keep(found).await.expect("it is kept");
 }
 

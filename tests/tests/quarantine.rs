@@ -28,7 +28,7 @@ async fn start(directory: &Path) -> Embedded {
     let at = Instant::from_timestamp_millis(1_796_112_000_000).unwrap();
     Embedded::start(Options {
         directory: Some(directory.to_owned()),
-        clock: ClockKind::Standing(at),
+        clock: ClockKind::Manual(at),
         time_zone: None,
         locale: None,
         smtp: None,

@@ -169,7 +169,7 @@ async fn somebody_else(api: &Caller) -> Result<Duration, Box<dyn Error>> {
 async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
     Ok(Embedded::start(Options {
         directory: Some(directory.to_owned()),
-        clock: ClockKind::Standing(begins()),
+        clock: ClockKind::Manual(begins()),
         time_zone: None,
         locale: None,
         smtp: None,

@@ -76,7 +76,7 @@ pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value
     let directory = tempfile::tempdir()?;
     let embedded = Embedded::start(Options {
         directory: Some(directory.path().to_owned()),
-        clock: ClockKind::Standing(begins()),
+        clock: ClockKind::Manual(begins()),
         time_zone: None,
         locale: None,
         smtp: None,

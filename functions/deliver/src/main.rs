@@ -1,6 +1,6 @@
 //! Sends mail and calls webhooks: three queues.
 
-use dacapo_aws::functions::queue::{Queues, SqsHide};
+use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
@@ -12,6 +12,6 @@ async fn main() -> Result<(), Stopped> {
     let started = start::deliver(&settings);
     started.warm().await;
     let hide = SqsHide::of(&started);
-    let queues = Queues::of(&started, &hide);
+    let queues = QueueFunction::of(&started, &hide);
     running.serve_until(async |event, until| queues.deliveries(event, until).await).await
 }

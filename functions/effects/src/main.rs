@@ -10,6 +10,6 @@ async fn main() -> Result<(), Stopped> {
     let running = Running::begin(&settings);
     let started = start::effects(&settings);
     started.warm().await;
-    let effects = stream::Effects::of(&started.platform);
+    let effects = stream::EffectsFunction::of(&started.platform);
     running.serve(async |event| effects.perform(event).await).await
 }

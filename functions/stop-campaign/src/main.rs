@@ -1,6 +1,6 @@
 //! Does the steps of jobs: mass actions, publishing, resuming, erasing.
 
-use dacapo_aws::functions::queue::{Queues, SqsHide};
+use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{Environment, Settings as _, StopCampaignSettings};
@@ -12,6 +12,6 @@ async fn main() -> Result<(), Stopped> {
     let started = start::stop_campaign(&settings);
     started.warm().await;
     let hide = SqsHide::of(&started);
-    let queues = Queues::of(&started, &hide);
-    running.serve(async |event| queues.many(event).await).await
+    let queues = QueueFunction::of(&started, &hide);
+    running.serve(async |event| queues.job_steps(event).await).await
 }

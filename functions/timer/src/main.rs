@@ -1,6 +1,6 @@
 //! Continues enrollments whose timers are due: the queue that EventBridge Scheduler fills.
 
-use dacapo_aws::functions::queue::{Queues, SqsHide};
+use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
 use dacapo_aws::settings::{Environment, Settings as _, TimerSettings};
@@ -12,6 +12,6 @@ async fn main() -> Result<(), Stopped> {
     let started = start::timer(&settings);
     started.warm().await;
     let hide = SqsHide::of(&started);
-    let queues = Queues::of(&started, &hide);
+    let queues = QueueFunction::of(&started, &hide);
     running.serve(async |event| queues.timers(event).await).await
 }

@@ -43,11 +43,12 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
-    use crate::testing::{Answer, Server, clients, nobody};
+    use crate::testing::{Answer, Server, clients, unused_address};
 
     #[tokio::test]
     async fn a_request_that_nobody_heard_is_told_from_one_that_was_lost() {
-        let refused = clients(&nobody().await).ses().get_account().send().await.unwrap_err();
+        let refused =
+            clients(&unused_address().await).ses().get_account().send().await.unwrap_err();
         assert!(never_sent(&refused), "{}", text_of(&refused));
         let server = Server::answering([Answer::HangsUp]).await;
         let lost = clients(&server.url).ses().get_account().send().await.unwrap_err();

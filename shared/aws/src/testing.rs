@@ -153,7 +153,7 @@ pub(crate) fn clients(url: &str) -> Clients {
 }
 
 /// An address at which nothing listens.
-pub(crate) async fn nobody() -> String {
+pub(crate) async fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }

@@ -23,7 +23,7 @@ pub enum ClockKind {
     /// The system's.
     Real,
     /// One that stands still until it is set.
-    Standing(Instant),
+    Manual(Instant),
 }
 
 /// See the module.
@@ -69,10 +69,10 @@ impl EmbeddedClock {
         let stored = store.meta(STORED).ok().flatten().and_then(|text| text.parse().ok());
         let first = match kind {
             ClockKind::Real => system(),
-            ClockKind::Standing(at) => at.timestamp_millis(),
+            ClockKind::Manual(at) => at.timestamp_millis(),
         };
         let latest = stored.map_or(first, |stored: i64| stored.max(first));
-        let standing = matches!(kind, ClockKind::Standing(_));
+        let standing = matches!(kind, ClockKind::Manual(_));
         let clock = Arc::new(Self {
             store,
             standing,
@@ -87,7 +87,7 @@ impl EmbeddedClock {
     }
 
     /// Whether it stands still until it is set.
-    pub fn is_standing(&self) -> bool {
+    pub fn is_manual(&self) -> bool {
         self.standing
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn with_dev(api: Router, embedded: &Embedded, admin_key: Option<Admin
         paths = paths.route("/dev/messages", get(messages));
     }
     let mut api = api;
-    if embedded.clock.is_standing() {
+    if embedded.clock.is_manual() {
         paths =
             paths.route("/dev/clock", get(clock).post(move_clock)).route("/dev/idle", post(idle));
         api = api.layer(from_fn_with_state(dev.clone(), settled_before_milestones));

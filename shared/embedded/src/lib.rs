@@ -104,8 +104,8 @@ impl Embedded {
             Some(url) => {
                 let smtp = Smtp::to(url, Arc::clone(&clock), stop.listener());
                 let smtp = smtp.map_err(StartError::Smtp)?;
-                let standing = smtp.standing();
-                (Arc::new(smtp), Some(standing))
+                let server_state = smtp.server_state();
+                (Arc::new(smtp), Some(server_state))
             }
             None => (Arc::new(Capture), None),
         };
@@ -150,7 +150,7 @@ impl Embedded {
             .await
             .map_err(Error::from)?;
         let running = tokio::spawn(worker.run(requests));
-        let shows_captured = options.smtp.is_none() && (options.local || clock.is_standing());
+        let shows_captured = options.smtp.is_none() && (options.local || clock.is_manual());
         let (worker, local) = (WorkerHandle(asks), options.local);
         Ok(Self { platform, store, clock, worker, shows_captured, local, stop, running })
     }

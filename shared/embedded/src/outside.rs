@@ -7,8 +7,8 @@ use dacapo_platform::Instant;
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, Mailer, Message, NotTaken, Order,
-    Outbox, Post, Shown,
+    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, MailMode, Mailer, Message, NotTaken,
+    Order, Outbox, Shown,
 };
 use dacapo_platform::table::Body;
 
@@ -59,7 +59,7 @@ impl Outbox for StoreOutbox {
                     operations.push(operation);
                     given.push(order);
                 }
-                Err(why) => not_taken.push(NotTaken { order, why: Declined::ForGood(why) }),
+                Err(why) => not_taken.push(NotTaken { order, why: Declined::Permanent(why) }),
             }
         }
         if !operations.is_empty()
@@ -67,8 +67,8 @@ impl Outbox for StoreOutbox {
         {
             let words = error.to_string();
             let why = match Error::from(error).retryability() {
-                Retryability::Retryable => Declined::ForNow(words),
-                Retryability::Permanent => Declined::ForGood(words),
+                Retryability::Retryable => Declined::Retryable(words),
+                Retryability::Permanent => Declined::Permanent(words),
             };
             not_taken.extend(given.into_iter().map(|order| NotTaken { order, why: why.clone() }));
         }
@@ -108,9 +108,9 @@ fn operation(order: &Order) -> Result<Operation, String> {
 
 /// Timers of the same instant are in order of contact, campaign, visit.
 fn sort(message: &Message) -> String {
-    let Message::EnrollmentEvent(wake) = message else { return String::new() };
-    let (run, step) = wake.event.run_and_step();
-    format!("{}#{}#{run:06}#{step:06}", wake.contact, wake.campaign)
+    let Message::EnrollmentEvent(enrollment_event) = message else { return String::new() };
+    let (run, step) = enrollment_event.event.run_and_step();
+    format!("{}#{}#{run:06}#{step:06}", enrollment_event.contact, enrollment_event.campaign)
 }
 
 /// Mail is captured, not sent.
@@ -118,8 +118,8 @@ pub struct Capture;
 
 #[async_trait]
 impl Mailer for Capture {
-    fn post(&self) -> Post {
-        Post::Captured
+    fn mode(&self) -> MailMode {
+        MailMode::Captured
     }
 
     async fn send(&self, _: &Mail) -> Result<String, MailError> {

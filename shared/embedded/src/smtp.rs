@@ -10,11 +10,11 @@
 //! | anything else after the mail itself was begun | unknown: the server may have taken it |
 //!
 //! Every step has a bound, and the whole has one: [`Bounds`]. While the service is stopped, one
-//! mail at a time tests whether it works again, with a growing backoff: [`Standing`].
+//! mail at a time tests whether it works again, with a growing backoff: [`ServerState`].
 
 mod server;
+mod server_state;
 mod session;
-mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{Hold, MailError, Mailer, Post, Trouble};
+use dacapo_platform::ports::{Hold, MailError, MailMode, Mailer, Trouble};
 use dacapo_platform::unverified::unverified;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
@@ -34,8 +34,8 @@ use lettre::{Address, Message};
 use crate::clock::{EmbeddedClock, uptime};
 use crate::stopping::Stopping;
 use server::Server;
+pub use server_state::ServerState;
 use session::{Failed, Ready, session};
-pub use standing::Standing;
 
 /// How long each step may take.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ const KEPT_FOR: Duration = Duration::from_secs(20);
 pub struct Smtp {
     server: Server,
     bounds: Bounds,
-    standing: Arc<Standing>,
+    server_state: Arc<ServerState>,
     stopping: Stopping,
     /// Connections on which a mail has just been sent, with when that was.
     kept: Mutex<Vec<(AsyncSmtpConnection, Duration)>>,
@@ -91,14 +91,14 @@ impl Smtp {
     ///
     /// What is wrong with the URL; never the URL itself, which may hold a password.
     pub fn to(url: &str, clock: Arc<EmbeddedClock>, stopping: Stopping) -> Result<Self, String> {
-        let (server, standing) = (Server::read(url)?, Arc::new(Standing::new(clock)));
+        let (server, server_state) = (Server::read(url)?, Arc::new(ServerState::new(clock)));
         let (bounds, kept) = (Bounds::USUAL, Mutex::default());
-        Ok(Self { server, bounds, standing, stopping, kept })
+        Ok(Self { server, bounds, server_state, stopping, kept })
     }
 
     /// Whether the server is in use, or stopped for now.
-    pub fn standing(&self) -> Arc<Standing> {
-        Arc::clone(&self.standing)
+    pub fn server_state(&self) -> Arc<ServerState> {
+        Arc::clone(&self.server_state)
     }
 
     fn kept(&self) -> Option<AsyncSmtpConnection> {
@@ -162,18 +162,18 @@ fn told(bound: Duration) -> String {
 
 #[async_trait]
 impl Mailer for Smtp {
-    fn post(&self) -> Post {
-        Post::Sent
+    fn mode(&self) -> MailMode {
+        MailMode::Sent
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let message = message(mail).map_err(MailError::Refused)?;
         let sent = self.attempt(&message).await;
         match &sent {
-            Err(Failed::Service(reason)) => self.standing.stops(reason),
+            Err(Failed::Service(reason)) => self.server_state.stops(reason),
             Err(Failed::Stopping) => {}
             // Whatever the answer says about this mail, the server works.
-            Ok(_) | Err(Failed::Later(_) | Failed::Refused(_)) => self.standing.works(),
+            Ok(_) | Err(Failed::Later(_) | Failed::Refused(_)) => self.server_state.works(),
             Err(Failed::Unknown(_)) => {}
         }
         sent.map_err(|failed| match failed {
@@ -192,7 +192,7 @@ impl Mailer for Smtp {
     }
 
     fn trouble(&self) -> Option<Trouble> {
-        self.standing.trouble()
+        self.server_state.trouble()
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
-use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, sha256, shard};
@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::EmbeddedClock;
-use crate::smtp::Standing;
+use crate::smtp::ServerState;
 use crate::stopping::Stopping;
 use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
 use batch::{Acknowledged, Sources, side_by_side, whose};
@@ -62,7 +62,7 @@ const FAILURES_AT_THE_END: u32 = 3;
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 
 /// How often expired items are deleted.
-const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
+const DELETE_EXPIRED_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// Requests to the worker.
 pub(crate) enum Request {
@@ -103,7 +103,7 @@ pub(crate) struct Worker {
     places: Places,
     stopping: Stopping,
     /// Whether the mail server is in use; there is none if mail is captured.
-    mail: Option<Arc<Standing>>,
+    mail: Option<Arc<ServerState>>,
     failed: RateLimitedLog,
     swept: Option<Instant>,
 }
@@ -125,7 +125,7 @@ impl Worker {
         store: Arc<SqliteStore>,
         clock: Arc<EmbeddedClock>,
         stopping: Stopping,
-        mail: Option<Arc<Standing>>,
+        mail: Option<Arc<ServerState>>,
     ) -> Result<Self, TableError> {
         let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
         store.commit(vec![register]).await?;
@@ -219,10 +219,10 @@ impl Worker {
     async fn round(&mut self) -> Result<bool, Error> {
         let work = Arc::clone(&self.work);
         let now = work.clock.now();
-        if !work.clock.is_standing() {
+        if !work.clock.is_manual() {
             work.clock.remember().await?;
         }
-        if self.swept.is_none_or(|swept| now - swept >= SWEEP_EVERY) {
+        if self.swept.is_none_or(|swept| now - swept >= DELETE_EXPIRED_EVERY) {
             while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
             // After a start it is not known what the last process had left.
@@ -270,7 +270,7 @@ impl Work {
                     match Box::pin(caught(work.platform.contact_changes.handle(&image))).await {
                         Err(error) if error.retryability() == Retryability::Permanent => {
                             let ContactImage { old, new } = &image;
-                            work.keep_change(Kind::Change, (old, new), &error).await?;
+                            work.keep_change(DeadLetterKind::Change, (old, new), &error).await?;
                         }
                         other => other?,
                     }
@@ -304,7 +304,7 @@ impl Work {
             match Box::pin(caught(one)).await {
                 Err(error) if error.retryability() == Retryability::Permanent => {
                     let EnrollmentImage { old, new, .. } = &image;
-                    self.keep_change(Kind::Decision, (old, new), &error).await?;
+                    self.keep_change(DeadLetterKind::Decision, (old, new), &error).await?;
                 }
                 other => other?,
             }
@@ -430,7 +430,7 @@ impl Work {
         match body.read::<Message>() {
             Ok(message) => self.handle(&message, body).await,
             Err(error) => {
-                self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
         }
@@ -439,7 +439,7 @@ impl Work {
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
         match Box::pin(caught(self.platform.queues.handle(message))).await {
             Err(error) if error.retryability() == Retryability::Permanent => {
-                self.keep_dead_letter(Kind::Message, body.as_str(), &error).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error).await?;
                 Ok(Done::Yes)
             }
             // A dead letter may have been an erasure, and is itself about a person.
@@ -457,7 +457,7 @@ impl Work {
     /// A change of the feed that fails permanently becomes a dead letter.
     async fn keep_change(
         &self,
-        kind: Kind,
+        kind: DeadLetterKind,
         (old, new): (&Option<Item>, &Option<Item>),
         why: &Error,
     ) -> Result<(), Error> {
@@ -469,7 +469,7 @@ impl Work {
     /// The same for any work. A repeat has the same name, and replaces it.
     async fn keep_dead_letter(
         &self,
-        kind: Kind,
+        kind: DeadLetterKind,
         raw: &str,
         why: &impl Display,
     ) -> Result<(), Error> {

@@ -89,10 +89,10 @@ pub enum Command {
 /// one who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Of which campaign.
+    /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,
-    /// What for.
+    /// The command.
     #[serde(rename = "w")]
     pub command: Command,
     /// The asking enrollment's `rev` after the decision that asked.

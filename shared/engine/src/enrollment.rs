@@ -266,7 +266,7 @@ pub struct DatePlan {
 /// A trigger that came before `eligible_at`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parked {
-    /// Why.
+    /// The cause.
     #[serde(rename = "b")]
     pub because: Cause,
     /// Whether the first start is entered, condition or not (R52).
@@ -286,7 +286,7 @@ pub struct ParkedEntry {
     /// Which of the two it was when parked: an id whose type has changed is gone (R50).
     #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_event: bool,
-    /// Why.
+    /// The cause.
     #[serde(rename = "b")]
     pub because: Cause,
     /// Whether the start is entered, condition or not (R52).
@@ -303,7 +303,7 @@ pub struct DayCount {
     /// The day.
     #[serde(rename = "d")]
     pub day: NaiveDate,
-    /// How many.
+    /// The number.
     #[serde(rename = "n")]
     pub count: u32,
 }

@@ -28,11 +28,11 @@ const LEASE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// A call in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CallRecord {
-    /// From which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     pub run: u32,
-    /// At which step.
+    /// The step.
     pub step: u32,
     /// The version that the element belongs to.
     pub version: u32,

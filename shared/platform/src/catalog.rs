@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{FieldDefinition, Sender};
-use dacapo_engine::campaign::{Campaign, Standing, Timeline};
+use dacapo_engine::campaign::{Campaign, CampaignState, Timeline};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
@@ -89,7 +89,7 @@ pub struct Head {
 
 impl Head {
     /// The standing of the campaign; `None` while it is not published.
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn standing(&self) -> Option<CampaignState> {
         if self.withdrawn { None } else { self.timeline.standing() }
     }
 

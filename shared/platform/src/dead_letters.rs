@@ -32,7 +32,7 @@ const MOST_CONTACTS: usize = 16;
 /// The kind of work that is kept as a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum DeadLetterKind {
     /// A change of a contact, from the feed.
     Change,
     /// A decision whose effects are to be performed, from the feed.
@@ -49,10 +49,10 @@ pub struct NewDeadLetter<'a> {
     /// Its name: the same for a repeat.
     pub name: &'a str,
     /// What kind of work it is.
-    pub kind: Kind,
+    pub kind: DeadLetterKind,
     /// What could not do it.
     pub by: &'a str,
-    /// Why.
+    /// The reason.
     pub why: &'a str,
     /// The work, as it came.
     pub raw: &'a str,
@@ -62,7 +62,7 @@ pub struct NewDeadLetter<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterBody {
     /// What kind of work it is.
-    pub kind: Kind,
+    pub kind: DeadLetterKind,
     /// What could not do it.
     pub by: String,
     /// Why, the last time.
@@ -146,8 +146,8 @@ impl DeadLetters {
         }
         for _ in 0..TRIES {
             let before = self.store.get(&key).await?;
-            // A letter that has expired, or is itself unreadable, is replaced as if there were
-            // none.
+            // An earlier letter that has expired, or cannot be read itself, is replaced as if
+            // there were none.
             let earlier = before.as_ref().and_then(|stored| read::<DeadLetterBody>(stored).ok());
             let earlier =
                 earlier.filter(|earlier| self.store.now() < earlier.at + DEAD_LETTERS_KEPT);

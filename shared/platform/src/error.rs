@@ -28,7 +28,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(String),
     /// Other writers committed first, at every try.
-    #[error("others were faster {0} times; try again")]
+    #[error("other writers committed first, {0} times; try again")]
     Contended(u32),
     /// Older changes of the contact have to be applied first: wait for the feed.
     #[error("older changes of the contact have not been applied yet")]

@@ -209,9 +209,9 @@ mod tests {
         let record = json!({ "dynamodb": { "Keys": { "PK": { "S": "A#main#C#broken" } },
             "NewImage": { "GSI1PK": { "S": "A#main#C#3" } } } });
         assert_eq!(named(&record.to_string()).0, ["broken"]);
-        let wake = json!({ "wake": { "c": ANN, "p": "hello" } }).to_string();
+        let enrollment_event = json!({ "wake": { "c": ANN, "p": "hello" } }).to_string();
         for text in [
-            json!({ "body": wake }).to_string(),
+            json!({ "body": enrollment_event }).to_string(),
             json!({ "mail": { "tags": { "contact": [ANN] } } }).to_string(),
             format!("<https://mail.example/u/{ANN}.Zm9vYmFy>"),
         ] {

@@ -43,13 +43,13 @@ pub enum MessageStatus {
 /// A message in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageRecord {
-    /// From which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     pub run: u32,
-    /// At which step.
+    /// The step.
     pub step: u32,
-    /// From which element.
+    /// The element.
     pub element: ElementId,
     /// The version that the element belongs to; 0 if it was never rendered.
     #[serde(default)]

@@ -58,10 +58,10 @@ impl Orders {
         let (mut pending, mut uncancelled) = (Vec::new(), Vec::new());
         for NotTaken { order, why } in self.outbox.dispatch(orders).await {
             match (order, why) {
-                (Order::Cancel { name }, Declined::ForNow(why) | Declined::ForGood(why)) => {
+                (Order::Cancel { name }, Declined::Retryable(why) | Declined::Permanent(why)) => {
                     uncancelled.push((name, why));
                 }
-                (Order::Schedule { name, at, message }, Declined::ForNow(why)) => {
+                (Order::Schedule { name, at, message }, Declined::Retryable(why)) => {
                     pending.push((PendingTimer { name, at, message: Box::new(message) }, why));
                 }
                 (order, why) => failed.note(&order, why),
@@ -108,14 +108,14 @@ impl Orders {
         };
         let mut failed = Failed::default();
         match why {
-            Declined::ForNow(_) if timer.at - self.store.now() <= LONGEST_DELAY => {
+            Declined::Retryable(_) if timer.at - self.store.now() <= LONGEST_DELAY => {
                 self.give(vec![queued(timer.clone(), self.store.now())]).await?;
             }
-            Declined::ForNow(_) => {
+            Declined::Retryable(_) => {
                 Metric::TimersPending.tell(1);
                 failed.note(&order, why);
             }
-            Declined::ForGood(_) => failed.note(&order, why),
+            Declined::Permanent(_) => failed.note(&order, why),
         }
         failed.answer().map(|()| Done::Yes)
     }
@@ -128,7 +128,7 @@ impl Orders {
         campaign: &CampaignId,
         effect: &Effect,
     ) -> Option<Order> {
-        let wake = |event, purpose| {
+        let enrollment_event = |event, purpose| {
             let (contact, campaign) = (contact.clone(), campaign.clone());
             Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose })
         };
@@ -137,7 +137,10 @@ impl Orders {
             Effect::Schedule { run, step, due } => Some(Order::Schedule {
                 name: name("t", *run, *step, *due),
                 at: *due,
-                message: wake(Event::TimerDue { run: *run, step: *step, due: *due }, None),
+                message: enrollment_event(
+                    Event::TimerDue { run: *run, step: *step, due: *due },
+                    None,
+                ),
             }),
             Effect::Cancel { run, step, due } => {
                 Some(Order::Cancel { name: name("t", *run, *step, *due) })
@@ -145,7 +148,7 @@ impl Orders {
             Effect::Recheck { run, due } => Some(Order::Schedule {
                 name: name("k", *run, 0, *due),
                 at: *due,
-                message: wake(Event::RecheckDue { run: *run, due: *due }, None),
+                message: enrollment_event(Event::RecheckDue { run: *run, due: *due }, None),
             }),
             Effect::Deliver { run, step, purpose } => Some(Order::Send {
                 queue: match purpose {
@@ -153,7 +156,10 @@ impl Orders {
                     Purpose::Marketing => Queue::Marketing,
                 },
                 at: self.store.now(),
-                message: wake(Event::DeliveryDue { run: *run, step: *step }, Some(*purpose)),
+                message: enrollment_event(
+                    Event::DeliveryDue { run: *run, step: *step },
+                    Some(*purpose),
+                ),
             }),
             Effect::RecordMessage { .. }
             | Effect::Call { .. }
@@ -188,8 +194,10 @@ struct Failed {
 impl Failed {
     fn note(&mut self, order: &Order, why: Declined) {
         let error = match why {
-            Declined::ForNow(why) => Unavailable(format!("{order}, was not taken: {why}")).into(),
-            Declined::ForGood(why) => Error::Refused(format!("{order}, was refused: {why}")),
+            Declined::Retryable(why) => {
+                Unavailable(format!("{order}, was not taken: {why}")).into()
+            }
+            Declined::Permanent(why) => Error::Refused(format!("{order}, was refused: {why}")),
         };
         self.first = Some(match self.first.take() {
             Some(first) => {

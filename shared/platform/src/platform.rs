@@ -17,8 +17,8 @@ use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
 use crate::handlers::{
-    ContactChanges, Effects, EnrollmentEvents, Feedback, History, MailDelivery, Quarantine, Traces,
-    Webhooks,
+    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MailDelivery, Quarantine,
+    Traces, Webhooks,
 };
 use crate::jobs::{AccountErasure, JobWorker, Jobs, PageParts, PageWork, Pages, Reconciler};
 use crate::keys::Keys;
@@ -27,7 +27,7 @@ use crate::mail::MailRenderer;
 use crate::messages::MessageLedger;
 use crate::orders::Orders;
 use crate::ports::{BlockingWork, Inline};
-use crate::queues::Queues;
+use crate::queues::QueueHandler;
 use crate::rate_limited_log::RateLimitedLog;
 use crate::redriving::{Reading, Redriving};
 use crate::refusals::Refusals;
@@ -155,7 +155,7 @@ struct Deciding {
     quarantine: Arc<Quarantine>,
     traces: Arc<Traces>,
     contact_changes: Arc<ContactChanges>,
-    effects: Arc<Effects>,
+    effects: Arc<EffectHandler>,
 }
 
 impl Deciding {
@@ -190,7 +190,7 @@ impl Deciding {
             quarantine: Arc::clone(&quarantine),
             traces: Arc::clone(&traces),
         });
-        let effects = Arc::new(Effects {
+        let effects = Arc::new(EffectHandler {
             store: store(),
             catalog: Arc::clone(&catalog),
             messages: Arc::clone(&base.messages),
@@ -252,7 +252,7 @@ pub struct Platform {
     /// The handler of contacts in the change feed.
     pub contact_changes: Arc<ContactChanges>,
     /// The handler of enrollments in the change feed.
-    pub effects: Arc<Effects>,
+    pub effects: Arc<EffectHandler>,
     /// The handler of what is due for one enrollment.
     pub enrollment_events: Arc<EnrollmentEvents>,
     /// Sends messages.
@@ -262,7 +262,7 @@ pub struct Platform {
     /// The handler of what the mail service reports.
     pub feedback: Arc<Feedback>,
     /// The handler of queues.
-    pub queues: Arc<Queues>,
+    pub queues: Arc<QueueHandler>,
     /// Campaigns as people work on them.
     pub campaigns: Arc<Campaigns>,
     /// Jobs: work on many contacts.
@@ -383,7 +383,7 @@ impl Platform {
             jobs: Arc::clone(&jobs),
             defaults: base.setup.defaults.clone(),
         });
-        let queues = Arc::new(Queues {
+        let queues = Arc::new(QueueHandler {
             orders: orders(),
             webhooks: Arc::clone(&webhooks),
             effects: Arc::clone(&deciding.effects),

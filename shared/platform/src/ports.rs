@@ -38,7 +38,7 @@ pub struct Trouble {
     pub code: &'static str,
     /// What is wrong, and what to do about it.
     pub detail: String,
-    /// Since when.
+    /// The instant since when that is so.
     pub since: Instant,
 }
 
@@ -114,9 +114,9 @@ impl std::fmt::Display for Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declined {
     /// For now: retryable.
-    ForNow(String),
+    Retryable(String),
     /// Permanently: it would be refused every time.
-    ForGood(String),
+    Permanent(String),
 }
 
 /// An order that was not accepted.
@@ -124,7 +124,7 @@ pub enum Declined {
 pub struct NotTaken {
     /// The order.
     pub order: Order,
-    /// Why.
+    /// The reason.
     pub why: Declined,
 }
 
@@ -174,7 +174,7 @@ pub struct Unavailable(pub String);
 
 /// How mail leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Post {
+pub enum MailMode {
     /// It is captured: the ledger's record is the mail, nothing is called.
     Captured,
     /// It is sent by a mail service.
@@ -185,7 +185,7 @@ pub enum Post {
 #[async_trait]
 pub trait Mailer: Send + Sync {
     /// How mail leaves.
-    fn post(&self) -> Post;
+    fn mode(&self) -> MailMode;
 
     /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the
     /// service's id for it.

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use crate::erasure::Erasure;
 use crate::error::Error;
-use crate::handlers::{ContactChanges, Effects, EnrollmentEvents, Feedback, Webhooks};
+use crate::handlers::{ContactChanges, EffectHandler, EnrollmentEvents, Feedback, Webhooks};
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Queue, Redrive};
-use crate::redriving::{Redriving, Work};
+use crate::redriving::{LetterWork, Redriving};
 
 /// The handler of messages from queues.
-pub struct Queues {
+pub struct QueueHandler {
     pub(crate) orders: Arc<Orders>,
     pub(crate) webhooks: Arc<Webhooks>,
-    pub(crate) effects: Arc<Effects>,
+    pub(crate) effects: Arc<EffectHandler>,
     pub(crate) enrollment_events: Arc<EnrollmentEvents>,
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
@@ -25,7 +25,7 @@ pub struct Queues {
     pub(crate) redriving: Arc<Redriving>,
 }
 
-impl Queues {
+impl QueueHandler {
     /// A message of a queue is due. Idempotent.
     ///
     /// A process that works off only some of the queues has its own method below, so that it does
@@ -40,13 +40,14 @@ impl Queues {
                 // A dead letter whose message belongs to another queue is led on to that queue,
                 // once.
                 let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
-                self.redriven(redrive, here, async |message| self.any(&message).await).await
+                self.redriven(redrive, here, async |message| self.handle_message(&message).await)
+                    .await
             }
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.any(message).await,
+            | Message::Timer(_) => self.handle_message(message).await,
         }
     }
 
@@ -58,13 +59,16 @@ impl Queues {
     pub async fn handle_timers(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
-                self.message_redriven(redrive, async |message| self.timer(&message).await).await
+                self.message_redriven(redrive, async |message| {
+                    self.handle_timer_message(&message).await
+                })
+                .await
             }
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.timer(message).await,
+            | Message::Timer(_) => self.handle_timer_message(message).await,
         }
     }
 
@@ -76,13 +80,16 @@ impl Queues {
     pub async fn handle_deliveries(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::Redrive(redrive) => {
-                self.message_redriven(redrive, async |message| self.delivery(&message).await).await
+                self.message_redriven(redrive, async |message| {
+                    self.handle_delivery_message(&message).await
+                })
+                .await
             }
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.delivery(message).await,
+            | Message::Timer(_) => self.handle_delivery_message(message).await,
         }
     }
 
@@ -95,30 +102,35 @@ impl Queues {
         match message {
             Message::Redrive(redrive) => {
                 let here = |queue| matches!(queue, Queue::Jobs);
-                self.redriven(redrive, here, async |message| self.many(&message).await).await
+                self.redriven(redrive, here, async |message| {
+                    self.handle_job_message(&message).await
+                })
+                .await
             }
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.many(message).await,
+            | Message::Timer(_) => self.handle_job_message(message).await,
         }
     }
 
-    async fn any(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(wake) => self.enrollment_events.handle(wake).await,
+            Message::EnrollmentEvent(enrollment_event) => {
+                self.enrollment_events.handle(enrollment_event).await
+            }
             Message::Call(call) => self.webhooks.call(call).await,
             Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
-                self.many(message).await
+                self.handle_job_message(message).await
             }
         }
     }
 
-    async fn timer(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_timer_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(wake) if !wake.is_delivery() => {
-                self.enrollment_events.timer_due(wake).await
+            Message::EnrollmentEvent(enrollment_event) if !enrollment_event.is_delivery() => {
+                self.enrollment_events.timer_due(enrollment_event).await
             }
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
             Message::EnrollmentEvent(_)
@@ -129,10 +141,10 @@ impl Queues {
         }
     }
 
-    async fn delivery(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_delivery_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(wake) if wake.is_delivery() => {
-                self.enrollment_events.handle(wake).await
+            Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => {
+                self.enrollment_events.handle(enrollment_event).await
             }
             Message::Call(call) => self.webhooks.call(call).await,
             Message::EnrollmentEvent(_)
@@ -143,7 +155,7 @@ impl Queues {
         }
     }
 
-    async fn many(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_job_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
             Message::JobStep(job_step) => self.job_worker.step(job_step).await,
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
@@ -164,21 +176,21 @@ impl Queues {
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.letter_to_do(redrive).await? else {
+        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
             return Ok(Done::Yes);
         };
         match self.redriving.work_of(&letter.body) {
-            Err(why) => self.redriving.not_done_either(letter, &why).await,
-            Ok(Work::Change(image)) => {
+            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
+            Ok(LetterWork::Change(image)) => {
                 let work = async { self.contact_changes.handle(&image).await.map(|()| Done::Yes) };
                 self.redriving.do_again(letter, work).await
             }
-            Ok(Work::Decision(image)) => {
+            Ok(LetterWork::Decision(image)) => {
                 let images = [image];
                 let work = async { self.effects.perform_all(&images).await.map(|()| Done::Yes) };
                 self.redriving.do_again(letter, work).await
             }
-            Ok(Work::Reports(reports)) => {
+            Ok(LetterWork::Reports(reports)) => {
                 let work = async {
                     for report in &reports {
                         self.feedback.handle(report).await?;
@@ -187,8 +199,8 @@ impl Queues {
                 };
                 self.redriving.do_again(letter, work).await
             }
-            Ok(Work::Message(message)) => {
-                if self.redriving.led_on(redrive, &message, here).await? {
+            Ok(LetterWork::Message(message)) => {
+                if self.redriving.send_to_own_queue(redrive, &message, here).await? {
                     return Ok(Done::Yes);
                 }
                 self.redriving.do_again(letter, work(message)).await
@@ -205,11 +217,11 @@ impl Queues {
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.letter_to_do(redrive).await? else {
+        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
             return Ok(Done::Yes);
         };
         match self.redriving.message_of(&letter.body) {
-            Err(why) => self.redriving.not_done_either(letter, &why).await,
+            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
             Ok(message) => self.redriving.do_again(letter, work(message)).await,
         }
     }

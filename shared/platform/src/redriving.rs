@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dead_letters::{DeadLetterBody, DeadLetters, Kind, StoredDeadLetter, reason};
+use crate::dead_letters::{DeadLetterBody, DeadLetterKind, DeadLetters, StoredDeadLetter, reason};
 use crate::error::{Error, Retryability, caught, panic_words};
 use crate::handlers::{ContactImage, EnrollmentImage, Report};
 use crate::orders::Orders;
@@ -24,13 +24,13 @@ use crate::table::{Body, Item, Key, TableError, Write};
 /// be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    /// [`Kind::Change`]
+    /// [`DeadLetterKind::Change`]
     pub change: fn(&str) -> Result<ContactImage, String>,
-    /// [`Kind::Decision`]
+    /// [`DeadLetterKind::Decision`]
     pub decision: fn(&str) -> Result<EnrollmentImage, String>,
-    /// [`Kind::Message`]
+    /// [`DeadLetterKind::Message`]
     pub message: fn(&str) -> Result<Message, String>,
-    /// [`Kind::Report`]
+    /// [`DeadLetterKind::Report`]
     pub reports: fn(&str) -> Result<Vec<Report>, String>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Reading {
                 Ok(EnrollmentImage { key, old, new })
             },
             message: |raw| serde_json::from_str(raw).map_err(|error| error.to_string()),
-            reports: |_| Err("nobody reports here".to_owned()),
+            reports: |_| Err("no mail service reports here".to_owned()),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Redriving {
                 Err(error) => return Err(error),
             }
             let contact = body.contact.clone();
-            let redrive = Redrive { letter: letter.id.clone(), contact, there: false };
+            let redrive = Redrive { letter: letter.id.clone(), contact, in_own_queue: false };
             self.orders.give(vec![self.redrive_order(Queue::Jobs, redrive)]).await?;
             return Ok(Some(StoredDeadLetter { body, ..letter }));
         }
@@ -137,7 +137,7 @@ impl Redriving {
     }
 
     /// The letter that is to be done; `None` if there is nothing left to do.
-    pub(crate) async fn letter_to_do(
+    pub(crate) async fn requested_letter(
         &self,
         redrive: &Redrive,
     ) -> Result<Option<StoredDeadLetter>, Error> {
@@ -147,17 +147,17 @@ impl Redriving {
 
     /// Leads a letter to the queue of its message. `true` if it was led on; `false` if it is in
     /// that queue already.
-    pub(crate) async fn led_on(
+    pub(crate) async fn send_to_own_queue(
         &self,
         redrive: &Redrive,
         message: &Message,
         takes: impl Fn(Queue) -> bool,
     ) -> Result<bool, Error> {
         let queue = message.queue();
-        if redrive.there || takes(queue) {
+        if redrive.in_own_queue || takes(queue) {
             return Ok(false);
         }
-        let redrive = Redrive { there: true, ..redrive.clone() };
+        let redrive = Redrive { in_own_queue: true, ..redrive.clone() };
         self.orders.give(vec![self.redrive_order(queue, redrive)]).await?;
         Ok(true)
     }
@@ -180,13 +180,13 @@ impl Redriving {
             Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_))) => Ok(later),
             Err(error) => match error.retryability() {
                 Retryability::Retryable => Err(error),
-                Retryability::Permanent => self.not_done_either(letter, &error.to_string()).await,
+                Retryability::Permanent => self.keep_failed_again(letter, &error.to_string()).await,
             },
         }
     }
 
     /// It failed again: the letter keeps the reason.
-    pub(crate) async fn not_done_either(
+    pub(crate) async fn keep_failed_again(
         &self,
         letter: StoredDeadLetter,
         why: &str,
@@ -205,7 +205,7 @@ impl Redriving {
 }
 
 /// The work of a letter, by kind.
-pub(crate) enum Work {
+pub(crate) enum LetterWork {
     Change(ContactImage),
     Decision(EnrollmentImage),
     Message(Message),
@@ -214,21 +214,23 @@ pub(crate) enum Work {
 
 impl Redriving {
     /// Reads a letter of any kind, or answers why it is unreadable.
-    pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<Work, String> {
+    pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<LetterWork, String> {
         let (reading, raw) = (self.reading, body.raw.as_str());
         match body.kind {
-            Kind::Change => read_as(reading.change, raw).map(Work::Change),
-            Kind::Decision => read_as(reading.decision, raw).map(Work::Decision),
-            Kind::Message => self.message_of(body).map(Work::Message),
-            Kind::Report => read_as(reading.reports, raw).map(Work::Reports),
+            DeadLetterKind::Change => read_as(reading.change, raw).map(LetterWork::Change),
+            DeadLetterKind::Decision => read_as(reading.decision, raw).map(LetterWork::Decision),
+            DeadLetterKind::Message => self.message_of(body).map(LetterWork::Message),
+            DeadLetterKind::Report => read_as(reading.reports, raw).map(LetterWork::Reports),
         }
     }
 
     /// Reads a letter that is a message.
     pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<Message, String> {
         match body.kind {
-            Kind::Message => read_as(self.reading.message, &body.raw),
-            Kind::Change | Kind::Decision | Kind::Report => Err("it is no message".to_owned()),
+            DeadLetterKind::Message => read_as(self.reading.message, &body.raw),
+            DeadLetterKind::Change | DeadLetterKind::Decision | DeadLetterKind::Report => {
+                Err("it is no message".to_owned())
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_aws::functions::{READING, http, stream};
 use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::AccountId;
@@ -223,7 +223,7 @@ impl Cloud {
             let event = events::batch(records.collect());
             let answer = match consumer {
                 "tag-change" => stream::tag_change(&self.platform, &event).await,
-                _ => stream::Effects::of(&self.platform).perform(&event).await,
+                _ => stream::EffectsFunction::of(&self.platform).perform(&event).await,
             };
             let failed = events::failed(&answer.expect("a batch"));
             assert_eq!(failed, [] as [String; 0], "{consumer} failed");
@@ -252,13 +252,13 @@ impl Cloud {
         });
         let event = events::batch(records.collect());
         let (platform, hide) = (&self.platform, &*self.services);
-        let of = |function| Queues { platform, hide, function };
+        let of = |function| QueueFunction { platform, hide, function };
         let answer = match queue {
             Queue::Timers => of("timer").timers(&event).await,
             Queue::Transactional | Queue::Marketing | Queue::Calls => {
                 of("deliver").deliveries(&event, None).await
             }
-            Queue::Jobs => of("stop-campaign").many(&event).await,
+            Queue::Jobs => of("stop-campaign").job_steps(&event).await,
         };
         let stay: BTreeSet<String> =
             events::failed(&answer.expect("a batch")).into_iter().collect();

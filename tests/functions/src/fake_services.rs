@@ -18,7 +18,7 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Clock as _, Hold, MailError, Mailer, Message, NotTaken, Order, Outbox, Post, Queue,
+    Caller, Clock as _, Hold, MailError, MailMode, Mailer, Message, NotTaken, Order, Outbox, Queue,
     Request, Unavailable,
 };
 use dacapo_tests::kit::{CapturingMailer, ManualClock, RecordingOutbox};
@@ -74,7 +74,7 @@ impl FakeServices {
         Self {
             clock,
             outbox: RecordingOutbox::default(),
-            mailer: CapturingMailer::new(Post::Sent),
+            mailer: CapturingMailer::new(MailMode::Sent),
             held: Mutex::new(Held { twice, ..Held::default() }),
         }
     }
@@ -171,8 +171,8 @@ impl Outbox for FakeServices {
 
 #[async_trait]
 impl Mailer for FakeServices {
-    fn post(&self) -> Post {
-        self.mailer.post()
+    fn mode(&self) -> MailMode {
+        self.mailer.mode()
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use chrono::TimeDelta;
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_aws::functions::{feedback, stream};
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -55,7 +55,7 @@ async fn aside(cloud: &Cloud) -> Vec<DeadLetterBody> {
     page.items.iter().map(|item| item.body.read().unwrap()).collect()
 }
 
-fn wake(contact: &ContactId, event: Event) -> Message {
+fn enrollment_event(contact: &ContactId, event: Event) -> Message {
     let campaign = CampaignId::new("hello").unwrap();
     Message::EnrollmentEvent(EnrollmentEvent {
         contact: contact.clone(),
@@ -67,7 +67,7 @@ fn wake(contact: &ContactId, event: Event) -> Message {
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {
     let (platform, hide) = (&cloud.platform, &*cloud.services);
-    let queues = Queues { platform, hide, function: "timer" };
+    let queues = QueueFunction { platform, hide, function: "timer" };
     failed(&queues.timers(event).await.unwrap())
 }
 
@@ -76,7 +76,7 @@ async fn a_timer_that_comes_early_is_hidden_until_it_is_due() {
     let cloud = cloud().await;
     let contact = ContactId::new("c1").unwrap();
     let due = cloud.now() + TimeDelta::milliseconds(59_200);
-    let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
+    let early = enrollment_event(&contact, Event::TimerDue { run: 1, step: 1, due });
     let event = batch(vec![message("m1", "timers", 1, &early)]);
     assert_eq!(timers(&cloud, &event).await, ["m1"]);
     let hidden = cloud.services.hidden();
@@ -85,7 +85,7 @@ async fn a_timer_that_comes_early_is_hidden_until_it_is_due() {
     assert!(hidden[0].queue.ends_with(":timers"));
     // For twelve hours at most, however far away it is.
     let due = cloud.now() + TimeDelta::days(3);
-    let early = wake(&contact, Event::TimerDue { run: 1, step: 1, due });
+    let early = enrollment_event(&contact, Event::TimerDue { run: 1, step: 1, due });
     timers(&cloud, &batch(vec![message("m1", "timers", 1, &early)])).await;
     let hidden = cloud.services.hidden();
     assert!((11 * 3600..12 * 3600).contains(&hidden[0].seconds), "{hidden:?}");
@@ -101,7 +101,7 @@ async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
     assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
     // An unreadable message between others.
     cloud.advance(due - TimeDelta::seconds(1)).await;
-    let good = wake(&contact, Event::TimerDue { run: 1, step: 2, due });
+    let good = enrollment_event(&contact, Event::TimerDue { run: 1, step: 2, due });
     let event =
         batch(vec![body("m1", "timers", 1, "{\"wake\":7}"), message("m2", "timers", 1, &good)]);
     assert_eq!(timers(&cloud, &event).await, ["m2"], "the other one is only early");
@@ -161,7 +161,7 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
         Item::new(other.clone(), Body::of(&json!({ "e": "no enrollment" })).unwrap()).rev(1);
     let event =
         batch(vec![record(2, &other, None, Some(&broken)), record(3, &key, None, Some(&decided))]);
-    let answer = stream::Effects::of(&cloud.platform).perform(&event).await.unwrap();
+    let answer = stream::EffectsFunction::of(&cloud.platform).perform(&event).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
     assert_eq!(aside(&cloud).await.len(), 1);
     let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
@@ -172,7 +172,7 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
 async fn what_is_no_batch_fails() {
     let cloud = cloud().await;
     assert!(stream::tag_change(&cloud.platform, &json!({})).await.is_err());
-    let effects = stream::Effects::of(&cloud.platform);
+    let effects = stream::EffectsFunction::of(&cloud.platform);
     assert!(effects.perform(&json!({ "Records": 7 })).await.is_err());
 }
 

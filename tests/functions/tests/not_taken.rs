@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::types::QueueAttributeName;
 use chrono::TimeDelta;
-use dacapo_aws::functions::queue::Queues;
-use dacapo_aws::functions::stream::Effects;
+use dacapo_aws::functions::queue::QueueFunction;
+use dacapo_aws::functions::stream::EffectsFunction;
 use dacapo_aws::outbox::AwsOutbox;
 use dacapo_aws::settings::{OutboxSettings, Schedules};
 use dacapo_engine::ids::ContactId;
@@ -163,16 +163,16 @@ impl Trip {
         let named =
             |(nth, one): (usize, &Message)| message(&format!("m{nth}"), "stop", attempt, one);
         let event = batch(messages.iter().enumerate().map(named).collect());
-        let queues = Queues {
+        let queues = QueueFunction {
             platform: &self.platform,
             hide: &*self.cloud.services,
             function: "stop-campaign",
         };
-        failed(&queues.many(&event).await.unwrap())
+        failed(&queues.job_steps(&event).await.unwrap())
     }
 }
 
-async fn perform(effects: &Effects<'_>, records: &[Value]) -> Vec<String> {
+async fn perform(effects: &EffectsFunction<'_>, records: &[Value]) -> Vec<String> {
     failed(&effects.perform(&batch(records.to_vec())).await.unwrap())
 }
 
@@ -190,7 +190,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
     }
     let [ann, ben, cem] = &contacts[..] else { panic!("{contacts:?}") };
     trip.proxy.scheduler(Scheduler::Refuses(ben.to_string()));
-    let effects = Effects::of(&trip.platform);
+    let effects = EffectsFunction::of(&trip.platform);
     assert_eq!(perform(&effects, &records).await, NOTHING, "the stream goes on");
     for queue in ["transactional", "calls"] {
         let mut served = trip.taken(queue).await;
@@ -201,7 +201,7 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
     }
     assert_eq!(trip.timers(&[ann, ben, cem]).await, [1, 0, 1]);
     // Once, however often it is delivered; with the reason, and where it is.
-    assert_eq!(perform(&Effects::of(&trip.platform), &records).await, NOTHING);
+    assert_eq!(perform(&EffectsFunction::of(&trip.platform), &records).await, NOTHING);
     let aside = trip.aside().await;
     let [letter] = &aside[..] else { panic!("{aside:?}") };
     assert_eq!(letter.by, "effects");
@@ -224,7 +224,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     let (ben, of_ben) = trip.comes("ben", FAR).await;
     trip.proxy.scheduler(Scheduler::IsDown);
     let platform = trip.platform.clone();
-    let effects = Effects::of(&platform);
+    let effects = EffectsFunction::of(&platform);
     assert_eq!(perform(&effects, &[of_ann, of_ben].concat()).await, NOTHING);
     let mut both = vec![ann.clone(), ben.clone()];
     both.sort();
@@ -279,7 +279,7 @@ async fn what_is_due_soon_goes_without_the_scheduler() {
     let (soon, later) = (appointment(14), appointment(16));
     let (_, decided) = trip.comes("ann", &soon).await;
     let (ben, of_ben) = trip.comes("ben", &later).await;
-    let effects = Effects::of(&trip.platform);
+    let effects = EffectsFunction::of(&trip.platform);
     assert_eq!(perform(&effects, &[decided, of_ben].concat()).await, NOTHING);
     assert_eq!(trip.held_back("timers").await, "1", "the queue holds it back by itself");
     let pending = trip.pending();
@@ -301,7 +301,7 @@ async fn a_scheduler_that_never_answers_keeps_no_message_waiting() {
         records.extend(trip.comes(&format!("p{nth}"), FAR).await.1);
     }
     trip.proxy.scheduler(Scheduler::IsSilent);
-    let effects = Effects::of(&trip.platform);
+    let effects = EffectsFunction::of(&trip.platform);
     let performed = perform(&effects, &records);
     let arrived = async {
         let mut arrived = 0;
@@ -384,7 +384,7 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
     let partition = trip.platform.store.keys.contact_partition(&ben);
     for what in [format!("{partition} {}", Keys::CALLS), partition] {
         throttled.throttles(Some(&what));
-        let effects = Effects::of(&trip.platform);
+        let effects = EffectsFunction::of(&trip.platform);
         assert_eq!(perform(&effects, &records).await, of_ben, "{what}");
         let served = |contacts: Vec<ContactId>| -> BTreeSet<ContactId> {
             contacts.into_iter().filter(|contact| *contact != ben).collect()
@@ -405,7 +405,7 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
     assert_eq!(trip.timers(&[&ann, &cem]).await, [1, 1]);
     trip.taken("calls").await;
     throttled.throttles(None);
-    assert_eq!(perform(&Effects::of(&trip.platform), &records).await, NOTHING);
+    assert_eq!(perform(&EffectsFunction::of(&trip.platform), &records).await, NOTHING);
     assert!(trip.taken("calls").await.contains(&ben));
     assert_eq!(
         trip.timers(&[&ann, &ben, &cem]).await,
@@ -428,7 +428,7 @@ async fn what_was_put_aside_behind_a_record_that_fails_can_be_handed_in_all_the_
     let partition = trip.platform.store.keys.contact_partition(&ann);
     throttled.throttles(Some(&format!("{partition} {}", Keys::CALLS)));
     trip.proxy.scheduler(Scheduler::Refuses(ben.to_string()));
-    let effects = Effects::of(&trip.platform);
+    let effects = EffectsFunction::of(&trip.platform);
     for _ in 0..2 {
         assert_eq!(perform(&effects, &records).await.len(), of_ann.len());
         let aside = trip.aside().await;

@@ -17,7 +17,7 @@ use serde_json::json;
 /// One of each.
 fn messages(cloud: &Cloud) -> Vec<Message> {
     let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
-    let wake = |event| {
+    let enrollment_event = |event| {
         let (contact, campaign) = (contact.clone(), campaign.clone());
         Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose: None })
     };
@@ -29,16 +29,16 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         version: 1,
         element: ElementId::new("hook").unwrap(),
     };
-    let due = Box::new(wake(Event::TimerDue { run: 1, step: 1, due: cloud.now() }));
+    let due = Box::new(enrollment_event(Event::TimerDue { run: 1, step: 1, due: cloud.now() }));
     vec![
         Message::clone(&due),
-        wake(Event::RecheckDue { run: 1, due: cloud.now() }),
-        wake(Event::DeliveryDue { run: 1, step: 1 }),
+        enrollment_event(Event::RecheckDue { run: 1, due: cloud.now() }),
+        enrollment_event(Event::DeliveryDue { run: 1, step: 1 }),
         Message::Call(call),
         Message::JobStep(JobStep { job: 1, shard: 0, number: 0, shown: false }),
         Message::Erase(contact),
         Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
-        Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, there: false }),
+        Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, in_own_queue: false }),
     ]
 }
 

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use dacapo_aws::caller::HttpsCaller;
 use dacapo_aws::clients::{Clients, Connection, Credentials};
 use dacapo_aws::clock::SystemClock;
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_aws::mailer::SesMailer;
 use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
@@ -167,7 +167,7 @@ async fn deliver(
     event: &Value,
     seconds: i64,
 ) -> (Vec<String>, Vec<i32>) {
-    let queues = Queues { platform, hide: &*cloud.services, function: "deliver" };
+    let queues = QueueFunction { platform, hide: &*cloud.services, function: "deliver" };
     let until = platform.store.now() + TimeDelta::seconds(seconds);
     let answer = queues.deliveries(event, Some(until)).await.unwrap();
     assert!(

@@ -167,7 +167,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
         let waiting = story.cloud.services.waiting(queue);
         assert!(
             matches!(waiting.as_slice(), [Message::Redrive(redrive)]
-                if redrive.letter == id && redrive.contact.as_ref() == Some(&ann) && redrive.there == there),
+                if redrive.letter == id && redrive.contact.as_ref() == Some(&ann) && redrive.in_own_queue == there),
             "{queue:?}: {waiting:?}"
         );
         assert!(story.cloud.queues().await);

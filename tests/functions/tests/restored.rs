@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_aws::functions::queue::{Hidden, Hide, Queues};
+use dacapo_aws::functions::queue::{Hidden, Hide, QueueFunction};
 use dacapo_aws::table::DynamoTable;
 use dacapo_aws_tests::emulator::Emulator;
 use dacapo_aws_tests::tables::create;
@@ -389,8 +389,8 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
         // A job step that waits for its lists is hidden; then they are up to date.
         for attempt in 1.. {
             let event = batch(vec![message("m", "stop", attempt, &turn)]);
-            let queues = Queues { platform, hide: &Hiding, function: "stop-campaign" };
-            let failed = failed(&queues.many(&event).await.unwrap());
+            let queues = QueueFunction { platform, hide: &Hiding, function: "stop-campaign" };
+            let failed = failed(&queues.job_steps(&event).await.unwrap());
             if failed.is_empty() {
                 break;
             }

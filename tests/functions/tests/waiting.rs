@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dacapo_aws::functions::queue::Queues;
+use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
@@ -220,7 +220,7 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     for (received, calls) in [(150, 2), (151, 2)] {
         let event = batch(vec![message("m1", "calls", received, &call)]);
         let (platform, hide) = (&cloud.platform, &*cloud.services);
-        let queues = Queues { platform, hide, function: "deliver" };
+        let queues = QueueFunction { platform, hide, function: "deliver" };
         assert_eq!(
             failed(&queues.deliveries(&event, None).await.unwrap()),
             ["m1"],

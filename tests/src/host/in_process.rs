@@ -58,7 +58,7 @@ impl Host for InProcess {
     fn open(&mut self, at: Instant) -> Result<(), String> {
         let options = Options {
             directory: self.directory.as_ref().map(|directory| directory.path().to_owned()),
-            clock: ClockKind::Standing(at),
+            clock: ClockKind::Manual(at),
             time_zone: None,
             locale: None,
             smtp: None,

@@ -5,22 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, Mailer, Post};
+use dacapo_platform::ports::{MailError, MailMode, Mailer};
 
 /// A mailer that accepts and keeps every mail. Stands for SES.
 #[derive(Debug)]
 pub struct CapturingMailer {
-    post: Post,
+    mode: MailMode,
     sent: Mutex<Vec<Mail>>,
     silent: AtomicBool,
 }
 
 impl CapturingMailer {
-    /// Mail leaves in this way: by [`Post::Sent`] it is kept here, by [`Post::Captured`] the
+    /// Mail leaves in this way: by [`MailMode::Sent`] it is kept here, by [`MailMode::Captured`] the
     /// platform keeps it in its own ledger and never calls this.
     #[must_use]
-    pub fn new(post: Post) -> Self {
-        Self { post, sent: Mutex::default(), silent: AtomicBool::new(false) }
+    pub fn new(mode: MailMode) -> Self {
+        Self { mode, sent: Mutex::default(), silent: AtomicBool::new(false) }
     }
 
     /// The mails that were sent, oldest first.
@@ -51,12 +51,12 @@ impl CapturingMailer {
 
 #[async_trait]
 impl Mailer for CapturingMailer {
-    fn post(&self) -> Post {
-        self.post
+    fn mode(&self) -> MailMode {
+        self.mode
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        if self.post == Post::Captured {
+        if self.mode == MailMode::Captured {
             return Err(MailError::Refused("the platform captures its mail itself".to_owned()));
         }
         let mut sent = self.kept();

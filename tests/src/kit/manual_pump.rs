@@ -108,10 +108,10 @@ impl ManualPump {
         }
         for order in self.bench.outbox.take() {
             match order {
-                Order::Schedule { message: Message::EnrollmentEvent(wake), .. }
-                | Order::Send { message: Message::EnrollmentEvent(wake), .. } => {
-                    if !self.due.contains(&wake) {
-                        self.due.push(wake);
+                Order::Schedule { message: Message::EnrollmentEvent(enrollment_event), .. }
+                | Order::Send { message: Message::EnrollmentEvent(enrollment_event), .. } => {
+                    if !self.due.contains(&enrollment_event) {
+                        self.due.push(enrollment_event);
                     }
                 }
                 Order::Cancel { .. } => {}
@@ -126,9 +126,15 @@ impl ManualPump {
     ///
     /// If something of it has to wait.
     pub async fn take_due(&mut self) {
-        while let Some(wake) = self.due.pop() {
-            let done = self.bench.platform.enrollment_events.handle(&wake).await.expect("taken");
-            assert_eq!(done, Done::Yes, "{wake:?}");
+        while let Some(enrollment_event) = self.due.pop() {
+            let done = self
+                .bench
+                .platform
+                .enrollment_events
+                .handle(&enrollment_event)
+                .await
+                .expect("taken");
+            assert_eq!(done, Done::Yes, "{enrollment_event:?}");
         }
     }
 

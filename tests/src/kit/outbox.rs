@@ -55,9 +55,9 @@ impl Outbox for RecordingOutbox {
             let is_refused =
                 refuses.as_ref().is_some_and(|words| order.to_string().contains(words));
             let why = if self.shut.load(Ordering::SeqCst) || self.leaves(&order) {
-                Declined::ForNow("the outbox is shut".to_owned())
+                Declined::Retryable("the outbox is shut".to_owned())
             } else if is_refused {
-                Declined::ForGood("the outbox refuses it".to_owned())
+                Declined::Permanent("the outbox refuses it".to_owned())
             } else {
                 locked(&self.orders).push(order);
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{JobStep, Message, Order, Post};
+use dacapo_platform::ports::{JobStep, MailMode, Message, Order};
 use dacapo_platform::table::Table;
 
 use super::{CapturingMailer, CountingEntropy, ManualClock, RecordingOutbox, UnreachableCaller};
@@ -35,7 +35,7 @@ impl TestBench {
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(CountingEntropy::default()),
             outbox: Arc::clone(&outbox) as _,
-            mailer: Arc::new(CapturingMailer::new(Post::Captured)),
+            mailer: Arc::new(CapturingMailer::new(MailMode::Captured)),
             caller: Arc::new(UnreachableCaller),
         };
         let account = AccountId::new(account).expect("an id");
@@ -49,7 +49,7 @@ impl TestBench {
         let mut jobs = Vec::new();
         for order in orders {
             let Order::Send { message: Message::JobStep(job_step), .. } = order else {
-                panic!("{order:?} is no turn of a job")
+                panic!("{order:?} is no job step")
             };
             jobs.push(self.named(&job_step).await);
         }
@@ -67,7 +67,7 @@ impl TestBench {
                 self.clock.advance((at - self.platform.store.now()).num_seconds().max(-1) + 1);
                 // The lists must be up to date before they are read for the last time.
                 while let Done::NotBefore(at) =
-                    self.platform.job_worker.step(&job_step).await.expect("a turn")
+                    self.platform.job_worker.step(&job_step).await.expect("a job step")
                 {
                     let wait = at - self.platform.store.now();
                     self.clock.advance(wait.num_seconds() + 1);

@@ -78,7 +78,7 @@ impl Called {
         let noon = Instant::from_timestamp(1_793_534_400, 0).expect("an instant");
         let options = Options {
             directory,
-            clock: ClockKind::Standing(noon),
+            clock: ClockKind::Manual(noon),
             time_zone: None,
             locale: None,
             smtp: None,

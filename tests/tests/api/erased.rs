@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dacapo_embedded::SqliteStore;
-use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::keys::{is_fed, sha256};
 use serde_json::json;
 
@@ -92,7 +92,8 @@ async fn erased_is_erased_in_every_file() {
     let aside =
         json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
     let why = "nobody can read it";
-    let letter = NewDeadLetter { name: "test", kind: Kind::Report, by: "test", why, raw: &aside };
+    let letter =
+        NewDeadLetter { name: "test", kind: DeadLetterKind::Report, by: "test", why, raw: &aside };
     api.embedded.platform.dead_letters.keep(letter).await.expect("it is kept");
     assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 

@@ -1,7 +1,7 @@
 //! Mass actions: every contact is stopped, and the statistics are as if no contact had entered.
 
 use chrono::TimeDelta;
-use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 
@@ -305,7 +305,7 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
     let (writes, admin) = (api.key("tool", "write").await, api.key("boss", "admin").await);
     api.idle().await;
     let platform = &api.embedded.platform;
-    let (kind, raw) = (Kind::Decision, "p7@example.com");
+    let (kind, raw) = (DeadLetterKind::Decision, "p7@example.com");
     let found = NewDeadLetter { name: "stream/7", kind, by: "effects", why: "no key", raw };
     platform.dead_letters.keep(found).await.unwrap();
     let path = "/v1/mass-actions/erase-account";

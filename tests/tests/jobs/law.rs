@@ -6,7 +6,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::campaigns::{Publish, Resume, alone};
 use dacapo_platform::handlers::timer_name;
-use dacapo_platform::jobs::{JobStatus, Kind, Progress, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Progress, Requested, Selection};
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -127,8 +127,8 @@ impl Story {
             }
         };
         let kind = match random.below(4) {
-            0 => Kind::Release,
-            _ => Kind::StopCampaign {
+            0 => JobKind::Release,
+            _ => JobKind::StopCampaign {
                 reset_contacts: random.one_in(2),
                 reset_statistics: random.one_in(2),
             },
@@ -210,7 +210,7 @@ impl Story {
         }
         assert_eq!(counts.done, done.len() as u64, "{progress:?}\n{done:?}");
         // No contact that existed when it was ordered is left out, and no later one is changed.
-        let stops = matches!(job.kind, Kind::StopCampaign { .. });
+        let stops = matches!(job.kind, JobKind::StopCampaign { .. });
         for campaign in &job.campaigns {
             for (contact, enrollment) in enrolled(&self.cloud, contacts, campaign).await {
                 let pair = (contact, campaign.clone());
@@ -232,7 +232,7 @@ async fn told(seed: u64, cancels: bool) {
     }
     story.end().await;
     // Finally every contact is taken off the statistics.
-    let kind = Kind::StopCampaign { reset_contacts: true, reset_statistics: true };
+    let kind = JobKind::StopCampaign { reset_contacts: true, reset_statistics: true };
     let campaigns = ["circle", "news"].map(|id| CampaignId::new(id).unwrap()).to_vec();
     let (selection, named, by) = (Selection::Enrolled, Vec::new(), "test".to_owned());
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
@@ -262,7 +262,7 @@ async fn lost(seed: u64) {
     }
     story.cloud.loses_queues_and_timers().await;
     story.cloud.rough(true);
-    let kind = Kind::Reconcile { restored_to: None, sent_until: None };
+    let kind = JobKind::Reconcile { restored_to: None, sent_until: None };
     let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
     let campaigns = Vec::new();
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };

@@ -7,7 +7,7 @@ use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::handlers::EnrollmentImage;
-use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 use dacapo_platform::ports::{Message, Order, PendingTimer, Queue};
 use dacapo_platform::table::{Consistency, Table as _};
 
@@ -49,7 +49,7 @@ async fn whose_timer_is_refused_fails_in_a_reconcile_and_the_others_are_done() {
     let refused = cloud.contacts().await.pop_first().unwrap();
     cloud.bench.outbox.refuse(&format!("of contact {refused} in campaign waiting"));
     let platform = cloud.bench.platform.clone();
-    let kind = Kind::Reconcile { restored_to: None, sent_until: None };
+    let kind = JobKind::Reconcile { restored_to: None, sent_until: None };
     let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
     let campaigns = Vec::new();
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };

@@ -3,7 +3,7 @@
 use dacapo_engine::campaign::format::Method;
 
 use super::*;
-use crate::testing::{Answer, Server, Then, clients, nobody};
+use crate::testing::{Answer, Server, Then, clients, unused_address};
 
 /// A caller for hosts on the internet. It does not use the address of the cloud.
 fn caller() -> HttpsCaller {
@@ -95,7 +95,7 @@ async fn this_machine_is_not_called_from_the_cloud() {
 
 #[tokio::test]
 async fn nobody_at_home_is_no_status() {
-    let url = nobody().await;
+    let url = unused_address().await;
     assert!(caller().at_home().call(&request(&url, Method::Get)).await.is_err());
     assert!(caller().at_home().call(&request("mailto:ann", Method::Get)).await.is_err());
 }

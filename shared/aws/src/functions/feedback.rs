@@ -8,7 +8,7 @@ use dacapo_platform::handlers::Report;
 use dacapo_platform::platform::Platform;
 use serde_json::Value;
 
-use super::{Failure, Outcome, keep_dead_letter, outcome};
+use super::{Failure, WorkOutcome, keep_dead_letter, outcome};
 use crate::mailer::message_of;
 
 const FEEDBACK: &str = "feedback";
@@ -35,9 +35,9 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
         };
         for report in reports(&notice) {
             match outcome(platform.feedback.handle(&report)).await {
-                Outcome::Done(()) => {}
-                Outcome::Again(error) => again = Some(error.to_string()),
-                Outcome::Never(why) => {
+                WorkOutcome::Done(()) => {}
+                WorkOutcome::Again(error) => again = Some(error.to_string()),
+                WorkOutcome::Never(why) => {
                     let name = format!("{FEEDBACK}/{id}");
                     if !keep_dead_letter(platform, &name, FEEDBACK, &why, event).await {
                         again = Some(why);

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `webhook`, `api` | API Gateway | [`http`] | HTTP |
 //! | `tag-change` | the stream, contact items | [`stream::tag_change`] | failed records |
-//! | `effects` | the stream, enrollment items | [`stream::Effects`] | failed records |
+//! | `effects` | the stream, enrollment items | [`stream::EffectsFunction`] | failed records |
 //! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
@@ -24,7 +24,7 @@ pub mod unsupported_port;
 
 use std::future::Future;
 
-use dacapo_platform::dead_letters::{Kind, NewDeadLetter};
+use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::redriving::Reading;
@@ -37,7 +37,7 @@ pub struct Failure(pub String);
 
 /// The result of one piece of work.
 #[derive(Debug, PartialEq)]
-enum Outcome<T> {
+enum WorkOutcome<T> {
     /// It is done.
     Done(T),
     /// It failed, and is retryable.
@@ -47,12 +47,12 @@ enum Outcome<T> {
 }
 
 /// Does a piece of work. A panic in it is a defect, and does not end the process.
-async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
+async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> WorkOutcome<T> {
     match caught(work).await {
-        Ok(done) => Outcome::Done(done),
+        Ok(done) => WorkOutcome::Done(done),
         Err(error) => match error.retryability() {
-            Retryability::Retryable => Outcome::Again(error),
-            Retryability::Permanent => Outcome::Never(error.to_string()),
+            Retryability::Retryable => WorkOutcome::Again(error),
+            Retryability::Permanent => WorkOutcome::Never(error.to_string()),
         },
     }
 }
@@ -67,10 +67,10 @@ async fn keep_dead_letter(
     raw: &Value,
 ) -> bool {
     let kind = match by {
-        "tag-change" => Kind::Change,
-        "effects" => Kind::Decision,
-        "feedback" => Kind::Report,
-        _ => Kind::Message,
+        "tag-change" => DeadLetterKind::Change,
+        "effects" => DeadLetterKind::Decision,
+        "feedback" => DeadLetterKind::Report,
+        _ => DeadLetterKind::Message,
     };
     match platform
         .dead_letters
@@ -79,7 +79,7 @@ async fn keep_dead_letter(
     {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(name, by, %error, "cannot be done, and not be put aside");
+            tracing::error!(name, by, %error, "cannot be done, and cannot be kept as a dead letter");
             false
         }
     }

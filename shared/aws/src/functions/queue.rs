@@ -34,7 +34,7 @@ use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, Outcome, answer, keep_dead_letter, outcome, records};
+use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
 use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
 pub use hiding::{Hidden, Hide, SqsHide};
@@ -60,7 +60,7 @@ trait Handler: AsyncFn(&Platform, &Message) -> Result<Done, Error> {}
 impl<H: AsyncFn(&Platform, &Message) -> Result<Done, Error>> Handler for H {}
 
 /// A function that consumes queues.
-pub struct Queues<'a> {
+pub struct QueueFunction<'a> {
     /// The platform.
     pub platform: &'a Platform,
     /// How messages are hidden.
@@ -115,7 +115,7 @@ impl Times {
     }
 }
 
-impl<'a> Queues<'a> {
+impl<'a> QueueFunction<'a> {
     /// The queues of a function that has started, and how it hides their messages.
     pub fn of(started: &'a Started, hide: &'a dyn Hide) -> Self {
         Self { platform: &started.platform, hide, function: started.function.name() }
@@ -131,7 +131,7 @@ impl<'a> Queues<'a> {
         let handler = async |platform: &Platform, message: &Message| {
             platform.queues.handle_timers(message).await
         };
-        self.work(event, None, &handler).await
+        self.process_batch(event, None, &handler).await
     }
 
     /// Processes a batch of mail or webhooks, until the instant at which the function is ended, if
@@ -148,7 +148,7 @@ impl<'a> Queues<'a> {
         let handler = async |platform: &Platform, message: &Message| {
             platform.queues.handle_deliveries(message).await
         };
-        self.work(event, until, &handler).await
+        self.process_batch(event, until, &handler).await
     }
 
     /// Processes job steps. It is also called by a rule every few minutes, to order the jobs that
@@ -157,7 +157,7 @@ impl<'a> Queues<'a> {
     /// # Errors
     ///
     /// If the event is neither, or the order could not be given.
-    pub async fn many(&self, event: &Value) -> Result<Value, Failure> {
+    pub async fn job_steps(&self, event: &Value) -> Result<Value, Failure> {
         if event.get("source").and_then(Value::as_str) == Some("aws.events") {
             let pending = self.platform.jobs.dispatch_pending().await;
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
@@ -165,10 +165,10 @@ impl<'a> Queues<'a> {
         let handler = async |platform: &Platform, message: &Message| {
             platform.queues.handle_jobs(message).await
         };
-        self.work(event, None, &handler).await
+        self.process_batch(event, None, &handler).await
     }
 
-    async fn work(
+    async fn process_batch(
         &self,
         event: &Value,
         until: Option<Instant>,
@@ -193,7 +193,7 @@ impl<'a> Queues<'a> {
                 }
             }
         }
-        let worked = self.worked(by_key.into_values().collect(), times, handler);
+        let worked = self.process_lists(by_key.into_values().collect(), times, handler);
         let ((), worked) = join(self.hide(early), worked).await;
         let (mut hidden, mut late) = (Vec::new(), 0);
         for (id, fate) in worked? {
@@ -221,7 +221,7 @@ impl<'a> Queues<'a> {
     /// Processes messages: each list in order, the lists concurrently. The first of each list is
     /// begun however little time there is. Otherwise a function with less time than a message may
     /// take would never begin any.
-    async fn worked(
+    async fn process_lists(
         &self,
         lists: Vec<Vec<Received<'_>>>,
         times: Times,
@@ -238,7 +238,7 @@ impl<'a> Queues<'a> {
                 let fate = if late {
                     MessageFate::Late(received.hidden(self.soon()))
                 } else {
-                    self.one(platform, &received, times, handler).await
+                    self.handle_message(platform, &received, times, handler).await
                 };
                 fates.push((received.id, fate));
             }
@@ -247,7 +247,7 @@ impl<'a> Queues<'a> {
         Ok(worked.await.into_iter().flatten().collect())
     }
 
-    async fn one(
+    async fn handle_message(
         &self,
         platform: &Platform,
         received: &Received<'_>,
@@ -256,7 +256,7 @@ impl<'a> Queues<'a> {
     ) -> MessageFate {
         let message = match &received.message {
             Ok(message) => message,
-            Err(why) => return self.aside(received, why).await,
+            Err(why) => return self.put_in_dead_letters(received, why).await,
         };
         let now = || self.platform.store.now();
         let later;
@@ -272,9 +272,9 @@ impl<'a> Queues<'a> {
             }
         };
         match outcome(handler(platform, message)).await {
-            Outcome::Done(Done::Yes) => MessageFate::Gone,
-            Outcome::Done(Done::Soon) => MessageFate::Stays(Some(received.hidden(self.soon()))),
-            Outcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
+            WorkOutcome::Done(Done::Yes) => MessageFate::Gone,
+            WorkOutcome::Done(Done::Soon) => MessageFate::Stays(Some(received.hidden(self.soon()))),
+            WorkOutcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // Messages that wait for the same thing should not all come back in the same
                 // second.
                 let wait = at - now();
@@ -284,14 +284,14 @@ impl<'a> Queues<'a> {
                 };
                 MessageFate::Stays(Some(received.hidden(wait + jitter)))
             }
-            Outcome::Again(error) => {
+            WorkOutcome::Again(error) => {
                 let (id, attempt) = (received.id.as_str(), received.attempt);
                 tracing::warn!(%error, function = self.function, message.id = id, message.attempt = attempt,
                     "a message comes again");
                 let pause = pause(attempt);
                 MessageFate::Stays(Some(received.hidden(pause + self.part_of(pause))))
             }
-            Outcome::Never(why) => self.aside(received, &why).await,
+            WorkOutcome::Never(why) => self.put_in_dead_letters(received, &why).await,
         }
     }
 
@@ -319,7 +319,7 @@ impl<'a> Queues<'a> {
         }
     }
 
-    async fn aside(&self, received: &Received<'_>, why: &str) -> MessageFate {
+    async fn put_in_dead_letters(&self, received: &Received<'_>, why: &str) -> MessageFate {
         let name = format!("{}/{}", self.function, received.id);
         if keep_dead_letter(self.platform, &name, self.function, why, received.raw).await {
             MessageFate::Gone
@@ -362,7 +362,7 @@ pub fn pause(attempt: u32) -> TimeDelta {
 /// The instant before which a message has no effect.
 fn due(message: &Message) -> Option<Instant> {
     match message {
-        Message::EnrollmentEvent(wake) => wake.event.due(),
+        Message::EnrollmentEvent(enrollment_event) => enrollment_event.event.due(),
         Message::Call(_)
         | Message::JobStep(_)
         | Message::Erase(_)
@@ -374,7 +374,7 @@ fn due(message: &Message) -> Option<Instant> {
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
     match message {
-        Message::EnrollmentEvent(wake) if wake.is_delivery() => MAIL_TAKES,
+        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
         Message::EnrollmentEvent(_)
         | Message::JobStep(_)
@@ -391,8 +391,8 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
 /// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
 fn purpose(message: &Message) -> Option<Purpose> {
     match message {
-        Message::EnrollmentEvent(wake) if wake.is_delivery() => {
-            Some(wake.purpose.unwrap_or(Purpose::Transactional))
+        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => {
+            Some(enrollment_event.purpose.unwrap_or(Purpose::Transactional))
         }
         Message::EnrollmentEvent(_)
         | Message::Call(_)

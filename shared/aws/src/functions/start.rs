@@ -71,7 +71,7 @@ impl<'a> Parts<'a> {
             outbox: Arc::new(UnsupportedPort),
             mailer: Arc::new(UnsupportedPort),
             caller: Arc::new(UnsupportedPort),
-            admin: Admin::Nobody,
+            admin: Admin::None,
             queues: Vec::new(),
             public_url: String::new(),
             defaults: Defaults::default(),

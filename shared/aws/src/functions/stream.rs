@@ -25,7 +25,7 @@ use dacapo_platform::platform::Platform;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::{Failure, Outcome, answer, keep_dead_letter, outcome, records};
+use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
 use record::{Change, Record};
 
 const TAG_CHANGE: &str = "tag-change";
@@ -104,8 +104,8 @@ where
 {
     let why = match &record.change {
         Ok(change) => match outcome(work(change.clone())).await {
-            Outcome::Done(()) => return Worked::Done,
-            Outcome::Again(error) => {
+            WorkOutcome::Done(()) => return Worked::Done,
+            WorkOutcome::Again(error) => {
                 let whose = fed(&change.key);
                 let contact = whose.as_ref().map(|(contact, _)| contact.as_str());
                 let campaign = whose.as_ref().and_then(|(_, campaign)| campaign.as_ref());
@@ -113,7 +113,7 @@ where
                 tracing::warn!(%error, function = by, contact, campaign, "a record comes again");
                 return Worked::ComesAgain;
             }
-            Outcome::Never(why) => why,
+            WorkOutcome::Never(why) => why,
         },
         Err(why) => why.clone(),
     };
@@ -125,14 +125,14 @@ where
 }
 
 /// Decisions were committed: their effects are performed.
-pub struct Effects<'a> {
+pub struct EffectsFunction<'a> {
     platform: &'a Platform,
     /// Records that are done and come again, because one before them failed. Dead letters are not
     /// among them: they may be redriven.
     done: Mutex<BTreeSet<String>>,
 }
 
-impl<'a> Effects<'a> {
+impl<'a> EffectsFunction<'a> {
     /// Those of a function, as long as its process runs.
     pub fn of(platform: &'a Platform) -> Self {
         Self { platform, done: Mutex::default() }
@@ -167,12 +167,12 @@ impl<'a> Effects<'a> {
             Ok(images) => {
                 let images: Vec<EnrollmentImage> = images.into_iter().flatten().collect();
                 match outcome(platform.effects.perform_all(&images)).await {
-                    Outcome::Done(()) => {
+                    WorkOutcome::Done(()) => {
                         open.into_iter().for_each(|(_, came)| *came = Worked::Done);
                         return;
                     }
-                    Outcome::Again(error) => error.to_string(),
-                    Outcome::Never(why) => why,
+                    WorkOutcome::Again(error) => error.to_string(),
+                    WorkOutcome::Never(why) => why,
                 }
             }
             Err(why) => format!("a record cannot be read: {why}"),

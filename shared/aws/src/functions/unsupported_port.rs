@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Declined, MailError, Mailer, NotTaken, Order, Outbox, Post, Request, Unavailable,
+    Caller, Declined, MailError, MailMode, Mailer, NotTaken, Order, Outbox, Request, Unavailable,
 };
 
 /// No timers, no queues, no mail, no webhooks.
@@ -13,15 +13,15 @@ pub struct UnsupportedPort;
 #[async_trait]
 impl Outbox for UnsupportedPort {
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
-        let why = Declined::ForNow("this function has neither timers nor queues".to_owned());
+        let why = Declined::Retryable("this function has neither timers nor queues".to_owned());
         orders.into_iter().map(|order| NotTaken { order, why: why.clone() }).collect()
     }
 }
 
 #[async_trait]
 impl Mailer for UnsupportedPort {
-    fn post(&self) -> Post {
-        Post::Sent
+    fn mode(&self) -> MailMode {
+        MailMode::Sent
     }
 
     async fn send(&self, _: &Mail) -> Result<String, MailError> {

@@ -38,7 +38,7 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{Hold, MailError, Mailer, Post};
+use dacapo_platform::ports::{Hold, MailError, MailMode, Mailer};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::unverified::unverified;
 
@@ -109,8 +109,8 @@ impl SesMailer {
 
 #[async_trait]
 impl Mailer for SesMailer {
-    fn post(&self) -> Post {
-        Post::Sent
+    fn mode(&self) -> MailMode {
+        MailMode::Sent
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::testing::{Answer, Server, Then, clients, nobody};
+use crate::testing::{Answer, Server, Then, clients, unused_address};
 
 fn mail() -> Mail {
     Mail {
@@ -184,7 +184,7 @@ async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
 
 #[tokio::test]
 async fn ses_that_is_not_reached_fails_no_mail() {
-    let mailer = SesMailer::new(clients(&nobody().await).ses(), None, 10);
+    let mailer = SesMailer::new(clients(&unused_address().await).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
     assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
     let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None, 10);

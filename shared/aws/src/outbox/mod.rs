@@ -78,7 +78,7 @@ impl AwsOutbox {
         let offered = tokio::time::timeout(DEADLINE, self.offer(queue, &batch, &mut answers));
         let others = match offered.await {
             Ok(offered) => offered,
-            Err(_) => Err(Declined::ForNow(format!("no answer within {DEADLINE:?}"))),
+            Err(_) => Err(Declined::Retryable(format!("no answer within {DEADLINE:?}"))),
         };
         let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(|| others.clone()));
         let answered = batch.into_iter().zip(answers);
@@ -106,14 +106,15 @@ impl AwsOutbox {
                     .message_body(&one.body)
                     .delay_seconds(one.delay)
                     .build();
-                let entry = entry.map_err(|error| Declined::ForGood(said("no message", &error)))?;
+                let entry =
+                    entry.map_err(|error| Declined::Permanent(said("no message", &error)))?;
                 request = request.entries(entry);
             }
             let sent = request.send().await;
             let sent = sent.map_err(|error| of_a_batch(&error.into_service_error()))?;
             let taken = sent.successful().iter().map(|entry| (entry.id(), Ok(())));
             let refused = sent.failed().iter().filter(|entry| is_for_good(entry));
-            let refused = refused.map(|entry| (entry.id(), Err(Declined::ForGood(told(entry)))));
+            let refused = refused.map(|entry| (entry.id(), Err(Declined::Permanent(told(entry)))));
             for (id, answer) in taken.chain(refused) {
                 let place = id.parse().ok().and_then(|at: usize| answers.get_mut(at));
                 place.map(|place| place.replace(answer));
@@ -123,14 +124,15 @@ impl AwsOutbox {
             }
             why = sent.failed().first().map(told).unwrap_or_default();
         }
-        Err(Declined::ForNow(format!("offered {OFFERS} times: {why}")))
+        Err(Declined::Retryable(format!("offered {OFFERS} times: {why}")))
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Declined> {
         let mut queues = self.settings.queues.iter();
         let found = queues.find(|(one, _)| *one == queue).map(|(_, url)| url.as_str());
-        found
-            .ok_or_else(|| Declined::ForNow("this function sends nothing to that queue".to_owned()))
+        found.ok_or_else(|| {
+            Declined::Retryable("this function sends nothing to that queue".to_owned())
+        })
     }
 }
 
@@ -165,8 +167,8 @@ fn told(entry: &BatchResultErrorEntry) -> String {
 fn of_a_batch(error: &SendMessageBatchError) -> Declined {
     let words = said("none of a batch was taken", error);
     match error.code() {
-        Some("BatchRequestTooLong" | "InvalidMessageContents") => Declined::ForGood(words),
-        _ => Declined::ForNow(words),
+        Some("BatchRequestTooLong" | "InvalidMessageContents") => Declined::Permanent(words),
+        _ => Declined::Retryable(words),
     }
 }
 

@@ -116,7 +116,7 @@ fn outgoing(
     let wait = (at - now).max(TimeDelta::zero());
     if wait > LONGEST_DELAY {
         let minutes = LONGEST_DELAY.num_minutes();
-        return Err(Declined::ForNow(format!(
+        return Err(Declined::Retryable(format!(
             "a queue holds a message back for {minutes} minutes"
         )));
     }
@@ -127,11 +127,11 @@ fn outgoing(
 }
 
 fn text(message: &Message) -> Result<String, Declined> {
-    let text = serde_json::to_string(message).map_err(|e| Declined::ForGood(e.to_string()))?;
+    let text = serde_json::to_string(message).map_err(|e| Declined::Permanent(e.to_string()))?;
     if text.len() > LARGEST_BATCH {
         let (bytes, most) = (text.len(), LARGEST_BATCH);
         let why = format!("its message has {bytes} bytes, and {most} is the most that fits");
-        return Err(Declined::ForGood(why));
+        return Err(Declined::Permanent(why));
     }
     Ok(text)
 }
@@ -167,7 +167,7 @@ mod tests {
         Instant::from_timestamp_millis(1_796_126_400_000 + millis).unwrap()
     }
 
-    fn wake(due: Instant) -> Message {
+    fn enrollment_event(due: Instant) -> Message {
         Message::EnrollmentEvent(EnrollmentEvent {
             contact: ContactId::new("c0123456789abcde").unwrap(),
             campaign: CampaignId::new("appointment-loop").unwrap(),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn order(name: &str, due: Instant) -> Order {
-        Order::Schedule { name: name.to_owned(), at: due, message: wake(due) }
+        Order::Schedule { name: name.to_owned(), at: due, message: enrollment_event(due) }
     }
 
     #[test]
@@ -242,10 +242,10 @@ mod tests {
 
     #[test]
     fn what_no_queue_holds_back_for_so_long_is_not_taken_yet_and_the_rest_is_planned() {
-        let send = |at| Order::Send { queue: Queue::Jobs, at, message: wake(at) };
+        let send = |at| Order::Send { queue: Queue::Jobs, at, message: enrollment_event(at) };
         assert_eq!(Plan::of(vec![send(at(900_000))], at(0)).not_taken, []);
         let plan = Plan::of(vec![send(at(900_001)), send(at(0))], at(0));
-        let [NotTaken { order, why: Declined::ForNow(_) }] = &plan.not_taken[..] else {
+        let [NotTaken { order, why: Declined::Retryable(_) }] = &plan.not_taken[..] else {
             panic!("{plan:?}")
         };
         assert_eq!(*order, send(at(900_001)));
@@ -262,7 +262,7 @@ mod tests {
         };
         let large = pending("x".repeat(256 * 1024));
         let plan = Plan::of(vec![large.clone(), pending("t-1".to_owned())], at(0));
-        let [NotTaken { order, why: Declined::ForGood(why) }] = &plan.not_taken[..] else {
+        let [NotTaken { order, why: Declined::Permanent(why) }] = &plan.not_taken[..] else {
             panic!("{plan:?}")
         };
         assert_eq!(*order, large);

@@ -38,7 +38,7 @@ fn outbox(server: &Server) -> AwsOutbox {
     AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, Arc::new(Standing))
 }
 
-fn wake(event: Event) -> Message {
+fn enrollment_event(event: Event) -> Message {
     Message::EnrollmentEvent(EnrollmentEvent {
         contact: ContactId::new("c1").unwrap(),
         campaign: CampaignId::new("hello").unwrap(),
@@ -49,12 +49,12 @@ fn wake(event: Event) -> Message {
 
 fn timer(name: &str) -> Order {
     let due = at(60);
-    let message = wake(Event::TimerDue { run: 1, step: 1, due });
+    let message = enrollment_event(Event::TimerDue { run: 1, step: 1, due });
     Order::Schedule { name: name.to_owned(), at: due, message }
 }
 
 fn mail(step: u32) -> Order {
-    let message = wake(Event::DeliveryDue { run: 1, step });
+    let message = enrollment_event(Event::DeliveryDue { run: 1, step });
     Order::Send { queue: Queue::Transactional, at: at(0), message }
 }
 
@@ -86,8 +86,8 @@ async fn a_timer_is_refused_for_good_only_where_it_is_wrong_itself() {
         let [NotTaken { order, why }] = &not_taken[..] else { panic!("{kind}: {not_taken:?}") };
         assert_eq!(*order, timer("t-1"));
         let (words, is_for_good) = match why {
-            Declined::ForNow(words) => (words, false),
-            Declined::ForGood(words) => (words, true),
+            Declined::Retryable(words) => (words, false),
+            Declined::Permanent(words) => (words, true),
         };
         assert_eq!(is_for_good, for_good, "{kind}: {words}");
         assert!(words.contains(kind) && words.contains(said), "{words}");
@@ -114,8 +114,7 @@ async fn a_scheduler_that_takes_nothing_is_asked_nothing_for_a_while() {
         let orders = vec![timer("t-1"), Order::Cancel { name: "t-2".to_owned() }];
         let not_taken = outbox.dispatch(orders.clone()).await;
         assert_eq!(not_taken.iter().map(|one| one.order.clone()).collect::<Vec<_>>(), orders);
-        let told =
-            |one: &NotTaken| matches!(&one.why, Declined::ForNow(why) if why.contains("too many"));
+        let told = |one: &NotTaken| matches!(&one.why, Declined::Retryable(why) if why.contains("too many"));
         assert!(not_taken.iter().all(told), "{not_taken:?}");
     }
     assert_eq!(server.asked().len(), 2, "one for each order, the first time");
@@ -154,7 +153,7 @@ async fn a_message_that_is_wrong_is_refused_for_good_and_the_others_of_its_batch
     ])
     .await;
     let not_taken = outbox(&server).dispatch(vec![mail(1), mail(2), mail(3)]).await;
-    let why = Declined::ForGood("InvalidMessageContents".to_owned());
+    let why = Declined::Permanent("InvalidMessageContents".to_owned());
     assert_eq!(not_taken, [NotTaken { order: mail(2), why }]);
     assert_eq!(offered(&server), [vec!["0", "1", "2"], vec!["2"], vec!["2"]]);
 }
@@ -163,7 +162,7 @@ async fn a_message_that_is_wrong_is_refused_for_good_and_the_others_of_its_batch
 async fn what_a_queue_does_not_take_three_times_is_not_taken_for_now() {
     let server = Server::answering([answer(&["0"], &[("1", "InternalError", false)])]).await;
     let not_taken = outbox(&server).dispatch(vec![mail(1), mail(2)]).await;
-    let why = Declined::ForNow("offered 3 times: InternalError".to_owned());
+    let why = Declined::Retryable("offered 3 times: InternalError".to_owned());
     assert_eq!(not_taken, [NotTaken { order: mail(2), why }]);
     assert_eq!(offered(&server).len(), OFFERS);
 }
@@ -180,8 +179,8 @@ async fn none_of_a_batch_is_taken_for_now_or_for_good() {
         let not_taken = outbox(&server).dispatch(vec![mail(1), mail(2)]).await;
         assert_eq!(not_taken.len(), 2, "{kind}");
         let is_meant = |one: &NotTaken| match &one.why {
-            Declined::ForNow(_) => !for_good,
-            Declined::ForGood(_) => for_good,
+            Declined::Retryable(_) => !for_good,
+            Declined::Permanent(_) => for_good,
         };
         assert!(not_taken.iter().all(is_meant), "{not_taken:?}");
     }
@@ -193,10 +192,10 @@ async fn a_queue_that_the_function_was_told_nothing_of_takes_nothing_for_now() {
     let order = Order::Send {
         queue: Queue::Marketing,
         at: at(0),
-        message: wake(Event::DeliveryDue { run: 1, step: 1 }),
+        message: enrollment_event(Event::DeliveryDue { run: 1, step: 1 }),
     };
     let not_taken = outbox(&server).dispatch(vec![order, mail(1)]).await;
-    let [NotTaken { why: Declined::ForNow(why), .. }] = &not_taken[..] else {
+    let [NotTaken { why: Declined::Retryable(why), .. }] = &not_taken[..] else {
         panic!("{not_taken:?}")
     };
     assert!(why.contains("sends nothing to that queue"), "{why}");

@@ -84,9 +84,9 @@ impl SchedulerTimers {
             return changes.iter().map(|change| change.not_taken(why.clone())).collect();
         }
         let answers = self.answers(&changes).await;
-        let silent = || Declined::ForNow(format!("no answer within {DEADLINE:?}"));
+        let silent = || Declined::Retryable(format!("no answer within {DEADLINE:?}"));
         let is_for_now = |answer: &Option<Result<(), Declined>>| {
-            matches!(answer, None | Some(Err(Declined::ForNow(_))))
+            matches!(answer, None | Some(Err(Declined::Retryable(_))))
         };
         let takes_none = answers.iter().all(is_for_now);
         let done = changes.iter().zip(answers);
@@ -144,7 +144,7 @@ impl SchedulerTimers {
                 return Ok(());
             }
         }
-        Err(Declined::ForNow("others make and delete the same timer".to_owned()))
+        Err(Declined::Retryable("others make and delete the same timer".to_owned()))
     }
 
     /// Cancels a timer; it is no error if there is none.
@@ -208,7 +208,7 @@ impl SchedulerTimers {
             .input(&schedule.input)
             .dead_letter_config(dead_letters)
             .build()
-            .map_err(|error| Declined::ForGood(said(NOT_SET, &error)))
+            .map_err(|error| Declined::Permanent(said(NOT_SET, &error)))
     }
 }
 
@@ -226,7 +226,7 @@ fn on_time() -> Result<FlexibleTimeWindow, Declined> {
     FlexibleTimeWindow::builder()
         .mode(FlexibleTimeWindowMode::Off)
         .build()
-        .map_err(|error| Declined::ForGood(said(NOT_SET, &error)))
+        .map_err(|error| Declined::Permanent(said(NOT_SET, &error)))
 }
 
 /// The meaning of an error of the Scheduler for a timer. Errors about roles and ARNs come as a
@@ -236,7 +236,7 @@ fn declined<E: ProvideErrorMetadata + Error + 'static>(what: &str, error: &E) ->
     let message = error.message().unwrap_or_default();
     let is_of_the_stack = OF_THE_STACK.iter().any(|word| message.contains(word));
     match error.code() {
-        Some("ValidationException") if !is_of_the_stack => Declined::ForGood(said(what, error)),
-        _ => Declined::ForNow(said(what, error)),
+        Some("ValidationException") if !is_of_the_stack => Declined::Permanent(said(what, error)),
+        _ => Declined::Retryable(said(what, error)),
     }
 }

@@ -97,8 +97,8 @@ impl Scripted {
 
 async fn smtp(url: &str, stop: &Stop) -> Smtp {
     let store = SqliteStore::open(None, |_| false).unwrap();
-    let standing = ClockKind::Standing(dacapo_platform::Instant::UNIX_EPOCH);
-    let clock = EmbeddedClock::start(store, standing).await.unwrap();
+    let manual = ClockKind::Manual(dacapo_platform::Instant::UNIX_EPOCH);
+    let clock = EmbeddedClock::start(store, manual).await.unwrap();
     let mut smtp = Smtp::to(url, clock, stop.listener()).unwrap();
     smtp.bounds = Bounds {
         resolve: SHORT,
@@ -221,20 +221,20 @@ async fn wrong_credentials_stop_mail_and_say_so() {
 #[tokio::test]
 async fn mail_is_tried_more_and_more_seldom_and_goes_on_when_the_server_works() {
     let (_, _, smtp, _) = sent(At::Says("connect", "421 busy")).await;
-    let (standing, now) = (smtp.standing(), smtp.standing.clock.now());
-    assert_eq!(standing.stopped_until(), Some(now + TimeDelta::seconds(5)));
+    let (server_state, now) = (smtp.server_state(), smtp.server_state.clock.now());
+    assert_eq!(server_state.stopped_until(), Some(now + TimeDelta::seconds(5)));
     // Mails that were being sent when it stopped make no difference.
-    standing.stops("421 busy");
-    assert_eq!(standing.stopped_until(), Some(now + TimeDelta::seconds(5)));
+    server_state.stops("421 busy");
+    assert_eq!(server_state.stopped_until(), Some(now + TimeDelta::seconds(5)));
     let mut until = now + TimeDelta::seconds(5);
     for _ in 0..20 {
-        standing.clock.set(until).await.unwrap();
-        standing.stops("421 busy");
-        until = standing.stopped_until().unwrap();
+        server_state.clock.set(until).await.unwrap();
+        server_state.stops("421 busy");
+        until = server_state.stopped_until().unwrap();
     }
-    assert_eq!(until - standing.clock.now(), TimeDelta::minutes(5));
-    standing.works();
-    assert_eq!((standing.stopped_until(), smtp.trouble()), (None, None));
+    assert_eq!(until - server_state.clock.now(), TimeDelta::minutes(5));
+    server_state.works();
+    assert_eq!((server_state.stopped_until(), smtp.trouble()), (None, None));
 }
 
 #[tokio::test]

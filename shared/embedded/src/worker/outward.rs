@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Clock as _, Post, Queue};
+use dacapo_platform::ports::{Clock as _, MailMode, Queue};
 use dacapo_platform::table::TableError;
 use tokio::sync::Semaphore;
 
@@ -67,7 +67,7 @@ impl Worker {
     /// For how long nothing is due.
     pub(super) fn until_next_due(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(60);
-        if self.work.clock.is_standing() {
+        if self.work.clock.is_manual() {
             return LONGEST;
         }
         let now = self.work.clock.now();
@@ -144,9 +144,9 @@ impl Worker {
 impl Work {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
-        match self.platform.delivery.mailer.post() {
-            Post::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
-            Post::Captured => &[Queue::Calls],
+        match self.platform.delivery.mailer.mode() {
+            MailMode::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
+            MailMode::Captured => &[Queue::Calls],
         }
     }
 }

@@ -7,7 +7,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
 use dacapo_platform::dead_letters::DeadLetterBody;
-use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 use dacapo_platform::keys::Keys;
 use dacapo_platform::ports::{Declined, JobStep, NotTaken, Order, Outbox};
 use dacapo_platform::table::{Body, Condition, Item, Query, Write};
@@ -25,7 +25,7 @@ async fn worker() -> Worker {
 async fn worker_with(outbox: impl FnOnce(Arc<dyn Outbox>) -> Arc<dyn Outbox>) -> Worker {
     let embedded = Embedded::start(Options {
         directory: None,
-        clock: ClockKind::Standing(Instant::UNIX_EPOCH),
+        clock: ClockKind::Manual(Instant::UNIX_EPOCH),
         time_zone: None,
         locale: None,
         smtp: None,
@@ -78,7 +78,7 @@ async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
 /// Stops all contacts with a tag. None has it.
 async fn stop(platform: &Platform) -> u64 {
     let requested = Requested {
-        kind: Kind::StopCampaign { reset_contacts: true, reset_statistics: false },
+        kind: JobKind::StopCampaign { reset_contacts: true, reset_statistics: false },
         selection: Selection::Tag(Tag::new("Lead").unwrap()),
         named: Vec::new(),
         campaigns: vec![CampaignId::new("welcome").unwrap()],
@@ -128,7 +128,7 @@ impl Outbox for Refusing {
         let (refused, taken) = orders.into_iter().partition(is_refused);
         let mut not_taken = self.outbox.dispatch(taken).await;
         let refused: Vec<Order> = refused;
-        let why = || Declined::ForGood("it fits nowhere".to_owned());
+        let why = || Declined::Permanent("it fits nowhere".to_owned());
         not_taken.extend(refused.into_iter().map(|order| NotTaken { order, why: why() }));
         not_taken
     }

@@ -1,7 +1,7 @@
 //! Reads the types of the document from a tree.
 //!
 //! The wanted type decides what a plain scalar is: a text keeps what was written, whatever it looks
-//! like; a number or a truth must look like one. Where anything goes, YAML's core schema decides,
+//! like; a number or a boolean must look like one. Where anything goes, YAML's core schema decides,
 //! except that what would lose characters as a number stays a text: postcodes with a leading zero,
 //! telephone numbers with a plus, and digits beyond 64 bits.
 
@@ -34,7 +34,7 @@ pub(crate) fn found(node: &Node) -> String {
     match &node.content {
         Content::Scalar(scalar) => match scalar.meaning() {
             Meaning::Nothing => "nothing".to_owned(),
-            Meaning::Truth(truth) => format!("{truth}"),
+            Meaning::Boolean(boolean) => format!("{boolean}"),
             Meaning::Signed(_) | Meaning::Unsigned(_) | Meaning::Float(_) => {
                 format!("the number {}", scalar.text)
             }
@@ -77,7 +77,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             Content::Map(entries) => visitor.visit_map(self.entries(entries)),
             Content::Scalar(scalar) => match scalar.meaning() {
                 Meaning::Nothing => visitor.visit_unit(),
-                Meaning::Truth(truth) => visitor.visit_bool(truth),
+                Meaning::Boolean(boolean) => visitor.visit_bool(boolean),
                 Meaning::Signed(number) if !scalar.loses_characters() => visitor.visit_i64(number),
                 Meaning::Unsigned(number) if !scalar.loses_characters() => {
                     visitor.visit_u64(number)
@@ -101,7 +101,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match self.scalar().map(Scalar::meaning) {
-            Some(Meaning::Truth(truth)) => visitor.visit_bool(truth),
+            Some(Meaning::Boolean(boolean)) => visitor.visit_bool(boolean),
             Some(_) | None => Err(self.wrong("true or false")),
         }
     }
@@ -110,7 +110,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         let number = match self.scalar().map(Scalar::meaning) {
             Some(Meaning::Signed(number)) => u32::try_from(number).ok(),
             Some(Meaning::Unsigned(_)) => None,
-            Some(Meaning::Nothing | Meaning::Truth(_) | Meaning::Float(_) | Meaning::Text)
+            Some(Meaning::Nothing | Meaning::Boolean(_) | Meaning::Float(_) | Meaning::Text)
             | None => {
                 return Err(self.wrong("a whole number"));
             }
@@ -347,7 +347,7 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Meaning {
     Nothing,
-    Truth(bool),
+    Boolean(bool),
     Signed(i64),
     /// Too large for a signed number.
     Unsigned(u64),
@@ -362,8 +362,8 @@ impl Scalar {
         }
         match self.text.as_str() {
             "" | "~" | "null" | "Null" | "NULL" => Meaning::Nothing,
-            "true" | "True" | "TRUE" => Meaning::Truth(true),
-            "false" | "False" | "FALSE" => Meaning::Truth(false),
+            "true" | "True" | "TRUE" => Meaning::Boolean(true),
+            "false" | "False" | "FALSE" => Meaning::Boolean(false),
             text => number(text).unwrap_or(Meaning::Text),
         }
     }

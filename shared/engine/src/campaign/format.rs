@@ -1,8 +1,8 @@
 //! The campaign document as people write it: the types behind the YAML and the JSON.
 //!
 //! Every type here is read by `campaign::reader` (which adds place and remedy to every refusal) and
-//! described by the JSON Schema that the API serves. Reading promises shape only; whether the edges
-//! lead anywhere is `campaign::validate`'s affair.
+//! described by the JSON Schema that the API serves. Reading promises shape only; `campaign::validate`
+//! checks whether the edges lead anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,8 +87,8 @@ pub struct FieldDefinition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    #[doc = "How long after a restart no start fires (R14): 5 minutes, unless whoever runs the \
-             system has said otherwise."]
+    #[doc = "How long after a restart no start fires (R14): 5 minutes, unless the operator has \
+             set another time."]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_delay: Option<Span>,
     /// The legacy setting: a completed run restarts by itself (R17).

@@ -56,14 +56,14 @@ pub struct Timeline {
 /// One thing that happened to a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Milestone {
-    /// When.
+    /// The instant.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
     /// The revision of the catalog in which it was written; nothing for those that were written
     /// before that was kept.
     #[serde(rename = "rev", default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<u64>,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: Reached,
 }
@@ -95,7 +95,7 @@ pub enum Reached {
 
 /// How a campaign stands at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct CampaignState {
     /// The newest version.
     pub version: u32,
     /// Whether tokens stand still.
@@ -103,7 +103,7 @@ pub struct Standing {
 }
 
 impl Milestone {
-    /// Whether it came before a change of a contact. If whoever made the change knew of it, it did,
+    /// Whether it came before a change of a contact. If the writer of the change knew of it, it did,
     /// whatever the clocks say. If not, the instants say so, and at the same instant the change
     /// came first. Where it was not noted what was known, the milestone is taken for the first at
     /// the same instant.
@@ -138,20 +138,22 @@ impl Timeline {
 
     /// How the campaign stood after its first `applied` milestones; nothing before its first
     /// publishing.
-    pub fn standing_after(&self, applied: u32) -> Option<Standing> {
+    pub fn standing_after(&self, applied: u32) -> Option<CampaignState> {
         let kept = usize::try_from(applied.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
         // Of what was forgotten, the oldest kept one is what is known best.
         let kept = kept.max(usize::from(self.dropped > 0));
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<CampaignState> = None;
         for milestone in self.milestones.iter().take(kept) {
             match &milestone.what {
                 Reached::Published { version, .. } => {
                     let paused = standing.is_some_and(|standing| standing.paused);
-                    standing = Some(Standing { version: *version, paused });
+                    standing = Some(CampaignState { version: *version, paused });
                 }
-                Reached::Paused {} => standing = standing.map(|s| Standing { paused: true, ..s }),
+                Reached::Paused {} => {
+                    standing = standing.map(|s| CampaignState { paused: true, ..s })
+                }
                 Reached::Resumed { .. } => {
-                    standing = standing.map(|s| Standing { paused: false, ..s });
+                    standing = standing.map(|s| CampaignState { paused: false, ..s });
                 }
             }
         }
@@ -165,7 +167,7 @@ impl Timeline {
     }
 
     /// How it stands after everything that happened.
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn standing(&self) -> Option<CampaignState> {
         self.standing_after(self.count())
     }
 

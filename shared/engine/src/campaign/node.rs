@@ -1,6 +1,6 @@
 //! The tree that a document's text becomes: every key and every value knows its place.
 //!
-//! What a scalar means is left to whoever asks for it: a plain `2024` is a text where a text is
+//! What a scalar means depends on the type that is asked for: a plain `2024` is a text where a text is
 //! wanted and a number where anything goes. Maps never hold a key twice.
 
 use std::fmt;
@@ -89,7 +89,7 @@ pub(crate) enum Content {
 #[derive(Debug, Clone)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
-    /// Written without quotes, and so a number, a truth or nothing, if it looks like one.
+    /// Written without quotes, and so a number, a boolean or null, if it looks like one.
     pub(crate) plain: bool,
     pub(crate) begins: Beginning,
 }

@@ -1,7 +1,7 @@
 //! From the text of a document to a tree.
 //!
-//! YAML 1.2, of which JSON is a subset. A tree is bounded in size, depth and aliases, so that
-//! whoever walks it may recurse. Everything that is refused has its place.
+//! YAML 1.2, of which JSON is a subset. A tree is bounded in size, depth and aliases, so that code
+//! that walks it may recurse. Everything that is refused has its place.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 //! It promises to find in one go whatever is wrong in parts that do not depend on one another:
 //! every element, e-mail and field, the settings and the sender are read by themselves. Every
 //! refusal has its place in the text and says what to write instead. Whether the document makes
-//! sense is `campaign::validate`'s affair.
+//! sense is checked by `campaign::validate`.
 
 use serde::Deserialize;
 use serde::de::Error;

@@ -10,7 +10,7 @@ use super::hold::{Consequences, hold, uncount_message};
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
-use crate::campaign::Standing;
+use crate::campaign::CampaignState;
 use crate::campaign::graph::Graph;
 use crate::condition::View;
 use crate::contact::{Causality, Chain, Contact};
@@ -88,7 +88,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Without tokens an enrollment is on the newest version (R50). It never returns to an older
     /// one, even if a change from before the publishing comes late.
-    pub(super) fn choose_version(&mut self, standing: Standing) {
+    pub(super) fn choose_version(&mut self, standing: CampaignState) {
         if self.next.tokens.is_empty()
             && self.in_flight.is_empty()
             && (self.situation.enrollment.is_none() || standing.version > self.next.version)
@@ -113,13 +113,13 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// The campaign's state on the occasion: after the milestones that were applied.
-    pub(super) fn standing(&self) -> Result<Standing, Ignored> {
+    pub(super) fn standing(&self) -> Result<CampaignState, Ignored> {
         let timeline = &self.situation.campaign.timeline;
         timeline.standing_after(self.next.milestones).ok_or(Ignored::NotPublished)
     }
 
     /// Refuses while the campaign is paused (R51).
-    pub(super) fn unless_paused(&self) -> Result<Standing, Ignored> {
+    pub(super) fn unless_paused(&self) -> Result<CampaignState, Ignored> {
         let standing = self.standing()?;
         if standing.paused { Err(Ignored::Paused) } else { Ok(standing) }
     }

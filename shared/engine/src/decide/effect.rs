@@ -82,7 +82,7 @@ pub enum Effect {
         /// How it was settled.
         #[serde(rename = "o")]
         outcome: Outcome,
-        /// Why.
+        /// The reason.
         #[serde(rename = "y")]
         reason: String,
     },
@@ -105,10 +105,10 @@ pub enum Effect {
     /// Send a command to another campaign: [`Event::Commanded`](super::Event::Commanded).
     #[serde(rename = "o")]
     Command {
-        /// Which campaign.
+        /// The campaign.
         #[serde(rename = "p")]
         campaign: CampaignId,
-        /// What.
+        /// The command.
         #[serde(rename = "w")]
         command: Command,
         /// The asking token's place in its chain.

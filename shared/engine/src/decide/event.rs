@@ -45,7 +45,7 @@ pub enum Event {
         run: u32,
         /// The token's step.
         step: u32,
-        /// How.
+        /// The outcome.
         outcome: Outcome,
         /// Why it was not sent.
         reason: Option<String>,
@@ -62,7 +62,7 @@ pub enum Event {
     },
     /// The contact's status in another campaign changed (R6).
     StatusChanged {
-        /// Where.
+        /// The decision that changed it.
         from: Source,
         /// The place of what changed it in its chain.
         causality: Causality,
@@ -88,14 +88,14 @@ pub enum Event {
         /// What it asks for. Stored under its older name.
         #[serde(rename = "order")]
         command: Command,
-        /// Who.
+        /// The author.
         by: Author,
         /// What identifies the call, if its repeats are to be recognised.
         call: Option<u64>,
     },
     /// A person releases the held enrollment (R40).
     Released {
-        /// Who.
+        /// The author.
         by: Author,
     },
     /// The mass action that releases held enrollments (R40).

@@ -32,7 +32,7 @@ impl InFlightToken {
 
 /// The tokens that an event or a goal ended.
 pub(super) struct Ended {
-    /// How many.
+    /// The number.
     pub(super) count: usize,
     /// Of those that were in flight, the one deepest in its chain.
     pub(super) deepest_in_flight: Option<InFlightToken>,

@@ -116,7 +116,7 @@ impl Look<'_> {
             Element::DateTimer(timer) if self.change.fields.contains_key(&timer.field) => {
                 let waits = self.tokens().iter().any(|token| token.element == *id);
                 match (waits, self.unchanged) {
-                    (false, _) => Some(WhyNot::NobodyWaits),
+                    (false, _) => Some(WhyNot::NoPathWaiting),
                     (true, true) => Some(WhyNot::Unchanged),
                     (true, false) => self.paused.then_some(WhyNot::Paused),
                 }

@@ -7,7 +7,7 @@
 use super::builder::DecisionBuilder;
 use super::hold::forget_parked_entries;
 use super::{DEEPEST, Effect, Ignored, Source};
-use crate::campaign::Standing;
+use crate::campaign::CampaignState;
 use crate::campaign::format::Element;
 use crate::condition::Reads;
 use crate::contact::{Causality, Change};
@@ -55,7 +55,7 @@ impl DecisionBuilder<'_> {
         &mut self,
         from: &Source,
         causality: Causality,
-        standing: Standing,
+        standing: CampaignState,
     ) -> Result<(), Ignored> {
         let may_enter = match self.next.status {
             Status::Active | Status::Completed | Status::Ready => true,

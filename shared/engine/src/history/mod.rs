@@ -46,10 +46,10 @@ impl Reader {
 /// What one decision did, for the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// When.
+    /// The instant.
     #[serde(rename = "t", with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
-    /// Why.
+    /// The cause.
     #[serde(rename = "b")]
     pub because: Cause,
     /// What happened, in order.
@@ -66,7 +66,7 @@ pub struct Line {
     /// The element at which it happened.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub element: Option<ElementId>,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: Happened,
 }
@@ -212,7 +212,7 @@ pub enum Happened {
     /// A wait began.
     #[serde(rename = "wa")]
     Waits {
-        /// Until when.
+        /// The instant until which it waits.
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         until: Instant,
     },
@@ -241,14 +241,14 @@ pub enum Happened {
     /// A message waits for the e-mail time.
     #[serde(rename = "mw")]
     MessageWaits {
-        /// Until when.
+        /// The instant until which it waits.
         #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
         until: Instant,
     },
     /// A message was settled.
     #[serde(rename = "ms")]
     MessageSettled {
-        /// How.
+        /// The outcome.
         #[serde(rename = "o")]
         outcome: Outcome,
         /// Why it was not sent.
@@ -275,10 +275,10 @@ pub enum Happened {
     /// A field could not be set.
     #[serde(rename = "fr")]
     FieldRefused {
-        /// Which.
+        /// The field.
         #[serde(rename = "f")]
         field: FieldKey,
-        /// Why.
+        /// The reason.
         #[serde(rename = "y")]
         reason: String,
     },
@@ -327,7 +327,7 @@ pub enum Happened {
     /// What was parked was looked at on the resume and does not fire (R51).
     #[serde(rename = "px")]
     NotFired {
-        /// Why.
+        /// The reason.
         #[serde(rename = "y")]
         reason: String,
     },
@@ -347,7 +347,7 @@ pub enum Happened {
     /// A guard stopped the contact.
     #[serde(rename = "he")]
     Held {
-        /// Which.
+        /// The guard.
         #[serde(rename = "y")]
         guard: Guard,
     },
@@ -360,17 +360,17 @@ pub enum Happened {
     /// Another campaign was asked to do something.
     #[serde(rename = "cm")]
     Commanded {
-        /// Which campaign.
+        /// The campaign.
         #[serde(rename = "p")]
         campaign: CampaignId,
-        /// What.
+        /// The command.
         #[serde(rename = "w")]
         command: Command,
     },
     /// A request to start could not be followed (R52).
     #[serde(rename = "ni")]
     StartIgnored {
-        /// Why.
+        /// The reason.
         #[serde(rename = "y")]
         reason: String,
     },
@@ -380,7 +380,7 @@ pub enum Happened {
     /// A webhook came to nothing: it was refused, given up, or could not be made.
     #[serde(rename = "wf")]
     CallFailed {
-        /// Why.
+        /// The reason.
         #[serde(rename = "y")]
         reason: String,
     },

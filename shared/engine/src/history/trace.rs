@@ -34,13 +34,13 @@ pub struct Trace {
 /// An entry, a goal or a date timer that reads what was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Looked {
-    /// Of which campaign.
+    /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,
     /// The contact's run there; `None` if it was never in it.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub run: Option<u32>,
-    /// Which.
+    /// The element.
     #[serde(rename = "e")]
     pub element: ElementId,
     /// Why nothing came of it.
@@ -93,7 +93,7 @@ pub enum WhyNot {
     NoPath,
     /// A date timer, and no path waits there (R21).
     #[serde(rename = "d")]
-    NobodyWaits,
+    NoPathWaiting,
 }
 
 impl WhyNot {
@@ -111,7 +111,7 @@ impl WhyNot {
             Self::Parked => "has a trigger parked already".to_owned(),
             Self::Paused => "waits, the campaign is paused".to_owned(),
             Self::NoPath => "holds, but no path leads there now".to_owned(),
-            Self::NobodyWaits => "has no path waiting".to_owned(),
+            Self::NoPathWaiting => "has no path waiting".to_owned(),
         }
     }
 }

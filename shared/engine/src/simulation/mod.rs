@@ -27,15 +27,15 @@ pub use work::{Due, Work};
 /// A message as the contact gets it, or as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// To whom.
+    /// The contact.
     pub contact: ContactId,
-    /// From which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     pub run: u32,
-    /// At which step.
+    /// The step.
     pub step: u32,
-    /// From which element.
+    /// The element.
     pub element: ElementId,
     /// When it was settled.
     pub at: Instant,

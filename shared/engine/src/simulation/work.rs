@@ -30,9 +30,9 @@ pub enum Work {
     },
     /// The change feed: what a decision asked for.
     Effects {
-        /// Whose.
+        /// The contact.
         contact: ContactId,
-        /// In which campaign.
+        /// The campaign.
         campaign: CampaignId,
         /// The enrollment's `rev` after the decision.
         rev: u64,
@@ -46,11 +46,11 @@ pub enum Work {
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Due {
-    /// When.
+    /// The instant.
     pub at: Instant,
-    /// For whom.
+    /// The contact.
     pub contact: ContactId,
-    /// In which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
     /// What it sends.
     pub event: Event,

@@ -53,9 +53,9 @@ pub enum CampaignError {
          delete it then"
     )]
     InUse {
-        /// Which campaign.
+        /// The campaign.
         campaign: CampaignId,
-        /// How many contacts.
+        /// The number of contacts.
         active: u64,
     },
     /// The document is too long.

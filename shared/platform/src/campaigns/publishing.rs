@@ -10,7 +10,7 @@ use dacapo_engine::problem::Severity;
 use super::{CampaignError, Campaigns, read_document, shown_name, there_mut, too_many_fields};
 use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion, Together};
 use crate::error::Error;
-use crate::jobs::{Kind, Requested};
+use crate::jobs::{JobKind, Requested};
 use crate::store::{TRIES, item};
 use crate::table::{Condition, Write};
 
@@ -222,7 +222,7 @@ impl Campaigns {
     ) -> Result<Vec<Write>, CampaignError> {
         let mut writes = Vec::new();
         if follows.milestones {
-            let requested = Requested::of_campaign(Kind::Milestones, id, follows.by);
+            let requested = Requested::of_campaign(JobKind::Milestones, id, follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         let head = there_mut(catalog, id)?;
@@ -233,7 +233,7 @@ impl Campaigns {
         if paused {
             head.enrolls = enrolls;
         } else if enrolls {
-            let requested = Requested::of_campaign(Kind::EnrollExisting, id, follows.by);
+            let requested = Requested::of_campaign(JobKind::EnrollExisting, id, follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         Ok(writes)

@@ -41,14 +41,14 @@ impl Decisions {
         let at = instant_of(&records, &enrollment);
         let told = records.clone();
         let changes_status = effects.iter().any(|it| matches!(it, Effect::StatusChanged { .. }));
-        let nobody_asks =
+        let is_status_unread =
             changes_status && context.catalog.asking_for(&campaign.id).next().is_none();
         let stored = StoredEnrollment {
             effects,
             records,
             day: (!delta.of_a_day().is_empty()).then(|| day_of(at, context.catalog.account.zone)),
             delta,
-            nobody_asks: nobody_asks.then_some(context.as_of),
+            status_unread_as_of: is_status_unread.then_some(context.as_of),
             w: self.store.new_write_id(),
             ..StoredEnrollment::of(enrollment)
         };

@@ -30,7 +30,7 @@ impl StoredEnrollment {
             earlier: None,
             deferred: None,
             self_write: None,
-            nobody_asks: None,
+            status_unread_as_of: None,
             w: String::new(),
         }
     }

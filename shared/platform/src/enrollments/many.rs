@@ -14,9 +14,9 @@ const AT_ONCE: usize = 64;
 
 /// A request about many contacts.
 pub(crate) struct Asked<'a> {
-    /// In which campaign.
+    /// The campaign.
     pub(crate) campaign: &'a CampaignId,
-    /// What happens.
+    /// The event.
     pub(crate) event: &'a Event,
     /// A contact that was enrolled later is skipped.
     pub(crate) as_of: Option<Instant>,

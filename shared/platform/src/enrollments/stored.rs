@@ -52,7 +52,7 @@ pub struct StoredEnrollment {
         skip_serializing_if = "Option::is_none",
         with = "chrono::serde::ts_milliseconds_option"
     )]
-    pub nobody_asks: Option<Instant>,
+    pub status_unread_as_of: Option<Instant>,
     /// The enrollment's `rev` after the decision with these effects: they are performed only from
     /// the image of that revision.
     #[serde(rename = "s")]

@@ -26,7 +26,7 @@ use crate::mail::MailRenderer;
 use crate::mail_backoff;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::metrics::Metric;
-use crate::ports::{Hold, Mail, MailError, Mailer, MessageName, Post};
+use crate::ports::{Hold, Mail, MailError, MailMode, Mailer, MessageName};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::store::{Store, item};
 use crate::table::{Condition, Key, Write};
@@ -178,8 +178,8 @@ impl MailDelivery {
                         .map(|won| won.unwrap_or(Attempt::Lost));
                 }
             };
-        match self.mailer.post() {
-            Post::Captured => {
+        match self.mailer.mode() {
+            MailMode::Captured => {
                 // The record is the mail: both are one transaction.
                 record.status = MessageStatus::Settled(Outcome::Sent);
                 let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
@@ -188,7 +188,7 @@ impl MailDelivery {
                 let won = self.first_to_settle(key, before.as_ref(), record, together).await?;
                 Ok(won.unwrap_or(Attempt::Lost))
             }
-            Post::Sent => {
+            MailMode::Sent => {
                 record.lease = Some(self.store.now() + LEASE);
                 let claimed = self.messages.write(key, before.as_ref(), record, Vec::new()).await?;
                 match claimed {

@@ -52,7 +52,7 @@ pub(crate) struct Performed {
 }
 
 /// The handler of enrollments in the change feed.
-pub struct Effects {
+pub struct EffectHandler {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) messages: Arc<MessageLedger>,
@@ -63,7 +63,7 @@ pub struct Effects {
     pub(crate) history: Arc<History>,
 }
 
-impl Effects {
+impl EffectHandler {
     /// Performs the effects of the decisions of a batch. Idempotent.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ impl Effects {
                     Event::Commanded { from: source(), command: *command, causality: *causality };
                 self.tell(&decision.contact, campaign, event).await?
             }
-            Effect::StatusChanged { .. } if self.nobody_asks(decision) => None,
+            Effect::StatusChanged { .. } if self.is_status_unread(decision) => None,
             Effect::StatusChanged { causality } => {
                 let loaded = self.catalog.current().await?;
                 let mut orders = None;
@@ -221,8 +221,8 @@ impl Effects {
 
     /// Whether the decision found, at most [`CATALOG_LAG`] ago, that no campaign asks for the
     /// status.
-    fn nobody_asks(&self, decision: &Committed) -> bool {
-        let as_of = decision.stored.nobody_asks;
+    fn is_status_unread(&self, decision: &Committed) -> bool {
+        let as_of = decision.stored.status_unread_as_of;
         as_of.is_some_and(|as_of| self.store.now() <= as_of + CATALOG_LAG)
     }
 

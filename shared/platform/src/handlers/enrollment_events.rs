@@ -29,51 +29,79 @@ impl EnrollmentEvents {
     /// # Errors
     ///
     /// Retryable errors.
-    pub async fn handle(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
-        let Event::DeliveryDue { run, step } = wake.event else {
-            return self.timer_due(wake).await;
+    pub async fn handle(&self, enrollment_event: &EnrollmentEvent) -> Result<Done, Error> {
+        let Event::DeliveryDue { run, step } = enrollment_event.event else {
+            return self.timer_due(enrollment_event).await;
         };
-        let done = self.delivery_due(wake, run, step).await;
+        let done = self.delivery_due(enrollment_event, run, step).await;
         // What the message's decision deferred waits until the message is settled, but not longer
         // than its first try.
         if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
-            let recorded = self.decisions.record_deferred(&wake.contact, &wake.campaign).await;
+            let recorded = self
+                .decisions
+                .record_deferred(&enrollment_event.contact, &enrollment_event.campaign)
+                .await;
             return done.and_then(|done| recorded.map(|()| done));
         }
         done
     }
 
     /// A timer, or anything else that is due, except messages.
-    pub(crate) async fn timer_due(&self, wake: &EnrollmentEvent) -> Result<Done, Error> {
-        match self.decisions.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+    pub(crate) async fn timer_due(
+        &self,
+        enrollment_event: &EnrollmentEvent,
+    ) -> Result<Done, Error> {
+        match self
+            .decisions
+            .apply_event(
+                &enrollment_event.contact,
+                &enrollment_event.campaign,
+                &enrollment_event.event,
+            )
+            .await
+        {
             Ok(EventOutcome::Ignored(Ignored::Early)) => {
-                Ok(wake.event.due().map_or(Done::Yes, Done::NotBefore))
+                Ok(enrollment_event.event.due().map_or(Done::Yes, Done::NotBefore))
             }
             Ok(EventOutcome::Committed(_)) => {
-                if let Some(due) = wake.event.due() {
+                if let Some(due) = enrollment_event.event.due() {
                     metrics::timer_fired(due, self.store.now());
                 }
                 Ok(Done::Yes)
             }
-            other => self.seen_to(wake, other).await,
+            other => self.seen_to(enrollment_event, other).await,
         }
     }
 
     /// A message.
     async fn delivery_due(
         &self,
-        wake: &EnrollmentEvent,
+        enrollment_event: &EnrollmentEvent,
         run: u32,
         step: u32,
     ) -> Result<Done, Error> {
         // If it may leave, its claim checks the ledger: mostly no worker has claimed it. For every
         // other outcome the ledger is read first.
-        match self.decisions.may_leave(&wake.contact, &wake.campaign, &wake.event).await {
+        match self
+            .decisions
+            .may_leave(
+                &enrollment_event.contact,
+                &enrollment_event.campaign,
+                &enrollment_event.event,
+            )
+            .await
+        {
             Ok(Some((delivery, latest))) => {
                 let latest = Some(&latest);
                 match self
                     .delivery
-                    .deliver(&wake.contact, &wake.campaign, &delivery, None, latest)
+                    .deliver(
+                        &enrollment_event.contact,
+                        &enrollment_event.campaign,
+                        &delivery,
+                        None,
+                        latest,
+                    )
                     .await?
                 {
                     Done::Soon => {}
@@ -83,46 +111,69 @@ impl EnrollmentEvents {
             Ok(None) | Err(Error::Behind) => {}
             Err(error) => return Err(error),
         }
-        let record =
-            match self.delivery.ledger_first(&wake.contact, &wake.campaign, run, step).await? {
-                Ledger::Done(done) => return Ok(done),
-                Ledger::Open(before) => before.map(|before| *before),
-            };
-        match self.decisions.apply_event(&wake.contact, &wake.campaign, &wake.event).await {
+        let record = match self
+            .delivery
+            .ledger_first(&enrollment_event.contact, &enrollment_event.campaign, run, step)
+            .await?
+        {
+            Ledger::Done(done) => return Ok(done),
+            Ledger::Open(before) => before.map(|before| *before),
+        };
+        match self
+            .decisions
+            .apply_event(
+                &enrollment_event.contact,
+                &enrollment_event.campaign,
+                &enrollment_event.event,
+            )
+            .await
+        {
             Ok(EventOutcome::Deliver(delivery)) => {
-                self.delivery.deliver(&wake.contact, &wake.campaign, &delivery, record, None).await
+                self.delivery
+                    .deliver(
+                        &enrollment_event.contact,
+                        &enrollment_event.campaign,
+                        &delivery,
+                        record,
+                        None,
+                    )
+                    .await
             }
             Ok(EventOutcome::Ignored(ignored)) => {
                 if ignored == Ignored::Paused {
-                    self.decisions.record_deferred(&wake.contact, &wake.campaign).await?;
+                    self.decisions
+                        .record_deferred(&enrollment_event.contact, &enrollment_event.campaign)
+                        .await?;
                 }
                 if let (
                     Some(record),
                     Ignored::StaleRun | Ignored::LeftStep | Ignored::Quarantined,
                 ) = (record, ignored)
                 {
-                    self.messages.drop_message(&wake.contact, record).await?;
+                    self.messages.drop_message(&enrollment_event.contact, record).await?;
                 }
-                self.seen_to(wake, Ok(EventOutcome::Ignored(ignored))).await
+                self.seen_to(enrollment_event, Ok(EventOutcome::Ignored(ignored))).await
             }
-            other => self.seen_to(wake, other).await,
+            other => self.seen_to(enrollment_event, other).await,
         }
     }
 
     /// The outcome, where that is the same for timers and messages.
     async fn seen_to(
         &self,
-        wake: &EnrollmentEvent,
+        enrollment_event: &EnrollmentEvent,
         outcome: Result<EventOutcome, Error>,
     ) -> Result<Done, Error> {
         match outcome {
             Ok(EventOutcome::Ignored(ignored)) => {
-                tracing::debug!(?ignored, contact = wake.contact.as_str(), "ignored");
+                tracing::debug!(?ignored, contact = enrollment_event.contact.as_str(), "ignored");
                 Ok(Done::Yes)
             }
             Ok(EventOutcome::Committed(_) | EventOutcome::Deliver(_)) => Ok(Done::Yes),
             Ok(EventOutcome::Undecidable(why)) => {
-                self.quarantine.hold_undecided(&wake.contact, &wake.campaign, &why).await?;
+                self.quarantine
+                    .hold_undecided(&enrollment_event.contact, &enrollment_event.campaign, &why)
+                    .await?;
                 Ok(Done::Yes)
             }
             Err(Error::Behind) => Ok(Done::Soon),

@@ -20,7 +20,7 @@ pub use calls::Webhooks;
 pub use contact_changed::{ContactChanges, ContactImage};
 pub use delivery::MailDelivery;
 pub(crate) use enrollment_committed::Performed;
-pub use enrollment_committed::{Effects, EnrollmentImage};
+pub use enrollment_committed::{EffectHandler, EnrollmentImage};
 pub use enrollment_events::EnrollmentEvents;
 pub use feedback::{Feedback, Report};
 pub use quarantine::{Quarantine, was_not_held};

@@ -41,7 +41,7 @@ pub(super) struct Committed {
 /// What one decision wrote to the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredHistory {
-    /// In which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
     /// The version whose elements are named.
     pub version: u32,

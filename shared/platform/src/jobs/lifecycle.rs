@@ -8,7 +8,7 @@
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 
-use super::{Counts, Job, JobStatus, Jobs, Kind, SHARDS, Selection, Shard, StoredPage};
+use super::{Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
 use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
@@ -32,9 +32,9 @@ const MOST_OPEN: usize = 100;
 /// A request for a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requested {
-    /// What.
-    pub kind: Kind,
-    /// To whom.
+    /// The kind of work.
+    pub kind: JobKind,
+    /// The contacts that it is about.
     pub selection: Selection,
     /// The contacts that are named.
     pub named: Vec<ContactId>,
@@ -50,12 +50,14 @@ pub struct Requested {
 
 impl Requested {
     /// A job that follows from a change of a campaign.
-    pub fn of_campaign(kind: Kind, campaign: &CampaignId, by: &str) -> Self {
+    pub fn of_campaign(kind: JobKind, campaign: &CampaignId, by: &str) -> Self {
         Self {
             kind,
             selection: match kind {
-                Kind::Milestones | Kind::StopCampaign { .. } | Kind::Release => Selection::Enrolled,
-                Kind::EnrollExisting | Kind::EraseAccount | Kind::Reconcile { .. } => {
+                JobKind::Milestones | JobKind::StopCampaign { .. } | JobKind::Release => {
+                    Selection::Enrolled
+                }
+                JobKind::EnrollExisting | JobKind::EraseAccount | JobKind::Reconcile { .. } => {
                     Selection::Everybody
                 }
             },
@@ -94,7 +96,7 @@ impl Jobs {
             .catalog
             .change(|catalog| {
                 // After a restore, open jobs go on only when this one orders them.
-                let reconciles = matches!(requested.kind, Kind::Reconcile { .. });
+                let reconciles = matches!(requested.kind, JobKind::Reconcile { .. });
                 if catalog.open.len() >= MOST_OPEN && !reconciles {
                     return Err(BeginError::TooMany);
                 }
@@ -129,22 +131,22 @@ impl Jobs {
             let page = item(key, &page)?.expires(job.at + PAGES_KEPT);
             pages.push(Write::put(page, Condition::Always));
         }
-        let every = job.kind == Kind::EraseAccount || job.campaigns.len() > MOST_NAMED;
+        let every = job.kind == JobKind::EraseAccount || job.campaigns.len() > MOST_NAMED;
         let campaigns = if every { Vec::new() } else { job.campaigns.clone() };
         let mut beside_others = false;
         match job.kind {
-            Kind::Reconcile { sent_until, .. } => {
+            JobKind::Reconcile { sent_until, .. } => {
                 beside_others = true;
                 // It is not known whether the queue still has the steps of earlier jobs: they are
                 // ordered again.
                 catalog.open.iter_mut().for_each(|open| open.ordered = false);
                 catalog.sent_until = catalog.sent_until.max(sent_until);
             }
-            Kind::StopCampaign { .. }
-            | Kind::Release
-            | Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::EraseAccount => {}
+            JobKind::StopCampaign { .. }
+            | JobKind::Release
+            | JobKind::EnrollExisting
+            | JobKind::Milestones
+            | JobKind::EraseAccount => {}
         }
         catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false, beside_others });
         let mut writes = vec![self.write_of(&job)?];
@@ -291,7 +293,7 @@ impl Jobs {
         estimate: u64,
     ) -> Result<(Job, Vec<Write>), Error> {
         let requested = Requested {
-            kind: Kind::EraseAccount,
+            kind: JobKind::EraseAccount,
             selection: Selection::Everybody,
             named: Vec::new(),
             campaigns: catalog.campaigns.keys().cloned().collect(),

@@ -70,7 +70,7 @@ pub const SHARDS: u32 = crate::keys::SHARDS;
 /// What is done to each contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Kind {
+pub enum JobKind {
     /// R16.
     StopCampaign {
         /// Whether it may enter again.
@@ -105,7 +105,7 @@ pub enum Kind {
     },
 }
 
-impl Kind {
+impl JobKind {
     /// The word for it, as programs outside read it.
     pub fn word(self) -> &'static str {
         match self {
@@ -182,8 +182,8 @@ pub struct Job {
     pub seq: u64,
     /// What is done.
     #[serde(flatten)]
-    pub kind: Kind,
-    /// To whom.
+    pub kind: JobKind,
+    /// The contacts that it is about.
     pub selection: Selection,
     /// In which campaigns, in order of id.
     pub campaigns: Vec<CampaignId>,
@@ -262,11 +262,11 @@ impl Counts {
 /// Something that could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// To whom.
+    /// The contact.
     pub contact: ContactId,
-    /// In which campaign.
+    /// The campaign.
     pub campaign: Option<CampaignId>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -336,7 +336,7 @@ struct StoredPage {
 
 /// How a contact counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
+enum ContactOutcome {
     Done,
     Skipped,
     Failed(String),

@@ -20,7 +20,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
 use super::reconciling::Reconciler;
-use super::{Failure, Job, Kind, Outcome, Selection, Shard};
+use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
 use crate::Instant;
 use crate::enrollments::{Asked, Decisions, EventOutcome, Reply};
 use crate::erasure::Erasure;
@@ -59,29 +59,29 @@ impl PageWork {
         job: &Job,
         campaign: Option<&CampaignId>,
         contacts: &[ContactId],
-    ) -> Result<Vec<Outcome>, Error> {
+    ) -> Result<Vec<ContactOutcome>, Error> {
         let event = match (job.kind, campaign) {
-            (Kind::EraseAccount, _) => return self.erased(contacts).await,
-            (Kind::Reconcile { restored_to, .. }, _) => {
+            (JobKind::EraseAccount, _) => return self.erased(contacts).await,
+            (JobKind::Reconcile { restored_to, .. }, _) => {
                 return (self.page_parts)().reconciler.reconciled(restored_to, contacts).await;
             }
             (_, None) => return Ok(Vec::new()),
-            (Kind::StopCampaign { reset_contacts, reset_statistics }, Some(_)) => {
+            (JobKind::StopCampaign { reset_contacts, reset_statistics }, Some(_)) => {
                 Event::MassStop { job: job.seq, name: job.id(), reset_contacts, reset_statistics }
             }
-            (Kind::Release, Some(_)) => Event::MassRelease { job: job.seq, name: job.id() },
-            (Kind::EnrollExisting, Some(_)) => Event::EnrollExisting { job: job.seq },
-            (Kind::Milestones, Some(_)) => Event::Changed,
+            (JobKind::Release, Some(_)) => Event::MassRelease { job: job.seq, name: job.id() },
+            (JobKind::EnrollExisting, Some(_)) => Event::EnrollExisting { job: job.seq },
+            (JobKind::Milestones, Some(_)) => Event::Changed,
         };
         let Some(campaign) = campaign else { return Ok(Vec::new()) };
         // The catalog is read once a page.
         let decisions = (self.page_parts)().decisions;
         let as_of = match job.kind {
-            Kind::StopCampaign { .. } | Kind::Release => Some(job.at),
-            Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::EraseAccount
-            | Kind::Reconcile { .. } => None,
+            JobKind::StopCampaign { .. } | JobKind::Release => Some(job.at),
+            JobKind::EnrollExisting
+            | JobKind::Milestones
+            | JobKind::EraseAccount
+            | JobKind::Reconcile { .. } => None,
         };
         let tag = match &job.selection {
             Selection::Tag(tag) => Some(tag),
@@ -102,49 +102,49 @@ impl PageWork {
         campaign: &CampaignId,
         contact: &ContactId,
         reply: Reply,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<ContactOutcome, Error> {
         let before = reply.before.as_ref();
         let outcome = match reply.outcome {
             Ok(Some(EventOutcome::Committed(next)))
                 if next.enrollment.job == job.seq && next.enrollment.idle =>
             {
-                Outcome::Skipped
+                ContactOutcome::Skipped
             }
-            Ok(Some(EventOutcome::Committed(_) | EventOutcome::Deliver(_))) => Outcome::Done,
+            Ok(Some(EventOutcome::Committed(_) | EventOutcome::Deliver(_))) => ContactOutcome::Done,
             Ok(Some(EventOutcome::Ignored(ignored))) => of_ignored(job, ignored, before),
             Ok(None) => match job.selection {
-                Selection::Enrolled => Outcome::Outside,
+                Selection::Enrolled => ContactOutcome::Outside,
                 Selection::Named { .. } | Selection::Tag(_) | Selection::Everybody => {
-                    Outcome::Skipped
+                    ContactOutcome::Skipped
                 }
             },
             Ok(Some(EventOutcome::Undecidable(why))) => {
                 tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");
-                Outcome::Failed(format!("it could not be decided: {why}"))
+                ContactOutcome::Failed(format!("it could not be decided: {why}"))
             }
-            Err(Error::Behind) => Outcome::Late,
+            Err(Error::Behind) => ContactOutcome::Late,
             Err(error) if error.retryability() == Retryability::Permanent => {
-                Outcome::Failed(error.to_string())
+                ContactOutcome::Failed(error.to_string())
             }
             Err(error) => return Err(error),
         };
         let waits = before.is_some_and(|before| before.held == Some(Guard::Undecided));
-        if job.kind == Kind::Release && outcome == Outcome::Done && waits {
+        if job.kind == JobKind::Release && outcome == ContactOutcome::Done && waits {
             self.quarantine.drain_all(contact, campaign).await?;
         }
         Ok(outcome)
     }
 
-    async fn erased(&self, contacts: &[ContactId]) -> Result<Vec<Outcome>, Error> {
+    async fn erased(&self, contacts: &[ContactId]) -> Result<Vec<ContactOutcome>, Error> {
         let erased: Vec<_> = contacts.iter().map(|contact| self.erasure.erase(contact)).collect();
         let erased = futures_util::stream::iter(erased).buffered(ERASED_AT_ONCE);
         let erased: Vec<_> = erased.collect().await;
         erased
             .into_iter()
             .map(|erased| match erased {
-                Ok(_) => Ok(Outcome::Done),
+                Ok(_) => Ok(ContactOutcome::Done),
                 Err(error) if error.retryability() == Retryability::Permanent => {
-                    Ok(Outcome::Failed(error.to_string()))
+                    Ok(ContactOutcome::Failed(error.to_string()))
                 }
                 Err(error) => Err(error),
             })
@@ -153,17 +153,17 @@ impl PageWork {
 }
 
 /// How an event counts that was ignored. `before` is the enrollment as it was then.
-fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outcome {
+fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> ContactOutcome {
     match ignored {
         Ignored::Quarantined => {
-            Outcome::Failed("a change waits in quarantine; release it first".to_owned())
+            ContactOutcome::Failed("a change waits in quarantine; release it first".to_owned())
         }
-        Ignored::Paused => Outcome::Paused,
-        Ignored::Behind => Outcome::Late,
+        Ignored::Paused => ContactOutcome::Paused,
+        Ignored::Behind => ContactOutcome::Late,
         Ignored::NeverEnrolled
         | Ignored::NotPublished
         | Ignored::NoVersion
-        | Ignored::NotStarted(_) => Outcome::Skipped,
+        | Ignored::NotStarted(_) => ContactOutcome::Skipped,
         Ignored::AlreadyApplied
         | Ignored::NothingConcerned
         | Ignored::NotHeld
@@ -174,11 +174,13 @@ fn of_ignored(job: &Job, ignored: Ignored, before: Option<&Enrollment>) -> Outco
         | Ignored::NotParked => {
             let applied = before.is_some_and(|before| before.job >= job.seq && !before.idle);
             let done = match job.kind {
-                Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting => applied,
-                Kind::Milestones => before.is_some(),
-                Kind::EraseAccount | Kind::Reconcile { .. } => false,
+                JobKind::StopCampaign { .. } | JobKind::Release | JobKind::EnrollExisting => {
+                    applied
+                }
+                JobKind::Milestones => before.is_some(),
+                JobKind::EraseAccount | JobKind::Reconcile { .. } => false,
             };
-            if done { Outcome::Done } else { Outcome::Skipped }
+            if done { ContactOutcome::Done } else { ContactOutcome::Skipped }
         }
     }
 }
@@ -190,22 +192,22 @@ impl Shard {
         &mut self,
         campaign: u32,
         contacts: Vec<ContactId>,
-        outcomes: Vec<Outcome>,
+        outcomes: Vec<ContactOutcome>,
         job: &Job,
         now: Instant,
     ) -> bool {
         let patient = self.waits.is_none_or(|since| now < since + LONGEST_WAIT_FOR_FEED);
         for (contact, outcome) in contacts.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Done => self.counts.done += 1,
-                Outcome::Skipped => self.counts.skipped += 1,
-                Outcome::Failed(reason) => self.fail(job, campaign, contact, reason),
-                Outcome::Late if patient => self.late.push((campaign, contact)),
-                Outcome::Late => {
+                ContactOutcome::Done => self.counts.done += 1,
+                ContactOutcome::Skipped => self.counts.skipped += 1,
+                ContactOutcome::Failed(reason) => self.fail(job, campaign, contact, reason),
+                ContactOutcome::Late if patient => self.late.push((campaign, contact)),
+                ContactOutcome::Late => {
                     let reason = "its older changes did not come from the feed".to_owned();
                     self.fail(job, campaign, contact, reason);
                 }
-                Outcome::Outside | Outcome::Paused => {}
+                ContactOutcome::Outside | ContactOutcome::Paused => {}
             }
         }
         self.waits = if self.late.is_empty() { None } else { self.waits.or(Some(now)) };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::{CampaignId, ContactId};
 
 use super::lifecycle::{PAGE, PAGES_KEPT};
-use super::{Job, Jobs, Kind, Selection, Shard, StoredPage};
+use super::{Job, JobKind, Jobs, Selection, Shard, StoredPage};
 use crate::error::Error;
 use crate::orders::Orders;
 use crate::ports::{Done, JobStep, Shown};
@@ -36,10 +36,11 @@ pub(super) enum Next {
 /// The campaign that a number in a shard stands for; none for a job without campaigns.
 pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
     match job.kind {
-        Kind::EraseAccount | Kind::Reconcile { .. } => None,
-        Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
-            job.campaigns.get(number as usize)
-        }
+        JobKind::EraseAccount | JobKind::Reconcile { .. } => None,
+        JobKind::StopCampaign { .. }
+        | JobKind::Release
+        | JobKind::EnrollExisting
+        | JobKind::Milestones => job.campaigns.get(number as usize),
     }
 }
 
@@ -66,13 +67,14 @@ impl Pages {
             // In an account that is erased no contact may be left: the list is read until no
             // contact is new.
             shard.settled =
-                named || (job.kind != Kind::EraseAccount && (job_step.shown || shows()));
+                named || (job.kind != JobKind::EraseAccount && (job_step.shown || shows()));
         }
         let walks = match job.kind {
-            Kind::EraseAccount | Kind::Reconcile { .. } => 1,
-            Kind::StopCampaign { .. } | Kind::Release | Kind::EnrollExisting | Kind::Milestones => {
-                job.campaigns.len()
-            }
+            JobKind::EraseAccount | JobKind::Reconcile { .. } => 1,
+            JobKind::StopCampaign { .. }
+            | JobKind::Release
+            | JobKind::EnrollExisting
+            | JobKind::Milestones => job.campaigns.len(),
         };
         if (shard.campaign as usize) < walks {
             return self.page_of(job, number, shard).await.map(Next::Page);

@@ -1,7 +1,7 @@
 //! Progress, the list, cancelling.
 
 use super::lifecycle::sum;
-use super::{Counts, Failure, Job, JobStatus, Jobs, Kind, Shard};
+use super::{Counts, Failure, Job, JobKind, JobStatus, Jobs, Shard};
 use crate::error::Error;
 use crate::store::read;
 use crate::table::{Consistency, Key, Query};
@@ -118,7 +118,7 @@ impl Jobs {
     /// See [`CancelError`].
     pub async fn cancel(&self, seq: u64) -> Result<Progress, CancelError> {
         let job = self.get(seq).await?.ok_or(CancelError::NoSuchJob)?;
-        if job.kind == Kind::EraseAccount {
+        if job.kind == JobKind::EraseAccount {
             return Err(CancelError::Erasing);
         }
         match self.end(seq, JobStatus::Cancelled, None).await? {

@@ -25,7 +25,7 @@ use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, pu
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
-use super::Outcome;
+use super::ContactOutcome;
 use crate::Instant;
 use crate::call_ledger::{CallLedger, CallRecord};
 use crate::catalog::CatalogStore;
@@ -33,7 +33,7 @@ use crate::contacts::{Contacts, read_contact};
 use crate::enrollments::{Decisions, EventOutcome, StoredEnrollment, read_stored};
 use crate::error::{Error, Retryability};
 use crate::handlers::{
-    ContactChanges, ContactImage, Effects, EnrollmentImage, Performed, Quarantine,
+    ContactChanges, ContactImage, EffectHandler, EnrollmentImage, Performed, Quarantine,
 };
 use crate::keys::{ENROLLMENT, Keys, fed};
 use crate::messages::{MessageRecord, MessageStatus};
@@ -57,7 +57,7 @@ pub(crate) struct Reconciler {
     pub(crate) orders: Arc<Orders>,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) quarantine: Arc<Quarantine>,
-    pub(crate) effects: Arc<Effects>,
+    pub(crate) effects: Arc<EffectHandler>,
     pub(crate) contact_changes: Arc<ContactChanges>,
 }
 
@@ -67,7 +67,7 @@ impl Reconciler {
         &self,
         restored_to: Option<Instant>,
         contacts: &[ContactId],
-    ) -> Result<Vec<Outcome>, Error> {
+    ) -> Result<Vec<ContactOutcome>, Error> {
         let since = restored_to.map(|at| at - FEED_KEEPS);
         let each: Vec<_> = contacts.iter().map(|id| self.reconciled_one(since, id)).collect();
         let each = futures_util::stream::iter(each).buffered(AT_ONCE);
@@ -76,14 +76,14 @@ impl Reconciler {
         for found in each {
             let mut waits_for = Vec::new();
             outcomes.push(match found {
-                Ok(found) if found.is_empty() => Outcome::Skipped,
+                Ok(found) if found.is_empty() => ContactOutcome::Skipped,
                 Ok(found) => {
                     waits_for = found;
-                    Outcome::Done
+                    ContactOutcome::Done
                 }
-                Err(Error::Behind) => Outcome::Late,
+                Err(Error::Behind) => ContactOutcome::Late,
                 Err(error) if error.retryability() == Retryability::Permanent => {
-                    Outcome::Failed(error.to_string())
+                    ContactOutcome::Failed(error.to_string())
                 }
                 Err(error) => return Err(error),
             });
@@ -97,7 +97,7 @@ impl Reconciler {
         for (outcome, orders) in outcomes.iter_mut().zip(orders) {
             match self.order_any(orders).await {
                 Err(error) if error.retryability() == Retryability::Permanent => {
-                    *outcome = Outcome::Failed(error.to_string());
+                    *outcome = ContactOutcome::Failed(error.to_string());
                 }
                 ordered => ordered?,
             }

@@ -7,7 +7,7 @@ use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, Jobs, Kind, Requested, SHARDS, Selection};
+use super::{Job, JobKind, JobStatus, Jobs, Requested, SHARDS, Selection};
 use crate::Instant;
 use crate::catalog::Together;
 use crate::contacts::read_contact;
@@ -45,7 +45,7 @@ pub struct Picked {
 pub struct Sample {
     /// The contact.
     pub contact: ContactId,
-    /// In which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
     /// Its status there.
     pub status: Status,
@@ -234,14 +234,14 @@ impl Jobs {
     }
 }
 
-fn would_change(kind: Kind, enrollment: &Enrollment, now: Instant) -> bool {
+fn would_change(kind: JobKind, enrollment: &Enrollment, now: Instant) -> bool {
     enrollment.created.is_none_or(|created| created <= now)
         && match kind {
-            Kind::Release => enrollment.status == Status::Held,
-            Kind::StopCampaign { .. }
-            | Kind::Milestones
-            | Kind::EraseAccount
-            | Kind::Reconcile { .. } => true,
-            Kind::EnrollExisting => enrollment.status == Status::Ready,
+            JobKind::Release => enrollment.status == Status::Held,
+            JobKind::StopCampaign { .. }
+            | JobKind::Milestones
+            | JobKind::EraseAccount
+            | JobKind::Reconcile { .. } => true,
+            JobKind::EnrollExisting => enrollment.status == Status::Ready,
         }
 }

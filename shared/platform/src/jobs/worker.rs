@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use super::account::AccountErasure;
 use super::outcomes::PageWork;
 use super::pages::{Next, Pages, campaign_at};
-use super::{Claim, Job, JobStatus, Jobs, Kind, Outcome, Shard};
+use super::{Claim, ContactOutcome, Job, JobKind, JobStatus, Jobs, Shard};
 use crate::Instant;
 use crate::error::{Error, Retryability};
 use crate::orders::Orders;
@@ -112,20 +112,22 @@ impl JobWorker {
             return Ok(Done::Yes);
         }
         match job.kind {
-            Kind::EraseAccount => match self.orders.outbox.lists_show(job.at, self.store.now()) {
-                // A change that the feed still brings may count.
-                Shown::Soon => return Ok(Done::Soon),
-                Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
-                Shown::Yes if !self.account.erase_rest(job).await? => {
-                    return Ok(Done::NotBefore(self.store.now()));
+            JobKind::EraseAccount => {
+                match self.orders.outbox.lists_show(job.at, self.store.now()) {
+                    // A change that the feed still brings may count.
+                    Shown::Soon => return Ok(Done::Soon),
+                    Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
+                    Shown::Yes if !self.account.erase_rest(job).await? => {
+                        return Ok(Done::NotBefore(self.store.now()));
+                    }
+                    Shown::Yes => {}
                 }
-                Shown::Yes => {}
-            },
-            Kind::StopCampaign { .. }
-            | Kind::Release
-            | Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::Reconcile { .. } => {}
+            }
+            JobKind::StopCampaign { .. }
+            | JobKind::Release
+            | JobKind::EnrollExisting
+            | JobKind::Milestones
+            | JobKind::Reconcile { .. } => {}
         }
         self.jobs.end(job.seq, JobStatus::Completed, None).await?;
         Ok(Done::Yes)
@@ -153,7 +155,7 @@ impl StepWorker<'_> {
             let mut next = self.shard.clone();
             let page_step = self.page_step(&mut next).await?;
             if next.pages > MOST_PAGES {
-                let reason = format!("a lane has more than {MOST_PAGES} pages");
+                let reason = format!("a shard has more than {MOST_PAGES} pages");
                 self.worker.jobs.end(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
                 return Ok(Done::Yes);
             }
@@ -220,7 +222,7 @@ impl StepWorker<'_> {
         }
         let outcomes =
             self.worker.page_work.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
-        let paused = outcomes.contains(&Outcome::Paused);
+        let paused = outcomes.contains(&ContactOutcome::Paused);
         if !next.take(at, contacts, outcomes, self.job, self.worker.store.now()) {
             *next = self.shard.clone();
             return Ok(PageResult::Wait(self.soon()));

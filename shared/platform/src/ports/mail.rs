@@ -27,13 +27,13 @@ pub struct Mail {
 /// What names a message, and the record of it in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageName {
-    /// For whom.
+    /// The contact.
     pub contact: ContactId,
-    /// From which campaign.
+    /// The campaign.
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     pub run: u32,
-    /// At which step.
+    /// The step.
     pub step: u32,
 }
 

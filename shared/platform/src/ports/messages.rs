@@ -12,13 +12,13 @@ use crate::Instant;
 /// Something that is to happen to one enrollment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnrollmentEvent {
-    /// Whose.
+    /// The contact.
     #[serde(rename = "c")]
     pub contact: ContactId,
-    /// In which campaign.
+    /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,
-    /// What.
+    /// The event.
     #[serde(rename = "e")]
     pub event: Event,
     /// Of a message that is to leave: what it is for. It says which mail goes first.
@@ -36,16 +36,16 @@ impl EnrollmentEvent {
 /// A webhook that is to be called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// For whom.
+    /// The contact.
     #[serde(rename = "c")]
     pub contact: ContactId,
-    /// From which campaign.
+    /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,
-    /// In which run.
+    /// The run.
     #[serde(rename = "n")]
     pub run: u32,
-    /// At which step.
+    /// The step.
     #[serde(rename = "s")]
     pub step: u32,
     /// The version that the element belongs to.
@@ -85,7 +85,7 @@ pub struct Redrive {
     pub contact: Option<ContactId>,
     /// Whether it is in the queue that the letter's own message belongs into.
     #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
-    pub there: bool,
+    pub in_own_queue: bool,
 }
 
 /// What is put into a queue.
@@ -109,7 +109,7 @@ pub enum Message {
     Redrive(Redrive),
 }
 
-/// A timer that whoever sets timers did not take for the moment.
+/// A timer that the timer service has not accepted for now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingTimer {
     /// Its name.
@@ -127,7 +127,7 @@ impl Message {
     /// What it is about, a contact or a shard of a job: its messages go in order.
     pub fn ordering_key(&self) -> Option<String> {
         match self {
-            Self::EnrollmentEvent(wake) => Some(wake.contact.to_string()),
+            Self::EnrollmentEvent(enrollment_event) => Some(enrollment_event.contact.to_string()),
             Self::Call(call) => Some(call.contact.to_string()),
             Self::Erase(contact) => Some(contact.to_string()),
             Self::JobStep(job_step) => Some(format!("{}/{}", job_step.job, job_step.shard)),
@@ -139,7 +139,9 @@ impl Message {
     /// The contact and the campaign that it is about, if it is about one.
     pub fn about(&self) -> (Option<&ContactId>, Option<&CampaignId>) {
         match self {
-            Self::EnrollmentEvent(wake) => (Some(&wake.contact), Some(&wake.campaign)),
+            Self::EnrollmentEvent(enrollment_event) => {
+                (Some(&enrollment_event.contact), Some(&enrollment_event.campaign))
+            }
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
             Self::JobStep(_) => (None, None),
@@ -152,11 +154,15 @@ impl Message {
     /// the first.
     pub fn queue(&self) -> Queue {
         match self {
-            Self::EnrollmentEvent(wake) if !wake.is_delivery() => Queue::Timers,
-            Self::EnrollmentEvent(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
-                Purpose::Transactional => Queue::Transactional,
-                Purpose::Marketing => Queue::Marketing,
-            },
+            Self::EnrollmentEvent(enrollment_event) if !enrollment_event.is_delivery() => {
+                Queue::Timers
+            }
+            Self::EnrollmentEvent(enrollment_event) => {
+                match enrollment_event.purpose.unwrap_or(Purpose::Transactional) {
+                    Purpose::Transactional => Queue::Transactional,
+                    Purpose::Marketing => Queue::Marketing,
+                }
+            }
             Self::Call(_) => Queue::Calls,
             Self::JobStep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Jobs,
         }
@@ -194,13 +200,15 @@ impl Queue {
         }
     }
 
-    /// Whether whoever works this queue off knows what to do with a message. Orders are held to it
-    /// when they are given, and the handlers of the queues refuse the rest.
+    /// Whether the handler of this queue can process a message. Orders are checked against it when
+    /// they are given, and the handlers of the queues refuse the rest.
     pub fn takes(self, message: &Message) -> bool {
         match (self, message) {
-            (Self::Timers, Message::EnrollmentEvent(wake)) => !wake.is_delivery(),
-            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(wake)) => {
-                wake.is_delivery()
+            (Self::Timers, Message::EnrollmentEvent(enrollment_event)) => {
+                !enrollment_event.is_delivery()
+            }
+            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(enrollment_event)) => {
+                enrollment_event.is_delivery()
             }
             (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
             // A timer brings the last erasure of what remains.

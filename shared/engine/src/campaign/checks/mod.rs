@@ -1,7 +1,7 @@
 //! What an element's own checks need: what it may refer to, and where it says what it found.
 //!
-//! Nothing here knows of documents or of types of elements; those are `campaign::validate`'s and
-//! `campaign::elements`'s affair.
+//! Nothing here knows of documents or of types of elements: `campaign::validate` knows the former,
+//! `campaign::elements` the latter.
 
 mod conditions;
 mod fields;

@@ -58,7 +58,7 @@ struct TroubleShape {
     code: &'static str,
     /// What is wrong, and what to do about it.
     detail: String,
-    /// Since when.
+    /// The instant since when that is so.
     #[schema(value_type = String, format = DateTime)]
     since: Value,
 }

@@ -16,7 +16,7 @@ use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::contact_json::instant_text;
-use crate::dead_letters::{DeadLetters, Kind, StoredDeadLetter};
+use crate::dead_letters::{DeadLetterKind, DeadLetters, StoredDeadLetter};
 use crate::error::Error;
 use crate::redriving::Redriving;
 use crate::table::TableError;
@@ -35,7 +35,7 @@ struct DeadLetter {
     by: String,
     /// Why, the last time. It quotes nothing of the letter.
     why: String,
-    /// When it was put aside first.
+    /// When it first became a dead letter.
     #[schema(format = DateTime)]
     at: String,
     /// The contact that it is about, if it names one.
@@ -77,10 +77,10 @@ impl DeadLetter {
         Self {
             id: letter.id.clone(),
             kind: match aside.kind {
-                Kind::Change => KindWord::Change,
-                Kind::Decision => KindWord::Decision,
-                Kind::Message => KindWord::Message,
-                Kind::Report => KindWord::Report,
+                DeadLetterKind::Change => KindWord::Change,
+                DeadLetterKind::Decision => KindWord::Decision,
+                DeadLetterKind::Message => KindWord::Message,
+                DeadLetterKind::Report => KindWord::Report,
             },
             by: aside.by.clone(),
             why: aside.why.clone(),
@@ -148,7 +148,7 @@ async fn delete(
     }
 }
 
-/// Has a dead letter done again, by whoever does such work. It is done when the letter is gone. If
+/// Has a dead letter done again, by the handler of such work. It is done when the letter is gone. If
 /// it cannot be done this time either, the letter stays: `asked_at` is `null` then, `tries` one
 /// more, and `why` says why.
 #[utoipa::path(post, path = "/v1/dead-letters/{id}/redrive", tag = "Dead letters",

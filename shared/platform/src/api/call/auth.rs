@@ -108,7 +108,7 @@ impl AdminKey {
 #[derive(Clone)]
 pub enum Admin {
     /// There is none.
-    Nobody,
+    None,
     /// It was given when the process started.
     Told(AdminKey),
     /// It is kept elsewhere.
@@ -124,7 +124,7 @@ pub trait AdminKeeper: Send + Sync {
 
 impl From<Option<AdminKey>> for Admin {
     fn from(told: Option<AdminKey>) -> Self {
-        told.map_or(Self::Nobody, Self::Told)
+        told.map_or(Self::None, Self::Told)
     }
 }
 
@@ -133,7 +133,7 @@ impl Admin {
     fn told(&self) -> Option<&AdminKey> {
         match self {
             Self::Told(key) => Some(key),
-            Self::Nobody | Self::Kept(_) => None,
+            Self::None | Self::Kept(_) => None,
         }
     }
 
@@ -141,7 +141,7 @@ impl Admin {
     async fn kept(&self) -> Result<Option<AdminKey>, Unavailable> {
         match self {
             Self::Kept(keeper) => keeper.admin_key().await,
-            Self::Nobody | Self::Told(_) => Ok(None),
+            Self::None | Self::Told(_) => Ok(None),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Admin {
 /// An API key as it is stored, under its hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::api) struct StoredKey {
-    /// Whose.
+    /// The account.
     pub(in crate::api) account: AccountId,
     /// Its name in the history.
     pub(in crate::api) name: String,

@@ -257,7 +257,7 @@ impl From<WriteError> for Problem {
                 "the address belongs to contact {owner}; change that one instead"
             )),
             WriteError::Erasing => {
-                Self::conflict("the account is being erased; nobody is taken in")
+                Self::conflict("the account is being erased; no contact is accepted")
             }
             WriteError::TooManyTags => Self::invalid_at("tags", "too_many", error),
             // The call was answered meanwhile: the idempotency layer finds the answer.

@@ -324,12 +324,12 @@ impl From<&crate::campaigns::State> for Stands {
     }
 }
 
-/// Nothing to say.
+/// No settings: an empty object.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct HowToPause {}
 
-/// Pauses a campaign: nobody enters, and contacts on their way stand still. A paused one stays as
+/// Pauses a campaign: no contact enters, and contacts on their way stand still. A paused one stays as
 /// it is.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
     request_body = Option<HowToPause>,

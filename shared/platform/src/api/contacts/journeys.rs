@@ -52,7 +52,7 @@ struct HistoryLine {
     time_zone: &'static str,
     /// Why, in words.
     cause: String,
-    /// Where.
+    /// The element.
     element: Option<String>,
 }
 

@@ -25,7 +25,7 @@ use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
 use crate::jobs::{
-    BeginError, CancelError, Job, Jobs, Kind, Picked, Progress, Requested, Selection,
+    BeginError, CancelError, Job, JobKind, Jobs, Picked, Progress, Requested, Selection,
 };
 use crate::store::Store;
 use crate::table::Cursor;
@@ -55,7 +55,7 @@ struct StopCampaign {
     /// Whether what they contributed to the statistics is taken off. Their history stays.
     #[serde(default)]
     reset_statistics: bool,
-    /// Whether it is only looked at what would be done.
+    /// Whether the call only shows what would be done.
     #[serde(default)]
     dry_run: bool,
 }
@@ -72,12 +72,12 @@ struct Release {
     #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
-    /// Whether it is only looked at what would be done.
+    /// Whether the call only shows what would be done.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// That everything is to be erased.
+/// The confirmation that everything in the account is to be erased.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EraseAccount {
@@ -203,8 +203,8 @@ struct MassAction {
     sent_until: Option<String>,
     /// The name of the API key that asked.
     by: String,
-    /// When it was asked for. It speaks of the account as it was then: whoever enrolled later is
-    /// not touched.
+    /// When it was asked for. It speaks of the account as it was then: a contact that enrolled later
+    /// is not changed.
     #[schema(format = DateTime)]
     as_of: String,
     #[schema(format = DateTime)]
@@ -229,22 +229,22 @@ impl From<Progress> for MassAction {
     fn from(progress: Progress) -> Self {
         let Progress { job, status, total, counts, failures } = progress;
         let (reset_contacts, reset_statistics) = match job.kind {
-            Kind::StopCampaign { reset_contacts, reset_statistics } => {
+            JobKind::StopCampaign { reset_contacts, reset_statistics } => {
                 (reset_contacts, reset_statistics)
             }
-            Kind::Release
-            | Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::EraseAccount
-            | Kind::Reconcile { .. } => (false, false),
+            JobKind::Release
+            | JobKind::EnrollExisting
+            | JobKind::Milestones
+            | JobKind::EraseAccount
+            | JobKind::Reconcile { .. } => (false, false),
         };
         let (restored_to, sent_until) = match job.kind {
-            Kind::Reconcile { restored_to, sent_until } => (restored_to, sent_until),
-            Kind::StopCampaign { .. }
-            | Kind::Release
-            | Kind::EnrollExisting
-            | Kind::Milestones
-            | Kind::EraseAccount => (None, None),
+            JobKind::Reconcile { restored_to, sent_until } => (restored_to, sent_until),
+            JobKind::StopCampaign { .. }
+            | JobKind::Release
+            | JobKind::EnrollExisting
+            | JobKind::Milestones
+            | JobKind::EraseAccount => (None, None),
         };
         let failures = failures.into_iter().map(|failure| FailureShape {
             contact_id: failure.contact.to_string(),
@@ -352,7 +352,7 @@ async fn stop_campaign(
 ) -> Result<Answer, Problem> {
     let StopCampaign { campaigns, contacts: selected, reset_contacts, reset_statistics, dry_run } =
         sent;
-    let kind = Kind::StopCampaign { reset_contacts, reset_statistics };
+    let kind = JobKind::StopCampaign { reset_contacts, reset_statistics };
     let requested =
         requested(&catalog, &contacts, &jobs, &holder, kind, (&campaigns, &selected)).await?;
     taken(&jobs, &once, requested, dry_run).await
@@ -371,7 +371,7 @@ async fn release(
 ) -> Result<Answer, Problem> {
     let Release { campaigns, contacts: selected, dry_run } = sent;
     let requested =
-        requested(&catalog, &contacts, &jobs, &holder, Kind::Release, (&campaigns, &selected))
+        requested(&catalog, &contacts, &jobs, &holder, JobKind::Release, (&campaigns, &selected))
             .await?;
     taken(&jobs, &once, requested, dry_run).await
 }
@@ -443,7 +443,7 @@ async fn reconcile(
         return Err(Problem::invalid(faults));
     }
     let requested = Requested {
-        kind: Kind::Reconcile { restored_to, sent_until },
+        kind: JobKind::Reconcile { restored_to, sent_until },
         selection: Selection::Everybody,
         named: Vec::new(),
         campaigns: Vec::new(),

@@ -13,7 +13,7 @@ use crate::api::contacts::calls::by_address;
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
-use crate::jobs::{Jobs, Kind, Requested, Selection};
+use crate::jobs::{JobKind, Jobs, Requested, Selection};
 
 /// The most contacts that a mass action may name.
 const MOST_NAMED: usize = 10_000;
@@ -27,7 +27,7 @@ pub(in crate::api) async fn requested(
     contacts: &Contacts,
     jobs: &Jobs,
     holder: &Holder,
-    kind: Kind,
+    kind: JobKind,
     (campaigns, selected): (&Value, &Value),
 ) -> Result<Requested, Problem> {
     let loaded = catalog.current().await?;

@@ -16,7 +16,7 @@ const FIRST: TimeDelta = TimeDelta::seconds(5);
 const LONGEST: TimeDelta = TimeDelta::minutes(5);
 
 /// See the module.
-pub struct Standing {
+pub struct ServerState {
     pub(super) clock: Arc<EmbeddedClock>,
     stopped: Mutex<Option<Stopped>>,
 }
@@ -31,7 +31,7 @@ struct Stopped {
     wait: TimeDelta,
 }
 
-impl Standing {
+impl ServerState {
     pub(crate) fn new(clock: Arc<EmbeddedClock>) -> Self {
         Self { clock, stopped: Mutex::default() }
     }
