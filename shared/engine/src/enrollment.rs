@@ -364,7 +364,12 @@ impl Enrollment {
 
     /// Whether a change could not be decided, and waits with those after it until it is released.
     pub fn is_quarantined(&self) -> bool {
-        self.status == Status::Held && self.held == Some(Guard::Undecided)
+        self.status == Status::Held && self.has_quarantined_changes()
+    }
+
+    /// Whether changes are in quarantine: also after a release, until they have been decided.
+    pub fn has_quarantined_changes(&self) -> bool {
+        self.held == Some(Guard::Undecided)
     }
 
     /// Whether something has come while the campaign was paused and is handled when it is resumed
@@ -379,6 +384,7 @@ impl Enrollment {
     }
 }
 
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+/// Whether a number need not be stored.
+pub fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
     *number == N::default()
 }

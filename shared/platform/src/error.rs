@@ -113,4 +113,13 @@ impl Error {
             | (Retryability::Retryable, Retryability::Retryable) => self,
         }
     }
+
+    /// Which error to answer if there may have been an earlier one: see [`Self::or`].
+    #[must_use]
+    pub(crate) fn after(self, earlier: Option<Self>) -> Self {
+        match earlier {
+            Some(earlier) => earlier.or(self),
+            None => self,
+        }
+    }
 }

@@ -41,10 +41,6 @@ pub mod tags;
 pub mod unsubscribe;
 pub mod unverified;
 
+use dacapo_engine::enrollment::is_zero;
 pub use dacapo_engine::time::Instant;
 pub use rendering::{Unrendered, text_of_html};
-
-/// Whether a number need not be stored.
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
-    *number == N::default()
-}

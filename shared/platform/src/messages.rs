@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::template::MergeValues;
@@ -98,6 +99,37 @@ pub struct MessageRecord {
     /// The identity of the last write.
     #[serde(default)]
     pub w: String,
+}
+
+impl MessageRecord {
+    /// The record of a message that was not tried yet.
+    pub(crate) fn of(
+        campaign: &CampaignId,
+        delivery: &Delivery,
+        status: MessageStatus,
+        at: Instant,
+    ) -> Self {
+        Self {
+            campaign: campaign.clone(),
+            run: delivery.run,
+            step: delivery.step,
+            element: delivery.element.clone(),
+            version: delivery.version,
+            email: delivery.email.clone(),
+            status,
+            reason: None,
+            to: None,
+            at,
+            values: None,
+            attempt: 0,
+            stops: 0,
+            held_since: None,
+            lease: None,
+            receipt: None,
+            n: 0,
+            w: String::new(),
+        }
+    }
 }
 
 /// The ledger of messages: what became of each.

@@ -13,7 +13,6 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::{Effect, Event};
 use dacapo_engine::hash::stable;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -150,17 +149,11 @@ impl Orders {
                 at: *due,
                 message: enrollment_event(Event::RecheckDue { run: *run, due: *due }, None),
             }),
-            Effect::Deliver { run, step, purpose } => Some(Order::Send {
-                queue: match purpose {
-                    Purpose::Transactional => Queue::Transactional,
-                    Purpose::Marketing => Queue::Marketing,
-                },
-                at: self.store.now(),
-                message: enrollment_event(
-                    Event::DeliveryDue { run: *run, step: *step },
-                    Some(*purpose),
-                ),
-            }),
+            Effect::Deliver { run, step, purpose } => {
+                let event = Event::DeliveryDue { run: *run, step: *step };
+                let message = enrollment_event(event, Some(*purpose));
+                Some(Order::Send { queue: message.queue(), at: self.store.now(), message })
+            }
             Effect::RecordMessage { .. }
             | Effect::Call { .. }
             | Effect::Command { .. }
@@ -199,13 +192,8 @@ impl Failed {
             }
             Declined::Permanent(why) => Error::Refused(format!("{order}, was refused: {why}")),
         };
-        self.first = Some(match self.first.take() {
-            Some(first) => {
-                self.others += 1;
-                first.or(error)
-            }
-            None => error,
-        });
+        self.others += usize::from(self.first.is_some());
+        self.first = Some(error.after(self.first.take()));
     }
 
     fn answer(self) -> Result<(), Error> {

@@ -35,20 +35,13 @@ impl QueueHandler {
     ///
     /// Retryable errors, and permanent ones.
     pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
-        match message {
-            Message::Redrive(redrive) => {
-                // A dead letter whose message belongs to another queue is led on to that queue,
-                // once.
-                let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
-                self.redriven(redrive, here, async |message| self.handle_message(&message).await)
-                    .await
-            }
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_) => self.handle_message(message).await,
-        }
+        let Message::Redrive(redrive) = message else {
+            return self.handle_message(message).await;
+        };
+        // A dead letter whose message belongs to another queue is led on to that queue,
+        // once.
+        let here = |queue| matches!(queue, Queue::Timers | Queue::Jobs);
+        self.redriven(redrive, here, async |message| self.handle_message(&message).await).await
     }
 
     /// The same for [`Queue::Timers`].
@@ -57,19 +50,11 @@ impl QueueHandler {
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_timers(&self, message: &Message) -> Result<Done, Error> {
-        match message {
-            Message::Redrive(redrive) => {
-                self.message_redriven(redrive, async |message| {
-                    self.handle_timer_message(&message).await
-                })
-                .await
-            }
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_) => self.handle_timer_message(message).await,
-        }
+        let Message::Redrive(redrive) = message else {
+            return self.handle_timer_message(message).await;
+        };
+        self.message_redriven(redrive, async |message| self.handle_timer_message(&message).await)
+            .await
     }
 
     /// The same for mail and webhooks.
@@ -78,19 +63,11 @@ impl QueueHandler {
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_deliveries(&self, message: &Message) -> Result<Done, Error> {
-        match message {
-            Message::Redrive(redrive) => {
-                self.message_redriven(redrive, async |message| {
-                    self.handle_delivery_message(&message).await
-                })
-                .await
-            }
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_) => self.handle_delivery_message(message).await,
-        }
+        let Message::Redrive(redrive) = message else {
+            return self.handle_delivery_message(message).await;
+        };
+        self.message_redriven(redrive, async |message| self.handle_delivery_message(&message).await)
+            .await
     }
 
     /// The same for [`Queue::Jobs`].
@@ -99,20 +76,11 @@ impl QueueHandler {
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
     pub async fn handle_jobs(&self, message: &Message) -> Result<Done, Error> {
-        match message {
-            Message::Redrive(redrive) => {
-                let here = |queue| matches!(queue, Queue::Jobs);
-                self.redriven(redrive, here, async |message| {
-                    self.handle_job_message(&message).await
-                })
-                .await
-            }
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_) => self.handle_job_message(message).await,
-        }
+        let Message::Redrive(redrive) = message else {
+            return self.handle_job_message(message).await;
+        };
+        let here = |queue| matches!(queue, Queue::Jobs);
+        self.redriven(redrive, here, async |message| self.handle_job_message(&message).await).await
     }
 
     async fn handle_message(&self, message: &Message) -> Result<Done, Error> {

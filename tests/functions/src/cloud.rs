@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_aws::functions::{READING, http, stream};
+use dacapo_aws::settings::Function;
 use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
@@ -254,11 +255,11 @@ impl Cloud {
         let (platform, hide) = (&self.platform, &*self.services);
         let of = |function| QueueFunction { platform, hide, function };
         let answer = match queue {
-            Queue::Timers => of("timer").timers(&event).await,
+            Queue::Timers => of(Function::Timer).timers(&event).await,
             Queue::Transactional | Queue::Marketing | Queue::Calls => {
-                of("deliver").deliveries(&event, None).await
+                of(Function::Deliver).deliveries(&event, None).await
             }
-            Queue::Jobs => of("stop-campaign").job_steps(&event).await,
+            Queue::Jobs => of(Function::StopCampaign).job_steps(&event).await,
         };
         let stay: BTreeSet<String> =
             events::failed(&answer.expect("a batch")).into_iter().collect();

@@ -67,7 +67,7 @@ fn enrollment_event(contact: &ContactId, event: Event) -> Message {
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {
     let (platform, hide) = (&cloud.platform, &*cloud.services);
-    let queues = QueueFunction { platform, hide, function: "timer" };
+    let queues = QueueFunction { platform, hide, function: dacapo_aws::settings::Function::Timer };
     failed(&queues.timers(event).await.unwrap())
 }
 

@@ -166,7 +166,7 @@ impl Trip {
         let queues = QueueFunction {
             platform: &self.platform,
             hide: &*self.cloud.services,
-            function: "stop-campaign",
+            function: dacapo_aws::settings::Function::StopCampaign,
         };
         failed(&queues.job_steps(&event).await.unwrap())
     }

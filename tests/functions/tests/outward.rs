@@ -167,7 +167,11 @@ async fn deliver(
     event: &Value,
     seconds: i64,
 ) -> (Vec<String>, Vec<i32>) {
-    let queues = QueueFunction { platform, hide: &*cloud.services, function: "deliver" };
+    let queues = QueueFunction {
+        platform,
+        hide: &*cloud.services,
+        function: dacapo_aws::settings::Function::Deliver,
+    };
     let until = platform.store.now() + TimeDelta::seconds(seconds);
     let answer = queues.deliveries(event, Some(until)).await.unwrap();
     assert!(

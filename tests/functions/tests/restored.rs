@@ -389,7 +389,11 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
         // A job step that waits for its lists is hidden; then they are up to date.
         for attempt in 1.. {
             let event = batch(vec![message("m", "stop", attempt, &turn)]);
-            let queues = QueueFunction { platform, hide: &Hiding, function: "stop-campaign" };
+            let queues = QueueFunction {
+                platform,
+                hide: &Hiding,
+                function: dacapo_aws::settings::Function::StopCampaign,
+            };
             let failed = failed(&queues.job_steps(&event).await.unwrap());
             if failed.is_empty() {
                 break;

@@ -220,7 +220,8 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     for (received, calls) in [(150, 2), (151, 2)] {
         let event = batch(vec![message("m1", "calls", received, &call)]);
         let (platform, hide) = (&cloud.platform, &*cloud.services);
-        let queues = QueueFunction { platform, hide, function: "deliver" };
+        let queues =
+            QueueFunction { platform, hide, function: dacapo_aws::settings::Function::Deliver };
         assert_eq!(
             failed(&queues.deliveries(&event, None).await.unwrap()),
             ["m1"],

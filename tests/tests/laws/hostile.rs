@@ -190,7 +190,7 @@ impl Bytes {
                 let command = commands[usize::from(self.below(4))];
                 Event::ByHand { command, by: by(), call: self.flag().then_some(1) }
             }
-            _ => Event::Released { by: by() },
+            _ => Event::Released { by: by(), call: self.flag().then_some(1) },
         }
     }
 }

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use super::{Failure, WorkOutcome, keep_dead_letter, outcome};
 use crate::mailer::message_of;
-
-const FEEDBACK: &str = "feedback";
+use crate::settings::Function;
 
 /// A report of SES.
 ///
@@ -25,9 +24,7 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
         let notice = match read {
             Ok(notice) => notice,
             Err(why) => {
-                if !keep_dead_letter(platform, &format!("{FEEDBACK}/{id}"), FEEDBACK, &why, event)
-                    .await
-                {
+                if !keep_dead_letter(platform, Function::Feedback, &id, &why, event).await {
                     again = Some(why);
                 }
                 continue;
@@ -38,8 +35,7 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
                 WorkOutcome::Done(()) => {}
                 WorkOutcome::Again(error) => again = Some(error.to_string()),
                 WorkOutcome::Never(why) => {
-                    let name = format!("{FEEDBACK}/{id}");
-                    if !keep_dead_letter(platform, &name, FEEDBACK, &why, event).await {
+                    if !keep_dead_letter(platform, Function::Feedback, &id, &why, event).await {
                         again = Some(why);
                     }
                 }

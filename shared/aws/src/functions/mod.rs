@@ -30,6 +30,8 @@ use dacapo_platform::platform::Platform;
 use dacapo_platform::redriving::Reading;
 use serde_json::{Value, json};
 
+use crate::settings::Function;
+
 /// A failure of the whole invocation, which comes again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -61,17 +63,23 @@ async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> WorkOutcome
 /// come again.
 async fn keep_dead_letter(
     platform: &Platform,
-    name: &str,
-    by: &str,
+    function: Function,
+    id: &str,
     why: &str,
     raw: &Value,
 ) -> bool {
-    let kind = match by {
-        "tag-change" => DeadLetterKind::Change,
-        "effects" => DeadLetterKind::Decision,
-        "feedback" => DeadLetterKind::Report,
-        _ => DeadLetterKind::Message,
+    let kind = match function {
+        Function::TagChange => DeadLetterKind::Change,
+        Function::Effects => DeadLetterKind::Decision,
+        Function::Feedback => DeadLetterKind::Report,
+        Function::Webhook
+        | Function::Api
+        | Function::Timer
+        | Function::StopCampaign
+        | Function::Deliver => DeadLetterKind::Message,
     };
+    let by = function.name();
+    let name = &format!("{by}/{id}");
     match platform
         .dead_letters
         .keep(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })

@@ -37,6 +37,7 @@ use super::start::Started;
 use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
 use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
+use crate::settings::Function;
 pub use hiding::{Hidden, Hide, SqsHide};
 
 /// How long work is hidden that has to come after what the stream is about to deliver, or for which
@@ -65,8 +66,8 @@ pub struct QueueFunction<'a> {
     pub platform: &'a Platform,
     /// How messages are hidden.
     pub hide: &'a dyn Hide,
-    /// The function's name.
-    pub function: &'static str,
+    /// The function.
+    pub function: Function,
 }
 
 /// A message as it came.
@@ -118,7 +119,7 @@ impl Times {
 impl<'a> QueueFunction<'a> {
     /// The queues of a function that has started, and how it hides their messages.
     pub fn of(started: &'a Started, hide: &'a dyn Hide) -> Self {
-        Self { platform: &started.platform, hide, function: started.function.name() }
+        Self { platform: &started.platform, hide, function: started.function }
     }
 
     /// Processes a batch of timers. Answers the messages that stay in the queue; the other batches
@@ -209,7 +210,7 @@ impl<'a> QueueFunction<'a> {
         }
         if late > 0 {
             tracing::warn!(
-                function = self.function,
+                function = self.function.name(),
                 messages = late,
                 "no time is left; messages come again"
             );
@@ -286,7 +287,7 @@ impl<'a> QueueFunction<'a> {
             }
             WorkOutcome::Again(error) => {
                 let (id, attempt) = (received.id.as_str(), received.attempt);
-                tracing::warn!(%error, function = self.function, message.id = id, message.attempt = attempt,
+                tracing::warn!(%error, function = self.function.name(), message.id = id, message.attempt = attempt,
                     "a message comes again");
                 let pause = pause(attempt);
                 MessageFate::Stays(Some(received.hidden(pause + self.part_of(pause))))
@@ -320,8 +321,8 @@ impl<'a> QueueFunction<'a> {
     }
 
     async fn put_in_dead_letters(&self, received: &Received<'_>, why: &str) -> MessageFate {
-        let name = format!("{}/{}", self.function, received.id);
-        if keep_dead_letter(self.platform, &name, self.function, why, received.raw).await {
+        let (function, id) = (self.function, &received.id);
+        if keep_dead_letter(self.platform, function, id, why, received.raw).await {
             MessageFate::Gone
         } else {
             MessageFate::Stays(None)
@@ -336,7 +337,7 @@ impl<'a> QueueFunction<'a> {
         }
         let messages = hidden.len();
         if let Err(error) = self.hide.hide(hidden).await {
-            tracing::warn!(%error, function = self.function, messages, "messages were not hidden");
+            tracing::warn!(%error, function = self.function.name(), messages, "messages were not hidden");
         }
     }
 

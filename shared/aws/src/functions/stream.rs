@@ -26,10 +26,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
+use crate::settings::Function;
 use record::{Change, Record};
-
-const TAG_CHANGE: &str = "tag-change";
-const EFFECTS: &str = "effects";
 
 /// How long `effects` works on a batch: less than the function's timeout, after which none of it
 /// would count.
@@ -76,7 +74,7 @@ where
 {
     let mut records = records.into_iter();
     for record in records.by_ref() {
-        if worked(platform, TAG_CHANGE, &record, &work).await == Worked::ComesAgain {
+        if worked(platform, Function::TagChange, &record, &work).await == Worked::ComesAgain {
             return std::iter::once(record).chain(records).map(Record::number).collect();
         }
     }
@@ -95,7 +93,7 @@ enum Worked {
 /// Processes one record, or makes it a dead letter if it fails permanently.
 async fn worked<F>(
     platform: &Platform,
-    by: &str,
+    by: Function,
     record: &Record<'_>,
     work: impl Fn(Change) -> F,
 ) -> Worked
@@ -110,15 +108,15 @@ where
                 let contact = whose.as_ref().map(|(contact, _)| contact.as_str());
                 let campaign = whose.as_ref().and_then(|(_, campaign)| campaign.as_ref());
                 let campaign = campaign.map(|campaign| campaign.as_str());
-                tracing::warn!(%error, function = by, contact, campaign, "a record comes again");
+                tracing::warn!(%error, function = by.name(), contact, campaign, "a record comes again");
                 return Worked::ComesAgain;
             }
             WorkOutcome::Never(why) => why,
         },
         Err(why) => why.clone(),
     };
-    let name = format!("{by}/{}", record.id.as_deref().unwrap_or("unnumbered"));
-    match keep_dead_letter(platform, &name, by, &why, record.raw).await {
+    let id = record.id.as_deref().unwrap_or("unnumbered");
+    match keep_dead_letter(platform, by, id, &why, record.raw).await {
         true => Worked::PutAside,
         false => Worked::ComesAgain,
     }
@@ -188,7 +186,7 @@ impl<'a> EffectsFunction<'a> {
                 Some(image) => platform.effects.perform_all(std::slice::from_ref(&image)).await,
                 None => Ok(()),
             };
-            **came = worked(platform, EFFECTS, record, work).await;
+            **came = worked(platform, Function::Effects, record, work).await;
             if **came == Worked::ComesAgain {
                 held.insert(record.ordering_key());
             }

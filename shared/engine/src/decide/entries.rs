@@ -10,9 +10,9 @@ use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::contact::{Causality, Change, Contact};
-use crate::enrollment::{Guard, Parked, Status};
+use crate::enrollment::{Enrollment, Guard, Parked, Status};
 use crate::history::{Cause, Happened};
-use crate::ids::{ElementId, Tag};
+use crate::ids::{CampaignId, ElementId, Tag};
 use crate::statistics::Counter;
 use crate::time::Instant;
 
@@ -350,40 +350,52 @@ impl<'a> DecisionBuilder<'a> {
         if standing.paused {
             return self.status_changed_in_pause(from, causality, standing);
         }
-        self.apply_once(from)?;
+        self.apply_once(from, false)?;
         if causality.depth >= DEEPEST {
             return Err(Ignored::NothingConcerned);
         }
         self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
         self.choose_version(standing);
         self.goals();
-        let concerned = |reads: &crate::condition::Reads| reads.campaigns.contains(&from.campaign);
-        let graph = self.graph;
-        let reads_it =
-            graph.starts().any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads));
-        let may_enter = match self.next.status {
-            Status::Active | Status::Completed | Status::Ready => true,
-            Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
-            Status::Stopped | Status::Held => false,
-        };
-        if reads_it && may_enter {
+        if self.a_start_reads_status_in(&from.campaign) && self.may_enter_by_status(causality) {
             if self.is_too_early() {
                 self.park(false);
             } else {
-                self.starts(concerned);
+                self.starts(|reads| reads.campaigns.contains(&from.campaign));
             }
         }
         self.advance();
         Ok(())
     }
 
+    /// Whether a start that has not fired reads the status in this campaign.
+    pub(super) fn a_start_reads_status_in(&self, campaign: &CampaignId) -> bool {
+        let mut starts = self.graph.starts();
+        starts
+            .any(|(_, id, _, reads)| !self.next.has_fired(id) && reads.campaigns.contains(campaign))
+    }
+
+    /// Whether the contact may enter because of a status in another campaign (R6, R13).
+    pub(super) fn may_enter_by_status(&self, causality: Causality) -> bool {
+        match self.next.status {
+            Status::Active | Status::Completed | Status::Ready => true,
+            Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
+            Status::Stopped | Status::Held => false,
+        }
+    }
+
     /// What comes from another campaign is applied once, in the order of that campaign's decisions.
-    pub(super) fn apply_once(&mut self, from: &Source) -> Result<(), Ignored> {
+    /// Commands have a note of their own: they may be known before what was decided earlier.
+    pub(super) fn apply_once(&mut self, from: &Source, is_command: bool) -> Result<(), Ignored> {
         let this = (from.rev, from.index);
-        if self.next.applied.get(&from.campaign).is_some_and(|last| *last >= this) {
+        let Enrollment { commands, applied, .. } = &mut self.next;
+        let last = if is_command { commands.get(&from.campaign) } else { None };
+        // Enrollments stored by older versions had one note for everything from a campaign.
+        if last.or_else(|| applied.get(&from.campaign)).is_some_and(|last| *last >= this) {
             return Err(Ignored::AlreadyApplied);
         }
-        self.next.applied.insert(from.campaign.clone(), this);
+        let notes = if is_command { commands } else { applied };
+        notes.insert(from.campaign.clone(), this);
         Ok(())
     }
 

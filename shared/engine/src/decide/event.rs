@@ -97,6 +97,9 @@ pub enum Event {
     Released {
         /// The author.
         by: Author,
+        /// What identifies the call, if its repeats are to be recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<u64>,
     },
     /// The mass action that releases held enrollments (R40).
     MassRelease {

@@ -51,7 +51,7 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
 /// After a release, what was in quarantine has been decided: removes the mark that it comes first.
 /// `None` if there is no such mark, or the enrollment is still held.
 pub fn quarantine_is_empty(before: &Enrollment) -> Option<Enrollment> {
-    let is_marked = before.held == Some(Guard::Undecided) && before.status != Status::Held;
+    let is_marked = before.has_quarantined_changes() && before.status != Status::Held;
     is_marked.then(|| Enrollment { held: None, rev: before.rev + 1, ..before.clone() })
 }
 

@@ -3,6 +3,7 @@
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
+use super::outstanding::purpose;
 use super::{Delivery, Effect, Ignored};
 use crate::campaign::format::{Element, Email, Purpose, SendEmail};
 use crate::contact::Consent;
@@ -61,7 +62,7 @@ impl DecisionBuilder<'_> {
         if let Some(token) = self.next.tokens.last_mut() {
             token.queued_on = (arrived != today).then_some(today);
         }
-        let purpose = self.email(email).map_or(Purpose::Marketing, |email| email.purpose);
+        let purpose = purpose(self.graph, &token.to);
         self.effects.push(Effect::Deliver { run: self.next.run, step, purpose });
     }
 
@@ -136,7 +137,7 @@ impl DecisionBuilder<'_> {
             self.taken_as_sent(&token, element);
             return FinalCheck::Decided;
         }
-        if let Some(reason) = self.reason_not_to_send(&token, element) {
+        if let Some(reason) = self.reason_not_to_send(&token) {
             self.message_not_sent(&token);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
@@ -176,9 +177,9 @@ impl DecisionBuilder<'_> {
         self.advance();
     }
 
-    fn reason_not_to_send(&self, token: &Token, element: &SendEmail) -> Option<&'static str> {
+    fn reason_not_to_send(&self, token: &Token) -> Option<&'static str> {
         use crate::contact::Suppression;
-        let purpose = self.email(element).map_or(Purpose::Marketing, |email| email.purpose);
+        let purpose = purpose(self.graph, &token.element);
         if token.not_after.is_some_and(|date| self.occasion.now() > date) {
             return Some("too late: the date has passed");
         }

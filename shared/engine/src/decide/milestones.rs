@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::builder::DecisionBuilder;
 use super::dates::Lateness;
 use super::occasion::Occasion;
+use super::outstanding::purpose;
 use crate::campaign::{Milestone, Reached};
 use crate::contact::Contact;
 use crate::enrollment::{DateRest, MessageRest, Rest, Token};
@@ -129,16 +130,9 @@ impl<'a> DecisionBuilder<'a> {
     /// it has left.
     fn queue_again(&mut self, token: &Token) {
         use super::Effect;
-        use crate::campaign::format::{Element, Purpose};
-        let graph = self.graph;
-        let purpose = match graph.element(&token.element) {
-            Some((_, Element::Email(email))) => graph
-                .document
-                .emails
-                .get(&email.email)
-                .map_or(Purpose::Marketing, |email| email.purpose),
-            Some(_) | None => return,
-        };
+        use crate::campaign::format::Element;
+        let Some((_, Element::Email(_))) = self.graph.element(&token.element) else { return };
+        let purpose = purpose(self.graph, &token.element);
         self.line(Some(&token.element), Happened::Resumed);
         self.effects.push(Effect::Deliver { run: self.next.run, step: token.step, purpose });
     }

@@ -149,8 +149,8 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
     // What is in quarantine is decided in order after the release, image by image.
     if builder.is_quarantined() {
         return match event {
-            Event::Released { by } => {
-                let ignored = builder.released(by).err();
+            Event::Released { by, call } => {
+                let ignored = builder.released(by, *call).err();
                 builder.finish(ignored)
             }
             Event::MassRelease { job, name } => {
@@ -196,7 +196,7 @@ pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {
             builder.mass_stop(*job, name, *reset_contacts, *reset_statistics).err()
         }
         Event::ByHand { command, by, call } => builder.by_hand(*command, by, *call).err(),
-        Event::Released { by } => builder.released(by).err(),
+        Event::Released { by, call } => builder.released(by, *call).err(),
         Event::MassRelease { job, name } => builder.mass_release(*job, name).err(),
     };
     builder.finish(ignored)

@@ -57,23 +57,16 @@ impl DecisionBuilder<'_> {
         causality: Causality,
         standing: CampaignState,
     ) -> Result<(), Ignored> {
-        let may_enter = match self.next.status {
-            Status::Active | Status::Completed | Status::Ready => true,
-            Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
-            Status::Stopped | Status::Held => false,
-        };
-        if causality.depth >= DEEPEST || !may_enter {
+        if causality.depth >= DEEPEST || !self.may_enter_by_status(causality) {
             return Err(Ignored::Paused);
         }
         self.choose_version(standing);
-        let graph = self.graph;
-        let concerned = |reads: &Reads| reads.campaigns.contains(&from.campaign);
-        if !graph.starts().any(|(_, id, _, reads)| !self.next.has_fired(id) && concerned(reads)) {
+        if !self.a_start_reads_status_in(&from.campaign) {
             return Err(Ignored::Paused);
         }
-        self.apply_once(from)?;
+        self.apply_once(from, false)?;
         self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
-        self.park_starts(concerned);
+        self.park_starts(|reads| reads.campaigns.contains(&from.campaign));
         Ok(())
     }
 

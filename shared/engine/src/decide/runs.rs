@@ -6,10 +6,10 @@
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
-use super::{Ignored, Source};
+use super::{Ignored, NotStarted, Source};
 use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
-use crate::enrollment::{Enrollment, Guard, Status};
+use crate::enrollment::{Guard, Status};
 use crate::history::{Cause, Command, Happened};
 use crate::ids::ElementId;
 use crate::statistics::Counter;
@@ -122,7 +122,7 @@ impl<'a> DecisionBuilder<'a> {
     ) -> Result<(), Ignored> {
         if self.is_never_enrolled() && command != Command::Start {
             // It is remembered in case the path later lets the contact in.
-            self.obey_once(from)?;
+            self.apply_once(from, true)?;
             return Err(Ignored::NeverEnrolled);
         }
         let standing = self.standing()?;
@@ -131,7 +131,7 @@ impl<'a> DecisionBuilder<'a> {
         if self.is_never_enrolled() && self.graph.starts().next().is_none() {
             return Err(Ignored::NothingConcerned);
         }
-        self.obey_once(from)?;
+        self.apply_once(from, true)?;
         self.look_at(occasion);
         // A start that did not happen is remembered as done, too.
         self.obey(command).unwrap_or_default();
@@ -163,7 +163,7 @@ impl<'a> DecisionBuilder<'a> {
         self.keep_chain(Cause::ByHand(by.clone()));
         self.choose_version(standing);
         if command == Command::Start && self.graph.starts().next().is_none() {
-            return Err(Ignored::NothingConcerned);
+            return Err(Ignored::NotStarted(NotStarted::NoStart));
         }
         if command == Command::Stop && self.next.status == Status::Stopped {
             return Err(Ignored::AlreadyApplied);
@@ -180,20 +180,6 @@ impl<'a> DecisionBuilder<'a> {
         }
         self.next.hand_call = call;
         self.advance();
-        Ok(())
-    }
-
-    /// What another campaign asks for is done once, in the order of its requests.
-    fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
-        let this = (from.rev, from.index);
-        let Enrollment { commands, applied, .. } = &self.next;
-        // Enrollments stored by older versions had one note for everything that came from a
-        // campaign.
-        let last = commands.get(&from.campaign).or_else(|| applied.get(&from.campaign));
-        if last.is_some_and(|last| *last >= this) {
-            return Err(Ignored::AlreadyApplied);
-        }
-        self.next.commands.insert(from.campaign.clone(), this);
         Ok(())
     }
 
@@ -225,10 +211,14 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// A held enrollment is released: it is `ready` (R40).
-    pub(super) fn released(&mut self, by: &Author) -> Result<(), Ignored> {
+    pub(super) fn released(&mut self, by: &Author, call: Option<u64>) -> Result<(), Ignored> {
+        if call.is_some() && self.next.hand_call == call {
+            return Err(Ignored::AlreadyApplied);
+        }
         self.must_be_held()?;
         self.release(Cause::Released(by.clone()));
         self.next.by_hand = true;
+        self.next.hand_call = call;
         Ok(())
     }
 
@@ -253,7 +243,7 @@ impl<'a> DecisionBuilder<'a> {
 
     fn release(&mut self, cause: Cause) {
         self.keep_chain(cause);
-        let undecided = self.next.held.filter(|guard| *guard == Guard::Undecided);
+        let undecided = self.next.has_quarantined_changes().then_some(Guard::Undecided);
         self.next_run();
         // What is in quarantine still comes first: the code that drains it removes the mark.
         self.next.held = undecided;

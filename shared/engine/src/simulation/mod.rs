@@ -233,7 +233,7 @@ impl World {
 
     /// Releases a held enrollment (R40).
     pub fn release(&mut self, contact: &ContactId, id: &CampaignId, by: Author) {
-        let event = Event::Released { by };
+        let event = Event::Released { by, call: None };
         self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
     }
 

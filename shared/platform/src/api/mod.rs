@@ -127,7 +127,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = contacts::calls::routes(on);
     let on = contacts::csv::import::routes(on);
     let on = contacts::csv::export::routes(on);
-    let on = contacts::journeys::routes(on);
+    let on = contacts::history_and_enrollments::routes(on);
     let on = contacts::messages::routes(on);
     let on = contacts::by_hand::routes(on);
     let on = campaigns::calls::routes(on);

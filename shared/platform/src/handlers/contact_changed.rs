@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::enrollment::{Enrollment, Guard};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, Tag};
 
 use super::quarantine::Quarantine;
@@ -212,5 +212,5 @@ fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
 }
 
 fn waits_in_quarantine(state: Option<&State>) -> bool {
-    state.is_some_and(|state| state.enrollment.held == Some(Guard::Undecided))
+    state.is_some_and(|state| state.enrollment.has_quarantined_changes())
 }

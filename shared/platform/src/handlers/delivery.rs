@@ -20,7 +20,7 @@ use super::quarantine::Quarantine;
 use crate::Instant;
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
-use crate::enrollments::{Decisions, EventOutcome};
+use crate::enrollments::Decisions;
 use crate::error::Error;
 use crate::mail::MailRenderer;
 use crate::mail_backoff;
@@ -113,17 +113,8 @@ impl MailDelivery {
         (outcome, reason): (Outcome, Option<String>),
     ) -> Result<Done, Error> {
         let event = Event::Settled { run, step, outcome, reason };
-        match self.decisions.apply_event(contact, campaign, &event).await {
-            Ok(EventOutcome::Undecidable(why)) => {
-                self.quarantine.hold_undecided(contact, campaign, &why).await?;
-                Ok(Done::Yes)
-            }
-            Ok(
-                EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_),
-            ) => Ok(Done::Yes),
-            Err(Error::Behind) => Ok(Done::Soon),
-            Err(error) => Err(error),
-        }
+        let outcome = self.decisions.apply_event(contact, campaign, &event).await;
+        self.quarantine.done(contact, campaign, outcome).await
     }
 
     async fn attempt(
@@ -138,24 +129,10 @@ impl MailDelivery {
         let loaded = self.catalog.current().await?;
         let graph = self.catalog.version(campaign, delivery.version).await?;
         let mut record = MessageRecord {
-            campaign: campaign.clone(),
-            run: delivery.run,
-            step: delivery.step,
-            element: delivery.element.clone(),
-            version: delivery.version,
-            email: delivery.email.clone(),
-            status: MessageStatus::Claimed,
-            reason: None,
-            to: None,
-            at: self.store.now(),
-            values: None,
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
             stops: before.as_ref().map_or(0, |before| before.stops),
             held_since: before.as_ref().and_then(|before| before.held_since),
-            lease: None,
-            receipt: None,
-            n: 0,
-            w: String::new(),
+            ..MessageRecord::of(campaign, delivery, MessageStatus::Claimed, self.store.now())
         };
         let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
         if let Some((hold, reason)) = purpose.and_then(|purpose| self.mailer.held(purpose)) {
@@ -172,10 +149,7 @@ impl MailDelivery {
                 Err(reason) => {
                     record.status = MessageStatus::Settled(Outcome::Failed);
                     record.reason = Some(reason.clone());
-                    return self
-                        .first_to_settle(key, before.as_ref(), record, Vec::new())
-                        .await
-                        .map(|won| won.unwrap_or(Attempt::Lost));
+                    return self.first_to_settle(key, before.as_ref(), record, Vec::new()).await;
                 }
             };
         match self.mailer.mode() {
@@ -185,8 +159,7 @@ impl MailDelivery {
                 let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
                 let captured = item(self.store.keys.captured_mail(record.at, key), &pointer)?;
                 let together = vec![Write::put(captured, Condition::Always)];
-                let won = self.first_to_settle(key, before.as_ref(), record, together).await?;
-                Ok(won.unwrap_or(Attempt::Lost))
+                self.first_to_settle(key, before.as_ref(), record, together).await
             }
             MailMode::Sent => {
                 record.lease = Some(self.store.now() + LEASE);
@@ -249,8 +222,7 @@ impl MailDelivery {
             let days = mail_backoff::LONGEST.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
-            let won = self.first_to_settle(key, before, next, Vec::new()).await?;
-            return Ok(won.unwrap_or(Attempt::Lost));
+            return self.first_to_settle(key, before, next, Vec::new()).await;
         };
         let put_off = self.put_off(key, before, next, reason, wait).await?;
         if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
@@ -289,11 +261,11 @@ impl MailDelivery {
         before: Option<&MessageRecord>,
         record: MessageRecord,
         together: Vec<Write>,
-    ) -> Result<Option<Attempt>, Error> {
+    ) -> Result<Attempt, Error> {
         let written = self.messages.write(key, before, record, together).await?;
-        Ok(written.and_then(|record| match record.status {
-            MessageStatus::Settled(outcome) => Some(Attempt::Settled(outcome, record.reason)),
-            MessageStatus::Claimed | MessageStatus::Released => None,
+        Ok(written.map_or(Attempt::Lost, |record| match record.status {
+            MessageStatus::Settled(outcome) => Attempt::Settled(outcome, record.reason),
+            MessageStatus::Claimed | MessageStatus::Released => Attempt::Lost,
         }))
     }
 

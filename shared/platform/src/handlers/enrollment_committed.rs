@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::decide::{Effect, Event, Source};
+use dacapo_engine::decide::{Delivery, Effect, Event, Source};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::time::day_of;
@@ -17,14 +17,12 @@ use super::recording::{Committed, History};
 use crate::Instant;
 use crate::call_ledger::CallLedger;
 use crate::catalog::CatalogStore;
-use crate::enrollments::{
-    Decisions, EventOutcome, StoredEnrollment, instant_of, read_state, read_stored,
-};
+use crate::enrollments::{Decisions, StoredEnrollment, instant_of, read_state, read_stored};
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::orders::Orders;
-use crate::ports::{Call, EnrollmentEvent, Message, Order, Queue};
+use crate::ports::{Call, Done, EnrollmentEvent, Message, Order, Queue};
 use crate::store::Store;
 use crate::table::{Item, Key};
 
@@ -118,10 +116,7 @@ impl EffectHandler {
                     Err(error) => {
                         tells &= !tells_others(effect);
                         failed.insert(&decision.contact);
-                        performed.failed = Some(match performed.failed.take() {
-                            Some(first) => first.or(error),
-                            None => error,
-                        });
+                        performed.failed = Some(error.after(performed.failed.take()));
                     }
                 }
             }
@@ -163,25 +158,18 @@ impl EffectHandler {
                 self.orders.order_of(&decision.contact, &decision.campaign, effect)
             }
             Effect::RecordMessage { run, step, element, email, outcome, reason } => {
-                let record = MessageRecord {
-                    campaign: decision.campaign.clone(),
+                let delivery = Delivery {
+                    version: decision.stored.enrollment.version,
                     run: *run,
                     step: *step,
                     element: element.clone(),
-                    version: decision.stored.enrollment.version,
                     email: email.clone(),
-                    status: MessageStatus::Settled(*outcome),
+                };
+                let (status, now) = (MessageStatus::Settled(*outcome), self.store.now());
+                let record = MessageRecord {
                     reason: Some(reason.clone()),
-                    to: None,
-                    at: self.store.now(),
-                    values: None,
-                    attempt: 0,
-                    lease: None,
-                    receipt: None,
-                    stops: 0,
-                    held_since: None,
                     n: 1,
-                    w: String::new(),
+                    ..MessageRecord::of(&decision.campaign, &delivery, status, now)
                 };
                 self.messages.record(&decision.contact, record).await?;
                 None
@@ -233,15 +221,9 @@ impl EffectHandler {
         campaign: &CampaignId,
         event: Event,
     ) -> Result<Option<Order>, Error> {
-        match self.decisions.apply_event(contact, campaign, &event).await {
-            Ok(EventOutcome::Undecidable(why)) => {
-                self.quarantine.hold_undecided(contact, campaign, &why).await?;
-                Ok(None)
-            }
-            Ok(
-                EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_),
-            ) => Ok(None),
-            Err(Error::Behind) => {
+        let outcome = self.decisions.apply_event(contact, campaign, &event).await;
+        match self.quarantine.done(contact, campaign, outcome).await? {
+            Done::Soon => {
                 let (contact, campaign) = (contact.clone(), campaign.clone());
                 let message = Message::EnrollmentEvent(EnrollmentEvent {
                     contact,
@@ -251,7 +233,7 @@ impl EffectHandler {
                 });
                 Ok(Some(Order::Send { queue: Queue::Timers, at: self.store.now(), message }))
             }
-            Err(error) => Err(error),
+            Done::Yes | Done::NotBefore(_) | Done::NotTried(_) => Ok(None),
         }
     }
 }

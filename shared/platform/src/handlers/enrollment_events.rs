@@ -69,7 +69,11 @@ impl EnrollmentEvents {
                 }
                 Ok(Done::Yes)
             }
-            other => self.seen_to(enrollment_event, other).await,
+            other => {
+                self.quarantine
+                    .done(&enrollment_event.contact, &enrollment_event.campaign, other)
+                    .await
+            }
         }
     }
 
@@ -152,32 +156,19 @@ impl EnrollmentEvents {
                 {
                     self.messages.drop_message(&enrollment_event.contact, record).await?;
                 }
-                self.seen_to(enrollment_event, Ok(EventOutcome::Ignored(ignored))).await
-            }
-            other => self.seen_to(enrollment_event, other).await,
-        }
-    }
-
-    /// The outcome, where that is the same for timers and messages.
-    async fn seen_to(
-        &self,
-        enrollment_event: &EnrollmentEvent,
-        outcome: Result<EventOutcome, Error>,
-    ) -> Result<Done, Error> {
-        match outcome {
-            Ok(EventOutcome::Ignored(ignored)) => {
-                tracing::debug!(?ignored, contact = enrollment_event.contact.as_str(), "ignored");
-                Ok(Done::Yes)
-            }
-            Ok(EventOutcome::Committed(_) | EventOutcome::Deliver(_)) => Ok(Done::Yes),
-            Ok(EventOutcome::Undecidable(why)) => {
                 self.quarantine
-                    .hold_undecided(&enrollment_event.contact, &enrollment_event.campaign, &why)
-                    .await?;
-                Ok(Done::Yes)
+                    .done(
+                        &enrollment_event.contact,
+                        &enrollment_event.campaign,
+                        Ok(EventOutcome::Ignored(ignored)),
+                    )
+                    .await
             }
-            Err(Error::Behind) => Ok(Done::Soon),
-            Err(error) => Err(error),
+            other => {
+                self.quarantine
+                    .done(&enrollment_event.contact, &enrollment_event.campaign, other)
+                    .await
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use enrollment_committed::Performed;
 pub use enrollment_committed::{EffectHandler, EnrollmentImage};
 pub use enrollment_events::EnrollmentEvents;
 pub use feedback::{Feedback, Report};
-pub use quarantine::{Quarantine, was_not_held};
+pub use quarantine::Quarantine;
 pub(crate) use recording::{HISTORY_KEPT, in_campaign};
 pub use recording::{History, StoredHistory};
 pub use trace::{StoredTrace, Traces};

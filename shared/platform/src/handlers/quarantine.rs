@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use dacapo_engine::contact::{Author, Contact};
-use dacapo_engine::decide::{Event, Ignored, hold_undecided, quarantine_is_empty};
-use dacapo_engine::enrollment::Guard;
+use dacapo_engine::decide::{Event, hold_undecided, quarantine_is_empty};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
+use super::Done;
 use crate::Instant;
 use crate::catalog::CatalogStore;
 use crate::enrollments::{Decisions, EventOutcome, Image, StoredEnrollment};
@@ -58,7 +58,7 @@ impl Quarantine {
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
-    /// Releases a held enrollment (R40), and decides the changes in quarantine, in order. Until
+    /// Releases a held enrollment (R40), once a call, and decides the changes in quarantine, in order. Until
     /// that is done, new changes queue behind them.
     ///
     /// # Errors
@@ -69,11 +69,12 @@ impl Quarantine {
         contact: &ContactId,
         campaign: &CampaignId,
         by: Author,
+        call: Option<u64>,
     ) -> Result<EventOutcome, Error> {
         let before = self.decisions.enrollment(contact, campaign).await?;
         let outcome =
-            self.decisions.apply_event(contact, campaign, &Event::Released { by }).await?;
-        if !before.is_some_and(|stored| stored.enrollment.held == Some(Guard::Undecided)) {
+            self.decisions.apply_event(contact, campaign, &Event::Released { by, call }).await?;
+        if !before.is_some_and(|stored| stored.enrollment.has_quarantined_changes()) {
             return Ok(outcome);
         }
         self.drain_all(contact, campaign).await?;
@@ -129,6 +130,29 @@ impl Quarantine {
         Ok(true)
     }
 
+    /// What follows from the outcome of an event, where only this matters: an event that cannot be
+    /// decided holds its enrollment, and one that came too early comes again.
+    pub(super) async fn done(
+        &self,
+        contact: &ContactId,
+        campaign: &CampaignId,
+        outcome: Result<EventOutcome, Error>,
+    ) -> Result<Done, Error> {
+        match outcome {
+            Ok(EventOutcome::Undecidable(why)) => {
+                self.hold_undecided(contact, campaign, &why).await?;
+                Ok(Done::Yes)
+            }
+            Ok(EventOutcome::Ignored(ignored)) => {
+                tracing::debug!(?ignored, contact = contact.as_str(), "ignored");
+                Ok(Done::Yes)
+            }
+            Ok(EventOutcome::Committed(_) | EventOutcome::Deliver(_)) => Ok(Done::Yes),
+            Err(Error::Behind) => Ok(Done::Soon),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Holds an enrollment whose change could not be decided: its tokens end, and nothing happens
     /// to it until it is released.
     pub(crate) async fn hold_undecided(
@@ -160,9 +184,4 @@ impl Quarantine {
             })
             .await
     }
-}
-
-/// Whether a release had no effect because the enrollment is not held.
-pub fn was_not_held(outcome: &EventOutcome) -> bool {
-    matches!(outcome, EventOutcome::Ignored(Ignored::NotHeld | Ignored::NeverEnrolled))
 }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use dacapo_engine::decide::{Event, Ignored};
-use dacapo_engine::enrollment::{Enrollment, Guard};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -128,7 +128,7 @@ impl PageWork {
             }
             Err(error) => return Err(error),
         };
-        let waits = before.is_some_and(|before| before.held == Some(Guard::Undecided));
+        let waits = before.is_some_and(Enrollment::has_quarantined_changes);
         if job.kind == JobKind::Release && outcome == ContactOutcome::Done && waits {
             self.quarantine.drain_all(contact, campaign).await?;
         }

@@ -117,7 +117,7 @@ fn r40_a_release_keeps_the_mark_until_the_quarantine_is_empty() {
     story.held();
     assert_eq!(quarantine_is_empty(story.enrolled()), None, "it is held still");
     story.check(
-        &Event::Released { by: desk() },
+        &Event::Released { by: desk(), call: None },
         &expect![[r#"
         run 2 ready
         held Undecided

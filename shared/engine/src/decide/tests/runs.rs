@@ -150,7 +150,7 @@ fn r40_a_held_enrollment_is_released() {
         mail: { type: email, email: offer }
     ",
     );
-    let released = Event::Released { by: desk() };
+    let released = Event::Released { by: desk(), call: None };
     story.check(
         &released,
         &expect![[r#"

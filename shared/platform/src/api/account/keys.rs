@@ -17,6 +17,7 @@ use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
+use crate::ports::LETTERS;
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
 use crate::unsubscribe::derived;
@@ -129,7 +130,6 @@ async fn create(
 
 /// The key that is derived from a seed and the secret.
 fn derived_key(secret: &str, seed: &str) -> String {
-    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bytes = derived(secret, &["api key 1", seed])
         .into_iter()
         .chain(derived(secret, &["api key 2", seed]));

@@ -1,27 +1,28 @@
-//! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the
-//! history, and does not count for the bound on runs a day (R40).
+//! One contact in one campaign, by hand: started, reset, stopped, released. What a person does so
+//! is in the history, is done once for an `Idempotency-Key`, and does not count for the bound on
+//! runs a day (R40).
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::decide::{Event, Ignored, NotStarted};
 use dacapo_engine::history::Command;
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::ids::{CampaignId, ContactId};
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::Path;
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::api::contacts::journeys::EnrollmentShape;
-use crate::catalog::CatalogStore;
-use crate::contacts::Contacts;
-use crate::enrollments::{Decisions, EventOutcome};
+use crate::api::contacts::history_and_enrollments::EnrollmentShape;
+use crate::catalog::Head;
+use crate::enrollments::EventOutcome;
+use crate::platform::Platform;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, start, reset, stop)
+    calls!(on, start, reset, stop, release)
 }
 
 /// Enters the campaign at its first start, as if its condition held (R52): within the restart
@@ -30,15 +31,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn start(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
-    holder: Holder,
-    once: Once,
-    Path(named): Path<(String, String)>,
-) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Start).await
+async fn start(on: ByHand) -> Result<Answer, Problem> {
+    on.command(Command::Start).await
 }
 
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
@@ -46,15 +40,8 @@ async fn start(
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn reset(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
-    holder: Holder,
-    once: Once,
-    Path(named): Path<(String, String)>,
-) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Reset).await
+async fn reset(on: ByHand) -> Result<Answer, Problem> {
+    on.command(Command::Reset).await
 }
 
 /// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
@@ -63,76 +50,104 @@ async fn reset(
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign")),
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn stop(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
-    holder: Holder,
-    once: Once,
-    Path(named): Path<(String, String)>,
-) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Command::Stop).await
+async fn stop(on: ByHand) -> Result<Answer, Problem> {
+    on.command(Command::Stop).await
 }
 
-async fn by_hand(
-    catalog: &CatalogStore,
-    contacts: &Contacts,
-    decisions: &Decisions,
-    holder: &Holder,
-    once: &Once,
-    (id, campaign): (String, String),
-    command: Command,
-) -> Result<Answer, Problem> {
-    let contact = contact_named(contacts, &id).await?;
-    let named = campaign.clone();
-    let never_in =
-        || Problem::not_found(format!("the contact has never been in a campaign `{named}`"));
-    let campaign = CampaignId::new(campaign).map_err(|_| never_in())?;
-    if command == Command::Start {
-        let loaded = catalog.current().await?;
-        let head = loaded.catalog.campaigns.get(&campaign).filter(|head| head.is_there());
-        let head = head.ok_or_else(|| {
-            let known = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
-            let remedy = remedy(&named, known.map(|(id, _)| id.as_str()));
-            Problem::not_found(format!("there is no campaign `{named}`; {remedy}"))
-        })?;
-        if head.standing().is_none() {
-            return Err(Problem::conflict("the campaign is not published; publish it first"));
-        }
-        let newest =
-            loaded.campaigns.get(&campaign).and_then(|all| all.versions.get(&head.version));
-        if newest.is_some_and(|newest| newest.starts().next().is_none()) {
-            return Err(Problem::conflict("the campaign has no start to enter at"));
-        }
+/// Lifts `held` (R40): the contact is `ready` again.
+#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign")),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn release(on: ByHand) -> Result<Answer, Problem> {
+    let campaign = on.campaign()?;
+    let (by, call) = (on.holder.author(), on.once.identity());
+    let outcome = on.platform.quarantine.release(&on.contact, &campaign, by, call).await?;
+    on.answer(campaign, outcome).await
+}
+
+/// A call by hand: who asks, and about which contact in which campaign.
+struct ByHand {
+    platform: Platform,
+    holder: Holder,
+    once: Once,
+    contact: ContactId,
+    /// The campaign as it was named.
+    named: String,
+}
+
+impl FromRequestParts<Api> for ByHand {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let holder = Holder::from_request_parts(parts, api).await?;
+        let Ok(once) = Once::from_request_parts(parts, api).await;
+        let Path((id, named)) = Path::<(String, String)>::from_request_parts(parts, api).await?;
+        let platform = api.platform.clone();
+        let contact = contact_named(&platform.contacts, &id).await?.id;
+        Ok(Self { platform, holder, once, contact, named })
     }
-    let event = Event::ByHand { command, by: holder.author(), call: once.identity() };
-    let outcome = decisions.apply_event(&contact.id, &campaign, &event).await?;
-    match outcome {
-        EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
-        EventOutcome::Ignored(Ignored::NotPublished) => {
-            return Err(Problem::conflict("the campaign is not published; publish it first"));
+}
+
+impl ByHand {
+    async fn command(self, command: Command) -> Result<Answer, Problem> {
+        let campaign = self.campaign()?;
+        if command == Command::Start {
+            let loaded = self.platform.catalog.current().await?;
+            let is_there = loaded.catalog.campaigns.get(&campaign).is_some_and(Head::is_there);
+            if !is_there {
+                let known = loaded.catalog.campaigns.iter().filter(|(_, head)| head.is_there());
+                let remedy = remedy(&self.named, known.map(|(id, _)| id.as_str()));
+                let detail = format!("there is no campaign `{}`; {remedy}", self.named);
+                return Err(Problem::not_found(detail));
+            }
         }
-        EventOutcome::Ignored(Ignored::Paused) => {
-            return Err(Problem::conflict("the campaign is paused; resume it first"));
-        }
-        EventOutcome::Ignored(Ignored::Quarantined) => {
-            let why = "a change of the contact waits in quarantine; release the contact first";
-            return Err(Problem::conflict(why));
-        }
-        EventOutcome::Undecidable(why) => {
-            return Err(Problem::conflict(format!("it cannot be decided: {why}")));
-        }
-        EventOutcome::Ignored(Ignored::NotStarted(why)) => {
-            let remedy = match why {
-                NotStarted::Stopped | NotStarted::Used => "; reset the contact first",
-                NotStarted::Held => "; release the contact first",
-                NotStarted::NoStart => "",
-            };
-            return Err(Problem::conflict(format!("not started: {}{remedy}", why.words())));
-        }
-        EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
+        let event = Event::ByHand { command, by: self.holder.author(), call: self.once.identity() };
+        let outcome = self.platform.decisions.apply_event(&self.contact, &campaign, &event).await?;
+        self.answer(campaign, outcome).await
     }
-    let stored = decisions.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
-    let loaded = catalog.current().await?;
-    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
+
+    fn campaign(&self) -> Result<CampaignId, Problem> {
+        CampaignId::new(self.named.as_str()).map_err(|_| self.never_in())
+    }
+
+    fn never_in(&self) -> Problem {
+        Problem::not_found(format!("the contact has never been in a campaign `{}`", self.named))
+    }
+
+    /// The enrollment as it is then; or why nothing was done.
+    async fn answer(&self, campaign: CampaignId, outcome: EventOutcome) -> Result<Answer, Problem> {
+        let why = match outcome {
+            EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(self.never_in()),
+            EventOutcome::Ignored(Ignored::NotPublished) => {
+                "the campaign is not published; publish it first".to_owned()
+            }
+            EventOutcome::Ignored(Ignored::Paused) => {
+                "the campaign is paused; resume it first".to_owned()
+            }
+            EventOutcome::Ignored(Ignored::Quarantined) => {
+                "a change of the contact waits in quarantine; release the contact first".to_owned()
+            }
+            EventOutcome::Ignored(Ignored::NotHeld) => {
+                "the contact is not held in this campaign".to_owned()
+            }
+            EventOutcome::Undecidable(why) => format!("it cannot be decided: {why}"),
+            EventOutcome::Ignored(Ignored::NotStarted(why)) => {
+                let remedy = match why {
+                    NotStarted::Stopped | NotStarted::Used => "; reset the contact first",
+                    NotStarted::Held => "; release the contact first",
+                    NotStarted::NoStart => "",
+                };
+                format!("not started: {}{remedy}", why.words())
+            }
+            EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {
+                let stored = self.platform.decisions.enrollment(&self.contact, &campaign).await?;
+                let stored = stored.ok_or_else(|| self.never_in())?;
+                let loaded = self.platform.catalog.current().await?;
+                let shape = EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment);
+                return Answer::ok(&shape);
+            }
+        };
+        Err(Problem::conflict(why))
+    }
 }

@@ -24,6 +24,7 @@ use crate::api::jobs::selecting::{past, requested};
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
+use crate::error::Error;
 use crate::jobs::{
     BeginError, CancelError, Job, JobKind, Jobs, Picked, Progress, Requested, Selection,
 };
@@ -114,6 +115,14 @@ struct Taken {
     total: u64,
     #[serde(flatten)]
     found: Found,
+}
+
+impl Taken {
+    fn answer(job: &Job) -> Result<Answer, Error> {
+        let (id, found) = (job.id(), Found::of(job.dry_run.as_ref()));
+        let taken = Self { id, status: job.status.word(), total: job.estimate, found };
+        Answer::of(StatusCode::ACCEPTED, &taken)
+    }
 }
 
 /// What a dry run found; without one, nothing of it is there.
@@ -228,24 +237,19 @@ struct FailureShape {
 impl From<Progress> for MassAction {
     fn from(progress: Progress) -> Self {
         let Progress { job, status, total, counts, failures } = progress;
-        let (reset_contacts, reset_statistics) = match job.kind {
+        let (resets, instants) = match job.kind {
             JobKind::StopCampaign { reset_contacts, reset_statistics } => {
-                (reset_contacts, reset_statistics)
+                ((reset_contacts, reset_statistics), (None, None))
+            }
+            JobKind::Reconcile { restored_to, sent_until } => {
+                ((false, false), (restored_to, sent_until))
             }
             JobKind::Release
             | JobKind::EnrollExisting
             | JobKind::Milestones
-            | JobKind::EraseAccount
-            | JobKind::Reconcile { .. } => (false, false),
+            | JobKind::EraseAccount => ((false, false), (None, None)),
         };
-        let (restored_to, sent_until) = match job.kind {
-            JobKind::Reconcile { restored_to, sent_until } => (restored_to, sent_until),
-            JobKind::StopCampaign { .. }
-            | JobKind::Release
-            | JobKind::EnrollExisting
-            | JobKind::Milestones
-            | JobKind::EraseAccount => (None, None),
-        };
+        let ((reset_contacts, reset_statistics), (restored_to, sent_until)) = (resets, instants);
         let failures = failures.into_iter().map(|failure| FailureShape {
             contact_id: failure.contact.to_string(),
             campaign: failure.campaign.map(|campaign| campaign.to_string()),
@@ -395,23 +399,18 @@ async fn erase_account(
         return Err(Problem::invalid_at("confirm", "confirm", message));
     }
     let estimate = jobs.count_contacts().await?;
-    let answer = |job: &Job| {
-        let taken =
-            Taken { id: job.id(), status: "queued", total: estimate, found: Found::default() };
-        Answer::of(StatusCode::ACCEPTED, &taken)
-    };
     let job = catalog
         .change(|catalog| {
             if catalog.erased_by.is_some() {
                 return Err(Problem::conflict("the account is being erased already"));
             }
             let (job, mut writes) = jobs.open_erasure(catalog, holder.name(), estimate)?;
-            writes.extend(once.keeps(&answer(&job)?)?);
+            writes.extend(once.keeps(&Taken::answer(&job)?)?);
             Ok((job, writes))
         })
         .await?;
     jobs.dispatch_or_leave().await;
-    Ok(answer(&job)?)
+    Ok(Taken::answer(&job)?)
 }
 
 /// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a
@@ -461,22 +460,13 @@ async fn taken(
     requested: Requested,
     dry_run: bool,
 ) -> Result<Answer, Problem> {
-    let answer = |job: &Job| {
-        let taken = Taken {
-            id: job.id(),
-            status: job.status.word(),
-            total: job.estimate,
-            found: Found::of(job.dry_run.as_ref()),
-        };
-        Answer::of(StatusCode::ACCEPTED, &taken)
-    };
-    let together = |job: &Job| once.keeps(&answer(job)?);
+    let together = |job: &Job| once.keeps(&Taken::answer(job)?);
     let job = if dry_run {
         jobs.dry_run(&requested, together).await?
     } else {
         jobs.begin(&requested, together).await?
     };
-    Ok(answer(&job)?)
+    Ok(Taken::answer(&job)?)
 }
 
 impl From<BeginError> for Problem {

@@ -9,9 +9,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Path, Query};
-use crate::api::call::idempotency::Answer;
 use crate::api::call::lists::{
     Filling, Listed, Page, Paging, filled, foreign_cursor, listing_failed,
 };
@@ -22,15 +20,15 @@ use crate::api::contacts::calls::contact_named;
 use crate::catalog::{Catalog, CatalogStore, Head};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
-use crate::enrollments::{Decisions, EventOutcome, instant_of_deferred};
+use crate::enrollments::{Decisions, instant_of_deferred};
 use crate::error::Error;
-use crate::handlers::{Quarantine, StoredHistory, StoredTrace, in_campaign, was_not_held};
+use crate::handlers::{StoredHistory, StoredTrace, in_campaign};
 use crate::keys::{Keys, is_trace};
 use crate::store::{Store, read};
 use crate::table::Cursor;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, history, enrollments, release)
+    calls!(on, history, enrollments)
 }
 
 /// A line of history.
@@ -358,35 +356,4 @@ async fn enrollments(
         (place, EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
     });
     filled(limit, ENROLLED, shapes)
-}
-
-/// Lifts `held` (R40): the contact is `ready` again.
-#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn release(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
-    State(quarantine): State<Arc<Quarantine>>,
-    holder: Holder,
-    Path((id, campaign)): Path<(String, String)>,
-) -> Result<Answer, Problem> {
-    let contact = contact_named(&contacts, &id).await?;
-    let missing = || Problem::not_found("the contact was never in such a campaign");
-    let campaign = CampaignId::new(campaign).map_err(|_| missing())?;
-    if decisions.enrollment(&contact.id, &campaign).await?.is_none() {
-        return Err(missing());
-    }
-    let came = quarantine.release(&contact.id, &campaign, holder.author()).await?;
-    if was_not_held(&came) {
-        return Err(Problem::conflict("the contact is not held in this campaign"));
-    }
-    if let EventOutcome::Undecidable(why) = came {
-        return Err(Problem::conflict(format!("it cannot be released yet: {why}")));
-    }
-    let stored = decisions.enrollment(&contact.id, &campaign).await?.ok_or_else(missing)?;
-    let loaded = catalog.current().await?;
-    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
 }
