@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::campaigns::Campaigns;
 use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::handlers::{ContactChanges, Effects, EnrollmentEvents, Feedback, Webhooks};
@@ -21,6 +22,7 @@ pub struct Queues {
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
     pub(crate) erasure: Arc<Erasure>,
+    pub(crate) campaigns: Arc<Campaigns>,
     pub(crate) job_worker: Arc<JobWorker>,
     pub(crate) redriving: Arc<Redriving>,
 }
@@ -46,7 +48,8 @@ impl Queues {
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.any(message).await,
+            | Message::Timer(_)
+            | Message::PausesEnd { .. } => self.any(message).await,
         }
     }
 
@@ -64,7 +67,8 @@ impl Queues {
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.timer(message).await,
+            | Message::Timer(_)
+            | Message::PausesEnd { .. } => self.timer(message).await,
         }
     }
 
@@ -82,7 +86,8 @@ impl Queues {
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.delivery(message).await,
+            | Message::Timer(_)
+            | Message::PausesEnd { .. } => self.delivery(message).await,
         }
     }
 
@@ -101,7 +106,8 @@ impl Queues {
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Erase(_)
-            | Message::Timer(_) => self.many(message).await,
+            | Message::Timer(_)
+            | Message::PausesEnd { .. } => self.many(message).await,
         }
     }
 
@@ -109,6 +115,7 @@ impl Queues {
         match message {
             Message::EnrollmentEvent(wake) => self.enrollment_events.handle(wake).await,
             Message::Call(call) => self.webhooks.call(call).await,
+            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
                 self.many(message).await
             }
@@ -121,6 +128,7 @@ impl Queues {
                 self.enrollment_events.timer_due(wake).await
             }
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
+            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
@@ -139,6 +147,7 @@ impl Queues {
             | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_)
+            | Message::PausesEnd { .. }
             | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
@@ -148,9 +157,10 @@ impl Queues {
             Message::JobStep(job_step) => self.job_worker.step(job_step).await,
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
             Message::Timer(timer) => self.orders.set_pending(timer).await,
-            Message::EnrollmentEvent(_) | Message::Call(_) | Message::Redrive(_) => {
-                Err(Error::Misdirected)
-            }
+            Message::EnrollmentEvent(_)
+            | Message::Call(_)
+            | Message::PausesEnd { .. }
+            | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
 

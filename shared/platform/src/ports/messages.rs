@@ -107,6 +107,12 @@ pub enum Message {
     Timer(PendingTimer),
     /// For [`Queue::Jobs`] first, then for the queue that the letter came from.
     Redrive(Redrive),
+    /// For [`Queue::Timers`]: pauses of campaigns end by themselves (R26).
+    PausesEnd {
+        /// When. Those that end then are in the catalog.
+        #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
+        at: Instant,
+    },
 }
 
 /// A timer that whoever sets timers did not take for the moment.
@@ -133,6 +139,7 @@ impl Message {
             Self::JobStep(job_step) => Some(format!("{}/{}", job_step.job, job_step.shard)),
             Self::Timer(timer) => timer.message.ordering_key(),
             Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
+            Self::PausesEnd { .. } => Some("pauses".to_owned()),
         }
     }
 
@@ -142,7 +149,7 @@ impl Message {
             Self::EnrollmentEvent(wake) => (Some(&wake.contact), Some(&wake.campaign)),
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
-            Self::JobStep(_) => (None, None),
+            Self::JobStep(_) | Self::PausesEnd { .. } => (None, None),
             Self::Timer(timer) => timer.message.about(),
             Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
         }
@@ -153,6 +160,7 @@ impl Message {
     pub fn queue(&self) -> Queue {
         match self {
             Self::EnrollmentEvent(wake) if !wake.is_delivery() => Queue::Timers,
+            Self::PausesEnd { .. } => Queue::Timers,
             Self::EnrollmentEvent(wake) => match wake.purpose.unwrap_or(Purpose::Transactional) {
                 Purpose::Transactional => Queue::Transactional,
                 Purpose::Marketing => Queue::Marketing,
@@ -204,7 +212,8 @@ impl Queue {
             }
             (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
             // A timer brings the last erasure of what remains.
-            (Self::Timers | Self::Jobs, Message::Erase(_)) => true,
+            (Self::Timers | Self::Jobs, Message::Erase(_))
+            | (Self::Timers, Message::PausesEnd { .. }) => true,
             (Self::Jobs, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
             // A letter may have come from any of them.
             (
@@ -217,7 +226,8 @@ impl Queue {
                 | Message::Call(_)
                 | Message::JobStep(_)
                 | Message::Erase(_)
-                | Message::Timer(_),
+                | Message::Timer(_)
+                | Message::PausesEnd { .. },
             ) => false,
         }
     }
