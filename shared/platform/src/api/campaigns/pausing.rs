@@ -32,9 +32,10 @@ struct Stands {
     status: &'static str,
     /// The newest version.
     version: Option<u32>,
-    /// When the pause ends by itself; `null` if it does not.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    paused_until: serde_json::Value,
+    /// When the pause ends by itself, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    paused_until: Option<String>,
 }
 
 impl From<&crate::campaigns::State> for Stands {
@@ -42,7 +43,7 @@ impl From<&crate::campaigns::State> for Stands {
         Self {
             status: state.word(),
             version: state.version(),
-            paused_until: state.paused_until().map(instant_json).unwrap_or_default(),
+            paused_until: state.paused_until().map(instant_text),
         }
     }
 }
@@ -79,7 +80,7 @@ impl HowToPause {
         };
         let account = &catalog.current().await?.account;
         let until = parse_datetime(&text, account.zone)
-            .map_err(|why| Problem::invalid_at("until", "invalid_value", why.to_string()))?;
+            .map_err(|why| Problem::invalid_at("until", "instant", why.to_string()))?;
         if until <= store.now() {
             let message = format!("{} has passed; name an instant ahead", instant_text(until));
             return Err(Problem::invalid_at("until", "past", message));
