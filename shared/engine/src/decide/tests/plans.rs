@@ -14,10 +14,45 @@ fn r24_a_date_that_comes_again_is_waited_for_and_lets_go_once() {
         mail: { type: email, email: notice, next: day }
     ",
     );
-    story.visit("2020-12-02 14:00").add("Lead").check(&Event::Changed, &expect![[""]]);
-    story.at("2026-12-02 14:00").check(&timer(1, 1, "2026-12-02 14:00"), &expect![[""]]);
+    story.visit("2020-12-02 14:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at day: until 12-02 14:00
+        fired lead
+        effect: schedule 1.1 at 12-02 14:00
+        effect: status changed, chain 2, depth 0
+        12-01 09:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 day: timer set for Dec 2, 2026, 2:00 PM (UTC)
+    "#]],
+    );
+    story.at("2026-12-02 14:00").check(
+        &timer(1, 1, "2026-12-02 14:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at mail: message, queued
+        fired lead
+        effect: deliver 1.2, Transactional
+        12-02 14:00 because the timer came due:
+          run 1 day: its time has come
+          run 1 mail: message on its way
+    "#]],
+    );
     // Another entry leads there on the same day: this year it has let go.
-    story.add("Again").check(&Event::Changed, &expect![[""]]);
+    story.add("Again").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 2 at mail: message, queued
+        token 3 at day: until 12-02 14:00
+        fired lead, again
+        effect: schedule 1.3 at 12-02 14:00
+        12-02 14:00 because tag Again was added by API key desk:
+          run 1 again: the event happened
+          run 1 day: timer set for Dec 2, 2027, 2:00 PM (UTC)
+    "#]],
+    );
 }
 
 #[test]
@@ -32,7 +67,19 @@ fn r24_a_second_token_that_waits_for_the_same_time_waits_for_the_next() {
     );
     story.visit("2020-12-02 14:00").add("Lead").add("Lost").happens(&Event::Changed);
     story.at("2026-12-02 14:00").happens(&timer(1, 1, "2026-12-02 14:00"));
-    story.check(&timer(1, 2, "2026-12-02 14:00"), &expect![[""]]);
+    story.check(
+        &timer(1, 2, "2026-12-02 14:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at day: until 12-02 14:00
+        token 3 at mail: message, queued
+        fired lead, lost
+        effect: cancel 1.2 at 12-02 14:00
+        effect: schedule 1.2 at 12-02 14:00
+        12-02 14:00 because the timer came due:
+          run 1 day: timer set for Dec 2, 2027, 2:00 PM (UTC)
+    "#]],
+    );
 }
 
 #[test]
@@ -47,8 +94,24 @@ fn r24_an_overdue_timer_keeps_its_moment_while_its_date_stays() {
     story.visit("2020-12-02 14:00").add("Lead").happens(&Event::Changed);
     // The field is written within the grace, before the timer is delivered.
     story.at("2026-12-02 14:10").visit("2020-12-02 14:00").add("Other");
-    story.check(&Event::Changed, &expect![[""]]);
-    story.check(&timer(1, 1, "2026-12-02 14:00"), &expect![[""]]);
+    story.check(
+        &Event::Changed,
+        &expect![[r#"
+        seen up to 3, rev 2
+    "#]],
+    );
+    story.check(
+        &timer(1, 1, "2026-12-02 14:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at mail: message, queued
+        fired lead
+        effect: deliver 1.2, Transactional
+        12-02 14:10 because the timer came due:
+          run 1 day: its time has come
+          run 1 mail: message on its way
+    "#]],
+    );
 }
 
 #[test]
@@ -60,10 +123,34 @@ fn r24_a_moment_delivered_late_or_skipped_on_a_resume_waits_for_the_next_time() 
     ";
     let mut story = Story::of(day);
     story.visit("2020-12-02 14:00").add("Lead").happens(&Event::Changed);
-    story.at("2026-12-02 14:31").check(&timer(1, 1, "2026-12-02 14:00"), &expect![[""]]);
+    story.at("2026-12-02 14:31").check(
+        &timer(1, 1, "2026-12-02 14:00"),
+        &expect![[r#"
+        run 1 active
+        token 1 at day: until 12-02 14:00
+        fired lead
+        effect: cancel 1.1 at 12-02 14:00
+        effect: schedule 1.1 at 12-02 14:00
+        12-02 14:31 because the timer came due:
+          run 1 day: the moment has passed
+          run 1 day: timer set for Dec 2, 2027, 2:00 PM (UTC)
+    "#]],
+    );
     let mut story = Story::of(day);
     story.visit("2020-12-02 14:00").add("Lead").happens(&Event::Changed);
-    story.pause().at("2026-12-03 09:00").resume(true).check(&Event::Changed, &expect![[""]]);
+    story.pause().at("2026-12-03 09:00").resume(true).check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at day: until 12-02 14:00
+        fired lead
+        effect: cancel 1.1 at 12-02 14:00
+        effect: schedule 1.1 at 12-02 14:00
+        12-03 09:00 because the campaign was resumed by API key desk:
+          run 1 day: the moment has passed
+          run 1 day: timer set for Dec 2, 2027, 2:00 PM (UTC)
+    "#]],
+    );
 }
 
 #[test]
@@ -75,8 +162,31 @@ fn r24_a_fixed_date_is_that_of_everybody() {
         hour: { type: date_timer, date: 2026-12-24 18:00 }
     ",
     );
-    story.add("Lead").check(&Event::Changed, &expect![[""]]);
-    story.at("2026-12-23 09:00").check(&timer(1, 1, "2026-12-23 09:00"), &expect![[""]]);
+    story.add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at eve: until 12-23 09:00
+        fired lead
+        effect: schedule 1.1 at 12-23 09:00
+        effect: status changed, chain 1, depth 0
+        12-01 09:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 eve: timer set for Dec 23, 2026, 9:00 AM (UTC)
+    "#]],
+    );
+    story.at("2026-12-23 09:00").check(
+        &timer(1, 1, "2026-12-23 09:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at hour: until 12-24 18:00
+        fired lead
+        effect: schedule 1.2 at 12-24 18:00
+        12-23 09:00 because the timer came due:
+          run 1 eve: its time has come
+          run 1 hour: timer set for Dec 24, 2026, 6:00 PM (UTC)
+    "#]],
+    );
 }
 
 #[test]
@@ -91,15 +201,75 @@ fn r25_a_moment_outside_of_the_window_is_moved_or_skipped() {
         "
         ))
     };
-    with("earlier").visit("2026-12-03 09:00").add("Lead").check(&Event::Changed, &expect![[""]]);
-    with("later").visit("2026-12-03 09:00").add("Lead").check(&Event::Changed, &expect![[""]]);
+    with("earlier").visit("2026-12-03 09:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at before: until 12-02 19:59
+        fired lead
+        effect: schedule 1.1 at 12-02 19:59
+        effect: status changed, chain 2, depth 0
+        12-01 09:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 before: timer set for Dec 2, 2026, 7:59 PM (UTC)
+    "#]],
+    );
+    with("later").visit("2026-12-03 09:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at before: until 12-03 08:00
+        fired lead
+        effect: schedule 1.1 at 12-03 08:00
+        effect: status changed, chain 2, depth 0
+        12-01 09:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 before: timer set for Dec 3, 2026, 8:00 AM (UTC)
+    "#]],
+    );
     let mut story = with("skip");
-    story.visit("2026-12-03 09:00").add("Lead").check(&Event::Changed, &expect![[""]]);
-    story.at("2026-12-03 07:00").check(&timer(1, 1, "2026-12-03 07:00"), &expect![[""]]);
+    story.visit("2026-12-03 09:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at before: until 12-03 07:00
+        fired lead
+        effect: schedule 1.1 at 12-03 07:00
+        effect: status changed, chain 2, depth 0
+        12-01 09:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 before: timer set for Dec 3, 2026, 7:00 AM (UTC)
+    "#]],
+    );
+    story.at("2026-12-03 07:00").check(
+        &timer(1, 1, "2026-12-03 07:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at late: message, queued
+        fired lead
+        effect: cancel 1.1 at 12-03 07:00
+        effect: deliver 1.2, Marketing
+        12-03 07:00 because the timer came due:
+          run 1 before: skipped: the moment lies outside of the window
+          run 1 late: message on its way
+    "#]],
+    );
     // The window opens when the visit has begun: nothing is said about it any more.
     let mut story = with("later");
     story.visit("2026-12-03 08:00").add("Lead").happens(&Event::Changed);
-    story.at("2026-12-03 06:00").check(&timer(1, 1, "2026-12-03 06:00"), &expect![[""]]);
+    story.at("2026-12-03 06:00").check(
+        &timer(1, 1, "2026-12-03 06:00"),
+        &expect![[r#"
+        run 1 active
+        token 2 at late: message, queued
+        fired lead
+        effect: cancel 1.1 at 12-03 06:00
+        effect: deliver 1.2, Marketing
+        12-03 06:00 because the timer came due:
+          run 1 before: skipped: the moment lies outside of the window
+          run 1 late: message on its way
+    "#]],
+    );
 }
 
 #[test]
@@ -113,10 +283,45 @@ fn r25_a_message_waits_for_its_window_or_is_suppressed() {
         "
         ))
     };
-    with("later").at("2026-12-01 20:00").add("Lead").check(&Event::Changed, &expect![[""]]);
-    with("skip").at("2026-12-01 20:00").add("Lead").check(&Event::Changed, &expect![[""]]);
+    with("later").at("2026-12-01 20:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 1 at mail: message, window from 12-02 08:00
+        fired lead
+        effect: schedule 1.1 at 12-02 08:00
+        effect: status changed, chain 1, depth 0
+        12-01 20:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 mail: message waits for the e-mail time, Dec 2, 2026, 8:00 AM (UTC)
+    "#]],
+    );
+    with("skip").at("2026-12-01 20:00").add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 completed
+        fired lead
+        effect: record 1.1 at mail, notice is suppressed: it would have left outside of its window
+        effect: status changed, chain 1, depth 0
+        12-01 20:00 because tag Lead was added by API key desk:
+          run 1 lead: entered the campaign
+          run 1 mail: message suppressed: it would have left outside of its window
+          run 1 -: campaign completed
+    "#]],
+    );
     // It was queued in time, and its turn comes when the window is closed.
     let mut story = with("skip");
     story.at("2026-12-01 19:59").add("Lead").happens(&Event::Changed);
-    story.at("2026-12-01 20:00").check(&delivery(1, 1), &expect![[""]]);
+    story.at("2026-12-01 20:00").check(
+        &delivery(1, 1),
+        &expect![[r#"
+        run 1 completed
+        fired lead
+        effect: record 1.1 at mail, notice is suppressed: it would have left outside of its window
+        effect: status changed, chain 1, depth 0
+        12-01 20:00 because the message was settled:
+          run 1 mail: message suppressed: it would have left outside of its window
+          run 1 -: campaign completed
+    "#]],
+    );
 }
