@@ -10,7 +10,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId, Tag};
 use dacapo_engine::statistics::Outcome;
-use dacapo_platform::campaigns::{Resume, alone};
+use dacapo_platform::campaigns::{Pause, Resume, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::messages::MessageStatus;
 use dacapo_tests::kit::ManualPump;
@@ -135,7 +135,7 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     let mut story = Story::begun().await;
     let (bench, id) = (&story.hand.bench, story.id.clone());
     bench.clock.advance(60);
-    bench.platform.campaigns.pause(&id, alone).await.unwrap();
+    bench.platform.campaigns.pause(&id, &Pause::default(), alone).await.unwrap();
     bench.clock.advance(60);
     let eve = tagged_as(bench, "eve@example.com", "More").await;
     bench.clock.advance(60);
@@ -156,7 +156,7 @@ async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
     let mut story = Story::begun().await;
     let (bench, id) = (&story.hand.bench, story.id.clone());
     bench.clock.advance(60);
-    bench.platform.campaigns.pause(&id, alone).await.unwrap();
+    bench.platform.campaigns.pause(&id, &Pause::default(), alone).await.unwrap();
     bench.clock.advance(60);
     let eve = tagged_as(bench, "eve@example.com", "More").await;
     let brought = story.hand.feed_goes_on().await;

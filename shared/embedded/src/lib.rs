@@ -138,6 +138,7 @@ impl Embedded {
                 })
                 .await?;
         }
+        platform.campaigns.end_pauses().await?;
         platform.jobs.dispatch_pending().await?;
         let (asks, requests) = mpsc::channel(64);
         let mut works = platform.clone();

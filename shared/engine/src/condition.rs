@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use chrono::{Datelike, NaiveDate, NaiveTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::ids::{CampaignId, FieldKey, Tag};
 use crate::one_or_many::OneOrMany;
 use crate::status::Status;
 use crate::text::folded;
-use crate::time::{Instant, Span, Zone};
+use crate::time::{Daytime, Instant, Span, Weekdays, Zone};
 
 pub use crate::reads::Reads;
 
@@ -58,6 +59,10 @@ pub enum Test {
     Less(Value),
     /// Its date lies between now and now plus the span, which may be negative.
     Within(Span),
+    /// Its time of day, in the zone, lies in a part of the day (R25).
+    Time(Daytime),
+    /// Its day, in the zone, is one of these weekdays (R25).
+    Weekdays(Weekdays),
 }
 
 /// A status as a condition may ask for it.
@@ -141,8 +146,11 @@ impl Condition {
             Self::Tag(tag) => {
                 reads.tags.insert(tag.clone());
             }
-            Self::Field(key, _) => {
+            Self::Field(key, test) => {
                 reads.fields.insert(key.clone());
+                if matches!(test, Test::Time(_) | Test::Weekdays(_)) {
+                    reads.fields.extend(FieldKey::new("time_zone"));
+                }
             }
             Self::Campaign(campaign, _) => {
                 reads.campaigns.insert(campaign.clone());
@@ -178,7 +186,25 @@ impl Test {
                 let other = span.after(view.now, view.zone);
                 view.now.min(other) <= at && at <= view.now.max(other)
             }),
+            Self::Time(daytime) => local(value, view.zone)
+                .and_then(|(_, time)| time)
+                .is_some_and(|time| daytime.contains(time)),
+            Self::Weekdays(weekdays) => {
+                local(value, view.zone).is_some_and(|(day, _)| weekdays.contains(day.weekday()))
+            }
         }
+    }
+}
+
+/// The day of a date in a zone, and its time if it has one; `None` for values that are no dates.
+fn local(value: &FieldValue, zone: Zone) -> Option<(NaiveDate, Option<NaiveTime>)> {
+    match value {
+        FieldValue::Date(day) => Some((*day, None)),
+        FieldValue::Datetime(at) => {
+            let local = at.with_timezone(&zone).naive_local();
+            Some((local.date(), Some(local.time())))
+        }
+        FieldValue::Text(_) | FieldValue::Number(_) | FieldValue::Boolean(_) => None,
     }
 }
 
@@ -254,6 +280,8 @@ impl fmt::Display for Test {
             Self::Greater(than) => write!(f, "is greater than {}", plain(than)),
             Self::Less(than) => write!(f, "is less than {}", plain(than)),
             Self::Within(span) => write!(f, "is within {span}"),
+            Self::Time(Daytime { from, to }) => write!(f, "is between {from} and {to}"),
+            Self::Weekdays(weekdays) => write!(f, "is on {weekdays}"),
         }
     }
 }
@@ -278,6 +306,10 @@ pub(crate) struct Written {
     less: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     within: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<Daytime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weekdays: Option<Weekdays>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     campaign: Option<CampaignId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,11 +339,13 @@ pub enum UnreadableCondition {
     Shape,
     /// A field with no test, or with several.
     #[error(
-        "a condition on a field has exactly one of `is`, `equals`, `contains`, `greater`, `less`, `within`"
+        "a condition on a field has exactly one of `is`, `equals`, `contains`, `greater`, `less`, `within`, `time`, `weekdays`"
     )]
     FieldTest,
     /// A test without a field.
-    #[error("`is`, `equals`, `contains`, `greater`, `less` and `within` need a `field`")]
+    #[error(
+        "`is`, `equals`, `contains`, `greater`, `less`, `within`, `time` and `weekdays` need a `field`"
+    )]
     TestWithoutField,
     /// A campaign without a status, or a status without a campaign.
     #[error("`campaign` and `status` go together")]
@@ -341,6 +375,8 @@ impl TryFrom<Written> for Condition {
             greater,
             less,
             within,
+            time,
+            weekdays,
             campaign,
             status,
             all,
@@ -359,6 +395,8 @@ impl TryFrom<Written> for Condition {
         tests.extend(greater.map(Test::Greater));
         tests.extend(less.map(Test::Less));
         tests.extend(within.map(Test::Within));
+        tests.extend(time.map(Test::Time));
+        tests.extend(weekdays.map(Test::Weekdays));
         if field.is_none() && !tests.is_empty() {
             return Err(UnreadableCondition::TestWithoutField);
         }
@@ -402,6 +440,8 @@ impl From<Condition> for Written {
                     Test::Greater(than) => written.greater = Some(than),
                     Test::Less(than) => written.less = Some(than),
                     Test::Within(span) => written.within = Some(span),
+                    Test::Time(daytime) => written.time = Some(daytime),
+                    Test::Weekdays(weekdays) => written.weekdays = Some(weekdays),
                 }
             }
             Condition::Campaign(campaign, status) => {

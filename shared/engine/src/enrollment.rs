@@ -56,6 +56,10 @@ pub struct Enrollment {
         with = "crate::time::stored_by"
     )]
     pub let_go: BTreeMap<ElementId, Instant>,
+    /// The last day of those on which a date that comes again came, for which its date timer has
+    /// let a token go, whichever run it was in (R24).
+    #[serde(rename = "yl", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub yearly: BTreeMap<ElementId, NaiveDate>,
     /// Until then no start fires (R14).
     #[serde(
         rename = "el",
@@ -252,7 +256,7 @@ impl DateRest {
     }
 }
 
-/// What a date timer computes from a date field.
+/// What a date timer computes from its date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatePlan {
     /// When the timer fires.
@@ -261,6 +265,9 @@ pub struct DatePlan {
     /// When the date itself has passed.
     #[serde(rename = "d", with = "chrono::serde::ts_milliseconds")]
     pub date: Instant,
+    /// The day on which the date comes this time, if it comes again (R24).
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<NaiveDate>,
 }
 
 /// A trigger that came before `eligible_at`.
@@ -329,6 +336,7 @@ impl Enrollment {
             entered: false,
             completed: false,
             let_go: BTreeMap::new(),
+            yearly: BTreeMap::new(),
             eligible_at: None,
             restart_chain: None,
             parked: None,

@@ -85,6 +85,36 @@ pub struct Head {
     /// The fields whose dates timers of the newest version follow.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub followed: BTreeSet<FieldKey>,
+    /// How it is paused, if that is more than a pause of this campaign until somebody resumes it.
+    #[serde(default, skip_serializing_if = "Paused::is_plain")]
+    pub pause: Paused,
+}
+
+/// How a campaign is paused (R26).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// When the pause ends by itself.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub until: Option<Instant>,
+    /// Whether what is overdue then is skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip: bool,
+    /// The name of the API key that said until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether it was paused together with all others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
+}
+
+impl Paused {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Head {
@@ -96,6 +126,11 @@ impl Head {
     /// Since when the campaign is paused, if it is.
     pub fn paused_since(&self) -> Option<Instant> {
         if self.withdrawn { None } else { self.timeline.paused_since() }
+    }
+
+    /// When its pause ends by itself, if it is paused and that was said.
+    pub fn paused_until(&self) -> Option<Instant> {
+        self.paused_since().and(self.pause.until)
     }
 
     /// Whether people see it: a draft, or published. A deleted campaign is kept for its versions

@@ -208,6 +208,13 @@ impl Failed {
     }
 }
 
+/// The timer that brings the end of pauses (R26). Its name is the instant: all campaigns that are
+/// paused until then share it.
+pub(crate) fn pause_end_order(at: Instant) -> Order {
+    let name = format!("pause-{}", at.timestamp_millis());
+    Order::Schedule { name, at, message: Message::PausesEnd { at } }
+}
+
 /// How many letters of a contact's id begin a timer's name: the second in which the contact was
 /// made.
 const BEGINNING: usize = 8;

@@ -381,6 +381,7 @@ impl Platform {
             store: store(),
             catalog: catalog(),
             jobs: Arc::clone(&jobs),
+            orders: orders(),
             defaults: base.setup.defaults.clone(),
         });
         let queues = Arc::new(QueueHandler {
@@ -391,6 +392,7 @@ impl Platform {
             feedback: Arc::clone(&feedback),
             contact_changes: Arc::clone(&deciding.contact_changes),
             erasure: Arc::clone(&erasure),
+            campaigns: Arc::clone(&campaigns),
             job_worker: Arc::clone(&job_worker),
             redriving: Arc::clone(&base.redriving),
         });

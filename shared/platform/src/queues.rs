@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::campaigns::Campaigns;
 use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::handlers::{ContactChanges, EffectHandler, EnrollmentEvents, Feedback, Webhooks};
@@ -21,6 +22,7 @@ pub struct QueueHandler {
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
     pub(crate) erasure: Arc<Erasure>,
+    pub(crate) campaigns: Arc<Campaigns>,
     pub(crate) job_worker: Arc<JobWorker>,
     pub(crate) redriving: Arc<Redriving>,
 }
@@ -89,6 +91,7 @@ impl QueueHandler {
                 self.enrollment_events.handle(enrollment_event).await
             }
             Message::Call(call) => self.webhooks.call(call).await,
+            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
                 self.handle_job_message(message).await
             }
@@ -101,6 +104,7 @@ impl QueueHandler {
                 self.enrollment_events.timer_due(enrollment_event).await
             }
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
+            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::JobStep(_)
@@ -119,6 +123,7 @@ impl QueueHandler {
             | Message::JobStep(_)
             | Message::Erase(_)
             | Message::Timer(_)
+            | Message::PausesEnd { .. }
             | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
@@ -128,9 +133,10 @@ impl QueueHandler {
             Message::JobStep(job_step) => self.job_worker.step(job_step).await,
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
             Message::Timer(timer) => self.orders.set_pending(timer).await,
-            Message::EnrollmentEvent(_) | Message::Call(_) | Message::Redrive(_) => {
-                Err(Error::Misdirected)
-            }
+            Message::EnrollmentEvent(_)
+            | Message::Call(_)
+            | Message::PausesEnd { .. }
+            | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
 

@@ -76,7 +76,7 @@ impl Trip {
             let name = if queue == Queue::Jobs { "stop" } else { queue.name() };
             queues.push((queue, stack.url(name).await));
         }
-        let settings = OutboxSettings { queues, schedules };
+        let settings = OutboxSettings { queues, schedules: Some(schedules) };
         let clients = proxy.clients();
         let clock = Arc::clone(&cloud.platform.store.clock);
         let outbox = AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, clock);

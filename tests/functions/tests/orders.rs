@@ -39,6 +39,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         Message::Erase(contact),
         Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
         Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, in_own_queue: false }),
+        Message::PausesEnd { at: cloud.now() },
     ]
 }
 

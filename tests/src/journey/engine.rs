@@ -54,7 +54,10 @@ impl Harness for EngineHarness {
             }
             Deed::DownUntil(at) => world.jump_to(*at),
             Deed::Publish(publish) => publish_on(world, publish)?,
-            Deed::Pause(campaign) => world.pause(campaign),
+            Deed::Pause { campaign, until: None } => world.pause(campaign),
+            Deed::Pause { campaign, until: Some(until) } => {
+                world.pause_until(campaign, *until, "admin");
+            }
             Deed::Resume { campaign, skip, enroll_existing } => {
                 world.resume(campaign, *skip, "admin");
                 if *enroll_existing {

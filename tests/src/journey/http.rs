@@ -269,8 +269,9 @@ impl<H: Host> Harness for HttpHarness<H> {
                     &json!({ "enroll_existing": publish.enroll_existing, "in_flight": in_flight }),
                 )?;
             }
-            Deed::Pause(campaign) => {
-                self.post(&format!("/v1/campaigns/{campaign}/pause"), &json!({}))?;
+            Deed::Pause { campaign, until } => {
+                let until = until.map(|until| until.to_rfc3339());
+                self.post(&format!("/v1/campaigns/{campaign}/pause"), &json!({ "until": until }))?;
             }
             Deed::Resume { campaign, skip, enroll_existing } => {
                 self.post(
@@ -416,7 +417,7 @@ impl<H: Host> HttpHarness<H> {
                 vec![Unsupported::ListsAtOnce]
             }
             Deed::ClockTo(_)
-            | Deed::Pause(_)
+            | Deed::Pause { .. }
             | Deed::Resume { .. }
             | Deed::Release(..)
             | Deed::ByHand(..) => Vec::new(),

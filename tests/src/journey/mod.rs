@@ -15,7 +15,7 @@
 //! | `2026-12-01 09:00[:30]` | moves the clock; what becomes due meanwhile happens |
 //! | `down until 2026-12-01 09:00` | moves the clock while the system is down, then lets it work |
 //! | `ann: +Lead, -Lost, appointment = 2026-12-02 14:00, event attended, unsubscribes, bounces` | one change of a contact |
-//! | `pause NAME`, `resume NAME [skip] [enroll existing]` | R51 |
+//! | `pause NAME [until 2026-12-01 09:00]`, `resume NAME [skip] [enroll existing]` | R26, R51 |
 //! | `mail service accepts` / `refuses` / `is silent` | how it answers messages from now on (R31) |
 //! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
 //! | `release ann NAME` | lifts `held` |

@@ -80,7 +80,7 @@ impl Player<'_> {
         match deed {
             Deed::ClockTo(at) | Deed::DownUntil(at) => self.harness.begin(self.script, *at)?,
             Deed::Publish(_)
-            | Deed::Pause(_)
+            | Deed::Pause { .. }
             | Deed::Resume { .. }
             | Deed::MailService(_)
             | Deed::Stop { .. }

@@ -73,7 +73,12 @@ pub enum Deed {
     /// A campaign is published.
     Publish(Publish),
     /// A campaign is paused.
-    Pause(CampaignId),
+    Pause {
+        /// Which.
+        campaign: CampaignId,
+        /// When it goes on by itself.
+        until: Option<Instant>,
+    },
     /// A campaign is resumed.
     Resume {
         /// Which.
@@ -220,7 +225,7 @@ impl Script {
             Deed::Publish(publish) => Some(publish),
             Deed::ClockTo(_)
             | Deed::DownUntil(_)
-            | Deed::Pause(_)
+            | Deed::Pause { .. }
             | Deed::Resume { .. }
             | Deed::MailService(_)
             | Deed::Stop { .. }
@@ -272,7 +277,11 @@ impl Script {
                 migrate: options.contains(&"migrate"),
                 enroll_existing: options.contains(&"enroll"),
             }),
-            ["pause", name] => Deed::Pause(campaign_id(name)?),
+            ["pause", name] => Deed::Pause { campaign: campaign_id(name)?, until: None },
+            ["pause", name, "until", rest @ ..] => Deed::Pause {
+                campaign: campaign_id(name)?,
+                until: Some(self.clock(&rest.join(" "))?),
+            },
             ["resume", name, options @ ..] => Deed::Resume {
                 campaign: campaign_id(name)?,
                 skip: options.contains(&"skip"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_platform::campaigns::{Publish, Resume, alone};
+use dacapo_platform::campaigns::{Pause, Publish, Resume, alone};
 use dacapo_platform::handlers::timer_name;
 use dacapo_platform::jobs::{JobKind, JobStatus, Progress, Requested, Selection};
 use proptest::prelude::any;
@@ -158,7 +158,7 @@ impl Story {
                 let how = Publish { enroll_existing: one, migrate: other };
                 platform.campaigns.publish(&id, how, "test", alone).await.map(|_| ())
             }
-            1 => platform.campaigns.pause(&id, alone).await.map(|_| ()),
+            1 => platform.campaigns.pause(&id, &Pause::default(), alone).await.map(|_| ()),
             _ => {
                 let how = Resume { skip: one, enroll_existing: other };
                 platform.campaigns.resume(&id, how, "test", alone).await.map(|_| ())

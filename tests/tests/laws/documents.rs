@@ -146,7 +146,10 @@ fn element(
             "type": "goal", "when": condition(a, b, other), "next": first,
             "unmet": pick(&["wait", "continue", "end"], c),
         }),
-        9..=13 => json!({ "type": "email", "email": pick(&["m", "t"], a), "next": first }),
+        9..=13 => json!({
+            "type": "email", "email": pick(&["m", "t"], a), "next": first,
+            "window": window(b / 4, &["later", "skip"]),
+        }),
         14..=16 => wait(a, b, first),
         17..=19 => date_timer(part.what, first, second),
         20..=22 => {
@@ -191,7 +194,7 @@ fn element(
 /// A condition over a small alphabet.
 pub(crate) fn condition(a: u8, b: u8, other: &str) -> Value {
     let tag = pick(&TAGS, b);
-    match a % 15 {
+    match a % 17 {
         0..=4 => json!({ "tag": tag }),
         5 => json!({ "field": "due", "is": "set" }),
         6 => json!({ "field": "due", "is": "future" }),
@@ -204,6 +207,8 @@ pub(crate) fn condition(a: u8, b: u8, other: &str) -> Value {
             json!({ "any": [condition(b % 11, b / 16, other), { "field": "score", "greater": 1 }] })
         }
         13 => json!({ "field": "note", "equals": "yes" }),
+        14 => json!({ "field": "due", "time": { "from": "22:00", "to": "12:30" } }),
+        15 => json!({ "field": pick(&["due", "day"], b), "weekdays": ["sat", "sun"] }),
         _ => json!({ "not": { "tag": tag } }),
     }
 }
@@ -237,16 +242,38 @@ fn date_timer(what: [u8; 4], next: &Option<String>, missed: &Option<String>) -> 
     let [a, b, c, d] = what;
     let past = pick(&["missed", "continue", "end", "missed"], b);
     let missed = if past == "missed" { missed.as_ref() } else { None };
+    let (field, date) = match c / 4 % 5 {
+        0 => (None, Some(pick(&["2026-03-30", "2026-03-29T02:30", "2024-02-29"], d / 4))),
+        _ => (Some(pick(&["due", "day"], a / 16)), None),
+    };
+    let empty = field.map(|_| pick(&["wait", "wait", "continue", "end"], c));
     json!({
         "type": "date_timer",
-        "field": pick(&["due", "day"], a / 16),
+        "field": field,
+        "date": date,
+        "repeat": (c / 32 % 3 == 0).then_some("yearly"),
+        "window": window(d / 8, &["later", "earlier", "skip"]),
         "offset": pick(&["0 minutes", "-1 hour", "-1 day", "30 minutes", "-2 days"], a),
         "past": past,
-        "empty": pick(&["wait", "wait", "continue", "end"], c),
+        "empty": empty,
         "grace": pick(&["30 minutes", "10 minutes", "0 minutes"], d),
         "missed": missed,
         "next": next,
     })
+}
+
+/// A window, often none.
+fn window(byte: u8, otherwise: &[&str]) -> Option<Value> {
+    let (from, to) = pick(&[("08:00", "20:00"), ("22:00", "03:00"), ("09:00", "09:00")], byte / 2);
+    let otherwise = pick(otherwise, byte / 3);
+    match byte % 4 {
+        0 => Some(json!({ "from": from, "to": to, "else": otherwise })),
+        1 => {
+            let weekdays = ["mon", "tue", "sat"];
+            Some(json!({ "from": from, "to": to, "weekdays": weekdays, "else": otherwise }))
+        }
+        _ => None,
+    }
 }
 
 fn tags(a: u8, b: u8, next: &Option<String>) -> Value {

@@ -65,7 +65,8 @@ impl Bytes {
     }
 
     fn rest(&mut self) -> Rest {
-        let plan = DatePlan { moment: self.instant(), date: self.instant() };
+        let occurrence = self.flag().then(|| self.instant().date_naive());
+        let plan = DatePlan { moment: self.instant(), date: self.instant(), occurrence };
         match self.below(9) {
             0 => Rest::Message(MessageRest::Window(plan.moment)),
             1 => Rest::Message(MessageRest::Queued),
@@ -112,6 +113,8 @@ impl Bytes {
         enrollment.entered = self.flag();
         enrollment.completed = self.flag();
         enrollment.let_go = (0..self.below(3)).map(|_| (self.element(), self.instant())).collect();
+        let days = (0..self.below(3)).map(|_| (self.element(), self.instant().date_naive()));
+        enrollment.yearly = days.collect();
         enrollment.eligible_at = self.flag().then(|| self.instant());
         enrollment.restart_chain = self.flag().then(|| self.causality().chain);
         enrollment.parked = self.flag().then(|| Parked {

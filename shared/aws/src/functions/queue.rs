@@ -153,14 +153,15 @@ impl<'a> QueueFunction<'a> {
     }
 
     /// Processes job steps. It is also called by a rule every few minutes, to order the jobs that
-    /// were committed but not ordered.
+    /// were committed but not ordered, and to end the pauses whose timers were lost.
     ///
     /// # Errors
     ///
     /// If the event is neither, or the order could not be given.
     pub async fn job_steps(&self, event: &Value) -> Result<Value, Failure> {
         if event.get("source").and_then(Value::as_str) == Some("aws.events") {
-            let pending = self.platform.jobs.dispatch_pending().await;
+            let ended = self.platform.campaigns.end_pauses().await;
+            let pending = ended.and(self.platform.jobs.dispatch_pending().await);
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
         }
         let handler = async |platform: &Platform, message: &Message| {
@@ -364,6 +365,7 @@ pub fn pause(attempt: u32) -> TimeDelta {
 fn due(message: &Message) -> Option<Instant> {
     match message {
         Message::EnrollmentEvent(enrollment_event) => enrollment_event.event.due(),
+        Message::PausesEnd { at } => Some(*at),
         Message::Call(_)
         | Message::JobStep(_)
         | Message::Erase(_)
@@ -381,6 +383,7 @@ fn longest(message: &Message) -> TimeDelta {
         | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
+        | Message::PausesEnd { .. }
         | Message::Redrive(_) => TimeDelta::zero(),
     }
 }
@@ -400,6 +403,7 @@ fn purpose(message: &Message) -> Option<Purpose> {
         | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
+        | Message::PausesEnd { .. }
         | Message::Redrive(_) => None,
     }
 }

@@ -153,6 +153,7 @@ pub fn effects(settings: &EffectsSettings) -> Started {
 /// `timer`
 pub fn timer(settings: &TimerSettings) -> Started {
     Parts { queues: settings.queues.clone(), ..Parts::of(&settings.common) }
+        .with_outbox(&settings.outbox)
         .started(Function::Timer, &[Service::DynamoDb, Service::Sqs])
 }
 

@@ -46,7 +46,8 @@ const PASSING: [&str; 5] = ["Throttl", "OverLimit", "AccessDenied", "Kms", "NonE
 
 /// Timers and queues.
 pub struct AwsOutbox {
-    timers: SchedulerTimers,
+    /// None in a function that sets no timers.
+    timers: Option<SchedulerTimers>,
     sqs: LazyClient<aws_sdk_sqs::Client>,
     settings: OutboxSettings,
     clock: Arc<dyn Clock>,
@@ -61,7 +62,8 @@ impl AwsOutbox {
         settings: OutboxSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let timers = SchedulerTimers::new(scheduler, settings.schedules.clone());
+        let schedules = settings.schedules.clone();
+        let timers = schedules.map(|schedules| SchedulerTimers::new(scheduler, schedules));
         Self { timers, sqs, settings, clock }
     }
 
@@ -140,7 +142,14 @@ impl AwsOutbox {
 impl Outbox for AwsOutbox {
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let plan = Plan::of(orders, self.clock.now());
-        let timers = self.timers.carry_out(&plan.schedules, &plan.cancels, &*self.clock);
+        let timers = async {
+            match &self.timers {
+                Some(timers) => {
+                    timers.carry_out(&plan.schedules, &plan.cancels, &*self.clock).await
+                }
+                None => timers::not_set_here(&plan.schedules, &plan.cancels),
+            }
+        };
         let (sent, set) = join(self.send_all(plan.batches), timers).await;
         [plan.not_taken, sent, set].into_iter().flatten().collect()
     }

@@ -34,7 +34,7 @@ fn outbox(server: &Server) -> AwsOutbox {
     let queues =
         [(Queue::Timers, "timers"), (Queue::Transactional, "transactional"), (Queue::Jobs, "stop")];
     let queues = queues.map(|(queue, name)| (queue, url(name))).to_vec();
-    let settings = OutboxSettings { queues, schedules };
+    let settings = OutboxSettings { queues, schedules: Some(schedules) };
     AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, Arc::new(Standing))
 }
 

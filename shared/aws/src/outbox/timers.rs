@@ -62,6 +62,14 @@ enum ScheduleChange<'a> {
     Cancel(&'a str),
 }
 
+/// The answers of a function that sets no timers.
+pub(super) fn not_set_here(schedules: &[NewSchedule], cancels: &[String]) -> Vec<NotTaken> {
+    let why = Declined::Retryable("this function sets no timers".to_owned());
+    let cancels = cancels.iter().map(|name| ScheduleChange::Cancel(name));
+    let changes = schedules.iter().map(ScheduleChange::Set).chain(cancels);
+    changes.map(|change| change.not_taken(why.clone())).collect()
+}
+
 impl SchedulerTimers {
     pub(super) fn new(client: LazyClient<aws_sdk_scheduler::Client>, schedules: Schedules) -> Self {
         Self { client, schedules, rests: Mutex::new(None) }

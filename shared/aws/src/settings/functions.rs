@@ -61,7 +61,9 @@ impl Function {
         match self {
             Self::Api => &[Timers, Jobs],
             Self::Effects | Self::StopCampaign => &[Timers, Transactional, Marketing, Calls, Jobs],
-            Self::Webhook | Self::TagChange | Self::Timer | Self::Deliver | Self::Feedback => &[],
+            // A pause that ends opens jobs (R26).
+            Self::Timer => &[Jobs],
+            Self::Webhook | Self::TagChange | Self::Deliver | Self::Feedback => &[],
         }
     }
 

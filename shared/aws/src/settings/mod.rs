@@ -63,8 +63,8 @@ pub struct Common {
 pub struct OutboxSettings {
     /// The queues that the function sends to, and their URLs.
     pub queues: Vec<(Queue, String)>,
-    /// How timers are set.
-    pub schedules: Schedules,
+    /// How timers are set, if the function sets any.
+    pub schedules: Option<Schedules>,
 }
 
 /// How timers are set.
@@ -118,6 +118,8 @@ pub struct EffectsSettings {
 pub struct TimerSettings {
     /// What every function reads.
     pub common: Common,
+    /// The queues that it sends to.
+    pub outbox: OutboxSettings,
     /// The URLs of the queues that it consumes.
     pub queues: Vec<String>,
 }
@@ -205,8 +207,16 @@ impl OutboxSettings {
             function.orders().iter().map(|queue| Some((*queue, reading.needed(url_of(*queue))?)));
         // All problems are noted, so reading does not stop at the first.
         let queues: Vec<Option<(Queue, String)>> = queues.collect();
-        let schedules = Schedules::read(reading);
-        Some(Self { queues: queues.into_iter().collect::<Option<_>>()?, schedules: schedules? })
+        let schedules = match function.sets_timers() {
+            true => Some(Schedules::read(reading)),
+            false => None,
+        };
+        let queues = queues.into_iter().collect::<Option<_>>()?;
+        let schedules = match schedules {
+            Some(schedules) => Some(schedules?),
+            None => None,
+        };
+        Some(Self { queues, schedules })
     }
 }
 
@@ -267,8 +277,9 @@ impl Settings for TimerSettings {
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
+        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
         let queues = worked_off(reading, Self::FUNCTION);
-        Some(Self { common: common?, queues: queues? })
+        Some(Self { common: common?, outbox: outbox?, queues: queues? })
     }
 
     fn common(&self) -> &Common {

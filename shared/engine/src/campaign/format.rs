@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::FieldType;
 use crate::ids::{CampaignId, ElementId, FieldKey};
-use crate::time::{Span, TimeOfDay, Weekdays};
+use crate::time::{Daytime, Hours, Span, TimeOfDay, Weekdays};
 
 pub use super::elements::{
     Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
-    Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign, StopCampaign, Unmet,
-    Until, Wait, Webhook, WeightedEdge,
+    Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
+    StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
 };
 pub use crate::one_or_many::OneOrMany;
 
@@ -54,7 +54,7 @@ impl Document {
     /// The fields whose dates timers follow (R21).
     pub fn followed_fields(&self) -> BTreeSet<FieldKey> {
         let timers = self.elements.iter().filter_map(|(_, element)| {
-            if let Element::DateTimer(timer) = element { Some(timer.field.clone()) } else { None }
+            if let Element::DateTimer(timer) = element { timer.field.clone() } else { None }
         });
         timers.collect()
     }
@@ -132,6 +132,13 @@ pub struct EmailTime {
     /// On these days; every day unless given.
     #[serde(default)]
     pub weekdays: Weekdays,
+}
+
+impl EmailTime {
+    /// The hours that it means.
+    pub fn hours(&self) -> Hours {
+        Hours { daytime: Daytime { from: self.from, to: self.to }, weekdays: self.weekdays }
+    }
 }
 
 /// What an e-mail is for (R32).

@@ -102,12 +102,14 @@ impl<'a> DecisionBuilder<'a> {
     /// fired (R50).
     pub(super) fn go_over_to(&mut self, newest: &'a Graph) {
         let before = self.graph;
-        self.next.fired.retain(|id| match (before.element(id), newest.element(id)) {
+        let is_same = |id: &ElementId| match (before.element(id), newest.element(id)) {
             (Some((_, one)), Some((_, other))) => {
                 std::mem::discriminant(one) == std::mem::discriminant(other)
             }
             (Some(_) | None, None) | (None, Some(_)) => true,
-        });
+        };
+        self.next.fired.retain(is_same);
+        self.next.yearly.retain(|id, _| is_same(id));
         self.next.version = newest.version;
         self.graph = newest;
     }

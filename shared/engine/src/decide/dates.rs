@@ -1,13 +1,13 @@
-//! Waits and date timers (R20 to R23).
+//! Waits and date timers (R20 to R25). The moments are computed in `plans`.
 
 use super::Ignored;
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
+use super::plans;
 use crate::campaign::format::{DateTimer, Element, Empty, Past, Wait};
 use crate::contact::Contact;
 use crate::enrollment::{DatePlan, DateRest, MessageRest, Rest, Token};
-use crate::field::FieldValue;
 use crate::history::{Cause, Happened};
 use crate::ids::ElementId;
 use crate::time::{Instant, next_moment};
@@ -37,7 +37,7 @@ impl DecisionBuilder<'_> {
     ) {
         let id = token.to.clone();
         let token = token.unbound();
-        match self.plan(timer) {
+        match self.plan(timer, &id, token.at) {
             None => match timer.empty {
                 Empty::Wait => {
                     self.line(Some(&id), Happened::NoDate);
@@ -51,29 +51,30 @@ impl DecisionBuilder<'_> {
                 self.rest(&token, step, Rest::Date(DateRest::Until(plan)));
             }
             Some(plan) => {
-                if let Some(stays) = self.pass_over(timer, plan, token.clone()) {
+                if let Some(stays) = self.pass_over(timer, plan, token.clone(), Happened::Missed) {
                     self.rest(&token, step, Rest::Date(stays));
                 }
             }
         }
     }
 
-    /// What the field results in now; `None` without a date. It is always the latest contact's
-    /// value: a timer is never set for a date that has been replaced (R21).
-    fn plan(&self, timer: &DateTimer) -> Option<DatePlan> {
-        self.planned(timer, &self.latest)
+    /// What the timer's date results in, looked at from an instant; `None` without a date. It is
+    /// always the latest contact's value: a timer is never set for a date that has been replaced
+    /// (R21).
+    fn plan(&self, timer: &DateTimer, id: &ElementId, from: Instant) -> Option<DatePlan> {
+        self.planned(timer, id, &self.latest, from)
     }
 
-    fn planned(&self, timer: &DateTimer, contact: &Contact) -> Option<DatePlan> {
+    fn planned(
+        &self,
+        timer: &DateTimer,
+        id: &ElementId,
+        contact: &Contact,
+        from: Instant,
+    ) -> Option<DatePlan> {
         let zone = self.situation.account.zone_of(contact);
-        let value = contact.fields.get(&timer.field)?;
-        let date = value.passes_at(zone)?;
-        let moment = match value {
-            FieldValue::Date(day) => timer.offset.from_date(*day, timer.at, zone),
-            FieldValue::Datetime(at) => timer.offset.after(*at, zone),
-            FieldValue::Text(_) | FieldValue::Number(_) | FieldValue::Boolean(_) => return None,
-        };
-        Some(DatePlan { moment, date })
+        let value = timer.value(contact, zone)?;
+        plans::planned(timer, &value, zone, from, self.next.yearly.get(id).copied())
     }
 
     /// The moment itself still counts. One at which this element has let a token go in this run has
@@ -82,15 +83,17 @@ impl DecisionBuilder<'_> {
         plan.moment < at || self.next.let_go.get(id) == Some(&plan.moment)
     }
 
-    /// The moment has passed (R22). Returns a rest if the token stays.
+    /// The moment has passed (R22), or is skipped (R25). Returns a rest if the token stays.
     fn pass_over(
         &mut self,
         timer: &DateTimer,
         plan: DatePlan,
         token: InFlightToken,
+        why: Happened,
     ) -> Option<DateRest> {
         let id = token.to.clone();
-        self.line(Some(&id), Happened::Missed);
+        self.line(Some(&id), why);
+        self.came(&id, plan);
         match timer.past {
             Past::Missed => self.miss(timer, plan, token),
             Past::Continue => {
@@ -101,13 +104,17 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Takes the edge `missed`; without one the token stays until the date itself has passed.
+    /// Takes the edge `missed`; without one the token stays until the date itself has passed, or
+    /// comes again (R24).
     fn miss(
         &mut self,
         timer: &DateTimer,
         plan: DatePlan,
         token: InFlightToken,
     ) -> Option<DateRest> {
+        if timer.missed.is_none() && timer.repeat.is_some() {
+            return Some(self.next_time(&token.to, timer));
+        }
         if timer.missed.is_none() {
             return (plan.date > self.occasion.now()).then_some(DateRest::Following(plan));
         }
@@ -115,6 +122,31 @@ impl DecisionBuilder<'_> {
         let not_after = (before_the_date && plan.moment < plan.date).then_some(plan.date);
         self.send_on(timer.missed.as_ref(), InFlightToken { not_after, ..token });
         None
+    }
+
+    /// The rest until the date comes again (R24).
+    fn next_time(&mut self, id: &ElementId, timer: &DateTimer) -> DateRest {
+        match self.plan(timer, id, self.occasion.now()) {
+            Some(plan) => {
+                self.line(Some(id), Happened::DatePlanned { due: plan.moment, moved: false });
+                DateRest::Until(plan)
+            }
+            None => DateRest::NoDate,
+        }
+    }
+
+    /// Remembers that a date which comes again has come (R24).
+    fn came(&mut self, id: &ElementId, plan: DatePlan) {
+        if let Some(day) = plan.occurrence {
+            let last = self.next.yearly.entry(id.clone()).or_insert(day);
+            *last = day.max(*last);
+        }
+    }
+
+    /// Whether this time that the date comes has let another token go (R24).
+    fn has_come(&self, id: &ElementId, plan: DatePlan) -> bool {
+        let last = self.next.yearly.get(id);
+        plan.occurrence.is_some_and(|day| last.is_some_and(|last| day <= *last))
     }
 
     /// Leaves by `next`: a message written for before a date is not sent after it (R34).
@@ -125,24 +157,34 @@ impl DecisionBuilder<'_> {
 
     /// Re-plans, in place, the date timers whose dates have moved (R21).
     pub(super) fn follow_dates(&mut self) {
-        self.follow(|_, _| true);
+        self.follow(|_, _, _, _| true);
     }
 
     /// The same on a change of the contact. If a later change has moved the date again, it is
     /// deferred to that change, which is the cause of the new moment.
     pub(super) fn follow_changed_dates(&mut self) {
-        self.follow(|builder, timer| {
-            builder.planned(timer, builder.occasion.contact()) == builder.plan(timer)
+        self.follow(|builder, timer, id, from| {
+            let then = builder.planned(timer, id, builder.occasion.contact(), from);
+            then == builder.plan(timer, id, from)
         });
     }
 
-    fn follow(&mut self, is_to_be_followed: impl Fn(&Self, &DateTimer) -> bool) {
+    fn follow(
+        &mut self,
+        is_to_be_followed: impl Fn(&Self, &DateTimer, &ElementId, Instant) -> bool,
+    ) {
         for (step, id, rest) in self.date_tokens() {
             let graph = self.graph;
             let Some((_, Element::DateTimer(timer))) = graph.element(&id) else { continue };
-            let plan = self.plan(timer);
-            if plan == rest.plan() || !is_to_be_followed(self, timer) {
+            let now = self.occasion.now();
+            // A timer that is overdue keeps its moment, even if the date comes again (R24).
+            let from = rest.plan().map_or(now, |plan| plan.moment.min(now));
+            let mut plan = self.plan(timer, &id, from);
+            if plan == rest.plan() || !is_to_be_followed(self, timer, &id, from) {
                 continue;
+            }
+            if timer.repeat.is_some() && from < now {
+                plan = self.plan(timer, &id, now);
             }
             match plan {
                 None => {
@@ -154,7 +196,7 @@ impl DecisionBuilder<'_> {
                     self.line(Some(&id), Happened::DatePlanned { due: plan.moment, moved });
                     self.rest_again(step, Rest::Date(DateRest::Until(plan)));
                 }
-                Some(plan) => self.passed_while_resting(step, timer, plan),
+                Some(plan) => self.passed_while_resting(step, timer, plan, Happened::Missed),
             }
         }
     }
@@ -171,14 +213,21 @@ impl DecisionBuilder<'_> {
             .collect()
     }
 
-    /// A resting token's moment has passed: it moved into the past, or was delivered too late.
-    fn passed_while_resting(&mut self, step: u32, timer: &DateTimer, plan: DatePlan) {
+    /// A resting token's moment has passed: it moved into the past, or was delivered too late; or it
+    /// is skipped.
+    fn passed_while_resting(
+        &mut self,
+        step: u32,
+        timer: &DateTimer,
+        plan: DatePlan,
+        why: Happened,
+    ) {
         let Some(token) = self.next.token(step).cloned() else { return };
         let mut in_flight = self.continued(&token, self.occasion.now());
         // The cause is the change that moved the date: so campaigns that react to each other come
         // to an end (R42).
         in_flight.causality.depth = in_flight.causality.depth.max(self.occasion.causality().depth);
-        match self.pass_over(timer, plan, in_flight) {
+        match self.pass_over(timer, plan, in_flight, why) {
             Some(stays) => self.rest_again(step, Rest::Date(stays)),
             None => self.left(step, &token),
         }
@@ -223,12 +272,23 @@ impl DecisionBuilder<'_> {
                 self.send_on(wait.next.as_ref(), in_flight);
             }
             (Some(Element::DateTimer(timer)), Rest::Date(DateRest::Until(plan))) => {
-                let latest = timer.grace.after(plan.moment, self.zone());
+                let zone = self.zone();
+                if self.has_come(id, plan) {
+                    let rest = self.next_time(id, timer);
+                    self.rest_again(token.step, Rest::Date(rest));
+                    return;
+                }
+                let latest = timer.grace.after(plan.moment, zone);
                 if lateness == Lateness::Counts && self.occasion.now() > latest {
-                    self.passed_while_resting(token.step, timer, plan);
+                    self.passed_while_resting(token.step, timer, plan, Happened::Missed);
+                    return;
+                }
+                if plans::is_skipped(timer, plan, zone) {
+                    self.passed_while_resting(token.step, timer, plan, Happened::OutsideWindow);
                     return;
                 }
                 self.let_go(id, plan.moment);
+                self.came(id, plan);
                 self.line(Some(id), Happened::TimerFired);
                 self.take(token.step);
                 let in_flight = self.continued(token, at);
@@ -258,6 +318,7 @@ impl DecisionBuilder<'_> {
             (graph.element(&token.element), token.rest)
         {
             self.line(Some(&token.element), Happened::Missed);
+            self.came(&token.element, plan);
             let in_flight = self.continued(token, self.occasion.now());
             match self.miss(timer, plan, in_flight) {
                 Some(stays) => self.rest_again(token.step, Rest::Date(stays)),

@@ -5,17 +5,28 @@ use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::outstanding::purpose;
 use super::{Delivery, Effect, Ignored};
-use crate::campaign::format::{Element, Email, Purpose, SendEmail};
+use crate::campaign::format::{Element, Email, Otherwise, Purpose, SendEmail};
 use crate::contact::Consent;
 use crate::enrollment::{DayCount, Guard, MessageRest, Rest, Token};
 use crate::history::{Cause, Happened};
 use crate::merge::merge_values;
 use crate::statistics::{Counter, Outcome};
 use crate::template::MergeValues;
-use crate::time::{Instant, day_of, window_opening};
+use crate::time::{Hours, Instant, day_of};
 
 /// Why a message is not sent that was due up to the instant that the restore named.
 const BEFORE_RESTORE: &str = "it was due before the restore, and may have been sent then";
+
+/// Why a message is not sent whose window is closed (R25).
+const OUTSIDE_WINDOW: &str = "it would have left outside of its window";
+
+/// What becomes of a message outside of its window (R25).
+enum Outside {
+    /// It waits until the window opens.
+    Waits(Instant),
+    /// It is not sent.
+    Skipped,
+}
 
 /// The result of the last check before a message leaves.
 pub(super) enum FinalCheck {
@@ -37,12 +48,18 @@ impl DecisionBuilder<'_> {
             self.send_on(email.next.as_ref(), token);
             return;
         }
-        if let Some(opens) = self.send_window(email) {
-            self.line(Some(&token.to), Happened::MessageWaits { until: opens });
-            self.rest(&token, step, Rest::Message(MessageRest::Window(opens)));
-            return;
+        match self.outside_window(email) {
+            Some(Outside::Waits(opens)) => {
+                self.line(Some(&token.to), Happened::MessageWaits { until: opens });
+                self.rest(&token, step, Rest::Message(MessageRest::Window(opens)));
+            }
+            Some(Outside::Skipped) => {
+                let id = token.to.clone();
+                self.not_sent(&id, step, email, Outcome::Suppressed, OUTSIDE_WINDOW);
+                self.send_on(email.next.as_ref(), token);
+            }
+            None => self.queue_message(&token, step, email),
         }
-        self.queue_message(&token, step, email);
     }
 
     /// Queues a message, unless it exceeds the day's bound (R43).
@@ -70,21 +87,29 @@ impl DecisionBuilder<'_> {
         self.graph.document.emails.get(&element.email)
     }
 
-    /// When the campaign's send window opens next, for marketing mail that would leave outside of
-    /// it.
-    fn send_window(&self, element: &SendEmail) -> Option<Instant> {
-        let window = self.graph.document.settings.email_time.as_ref()?;
-        if self.email(element)?.purpose == Purpose::Transactional {
-            return None;
+    /// What becomes of a message that would leave outside of its window; `None` inside.
+    fn outside_window(&self, element: &SendEmail) -> Option<Outside> {
+        let (hours, otherwise) = self.window_of(element)?;
+        let now = self.occasion.now();
+        let opens = hours.next_inside(now, self.zone());
+        (opens > now).then_some(match otherwise {
+            // A document with `earlier` here is not published.
+            Otherwise::Later | Otherwise::Earlier => Outside::Waits(opens),
+            Otherwise::Skip => Outside::Skipped,
+        })
+    }
+
+    /// The window of a message: the element's own, else for marketing mail the campaign's e-mail
+    /// time.
+    fn window_of(&self, element: &SendEmail) -> Option<(Hours, Otherwise)> {
+        if let Some(window) = &element.window {
+            return Some((window.hours(), window.otherwise));
         }
-        let opens = window_opening(
-            self.occasion.now(),
-            window.from,
-            window.to,
-            window.weekdays,
-            self.zone(),
-        );
-        (opens > self.occasion.now()).then_some(opens)
+        let time = self.graph.document.settings.email_time.as_ref()?;
+        match self.email(element)?.purpose {
+            Purpose::Marketing => Some((time.hours(), Otherwise::Later)),
+            Purpose::Transactional => None,
+        }
     }
 
     /// A message was settled without having left: it is recorded, with its reason (R31).
@@ -108,8 +133,8 @@ impl DecisionBuilder<'_> {
         });
     }
 
-    /// Right before a message leaves (R8, R31): goals, lateness, the e-mail time, consent,
-    /// suppression, address.
+    /// Right before a message leaves (R8, R25, R31): goals, lateness, suppression, consent, address,
+    /// the window.
     pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> FinalCheck {
         let token = match self.token(run, step) {
             Ok(token) if token.rest == Rest::Message(MessageRest::Queued) => token.clone(),
@@ -137,7 +162,9 @@ impl DecisionBuilder<'_> {
             self.taken_as_sent(&token, element);
             return FinalCheck::Decided;
         }
-        if let Some(reason) = self.reason_not_to_send(&token) {
+        let outside = self.outside_window(element);
+        let skipped = matches!(outside, Some(Outside::Skipped)).then_some(OUTSIDE_WINDOW);
+        if let Some(reason) = self.reason_not_to_send(&token).or(skipped) {
             self.message_not_sent(&token);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
@@ -149,7 +176,7 @@ impl DecisionBuilder<'_> {
             self.advance();
             return FinalCheck::Decided;
         }
-        if let Some(opens) = self.send_window(element) {
+        if let Some(Outside::Waits(opens)) = outside {
             self.message_not_sent(&token);
             self.line(Some(&token.element), Happened::MessageWaits { until: opens });
             self.rest_again(step, Rest::Message(MessageRest::Window(opens)));

@@ -40,6 +40,7 @@
 //! (in flight)       arrives at an e-mail                Message(Queued) in the send window,
 //!                                                       else Message(Window)
 //!                   ... over the messages of a day      all tokens end, held (R43)
+//!                   outside a window that skips         goes on, message suppressed (R25)
 //!                   arrives at a wait                   Wait
 //!                   arrives at a date timer             Date(Until) if its moment lies ahead,
 //!                                                       else as `past` says; as `empty` says
@@ -60,6 +61,8 @@
 //! Date(NoDate)      the field gets a date               as on arrival
 //! Date(Until)       TimerDue within `grace`             goes on (R21)
 //!                   TimerDue later, or date moved past  as `past` says (R22)
+//!                   TimerDue outside its window         as `past` says (R25)
+//!                   passed, repeats, without `missed`   Date(Until) for the next time (R24)
 //!                   date moved ahead                    Date(Until) with the new moment
 //!                   field cleared                       Date(NoDate)
 //!                   resumed with `skip`, overdue        goes on from `missed` (R51)
@@ -85,7 +88,8 @@
 //! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
-//! | `dates` | waits and date timers (R20 to R23) |
+//! | `dates` | waits and date timers (R20 to R25) |
+//! | `plans` | what a date timer's date results in: repeated, in its window (R24, R25) |
 //! | `runs` | reset, restart, stop, release (R11, R12, R16, R17, R40) |
 //! | `messages` | the last look before a message leaves, and what follows it (R31, R34, R43) |
 //! | `milestones` | publishing, pause and resume (R50, R51) |
@@ -111,6 +115,7 @@ mod no_effect;
 mod occasion;
 mod outstanding;
 mod pausing;
+mod plans;
 mod runs;
 mod situation;
 mod steps;

@@ -113,7 +113,12 @@ impl Look<'_> {
             Element::Goal(goal) => {
                 self.reads(&goal.when).then(|| self.why_no_goal(place, id, &goal.when))
             }
-            Element::DateTimer(timer) if self.change.fields.contains_key(&timer.field) => {
+            Element::DateTimer(timer)
+                if timer
+                    .field
+                    .as_ref()
+                    .is_some_and(|field| self.change.fields.contains_key(field)) =>
+            {
                 let waits = self.tokens().iter().any(|token| token.element == *id);
                 match (waits, self.unchanged) {
                     (false, _) => Some(WhyNot::NoPathWaiting),

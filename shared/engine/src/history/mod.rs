@@ -232,6 +232,9 @@ pub enum Happened {
     /// A date timer's moment has passed (R22).
     #[serde(rename = "dm")]
     Missed,
+    /// A date timer's moment lies outside of its window, and is skipped (R25).
+    #[serde(rename = "dw")]
+    OutsideWindow,
     /// A wait or a date timer came due.
     #[serde(rename = "tf")]
     TimerFired,

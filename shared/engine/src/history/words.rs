@@ -122,6 +122,7 @@ impl Happened {
             Self::DatePlanned { moved: true, .. } => "timer_moved",
             Self::NoDate => "timer_without_date",
             Self::Missed => "timer_missed",
+            Self::OutsideWindow => "timer_outside_window",
             Self::TimerFired => "timer_fired",
             Self::MessageQueued => "message",
             Self::MessageWaits { .. } => "message_waits",
@@ -175,6 +176,7 @@ impl Happened {
             Self::DatePlanned { due, moved: true } => format!("timer moved to {}", at(due)),
             Self::NoDate => "no date, waits for one".to_owned(),
             Self::Missed => "the moment has passed".to_owned(),
+            Self::OutsideWindow => "skipped: the moment lies outside of the window".to_owned(),
             Self::TimerFired => "its time has come".to_owned(),
             Self::MessageQueued => "message on its way".to_owned(),
             Self::MessageWaits { until } => {

@@ -86,6 +86,8 @@ pub struct World {
     ledger: BTreeMap<(ContactId, CampaignId, u32, u32), Settlement>,
     waiting: Vec<Work>,
     timers: BTreeSet<Due>,
+    /// When pauses end by themselves, and who said so (R26).
+    pause_ends: BTreeMap<CampaignId, (Instant, String)>,
     jobs: u64,
     /// How often anything was published, paused or resumed.
     catalog: u64,
@@ -109,6 +111,7 @@ impl World {
             ledger: BTreeMap::new(),
             waiting: Vec::new(),
             timers: BTreeSet::new(),
+            pause_ends: BTreeMap::new(),
             jobs: 0,
             catalog: 0,
             traced: BTreeSet::new(),
@@ -152,14 +155,33 @@ impl World {
 
     /// Pauses a campaign (R51).
     pub fn pause(&mut self, id: &CampaignId) {
+        self.pause_ends.remove(id);
         if !self.is_paused(id) {
             self.reach(id, Reached::Paused {});
         }
     }
 
+    /// Pauses a campaign until an instant, at which it goes on by itself (R26). `by` is the name of
+    /// the API key that asks.
+    pub fn pause_until(&mut self, id: &CampaignId, until: Instant, by: &str) {
+        self.pause(id);
+        self.pause_ends.insert(id.clone(), (until, by.to_owned()));
+    }
+
+    /// Resumes the campaigns whose pause is over. Returns whether there were any.
+    fn end_pauses(&mut self) -> bool {
+        let over = self.pause_ends.iter().filter(|(_, (until, _))| *until <= self.now);
+        let over: Vec<_> = over.map(|(id, (_, by))| (id.clone(), by.clone())).collect();
+        for (id, by) in &over {
+            self.resume(id, false, by);
+        }
+        !over.is_empty()
+    }
+
     /// Resumes a campaign (R51); one that runs is left as it is. `by` is the name of the API key
     /// that asks.
     pub fn resume(&mut self, id: &CampaignId, skip: bool, by: &str) {
+        self.pause_ends.remove(id);
         if self.is_paused(id) {
             self.reach(id, Reached::Resumed { skip, by: Some(by.to_owned()) });
             self.sweep(id);
@@ -244,6 +266,9 @@ impl World {
                 let work = self.waiting.remove(0);
                 self.perform(work);
             }
+            if self.end_pauses() {
+                continue;
+            }
             match self.timers.first() {
                 Some(due) if due.at <= self.now => {
                     let due = due.clone();
@@ -260,7 +285,7 @@ impl World {
     pub fn advance_to(&mut self, to: Instant) -> usize {
         let mut fired = 0;
         self.settle();
-        while let Some(due) = self.timers.first().map(|due| due.at)
+        while let Some(due) = self.next_instant()
             && due <= to
         {
             self.now = self.now.max(due);
@@ -269,6 +294,12 @@ impl World {
         }
         self.now = self.now.max(to);
         fired
+    }
+
+    /// When a timer is due or a pause ends next.
+    fn next_instant(&self) -> Option<Instant> {
+        let ends = self.pause_ends.values().map(|(until, _)| *until);
+        self.timers.first().map(|due| due.at).into_iter().chain(ends).min()
     }
 
     /// Moves the clock without performing anything: as if the system were down.

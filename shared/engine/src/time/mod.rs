@@ -4,6 +4,8 @@
 //! read as the same moment, and that nothing here reads a clock: the present is always an argument.
 
 mod day_order;
+mod fixed_date;
+mod hours;
 mod moments;
 mod numbers;
 mod reading;
@@ -24,6 +26,8 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, U
 
 pub use chrono_tz::Tz as Zone;
 pub use day_order::{DateOrder, SlashDates};
+pub use fixed_date::FixedDate;
+pub use hours::{Daytime, Hours};
 pub use moments::{next_moment, window_opening};
 pub use reading::{is_only_a_day, parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};

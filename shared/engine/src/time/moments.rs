@@ -9,7 +9,7 @@ use super::{Instant, TimeOfDay, Weekdays, Zone, beginning_of_day, day_of, end_of
 
 /// How many days a search looks at. A week finds any weekday; the rest covers a moment that has
 /// been used, a day that a zone skipped and a window that opened the day before.
-const DAYS_SEARCHED: u64 = 16;
+pub(super) const DAYS_SEARCHED: u64 = 16;
 
 /// The first moment at or after `at` that is at `time` on one of the weekdays (R20).
 ///
@@ -56,7 +56,13 @@ pub fn window_opening(
         .map_or(at, |(opening, _)| opening.max(at))
 }
 
-fn window_on(day: NaiveDate, from: TimeOfDay, to: TimeOfDay, zone: Zone) -> (Instant, Instant) {
+/// A window that opens on a day, as the instants of its opening and closing.
+pub(super) fn window_on(
+    day: NaiveDate,
+    from: TimeOfDay,
+    to: TimeOfDay,
+    zone: Zone,
+) -> (Instant, Instant) {
     if from == to {
         return (beginning_of_day(day, zone), end_of_day(day, zone));
     }

@@ -132,6 +132,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = contacts::by_hand::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::statistics::routes(on);
+    let on = campaigns::pausing::routes(on);
     let on = jobs::calls::routes(on);
     let on = account::calls::routes(on);
     let on = contacts::fields::routes(on);

@@ -6,6 +6,7 @@
 //! same id goes on counting where the deleted one ended.
 
 mod fields;
+mod pausing;
 mod publishing;
 mod statistics;
 
@@ -21,13 +22,15 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::catalog::{Together, alone};
 pub use fields::FieldDeleted;
-pub use publishing::{Publish, Resume, State};
+pub use pausing::{Pause, PausedTogether, Resume, ResumedTogether};
+pub use publishing::{Publish, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
 use crate::catalog::{Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, StoredVersion};
 use crate::error::Error;
 use crate::jobs::Jobs;
+use crate::orders::Orders;
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Write};
 
@@ -133,6 +136,7 @@ pub struct Campaigns {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) jobs: Arc<Jobs>,
+    pub(crate) orders: Arc<Orders>,
     pub(crate) defaults: Defaults,
 }
 

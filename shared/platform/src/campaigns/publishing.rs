@@ -1,4 +1,4 @@
-//! Publishing, pausing and resuming (R50, R51), and the jobs that follow from them.
+//! Publishing (R50), the standing of a campaign, and the jobs that follow from a milestone.
 //!
 //! A version and the catalog that names it are written in one transaction. The work on many
 //! contacts that follows is a job, which is opened by the same transaction.
@@ -8,7 +8,8 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
 use super::{CampaignError, Campaigns, read_document, shown_name, there_mut, too_many_fields};
-use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion, Together};
+use crate::Instant;
+use crate::catalog::{Catalog, FieldsFull, Head, Paused, StoredVersion, Together};
 use crate::error::Error;
 use crate::jobs::{JobKind, Requested};
 use crate::store::{TRIES, item};
@@ -23,15 +24,6 @@ pub struct Publish {
     pub migrate: bool,
 }
 
-/// How a paused campaign goes on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Resume {
-    /// Whether what is overdue is skipped.
-    pub skip: bool,
-    /// Whether contacts that are there already may enter (R6).
-    pub enroll_existing: bool,
-}
-
 /// The standing of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -39,15 +31,22 @@ pub enum State {
     Draft,
     /// It runs, in this version.
     Published(u32),
-    /// It is paused, in this version: its tokens do not move.
-    Paused(u32),
+    /// It is paused: its tokens do not move.
+    Paused {
+        /// In this version.
+        version: u32,
+        /// When the pause ends by itself, if that was said.
+        until: Option<Instant>,
+    },
 }
 
 impl State {
     pub(super) fn of(head: &Head) -> Self {
         match head.standing() {
             None => Self::Draft,
-            Some(standing) if standing.paused => Self::Paused(standing.version),
+            Some(standing) if standing.paused => {
+                Self::Paused { version: standing.version, until: head.paused_until() }
+            }
             Some(standing) => Self::Published(standing.version),
         }
     }
@@ -57,7 +56,7 @@ impl State {
         match self {
             Self::Draft => "draft",
             Self::Published(_) => "published",
-            Self::Paused(_) => "paused",
+            Self::Paused { .. } => "paused",
         }
     }
 
@@ -65,7 +64,15 @@ impl State {
     pub fn version(self) -> Option<u32> {
         match self {
             Self::Draft => None,
-            Self::Published(version) | Self::Paused(version) => Some(version),
+            Self::Published(version) | Self::Paused { version, .. } => Some(version),
+        }
+    }
+
+    /// When its pause ends by itself, if it is paused and that was said.
+    pub fn paused_until(self) -> Option<Instant> {
+        match self {
+            Self::Draft | Self::Published(_) => None,
+            Self::Paused { until, .. } => until,
         }
     }
 }
@@ -119,6 +126,7 @@ impl Campaigns {
                     if resumes {
                         let resumed = Reached::Resumed { skip: true, by: Some(by.to_owned()) };
                         head.timeline.reach(at, resumed);
+                        head.pause = Paused::default();
                     }
                     let version = head.version;
                     let published = Reached::Published { version, migrate: how.migrate };
@@ -146,75 +154,8 @@ impl Campaigns {
         Err(Error::Contended(TRIES).into())
     }
 
-    /// Pauses a campaign; one that is paused already stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table
-    /// answers.
-    pub async fn pause(
-        &self,
-        id: &CampaignId,
-        together: impl Together<State>,
-    ) -> Result<State, CampaignError> {
-        self.catalog
-            .change(|catalog| {
-                let head = there_mut(catalog, id)?;
-                match State::of(head) {
-                    State::Draft => return Err(CampaignError::NotPublished(id.clone())),
-                    State::Published(_) => {
-                        head.timeline.reach(self.store.now(), Reached::Paused {});
-                    }
-                    State::Paused(_) => {}
-                }
-                let state = State::of(head);
-                let writes = together(&state)?;
-                Ok((state, writes))
-            })
-            .await
-    }
-
-    /// Resumes a campaign; `by` is the name of the API key that asks. A running campaign stays as
-    /// it is, and no contact is enrolled.
-    ///
-    /// # Errors
-    ///
-    /// [`CampaignError::NotPublished`], [`CampaignError::NoSuchCampaign`], and what the table
-    /// answers.
-    pub async fn resume(
-        &self,
-        id: &CampaignId,
-        how: Resume,
-        by: &str,
-        together: impl Together<State>,
-    ) -> Result<State, CampaignError> {
-        let state = self
-            .catalog
-            .change(|catalog| {
-                let head = there_mut(catalog, id)?;
-                let mut writes = Vec::new();
-                match State::of(head) {
-                    State::Draft => return Err(CampaignError::NotPublished(id.clone())),
-                    State::Published(_) => {}
-                    State::Paused(_) => {
-                        let resumed = Reached::Resumed { skip: how.skip, by: Some(by.to_owned()) };
-                        head.timeline.reach(self.store.now(), resumed);
-                        let enroll_existing = how.enroll_existing;
-                        let follows = Follows { milestones: true, enroll_existing, by };
-                        writes = self.follow(catalog, id, follows)?;
-                    }
-                }
-                let state = State::of(there_mut(catalog, id)?);
-                writes.extend(together(&state)?);
-                Ok((state, writes))
-            })
-            .await?;
-        self.jobs.dispatch_or_leave().await;
-        Ok(state)
-    }
-
     /// Opens the jobs that follow from a milestone.
-    fn follow(
+    pub(super) fn follow(
         &self,
         catalog: &mut Catalog,
         id: &CampaignId,
@@ -242,11 +183,11 @@ impl Campaigns {
 
 /// What follows from a milestone.
 #[derive(Clone, Copy)]
-struct Follows<'a> {
+pub(super) struct Follows<'a> {
     /// Every member follows it.
-    milestones: bool,
+    pub(super) milestones: bool,
     /// Contacts that are there may enter.
-    enroll_existing: bool,
+    pub(super) enroll_existing: bool,
     /// The name of the API key that asked.
-    by: &'a str,
+    pub(super) by: &'a str,
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{CampaignError, Campaigns, there};
+use crate::contact_json::instant_json;
 use crate::error::Error;
 use crate::keys::{SHARDS, day_of_statistics};
 use crate::store::read;
@@ -37,6 +38,9 @@ pub struct Statistics {
     pub elements: BTreeMap<ElementId, ElementStatistics>,
     /// Messages by outcome.
     pub messages: MessageStatistics,
+    /// When the campaign's pause ends by itself; `null` if it is not paused, or until it is resumed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub paused_until: serde_json::Value,
     /// The days on which something was counted, oldest first, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<Vec<DayStatistics>>,
@@ -90,7 +94,8 @@ impl Campaigns {
     /// [`CampaignError::NoSuchCampaign`], and what the table answers.
     pub async fn statistics(&self, id: &CampaignId) -> Result<Statistics, CampaignError> {
         let loaded = self.catalog.current().await?;
-        let standing = there(&loaded.catalog, id)?.standing();
+        let head = there(&loaded.catalog, id)?;
+        let standing = head.standing();
         let mut tally = Tally::default();
         let shards = (0..SHARDS).map(|shard| self.counted_in(id, shard, None));
         for counters in futures_util::future::try_join_all(shards).await? {
@@ -120,6 +125,7 @@ impl Campaigns {
             awaiting_restart: now(Status::AwaitingRestart),
             elements,
             messages: MessageStatistics::of(&tally),
+            paused_until: head.paused_until().map(instant_json).unwrap_or_default(),
             days: None,
         })
     }

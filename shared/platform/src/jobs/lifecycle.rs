@@ -6,12 +6,15 @@
 //! queue are ordered by the next caller. So no job is lost after a crash. Steps are idempotent, so
 //! they may be ordered twice.
 
+use std::collections::BTreeSet;
+
 use dacapo_engine::ids::{CampaignId, ContactId};
 
 use super::{Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
 use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
+use crate::orders::pause_end_order;
 use crate::ports::{Done, JobStep, Message, Order, Queue, Shown};
 use crate::store::{TRIES, item, read};
 use crate::table::{Condition, Consistency, TableError, Write};
@@ -92,6 +95,14 @@ impl Jobs {
         requested: &Requested,
         together: impl Together<Job>,
     ) -> Result<Job, BeginError> {
+        if let JobKind::Reconcile { .. } = requested.kind {
+            let loaded = self.catalog.after(Instant::MAX_UTC).await?;
+            let ends = loaded.catalog.campaigns.values().filter_map(Head::paused_until);
+            let ends: BTreeSet<Instant> = ends.collect();
+            if !ends.is_empty() {
+                self.orders.give(ends.into_iter().map(pause_end_order).collect()).await?;
+            }
+        }
         let job = self
             .catalog
             .change(|catalog| {

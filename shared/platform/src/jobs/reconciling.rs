@@ -9,6 +9,7 @@
 //! | a parked trigger | its recheck |
 //! | a token or a record whose message is not settled | the message; the ledger decides (R30) |
 //! | a webhook call that is not over | the call |
+//! | a pause that ends by itself | its timer, when the job begins (`lifecycle`) |
 //!
 //! Each has a name, or a record that says how far it is, so ordering it again is idempotent. A page
 //! may be done again, and a job be requested twice.

@@ -107,6 +107,12 @@ pub enum Message {
     Timer(PendingTimer),
     /// For [`Queue::Jobs`] first, then for the queue that the letter came from.
     Redrive(Redrive),
+    /// For [`Queue::Timers`]: pauses of campaigns end by themselves (R26).
+    PausesEnd {
+        /// When. Those that end then are in the catalog.
+        #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
+        at: Instant,
+    },
 }
 
 /// A timer that the timer service has not accepted for now.
@@ -133,6 +139,7 @@ impl Message {
             Self::JobStep(job_step) => Some(format!("{}/{}", job_step.job, job_step.shard)),
             Self::Timer(timer) => timer.message.ordering_key(),
             Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
+            Self::PausesEnd { .. } => Some("pauses".to_owned()),
         }
     }
 
@@ -144,7 +151,7 @@ impl Message {
             }
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
-            Self::JobStep(_) => (None, None),
+            Self::JobStep(_) | Self::PausesEnd { .. } => (None, None),
             Self::Timer(timer) => timer.message.about(),
             Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
         }
@@ -163,6 +170,7 @@ impl Message {
                     Purpose::Marketing => Queue::Marketing,
                 }
             }
+            Self::PausesEnd { .. } => Queue::Timers,
             Self::Call(_) => Queue::Calls,
             Self::JobStep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Jobs,
         }
@@ -212,7 +220,8 @@ impl Queue {
             }
             (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
             // A timer brings the last erasure of what remains.
-            (Self::Timers | Self::Jobs, Message::Erase(_)) => true,
+            (Self::Timers | Self::Jobs, Message::Erase(_))
+            | (Self::Timers, Message::PausesEnd { .. }) => true,
             (Self::Jobs, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
             // A letter may have come from any of them.
             (
@@ -225,7 +234,8 @@ impl Queue {
                 | Message::Call(_)
                 | Message::JobStep(_)
                 | Message::Erase(_)
-                | Message::Timer(_),
+                | Message::Timer(_)
+                | Message::PausesEnd { .. },
             ) => false,
         }
     }

@@ -103,6 +103,14 @@ fn field_test(test: &Test, kind: FieldType, path: &Path, findings: &mut Findings
         Test::Past => needs_date("is", "past"),
         Test::Future => needs_date("is", "future"),
         Test::Within(_) => needs_date("within", "within"),
+        Test::Weekdays(_) => needs_date("weekdays", "weekdays"),
+        Test::Time(_) if kind == FieldType::Date => findings.error(
+            "test_of_wrong_type",
+            &At::Key(&path.key("time")),
+            "`time` asks for a time of day, but the field is a date without one",
+            "use a field of type `datetime`, or `weekdays`",
+        ),
+        Test::Time(_) => needs_date("time", "time"),
         Test::Contains(_) => {
             if kind != FieldType::Text {
                 findings.error(

@@ -1,10 +1,10 @@
-//! `email`: sends an e-mail and goes on once its message is settled (R30 to R34).
+//! `email`: sends an e-mail and goes on once its message is settled (R25, R30 to R34).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template};
+use super::{EdgeKey, ElementType, Otherwise, WhenMissed, Window};
+use crate::campaign::checks::{At, Findings, Surroundings, Template};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
@@ -15,6 +15,10 @@ use crate::ids::{CampaignId, ElementId};
 pub struct SendEmail {
     /// The key under `emails`.
     pub email: String,
+    #[doc = "When it may leave, whatever its purpose (R25); `email_time` does not hold for it \
+             then."]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Where the token goes once the message is settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ElementId>,
@@ -51,5 +55,15 @@ impl ElementType for SendEmail {
         Vec::new()
     }
 
-    fn check(&self, _: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
+    fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if self.window.is_some_and(|window| window.otherwise == Otherwise::Earlier) {
+            findings.error(
+                "earlier_on_an_email",
+                &At::Value(&path.key("window").key("else")),
+                "an e-mail cannot leave earlier than its path reaches it",
+                "write `later` or `skip`, or put the window on the `date_timer` before it, whose \
+                 moment is known ahead",
+            );
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod stop_campaign;
 mod tag;
 mod wait;
 mod webhook;
+mod window;
 
 use std::fmt;
 
@@ -36,7 +37,7 @@ use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
 pub use condition::Branch;
-pub use date_timer::{DateTimer, Empty, Past};
+pub use date_timer::{DateTimer, Empty, Past, Repeat};
 pub use email::SendEmail;
 pub use end::End;
 pub use event::{Edge, EventElement};
@@ -51,6 +52,7 @@ pub use stop_campaign::StopCampaign;
 pub use tag::ChangeTags;
 pub use wait::{Until, Wait};
 pub use webhook::{Method, Webhook};
+pub use window::{Otherwise, Window};
 
 /// An element of the graph; `type` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +68,7 @@ pub enum Element {
     Email(SendEmail),
     /// Waits (R20).
     Wait(Wait),
-    /// Follows a date of the contact (R21, R22).
+    /// Follows a date of the contact (R21, R22, R24).
     DateTimer(DateTimer),
     /// Goes one of two ways.
     Condition(Branch),

@@ -18,7 +18,18 @@ pub const MOST_TEMPLATE_BYTES: usize = 512 * 1024;
 /// The longest restart delay, in days.
 pub const LONGEST_RESTART_DELAY_DAYS: i64 = 365;
 
+/// Ids that no campaign can have: `/v1/campaigns/pause` is about all campaigns (R26).
+const RESERVED_IDS: [&str; 2] = ["pause", "resume"];
+
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
+    if RESERVED_IDS.contains(&document.id.as_str()) {
+        findings.error(
+            "reserved_id",
+            &At::Value(&Path::root().key("id")),
+            format!("`{}` is a word of the API, so no campaign can be called that", document.id),
+            "choose another id",
+        );
+    }
     let mut too_many = |key: &str, code: &'static str, count: usize, most: usize| {
         if count > most {
             findings.error(

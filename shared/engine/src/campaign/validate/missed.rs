@@ -15,7 +15,14 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     let elements: BTreeMap<&ElementId, &Element> =
         document.elements.iter().map(|(id, element)| (id, element)).collect();
     for (id, element) in &document.elements {
-        let Element::DateTimer(DateTimer { past: Past::Missed, missed: None, next, .. }) = element
+        // For who arrives after a date that comes again, it comes again (R24).
+        let Element::DateTimer(DateTimer {
+            past: Past::Missed,
+            missed: None,
+            repeat: None,
+            next,
+            ..
+        }) = element
         else {
             continue;
         };

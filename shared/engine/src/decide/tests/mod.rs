@@ -20,6 +20,7 @@ mod no_effect;
 mod occasion;
 mod outstanding;
 mod pausing;
+mod plans;
 mod runs;
 mod steps;
 mod tokens;

@@ -213,3 +213,72 @@ fn a_window_lets_through_what_is_inside_and_opens_for_the_rest() {
     // A gap swallows the window of that day.
     assert_eq!(opening("2026-03-29 01:00", "02:00", "03:00", every), berlin("2026-03-30 02:00"));
 }
+
+#[test]
+fn r25_hours_are_looked_for_forwards_and_backwards_also_where_the_clocks_change() {
+    let hours = |from: &str, to: &str, weekdays: Weekdays| Hours {
+        daytime: Daytime { from: time(from), to: time(to) },
+        weekdays,
+    };
+    let every = Weekdays::EVERY_DAY;
+    let day = hours("08:00", "20:00", every);
+    for (at, last) in [
+        ("2026-12-03 08:00", "2026-12-03 08:00"),
+        ("2026-12-03 19:59", "2026-12-03 19:59"),
+        ("2026-12-03 20:00", "2026-12-03 19:59"),
+        ("2026-12-03 07:00", "2026-12-02 19:59"),
+        // Summer time begins, and ends, in this night.
+        ("2026-03-29 07:00", "2026-03-28 19:59"),
+        ("2026-10-25 07:00", "2026-10-24 19:59"),
+    ] {
+        assert_eq!(day.last_inside(berlin(at), BERLIN), berlin(last), "{at}");
+    }
+    let workdays = hours("08:00", "18:00", Weekdays::named(["mon", "fri"]).unwrap());
+    assert_eq!(
+        workdays.last_inside(berlin("2026-12-06 09:00"), BERLIN),
+        berlin("2026-12-04 17:59")
+    );
+    assert_eq!(
+        workdays.next_inside(berlin("2026-12-06 09:00"), BERLIN),
+        berlin("2026-12-07 08:00")
+    );
+    let night = hours("22:00", "02:30", every);
+    assert!(night.contain(berlin("2026-12-03 02:29"), BERLIN));
+    assert_eq!(night.last_inside(berlin("2026-12-03 12:00"), BERLIN), berlin("2026-12-03 02:29"));
+    // The night's end is skipped: half past two is half past three.
+    assert_eq!(night.last_inside(berlin("2026-03-29 12:00"), BERLIN), berlin("2026-03-29 03:29"));
+    // A gap swallows the window of that day.
+    let hour = hours("02:00", "03:00", every);
+    assert_eq!(hour.last_inside(berlin("2026-03-29 12:00"), BERLIN), berlin("2026-03-28 02:59"));
+    let whole = hours("09:00", "09:00", every);
+    assert_eq!(whole.last_inside(berlin("2026-12-03 23:00"), BERLIN), berlin("2026-12-03 23:00"));
+}
+
+#[test]
+fn r25_a_part_of_the_day_holds_its_beginning_and_may_span_midnight() {
+    let holds = |from: &str, to: &str, at: (u32, u32)| {
+        let daytime = Daytime { from: time(from), to: time(to) };
+        daytime.contains(NaiveTime::from_hms_opt(at.0, at.1, 30).unwrap())
+    };
+    assert!(holds("08:00", "12:00", (8, 0)) && holds("08:00", "12:00", (11, 59)));
+    assert!(!holds("08:00", "12:00", (7, 59)) && !holds("08:00", "12:00", (12, 0)));
+    assert!(holds("22:00", "06:00", (23, 0)) && holds("22:00", "06:00", (5, 59)));
+    assert!(!holds("22:00", "06:00", (6, 0)) && holds("09:00", "09:00", (3, 0)));
+}
+
+#[test]
+fn r24_a_fixed_date_is_a_day_or_a_time_in_the_zone() {
+    let read = |text: &str| text.parse::<FixedDate>();
+    assert!(read("2026-12-24").unwrap().day().is_some());
+    let local = read("2026-12-24 18:00").unwrap();
+    assert_eq!((local.day(), local.instant(BERLIN)), (None, Some(berlin("2026-12-24 18:00"))));
+    assert_eq!(local.instant(Zone::UTC), Some(utc("2026-12-24 18:00")));
+    let exact = read("2026-12-24T18:00Z").unwrap();
+    assert_eq!(exact.instant(BERLIN), Some(utc("2026-12-24 18:00")));
+    // The hour that does not exist is an hour later (R4).
+    let gap = read("2026-03-29 02:30").unwrap();
+    assert_eq!(gap.instant(BERLIN), Some(utc("2026-03-29 01:30")));
+    for text in ["", "soon", "2026-02-30", "12/01/2026"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Campaigns: drafts, publishing, pausing, and their statistics.
+//! Campaigns: drafts, versions, and publishing.
 //!
 //! A document is received and sent as text. It is never turned into a JSON value in between: the
 //! order of its elements has a meaning.
@@ -25,13 +25,13 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish, Resume};
+use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish};
 use crate::contact_json::instant_json;
 use crate::error::Error;
 use crate::table::Unwritable;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, put, delete, validate, publish, pause, resume, document_schema)
+    calls!(on, list, get, put, delete, validate, publish, document_schema)
 }
 
 /// A campaign in the list.
@@ -51,6 +51,9 @@ struct CampaignItem {
     published_at: serde_json::Value,
     /// Whether the draft says something that is not published yet.
     draft: bool,
+    /// When its pause ends by itself; `null` if it is not paused, or until it is resumed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    paused_until: serde_json::Value,
 }
 
 impl From<crate::campaigns::Listed> for CampaignItem {
@@ -58,6 +61,7 @@ impl From<crate::campaigns::Listed> for CampaignItem {
         Self {
             status: listed.state.word(),
             version: listed.state.version(),
+            paused_until: listed.state.paused_until().map(instant_json).unwrap_or_default(),
             published_at: listed.published_at.map(instant_json).unwrap_or_default(),
             id: listed.id,
             name: listed.name,
@@ -308,81 +312,6 @@ async fn publish(
     Ok(answer(&Published { version })?)
 }
 
-/// How a campaign stands.
-#[derive(Debug, Serialize, ToSchema)]
-struct Stands {
-    /// `published` or `paused`.
-    #[schema(value_type = CampaignStatus)]
-    status: &'static str,
-    /// The newest version.
-    version: Option<u32>,
-}
-
-impl From<&crate::campaigns::State> for Stands {
-    fn from(state: &crate::campaigns::State) -> Self {
-        Self { status: state.word(), version: state.version() }
-    }
-}
-
-/// No settings: an empty object.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-struct HowToPause {}
-
-/// Pauses a campaign: no contact enters, and contacts on their way stand still. A paused one stays as
-/// it is.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = Option<HowToPause>,
-    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn pause(
-    State(campaigns): State<Arc<Campaigns>>,
-    Path(id): Path<CampaignId>,
-    once: Once,
-    Asked(HowToPause {}): Asked<HowToPause>,
-) -> Result<Answer, Problem> {
-    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = campaigns.pause(&id, together).await?;
-    Ok(answer(&Stands::from(&state))?)
-}
-
-/// How to go on.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-struct HowToResume {
-    /// What becomes of what is overdue.
-    mode: Mode,
-    /// Whether contacts that are there already may enter.
-    enroll_existing: bool,
-}
-
-/// What becomes of what is overdue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    /// It is done now.
-    #[default]
-    Run,
-    /// It is skipped, and recorded.
-    Skip,
-}
-
-/// Resumes a paused campaign. One that runs is left as it is.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = Option<HowToResume>,
-    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn resume(
-    State(campaigns): State<Arc<Campaigns>>,
-    holder: Holder,
-    Path(id): Path<CampaignId>,
-    once: Once,
-    Asked(how): Asked<HowToResume>,
-) -> Result<Answer, Problem> {
-    let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
-    let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = campaigns.resume(&id, how, holder.name(), together).await?;
-    Ok(answer(&Stands::from(&state))?)
-}
-
 /// The JSON Schema of the campaign document: open, so that editors can load it.
 #[utoipa::path(get, path = "/v1/campaign-schema.json", tag = "Campaigns",
     responses((status = 200, body = std::collections::BTreeMap<String, serde_json::Value>, content_type = "application/schema+json")))]
@@ -390,7 +319,7 @@ async fn document_schema() -> Response {
     open_document("application/schema+json", schema::JSON_SCHEMA)
 }
 
-fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
+pub(super) fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
     Answer::ok(body).map_err(|_| Unwritable::NoObject.into())
 }
 
@@ -409,7 +338,7 @@ impl<S: Sync> FromRequest<S> for Text {
 }
 
 /// An optional JSON body.
-struct Asked<T>(T);
+pub(super) struct Asked<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
     type Rejection = Problem;

@@ -276,6 +276,9 @@ pub(in crate::api) struct EnrollmentShape {
     /// Since when the campaign is paused, and the contact stands still in it; `null` while it runs.
     #[schema(format = DateTime)]
     paused_since: Option<String>,
+    /// When the pause ends by itself; `null` if it does not, or while the campaign runs.
+    #[schema(format = DateTime)]
+    paused_until: Option<String>,
 }
 
 /// A start that is to be checked, or an event that is to fire.
@@ -314,9 +317,12 @@ impl EnrollmentShape {
             element: entry.element.to_string(),
             cause: entry.because.words(),
         });
-        let paused_since = catalog.campaigns.get(&campaign).and_then(Head::paused_since);
+        let head = catalog.campaigns.get(&campaign);
+        let paused_since = head.and_then(Head::paused_since);
+        let paused_until = head.and_then(Head::paused_until);
         Self {
             paused_since: paused_since.map(instant_text),
+            paused_until: paused_until.map(instant_text),
             campaign,
             run: enrollment.run,
             status: enrollment.status.word(),

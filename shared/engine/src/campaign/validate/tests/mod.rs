@@ -3,6 +3,7 @@
 //! A line is a problem: path, line and column, code, message and remedy. The path of the whole is a
 //! point. Warnings say so in front.
 
+mod dates;
 mod reading;
 mod robust;
 mod seeds;
