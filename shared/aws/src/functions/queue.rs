@@ -363,7 +363,7 @@ pub fn pause(attempt: u32) -> TimeDelta {
 /// The instant before which a message has no effect.
 fn due(message: &Message) -> Option<Instant> {
     match message {
-        Message::EnrollmentEvent(enrollment_event) => enrollment_event.event.due(),
+        Message::EnrollmentEvent(event) => event.event.due(),
         Message::Call(_)
         | Message::JobStep(_)
         | Message::Erase(_)
@@ -375,7 +375,7 @@ fn due(message: &Message) -> Option<Instant> {
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
     match message {
-        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => MAIL_TAKES,
+        Message::EnrollmentEvent(event) if event.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
         Message::EnrollmentEvent(_)
         | Message::JobStep(_)
@@ -392,8 +392,8 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
 /// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
 fn purpose(message: &Message) -> Option<Purpose> {
     match message {
-        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => {
-            Some(enrollment_event.purpose.unwrap_or(Purpose::Transactional))
+        Message::EnrollmentEvent(event) if event.is_delivery() => {
+            Some(event.purpose.unwrap_or(Purpose::Transactional))
         }
         Message::EnrollmentEvent(_)
         | Message::Call(_)
