@@ -108,9 +108,9 @@ fn operation(order: &Order) -> Result<Operation, String> {
 
 /// Timers of the same instant are in order of contact, campaign, visit.
 fn sort(message: &Message) -> String {
-    let Message::EnrollmentEvent(enrollment_event) = message else { return String::new() };
-    let (run, step) = enrollment_event.event.run_and_step();
-    format!("{}#{}#{run:06}#{step:06}", enrollment_event.contact, enrollment_event.campaign)
+    let Message::EnrollmentEvent(event) = message else { return String::new() };
+    let (run, step) = event.event.run_and_step();
+    format!("{}#{}#{run:06}#{step:06}", event.contact, event.campaign)
 }
 
 /// Mail is captured, not sent.

@@ -87,9 +87,7 @@ impl QueueHandler {
 
     async fn handle_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(enrollment_event) => {
-                self.enrollment_events.handle(enrollment_event).await
-            }
+            Message::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
             Message::Call(call) => self.webhooks.call(call).await,
             Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
@@ -100,8 +98,8 @@ impl QueueHandler {
 
     async fn handle_timer_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(enrollment_event) if !enrollment_event.is_delivery() => {
-                self.enrollment_events.timer_due(enrollment_event).await
+            Message::EnrollmentEvent(event) if !event.is_delivery() => {
+                self.enrollment_events.timer_due(event).await
             }
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
             Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
@@ -115,8 +113,8 @@ impl QueueHandler {
 
     async fn handle_delivery_message(&self, message: &Message) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => {
-                self.enrollment_events.handle(enrollment_event).await
+            Message::EnrollmentEvent(event) if event.is_delivery() => {
+                self.enrollment_events.handle(event).await
             }
             Message::Call(call) => self.webhooks.call(call).await,
             Message::EnrollmentEvent(_)

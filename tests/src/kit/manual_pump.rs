@@ -108,10 +108,10 @@ impl ManualPump {
         }
         for order in self.bench.outbox.take() {
             match order {
-                Order::Schedule { message: Message::EnrollmentEvent(enrollment_event), .. }
-                | Order::Send { message: Message::EnrollmentEvent(enrollment_event), .. } => {
-                    if !self.due.contains(&enrollment_event) {
-                        self.due.push(enrollment_event);
+                Order::Schedule { message: Message::EnrollmentEvent(event), .. }
+                | Order::Send { message: Message::EnrollmentEvent(event), .. } => {
+                    if !self.due.contains(&event) {
+                        self.due.push(event);
                     }
                 }
                 Order::Cancel { .. } => {}
@@ -126,15 +126,9 @@ impl ManualPump {
     ///
     /// If something of it has to wait.
     pub async fn take_due(&mut self) {
-        while let Some(enrollment_event) = self.due.pop() {
-            let done = self
-                .bench
-                .platform
-                .enrollment_events
-                .handle(&enrollment_event)
-                .await
-                .expect("taken");
-            assert_eq!(done, Done::Yes, "{enrollment_event:?}");
+        while let Some(event) = self.due.pop() {
+            let done = self.bench.platform.enrollment_events.handle(&event).await.expect("taken");
+            assert_eq!(done, Done::Yes, "{event:?}");
         }
     }
 

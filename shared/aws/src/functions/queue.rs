@@ -364,7 +364,7 @@ pub fn pause(attempt: u32) -> TimeDelta {
 /// The instant before which a message has no effect.
 fn due(message: &Message) -> Option<Instant> {
     match message {
-        Message::EnrollmentEvent(enrollment_event) => enrollment_event.event.due(),
+        Message::EnrollmentEvent(event) => event.event.due(),
         Message::PausesEnd { at } => Some(*at),
         Message::Call(_)
         | Message::JobStep(_)
@@ -377,7 +377,7 @@ fn due(message: &Message) -> Option<Instant> {
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
     match message {
-        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => MAIL_TAKES,
+        Message::EnrollmentEvent(event) if event.is_delivery() => MAIL_TAKES,
         Message::Call(_) => CALL_TAKES,
         Message::EnrollmentEvent(_)
         | Message::JobStep(_)
@@ -395,8 +395,8 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
 /// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
 fn purpose(message: &Message) -> Option<Purpose> {
     match message {
-        Message::EnrollmentEvent(enrollment_event) if enrollment_event.is_delivery() => {
-            Some(enrollment_event.purpose.unwrap_or(Purpose::Transactional))
+        Message::EnrollmentEvent(event) if event.is_delivery() => {
+            Some(event.purpose.unwrap_or(Purpose::Transactional))
         }
         Message::EnrollmentEvent(_)
         | Message::Call(_)

@@ -104,12 +104,9 @@ impl DecisionBuilder<'_> {
                 self.send_on(set.next.as_ref(), token);
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
-                Some(campaign) => self.send_command_and_go_on(
-                    token,
-                    campaign,
-                    Command::Reset,
-                    reset.next.as_ref(),
-                ),
+                Some(campaign) => {
+                    self.command(token, campaign, Command::Reset, reset.next.as_ref())
+                }
                 None => self.reset_by_element(token),
             },
             Element::Restart(restart) => {
@@ -124,19 +121,14 @@ impl DecisionBuilder<'_> {
                 let command =
                     if stop.reset_contacts { Command::StopAndReset } else { Command::Stop };
                 match self.other(stop.campaign.as_ref()) {
-                    Some(campaign) => {
-                        self.send_command_and_go_on(token, campaign, command, stop.next.as_ref())
-                    }
+                    Some(campaign) => self.command(token, campaign, command, stop.next.as_ref()),
                     None => self.stop_or_reset(Some(&id), stop.reset_contacts),
                 }
             }
             Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
-                Some(campaign) => self.send_command_and_go_on(
-                    token,
-                    campaign,
-                    Command::Start,
-                    start.next.as_ref(),
-                ),
+                Some(campaign) => {
+                    self.command(token, campaign, Command::Start, start.next.as_ref())
+                }
                 None => self.start_own(start.next.as_ref(), token),
             },
             Element::Webhook(webhook) => {
@@ -186,7 +178,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Sends a command to another campaign; the token goes on at once.
-    fn send_command_and_go_on(
+    fn command(
         &mut self,
         token: InFlightToken,
         campaign: CampaignId,

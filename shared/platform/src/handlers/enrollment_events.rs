@@ -29,83 +29,51 @@ impl EnrollmentEvents {
     /// # Errors
     ///
     /// Retryable errors.
-    pub async fn handle(&self, enrollment_event: &EnrollmentEvent) -> Result<Done, Error> {
-        let Event::DeliveryDue { run, step } = enrollment_event.event else {
-            return self.timer_due(enrollment_event).await;
+    pub async fn handle(&self, event: &EnrollmentEvent) -> Result<Done, Error> {
+        let Event::DeliveryDue { run, step } = event.event else {
+            return self.timer_due(event).await;
         };
-        let done = self.delivery_due(enrollment_event, run, step).await;
+        let done = self.delivery_due(event, run, step).await;
         // What the message's decision deferred waits until the message is settled, but not longer
         // than its first try.
         if let Ok(Done::NotBefore(_) | Done::NotTried(_)) | Err(_) = &done {
-            let recorded = self
-                .decisions
-                .record_deferred(&enrollment_event.contact, &enrollment_event.campaign)
-                .await;
+            let recorded = self.decisions.record_deferred(&event.contact, &event.campaign).await;
             return done.and_then(|done| recorded.map(|()| done));
         }
         done
     }
 
     /// A timer, or anything else that is due, except messages.
-    pub(crate) async fn timer_due(
-        &self,
-        enrollment_event: &EnrollmentEvent,
-    ) -> Result<Done, Error> {
-        match self
-            .decisions
-            .apply_event(
-                &enrollment_event.contact,
-                &enrollment_event.campaign,
-                &enrollment_event.event,
-            )
-            .await
-        {
+    pub(crate) async fn timer_due(&self, event: &EnrollmentEvent) -> Result<Done, Error> {
+        match self.decisions.apply_event(&event.contact, &event.campaign, &event.event).await {
             Ok(EventOutcome::Ignored(Ignored::Early)) => {
-                Ok(enrollment_event.event.due().map_or(Done::Yes, Done::NotBefore))
+                Ok(event.event.due().map_or(Done::Yes, Done::NotBefore))
             }
             Ok(EventOutcome::Committed(_)) => {
-                if let Some(due) = enrollment_event.event.due() {
+                if let Some(due) = event.event.due() {
                     metrics::timer_fired(due, self.store.now());
                 }
                 Ok(Done::Yes)
             }
-            other => {
-                self.quarantine
-                    .done(&enrollment_event.contact, &enrollment_event.campaign, other)
-                    .await
-            }
+            other => self.quarantine.done(&event.contact, &event.campaign, other).await,
         }
     }
 
     /// A message.
     async fn delivery_due(
         &self,
-        enrollment_event: &EnrollmentEvent,
+        event: &EnrollmentEvent,
         run: u32,
         step: u32,
     ) -> Result<Done, Error> {
         // If it may leave, its claim checks the ledger: mostly no worker has claimed it. For every
         // other outcome the ledger is read first.
-        match self
-            .decisions
-            .may_leave(
-                &enrollment_event.contact,
-                &enrollment_event.campaign,
-                &enrollment_event.event,
-            )
-            .await
-        {
+        match self.decisions.may_leave(&event.contact, &event.campaign, &event.event).await {
             Ok(Some((delivery, latest))) => {
                 let latest = Some(&latest);
                 match self
                     .delivery
-                    .deliver(
-                        &enrollment_event.contact,
-                        &enrollment_event.campaign,
-                        &delivery,
-                        None,
-                        latest,
-                    )
+                    .deliver(&event.contact, &event.campaign, &delivery, None, latest)
                     .await?
                 {
                     Done::Soon => {}
@@ -115,60 +83,33 @@ impl EnrollmentEvents {
             Ok(None) | Err(Error::Behind) => {}
             Err(error) => return Err(error),
         }
-        let record = match self
-            .delivery
-            .ledger_first(&enrollment_event.contact, &enrollment_event.campaign, run, step)
-            .await?
-        {
-            Ledger::Done(done) => return Ok(done),
-            Ledger::Open(before) => before.map(|before| *before),
-        };
-        match self
-            .decisions
-            .apply_event(
-                &enrollment_event.contact,
-                &enrollment_event.campaign,
-                &enrollment_event.event,
-            )
-            .await
-        {
+        let record =
+            match self.delivery.ledger_first(&event.contact, &event.campaign, run, step).await? {
+                Ledger::Done(done) => return Ok(done),
+                Ledger::Open(before) => before.map(|before| *before),
+            };
+        match self.decisions.apply_event(&event.contact, &event.campaign, &event.event).await {
             Ok(EventOutcome::Deliver(delivery)) => {
                 self.delivery
-                    .deliver(
-                        &enrollment_event.contact,
-                        &enrollment_event.campaign,
-                        &delivery,
-                        record,
-                        None,
-                    )
+                    .deliver(&event.contact, &event.campaign, &delivery, record, None)
                     .await
             }
             Ok(EventOutcome::Ignored(ignored)) => {
                 if ignored == Ignored::Paused {
-                    self.decisions
-                        .record_deferred(&enrollment_event.contact, &enrollment_event.campaign)
-                        .await?;
+                    self.decisions.record_deferred(&event.contact, &event.campaign).await?;
                 }
                 if let (
                     Some(record),
                     Ignored::StaleRun | Ignored::LeftStep | Ignored::Quarantined,
                 ) = (record, ignored)
                 {
-                    self.messages.drop_message(&enrollment_event.contact, record).await?;
+                    self.messages.drop_message(&event.contact, record).await?;
                 }
                 self.quarantine
-                    .done(
-                        &enrollment_event.contact,
-                        &enrollment_event.campaign,
-                        Ok(EventOutcome::Ignored(ignored)),
-                    )
+                    .done(&event.contact, &event.campaign, Ok(EventOutcome::Ignored(ignored)))
                     .await
             }
-            other => {
-                self.quarantine
-                    .done(&enrollment_event.contact, &enrollment_event.campaign, other)
-                    .await
-            }
+            other => self.quarantine.done(&event.contact, &event.campaign, other).await,
         }
     }
 }

@@ -133,7 +133,7 @@ impl Message {
     /// What it is about, a contact or a shard of a job: its messages go in order.
     pub fn ordering_key(&self) -> Option<String> {
         match self {
-            Self::EnrollmentEvent(enrollment_event) => Some(enrollment_event.contact.to_string()),
+            Self::EnrollmentEvent(event) => Some(event.contact.to_string()),
             Self::Call(call) => Some(call.contact.to_string()),
             Self::Erase(contact) => Some(contact.to_string()),
             Self::JobStep(job_step) => Some(format!("{}/{}", job_step.job, job_step.shard)),
@@ -146,9 +146,7 @@ impl Message {
     /// The contact and the campaign that it is about, if it is about one.
     pub fn about(&self) -> (Option<&ContactId>, Option<&CampaignId>) {
         match self {
-            Self::EnrollmentEvent(enrollment_event) => {
-                (Some(&enrollment_event.contact), Some(&enrollment_event.campaign))
-            }
+            Self::EnrollmentEvent(event) => (Some(&event.contact), Some(&event.campaign)),
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
             Self::JobStep(_) | Self::PausesEnd { .. } => (None, None),
@@ -161,15 +159,11 @@ impl Message {
     /// the first.
     pub fn queue(&self) -> Queue {
         match self {
-            Self::EnrollmentEvent(enrollment_event) if !enrollment_event.is_delivery() => {
-                Queue::Timers
-            }
-            Self::EnrollmentEvent(enrollment_event) => {
-                match enrollment_event.purpose.unwrap_or(Purpose::Transactional) {
-                    Purpose::Transactional => Queue::Transactional,
-                    Purpose::Marketing => Queue::Marketing,
-                }
-            }
+            Self::EnrollmentEvent(event) if !event.is_delivery() => Queue::Timers,
+            Self::EnrollmentEvent(event) => match event.purpose.unwrap_or(Purpose::Transactional) {
+                Purpose::Transactional => Queue::Transactional,
+                Purpose::Marketing => Queue::Marketing,
+            },
             Self::PausesEnd { .. } => Queue::Timers,
             Self::Call(_) => Queue::Calls,
             Self::JobStep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Jobs,
@@ -212,11 +206,9 @@ impl Queue {
     /// they are given, and the handlers of the queues refuse the rest.
     pub fn takes(self, message: &Message) -> bool {
         match (self, message) {
-            (Self::Timers, Message::EnrollmentEvent(enrollment_event)) => {
-                !enrollment_event.is_delivery()
-            }
-            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(enrollment_event)) => {
-                enrollment_event.is_delivery()
+            (Self::Timers, Message::EnrollmentEvent(event)) => !event.is_delivery(),
+            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(event)) => {
+                event.is_delivery()
             }
             (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
             // A timer brings the last erasure of what remains.
