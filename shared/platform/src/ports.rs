@@ -201,6 +201,10 @@ pub trait Mailer: Send + Sync {
         Ok(Duration::ZERO)
     }
 
+    /// Waits before the ledger is written again, of a mail whose outcome is known and whose record
+    /// the table did not take. By default there is no wait.
+    async fn pause(&self, _wait: Duration) {}
+
     /// What keeps mail of this purpose from leaving, and why, as far as that is known without
     /// asking the service.
     fn held(&self, _purpose: Purpose) -> Option<(Hold, String)> {

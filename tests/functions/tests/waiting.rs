@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::Queues;
+use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_functions_tests::ses::Ses;
-use dacapo_platform::ports::{Call, Message, Queue};
+use dacapo_platform::ports::{Call, EnrollmentEvent, Message, Queue};
 use serde_json::{Value, json};
 
 const NEWS: &str = r#"
@@ -230,4 +231,35 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
         assert!(cloud.services.hidden()[0].seconds >= 10);
     }
     assert_eq!(history(&cloud, "ann@example.com", "webhook_failed").await, [] as [String; 0]);
+}
+
+/// The stream may be late for hours, and a queue delivers a message a bounded number of times.
+#[tokio::test]
+async fn what_waits_for_the_stream_is_hidden_for_longer_each_time_that_it_is_received() {
+    let mut cloud = cloud(Delivery::Once, &[REMINDER]).await;
+    let appointment = (cloud.now() + TimeDelta::hours(4)).to_rfc3339();
+    let fields = json!({ "appointment": appointment });
+    let contact =
+        post(&cloud, json!({ "email": "ann@example.com", "tags": ["Booked"], "fields": fields }))
+            .await;
+    cloud.until_idle().await;
+    for nth in 0..80 {
+        post(&cloud, json!({ "email": "ann@example.com", "first_name": format!("Ann {nth}") }))
+            .await;
+    }
+    let wake = EnrollmentEvent {
+        contact,
+        campaign: CampaignId::new("reminder").unwrap(),
+        event: Event::DeliveryDue { run: 1, step: 1 },
+        purpose: None,
+    };
+    for (received, least, most) in [(1, 2, 5), (5, 32, 65), (40, 600, 1_201)] {
+        let event =
+            batch(vec![message("m1", "timers", received, &Message::EnrollmentEvent(wake.clone()))]);
+        let (platform, hide) = (&cloud.platform, &*cloud.services);
+        let queues = Queues { platform, hide, function: "timer" };
+        assert_eq!(failed(&queues.timers(&event).await.unwrap()), ["m1"]);
+        let hidden = cloud.services.hidden()[0].seconds;
+        assert!((least..=most).contains(&hidden), "received {received} times: {hidden} seconds");
+    }
 }

@@ -149,6 +149,10 @@ impl Mailer for SesMailer {
         }
     }
 
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+
     fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
         self.pace.held(purpose, uptime())
     }
