@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::Queues;
-use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_functions_tests::ses::Ses;
-use dacapo_platform::ports::{Call, EnrollmentEvent, Message, Queue};
+use dacapo_platform::ports::{Call, Message, Queue};
 use serde_json::{Value, json};
 
 const NEWS: &str = r#"
@@ -239,23 +238,16 @@ async fn what_waits_for_the_stream_is_hidden_for_longer_each_time_that_it_is_rec
     let mut cloud = cloud(Delivery::Once, &[REMINDER]).await;
     let appointment = (cloud.now() + TimeDelta::hours(4)).to_rfc3339();
     let fields = json!({ "appointment": appointment });
-    let contact =
-        post(&cloud, json!({ "email": "ann@example.com", "tags": ["Booked"], "fields": fields }))
-            .await;
+    post(&cloud, json!({ "email": "ann@example.com", "tags": ["Booked"], "fields": fields })).await;
     cloud.until_idle().await;
     for nth in 0..80 {
         post(&cloud, json!({ "email": "ann@example.com", "first_name": format!("Ann {nth}") }))
             .await;
     }
-    let wake = EnrollmentEvent {
-        contact,
-        campaign: CampaignId::new("reminder").unwrap(),
-        event: Event::DeliveryDue { run: 1, step: 1 },
-        purpose: None,
-    };
+    let timer = cloud.services.scheduled().pop().unwrap();
+    cloud.begins(cloud.now() + TimeDelta::hours(4));
     for (received, least, most) in [(1, 2, 5), (5, 32, 65), (40, 600, 1_201)] {
-        let event =
-            batch(vec![message("m1", "timers", received, &Message::EnrollmentEvent(wake.clone()))]);
+        let event = batch(vec![message("m1", "timers", received, &timer)]);
         let (platform, hide) = (&cloud.platform, &*cloud.services);
         let queues = Queues { platform, hide, function: "timer" };
         assert_eq!(failed(&queues.timers(&event).await.unwrap()), ["m1"]);

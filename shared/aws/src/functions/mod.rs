@@ -57,7 +57,7 @@ async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> Outcome<T> 
     }
 }
 
-/// Makes a dead letter of a piece of work. `false` if that is not possible: then the work has to
+/// Makes a dead letter of a piece of work; one that is too large keeps less of it. `false` if that is not possible: then the work has to
 /// come again.
 async fn keep_dead_letter(
     platform: &Platform,
@@ -72,9 +72,10 @@ async fn keep_dead_letter(
         "feedback" => Kind::Report,
         _ => Kind::Message,
     };
+    let smaller = std::iter::once_with(|| stream::smaller(raw)).flatten();
     match platform
         .dead_letters
-        .keep(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })
+        .keep_or(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() }, smaller)
         .await
     {
         Ok(()) => true,
