@@ -146,14 +146,20 @@ pub trait Outbox: Send + Sync {
         }
     }
 
+    /// Whether the change feed is known to have been read to its end. Where that is unknown, lists
+    /// that the feed writes may lack what was written long ago: nothing bounds how late it is.
+    fn feed_is_read(&self) -> bool {
+        false
+    }
+
     /// Whether a message is never with two workers at once.
     fn delivers_exclusively(&self) -> bool {
         false
     }
 }
 
-/// How long lists may take to show what was written: the change feed and the index take a moment
-/// each.
+/// How long lists may take to show what was written: the index takes a moment. The lists by tag
+/// take as long as the change feed is late, so nobody may rely on this for them.
 pub const LISTS_FOLLOW: TimeDelta = TimeDelta::minutes(2);
 
 /// What lists show.

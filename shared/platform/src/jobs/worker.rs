@@ -218,8 +218,8 @@ impl StepWorker<'_> {
         if contacts.is_empty() {
             return Ok(PageResult::Went);
         }
-        let outcomes =
-            self.worker.page_work.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
+        let (campaign, pass) = (campaign_at(self.job, at), u32::from(next.pass));
+        let outcomes = self.worker.page_work.done_to(self.job, campaign, &contacts, pass).await?;
         let paused = outcomes.contains(&Outcome::Paused);
         if !next.take(at, contacts, outcomes, self.job, self.worker.store.now()) {
             *next = self.shard.clone();
@@ -235,7 +235,9 @@ impl StepWorker<'_> {
         for (at, contact) in waited {
             let contacts = vec![contact];
             let campaign = campaign_at(self.job, at);
-            let outcomes = self.worker.page_work.done_to(self.job, campaign, &contacts).await?;
+            let pass = u32::from(next.pass);
+            let outcomes =
+                self.worker.page_work.done_to(self.job, campaign, &contacts, pass).await?;
             next.take(at, contacts, outcomes, self.job, self.worker.store.now());
         }
         Ok(if next.late.len() < before { PageResult::Went } else { PageResult::Wait(self.soon()) })
