@@ -452,9 +452,12 @@ impl MailDelivery {
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
         Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
-            from: sender.clone(),
+            from: Sender {
+                address: address::for_sending(&sender.address).into_owned(),
+                ..sender.clone()
+            },
             to: address::for_sending(to).into_owned(),
-            reply_to: email.reply_to.clone(),
+            reply_to: email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned()),
             subject: rendered.subject,
             text,
             html: rendered.html,
