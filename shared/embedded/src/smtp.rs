@@ -191,6 +191,10 @@ impl Mailer for Smtp {
         })
     }
 
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+
     fn trouble(&self) -> Option<Trouble> {
         self.server_state.trouble()
     }

@@ -28,7 +28,7 @@ use dacapo_platform::keys::{fed, sha256, shard};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Queue};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
-use dacapo_platform::redriving::written;
+use dacapo_platform::redriving::{written, written_smaller};
 use dacapo_platform::table::{Body, Item, TableError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -462,8 +462,9 @@ impl Work {
         why: &Error,
     ) -> Result<(), Error> {
         let Some(either) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
-        let raw = written(&either.key, old.as_ref(), new.as_ref());
-        self.keep_dead_letter(kind, &raw, why).await
+        let (key, old, new) = (&either.key, old.as_ref(), new.as_ref());
+        let raw = written(key, old, new);
+        self.keep_dead_letter_or(kind, &raw, why, || written_smaller(key, old, new)).await
     }
 
     /// The same for any work. A repeat has the same name, and replaces it.
@@ -473,10 +474,22 @@ impl Work {
         raw: &str,
         why: &impl Display,
     ) -> Result<(), Error> {
+        self.keep_dead_letter_or(kind, raw, why, Vec::new).await
+    }
+
+    /// The same, with smaller forms of it for work that is too large to be kept.
+    async fn keep_dead_letter_or(
+        &self,
+        kind: DeadLetterKind,
+        raw: &str,
+        why: &impl Display,
+        smaller: impl FnOnce() -> Vec<String> + Send,
+    ) -> Result<(), Error> {
         let (hash, why) = (sha256(raw), why.to_string());
         let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
         let found = NewDeadLetter { name: &name, kind, by: CONSUMER, why: &why, raw };
-        self.platform.dead_letters.keep(found).await
+        let smaller = std::iter::once_with(smaller).flatten();
+        self.platform.dead_letters.keep_or(found, smaller).await
     }
 
     /// Erased data is removed from the files when the feed has been read: as soon as nothing else

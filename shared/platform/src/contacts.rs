@@ -17,7 +17,13 @@ use crate::catalog::CatalogStore;
 use crate::error::Error;
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, is_own, item, read};
-use crate::table::{Condition, Consistency, Item, TableError, Write};
+use crate::table::{
+    Condition, Consistency, Item, LARGEST_ITEM, TableError, Write, size, size_at_most,
+};
+
+/// The largest that a post may make a contact, in bytes as stored: a fifth of what the table takes
+/// for an item is left for what campaigns write to it.
+pub const LARGEST_CONTACT: usize = LARGEST_ITEM / 5 * 4;
 
 /// A contact as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +65,15 @@ pub enum WriteError {
     /// It would have more tags than a contact may have.
     #[error("a contact has at most {MOST_TAGS} tags; withdraw some that are no longer needed")]
     TooManyTags,
+    /// It would be larger than a post may make a contact.
+    #[error(
+        "the contact would have {size} bytes, at most {LARGEST_CONTACT} are taken; clear fields, or \
+         withdraw tags, that are no longer needed"
+    )]
+    TooLarge {
+        /// Its size, as stored.
+        size: usize,
+    },
     /// A write in the same transaction was refused: its index among those.
     #[error("a write that belongs to it was refused")]
     Refused(usize, Option<Box<Item>>),
@@ -234,6 +249,7 @@ impl Contacts {
         let written = Written { contact, created: true, change };
         let owner = item(self.store.keys.address(address), &StoredAddress { contact: id })
             .map_err(WriteError::Failed)?;
+        self.has_room_in_its_item(None, &written.contact)?;
         let mut writes = vec![
             Write::put(self.item(&written.contact)?, Condition::Absent),
             Write::put(owner, Condition::Absent),
@@ -336,6 +352,7 @@ impl Contacts {
         let mut writes = Vec::new();
         if written.change.is_some() {
             let condition = Condition::Rev(before.rev);
+            self.has_room_in_its_item(Some(before), &written.contact)?;
             writes.push(Write::put(self.item(&written.contact)?, condition));
             self.move_address(before, &written.contact, &mut writes).await?;
             if refusal.is_some()
@@ -394,6 +411,31 @@ impl Contacts {
             }
         }
         Ok(())
+    }
+
+    /// Whether the table still has room for what campaigns write to the contact. A contact that is
+    /// too large already may become smaller, and what adds nothing always fits. Its last changes
+    /// do not count: the next one takes their place.
+    fn has_room_in_its_item(
+        &self,
+        before: Option<&Contact>,
+        after: &Contact,
+    ) -> Result<(), WriteError> {
+        if size_at_most(&self.item(after)?) <= LARGEST_CONTACT {
+            return Ok(());
+        }
+        let lasting = |contact: &Contact| {
+            let contact = Contact { recent: Vec::new(), ..contact.clone() };
+            self.item(&contact).map(|item| size(&item))
+        };
+        let size = lasting(after)?;
+        if size <= LARGEST_CONTACT {
+            return Ok(());
+        }
+        match before.map(lasting).transpose()? {
+            Some(before) if size <= before => Ok(()),
+            Some(_) | None => Err(WriteError::TooLarge { size }),
+        }
     }
 
     /// The item of a contact, with its place in the index and a new write id.

@@ -128,6 +128,28 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
+    /// Keeps work as [`Self::keep`] does; if it is too large for that, the first of `smaller` that
+    /// is not. So work that cannot be kept as it came blocks nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers; also if all of them are too large.
+    pub async fn keep_or(
+        &self,
+        found: NewDeadLetter<'_>,
+        smaller: impl IntoIterator<Item = String>,
+    ) -> Result<(), Error> {
+        let mut kept = self.keep(found).await;
+        for raw in smaller {
+            if !matches!(&kept, Err(Error::Table(TableError::TooLarge { .. }))) {
+                break;
+            }
+            tracing::warn!(letter = found.name, "too large to be put aside as it came");
+            kept = self.keep(NewDeadLetter { raw: &raw, ..found }).await;
+        }
+        kept
+    }
+
     /// Keeps work as a dead letter under its name; the same name again replaces the content. Work
     /// that names an erased contact is not kept: it must not bring the contact back, and it could
     /// have no other effect.

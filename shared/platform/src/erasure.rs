@@ -1,9 +1,10 @@
 //! Erasing a person: everything about them is deleted, and so is what a late worker writes.
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that the
-//! contact cannot be enrolled again. Then the contact's items are deleted, and the dead letters
-//! that name it or its address. This is done at once, again when pending work is done, and a last
-//! time when the feeds have dropped their records. Until then the tombstone has a keyed hash of the
+//! contact cannot be enrolled again. Then the contact's items are deleted, at once. What may take
+//! long is ordered before that: the dead letters that name the contact or its address are deleted
+//! by a worker, in pieces. All of it is done again a last time when the feeds have dropped their
+//! records. Until then the tombstone has a keyed hash of the
 //! address, because a late report of the mail service names only the address. Answers that are kept
 //! for repeated calls hold nothing about the person.
 //!
@@ -31,7 +32,7 @@ use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::table::{Condition, Cursor, Item, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
@@ -42,6 +43,16 @@ const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 /// a minute early.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 
+/// Whether something that happened at an instant comes so late that its contact may have been
+/// erased for the last time before. Nothing erases again what is written about it then: so the
+/// contact has to be looked at first. Both feeds bring what is younger.
+pub(crate) fn comes_after_last_erasure(at: Instant, now: Instant) -> bool {
+    now - at >= FORGOTTEN
+}
+
+/// How long dead letters are looked through at once. Then the rest is ordered.
+const LOOKED_THROUGH: TimeDelta = TimeDelta::seconds(10);
+
 /// What is left of an erased contact.
 #[derive(Debug, Serialize, Deserialize)]
 struct Tombstone {
@@ -50,6 +61,9 @@ struct Tombstone {
     /// The keyed hash of the address, until the remains are erased for the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// Behind which place the dead letters have still to be looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    letters: Option<Cursor>,
 }
 
 /// Erases contacts.
@@ -86,7 +100,7 @@ impl Erasure {
                 Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
                 None => None,
             };
-            let tombstone = Tombstone { at: self.store.now(), address };
+            let tombstone = Tombstone { at: self.store.now(), address, letters: None };
             let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
             let mut writes = vec![
                 Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
@@ -105,11 +119,9 @@ impl Erasure {
                 Err(TableError::Conflict { .. } | TableError::Contended) => continue,
                 Err(error) => return Err(error.into()),
             }
+            self.order_erasure(id).await?;
             self.forget_tags(&contact).await?;
-            self.erase_remains(id).await?;
-            let message = Message::Erase(id.clone());
-            let order = Order::Send { queue: Queue::Jobs, at: self.store.now(), message };
-            self.orders.give(vec![order]).await?;
+            self.erase_partition(id).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
@@ -124,12 +136,25 @@ impl Erasure {
     pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
         let tombstone = self.store.keys.tombstone(id);
         let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
-        let Tombstone { at, address } = read(&stored)?;
-        self.forget_dead_letters(id, address.as_deref()).await?;
-        if address.is_some() && self.store.now() - at >= FORGOTTEN {
-            let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
-            self.store.write(vec![Write::put(nameless, Condition::Present)]).await?;
+        let Tombstone { at, address, letters } = read(&stored)?;
+        self.erase_partition(id).await?;
+        let begun = letters.is_some();
+        let rest = self.forget_dead_letters(id, address.as_deref(), letters).await?;
+        let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
+        if rest.is_some() || begun || (nameless && address.is_some()) {
+            let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
+            let next = item(tombstone, &Tombstone { at, address, letters: rest })?;
+            self.store.write(vec![Write::put(next, Condition::Present)]).await?;
+            if more {
+                self.order_erasure(id).await?;
+            }
         }
+        Ok(Done::Yes)
+    }
+
+    /// Deletes the contact's partition, but for the tombstone.
+    async fn erase_partition(&self, id: &ContactId) -> Result<(), Error> {
+        let tombstone = self.store.keys.tombstone(id);
         let partition = self.store.keys.contact_partition(id);
         let mut cursor = None;
         loop {
@@ -139,9 +164,16 @@ impl Erasure {
             }
             cursor = page.cursor;
             if cursor.is_none() {
-                return Ok(Done::Yes);
+                return Ok(());
             }
         }
+    }
+
+    /// Orders that the remains are erased by a worker.
+    async fn order_erasure(&self, id: &ContactId) -> Result<(), Error> {
+        let message = Message::Erase(id.clone());
+        let order = Order::Send { queue: Queue::Jobs, at: self.store.now(), message };
+        self.orders.give(vec![order]).await
     }
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
@@ -159,12 +191,14 @@ impl Erasure {
         Ok(())
     }
 
-    /// Deletes dead letters that name the contact, or an address with this keyed hash.
+    /// Deletes dead letters that name the contact, or an address with this keyed hash. Answers
+    /// where it has to go on, if there is no more time.
     async fn forget_dead_letters(
         &self,
         id: &ContactId,
         address: Option<&str>,
-    ) -> Result<(), Error> {
+        from: Option<Cursor>,
+    ) -> Result<Option<Cursor>, Error> {
         let partition = self.store.keys.dead_letters_listed();
         let secret = match address {
             Some(_) => self.catalog.lately().await?.catalog.secret.clone(),
@@ -178,7 +212,8 @@ impl Erasure {
             let text = stored.body.as_str();
             text.contains(id.as_str()) || address.is_some_and(|address| holds(text, address))
         };
-        let mut cursor = None;
+        let until = self.store.now() + LOOKED_THROUGH;
+        let mut cursor = from;
         loop {
             let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
             for stored in page.items.iter().filter(|stored| is_about(stored)) {
@@ -187,8 +222,8 @@ impl Erasure {
                     .await?;
             }
             cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
+            if cursor.is_none() || self.store.now() >= until {
+                return Ok(cursor);
             }
         }
     }

@@ -156,18 +156,38 @@ impl MessageLedger {
         &self,
         key: &Key,
         before: Option<&MessageRecord>,
-        mut next: MessageRecord,
+        next: MessageRecord,
         together: Vec<Write>,
     ) -> Result<Option<MessageRecord>, Error> {
-        next.n = before.map_or(1, |before| before.n + 1);
-        next.w = self.store.new_write_id();
-        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.n));
-        let mut writes = vec![Write::put(self.item(key.clone(), &next)?, condition)];
+        let next = self.follows(before, next);
+        self.write_numbered(key, &next, together).await.map(|won| won.then_some(next))
+    }
+
+    /// The next state of a record with its number and an identity of its own.
+    pub(crate) fn follows(
+        &self,
+        before: Option<&MessageRecord>,
+        next: MessageRecord,
+    ) -> MessageRecord {
+        let (n, w) = (before.map_or(1, |before| before.n + 1), self.store.new_write_id());
+        MessageRecord { n, w, ..next }
+    }
+
+    /// Writes a state that [`Self::follows`] made. `false` if another writer committed first.
+    /// Idempotent: the same state again is recognised by its identity.
+    pub(crate) async fn write_numbered(
+        &self,
+        key: &Key,
+        next: &MessageRecord,
+        together: Vec<Write>,
+    ) -> Result<bool, Error> {
+        let condition = if next.n == 1 { Condition::Absent } else { Condition::Rev(next.n - 1) };
+        let mut writes = vec![Write::put(self.item(key.clone(), next)?, condition)];
         writes.extend(together);
         match self.store.write(writes).await {
-            Ok(()) => Ok(Some(next)),
+            Ok(()) => Ok(true),
             Err(TableError::Conflict { which: 0, current }) => {
-                Ok(crate::store::is_own(current.as_deref(), &next.w).then_some(next))
+                Ok(crate::store::is_own(current.as_deref(), &next.w))
             }
             Err(error) => Err(error.into()),
         }

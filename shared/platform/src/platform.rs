@@ -184,6 +184,7 @@ impl Deciding {
             decisions: Arc::clone(&decisions),
         });
         let contact_changes = Arc::new(ContactChanges {
+            store: store(),
             catalog: Arc::clone(&catalog),
             tags: Arc::clone(&base.tags),
             decisions: Arc::clone(&decisions),

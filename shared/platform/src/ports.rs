@@ -146,14 +146,20 @@ pub trait Outbox: Send + Sync {
         }
     }
 
+    /// Whether the change feed is known to have been read to its end. Where that is unknown, lists
+    /// that the feed writes may lack what was written long ago: nothing bounds how late it is.
+    fn feed_is_read(&self) -> bool {
+        false
+    }
+
     /// Whether a message is never with two workers at once.
     fn delivers_exclusively(&self) -> bool {
         false
     }
 }
 
-/// How long lists may take to show what was written: the change feed and the index take a moment
-/// each.
+/// How long lists may take to show what was written: the index takes a moment. The lists by tag
+/// take as long as the change feed is late, so nobody may rely on this for them.
 pub const LISTS_FOLLOW: TimeDelta = TimeDelta::minutes(2);
 
 /// What lists show.
@@ -200,6 +206,10 @@ pub trait Mailer: Send + Sync {
     async fn turn(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
         Ok(Duration::ZERO)
     }
+
+    /// Waits before the ledger is written again, of a mail whose outcome is known and whose record
+    /// the table did not take. By default there is no wait.
+    async fn pause(&self, _wait: Duration) {}
 
     /// What keeps mail of this purpose from leaving, and why, as far as that is known without
     /// asking the service.

@@ -86,7 +86,26 @@ fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
         ..Item::new(key.clone(), Body::stored(written.body))
     };
     let (old, new) = (old.map(item), new.map(item));
+    if old.is_none() && new.is_none() {
+        return Err(NOT_KEPT.to_owned());
+    }
     Ok((key, old, new))
+}
+
+/// Why a letter cannot be done again whose change was too large to be kept.
+pub const NOT_KEPT: &str = "the change was too large to be kept: only its key and revision are here; \
+                            run POST /v1/mass-actions/reconcile, then delete this letter";
+
+/// A change as text, smaller each time, for a letter that cannot hold all of it: without what was
+/// before, and at last only its key. What was before counts by its revision alone.
+pub fn written_smaller(key: &Key, old: Option<&Item>, new: Option<&Item>) -> Vec<String> {
+    let mut smaller = Vec::new();
+    if new.is_some() {
+        let old = old.map(|old| Item { body: Body::stored("{}".to_owned()), ..old.clone() });
+        smaller.push(written(key, old.as_ref(), new));
+    }
+    smaller.push(written(key, None, None));
+    smaller
 }
 
 /// Has dead letters done again.

@@ -13,6 +13,8 @@
 //! only in the sandbox (*Request production access*,
 //! <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
 
+use dacapo_engine::address::for_sending;
+
 use crate::ports::{Hold, MailError};
 
 /// Which identity SES has not verified.
@@ -64,8 +66,13 @@ fn identities(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether it is an identity of the address: the address itself, its domain, or a parent domain.
+/// Whether it is an identity of the address: the address itself, its domain, or a parent domain;
+/// each with its domain in ASCII or not.
 fn is_of(identity: &str, address: &str) -> bool {
+    let as_address =
+        if identity.contains('@') { identity.to_owned() } else { format!("@{identity}") };
+    let (identity, address) = (for_sending(&as_address), for_sending(address));
+    let (identity, address) = (identity.strip_prefix('@').unwrap_or(&identity), address.as_ref());
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let mut domains = std::iter::successors(Some(domain), |domain| Some(domain.split_once('.')?.1));
     !identity.is_empty()

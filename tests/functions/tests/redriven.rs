@@ -251,3 +251,47 @@ async fn what_is_put_aside_anew_while_it_is_done_again_is_kept() {
     assert_eq!((&left[0]["why"], &left[0]["tries"]), (&json!("anew"), &json!(1)), "{left:?}");
     assert_eq!(story.redriven(&id).await, None);
 }
+
+/// The item of a contact with so many bytes that nothing reads.
+async fn padded(story: &Story, contact: &ContactId, bytes: usize) {
+    let key = story.cloud.platform.store.keys.contact(contact);
+    let table = &story.cloud.platform.store.table;
+    let stored = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let mut body: serde_json::Map<String, Value> = stored.body.read().unwrap();
+    body.insert("pad".to_owned(), json!("x".repeat(bytes)));
+    let rev = stored.rev.unwrap();
+    story.put(Item { body: Body::of(&body).unwrap(), ..stored }.rev(rev)).await;
+}
+
+/// `stream` fails if a record comes again.
+#[tokio::test]
+async fn a_change_that_no_letter_can_hold_blocks_nothing_and_leaves_its_key() {
+    // With both images it does not fit, with one it does, and with neither.
+    for (bytes, left_out) in [(300_000, "OldImage"), (408_800, "NewImage")] {
+        let mut story = Story::begun(Delivery::Once).await;
+        let ann = story.posted("Other").await;
+        while story.cloud.stream("tag-change").await {}
+        padded(&story, &ann, bytes).await;
+        padded(&story, &ann, bytes + 1).await;
+        story.breaks().await;
+        while story.cloud.stream("tag-change").await {}
+        let letters = story.dead_letters().await;
+        assert_eq!(letters.len(), 2, "{bytes}");
+        for letter in &letters {
+            assert_eq!(letter["contact_id"], json!(ann.as_str()), "{bytes}");
+        }
+        let id = letters[1]["id"].as_str().unwrap();
+        let kept = story.cloud.platform.dead_letters.get(id).await.unwrap().unwrap();
+        let raw: Value = serde_json::from_str(&kept.body.raw).unwrap();
+        assert!(raw["dynamodb"][left_out]["pad"].is_null(), "{bytes}: {left_out} is left out");
+        assert_eq!(raw["dynamodb"]["NewImage"].is_null(), left_out == "NewImage", "{bytes}");
+        story.is_mended().await;
+        match story.redriven(id).await {
+            None => assert_eq!(left_out, "OldImage"),
+            Some(left) => {
+                assert_eq!(left_out, "NewImage");
+                assert!(left["reason"].as_str().unwrap().contains("reconcile"), "{left}");
+            }
+        }
+    }
+}

@@ -232,3 +232,28 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     }
     assert_eq!(history(&cloud, "ann@example.com", "webhook_failed").await, [] as [String; 0]);
 }
+
+/// The stream may be late for hours, and a queue delivers a message a bounded number of times.
+#[tokio::test]
+async fn what_waits_for_the_stream_is_hidden_for_longer_each_time_that_it_is_received() {
+    let mut cloud = cloud(Delivery::Once, &[REMINDER]).await;
+    let appointment = (cloud.now() + TimeDelta::hours(4)).to_rfc3339();
+    let fields = json!({ "appointment": appointment });
+    post(&cloud, json!({ "email": "ann@example.com", "tags": ["Booked"], "fields": fields })).await;
+    cloud.until_idle().await;
+    for nth in 0..80 {
+        post(&cloud, json!({ "email": "ann@example.com", "first_name": format!("Ann {nth}") }))
+            .await;
+    }
+    let timer = cloud.services.scheduled().pop().unwrap();
+    cloud.begins(cloud.now() + TimeDelta::hours(4));
+    for (received, least, most) in [(1, 2, 5), (5, 32, 65), (40, 600, 1_201)] {
+        let event = batch(vec![message("m1", "timers", received, &timer)]);
+        let (platform, hide) = (&cloud.platform, &*cloud.services);
+        let queues =
+            QueueFunction { platform, hide, function: dacapo_aws::settings::Function::Timer };
+        assert_eq!(failed(&queues.timers(&event).await.unwrap()), ["m1"]);
+        let hidden = cloud.services.hidden()[0].seconds;
+        assert!((least..=most).contains(&hidden), "received {received} times: {hidden} seconds");
+    }
+}

@@ -11,6 +11,7 @@
 //! | [`UnreachableCaller`] | `Caller` | HTTPS calls of webhooks | answers: every call fails |
 //! | [`EventuallyConsistent`] | `Table` | DynamoDB, with its eventual reads | throttling, time that passes |
 //! | [`AtLeastOnceFeed`] | none; it feeds handlers | DynamoDB Streams | shards, records that expire |
+//! | [`FailingTable`] | `Table` | DynamoDB that throttles, and answers that are lost | reads that fail |
 //! | [`MeteredTable`] | `Table` | what DynamoDB bills | burst capacity, storage, the stream's reads |
 //! | [`Pending`], [`bring`] | none; they feed handlers | queues, schedules, event source mappings | visibility timeouts, receive counts, the shapes of Lambda's events |
 //!
@@ -23,6 +24,7 @@ mod caller;
 mod clock;
 mod entropy;
 mod eventually_consistent;
+mod failing_table;
 mod mailer;
 mod manual_pump;
 mod metered_table;
@@ -36,6 +38,7 @@ pub use caller::UnreachableCaller;
 pub use clock::ManualClock;
 pub use entropy::CountingEntropy;
 pub use eventually_consistent::{AtLeastOnceFeed, Batch, EventuallyConsistent};
+pub use failing_table::{FailingTable, Fails};
 pub use mailer::CapturingMailer;
 pub use manual_pump::{ADMIN, ManualPump};
 pub use metered_table::{MeteredTable, Units};

@@ -87,6 +87,19 @@ impl Cloud {
         }
     }
 
+    /// Works until all jobs have ended, while the feed delivers nothing.
+    pub(crate) async fn settle_jobs_without_the_feed(&mut self) {
+        self.rough(false);
+        self.collect();
+        while !self.pending.queue.is_empty() {
+            while self.is_due() {
+                self.take_due_message().await;
+                self.collect();
+            }
+            self.pass(A_WHILE).await;
+        }
+    }
+
     /// Time passes, and lists become up to date.
     pub(crate) async fn pass(&mut self, seconds: i64) {
         self.bench.clock.advance(seconds);

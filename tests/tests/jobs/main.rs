@@ -9,3 +9,4 @@ mod counts;
 mod faulty;
 mod law;
 mod refused;
+mod tagged;

@@ -59,7 +59,7 @@ async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> WorkOutcome
     }
 }
 
-/// Makes a dead letter of a piece of work. `false` if that is not possible: then the work has to
+/// Makes a dead letter of a piece of work; one that is too large keeps less of it. `false` if that is not possible: then the work has to
 /// come again.
 async fn keep_dead_letter(
     platform: &Platform,
@@ -80,9 +80,10 @@ async fn keep_dead_letter(
     };
     let by = function.name();
     let name = &format!("{by}/{id}");
+    let smaller = std::iter::once_with(|| stream::smaller(raw)).flatten();
     match platform
         .dead_letters
-        .keep(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() })
+        .keep_or(NewDeadLetter { name, kind, by, why, raw: &raw.to_string() }, smaller)
         .await
     {
         Ok(()) => true,

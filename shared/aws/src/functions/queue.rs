@@ -40,12 +40,15 @@ use crate::clients::MAIL;
 use crate::settings::Function;
 pub use hiding::{Hidden, Hide, SqsHide};
 
-/// How long work is hidden that has to come after what the stream is about to deliver, or for which
-/// there was no time: at least, and how much longer at most.
+/// How long work is hidden for which there was no time: at least, and how much longer at most.
 const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
-/// How long a mail may take from its beginning, with all reads and writes; and how long a call.
-const MAIL_TAKES: TimeDelta = takes(MAIL, 5);
+/// The longest time that work is hidden which has to come after what the stream will deliver.
+const LONGEST_SOON: TimeDelta = TimeDelta::minutes(10);
+
+/// How long a mail may take from its beginning, with all reads and writes, also those that the
+/// table takes only when they are made again; and how long a call.
+const MAIL_TAKES: TimeDelta = takes(MAIL, 8);
 const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
 
 /// How long mail waits for its turn at most, counted from the arrival of its batch, and only while
@@ -275,7 +278,10 @@ impl<'a> QueueFunction<'a> {
         };
         match outcome(handler(platform, message)).await {
             WorkOutcome::Done(Done::Yes) => MessageFate::Gone,
-            WorkOutcome::Done(Done::Soon) => MessageFate::Stays(Some(received.hidden(self.soon()))),
+            WorkOutcome::Done(Done::Soon) => {
+                let wait = soon(received.attempt);
+                MessageFate::Stays(Some(received.hidden(wait + self.part_of(wait))))
+            }
             WorkOutcome::Done(Done::NotBefore(at) | Done::NotTried(at)) => {
                 // Messages that wait for the same thing should not all come back in the same
                 // second.
@@ -342,7 +348,7 @@ impl<'a> QueueFunction<'a> {
         }
     }
 
-    /// How long work is hidden that comes again in a moment.
+    /// How long work is hidden for which there was no time.
     fn soon(&self) -> TimeDelta {
         let (least, more) = SOON;
         least + self.part_of(more)
@@ -359,6 +365,13 @@ impl<'a> QueueFunction<'a> {
 /// How long a message is hidden at least after this many failures; at most for twice as long.
 pub fn pause(attempt: u32) -> TimeDelta {
     TimeDelta::seconds(1 << attempt.min(9)).min(LONGEST_PAUSE)
+}
+
+/// How long work is hidden at least that has to come after what the stream will deliver; at most
+/// for twice as long. The stream is mostly a moment behind, and may be behind for most of a day: so
+/// it grows with the number of receives, of which a queue has so many.
+pub fn soon(attempt: u32) -> TimeDelta {
+    TimeDelta::seconds(1 << attempt.clamp(1, 10)).min(LONGEST_SOON)
 }
 
 /// The instant before which a message has no effect.

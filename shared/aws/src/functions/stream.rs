@@ -227,6 +227,34 @@ fn image(change: &Change) -> Option<EnrollmentImage> {
     Some(EnrollmentImage { key, old, new })
 }
 
+/// A record as text, smaller each time, for a letter that cannot hold all of it: a contact without
+/// its old image, of which only the revision counts; at last only key and revision.
+pub(super) fn smaller(record: &Value) -> Vec<String> {
+    let mut smaller = Vec::new();
+    let Some(change) = record.get("dynamodb") else { return smaller };
+    let is_contact = Record::of(record).change.is_ok_and(|change| {
+        change.new.is_some() && fed(&change.key).is_some_and(|(_, campaign)| campaign.is_none())
+    });
+    if let (true, Some(old)) = (is_contact, change.get("OldImage")) {
+        let mut slim = record.clone();
+        let kept = ["PK", "SK", "rev"].map(|name| (name, old.get(name)));
+        let kept = kept.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?.clone())));
+        slim["dynamodb"]["OldImage"] = Value::Object(kept.collect());
+        smaller.push(slim.to_string());
+    }
+    let rev = change.pointer("/NewImage/rev/N").or_else(|| change.pointer("/OldImage/rev/N"));
+    let stub = serde_json::json!({
+        "eventID": record.get("eventID"),
+        "dynamodb": {
+            "Keys": change.get("Keys"),
+            "SequenceNumber": change.get("SequenceNumber"),
+            "TooLarge": { "rev": rev },
+        },
+    });
+    smaller.push(stub.to_string());
+    smaller
+}
+
 /// The change of a contact in a record, for a dead letter that is read again.
 pub(super) fn contact_in(record: &Value) -> Result<ContactImage, String> {
     let Change { old, new, .. } = Record::of(record).change?;

@@ -149,6 +149,10 @@ impl Mailer for SesMailer {
         }
     }
 
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+
     fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
         self.pace.held(purpose, uptime())
     }
@@ -296,8 +300,11 @@ fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
             MailError::Held(Hold::Rate, words)
         }
-        // The request was not read to its end.
-        (Some("RequestAbortedException"), _) | (_, 408 | 500) => MailError::NotNow(words),
+        // SES says by these names that it has not processed the request. A 408 or 500 without one
+        // may come from something between, after SES has taken the mail.
+        (Some("RequestAbortedException" | "RequestTimeoutException"), _) => {
+            MailError::NotNow(words)
+        }
         // It is not the mail's fault if no mail may be sent from here, or if SES is unreachable.
         (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::Held(Hold::Stopped, words),
         (_, 401 | 403 | 503) => MailError::Held(Hold::Stopped, words),

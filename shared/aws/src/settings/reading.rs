@@ -122,6 +122,9 @@ pub(super) fn sender(text: &str) -> Result<Sender, String> {
         None => (None, text),
     };
     let address = address.trim().to_owned();
+    if !address.split('@').next().is_some_and(str::is_ascii) {
+        return Err("write ASCII before the @ of an address: SES sends from no other".to_owned());
+    }
     if dacapo_engine::address::is_plausible(&address) {
         Ok(Sender { name: name.filter(|name| !name.is_empty()), address })
     } else {

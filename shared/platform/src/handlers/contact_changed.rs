@@ -14,7 +14,9 @@ use super::trace::{Traces, concerns};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::read_contact;
 use crate::enrollments::{Decisions, EventOutcome, Image, SelfWrite, State, is_about_to_forget};
+use crate::erasure::comes_after_last_erasure;
 use crate::error::Error;
+use crate::store::Store;
 use crate::table::Item;
 use crate::tags::Tags;
 
@@ -32,6 +34,7 @@ pub struct ContactImage {
 
 /// The handler of contacts in the change feed.
 pub struct ContactChanges {
+    pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) tags: Arc<Tags>,
     pub(crate) decisions: Arc<Decisions>,
@@ -51,6 +54,18 @@ impl ContactChanges {
             let before = image.old.as_ref().map(read_contact).transpose()?;
             return self.tags.untag_all(before.as_ref()).await;
         };
+        let contact = read_contact(new)?;
+        // It was handed in by a person, later than any feed brings it.
+        let is_old = comes_after_last_erasure(contact.updated_at, self.store.now());
+        if is_old && self.store.get(&self.store.keys.contact(&contact.id)).await?.is_none() {
+            return Ok(());
+        }
+        self.follow(image).await
+    }
+
+    /// The same for a contact that is known not to be erased.
+    pub(crate) async fn follow(&self, image: &ContactImage) -> Result<(), Error> {
+        let Some(new) = &image.new else { return Ok(()) };
         let contact = read_contact(new)?;
         let rev_before = image.old.as_ref().and_then(|old| old.rev).unwrap_or(0);
         let Some(changes) = contact.changes_after(rev_before) else { return Err(Error::Behind) };

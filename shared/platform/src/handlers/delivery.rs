@@ -1,8 +1,14 @@
 //! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). If the mail
-//! service takes none for now, that is no try, and the message is released until later (`waiting`).
+//! service takes none for now, that is no try, and the message is released until later.
+//!
+//! A claim that stays in the ledger without an outcome becomes `unknown`, and its mail is never
+//! sent. So what the mail service has answered is written again until the table takes it, as long
+//! as there is time: a table that throttles loses no mail. The same state has the same number and
+//! the same identity, so writing it twice is harmless.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use dacapo_engine::address;
@@ -21,7 +27,7 @@ use crate::Instant;
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
 use crate::enrollments::Decisions;
-use crate::error::Error;
+use crate::error::{Error, Retryability};
 use crate::mail::MailRenderer;
 use crate::mail_backoff;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
@@ -29,7 +35,7 @@ use crate::metrics::Metric;
 use crate::ports::{Hold, Mail, MailError, MailMode, Mailer, MessageName};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::store::{Store, item};
-use crate::table::{Condition, Key, Write};
+use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::unsubscribe_url;
 
 /// How long a claim holds: longer than a worker may take for a message.
@@ -37,6 +43,15 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 
 /// How often a message is tried before it has failed.
 const ATTEMPTS: u32 = 12;
+
+/// The pauses after which the ledger is written again: three seconds in all.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
 
 /// Sends the messages of campaigns.
 pub struct MailDelivery {
@@ -163,13 +178,72 @@ impl MailDelivery {
             }
             MailMode::Sent => {
                 record.lease = Some(self.store.now() + LEASE);
-                let claimed = self.messages.write(key, before.as_ref(), record, Vec::new()).await?;
+                let claimed = self.claimed(key, before.as_ref(), record).await?;
                 match claimed {
                     Some(claimed) => self.send(key, claimed, &mail).await,
                     None => Ok(Attempt::Lost),
                 }
             }
         }
+    }
+
+    /// Claims a message. `None` if another writer committed first.
+    ///
+    /// If the answer to the write is lost, the same write again says whether it was made: nothing
+    /// has been sent, and a claim that nobody knows of would lose the mail.
+    async fn claimed(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        record: MessageRecord,
+    ) -> Result<Option<MessageRecord>, Error> {
+        let next = self.messages.follows(before, record);
+        let is_unknown = |error: &Error| {
+            matches!(
+                error,
+                Error::Table(TableError::Unknown(_) | TableError::Disk { unknown: true, .. })
+            )
+        };
+        let won = match self.messages.write_numbered(key, &next, Vec::new()).await {
+            Err(error) if is_unknown(&error) => self.write_again(key, &next, error).await?,
+            other => other?,
+        };
+        Ok(won.then_some(next))
+    }
+
+    /// Writes what the mail service has answered, and again if the table does not take it.
+    async fn write_outcome(
+        &self,
+        key: &Key,
+        claimed: &MessageRecord,
+        next: MessageRecord,
+    ) -> Result<Option<MessageRecord>, Error> {
+        let next = self.messages.follows(Some(claimed), next);
+        let won = match self.messages.write_numbered(key, &next, Vec::new()).await {
+            Err(error) => self.write_again(key, &next, error).await?,
+            Ok(won) => won,
+        };
+        Ok(won.then_some(next))
+    }
+
+    /// Writes the same state after each of the pauses, until it is known whether it was written.
+    async fn write_again(
+        &self,
+        key: &Key,
+        next: &MessageRecord,
+        mut error: Error,
+    ) -> Result<bool, Error> {
+        for pause in PAUSES {
+            if error.retryability() == Retryability::Permanent {
+                return Err(error);
+            }
+            self.mailer.pause(pause).await;
+            match self.messages.write_numbered(key, next, Vec::new()).await {
+                Ok(won) => return Ok(won),
+                Err(again) => error = again,
+            }
+        }
+        Err(error)
     }
 
     async fn send(&self, key: &Key, claimed: MessageRecord, mail: &Mail) -> Result<Attempt, Error> {
@@ -200,7 +274,7 @@ impl MailDelivery {
         };
         next.status = MessageStatus::Settled(settled.0);
         next.reason.clone_from(&settled.1);
-        self.messages.write(key, Some(&claimed), next, Vec::new()).await?;
+        self.write_outcome(key, &claimed, next).await?;
         Ok(Attempt::Settled(settled.0, settled.1))
     }
 
@@ -222,7 +296,9 @@ impl MailDelivery {
             let days = mail_backoff::LONGEST.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
-            return self.first_to_settle(key, before, next, Vec::new()).await;
+            let (outcome, reason) = (Outcome::Failed, next.reason.clone());
+            let written = self.write_known(key, before, next).await?;
+            return Ok(written.map_or(Attempt::Lost, |_| Attempt::Settled(outcome, reason)));
         };
         let put_off = self.put_off(key, before, next, reason, wait).await?;
         if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
@@ -242,8 +318,24 @@ impl MailDelivery {
     ) -> Result<Attempt, Error> {
         let (until, status) = (self.store.now() + wait, MessageStatus::Released);
         let next = MessageRecord { status, reason: Some(reason), lease: Some(until), ..next };
-        let written = self.messages.write(key, before, next, Vec::new()).await?;
+        let written = self.write_known(key, before, next).await?;
         Ok(written.map_or(Attempt::Lost, |_| Attempt::NotBefore(until)))
+    }
+
+    /// Writes what is known of a message. After its own claim that must not be lost; before it,
+    /// the message comes again as if nothing had been done.
+    async fn write_known(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        next: MessageRecord,
+    ) -> Result<Option<MessageRecord>, Error> {
+        match before {
+            Some(claimed) if claimed.status == MessageStatus::Claimed => {
+                self.write_outcome(key, claimed, next).await
+            }
+            Some(_) | None => self.messages.write(key, before, next, Vec::new()).await,
+        }
     }
 
     /// One line a minute, not one for every mail: a server that is down fails all of them.
@@ -333,9 +425,12 @@ impl MailDelivery {
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
         Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
-            from: sender.clone(),
+            from: Sender {
+                address: address::for_sending(&sender.address).into_owned(),
+                ..sender.clone()
+            },
             to: address::for_sending(to).into_owned(),
-            reply_to: email.reply_to.clone(),
+            reply_to: email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned()),
             subject: rendered.subject,
             text,
             html: rendered.html,

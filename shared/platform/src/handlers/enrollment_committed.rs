@@ -18,13 +18,14 @@ use crate::Instant;
 use crate::call_ledger::CallLedger;
 use crate::catalog::CatalogStore;
 use crate::enrollments::{Decisions, StoredEnrollment, instant_of, read_state, read_stored};
+use crate::erasure::comes_after_last_erasure;
 use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::orders::Orders;
 use crate::ports::{Call, Done, EnrollmentEvent, Message, Order, Queue};
 use crate::store::Store;
-use crate::table::{Item, Key};
+use crate::table::{Consistency, Item, Key};
 
 /// A change of a status this long after a publication is certain to see it; an earlier one may not.
 const CATALOG_LAG: TimeDelta = TimeDelta::seconds(2);
@@ -61,6 +62,23 @@ pub struct EffectHandler {
     pub(crate) history: Arc<History>,
 }
 
+/// The decisions in these images.
+fn decisions_in(images: &[EnrollmentImage]) -> Result<Vec<Committed>, Error> {
+    let mut decisions = Vec::new();
+    for image in images {
+        let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
+            continue;
+        };
+        let stored = read_stored(new)?;
+        if Some(stored.stamp) == new.rev {
+            let before = image.old.as_ref().map(read_state).transpose()?;
+            let before = before.map(|state| state.enrollment);
+            decisions.push(Committed { contact, campaign, stored, before });
+        }
+    }
+    Ok(decisions)
+}
+
 impl EffectHandler {
     /// Performs the effects of the decisions of a batch. Idempotent.
     ///
@@ -70,7 +88,9 @@ impl EffectHandler {
     /// has been performed then, except commands to other campaigns that come after it. The error
     /// does not say whose effects in the batch failed.
     pub async fn perform_all(&self, images: &[EnrollmentImage]) -> Result<(), Error> {
-        let Performed { orders, failed } = self.performed(images).await?;
+        let mut decisions = decisions_in(images)?;
+        self.leave_out_the_erased(&mut decisions).await?;
+        let Performed { orders, failed } = self.perform_decisions(decisions).await?;
         let ordered = if orders.is_empty() { Ok(()) } else { self.orders.give(orders).await };
         match (failed, ordered) {
             (None, ordered) => ordered,
@@ -85,18 +105,33 @@ impl EffectHandler {
     ///
     /// If nothing was performed: a decision cannot be read, or recorded.
     pub(crate) async fn performed(&self, images: &[EnrollmentImage]) -> Result<Performed, Error> {
-        let mut decisions = Vec::new();
-        for image in images {
-            let (Some((contact, Some(campaign))), Some(new)) = (fed(&image.key), &image.new) else {
-                continue;
-            };
-            let stored = read_stored(new)?;
-            if Some(stored.stamp) == new.rev {
-                let before = image.old.as_ref().map(read_state).transpose()?;
-                let before = before.map(|state| state.enrollment);
-                decisions.push(Committed { contact, campaign, stored, before });
-            }
+        self.perform_decisions(decisions_in(images)?).await
+    }
+
+    /// Leaves out decisions about erased contacts that come later than any feed brings them: they
+    /// were handed in by a person, and nothing would erase again what they write. Decisions that
+    /// come in time cost no read.
+    async fn leave_out_the_erased(&self, decisions: &mut Vec<Committed>) -> Result<(), Error> {
+        let now = self.store.now();
+        let is_old = |decision: &&Committed| {
+            let earlier = decision.stored.earlier.iter().flat_map(|earlier| &earlier.records);
+            let newest = earlier.chain(&decision.stored.records).map(|record| record.at).max();
+            newest.is_some_and(|at| comes_after_last_erasure(at, now))
+        };
+        let old: BTreeSet<_> =
+            decisions.iter().filter(is_old).map(|decision| decision.contact.clone()).collect();
+        if old.is_empty() {
+            return Ok(());
         }
+        let keys: Vec<_> = old.iter().map(|contact| self.store.keys.contact(contact)).collect();
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
+        let erased = old.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let erased: BTreeSet<_> = erased.map(|(contact, _)| contact.clone()).collect();
+        decisions.retain(|decision| !erased.contains(&decision.contact));
+        Ok(())
+    }
+
+    async fn perform_decisions(&self, mut decisions: Vec<Committed>) -> Result<Performed, Error> {
         self.settle_days(&mut decisions).await?;
         self.history.record(&decisions).await?;
         let mut performed = Performed::default();

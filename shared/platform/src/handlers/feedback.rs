@@ -228,6 +228,7 @@ impl Feedback {
             Err(
                 refused @ (WriteError::AddressTaken(_)
                 | WriteError::TooManyTags
+                | WriteError::TooLarge { .. }
                 | WriteError::Refused(..)),
             ) => {
                 unreachable!("nothing goes together with a suppression: {refused}")

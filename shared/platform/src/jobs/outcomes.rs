@@ -53,12 +53,14 @@ pub(crate) struct PageWork {
 }
 
 impl PageWork {
-    /// Does to contacts what the job says, and answers an outcome for each.
+    /// Does to contacts what the job says, and answers an outcome for each. `pass` is that of the
+    /// shard: from the second on, who is listed need not be selected.
     pub(super) async fn done_to(
         &self,
         job: &Job,
         campaign: Option<&CampaignId>,
         contacts: &[ContactId],
+        pass: u32,
     ) -> Result<Vec<ContactOutcome>, Error> {
         let event = match (job.kind, campaign) {
             (JobKind::EraseAccount, _) => return self.erased(contacts).await,
@@ -91,7 +93,9 @@ impl PageWork {
         let replies = decisions.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
-            outcomes.push(self.outcome(job, campaign, contact, reply).await?);
+            let is_outside = matches!(reply.outcome, Ok(None)) && pass > 0;
+            let outcome = self.outcome(job, campaign, contact, reply).await?;
+            outcomes.push(if is_outside { ContactOutcome::Outside } else { outcome });
         }
         Ok(outcomes)
     }

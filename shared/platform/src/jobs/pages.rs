@@ -4,6 +4,10 @@
 //! The first pass goes through the lists as they are. Lists are eventually consistent. Unless they
 //! showed everything when the pass began, or when the job was put into the queue, a second pass
 //! goes through them later and takes the contacts that are on no page of the first.
+//!
+//! The lists by tag are written by the change feed, which may be late for hours. So the second pass
+//! of a job by tag does not rely on them: it goes through those who are in the campaign, whom the
+//! index lists, and each contact itself says whether it has the tag.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,11 +67,15 @@ impl Pages {
         if !shard.begun {
             shard.begun = true;
             let shows = || self.orders.outbox.lists_show(job.at, self.store.now()) == Shown::Yes;
-            let named = matches!(job.selection, Selection::Named { .. });
             // In an account that is erased no contact may be left: the list is read until no
             // contact is new.
-            shard.settled =
-                named || (job.kind != JobKind::EraseAccount && (job_step.shown || shows()));
+            shard.settled = match job.selection {
+                Selection::Named { .. } => true,
+                Selection::Tag(_) => self.orders.outbox.feed_is_read(),
+                Selection::Enrolled | Selection::Everybody => {
+                    job.kind != JobKind::EraseAccount && (job_step.shown || shows())
+                }
+            };
         }
         let walks = match job.kind {
             JobKind::EraseAccount | JobKind::Reconcile { .. } => 1,
@@ -153,7 +161,18 @@ impl Pages {
         number: u32,
         shard: &Shard,
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
-        let (selection, campaign) = (&job.selection, campaign_at(job, shard.campaign));
+        let campaign = campaign_at(job, shard.campaign);
+        let selection = match &job.selection {
+            // Only who is in a campaign can be stopped or released there.
+            Selection::Tag(_) if shard.pass > 0 => match job.kind {
+                JobKind::StopCampaign { .. } | JobKind::Release => &Selection::Enrolled,
+                JobKind::EnrollExisting
+                | JobKind::Milestones
+                | JobKind::EraseAccount
+                | JobKind::Reconcile { .. } => &Selection::Everybody,
+            },
+            selection => selection,
+        };
         self.jobs.selected(selection, campaign, number, shard.cursor.clone(), PAGE).await
     }
 

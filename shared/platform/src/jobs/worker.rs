@@ -82,7 +82,7 @@ impl JobWorker {
         let stored = self.store.get(&self.store.keys.shard(job.seq, step.shard)).await?;
         let shard: Shard = stored.map(|item| read(&item)).transpose()?.unwrap_or_default();
         if shard.ended {
-            return self.finish(&job).await;
+            return self.finish(&job, step).await;
         }
         if step.number < shard.next_step {
             return Ok(Done::Yes);
@@ -106,7 +106,7 @@ impl JobWorker {
     }
 
     /// Ends a job whose shards have all ended.
-    async fn finish(&self, job: &Job) -> Result<Done, Error> {
+    async fn finish(&self, job: &Job, step: &JobStep) -> Result<Done, Error> {
         let shards = self.jobs.shards(job).await?;
         if !shards.iter().all(|shard| shard.as_ref().is_some_and(|shard| shard.ended)) {
             return Ok(Done::Yes);
@@ -117,8 +117,11 @@ impl JobWorker {
                     // A change that the feed still brings may count.
                     Shown::Soon => return Ok(Done::Soon),
                     Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
+                    // A queue delivers one message a bounded number of times: a step of its own goes on.
                     Shown::Yes if !self.account.erase_rest(job).await? => {
-                        return Ok(Done::NotBefore(self.store.now()));
+                        let order = self.jobs.step_order(step.clone(), self.store.now());
+                        self.orders.give(vec![order]).await?;
+                        return Ok(Done::Yes);
                     }
                     Shown::Yes => {}
                 }
@@ -188,7 +191,9 @@ impl StepWorker<'_> {
             }
             match (done, page_step) {
                 (None, _) => {}
-                (Some(_), PageResult::Ended) => return self.worker.finish(self.job).await,
+                (Some(_), PageResult::Ended) => {
+                    return self.worker.finish(self.job, self.step).await;
+                }
                 (Some(_), PageResult::Paused) => {
                     return self.worker.jobs.leave_for_resume(self.job).await;
                 }
@@ -220,8 +225,8 @@ impl StepWorker<'_> {
         if contacts.is_empty() {
             return Ok(PageResult::Went);
         }
-        let outcomes =
-            self.worker.page_work.done_to(self.job, campaign_at(self.job, at), &contacts).await?;
+        let (campaign, pass) = (campaign_at(self.job, at), u32::from(next.pass));
+        let outcomes = self.worker.page_work.done_to(self.job, campaign, &contacts, pass).await?;
         let paused = outcomes.contains(&ContactOutcome::Paused);
         if !next.take(at, contacts, outcomes, self.job, self.worker.store.now()) {
             *next = self.shard.clone();
@@ -237,7 +242,9 @@ impl StepWorker<'_> {
         for (at, contact) in waited {
             let contacts = vec![contact];
             let campaign = campaign_at(self.job, at);
-            let outcomes = self.worker.page_work.done_to(self.job, campaign, &contacts).await?;
+            let pass = u32::from(next.pass);
+            let outcomes =
+                self.worker.page_work.done_to(self.job, campaign, &contacts, pass).await?;
             next.take(at, contacts, outcomes, self.job, self.worker.store.now());
         }
         Ok(if next.late.len() < before { PageResult::Went } else { PageResult::Wait(self.soon()) })

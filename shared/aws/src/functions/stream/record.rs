@@ -1,5 +1,6 @@
 //! A record of the stream: the item before and after, read from the JSON of Lambda.
 
+use dacapo_platform::redriving::NOT_KEPT;
 use dacapo_platform::table::{Item, Key};
 use serde_json::Value;
 
@@ -49,6 +50,9 @@ impl<'a> Record<'a> {
 
 fn change(raw: &Value) -> Result<Change, String> {
     let record = raw.get("dynamodb").ok_or("it has no `dynamodb`")?;
+    if record.get("TooLarge").is_some() {
+        return Err(NOT_KEPT.to_owned());
+    }
     let part = |name: &str| {
         let text = record.pointer(&format!("/Keys/{name}/S")).and_then(Value::as_str);
         text.ok_or_else(|| format!("its key has no `{name}`"))

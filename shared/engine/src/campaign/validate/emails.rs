@@ -112,5 +112,13 @@ fn address(written: &str, path: &Path, findings: &mut Findings<'_>) {
             "this is not an e-mail address",
             "write it like hello@studio-nord.example",
         );
+    } else if let Some((local, _)) = written.split_once('@').filter(|(local, _)| !local.is_ascii())
+    {
+        findings.error(
+            "bad_address",
+            &At::Value(path),
+            format!("before the @ a sender has ASCII only, or mail services refuse it: `{local}`"),
+            "write that part without accents; the domain may keep them",
+        );
     }
 }

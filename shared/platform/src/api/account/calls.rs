@@ -181,6 +181,11 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
                     let why = why.map(|why| why.to_string()).unwrap_or_default();
                     fault("sender.address", "email", &why);
                 }
+                Ok(sender) if sender.address.split('@').next().is_some_and(|it| !it.is_ascii()) => {
+                    let why = "before the @ a sender has ASCII only, or mail services refuse it; write \
+                               that part without accents";
+                    fault("sender.address", "email", why);
+                }
                 Ok(sender) if sender.name.iter().any(|name| name.chars().any(char::is_control)) => {
                     fault("sender.name", "value", "a name has no control characters");
                 }

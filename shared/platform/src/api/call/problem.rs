@@ -260,6 +260,7 @@ impl From<WriteError> for Problem {
                 Self::conflict("the account is being erased; no contact is accepted")
             }
             WriteError::TooManyTags => Self::invalid_at("tags", "too_many", error),
+            WriteError::TooLarge { .. } => Self::invalid_at("", "too_large", error),
             // The call was answered meanwhile: the idempotency layer finds the answer.
             WriteError::Refused(..) => Self::not_now("the same call is being answered; try again"),
             WriteError::Failed(error) => error.into(),

@@ -45,6 +45,27 @@ emails:
     );
 }
 
+/// SES and most servers send from no other: the domain is written in ASCII for them, the rest
+/// cannot be.
+#[test]
+fn a_sender_has_ascii_before_the_at_and_any_domain_behind_it() {
+    check(
+        r#"
+id: test
+sender: { address: jörg@example.com }
+elements:
+  a: { type: start, when: { tag: A }, next: b }
+  b: { type: email, email: x }
+emails:
+  x: { subject: Hello, text: x, sender: { address: jo@müller.example }, reply_to: "jö@müller.example" }
+"#,
+        &expect![[r#"
+            sender.address 2:20 bad_address: before the @ a sender has ASCII only, or mail services refuse it: `jörg` — write that part without accents; the domain may keep them
+            emails.x.reply_to 7:83 bad_address: before the @ a sender has ASCII only, or mail services refuse it: `jö` — write that part without accents; the domain may keep them
+        "#]],
+    );
+}
+
 #[test]
 fn fields_in_conditions_are_unknown_or_of_another_type() {
     check_elements(

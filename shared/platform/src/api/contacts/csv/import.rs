@@ -392,6 +392,9 @@ impl Import<'_> {
             Err(full @ WriteError::TooManyTags) => {
                 Ok(RowOutcome::Refused(vec![Fault::new("tags", "too_many", full)]))
             }
+            Err(full @ WriteError::TooLarge { .. }) => {
+                Ok(RowOutcome::Refused(vec![Fault::new("", "too_large", full)]))
+            }
             Err(WriteError::Failed(error)) if error.retryability() == Retryability::Permanent => {
                 Ok(RowOutcome::Refused(vec![Fault::new("", "too_large", error)]))
             }
