@@ -97,8 +97,10 @@ impl From<Option<Status>> for StatusAsked {
 /// What a condition is evaluated against.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    /// The contact.
+    /// The subject: a person, or an object of one.
     pub contact: &'a Contact,
+    /// The person: the subject itself, or the one whose object it is (R72).
+    pub person: &'a Contact,
     /// The contact's status in another campaign.
     pub statuses: &'a dyn Fn(&CampaignId) -> Option<Status>,
     /// The instant of the occasion.

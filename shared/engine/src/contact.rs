@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldValue;
-use crate::ids::{ContactId, FieldKey, Tag};
+use crate::ids::{ContactId, FieldKey, ObjectType, Tag};
 use crate::reads::Reads;
 use crate::time::{Instant, Zone};
 
@@ -26,11 +26,15 @@ pub const CHANGES_KEPT_BYTES: usize = 512;
 /// change.
 pub const MOST_TAGS: usize = 1_000;
 
-/// A person.
+/// A subject of campaigns: a person, or an object that belongs to a person (R70, R71). An object
+/// has tags, fields and changes of its own; it has no consent, no suppression and no address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
     /// Made by the platform.
     pub id: ContactId,
+    /// What identifies the object outside; `None` for a person.
+    #[serde(rename = "ob", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Box<ObjectIdentity>>,
     /// Assigned tags, each with the instant it was last assigned.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::time::stored_by")]
     pub tags: BTreeMap<Tag, Instant>,
@@ -53,6 +57,17 @@ pub struct Contact {
     /// The last changes, oldest first; all those of the last write at least.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<Change>,
+}
+
+/// What identifies an object outside: unique in the account (R70).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectIdentity {
+    /// Its type.
+    #[serde(rename = "t")]
+    pub kind: ObjectType,
+    /// Its key, as the sender gives it.
+    #[serde(rename = "k")]
+    pub key: String,
 }
 
 /// Whether the contact agreed to marketing mail.
@@ -167,6 +182,7 @@ impl Contact {
     pub fn new(id: ContactId, consent: Consent, at: Instant) -> Self {
         Self {
             id,
+            object: None,
             tags: BTreeMap::new(),
             fields: BTreeMap::new(),
             consent,
@@ -176,6 +192,16 @@ impl Contact {
             updated_at: at,
             recent: Vec::new(),
         }
+    }
+
+    /// An object without any write yet.
+    pub fn object(id: ContactId, identity: ObjectIdentity, at: Instant) -> Self {
+        Self { object: Some(Box::new(identity)), ..Self::new(id, Consent::None, at) }
+    }
+
+    /// The type of the object; `None` for a person.
+    pub fn kind(&self) -> Option<&ObjectType> {
+        self.object.as_ref().map(|object| &object.kind)
     }
 
     /// The text of a built-in field.

@@ -218,6 +218,7 @@ fn r41_decide_never_panics_whatever_it_is_given() {
             account: &account,
             campaign: &campaign,
             contact: &contact,
+            person: None,
             baseline: match &enrollment {
                 Some(enrollment) if bytes.flag() => enrollment.seen,
                 _ => u64::from(bytes.below(8)),

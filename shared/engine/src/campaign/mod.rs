@@ -26,7 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Change;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, ContactId, ObjectType};
 use crate::time::Instant;
 use graph::Graph;
 
@@ -42,6 +42,19 @@ pub struct Campaign {
     pub timeline: Timeline,
     /// The versions that are needed: those that the timeline names, and those that tokens are on.
     pub versions: BTreeMap<u32, Arc<Graph>>,
+}
+
+impl Campaign {
+    /// The type of objects that it is about; `None` if it is about contacts (R71). No version may
+    /// change it.
+    pub fn per(&self) -> Option<&ObjectType> {
+        self.versions.values().find_map(|graph| graph.document.per.as_ref())
+    }
+
+    /// Whether the subject can be in it: an object of its type, or a contact if it has none.
+    pub fn is_about(&self, subject: &ContactId) -> bool {
+        self.per() == subject.object().map(|(kind, _)| kind).as_ref()
+    }
 }
 
 /// What happened to a campaign, oldest first.

@@ -153,13 +153,20 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(super) fn zone(&self) -> Zone {
-        self.situation.account.zone_of(self.occasion.contact())
+        self.situation.account.zone_of(self.person())
+    }
+
+    /// The person: the subject itself as of the occasion, or the one whose object it is, as it is
+    /// now (R72).
+    pub(super) fn person(&self) -> &Contact {
+        self.situation.person.unwrap_or_else(|| self.occasion.contact())
     }
 
     /// Evaluates something on the contact of the occasion.
     pub(super) fn judged<T>(&self, judge: impl FnOnce(&View<'_>) -> T) -> T {
         judge(&View {
             contact: self.occasion.contact(),
+            person: self.person(),
             statuses: self.situation.statuses,
             now: self.occasion.now(),
             zone: self.zone(),

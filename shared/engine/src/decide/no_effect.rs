@@ -44,11 +44,13 @@ pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Ve
         Some(_) | None => standing.version,
     };
     let Some(graph) = campaign.versions.get(&version) else { return Vec::new() };
+    let person = situation.person.unwrap_or(situation.contact);
     let view = View {
         contact: situation.contact,
+        person,
         statuses: situation.statuses,
         now: situation.now,
-        zone: situation.account.zone_of(situation.contact),
+        zone: situation.account.zone_of(person),
     };
     let look = Look { graph, enrollment, change, view, unchanged, paused: standing.paused };
     graph

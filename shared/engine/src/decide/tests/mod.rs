@@ -157,6 +157,7 @@ impl Story {
             account: &self.account,
             campaign: &self.campaign,
             contact: &self.contact,
+            person: None,
             baseline: self.enrollment.as_ref().map_or(self.baseline, |it| it.seen),
             enrollment: self.enrollment.as_ref(),
             statuses: &|campaign| self.statuses.get(campaign).copied(),
