@@ -238,9 +238,8 @@ impl EngineHarness {
         patch.add = tags(&change.add)?;
         patch.remove = tags(&change.remove)?;
         let zone = change.zone().or_else(|| world.contact(&id).and_then(|contact| contact.zone()));
-        let kind = |key: &FieldKey| {
-            built_in(key.as_str()).or_else(|| world.fields().get(key).copied())
-        };
+        let kind =
+            |key: &FieldKey| built_in(key.as_str()).or_else(|| world.fields().get(key).copied());
         patch.fields.extend(fields(change, kind, zone.unwrap_or(account_zone))?);
         patch.consent = change.consent;
         patch.resubscribe = change.consent == Some(Consent::Subscribed);
@@ -302,7 +301,8 @@ fn lines(
     campaign: &CampaignId,
     record: &Record,
 ) -> Vec<HistoryLine> {
-    let Some(reader) = world.contact(&contact.person()).map(|contact| Reader::of(&world.account, contact))
+    let Some(reader) =
+        world.contact(&contact.person()).map(|contact| Reader::of(&world.account, contact))
     else {
         return Vec::new();
     };
