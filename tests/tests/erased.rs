@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::handlers::Done;
-use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 use dacapo_platform::keys::SHARDS;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Message, Order};
@@ -118,7 +118,7 @@ async fn r16_erasing_an_account_orders_a_step_for_every_piece_of_what_is_left() 
     let platform = bench.platform.clone();
     dead_letters(&platform, 2_200, "{}").await;
     let (selection, by) = (Selection::Everybody, "test".to_owned());
-    let (kind, named, campaigns) = (Kind::EraseAccount, Vec::new(), Vec::new());
+    let (kind, named, campaigns) = (JobKind::EraseAccount, Vec::new(), Vec::new());
     let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
     let begun = dacapo_platform::campaigns::alone;
     let job = platform.jobs.begin(&requested, begun).await.unwrap().seq;

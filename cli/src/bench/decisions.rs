@@ -39,6 +39,7 @@ pub(crate) fn measure() -> Value {
         account: &world.account,
         campaign,
         contact,
+        person: None,
         baseline: 0,
         enrollment: None,
         statuses: &statuses,

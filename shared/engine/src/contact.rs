@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldValue;
-use crate::ids::{ContactId, FieldKey, Tag};
+use crate::ids::{ContactId, FieldKey, ObjectType, Tag};
 use crate::reads::Reads;
 use crate::time::{Instant, Zone};
 
 pub use crate::causality::{Asked, Author, Causality, Chain};
+pub use crate::person_change::PersonChange;
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;
@@ -26,11 +27,15 @@ pub const CHANGES_KEPT_BYTES: usize = 512;
 /// change.
 pub const MOST_TAGS: usize = 1_000;
 
-/// A person.
+/// A subject of campaigns: a person, or an object that belongs to a person (R70, R71). An object
+/// has tags, fields and changes of its own; it has no consent, no suppression and no address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
     /// Made by the platform.
     pub id: ContactId,
+    /// What identifies the object outside; `None` for a person.
+    #[serde(rename = "ob", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Box<ObjectIdentity>>,
     /// Assigned tags, each with the instant it was last assigned.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::time::stored_by")]
     pub tags: BTreeMap<Tag, Instant>,
@@ -44,6 +49,10 @@ pub struct Contact {
     /// The number of changes so far.
     #[serde(rename = "rv")]
     pub rev: u64,
+    /// The person's `rev` up to which the person's changes are among the object's (R72); 0 for a
+    /// person.
+    #[serde(rename = "pr", default, skip_serializing_if = "is_zero")]
+    pub person_rev: u64,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: Instant,
@@ -53,6 +62,17 @@ pub struct Contact {
     /// The last changes, oldest first; all those of the last write at least.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<Change>,
+}
+
+/// What identifies an object outside: unique in the account (R70).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectIdentity {
+    /// Its type.
+    #[serde(rename = "t")]
+    pub kind: ObjectType,
+    /// Its key, as the sender gives it.
+    #[serde(rename = "k")]
+    pub key: String,
 }
 
 /// Whether the contact agreed to marketing mail.
@@ -146,6 +166,10 @@ pub struct Change {
     /// The custom event.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// What changed of the person, if this is a change of an object because its person changed
+    /// (R72). Then nothing of the object itself changed.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Box<PersonChange>>,
     /// Who made it.
     #[serde(rename = "y")]
     pub by: Author,
@@ -167,15 +191,27 @@ impl Contact {
     pub fn new(id: ContactId, consent: Consent, at: Instant) -> Self {
         Self {
             id,
+            object: None,
             tags: BTreeMap::new(),
             fields: BTreeMap::new(),
             consent,
             suppressed: None,
             rev: 0,
+            person_rev: 0,
             created_at: at,
             updated_at: at,
             recent: Vec::new(),
         }
+    }
+
+    /// An object without any write yet.
+    pub fn object(id: ContactId, identity: ObjectIdentity, at: Instant) -> Self {
+        Self { object: Some(Box::new(identity)), ..Self::new(id, Consent::None, at) }
+    }
+
+    /// The type of the object; `None` for a person.
+    pub fn kind(&self) -> Option<&ObjectType> {
+        self.object.as_ref().map(|object| &object.kind)
     }
 
     /// The text of a built-in field.
@@ -205,21 +241,12 @@ impl Contact {
         fresh: usize,
     ) -> Option<&Change> {
         let at = at.max(self.updated_at);
+        let causality =
+            causality.unwrap_or_else(|| Causality { chain: self.chain_of(self.rev + 1), depth: 0 });
         let mut change = Change {
             rev: self.rev + 1,
-            at,
-            added: Vec::new(),
-            refreshed: BTreeMap::new(),
-            removed: BTreeMap::new(),
-            fields: BTreeMap::new(),
-            consent: None,
-            suppressed: None,
             event: patch.event.clone(),
-            by,
-            causality: causality
-                .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
-            catalog: None,
-            after: Vec::new(),
+            ..Change::empty(by, causality, at)
         };
         for tag in &patch.remove {
             if !patch.add.contains(tag)
@@ -264,11 +291,22 @@ impl Contact {
         if change.is_empty() {
             return None;
         }
+        self.push(change, fresh)
+    }
+
+    /// Adds a change to the last ones.
+    pub(crate) fn push(&mut self, change: Change, fresh: usize) -> Option<&Change> {
         self.rev = change.rev;
-        self.updated_at = at;
+        self.updated_at = change.at;
         self.recent.push(change);
         self.forget(fresh + 1);
         self.recent.last()
+    }
+
+    /// The chain that a change from outside begins, by its `rev` (R42). Those of a person and of
+    /// each of its objects are different.
+    pub fn chain_of(&self, rev: u64) -> Chain {
+        if self.object.is_some() { Chain::of_object(&self.id, rev) } else { Chain::of_write(rev) }
     }
 
     /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always
@@ -343,7 +381,31 @@ impl Contact {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Change {
+    /// A change of nothing, with `rev` 0.
+    pub(crate) fn empty(by: Author, causality: Causality, at: Instant) -> Self {
+        Self {
+            rev: 0,
+            at,
+            added: Vec::new(),
+            refreshed: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            consent: None,
+            suppressed: None,
+            event: None,
+            person: None,
+            by,
+            causality,
+            catalog: None,
+            after: Vec::new(),
+        }
+    }
+
     /// Whether it changed nothing at all.
     fn is_empty(&self) -> bool {
         self.added.is_empty()
@@ -371,6 +433,14 @@ impl Change {
             .chain(self.removed.keys())
             .any(|tag| reads.tags.contains(tag))
             || self.fields.keys().any(|key| reads.fields.contains(key))
+            || self.person.as_ref().is_some_and(|person| person.touches(&reads.person))
+    }
+
+    /// The contact as this change found it, from the contact as it left it.
+    pub(crate) fn before(&self, after: &Contact) -> Contact {
+        let mut before = after.clone();
+        self.undo(&mut before);
+        before
     }
 
     fn undo(&self, contact: &mut Contact) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::causality::{Asked, Causality, Chain};
 use crate::history::Cause;
-use crate::ids::{CampaignId, ElementId};
+use crate::ids::{CampaignId, ContactId, ElementId};
 use crate::tally::Tally;
 use crate::time::Instant;
 
@@ -112,10 +112,17 @@ pub struct Enrollment {
     /// earlier.
     #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) commands: BTreeMap<CampaignId, (u64, u32)>,
+    /// The same for what paths of objects have asked for, of which each object's campaigns have
+    /// decisions of their own (R71): the last ones, the newest last.
+    #[serde(rename = "ao", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) commands_of_objects: Vec<(CampaignId, ContactId, u64, u32)>,
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
     pub commands_sent: Vec<Asked>,
+    /// The same since the last write to the person whose object the subject is (R72).
+    #[serde(rename = "tp", default, skip_serializing_if = "Vec::is_empty")]
+    pub person_commands_sent: Vec<Asked>,
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
@@ -351,7 +358,9 @@ impl Enrollment {
             milestones,
             applied: BTreeMap::new(),
             commands: BTreeMap::new(),
+            commands_of_objects: Vec::new(),
             commands_sent: Vec::new(),
+            person_commands_sent: Vec::new(),
             job: 0,
             idle: false,
             created: None,

@@ -16,6 +16,9 @@ use crate::text::{Named, Unwelcome, composed, folded, is_unseen};
 /// The longest id an author may choose, in bytes.
 pub const LONGEST_ID: usize = 64;
 
+/// The longest type of objects, in bytes: it is a part of each object's id.
+pub const LONGEST_OBJECT_TYPE: usize = 24;
+
 /// The longest tag, in bytes as written.
 pub const LONGEST_TAG: usize = 128;
 
@@ -28,6 +31,9 @@ pub enum InvalidId {
     /// More than [`LONGEST_ID`] bytes.
     #[error("it is longer than {LONGEST_ID} characters; choose a shorter one")]
     TooLong,
+    /// A type of objects of more than [`LONGEST_OBJECT_TYPE`] bytes.
+    #[error("it is longer than {LONGEST_OBJECT_TYPE} characters; choose a shorter one")]
+    TypeTooLong,
     /// A character outside `a-z A-Z 0-9 - _ .`.
     #[error("it contains {}; use letters, digits, `-`, `_` or `.`", shown(*.0))]
     Character(char),
@@ -51,8 +57,19 @@ fn check(text: &str) -> Result<(), InvalidId> {
     }
 }
 
+fn check_object_type(text: &str) -> Result<(), InvalidId> {
+    check(text)?;
+    if text.len() > LONGEST_OBJECT_TYPE {
+        return Err(InvalidId::TypeTooLong);
+    }
+    if text.contains('.') { Err(InvalidId::Character('.')) } else { Ok(()) }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
+        id! { $(#[$doc])* $name, check }
+    };
+    ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
@@ -62,7 +79,7 @@ macro_rules! id {
             /// The id, if the text is one.
             pub fn new(text: impl Into<SmolStr>) -> Result<Self, InvalidId> {
                 let text = text.into();
-                check(&text)?;
+                $check(&text)?;
                 Ok(Self(text))
             }
 
@@ -108,8 +125,50 @@ id! {
     AccountId
 }
 id! {
-    /// A person; made by the platform when the contact is created.
+    /// A subject: a person, or an object that belongs to a person. Made by the platform. An
+    /// object's is `<person>.<type>.<name>`; no other part holds a dot.
     ContactId
+}
+
+impl ContactId {
+    /// The id of an object of this person.
+    ///
+    /// # Errors
+    ///
+    /// If it would be too long, or if this is not the id of a person.
+    pub fn of_object(person: &Self, kind: &ObjectType, name: &str) -> Result<Self, InvalidId> {
+        match name.find('.') {
+            _ if person.is_object() => Err(InvalidId::Character('.')),
+            Some(_) => Err(InvalidId::Character('.')),
+            None => Self::new(format!("{person}.{kind}.{name}")),
+        }
+    }
+
+    /// Whether it is the id of an object.
+    pub fn is_object(&self) -> bool {
+        self.0.contains('.')
+    }
+
+    /// The id of the person: its own, or that of the person whose object it is.
+    pub fn person(&self) -> Self {
+        match self.0.split_once('.') {
+            Some((person, _)) => Self(SmolStr::new(person)),
+            None => self.clone(),
+        }
+    }
+
+    /// The type of the object and its name among the person's objects; `None` for a person.
+    pub fn object(&self) -> Option<(ObjectType, &str)> {
+        let (_, object) = self.0.split_once('.')?;
+        let (kind, name) = object.split_once('.')?;
+        Some((ObjectType(SmolStr::new(kind)), name))
+    }
+}
+
+id! {
+    /// A type of objects (R70), such as `appointment`; chosen by its author. At most
+    /// [`LONGEST_OBJECT_TYPE`] bytes, without a dot.
+    ObjectType, check_object_type
 }
 id! {
     /// A campaign; chosen by its author, stable.

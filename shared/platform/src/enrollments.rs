@@ -306,6 +306,7 @@ impl Decisions {
             account: &catalog.account,
             campaign: &campaign,
             contact,
+            person: None,
             baseline,
             enrollment,
             statuses: &statuses,

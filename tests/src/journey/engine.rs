@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{Document, FieldDefinition};
 use dacapo_engine::campaign::reader;
-use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::contact::{Author, Consent, Patch};
 use dacapo_engine::enrollment::Status;
-use dacapo_engine::field::{FieldType, built_in};
+use dacapo_engine::field::{FieldType, FieldValue, built_in};
 use dacapo_engine::history::{Reader, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use dacapo_engine::problem::{Problem, Severity};
-use dacapo_engine::simulation::{Observed, World};
+use dacapo_engine::simulation::{ObjectKey, Observed, World};
 use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone};
 
 use super::harness::{
     Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
 };
-use super::script::{Change, Deed, Publish, Script};
+use super::script::{Change, Deed, Object, Publish, Script};
 
 /// See the module. It plays every script.
 #[derive(Default)]
@@ -70,13 +70,17 @@ impl Harness for EngineHarness {
             }
             Deed::Release(contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
-                world.release(&contact_id(contact)?, campaign, by);
+                let subject = subject_id(world, contact)?;
+                world.release(&subject, campaign, by);
             }
             Deed::ByHand(command, contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
-                world.by_hand(&contact_id(contact)?, campaign, *command, by);
+                let subject = subject_id(world, contact)?;
+                world.by_hand(&subject, campaign, *command, by);
             }
             Deed::Change(contact, change) => return self.change(contact, change),
+            Deed::Object(object, change) => return self.change_object(object, change),
+            Deed::Erase(contact) => world.erase(&contact_id(contact)?),
         }
         Ok(true)
     }
@@ -93,7 +97,7 @@ impl Harness for EngineHarness {
         for observed in &world.observed[told..] {
             match observed {
                 Observed::Message(message) => came_out.push(Observation::Mail(Mail {
-                    contact: message.contact.to_string(),
+                    contact: addressee(world, &message.contact),
                     element: message.element.to_string(),
                     run: message.run,
                     at: message.at,
@@ -107,17 +111,18 @@ impl Harness for EngineHarness {
                 }
                 Observed::Nothing(contact, trace) => {
                     came_out.push(Observation::NoEffect(NoEffect {
-                        contact: contact.to_string(),
+                        contact: name_of(world, contact),
                         at: trace.at,
                         text: trace.words(),
                         cause: trace.because.words(),
                     }));
                 }
                 Observed::Called(contact, campaign, element) => {
-                    let names = (contact.to_string(), campaign.to_string(), element.to_string());
-                    came_out.push(Observation::Called(names.0, names.1, names.2));
+                    let (contact, element) = (name_of(world, contact), element.to_string());
+                    came_out.push(Observation::Called(contact, campaign.to_string(), element));
                 }
                 Observed::Ignored(contact, campaign, event, ignored) => {
+                    let contact = name_of(world, contact);
                     let what = format!("for {contact} in {campaign}: {event:?}: {ignored:?}");
                     came_out.push(Observation::Ignored(what));
                 }
@@ -128,8 +133,9 @@ impl Harness for EngineHarness {
     }
 
     fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
-        let contact = contact_id(contact)?;
-        let enrollments = self.running()?.enrollments();
+        let world = self.running()?;
+        let contact = subject_id(world, contact)?;
+        let enrollments = world.enrollments();
         let of = enrollments.filter(|((of, _), _)| *of == contact);
         Ok(of
             .map(|((_, campaign), enrollment)| EnrollmentState {
@@ -152,8 +158,8 @@ impl Harness for EngineHarness {
     }
 
     fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
-        let contact = contact_id(contact)?;
         let world = &*self.running()?;
+        let contact = subject_id(world, contact)?;
         let mut all = Vec::new();
         for observed in &world.observed {
             if let Observed::History(of, campaign, record) = observed
@@ -193,6 +199,33 @@ impl EngineHarness {
         self.world.as_mut().ok_or_else(|| "nothing has begun".to_owned())
     }
 
+    /// One change of an object. The contact is made if it is not there, as one call does.
+    fn change_object(&mut self, object: &Object, change: &Change) -> Result<bool, String> {
+        let person = contact_id(&object.contact)?;
+        if self.running()?.contact(&person).is_none() {
+            self.change(&object.contact, &Change::default())?;
+        }
+        let account_zone = self.zone;
+        let world = self.running()?;
+        let zone = world.contact(&person).and_then(|person| person.zone());
+        let declared = world.object_types().get(&object.kind);
+        let kind = |key: &FieldKey| Some(declared?.fields.get(key)?.kind);
+        let patch = Patch {
+            add: tags(&change.add)?,
+            remove: tags(&change.remove)?,
+            fields: fields(change, kind, zone.unwrap_or(account_zone))?,
+            event: change.event.clone(),
+            ..Patch::default()
+        };
+        let key = ObjectKey {
+            person,
+            kind: object.kind.clone(),
+            key: object.key.clone(),
+            replaces: object.replaces.clone(),
+        };
+        Ok(world.write_object(&key, &patch, Author::ApiKey("zapier".to_owned())))
+    }
+
     fn change(&mut self, name: &str, change: &Change) -> Result<bool, String> {
         let id = contact_id(name)?;
         let account_zone = self.zone;
@@ -208,15 +241,9 @@ impl EngineHarness {
         patch.add = tags(&change.add)?;
         patch.remove = tags(&change.remove)?;
         let zone = change.zone().or_else(|| world.contact(&id).and_then(|contact| contact.zone()));
-        for (key, written) in &change.fields {
-            let kind = built_in(key.as_str())
-                .or_else(|| world.fields().get(key).copied())
-                .ok_or_else(|| format!("there is no field {key}"))?;
-            let value = kind
-                .read(&serde_json::json!(written), zone.unwrap_or(account_zone))
-                .map_err(|error| error.to_string())?;
-            patch.fields.insert(key.clone(), value);
-        }
+        let kind =
+            |key: &FieldKey| built_in(key.as_str()).or_else(|| world.fields().get(key).copied());
+        patch.fields.extend(fields(change, kind, zone.unwrap_or(account_zone))?);
         patch.consent = change.consent;
         patch.resubscribe = change.consent == Some(Consent::Subscribed);
         patch.suppressed = change.suppressed.map(Some);
@@ -224,8 +251,48 @@ impl EngineHarness {
     }
 }
 
+/// The values of a change.
+fn fields(
+    change: &Change,
+    kind: impl Fn(&FieldKey) -> Option<FieldType>,
+    zone: Zone,
+) -> Result<BTreeMap<FieldKey, Option<FieldValue>>, String> {
+    let fields = change.fields.iter().map(|(key, written)| {
+        let kind = kind(key).ok_or_else(|| format!("there is no field {key}"))?;
+        let value = kind.read(&serde_json::json!(written), zone);
+        Ok((key.clone(), value.map_err(|error| error.to_string())?))
+    });
+    fields.collect()
+}
+
+/// A contact or an object as scripts name it.
+fn name_of(world: &World, subject: &ContactId) -> String {
+    match world.contact(subject).and_then(|subject| subject.object.as_ref()) {
+        Some(object) => format!("{}'s {} {}", subject.person(), object.kind, object.key),
+        None => subject.to_string(),
+    }
+}
+
+/// Whom a message goes to, and what it is about if that is an object.
+fn addressee(world: &World, subject: &ContactId) -> String {
+    match world.contact(subject).and_then(|subject| subject.object.as_ref()) {
+        Some(object) => format!("{} about {} {}", subject.person(), object.kind, object.key),
+        None => subject.to_string(),
+    }
+}
+
+/// The contact or the object that a script names.
+fn subject_id(world: &World, text: &str) -> Result<ContactId, String> {
+    match Object::named(text)? {
+        None => contact_id(text),
+        Some(Object { kind, key, .. }) => {
+            world.object(&kind, &key).cloned().ok_or_else(|| format!("there is no {kind} {key}"))
+        }
+    }
+}
+
 fn publish_on(world: &mut World, publish: &Publish) -> Result<(), String> {
-    let document = read(&publish.document, world.fields())?;
+    let document = read(&publish.document, world)?;
     world.publish(document, publish.migrate, publish.enroll_existing);
     Ok(())
 }
@@ -237,12 +304,13 @@ fn lines(
     campaign: &CampaignId,
     record: &Record,
 ) -> Vec<HistoryLine> {
-    let Some(reader) = world.contact(contact).map(|contact| Reader::of(&world.account, contact))
+    let Some(reader) =
+        world.contact(&contact.person()).map(|contact| Reader::of(&world.account, contact))
     else {
         return Vec::new();
     };
     let lines = record.lines.iter().map(|line| HistoryLine {
-        contact: contact.to_string(),
+        contact: name_of(world, contact),
         campaign: campaign.to_string(),
         run: line.run,
         element: line.element.as_ref().map(ToString::to_string),
@@ -263,7 +331,7 @@ fn contact_id(text: &str) -> Result<ContactId, String> {
 
 /// Reads and validates a campaign as publishing does. All other campaigns count as existing,
 /// because scripts publish one after the other.
-fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
+fn read(text: &str, world: &World) -> Result<Document, String> {
     let listed = |problems: &[Problem]| {
         problems
             .iter()
@@ -272,11 +340,18 @@ fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, 
             .join("\n")
     };
     let source = reader::read(text).map_err(|problems| listed(&problems))?;
-    let fields = fields
+    let fields = world
+        .fields()
         .iter()
         .map(|(key, kind)| (key.clone(), FieldDefinition { kind: *kind, label: None }))
         .collect();
-    let account = AccountView { fields: &fields, campaigns: &|_| true, sender: true };
+    let account = AccountView {
+        fields: &fields,
+        objects: world.object_types(),
+        subjects: &|id| world.campaign(id).map(|campaign| Subjects::of(campaign.per())),
+        campaigns: &|_| true,
+        sender: true,
+    };
     let mut problems = validate(&source, &account);
     problems.retain(|problem| problem.severity == Severity::Error);
     if problems.is_empty() { Ok(source.document) } else { Err(listed(&problems)) }

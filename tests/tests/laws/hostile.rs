@@ -156,6 +156,7 @@ impl Bytes {
             _ => self.instant(),
         };
         let from = Source {
+            object: None,
             campaign: campaign_id(self.draw()),
             rev: u64::from(self.draw()),
             index: u32::from(self.below(3)),
@@ -223,6 +224,7 @@ fn r41_decide_never_panics_whatever_it_is_given() {
             account: &account,
             campaign: &campaign,
             contact: &contact,
+            person: None,
             baseline: match &enrollment {
                 Some(enrollment) if bytes.flag() => enrollment.seen,
                 _ => u64::from(bytes.below(8)),

@@ -243,6 +243,7 @@ impl Watch for Restarts {
             } else {
                 let view = View {
                     contact: image,
+                    person: image,
                     statuses: &|other| {
                         done.world.enrollment(&key.0, other).map(|enrollment| enrollment.status)
                     },

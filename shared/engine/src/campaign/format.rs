@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldType;
-use crate::ids::{CampaignId, ElementId, FieldKey};
+use crate::ids::{CampaignId, ElementId, FieldKey, ObjectType};
 use crate::time::{Daytime, Hours, Span, TimeOfDay, Weekdays};
 
 pub use super::elements::{
     Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
-    Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
+    Of, Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
     StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
 };
 pub use crate::one_or_many::OneOrMany;
@@ -32,6 +32,13 @@ pub struct Document {
     /// What it is for, in the author's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The type of objects that the campaign is about: each of them runs through it by itself
+    /// (R71). Without it, each contact does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<ObjectType>,
+    /// The types of objects that the campaign uses; made in the account on publishing (R70).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// Who the e-mails come from; the account's sender unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
@@ -81,6 +88,22 @@ pub struct FieldDefinition {
     /// The label that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+/// A type of objects: things that belong to one contact each, such as appointments (R70).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectDefinition {
+    /// The label that people see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The fields that an object of the type has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// How long an object without tokens is kept after its last change (R74): 400 days unless
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Span>,
 }
 
 /// Bounds and habits of a campaign.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Change;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, ContactId, ObjectType};
 use crate::time::Instant;
 use graph::Graph;
 
@@ -42,6 +42,36 @@ pub struct Campaign {
     pub timeline: Timeline,
     /// The versions that are needed: those that the timeline names, and those that tokens are on.
     pub versions: BTreeMap<u32, Arc<Graph>>,
+}
+
+impl Campaign {
+    /// The type of objects that it is about; `None` if it is about contacts (R71). No version may
+    /// change it.
+    pub fn per(&self) -> Option<&ObjectType> {
+        self.versions.values().find_map(|graph| graph.document.per.as_ref())
+    }
+
+    /// Whether the subject can be in it: an object of its type, or a contact if it has none.
+    pub fn is_about(&self, subject: &ContactId) -> bool {
+        self.per() == subject.object().map(|(kind, _)| kind).as_ref()
+    }
+
+    /// See [`subject_in`].
+    pub fn subject_in(&self, subject: &ContactId) -> Option<ContactId> {
+        subject_in(self.per(), subject)
+    }
+}
+
+/// Who a subject is in another campaign, which is about `per`: the same object in a campaign about
+/// its type, the person in one about contacts; `None` if neither is said.
+pub fn subject_in(per: Option<&ObjectType>, subject: &ContactId) -> Option<ContactId> {
+    match per {
+        None => Some(subject.person()),
+        Some(kind) => {
+            let (own, _) = subject.object()?;
+            (own == *kind).then(|| subject.clone())
+        }
+    }
 }
 
 /// What happened to a campaign, oldest first.

@@ -50,8 +50,18 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
     }
 }
 
-const KEYS: [&str; 8] =
-    ["id", "name", "description", "sender", "fields", "settings", "elements", "emails"];
+const KEYS: [&str; 10] = [
+    "id",
+    "name",
+    "description",
+    "per",
+    "objects",
+    "sender",
+    "fields",
+    "settings",
+    "elements",
+    "emails",
+];
 
 struct Reading<'a> {
     root: &'a Node,
@@ -76,6 +86,8 @@ impl<'a> Reading<'a> {
         let id = self.required("id");
         let name = self.optional("name");
         let description = self.optional("description");
+        let per = self.optional("per");
+        let objects = self.each("objects", decode);
         let sender = self.optional("sender");
         let fields = self.each("fields", decode);
         let settings = self.optional("settings");
@@ -88,6 +100,8 @@ impl<'a> Reading<'a> {
             id: id?,
             name: name?.unwrap_or_default(),
             description: description?,
+            per: per?,
+            objects: objects?,
             sender: sender?,
             fields: fields?,
             settings: settings?.unwrap_or_default(),

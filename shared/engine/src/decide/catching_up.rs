@@ -25,7 +25,7 @@ impl DecisionBuilder<'_> {
             self.asked_before(change, before);
             let done = self.done();
             self.change(change);
-            if self.done() == done {
+            if self.done() == done && change.person.is_none() {
                 self.note_no_effect(change);
             }
             before = change.rev;
@@ -78,7 +78,12 @@ impl DecisionBuilder<'_> {
             let cause = Cause::Campaign(campaign.clone());
             let contact = self.contact_as_of(before);
             let occasion = Occasion::new(change.at, cause, asked.causality, contact);
-            let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
+            let from = Source {
+                campaign: campaign.clone(),
+                object: asked.object.clone(),
+                rev: asked.rev,
+                index: asked.index,
+            };
             // A repeat has no effect, nor has a stop of a contact that was never in the campaign.
             self.commanded(&from, asked.command, occasion).ok();
         }

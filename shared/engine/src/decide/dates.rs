@@ -72,7 +72,7 @@ impl DecisionBuilder<'_> {
         contact: &Contact,
         from: Instant,
     ) -> Option<DatePlan> {
-        let zone = self.situation.account.zone_of(contact);
+        let zone = self.situation.account.zone_of(self.person.as_deref().unwrap_or(contact));
         let value = timer.value(contact, zone)?;
         plans::planned(timer, &value, zone, from, self.next.yearly.get(id).copied())
     }

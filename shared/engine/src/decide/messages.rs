@@ -210,18 +210,18 @@ impl DecisionBuilder<'_> {
         if token.not_after.is_some_and(|date| self.occasion.now() > date) {
             return Some("too late: the date has passed");
         }
-        match self.occasion.contact().suppressed {
+        match self.person().suppressed {
             Some(Suppression::Bounced) => return Some("the address bounced"),
             Some(Suppression::Complained) => return Some("the recipient complained"),
             Some(Suppression::Manual) => return Some("the address is suppressed"),
             None => {}
         }
-        match (purpose, self.occasion.contact().consent) {
+        match (purpose, self.person().consent) {
             (Purpose::Marketing, Consent::Unsubscribed) => return Some("the contact unsubscribed"),
             (Purpose::Marketing, Consent::None) => return Some("the contact gave no consent"),
             (Purpose::Marketing, Consent::Subscribed) | (Purpose::Transactional, _) => {}
         }
-        match self.occasion.contact().address() {
+        match self.person().address() {
             Some(address) if crate::address::is_plausible(address) => None,
             Some(_) => Some("the address is not one that mail can be sent to"),
             None => Some("the contact has no address"),
@@ -295,6 +295,7 @@ impl DecisionBuilder<'_> {
             self.situation.account,
             &self.graph.document,
             self.occasion.contact(),
+            self.person.as_deref(),
             self.next.run,
             None,
         )

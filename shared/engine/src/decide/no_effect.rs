@@ -2,17 +2,15 @@
 //! them did anything (R60). It decides nothing. It is called after the decision, with the same
 //! situation.
 
-use std::collections::BTreeMap;
-
 use super::Situation;
 use super::builder::DecisionBuilder;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::campaign::graph::Graph;
 use crate::condition::{Condition, Reads, View};
-use crate::contact::{Author, Causality, Chain, Change, Contact, Patch};
+use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
 use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
-use crate::ids::{ElementId, Tag};
+use crate::ids::ElementId;
 use crate::time::Instant;
 
 /// For how many of the contact's last changes it is known whether they had no effect.
@@ -44,11 +42,13 @@ pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Ve
         Some(_) | None => standing.version,
     };
     let Some(graph) = campaign.versions.get(&version) else { return Vec::new() };
+    let person = situation.person.unwrap_or(situation.contact);
     let view = View {
         contact: situation.contact,
+        person,
         statuses: situation.statuses,
         now: situation.now,
-        zone: situation.account.zone_of(situation.contact),
+        zone: situation.account.zone_of(person),
     };
     let look = Look { graph, enrollment, change, view, unchanged, paused: standing.paused };
     graph
@@ -72,20 +72,12 @@ pub fn nothing_changed(
 ) -> (Vec<Changed>, Change) {
     let fields = patch.fields.keys().map(|key| (key.clone(), contact.fields.get(key).cloned()));
     let removed = patch.remove.iter().filter(|tag| !patch.add.contains(tag));
+    let causality = Causality { chain: contact.chain_of(contact.rev), depth: 0 };
     let change = Change {
         rev: contact.rev,
-        at,
-        added: Vec::new(),
-        refreshed: BTreeMap::new(),
         removed: removed.map(|tag| (tag.clone(), at)).collect(),
         fields: fields.collect(),
-        consent: None,
-        suppressed: None,
-        event: None,
-        by,
-        causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
-        catalog: None,
-        after: Vec::new(),
+        ..Change::empty(by, causality, at)
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
     let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));
@@ -109,7 +101,9 @@ impl Look<'_> {
             Element::Start(start) => {
                 self.reads(&start.when).then(|| self.why_no_start(id, &start.when))
             }
-            Element::Event(event) => self.concerns(&event.on).then(|| self.why_no_event(id, event)),
+            Element::Event(event) => {
+                concerns(&event.on, self.change).then(|| self.why_no_event(id, event))
+            }
             Element::Goal(goal) => {
                 self.reads(&goal.when).then(|| self.why_no_goal(place, id, &goal.when))
             }
@@ -146,19 +140,6 @@ impl Look<'_> {
         let mut reads = Reads::default();
         condition.reads(&mut reads);
         self.change.touches(&reads)
-    }
-
-    /// Whether the change is about what an event reacts to, whether or not it is the edge.
-    fn concerns(&self, edge: &Edge) -> bool {
-        let change = self.change;
-        let is_about = |tag: &Tag| {
-            change.added.contains(tag)
-                || change.refreshed.contains_key(tag)
-                || change.removed.contains_key(tag)
-        };
-        edge.tags().iter().any(is_about)
-            || edge.field().is_some_and(|key| change.fields.contains_key(key))
-            || matches!(edge, Edge::Custom(name) if change.event.as_ref() == Some(name))
     }
 
     fn tokens(&self) -> &[Token] {
@@ -207,7 +188,13 @@ impl Look<'_> {
         if self.has_fired(id) {
             return WhyNot::Fired;
         }
-        if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
+        if let Edge::Becomes(condition) = &event.on {
+            let missing = condition.missing(&self.view);
+            if !missing.is_empty() {
+                return WhyNot::Missing { missing };
+            }
+        }
+        if self.unchanged || !super::edges::happened(&event.on, self.change, &self.view) {
             return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }
         // In a pause it is parked anyway, and checked on the resume (R51).
@@ -234,6 +221,25 @@ impl Look<'_> {
             (false, _) => WhyNot::NoPath,
             (true, true) => WhyNot::Unchanged,
             (true, false) => WhyNot::Paused,
+        }
+    }
+}
+
+/// Whether a change is about what an event reacts to, whether or not it is the edge.
+fn concerns(edge: &Edge, change: &Change) -> bool {
+    match edge {
+        Edge::Custom(name) => change.event.as_ref() == Some(name),
+        Edge::TagAdded(_)
+        | Edge::TagRemoved(_)
+        | Edge::TagAssigned(_)
+        | Edge::FieldSet(_)
+        | Edge::FieldChanged(_)
+        | Edge::FieldCleared(_)
+        | Edge::Becomes(_)
+        | Edge::Contact(_) => {
+            let mut reads = Reads::default();
+            edge.reads(&mut reads);
+            change.touches(&reads)
         }
     }
 }

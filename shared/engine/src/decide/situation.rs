@@ -15,8 +15,10 @@ pub struct Situation<'a> {
     pub account: &'a Account,
     /// The campaign, with the versions it needs.
     pub campaign: &'a Campaign,
-    /// The contact as it was read.
+    /// The subject as it was read: a person, or an object of one (R71).
     pub contact: &'a Contact,
+    /// The person as it was read, if the subject is an object (R72).
+    pub person: Option<&'a Contact>,
     /// The contact's `rev` up to which changes have been applied, or are known not to matter: the
     /// enrollment's `seen`, or for the change feed the `rev` before the image.
     pub baseline: u64,

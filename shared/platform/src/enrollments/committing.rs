@@ -140,6 +140,7 @@ impl Decisions {
             account: &catalog.account,
             campaign,
             contact: written,
+            person: None,
             baseline: enrollment.seen,
             enrollment: Some(enrollment),
             statuses: &|_| None,

@@ -183,8 +183,12 @@ impl EffectHandler {
         index: u32,
         effect: &Effect,
     ) -> Result<Option<Order>, Error> {
-        let source =
-            || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
+        let source = || Source {
+            campaign: decision.campaign.clone(),
+            object: None,
+            rev: decision.stored.stamp,
+            index,
+        };
         Ok(match effect {
             Effect::Schedule { .. }
             | Effect::Cancel { .. }

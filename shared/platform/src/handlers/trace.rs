@@ -158,6 +158,7 @@ impl Traces {
                 account: &loaded.account,
                 campaign: &campaign,
                 contact,
+                person: None,
                 baseline: contact.rev,
                 enrollment,
                 statuses: &statuses,

@@ -106,7 +106,7 @@ impl Story {
         let text = format!("id: test\nsettings: {settings}\nelements:\n{elements}{AROUND}");
         let source = read(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
         let version = self.campaign.versions.keys().last().map_or(1, |last| last + 1);
-        let graph = Graph::new(version, source.document, &BTreeMap::new());
+        let graph = Graph::new(version, source.document, &BTreeMap::new(), &BTreeMap::new());
         self.campaign.versions.insert(version, Arc::new(graph));
         self.reach(Reached::Published { version, migrate })
     }
@@ -158,6 +158,7 @@ impl Story {
             account: &self.account,
             campaign: &self.campaign,
             contact: &self.contact,
+            person: None,
             baseline: self.enrollment.as_ref().map_or(self.baseline, |it| it.seen),
             enrollment: self.enrollment.as_ref(),
             statuses: &|campaign| self.statuses.get(campaign).copied(),
@@ -211,8 +212,16 @@ impl Story {
     }
 
     fn shown_advance(&self, advance: &Advance) -> String {
-        let Advance { enrollment, writes, effects, records, delta: _, ignored, ask_again } =
-            advance;
+        let Advance {
+            enrollment,
+            writes,
+            person_writes: _,
+            effects,
+            records,
+            delta: _,
+            ignored,
+            ask_again,
+        } = advance;
         let mut text = state(enrollment);
         for write in writes {
             let added = write.patch.add.iter().map(|tag| format!(" +{tag}"));
@@ -353,7 +362,7 @@ fn settled(run: u32, step: u32) -> Event {
 
 /// What the campaign `other` asks for with its decision `rev`.
 fn commanded(rev: u64, command: Command) -> Event {
-    let from = Source { campaign: campaign("other"), rev, index: 0 };
+    let from = Source { campaign: campaign("other"), object: None, rev, index: 0 };
     Event::Commanded { from, command, causality: elsewhere() }
 }
 
