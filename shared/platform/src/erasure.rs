@@ -1,8 +1,8 @@
 //! Erasing a person: everything about them is deleted, and so is what a late worker writes.
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that the
-//! contact cannot be enrolled again. Then the contact's items are deleted, and the dead letters
-//! that name it or its address. This is done at once, again when pending work is done, and a last
+//! contact cannot be enrolled again. Then the contact's items are deleted, and the dead letters and
+//! received calls that name it or its address. This is done at once, again when pending work is done, and a last
 //! time when the feeds have dropped their records. Until then the tombstone has a keyed hash of the
 //! address, because a late report of the mail service names only the address. Answers that are kept
 //! for repeated calls hold nothing about the person.
@@ -12,9 +12,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::address::folded;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
@@ -32,7 +30,7 @@ use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, Query, TableError, Write};
-use crate::unsubscribe::derived;
+use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
 /// 24 hours.
@@ -126,6 +124,9 @@ impl Erasure {
         let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
         let Tombstone { at, address } = read(&stored)?;
         self.forget_dead_letters(id, address.as_deref()).await?;
+        if let Some(address) = &address {
+            self.forget_received_calls(address).await?;
+        }
         if address.is_some() && self.store.now() - at >= FORGOTTEN {
             let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
             self.store.write(vec![Write::put(nameless, Condition::Present)]).await?;
@@ -193,6 +194,22 @@ impl Erasure {
         }
     }
 
+    /// Deletes received calls that name an address with this keyed hash.
+    async fn forget_received_calls(&self, address: &str) -> Result<(), Error> {
+        let partition = self.store.keys.received_naming(address);
+        let mut cursor = None;
+        loop {
+            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            for stored in &page.items {
+                self.delete(stored).await?;
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     async fn delete(&self, stored: &Item) -> Result<(), Error> {
         let mut writes = vec![Write::delete(stored.key.clone(), Condition::Always)];
         if let Some((contact, Some(campaign))) = keys::fed(&stored.key) {
@@ -203,6 +220,11 @@ impl Erasure {
         {
             let pointer = self.store.keys.captured_mail(record.at, &stored.key);
             writes.push(Write::delete(pointer, Condition::Always));
+        }
+        if let Some((connection, id)) = keys::received_in(&stored.key) {
+            let keys = &self.store.keys;
+            let call = [keys.received_call(&connection, id), keys.received_body(&connection, id)];
+            writes.extend(call.map(|key| Write::delete(key, Condition::Always)));
         }
         Ok(self.store.write(writes).await?)
     }
@@ -245,7 +267,3 @@ impl Erasure {
     }
 }
 
-/// An address as a tombstone keeps it.
-fn sealed(secret: &str, address: &str) -> String {
-    hexadecimal(&derived(secret, &["erased", &folded(address)]))
-}
