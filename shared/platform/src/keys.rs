@@ -536,10 +536,9 @@ mod tests {
         let keys = Keys::of(AccountId::new("main").unwrap());
         let (ann, forms) = (ContactId::new("c1").unwrap(), ConnectionId::new("a.b-c").unwrap());
         let led = |key: &Key| received_in(key).map(|(connection, id)| format!("{connection} {id}"));
-        for pointer in [
-            keys.received_of(&ann, &forms, "f00"),
-            keys.received_that_names("beef", &forms, "f00"),
-        ] {
+        for pointer in
+            [keys.received_of(&ann, &forms, "f00"), keys.received_that_names("beef", &forms, "f00")]
+        {
             assert_eq!(led(&pointer).as_deref(), Some("a.b-c f00"), "{pointer}");
         }
         for other in [keys.contact(&ann), keys.connection(&forms), keys.tombstone(&ann)] {

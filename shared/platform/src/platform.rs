@@ -365,6 +365,7 @@ impl Platform {
             store: store(),
             catalog: catalog(),
             known: Arc::clone(&base.memory.connections),
+            public_url: base.setup.public_url.clone(),
         });
         let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
         let of_page = Arc::clone(&base);

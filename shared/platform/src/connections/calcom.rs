@@ -47,7 +47,9 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
         "BOOKING_CANCELLED" => (Some("cancelled"), "/uid"),
         "BOOKING_NO_SHOW_UPDATED" => (None, "/bookingUid"),
         other => {
-            let why = format!("{other} says nothing about a booking; untick it in the webhook's triggers");
+            let why = format!(
+                "{other} says nothing about a booking; untick it in the webhook's triggers"
+            );
             return Ok(Understood::ignored(event, why));
         }
     };
@@ -195,8 +197,12 @@ mod tests {
             json!({ "email": "Ann@Example.com", "name": "Ann Lee", "time_zone": "Europe/Berlin", "locale": "de" })
         );
         assert!(both[0].answers.is_empty(), "the booker has answered");
-        assert_eq!(both[1].answers, [Answered { question: "Budget".to_owned(), answer: "500".to_owned() }]);
-        let keys: Vec<_> = both.iter().map(|one| one.object.as_ref().unwrap().key.clone()).collect();
+        assert_eq!(
+            both[1].answers,
+            [Answered { question: "Budget".to_owned(), answer: "500".to_owned() }]
+        );
+        let keys: Vec<_> =
+            both.iter().map(|one| one.object.as_ref().unwrap().key.clone()).collect();
         assert!(keys.iter().all(|key| key.starts_with("b1.")) && keys[0] != keys[1], "{keys:?}");
         assert_eq!(
             Value::Object(both[0].object.clone().unwrap().fields),
@@ -214,8 +220,14 @@ mod tests {
             let body = json!({ "triggerEvent": "BOOKING_NO_SHOW_UPDATED", "payload": payload });
             all(&body)[0].object.clone().unwrap()
         };
-        assert_eq!((&missed(true).key, &missed(true).fields["status"]), (&before.key, &json!("no_show")));
-        assert_eq!((&missed(false).key, &missed(false).fields["status"]), (&before.key, &json!("booked")));
+        assert_eq!(
+            (&missed(true).key, &missed(true).fields["status"]),
+            (&before.key, &json!("no_show"))
+        );
+        assert_eq!(
+            (&missed(false).key, &missed(false).fields["status"]),
+            (&before.key, &json!("booked"))
+        );
         let mut moved = booked();
         moved["triggerEvent"] = json!("BOOKING_RESCHEDULED");
         moved["payload"]["uid"] = json!("b2");

@@ -37,7 +37,8 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
         "invitee.canceled" => "cancelled",
         "invitee_no_show.created" => "no_show",
         other => {
-            let why = format!("{other} says nothing about a booking; leave it out of the subscription");
+            let why =
+                format!("{other} says nothing about a booking; leave it out of the subscription");
             return Ok(Understood::ignored(event, why));
         }
     };
@@ -182,7 +183,8 @@ mod tests {
         assert_eq!(moved.object.unwrap().replaces.as_deref(), Some("…/I0"));
         let mut payload = invitee();
         payload["rescheduled"] = json!(true);
-        let other = understand(&json!({ "event": "invitee.canceled", "payload": payload })).unwrap();
+        let other =
+            understand(&json!({ "event": "invitee.canceled", "payload": payload })).unwrap();
         assert!(other.what.unwrap_err().contains("moved"));
     }
 
@@ -195,7 +197,10 @@ mod tests {
         ] {
             let told = one(event, |payload| payload["cancellation"] = json!({ "reason": "ill" }));
             let object = told.object.unwrap();
-            assert_eq!((&object.fields["status"], &object.fields["reason"]), (&json!(status), &json!("ill")));
+            assert_eq!(
+                (&object.fields["status"], &object.fields["reason"]),
+                (&json!(status), &json!("ill"))
+            );
             assert!(object.key.ends_with("I1"));
             assert_eq!(told.tagged, status == "booked");
         }

@@ -97,10 +97,7 @@ impl Understood {
 /// # Errors
 ///
 /// Everything that is missing or cannot be used.
-pub(crate) fn understand(
-    connection: &Connection,
-    body: &Value,
-) -> Result<Understood, Vec<Misfit>> {
+pub(crate) fn understand(connection: &Connection, body: &Value) -> Result<Understood, Vec<Misfit>> {
     let object = connection.object.as_deref();
     let mut understood = match connection.kind {
         Kind::Calendly => calendly::understand(body)?,

@@ -40,6 +40,13 @@ struct Rate {
     refused: (i64, u32),
 }
 
+impl Rate {
+    fn room_at(&self, now: Instant) -> i64 {
+        let passed = (now - self.since).num_milliseconds().max(0);
+        self.room.saturating_add(passed.saturating_mul(A_SECOND)).min(AT_ONCE * 1_000)
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Known {
@@ -67,9 +74,7 @@ impl Known {
     /// One more call of this URL.
     pub(crate) fn one_more(&self, hash: &str, now: Instant) -> Rated {
         self.rate(hash, now, |rate| {
-            let passed = (now - rate.since).num_milliseconds().max(0);
-            let more = passed.saturating_mul(A_SECOND);
-            rate.room = rate.room.saturating_add(more).min(AT_ONCE * 1_000);
+            rate.room = rate.room_at(now);
             rate.since = now;
             if rate.room < 1_000 {
                 return Rated::After(1);
@@ -77,6 +82,12 @@ impl Known {
             rate.room -= 1_000;
             Rated::Taken
         })
+    }
+
+    /// Whether a URL that was opened before takes no more for now: asked before anything is read.
+    pub(crate) fn is_full(&self, hash: &str, now: Instant) -> bool {
+        let Ok(rates) = self.rates.lock() else { return false };
+        rates.get(hash).is_some_and(|rate| rate.room_at(now) < 1_000)
     }
 
     /// Whether one more refused call of this URL is kept.
@@ -126,6 +137,7 @@ mod tests {
             assert_eq!(known.one_more("url", now), Rated::Taken);
         }
         assert_eq!(known.one_more("url", now), Rated::After(1));
+        assert!(known.is_full("url", now) && !known.is_full("other", now));
         assert_eq!(known.one_more("other", now), Rated::Taken);
         let later = now + TimeDelta::seconds(1);
         for _ in 0..A_SECOND {

@@ -105,25 +105,18 @@ pub(crate) fn value_at(body: &Value, source: &str) -> Option<Value> {
         return body.get(source).map(shown);
     }
     let steps = source.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
-    let (mut here, mut opened) = (body.clone(), 0);
-    for step in steps {
-        if let Some(text) = here.as_str().filter(|_| opened < DEEPEST) {
-            here = opened_text(text)?;
-            opened += 1;
-        }
-        here = match here {
-            Value::Object(mut members) => members.remove(&step)?,
-            Value::Array(mut items) => {
-                let nth: usize = step.parse().ok()?;
-                if nth >= items.len() {
-                    return None;
-                }
-                items.swap_remove(nth)
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
-        };
+    led(body, &steps.collect::<Vec<_>>(), DEEPEST)
+}
+
+/// What these steps lead to, through so many texts of JSON at most.
+fn led(here: &Value, steps: &[String], texts: usize) -> Option<Value> {
+    let Some((step, rest)) = steps.split_first() else { return Some(shown(here)) };
+    match here {
+        Value::Object(members) => led(members.get(step)?, rest, texts),
+        Value::Array(items) => led(items.get(step.parse::<usize>().ok()?)?, rest, texts),
+        Value::String(text) => led(&opened_text(text)?, steps, texts.checked_sub(1)?),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
-    Some(shown(&here))
 }
 
 /// The JSON that a text holds, if it holds an object or a list.
@@ -219,7 +212,8 @@ mod tests {
             apply(&map, &Value::Null, &mut incoming);
             Value::Object(incoming.contact)
         };
-        let booked = json!({ "appointment_at": "2026-12-01T10:00:00Z", "appointment_status": "booked" });
+        let booked =
+            json!({ "appointment_at": "2026-12-01T10:00:00Z", "appointment_status": "booked" });
         assert_eq!(told("booked"), booked);
         assert_eq!(told("cancelled"), json!({ "appointment_status": "cancelled" }));
     }

@@ -23,12 +23,10 @@ mod signature;
 mod store;
 mod stored;
 
-pub(crate) use incoming::{Answered, Incoming, IncomingObject, Misfit, is_outdated, understand};
+pub(crate) use incoming::{Incoming, IncomingObject, Misfit, is_outdated, understand};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
-pub(crate) use signature::{Refused, SIGNED_BY, verify};
+pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
-pub(crate) use store::{Found, Kept, NewCall, Place};
-pub(crate) use stored::{
-    Bytes, CALLS_KEPT, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall, URLS_OVERLAP,
-};
+pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
+pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};

@@ -38,7 +38,9 @@ pub(crate) enum Refused {
     )]
     Wrong,
     /// The signature is right, and too old or too far ahead.
-    #[error("it was signed more than five minutes ago or ahead; it may be a copy of an earlier call")]
+    #[error(
+        "it was signed more than five minutes ago or ahead; it may be a copy of an earlier call"
+    )]
     Old,
     /// The connection has no secret.
     #[error("this connection has no secret; set one with PUT /v1/connections/{{id}}")]

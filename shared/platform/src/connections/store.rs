@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::catalog::CatalogStore;
 use crate::connections::known::Known;
-use crate::connections::stored::{Bytes, CALLS_KEPT, Connection, ReceivedCall, Replaced, URLS_OVERLAP};
+use crate::connections::stored::{
+    Bytes, CALLS_KEPT, Connection, ReceivedCall, Replaced, URLS_OVERLAP,
+};
 use crate::error::Error;
 use crate::keys::{connection_url, sha256};
 use crate::mentions::Mentions;
@@ -107,6 +109,8 @@ pub struct Connections {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) known: Arc<Known>,
+    /// Where the API is reached from outside, without a slash at the end.
+    pub(crate) public_url: String,
 }
 
 impl Connections {
@@ -198,7 +202,8 @@ impl Connections {
             }
             let mut connection = before.what.clone();
             let until = self.store.now() + URLS_OVERLAP;
-            let mut writes = vec![Write::put(self.url(&connection, Some(until))?, Condition::Always)];
+            let mut writes =
+                vec![Write::put(self.url(&connection, Some(until))?, Condition::Always)];
             let ended = connection.before.take().filter(|ended| ended.token != token);
             writes.extend(ended.map(|ended| {
                 Write::delete(connection_url(&sha256(&ended.token)), Condition::Always)
