@@ -1,4 +1,4 @@
-//! Accepts posts from outside: `/v1/hooks/*`, and the links in mail.
+//! Accepts posts from outside: `/v1/hooks/*`, and the URLs of connections, `/v1/in/*`.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};

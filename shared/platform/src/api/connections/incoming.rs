@@ -199,9 +199,10 @@ impl Arrived<'_> {
             return Ok(());
         }
         let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
-        let headers: Vec<&[u8]> = headers.map(|value| value.as_bytes()).collect();
         let at = now.timestamp_micros().to_be_bytes();
-        let id = digest(&[headers.concat().as_slice(), &at, code.as_bytes(), body]);
+        let mut what: Vec<&[u8]> = vec![&at, code.as_bytes(), body];
+        what.extend(headers.map(|value| value.as_bytes()));
+        let id = digest(&what);
         let call = ReceivedCall {
             at: now,
             event: None,

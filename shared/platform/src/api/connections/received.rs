@@ -7,7 +7,7 @@ use axum::extract::State;
 
 use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
-use crate::api::call::idempotency::Answer;
+use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
@@ -29,8 +29,8 @@ fn no_such_call(id: &str) -> Problem {
     ))
 }
 
-/// What came in through a connection in the last 14 days, newest first, each without its body. A
-/// page may have fewer than `limit` before the last.
+/// What came in through a connection in the last 14 days, newest first, each without its body and
+/// with the first five of its `errors`. A page may have fewer than `limit` before the last.
 #[utoipa::path(get, path = "/v1/connections/{id}/calls", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id"), Paging),
     responses((status = 200, body = Page<CallShape>), (status = 404, body = Problem)))]
@@ -48,7 +48,7 @@ async fn list(
     // What is told of a call is bounded: an answer holds a page of them.
     let mut listed = Filling::of(limit);
     for (id, call) in &page.items {
-        listed.put(&CallShape::of(id, call))?;
+        listed.put(&CallShape::of(id, call).in_short())?;
     }
     Ok(listed.until(page.cursor.as_ref())?)
 }
@@ -77,8 +77,11 @@ async fn get(
     responses((status = 200, body = CallShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn replay(
     State(api): State<Api>,
+    once: Once,
     Path((id, call)): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
+    // Its answer may quote what a person wrote, so it is not kept for a repeat: that replays again.
+    once.unkept();
     let platform = api.platform.at_work();
     let (connections, id) = (&platform.connections, named(&id)?);
     let connection = connections.get(&id).await?;

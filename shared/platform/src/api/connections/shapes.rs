@@ -11,6 +11,9 @@ use crate::api::call::problem::Fault;
 use crate::connections::{Bytes, Connection, Kind, Made, Outcome, ReceivedCall};
 use crate::contact_json::instant_text;
 
+/// How many errors of a call a list shows.
+const MOST_LISTED: usize = 5;
+
 /// Which tool a connection is for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -209,6 +212,12 @@ impl CallShape {
             replayed_at: call.replayed.map(instant_text),
             expires_at: instant_text(call.expires()),
         }
+    }
+
+    /// As a list shows it: so that an answer holds a page.
+    pub(super) fn in_short(mut self) -> Self {
+        self.errors.truncate(MOST_LISTED);
+        self
     }
 
     pub(super) fn with_body(self, body: Option<Bytes>) -> OpenCallShape {
