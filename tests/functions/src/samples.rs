@@ -182,8 +182,9 @@ pub async fn all() -> Vec<Sample> {
 /// A form posts to the URL of a connection.
 async fn connected() -> Vec<Sample> {
     let mut story = Story::new().await;
-    let made = story.call("PUT", "/v1/connections/form", &json!({ "kind": "form" }).to_string());
-    let url = made.await["url"].as_str().expect("a URL").to_owned();
+    let written = json!({ "kind": "form" }).to_string();
+    let made = story.call("PUT", "/v1/connections/form", &written).await;
+    let url = made["url"].as_str().expect("a URL");
     let path = url.trim_start_matches("https://dacapo.example");
     let kind = ("content-type", "application/x-www-form-urlencoded");
     let posted = events::http("POST", path, &[kind], "E-Mail=ann%40example.com&Vorname=Ann");
