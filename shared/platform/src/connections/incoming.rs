@@ -3,10 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Instant;
-use crate::connections::stored::{Connection, Kind};
-use crate::connections::{calcom, calendly, form, mapping};
-
 /// A contact, and perhaps an object of it, that a call is about.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Incoming {
@@ -90,34 +86,6 @@ impl Understood {
     pub(crate) fn ignored(event: &str, why: impl Into<String>) -> Self {
         Self { event: Some(event.to_owned()), what: Err(why.into()), left_out: Vec::new() }
     }
-}
-
-/// What a body means to a connection.
-///
-/// # Errors
-///
-/// Everything that is missing or cannot be used.
-pub(crate) fn understand(connection: &Connection, body: &Value) -> Result<Understood, Vec<Misfit>> {
-    let object = connection.object.as_deref();
-    let mut understood = match connection.kind {
-        Kind::Calendly => calendly::understand(body)?,
-        Kind::Calcom => calcom::understand(body)?,
-        Kind::Form => return form::understand(&connection.map, object, body),
-    };
-    for incoming in understood.what.iter_mut().flatten() {
-        mapping::apply(&connection.map, body, incoming);
-        match (&mut incoming.object, object) {
-            (Some(there), Some(kind)) => kind.clone_into(&mut there.kind),
-            (there, _) => *there = None,
-        }
-    }
-    Ok(understood)
-}
-
-/// Whether a call says itself that it is older than what is kept of earlier ones: it may be a copy
-/// of one of these. A kind whose signature has a time is judged by that.
-pub(crate) fn is_outdated(kind: Kind, body: &Value, now: Instant) -> bool {
-    kind == Kind::Calcom && calcom::is_outdated(body, now)
 }
 
 /// A text at a pointer that is not empty.

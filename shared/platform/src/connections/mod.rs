@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `incoming` | what a call means: contacts, objects, or why it is ignored or unusable |
+//! | `understanding` | what a body means to a connection |
+//! | `incoming` | the answer to that: contacts, objects, or why it is ignored or unusable |
 //! | `signature` | who sent it: signatures in constant time, and the age of a call |
 //! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to [`Incoming`] |
@@ -22,11 +23,13 @@ mod mapping;
 mod signature;
 mod store;
 mod stored;
+mod understanding;
 
-pub(crate) use incoming::{Incoming, IncomingObject, Misfit, is_outdated, understand};
+pub(crate) use incoming::{Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
 pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};
+pub(crate) use understanding::{is_outdated, understand};

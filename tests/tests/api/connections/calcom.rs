@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{calcom, calls, connected, newest, one_date, with_dates};
 use crate::called::Called;
 
-fn body(event: &str, payload: Value) -> Value {
+fn body(event: &str, payload: &Value) -> Value {
     json!({ "triggerEvent": event, "createdAt": "2026-11-01T12:00:00.000Z", "payload": payload })
 }
 
@@ -32,7 +32,7 @@ async fn status(api: &Called, who: &str) -> Value {
 async fn every_attendee_is_a_contact() {
     let api = with_dates().await;
     let path = connected(&api, "cal", &one_date("calcom")).await;
-    let booked = body("BOOKING_CREATED", booking("b1", "2026-12-01T13:00:00Z"));
+    let booked = body("BOOKING_CREATED", &booking("b1", "2026-12-01T13:00:00Z"));
     calcom(&api, &path, &booked).await.is(200);
     let ann = api.ann().await;
     assert_eq!(
@@ -50,22 +50,22 @@ async fn every_attendee_is_a_contact() {
 async fn a_booking_is_moved_missed_by_one_taken_back_and_called_off() {
     let api = with_dates().await;
     let path = connected(&api, "cal", &one_date("calcom")).await;
-    let booked = body("BOOKING_CREATED", booking("b1", "2026-12-01T13:00:00Z"));
+    let booked = body("BOOKING_CREATED", &booking("b1", "2026-12-01T13:00:00Z"));
     calcom(&api, &path, &booked).await.is(200);
     let mut moved = booking("b2", "2026-12-03T13:00:00Z");
     moved["rescheduleUid"] = json!("b1");
-    calcom(&api, &path, &body("BOOKING_RESCHEDULED", moved)).await.is(200);
+    calcom(&api, &path, &body("BOOKING_RESCHEDULED", &moved)).await.is(200);
     assert_eq!(api.ann().await["fields"]["appointment_at"], "2026-12-03T13:00:00Z");
     for (no_show, expected) in [(true, "no_show"), (false, "booked")] {
         let attendees = json!([{ "email": "ann@example.com", "noShow": no_show }]);
         let payload = json!({ "bookingUid": "b2", "attendees": attendees });
-        calcom(&api, &path, &body("BOOKING_NO_SHOW_UPDATED", payload)).await.is(200);
+        calcom(&api, &path, &body("BOOKING_NO_SHOW_UPDATED", &payload)).await.is(200);
         assert_eq!(status(&api, "ann").await, expected);
         assert_eq!(status(&api, "bob").await, "booked");
     }
     let mut off = booking("b2", "2026-12-03T13:00:00Z");
     off["cancellationReason"] = json!("ill");
-    calcom(&api, &path, &body("BOOKING_CANCELLED", off)).await.is(200);
+    calcom(&api, &path, &body("BOOKING_CANCELLED", &off)).await.is(200);
     assert_eq!(
         (status(&api, "ann").await, status(&api, "bob").await),
         (json!("cancelled"), json!("cancelled"))
@@ -76,12 +76,12 @@ async fn a_booking_is_moved_missed_by_one_taken_back_and_called_off() {
 async fn a_ping_is_ignored_and_one_attendee_without_address_does_not_hide_the_other() {
     let api = with_dates().await;
     let path = connected(&api, "cal", &one_date("calcom")).await;
-    calcom(&api, &path, &body("PING", json!({}))).await.is(200);
+    calcom(&api, &path, &body("PING", &json!({}))).await.is(200);
     assert_eq!(newest(&api, "cal").await["outcome"], "ignored");
     super::advance(&api, "1 minute").await;
     let mut wrong = booking("b1", "2026-12-01T13:00:00Z");
     wrong["attendees"][1]["email"] = json!("no address");
-    calcom(&api, &path, &body("BOOKING_CREATED", wrong)).await.is(202);
+    calcom(&api, &path, &body("BOOKING_CREATED", &wrong)).await.is(202);
     let call = newest(&api, "cal").await;
     assert_eq!((&call["outcome"], &call["errors"][0]["code"]), (&json!("failed"), &json!("email")));
     assert_eq!(call["made"].as_array().unwrap().len(), 1);
@@ -92,7 +92,7 @@ async fn a_ping_is_ignored_and_one_attendee_without_address_does_not_hide_the_ot
 async fn a_copy_of_what_may_be_forgotten_is_not_done_again() {
     let api = with_dates().await;
     let path = connected(&api, "cal", &one_date("calcom")).await;
-    let booked = body("BOOKING_CREATED", booking("b1", "2026-12-01T13:00:00Z"));
+    let booked = body("BOOKING_CREATED", &booking("b1", "2026-12-01T13:00:00Z"));
     calcom(&api, &path, &booked).await.is(200);
     let rev = api.ann().await["rev"].clone();
     for days in [12, 10] {

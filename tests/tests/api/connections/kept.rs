@@ -8,7 +8,7 @@ use super::{calls, connected, newest, post, posted};
 use crate::called::Called;
 
 async fn replayed(api: &Called, call: &Value) -> Value {
-    let id = call["id"].as_str().unwrap();
+    let id = call["id"].as_str().expect("an id");
     api.post(&format!("/v1/connections/form/calls/{id}/replay"), &json!({})).await.is(200)
 }
 
@@ -33,7 +33,7 @@ async fn a_call_is_replayed_after_its_map_was_mended() {
     assert_eq!(api.ann().await["fields"]["city"], "Kiel");
     assert_eq!(again["made"][0]["contact_id"], api.ann().await["id"]);
     // The tool that sends it again by itself is answered as what came of it.
-    let id = call["id"].as_str().unwrap();
+    let id = call["id"].as_str().expect("an id");
     let open = api.get(&format!("/v1/connections/form/calls/{id}")).await.is(200);
     let body: Value = serde_json::from_str(open["body"].as_str().unwrap()).unwrap();
     assert_eq!(body, json!({ "e_mail": "ann@example.com", "town": "Kiel" }));
@@ -92,9 +92,12 @@ async fn calls_are_listed_page_by_page_and_go_after_14_days() {
 /// Whatever of a person is left in the partitions of received calls.
 async fn left(api: &Called, what: &str) -> Vec<String> {
     let store = &api.embedded.platform.store;
-    let id = dacapo_engine::ids::ConnectionId::new("form").unwrap();
-    let page =
-        store.table.query(Query::of(&store.keys.received_calls(&id)).strong()).await.unwrap();
+    let id = dacapo_engine::ids::ConnectionId::new("form").expect("an id");
+    let page = store
+        .table
+        .query(Query::of(&store.keys.received_calls(&id)).strong())
+        .await
+        .expect("the table");
     let found = page.items.iter().filter(|item| item.body.as_str().contains(what));
     found.map(|item| item.key.to_string()).collect()
 }

@@ -15,7 +15,7 @@ fn booking() -> String {
 }
 
 async fn open(api: &Called, id: &str, call: &Value) -> Value {
-    let call = call["id"].as_str().unwrap();
+    let call = call["id"].as_str().expect("an id");
     api.get(&format!("/v1/connections/{id}/calls/{call}")).await.is(200)
 }
 

@@ -295,7 +295,7 @@ impl Asked<'_> {
         }
         for (source, written) in map {
             let mut wrong = |code, message: String| {
-                faults.push(Fault::new(format!("map.{source}"), code, message))
+                faults.push(Fault::new(format!("map.{source}"), code, message));
             };
             if source.is_empty()
                 || source.len() > LONGEST_SOURCE
