@@ -25,8 +25,9 @@ const READS_THE_CLOCK: &[&str] =
 const READS_THE_ENVIRONMENT: &[&str] =
     &["cli/src/settings.rs", "shared/aws/src/settings/reading.rs"];
 
-/// The file that writes the keys of stored items.
-const WRITES_KEYS: &[&str] = &["shared/platform/src/keys.rs"];
+/// The files that write the keys of stored items: one module.
+const WRITES_KEYS: &[&str] =
+    &["shared/platform/src/keys.rs", "shared/platform/src/keys/received.rs"];
 
 /// What the engine may depend on: reading, writing, dates and texts.
 const ENGINE_DEPENDS_ON: &[&str] = &[

@@ -1,4 +1,5 @@
-//! Accepts posts from outside: `/v1/hooks/*`. The links in mail lead to the function `api`.
+//! Accepts posts from outside: `/v1/hooks/*`, and the URLs of connections, `/v1/in/*`. The links in
+//! mail lead to the function `api`.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};

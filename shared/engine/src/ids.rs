@@ -179,6 +179,10 @@ id! {
     ElementId
 }
 id! {
+    /// A connection: a way in for one tool; chosen by the person who sets it up.
+    ConnectionId
+}
+id! {
     /// The key of a contact field, read in templates as `contact.<key>`.
     FieldKey
 }

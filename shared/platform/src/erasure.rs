@@ -2,8 +2,8 @@
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that the
 //! contact cannot be enrolled again. Then the contact's items are deleted, at once. What may take
-//! long is ordered before that: the dead letters that name the contact or its address are deleted
-//! by a worker, in pieces. All of it is done again a last time when the feeds have dropped their
+//! long is ordered before that: the dead letters and received calls that name the contact or its
+//! address are deleted by a worker, in pieces. All of it is done again a last time when the feeds have dropped their
 //! records. Until then the tombstone has a keyed hash of the
 //! address, because a late report of the mail service names only the address. Answers that are kept
 //! for repeated calls hold nothing about the person.
@@ -13,9 +13,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::address::folded;
 use dacapo_engine::contact::Contact;
-use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
@@ -33,7 +31,7 @@ use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Cursor, Item, Query, TableError, Write};
-use crate::unsubscribe::derived;
+use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
 /// 24 hours.
@@ -139,6 +137,9 @@ impl Erasure {
         let Tombstone { at, address, letters } = read(&stored)?;
         self.erase_partition(id).await?;
         let begun = letters.is_some();
+        if let Some(address) = &address {
+            self.forget_received_calls(address).await?;
+        }
         let rest = self.forget_dead_letters(id, address.as_deref(), letters).await?;
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
@@ -228,6 +229,22 @@ impl Erasure {
         }
     }
 
+    /// Deletes received calls that name an address with this keyed hash.
+    async fn forget_received_calls(&self, address: &str) -> Result<(), Error> {
+        let partition = self.store.keys.received_naming(address);
+        let mut cursor = None;
+        loop {
+            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
+            for stored in &page.items {
+                self.delete(stored).await?;
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     async fn delete(&self, stored: &Item) -> Result<(), Error> {
         let mut writes = vec![Write::delete(stored.key.clone(), Condition::Always)];
         if let Some((contact, Some(campaign))) = keys::fed(&stored.key) {
@@ -238,6 +255,11 @@ impl Erasure {
         {
             let pointer = self.store.keys.captured_mail(record.at, &stored.key);
             writes.push(Write::delete(pointer, Condition::Always));
+        }
+        if let Some((connection, id)) = keys::received_in(&stored.key) {
+            let keys = &self.store.keys;
+            let call = [keys.received_call(&connection, id), keys.received_body(&connection, id)];
+            writes.extend(call.map(|key| Write::delete(key, Condition::Always)));
         }
         Ok(self.store.write(writes).await?)
     }
@@ -278,9 +300,4 @@ impl Erasure {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// An address as a tombstone keeps it.
-fn sealed(secret: &str, address: &str) -> String {
-    hexadecimal(&derived(secret, &["erased", &folded(address)]))
 }

@@ -1,4 +1,4 @@
-//! The keys of all stored items. No other code writes keys.
+//! The keys of all stored items. No other code writes keys; those of connections are in `received`.
 //!
 //! | item | PK | SK |
 //! |---|---|---|
@@ -23,10 +23,19 @@
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
 //! | dead letter | `A#a#ASIDE` | its id |
 //! | API key | `K#sha256` | `KEY` |
+//! | connection | `A#a#IN` | `IN#connection` |
+//! | URL of a connection | `IN#sha256` | `URL` |
+//! | received call | `A#a#IN#connection` | `CALL#id` |
+//! | body of a received call | `A#a#IN#connection` | `BODY#id` |
+//! | received calls of a day | `A#a#IN#connection` | `DAY#day` |
+//! | received call of a contact | `A#a#C#c` | `IN#connection#id` |
+//! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
-//! are sorted like them. The index lists contacts, jobs and dead letters of an account, and members
-//! of a campaign.
+//! are sorted like them. The index lists contacts, jobs and dead letters of an account, members of a
+//! campaign, and the received calls of a connection.
+
+mod received;
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};
@@ -36,6 +45,8 @@ use dacapo_engine::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::table::Key;
+
+pub use received::{connection_url, received_in};
 
 /// The number of partitions over which lists and counters are spread.
 pub const SHARDS: u32 = 8;
@@ -402,6 +413,10 @@ pub fn kind(key: &Key) -> &'static str {
         sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",
         "KEY" if key.pk.starts_with("K#") => "API key",
         "KEY" => "idempotency",
+        "URL" => "URL of a connection",
+        sk if key.pk.ends_with("#IN") && sk.starts_with(Keys::RECEIVED) => "connection",
+        _ if key.pk.contains("#IN#") || key.pk.contains("#IN@#") => "received call",
+        sk if in_contact && sk.starts_with(Keys::RECEIVED) => "received call",
         sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
         sk if in_contact && sk.starts_with(Keys::CALLS) => "call",

@@ -12,6 +12,7 @@ use crate::blocking::Blocking;
 use crate::call_ledger::CallLedger;
 use crate::campaigns::Campaigns;
 use crate::catalog::{CatalogCache, CatalogStore};
+use crate::connections::{Connections, Known};
 use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
@@ -78,6 +79,7 @@ struct Memory {
     catalog: Arc<CatalogCache>,
     known_tags: Arc<KnownTags>,
     last_id: Arc<LastId>,
+    connections: Arc<Known>,
     mail_warned: Arc<RateLimitedLog>,
     webhooks_warned: Arc<RateLimitedLog>,
 }
@@ -270,6 +272,8 @@ pub struct Platform {
     pub jobs: Arc<Jobs>,
     /// The handler of job steps.
     pub job_worker: Arc<JobWorker>,
+    /// Connections, and what came in through them.
+    pub connections: Arc<Connections>,
     /// Erasing contacts.
     pub erasure: Arc<Erasure>,
     /// Dead letters.
@@ -358,6 +362,12 @@ impl Platform {
             contacts: contacts(),
             orders: orders(),
         });
+        let connections = Arc::new(Connections {
+            store: store(),
+            catalog: catalog(),
+            known: Arc::clone(&base.memory.connections),
+            public_url: base.setup.public_url.clone(),
+        });
         let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
         let of_page = Arc::clone(&base);
         let page_parts = move || {
@@ -419,6 +429,7 @@ impl Platform {
             queues,
             campaigns,
             jobs,
+            connections,
             job_worker,
             erasure,
             base,

@@ -1,7 +1,10 @@
-//! Signed links by which a contact unsubscribes without a key (R32, RFC 8058).
+//! Signed links by which a contact unsubscribes without a key (R32, RFC 8058), and what else is
+//! derived from the account's secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dacapo_engine::address::folded;
+use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::ContactId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -43,6 +46,11 @@ pub(crate) fn keyed(secret: &str, parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
+}
+
+/// An address as it is named by what must not hold it: a tombstone, a pointer to a received call.
+pub(crate) fn sealed(secret: &str, address: &str) -> String {
+    hexadecimal(&derived(secret, &["erased", &folded(address)]))
 }
 
 fn mac(secret: &str) -> Hmac<Sha256> {

@@ -92,7 +92,7 @@ impl Cloud {
     pub async fn answer(&self, event: &Value) -> Value {
         let path = event["rawPath"].as_str().unwrap_or_default();
         let admin = Some(AdminKey::of(KEY));
-        let router = if path.starts_with("/v1/hooks/") {
+        let router = if path.starts_with("/v1/hooks/") || path.starts_with("/v1/in/") {
             hooks_router(self.platform.clone(), admin)
         } else {
             router(self.platform.clone(), admin)

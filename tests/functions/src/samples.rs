@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ConnectionId, ContactId};
 use dacapo_platform::Instant;
+use dacapo_platform::keys::{connection_url, sha256};
 use dacapo_platform::ports::{Message, Queue};
 use dacapo_platform::table::{Consistency, Item, Query};
 use serde_json::{Value, json};
@@ -112,6 +113,12 @@ impl Story {
         let platform = &self.cloud.platform;
         let (keys, table) = (&platform.store.keys, &platform.store.table);
         let mut partitions = vec![keys.catalog().pk, keys.draft(&campaign()).pk, keys.job(1).pk];
+        let form = ConnectionId::new("form").expect("an id");
+        if let Ok(Some(form)) = table.get(&keys.connection(&form), Consistency::Strong).await {
+            let stored: Value = form.body.read().expect("a connection");
+            let token = stored["token"].as_str().expect("a token");
+            partitions.extend([form.key.pk, connection_url(&sha256(token)).pk]);
+        }
         let address = table.get(&keys.address("ann@example.com"), Consistency::Strong).await;
         if let Some(address) = address.expect("the table") {
             partitions.push(address.key.pk);
@@ -168,7 +175,21 @@ pub async fn all() -> Vec<Sample> {
     let mut samples = reminded().await;
     samples.extend(enrolled().await);
     samples.extend(told().await);
+    samples.extend(connected().await);
     samples
+}
+
+/// A form posts to the URL of a connection.
+async fn connected() -> Vec<Sample> {
+    let mut story = Story::new().await;
+    let written = json!({ "kind": "form" }).to_string();
+    let made = story.call("PUT", "/v1/connections/form", &written).await;
+    let url = made["url"].as_str().expect("a URL");
+    let path = url.trim_start_matches("https://dacapo.example");
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let posted = events::http("POST", path, &[kind], "E-Mail=ann%40example.com&Vorname=Ann");
+    story.take("webhook-connection", "webhook", posted).await;
+    story.samples
 }
 
 /// Ann's appointment: she is created, receives mail, and has a reminder set.

@@ -6,6 +6,7 @@ mod by_hand;
 mod called;
 mod campaigning;
 mod charsets;
+mod connections;
 mod contacts;
 mod contradictions;
 mod csv;

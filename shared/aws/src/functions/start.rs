@@ -130,6 +130,7 @@ pub fn api(settings: &ApiSettings) -> Started {
     let delay = settings.restart_delay.and_then(|delay| i64::try_from(delay.as_secs()).ok());
     let restart_delay = delay.map(Span::seconds);
     Parts {
+        public_url: settings.public_url.clone(),
         defaults: Defaults { sender: settings.sender.clone(), restart_delay },
         ..Parts::of(&settings.common)
     }

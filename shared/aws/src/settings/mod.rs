@@ -96,6 +96,8 @@ pub struct ApiSettings {
     pub common: Common,
     /// The ARN of the secret that holds the admin key.
     pub admin_key: Option<String>,
+    /// The URL at which the API is reached from outside.
+    pub public_url: String,
     /// The sender of mail if nothing else names one.
     pub sender: Option<Sender>,
     /// The restart delay of campaigns that have none of their own.
@@ -247,10 +249,13 @@ impl Settings for ApiSettings {
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
         let admin_key = reading.optional(names::ADMIN_KEY);
+        let public_url = reading.needed(names::PUBLIC_URL);
         let sender = reading.parsed(names::SENDER, reading::sender);
         let restart_delay = reading.parsed(names::RESTART_DELAY, reading::seconds);
         let outbox = OutboxSettings::read(reading, Self::FUNCTION);
-        Some(Self { common: common?, admin_key, sender, restart_delay, outbox: outbox? })
+        let public_url = public_url?.trim_end_matches('/').to_owned();
+        let (common, outbox) = (common?, outbox?);
+        Some(Self { common, admin_key, public_url, sender, restart_delay, outbox })
     }
 
     fn common(&self) -> &Common {

@@ -77,8 +77,9 @@ pub const VARIABLES: &[Variable] = &[
     ),
     needed(
         PUBLIC_URL,
-        |function| function == Deliver,
-        "Where the API is reached from outside, without a slash at the end: unsubscribe links begin with it.",
+        |function| matches!(function, Api | Deliver),
+        "Where the API is reached from outside, without a slash at the end: unsubscribe links and the URLs of connections \
+         begin with it.",
     ),
     optional(
         ADMIN_KEY,

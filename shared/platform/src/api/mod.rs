@@ -10,6 +10,7 @@
 mod account;
 pub(crate) mod call;
 mod campaigns;
+mod connections;
 mod contacts;
 mod jobs;
 
@@ -21,6 +22,7 @@ use axum::extract::FromRef;
 
 use crate::campaigns::Campaigns;
 use crate::catalog::CatalogStore;
+use crate::connections::Connections;
 use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
@@ -97,6 +99,7 @@ parts! {
     traces: Traces,
     delivery: MailDelivery,
     erasure: Erasure,
+    connections: Connections,
     campaigns: Campaigns,
     jobs: Jobs,
     dead_letters: DeadLetters,
@@ -108,10 +111,10 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
     all(Routes::default()).with_description().into_router(Api::new(platform, admin.into()))
 }
 
-/// The part that is used without the rest: the hooks.
+/// The part that is used without the rest: the hooks, and the URLs of connections.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     let routes = contacts::hooks::routes(account::health::routes(Routes::default()));
-    routes.into_router(Api::new(platform, admin.into()))
+    connections::incoming::routes(routes).into_router(Api::new(platform, admin.into()))
 }
 
 /// The description of the API, made from the code. What is served is a file, and a test compares
@@ -124,6 +127,9 @@ pub fn description() -> serde_json::Value {
 fn all<S: Surface>(on: S) -> S {
     let on = account::health::routes(on);
     let on = contacts::hooks::routes(on);
+    let on = connections::incoming::routes(on);
+    let on = connections::calls::routes(on);
+    let on = connections::received::routes(on);
     let on = contacts::calls::routes(on);
     let on = contacts::csv::import::routes(on);
     let on = contacts::csv::export::routes(on);

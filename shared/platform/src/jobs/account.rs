@@ -1,6 +1,6 @@
 //! What is erased after the contacts of an account: campaigns with their statistics, lists of tags,
-//! refusals, captured mail, dead letters, API keys, other jobs, and at last settings, fields and
-//! the secret of signed links.
+//! refusals, captured mail, dead letters, API keys, connections with what came in, other jobs, and
+//! at last settings, fields and the secret of signed links.
 //!
 //! The job itself stays, as the record of who erased the account; it names no contact. Answers that
 //! are kept for repeated calls expire within a day.
@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::Job;
 use crate::catalog::{Catalog, CatalogStore, Settings};
+use crate::connections::Connection;
 use crate::error::Error;
-use crate::keys::SHARDS;
+use crate::keys::{SHARDS, connection_url, sha256};
 use crate::store::{Store, read};
 use crate::table::{Condition, Item, Key, MOST_WRITES, Query, Write};
 use crate::tags::StoredTag;
@@ -54,6 +55,7 @@ impl AccountErasure {
         self.erase_partition(&self.store.keys.captured(), &mut room).await?;
         self.erase_partition(&self.store.keys.dead_letters_listed(), &mut room).await?;
         self.erase_listed(&self.store.keys.api_keys_listed(), &mut room).await?;
+        self.erase_connections(&mut room).await?;
         self.erase_jobs(job.seq, &mut room).await?;
         if room == 0 {
             return Ok(false);
@@ -70,6 +72,26 @@ impl AccountErasure {
             })
             .await?;
         Ok(true)
+    }
+
+    /// Connections with their URLs, and the calls that they received. Pointers to these hold nothing
+    /// but a hash whose key is deleted with the settings, and expire.
+    async fn erase_connections(&self, room: &mut usize) -> Result<(), Error> {
+        let partition = self.store.keys.connections();
+        let page = self.store.table.query(Query::of(&partition).strong()).await?;
+        for stored in page.items {
+            let connection: Connection = read(&stored)?;
+            let calls = self.store.keys.received_calls(&connection.id);
+            self.erase_partition(&calls, room).await?;
+            if *room > 0 {
+                let urls = connection.tokens().map(|token| connection_url(&sha256(token)));
+                self.erase_items(urls.chain([stored.key]).collect(), room).await?;
+            }
+        }
+        if page.cursor.is_some() {
+            *room = 0;
+        }
+        Ok(())
     }
 
     /// Other jobs, with all that belongs to them.

@@ -341,7 +341,10 @@ fn what_comes_in_masses_is_bounded_by_parameters() {
     let own = &template.properties("Stage")["RouteSettings"];
     let unsubscribing = template.properties("UnsubscribeRoute")["RouteKey"].as_str().unwrap();
     assert_eq!(own[unsubscribing], *routes, "a flood of posts takes no unsubscription away");
-    assert_eq!(template.0["Resources"]["Stage"]["DependsOn"], "UnsubscribeRoute");
+    let connections = template.properties("ConnectionsRoute")["RouteKey"].as_str().unwrap();
+    assert_eq!(own[connections], *routes, "what tools post is counted for itself");
+    let waits_for = json!(["UnsubscribeRoute", "ConnectionsRoute"]);
+    assert_eq!(template.0["Resources"]["Stage"]["DependsOn"], waits_for);
     for (function, parameter) in
         [(Function::Webhook, "WebhookReserved"), (Function::Api, "ApiReserved")]
     {

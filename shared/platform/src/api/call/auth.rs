@@ -3,8 +3,8 @@
 //! | scope | may |
 //! |---|---|
 //! | `webhook` | post to `/v1/hooks/*`, and nothing else |
-//! | `read` | read everything but keys |
-//! | `write` | everything but keys and changes of the account |
+//! | `read` | read everything but keys and the URLs of connections |
+//! | `write` | everything but keys, connections and changes of the account |
 //! | `admin` | everything |
 //!
 //! Only the SHA-256 of a key is kept. It is looked up by that, so the time of the lookup says
@@ -233,9 +233,11 @@ pub(in crate::api) fn needed(method: &Method, path: &str) -> Option<Scope> {
     Some(match first {
         // Editors and code generators load them.
         "openapi.json" | "campaign-schema.json" => return None,
+        // The URL itself is what opens it.
+        "in" => return None,
         "hooks" => Scope::Webhook,
         "keys" => Scope::Admin,
-        "account" if !reads => Scope::Admin,
+        "account" | "connections" if !reads => Scope::Admin,
         "mass-actions" if !reads && OF_THE_ACCOUNT.contains(&path) => Scope::Admin,
         _ if reads => Scope::Read,
         _ => Scope::Write,
@@ -399,6 +401,10 @@ mod tests {
         assert_eq!(needed("POST", "/v1/mass-actions/erase-account"), "admin");
         assert_eq!(needed("POST", "/v1/mass-actions/reconcile"), "admin");
         assert_eq!(needed("DELETE", "/v1/mass-actions/job-1"), "write");
+        assert_eq!(needed("GET", "/v1/connections/x/calls"), "read");
+        assert_eq!(needed("PUT", "/v1/connections/x"), "admin");
+        assert_eq!(needed("POST", "/v1/connections/x/calls/y/replay"), "admin");
+        assert_eq!(needed("POST", "/v1/in/token"), "none");
         assert_eq!(needed("GET", "/u/token"), "none");
         assert_eq!(needed("GET", "/v1/openapi.json"), "none");
         assert_eq!(needed("GET", "/v1/campaign-schema.json"), "none");

@@ -47,7 +47,7 @@ const PROBLEMS: [(StatusCode, &str, &str); 13] = [
 ];
 
 /// What a path segment after these words names: what it is, and an example.
-const NAMED: [(&str, &str, &str); 8] = [
+const NAMED: [(&str, &str, &str); 11] = [
     ("contacts", "The contact's id, or `email:ann@example.com`", "email:ann@example.com"),
     ("campaigns", "The campaign's id", "appointment-loop"),
     ("enrollments", "The campaign's id", "appointment-loop"),
@@ -55,6 +55,9 @@ const NAMED: [(&str, &str, &str); 8] = [
     ("keys", "The key's id", "9f86d081884c7d65"),
     ("mass-actions", "The mass action's id", "job-1"),
     ("dead-letters", "The dead letter's id", "timer:059f36b4-87a3-44ab-83d2-661975830a7d"),
+    ("connections", "The connection's id", "calendly"),
+    ("calls", "The received call's id", "4f2d0c5be8a3497bb0a1d5c3e6f70812"),
+    ("in", "The token of the connection's URL", "3k7vq0x8m2c5r9t1w4y6z0b3d5f7h9j1n2p4s6a8"),
     ("u", "The signed token of a mail", "dG9rZW4"),
 ];
 

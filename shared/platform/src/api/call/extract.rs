@@ -15,7 +15,7 @@ use crate::api::call::wording::fault;
 /// The largest body, in bytes.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// The largest body posted to a hook, in bytes.
+/// The largest body posted to a hook or a connection, in bytes.
 const LARGEST_HOOK: usize = 256 * 1024;
 
 /// The parts of the path, percent-decoded.
@@ -86,8 +86,9 @@ pub(in crate::api) fn is_json(parts: &Parts) -> bool {
 
 /// The whole body, if it is not too large.
 pub(in crate::api) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
-    let limit =
-        if parts.uri.path().starts_with("/v1/hooks/") { LARGEST_HOOK } else { LARGEST_BODY };
+    let path = parts.uri.path();
+    let is_hook = path.starts_with("/v1/hooks/") || path.starts_with("/v1/in/");
+    let limit = if is_hook { LARGEST_HOOK } else { LARGEST_BODY };
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),

@@ -127,6 +127,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
     }
 
+    /// 401: it is not signed by whoever has the secret, or too late.
+    pub fn unsigned(detail: impl Into<String>) -> Self {
+        let title = "A valid signature is needed";
+        Self::new(StatusCode::UNAUTHORIZED, "signature", title, detail)
+    }
+
     /// 403: the key's scope does not include it.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The API key is not allowed to", detail)
@@ -218,6 +224,11 @@ impl Problem {
         let title = "There were too many of these";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", title, detail);
         Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// What is wrong this time.
+    pub(in crate::api) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The HTTP status.

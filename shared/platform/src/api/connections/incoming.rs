@@ -1,0 +1,347 @@
+//! `POST /v1/in/{token}`: what tools post to the URL of a connection.
+//!
+//! | what came | is answered |
+//! |---|---|
+//! | understood: written, or ignored on purpose | 200 `OK` |
+//! | understood, and not usable: something is missing, the map is wrong | 202 `OK`; it is kept |
+//! | not signed, wrongly, or too late | 401; kept without its body |
+//! | not readable, or of another media type | 400, 415; kept |
+//! | too large | 413; kept without its body |
+//! | too many | 429; not kept |
+//! | an unknown URL | 404; not kept |
+//!
+//! A tool that is answered 2xx does not send again, and a wrong map is mended here: the kept call is
+//! replayed. The answer says nothing about the account. A shop such as Digistore24 looks for `OK`.
+//!
+//! The same call again is done once: of a signed tool as long as the first is kept, of a form
+//! within ten minutes, since a person may well post the same again next week.
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use dacapo_engine::hash::hexadecimal;
+use sha2::{Digest, Sha256};
+
+use crate::Instant;
+use crate::api::Api;
+use crate::api::call::extract::{Path, whole};
+use crate::api::call::problem::Problem;
+use crate::api::call::surface::{Surface, calls};
+use crate::api::connections::body;
+use crate::api::connections::perform::{NotPerformed, Performer};
+use crate::connections::{
+    Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall, SIGNED_BY,
+    is_outdated, understand, verify,
+};
+use crate::keys::sha256;
+use crate::platform::Platform;
+
+/// Within this time the same post to a form is a repeat.
+const SAME_POST: TimeDelta = TimeDelta::minutes(10);
+
+/// After how many seconds a tool may try again whose calls of the day are used up.
+const TOMORROW: u32 = 3_600;
+
+/// How many digits an id has.
+const DIGITS: usize = 32;
+
+/// How many misfits of a call are kept.
+const MOST_MISFITS: usize = 50;
+
+/// How much of a sentence is kept, in characters.
+const LONGEST_SENTENCE: usize = 600;
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, receive)
+}
+
+/// Takes what a tool posts to the URL of a connection: of Calendly and Cal.com with a signature, of
+/// a form as JSON, URL-encoded or in parts.
+#[utoipa::path(post, path = "/v1/in/{token}", tag = "Connections",
+    params(("token" = String, Path, description = "The token of the connection's URL")),
+    request_body(content((String = "application/json"), (String = "application/x-www-form-urlencoded"),
+        (String = "multipart/form-data"), (String = "text/plain"))),
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = 202, body = String, content_type = "text/plain"), (status = 401, body = Problem),
+        (status = 429, body = Problem)))]
+async fn receive(
+    State(api): State<Api>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let platform = api.platform.at_work();
+    let known = &platform.connections.known;
+    let (hash, now) = (sha256(&token), platform.store.now());
+    if known.is_full(&hash, now) {
+        return Err(too_many(1));
+    }
+    let Some(connection) = platform.connections.opened_by(&token).await? else {
+        return Err(Problem::not_found("there is no connection with this URL, or no more"));
+    };
+    if let Rated::After(seconds) = known.one_more(&hash, now) {
+        return Err(too_many(seconds));
+    }
+    let (parts, body) = request.into_parts();
+    let arrived = Arrived { platform: &platform, connection: &connection, hash: &hash, now };
+    let body = match whole(&parts, body).await {
+        Ok(body) => body,
+        Err(problem) if problem.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            arrived.refuse(&parts, &[], "too_large", problem.detail()).await?;
+            return Err(problem);
+        }
+        Err(problem) => return Err(problem),
+    };
+    arrived.taken(&parts, &body).await
+}
+
+fn too_many(seconds: u32) -> Problem {
+    Problem::too_many("too many calls came to this URL; none of these was kept", seconds)
+}
+
+/// A call that has arrived at a connection.
+struct Arrived<'a> {
+    platform: &'a Platform,
+    connection: &'a Connection,
+    /// The hash of the token.
+    hash: &'a str,
+    now: Instant,
+}
+
+impl Arrived<'_> {
+    async fn taken(&self, parts: &Parts, body: &Bytes) -> Result<Response, Problem> {
+        let Self { platform, connection, now, .. } = self;
+        let secret = connection.secret.as_deref();
+        let header = SIGNED_BY.iter().find(|(kind, _)| *kind == connection.kind);
+        let header = header.and_then(|(_, name)| parts.headers.get(*name)?.to_str().ok());
+        if let Err(refused) = verify(connection.kind, secret, header, body, *now) {
+            let why = refused.to_string();
+            self.refuse(parts, body, "signature", &why).await?;
+            return Err(Problem::unsigned(why));
+        }
+        let call = ReceivedCall {
+            at: *now,
+            event: None,
+            media: body::declared(parts),
+            size: body.len(),
+            whole: true,
+            outcome: Outcome::Received,
+            why: None,
+            misfits: Vec::new(),
+            made: Vec::new(),
+            replayed: None,
+        };
+        let (id, before) = self.ids(parts, body);
+        if let Some(before) = before {
+            let at = Place { connection: &connection.id, id: &before };
+            let earlier = platform.connections.call(at).await?;
+            if let Some(earlier) = earlier.filter(|found| *now - found.what.at < SAME_POST) {
+                return self.again(at, earlier, parts, body).await;
+            }
+        }
+        let at = Place { connection: &connection.id, id: &id };
+        let plain = body::plain(parts, body);
+        let new = NewCall { call, body: Some(body), plain: plain.as_deref() };
+        match platform.connections.keep(at, &new).await? {
+            Kept::New(found) => {
+                let working = Working { platform, connection, at };
+                answered(working.work(found, parts, body).await?)
+            }
+            Kept::Known(found) => self.again(at, found, parts, body).await,
+            Kept::Full => Err(too_many(TOMORROW)),
+        }
+    }
+
+    /// A call that came before: it is worked on if it has not been, or was in vain.
+    async fn again(
+        &self,
+        at: Place<'_>,
+        found: Found<ReceivedCall>,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response, Problem> {
+        match found.what.outcome {
+            Outcome::Done | Outcome::Ignored => answered((found.what.outcome, None)),
+            Outcome::Received | Outcome::Failed | Outcome::Refused => {
+                let Self { platform, connection, .. } = *self;
+                answered(Working { platform, connection, at }.work(found, parts, body).await?)
+            }
+        }
+    }
+
+    /// The id of a call, the same for a repeat; and for a form the id that it had within the ten
+    /// minutes before.
+    fn ids(&self, parts: &Parts, body: &[u8]) -> (String, Option<String>) {
+        match self.connection.kind {
+            Kind::Calendly | Kind::Calcom => (digest(&[body]), None),
+            Kind::Form => {
+                let media = body::declared(parts).unwrap_or_default();
+                let span = self.now.timestamp().div_euclid(SAME_POST.num_seconds());
+                let of = |span: i64| digest(&[media.as_bytes(), &span.to_be_bytes(), body]);
+                (of(span), Some(of(span - 1)))
+            }
+        }
+    }
+
+    /// Keeps a call that is not accepted, without its body: so many a minute.
+    async fn refuse(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        code: &str,
+        why: &str,
+    ) -> Result<(), Problem> {
+        let Self { platform, connection, hash, now } = *self;
+        tracing::warn!(connection = connection.id.as_str(), code, "a call was refused");
+        if !platform.connections.known.keeps_refused(hash, now) {
+            return Ok(());
+        }
+        let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
+        let at = now.timestamp_micros().to_be_bytes();
+        let mut what: Vec<&[u8]> = vec![&at, code.as_bytes(), body];
+        what.extend(headers.map(|value| value.as_bytes()));
+        let id = digest(&what);
+        let call = ReceivedCall {
+            at: now,
+            event: None,
+            media: body::declared(parts),
+            size: body.len(),
+            whole: false,
+            outcome: Outcome::Refused,
+            why: Some(why.to_owned()),
+            misfits: vec![Misfit::new("", code, why)],
+            made: Vec::new(),
+            replayed: None,
+        };
+        let place = Place { connection: &connection.id, id: &id };
+        let new = NewCall { call, body: None, plain: None };
+        platform.connections.keep(place, &new).await?;
+        Ok(())
+    }
+}
+
+/// A digest of parts, each with its length.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let bytes: [u8; 32] = digest.finalize().into();
+    hexadecimal(&bytes)[..DIGITS].to_owned()
+}
+
+/// What the tool is answered.
+fn answered((outcome, problem): (Outcome, Option<Problem>)) -> Result<Response, Problem> {
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let status = match outcome {
+        Outcome::Done | Outcome::Ignored => StatusCode::OK,
+        Outcome::Received | Outcome::Failed | Outcome::Refused => StatusCode::ACCEPTED,
+    };
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((status, kind, "OK").into_response())
+}
+
+/// A kept call that is worked on.
+pub(super) struct Working<'a> {
+    pub(super) platform: &'a Platform,
+    pub(super) connection: &'a Connection,
+    pub(super) at: Place<'a>,
+}
+
+impl Working<'_> {
+    /// Does what a call says, and stores what came of it. Answers the outcome, and the problem if
+    /// the body could not be read at all.
+    ///
+    /// # Errors
+    ///
+    /// What failed for now: the call stays as it was stored.
+    pub(super) async fn work(
+        &self,
+        found: Found<ReceivedCall>,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<(Outcome, Option<Problem>), Problem> {
+        let mut call = found.what.clone();
+        call.misfits = Vec::new();
+        call.why = None;
+        let problem = match body::read(self.connection.kind, parts, body).await {
+            Ok(value) => {
+                self.perform(&mut call, &value).await?;
+                None
+            }
+            Err(problem) => {
+                call.outcome = Outcome::Failed;
+                call.why = Some(problem.detail().to_owned());
+                Some(problem)
+            }
+        };
+        call.why = call.why.map(|why| shortened(&why));
+        call.misfits.truncate(MOST_MISFITS);
+        for misfit in &mut call.misfits {
+            misfit.message = shortened(&misfit.message);
+        }
+        self.platform.connections.settle(self.at, &found, &call).await?;
+        Ok((call.outcome, problem))
+    }
+
+    async fn perform(
+        &self,
+        call: &mut ReceivedCall,
+        body: &serde_json::Value,
+    ) -> Result<(), Problem> {
+        let now = self.platform.store.now();
+        if call.replayed.is_none() && is_outdated(self.connection.kind, body, now) {
+            call.outcome = Outcome::Ignored;
+            call.why =
+                Some("it is so old that it may have come before; replay it to use it".to_owned());
+            return Ok(());
+        }
+        let understood = match understand(self.connection, body) {
+            Ok(understood) => understood,
+            Err(misfits) => {
+                failed(call, misfits);
+                return Ok(());
+            }
+        };
+        call.event = understood.event.map(|event| shortened(&event));
+        call.misfits = understood.left_out;
+        let incoming = match understood.what {
+            Ok(incoming) => incoming,
+            Err(why) => {
+                call.outcome = Outcome::Ignored;
+                call.why = Some(why);
+                return Ok(());
+            }
+        };
+        let Self { platform, connection, at } = *self;
+        let performer = Performer { platform, connection, place: at, expires: call.expires() };
+        call.outcome = Outcome::Done;
+        call.made = Vec::new();
+        for one in &incoming {
+            match performer.perform(one).await {
+                Ok((made, told)) => {
+                    call.made.push(made);
+                    call.misfits.extend(told);
+                }
+                Err(NotPerformed::Unusable(misfits)) => failed(call, misfits),
+                Err(NotPerformed::Failed(problem)) => return Err(problem),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(call: &mut ReceivedCall, misfits: Vec<Misfit>) {
+    call.outcome = Outcome::Failed;
+    call.why = misfits.first().map(|first| first.message.clone());
+    call.misfits.extend(misfits);
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_SENTENCE).collect()
+}

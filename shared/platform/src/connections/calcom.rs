@@ -1,0 +1,270 @@
+//! Cal.com's webhooks, with their usual body.
+//!
+//! | event | means |
+//! |---|---|
+//! | `BOOKING_CREATED` | booked |
+//! | `BOOKING_RESCHEDULED` | booked; takes the place of the booking `rescheduleUid` |
+//! | `BOOKING_CANCELLED` | cancelled |
+//! | `BOOKING_NO_SHOW_UPDATED` | the person did not come; with `noShow: false` that is taken back |
+//!
+//! Every attendee is a contact, and has an object of its own: its key is the booking's `uid`, a
+//! dot, and a hash of the address. It is made so for one attendee too, because a later call may
+//! name only some of several. Everything else is ignored, and says so.
+
+use chrono::TimeDelta;
+use dacapo_engine::address::folded;
+use serde_json::{Map, Value};
+
+use crate::Instant;
+use crate::connections::incoming::{
+    Answered, Incoming, IncomingObject, Misfit, Understood, put, text_at,
+};
+use crate::connections::mapping::plain;
+use crate::connections::stored::CALLS_KEPT;
+use crate::keys::sha256;
+
+/// Answers that are told elsewhere in the body.
+const TOLD_ELSEWHERE: [&str; 6] =
+    ["name", "email", "guests", "location", "title", "rescheduleReason"];
+
+/// How many digits of the hash of an address are in a key.
+const DIGITS: usize = 16;
+
+/// What a call of Cal.com means.
+///
+/// # Errors
+///
+/// What is missing.
+pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
+    let Some(event) = text_at(body, "/triggerEvent") else {
+        return Err(vec![Misfit::missing("/triggerEvent", "the name of the event")]);
+    };
+    let Some(payload) = body.get("payload").filter(|payload| payload.is_object()) else {
+        return Err(vec![Misfit::missing("/payload", "the booking")]);
+    };
+    let (status, uid) = match event {
+        "BOOKING_CREATED" | "BOOKING_RESCHEDULED" => (Some("booked"), "/uid"),
+        "BOOKING_CANCELLED" => (Some("cancelled"), "/uid"),
+        "BOOKING_NO_SHOW_UPDATED" => (None, "/bookingUid"),
+        other => {
+            let why = format!(
+                "{other} says nothing about a booking; untick it in the webhook's triggers"
+            );
+            return Ok(Understood::ignored(event, why));
+        }
+    };
+    let mut missing = Vec::new();
+    let key = text_at(payload, uid);
+    if key.is_none() {
+        missing.push(Misfit::missing(&format!("/payload{uid}"), "the booking's id"));
+    }
+    if status == Some("booked") && text_at(payload, "/startTime").is_none() {
+        missing.push(Misfit::missing("/payload/startTime", "the begin"));
+    }
+    let attendees = payload.get("attendees").and_then(Value::as_array);
+    let attendees = attendees.filter(|attendees| !attendees.is_empty());
+    if attendees.is_none() {
+        missing.push(Misfit::missing("/payload/attendees", "who is coming"));
+    }
+    for (nth, one) in attendees.into_iter().flatten().enumerate() {
+        let path = format!("/payload/attendees/{nth}");
+        if text_at(one, "/email").is_none() {
+            missing.push(Misfit::missing(&format!("{path}/email"), "the attendee's address"));
+        }
+        if status.is_none() && one.get("noShow").and_then(Value::as_bool).is_none() {
+            missing.push(Misfit::missing(&format!("{path}/noShow"), "whether the person came"));
+        }
+    }
+    let (Some(key), Some(attendees)) = (key.filter(|_| missing.is_empty()), attendees) else {
+        return Err(missing);
+    };
+    let replaces = text_at(payload, "/rescheduleUid").filter(|_| event == "BOOKING_RESCHEDULED");
+    let booker = text_at(payload, "/responses/email/value").map(folded);
+    let booker = attendees.iter().position(|one| address(one) == booker).unwrap_or(0);
+    let each = attendees.iter().enumerate().map(|(nth, attendee)| {
+        let missed = attendee.get("noShow") == Some(&Value::Bool(true));
+        let status = status.unwrap_or(if missed { "no_show" } else { "booked" });
+        let whose = sha256(&address(attendee).unwrap_or_default());
+        let key_of = |uid: &str| format!("{uid}.{}", &whose[..DIGITS]);
+        let mut fields = booking(payload);
+        put(&mut fields, [("status", Some(status))]);
+        let replaces = replaces.filter(|old| *old != key).map(key_of);
+        let kind = String::new();
+        Incoming {
+            contact: contact(attendee),
+            answers: if nth == booker { answers(payload) } else { Vec::new() },
+            object: Some(IncomingObject { kind, key: key_of(key), replaces, fields }),
+            tagged: status == "booked",
+            ..Incoming::default()
+        }
+    });
+    Ok(Understood::incoming(Some(event), each.collect()))
+}
+
+/// Whether a call is so old that an earlier copy of it may have expired.
+pub(super) fn is_outdated(body: &Value, now: Instant) -> bool {
+    let at = text_at(body, "/createdAt").and_then(|at| at.parse::<Instant>().ok());
+    at.is_some_and(|at| now - at > CALLS_KEPT - TimeDelta::days(1))
+}
+
+fn address(attendee: &Value) -> Option<String> {
+    text_at(attendee, "/email").map(folded)
+}
+
+fn contact(attendee: &Value) -> Map<String, Value> {
+    let at = |pointer| text_at(attendee, pointer);
+    let mut members = Map::new();
+    put(
+        &mut members,
+        [
+            ("email", at("/email")),
+            ("name", at("/name")),
+            ("time_zone", at("/timeZone")),
+            ("locale", at("/language/locale")),
+            ("phone", at("/phoneNumber")),
+        ],
+    );
+    members
+}
+
+fn booking(payload: &Value) -> Map<String, Value> {
+    let at = |pointer| text_at(payload, pointer);
+    let place = at("/videoCallData/url").or_else(|| at("/metadata/videoCallUrl"));
+    let mut fields = Map::new();
+    put(
+        &mut fields,
+        [
+            ("starts_at", at("/startTime")),
+            ("ends_at", at("/endTime")),
+            ("title", at("/title")),
+            ("place", place.or_else(|| at("/location"))),
+            ("reason", at("/cancellationReason")),
+        ],
+    );
+    fields
+}
+
+fn answers(payload: &Value) -> Vec<Answered> {
+    let asked = payload.get("responses").and_then(Value::as_object);
+    let asked = asked.into_iter().flatten();
+    let answered = asked.filter(|(name, _)| !TOLD_ELSEWHERE.contains(&name.as_str()));
+    let answered = answered.filter_map(|(name, one)| {
+        let question = text_at(one, "/label").unwrap_or(name).to_owned();
+        let answer = one.get("value").and_then(plain).filter(|answer| !answer.is_empty())?;
+        Some(Answered { question, answer })
+    });
+    answered.collect()
+}
+
+/// The payloads here are written anew from Cal.com's description of its webhooks,
+/// <https://cal.com/docs/developing/guides/automation/webhooks>.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn booked() -> Value {
+        json!({
+            "triggerEvent": "BOOKING_CREATED", "createdAt": "2026-11-01T12:00:00.000Z",
+            "payload": {
+                "uid": "b1", "title": "First talk", "status": "ACCEPTED",
+                "startTime": "2026-12-01T13:00:00Z", "endTime": "2026-12-01T13:30:00Z",
+                "location": "Kiel",
+                "attendees": [
+                    { "email": "bob@example.com", "name": "Bob Ray", "timeZone": "America/New_York",
+                      "language": { "locale": "en" } },
+                    { "email": "Ann@Example.com", "name": "Ann Lee", "timeZone": "Europe/Berlin",
+                      "language": { "locale": "de" } },
+                ],
+                "responses": {
+                    "email": { "label": "email_address", "value": "ann@example.com" },
+                    "budget": { "label": "Budget", "value": 500 },
+                    "notes": { "label": "notes", "value": "" },
+                },
+            },
+        })
+    }
+
+    fn all(body: &Value) -> Vec<Incoming> {
+        understand(body).unwrap().what.unwrap()
+    }
+
+    #[test]
+    fn every_attendee_is_a_contact_with_an_object_of_its_own() {
+        let both = all(&booked());
+        assert_eq!(
+            Value::Object(both[1].contact.clone()),
+            json!({ "email": "Ann@Example.com", "name": "Ann Lee", "time_zone": "Europe/Berlin", "locale": "de" })
+        );
+        assert!(both[0].answers.is_empty(), "the booker has answered");
+        assert_eq!(
+            both[1].answers,
+            [Answered { question: "Budget".to_owned(), answer: "500".to_owned() }]
+        );
+        let keys: Vec<_> =
+            both.iter().map(|one| one.object.as_ref().unwrap().key.clone()).collect();
+        assert!(keys.iter().all(|key| key.starts_with("b1.")) && keys[0] != keys[1], "{keys:?}");
+        assert_eq!(
+            Value::Object(both[0].object.clone().unwrap().fields),
+            json!({ "status": "booked", "starts_at": "2026-12-01T13:00:00Z", "ends_at": "2026-12-01T13:30:00Z",
+                "title": "First talk", "place": "Kiel" })
+        );
+    }
+
+    #[test]
+    fn a_later_call_about_one_of_several_finds_the_same_object() {
+        let before = all(&booked())[1].object.clone().unwrap();
+        let missed = |no_show: bool| {
+            let attendees = json!([{ "email": "ann@example.com", "noShow": no_show }]);
+            let payload = json!({ "bookingUid": "b1", "attendees": attendees });
+            let body = json!({ "triggerEvent": "BOOKING_NO_SHOW_UPDATED", "payload": payload });
+            all(&body)[0].object.clone().unwrap()
+        };
+        assert_eq!(
+            (&missed(true).key, &missed(true).fields["status"]),
+            (&before.key, &json!("no_show"))
+        );
+        assert_eq!(
+            (&missed(false).key, &missed(false).fields["status"]),
+            (&before.key, &json!("booked"))
+        );
+        let mut moved = booked();
+        moved["triggerEvent"] = json!("BOOKING_RESCHEDULED");
+        moved["payload"]["uid"] = json!("b2");
+        moved["payload"]["rescheduleUid"] = json!("b1");
+        let moved = all(&moved)[1].object.clone().unwrap();
+        assert_eq!(moved.replaces, Some(before.key));
+        let mut cancelled = booked();
+        cancelled["triggerEvent"] = json!("BOOKING_CANCELLED");
+        cancelled["payload"]["cancellationReason"] = json!("ill");
+        let cancelled = all(&cancelled).remove(0);
+        let fields = cancelled.object.unwrap().fields;
+        assert_eq!((&fields["status"], &fields["reason"]), (&json!("cancelled"), &json!("ill")));
+        assert!(!cancelled.tagged);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_what_is_unknown_is_ignored() {
+        let told = |body: Value| {
+            let missing = understand(&body).unwrap_err();
+            missing.into_iter().map(|one| one.path).collect::<Vec<_>>()
+        };
+        assert_eq!(told(json!("text")), ["/triggerEvent"]);
+        assert_eq!(told(json!({ "triggerEvent": "BOOKING_CREATED" })), ["/payload"]);
+        let empty = json!({ "triggerEvent": "BOOKING_CREATED", "payload": {} });
+        assert_eq!(told(empty), ["/payload/uid", "/payload/startTime", "/payload/attendees"]);
+        let nobody = json!({ "triggerEvent": "BOOKING_NO_SHOW_UPDATED",
+            "payload": { "bookingUid": "b1", "attendees": [{}] } });
+        assert_eq!(told(nobody), ["/payload/attendees/0/email", "/payload/attendees/0/noShow"]);
+        let ping = json!({ "triggerEvent": "PING", "payload": {} });
+        assert!(understand(&ping).unwrap().what.unwrap_err().contains("PING"));
+    }
+
+    #[test]
+    fn a_call_that_may_have_been_forgotten_is_outdated() {
+        let at = |text: &str| text.parse::<Instant>().unwrap();
+        assert!(!is_outdated(&booked(), at("2026-11-14T12:00:00Z")));
+        assert!(is_outdated(&booked(), at("2026-11-14T12:00:01Z")));
+        assert!(!is_outdated(&json!({}), at("2026-11-14T12:00:01Z")));
+    }
+}

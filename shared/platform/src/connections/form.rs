@@ -1,0 +1,247 @@
+//! Forms, shops and whatever else posts names and values: JSON of any depth, or a form.
+//!
+//! With a map, the map alone says what is taken. Without one every value is met by its name, however
+//! deep it stands: `Email`, `form_fields[email]`, `E-Mail-Adresse`. Of two values with one name the
+//! outer one counts; two at the same depth that differ are left out, and told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Map, Value};
+
+use crate::connections::incoming::{Incoming, Misfit, Understood};
+use crate::connections::mapping::{self, opened_text, plain, says};
+
+/// The most values that are looked at.
+const MOST_VALUES: usize = 1_000;
+
+/// The most names that an error lists.
+const MOST_NAMED: usize = 20;
+
+/// What a post means.
+///
+/// # Errors
+///
+/// What the map needs and the body does not have.
+pub(super) fn understand(
+    map: &BTreeMap<String, String>,
+    object: Option<&str>,
+    body: &Value,
+) -> Result<Understood, Vec<Misfit>> {
+    let mut incoming = Incoming { tagged: true, ..Incoming::default() };
+    let mut left_out = Vec::new();
+    if map.is_empty() {
+        incoming.by_name = true;
+        (incoming.contact, left_out) = by_name(body);
+    } else {
+        mapping::apply(map, body, &mut incoming);
+        let mut missing = Vec::new();
+        let lacks = |target: &str| {
+            let from =
+                map.iter().filter(|(_, into)| *into == target).map(|(from, _)| from.as_str());
+            let from: Vec<&str> = from.collect();
+            let message = format!(
+                "`{target}` is taken from {}, and there is no value; the body has {}",
+                from.join(", "),
+                named(body)
+            );
+            Misfit::new(target, "required", message)
+        };
+        if !incoming.contact.contains_key("email") {
+            missing.push(lacks("email"));
+        }
+        if object.is_some() && incoming.object.as_ref().is_none_or(|object| object.key.is_empty()) {
+            missing.push(lacks("object.key"));
+        }
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+    }
+    match (&mut incoming.object, object) {
+        (Some(there), Some(kind)) => kind.clone_into(&mut there.kind),
+        (there, _) => *there = None,
+    }
+    Ok(Understood { event: None, what: Ok(vec![incoming]), left_out })
+}
+
+/// Every value by its name, and what was left out because it came twice.
+fn by_name(body: &Value) -> (Map<String, Value>, Vec<Misfit>) {
+    let mut found: BTreeMap<String, (usize, String, Value)> = BTreeMap::new();
+    let mut twice: BTreeMap<String, Misfit> = BTreeMap::new();
+    for Leaf { depth, path, name, value } in leaves(body) {
+        let name = bare(&name);
+        if name.is_empty() {
+            continue;
+        }
+        match found.get(name) {
+            None => {
+                found.insert(name.to_owned(), (depth, path, value));
+            }
+            Some((outer, there, first)) if *outer == depth && *first != value => {
+                let message =
+                    format!("`{there}` and `{path}` differ; say in the map which is meant");
+                twice.insert(name.to_owned(), Misfit::new(name, "twice", message));
+            }
+            Some(_) => {}
+        }
+    }
+    found.retain(|name, _| !twice.contains_key(name));
+    let members = found.into_iter().map(|(name, (_, _, value))| (name, value)).collect();
+    (members, twice.into_values().collect())
+}
+
+/// A value that is neither an object nor a list, and where it stands.
+struct Leaf {
+    depth: usize,
+    path: String,
+    name: String,
+    value: Value,
+}
+
+/// The values of a body that say something, the outer ones first.
+fn leaves(body: &Value) -> Vec<Leaf> {
+    let mut found = Vec::new();
+    let mut open = VecDeque::from([(0, String::new(), String::new(), body.clone())]);
+    while let Some((depth, path, name, value)) = open.pop_front() {
+        if found.len() + open.len() > MOST_VALUES {
+            break;
+        }
+        match value {
+            Value::Object(members) => open.extend(members.into_iter().map(|(name, member)| {
+                let step = name.replace('~', "~0").replace('/', "~1");
+                (depth + 1, format!("{path}/{step}"), name, member)
+            })),
+            // Ticked boxes are one value of several words.
+            Value::Array(items)
+                if !items.is_empty() && items.iter().all(|one| plain(one).is_some()) =>
+            {
+                let texts: Vec<String> = items.iter().filter_map(plain).collect();
+                found.push(Leaf { depth, path, name, value: Value::from(texts.join(",")) });
+            }
+            Value::Array(items) => open.extend(
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(nth, item)| (depth + 1, format!("{path}/{nth}"), nth.to_string(), item)),
+            ),
+            Value::String(text) => match opened_text(&text) {
+                Some(inner) => open.push_back((depth, path, name, inner)),
+                None if !text.trim().is_empty() => {
+                    found.push(Leaf { depth, path, name, value: Value::String(text) });
+                }
+                None => {}
+            },
+            value => {
+                if says(&value) {
+                    found.push(Leaf { depth, path, name, value });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The name without what a form puts around a custom field: `fields[city]`, `fields.city`.
+fn bare(name: &str) -> &str {
+    let inner = name.strip_prefix("fields[").and_then(|rest| rest.strip_suffix(']'));
+    let inner = inner.filter(|inner| !inner.contains(['[', ']']));
+    inner.or_else(|| name.strip_prefix("fields.")).unwrap_or(name).trim()
+}
+
+/// The places in a body that have a value, for the person who writes a map.
+fn named(body: &Value) -> String {
+    let mut paths: Vec<String> =
+        leaves(body).into_iter().map(|leaf| format!("`{}`", leaf.path)).collect();
+    let more = paths.len().saturating_sub(MOST_NAMED);
+    paths.truncate(MOST_NAMED);
+    match (paths.is_empty(), more) {
+        (true, _) => "no value at all".to_owned(),
+        (false, 0) => paths.join(", "),
+        (false, more) => format!("{} and {more} more", paths.join(", ")),
+    }
+}
+
+/// The bodies here are written anew from what the tools describe: Jotform,
+/// <https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/>; Formbricks,
+/// <https://formbricks.com/docs/api/management/webhooks>; Digistore24,
+/// <https://dev.digistore24.com/en/articles/13-events>.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
+    }
+
+    fn taken(pairs: &[(&str, &str)], object: Option<&str>, body: &Value) -> Incoming {
+        understand(&map(pairs), object, body).unwrap().what.unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_map_reaches_into_what_jotform_and_formbricks_send() {
+        let raw =
+            json!({ "q3_name": { "first": "Ann", "last": "Lee" }, "q4_email": "ann@example.com" });
+        let jotform = json!({ "formID": "1", "submissionID": "77", "rawRequest": raw.to_string() });
+        let pairs = [
+            ("/rawRequest/q4_email", "email"),
+            ("/rawRequest/q3_name/first", "first_name"),
+            ("submissionID", "object.key"),
+        ];
+        let one = taken(&pairs, Some("registration"), &jotform);
+        assert_eq!(
+            Value::Object(one.contact),
+            json!({ "email": "ann@example.com", "first_name": "Ann" })
+        );
+        let object = one.object.unwrap();
+        assert_eq!((object.kind.as_str(), object.key.as_str()), ("registration", "77"));
+        let formbricks = json!({ "event": "responseFinished",
+            "data": { "id": "r1", "data": { "k7": "ann@example.com", "k8": ["a", "b"] } } });
+        let one =
+            taken(&[("/data/data/k7", "email"), ("/data/data/k8", "city")], None, &formbricks);
+        assert_eq!(
+            Value::Object(one.contact),
+            json!({ "email": "ann@example.com", "city": "a, b" })
+        );
+    }
+
+    #[test]
+    fn without_a_map_every_value_is_met_by_its_name() {
+        let body = json!({ "form": { "id": "f" }, "answers": [{ "E-Mail-Adresse": "ann@example.com" }],
+            "form_fields[city]": "Kiel", "fields[score]": "3", "fields.vip": true,
+            "Interests": ["a", "b"], "empty": "", "nothing": null });
+        let one = taken(&[], None, &body);
+        assert!(one.by_name);
+        assert_eq!(
+            Value::Object(one.contact),
+            json!({ "id": "f", "E-Mail-Adresse": "ann@example.com", "form_fields[city]": "Kiel", "score": "3",
+                "vip": true, "Interests": "a,b" })
+        );
+    }
+
+    #[test]
+    fn the_outer_value_counts_and_two_that_differ_are_told() {
+        let body = json!({ "email": "ann@example.com", "owner": { "email": "other@example.com" },
+            "a": { "city": "Kiel" }, "b": { "city": "Ulm" } });
+        let understood = understand(&map(&[]), None, &body).unwrap();
+        let contact = understood.what.unwrap().remove(0).contact;
+        assert_eq!(Value::Object(contact), json!({ "email": "ann@example.com" }));
+        assert_eq!(understood.left_out[0].path, "city");
+        assert!(understood.left_out[0].message.contains("/b/city"));
+    }
+
+    #[test]
+    fn a_map_that_leads_nowhere_says_what_there_is() {
+        let wrong = understand(
+            &map(&[("/mail", "email")]),
+            Some("order"),
+            &json!({ "email": "a@b.example" }),
+        );
+        let wrong = wrong.unwrap_err();
+        assert_eq!((wrong[0].path.as_str(), wrong[0].code.as_str()), ("email", "required"));
+        assert!(
+            wrong[0].message.contains("/mail") && wrong[0].message.contains("`/email`"),
+            "{wrong:?}"
+        );
+        assert_eq!(wrong[1].path, "object.key");
+    }
+}

@@ -1,0 +1,220 @@
+//! A connection's `map`: from places in a body to members of a contact or an object.
+//!
+//! | source | is |
+//! |---|---|
+//! | `/rawRequest/q3_email` | a JSON pointer (RFC 6901); a text that is JSON is looked into |
+//! | `form_fields[email]` | the key of a form, or of the outermost object, as it is sent |
+//! | `object.starts_at` | a field of the booking, or its `key` |
+//!
+//! | target | is |
+//! |---|---|
+//! | `email`, `time_zone`, `appointment_at` | a member of the contact, or a custom field |
+//! | `object.key`, `object.starts_at` | the key or a field of the object |
+//!
+//! Of several sources for one target the first that has a value counts, in alphabetical order.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::connections::incoming::{Incoming, IncomingObject};
+
+/// How deep JSON may be nested in texts of JSON.
+const DEEPEST: usize = 4;
+
+/// The prefix of what belongs to the object.
+pub(crate) const OBJECT: &str = "object.";
+
+/// The status of a booking that holds.
+const BOOKED: &str = "booked";
+
+/// Fields of a booking that was called off or missed which a map still looks at: a contact that has
+/// one date may have a newer one by now.
+const ALWAYS: [&str; 3] = ["status", "reason", "key"];
+
+/// What a target names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target<'t> {
+    /// A member of the contact, or a custom field.
+    Contact(&'t str),
+    /// The key or a field of the object.
+    Object(&'t str),
+}
+
+/// What a target names.
+pub(crate) fn target(written: &str) -> Target<'_> {
+    match written.strip_prefix(OBJECT) {
+        Some(name) => Target::Object(name),
+        None => Target::Contact(written.strip_prefix("fields.").unwrap_or(written)),
+    }
+}
+
+/// Whether a source is a JSON pointer.
+pub(crate) fn is_pointer(source: &str) -> bool {
+    source.starts_with('/')
+}
+
+/// Adds to a contact, and to an object, what the map takes from a body.
+pub(crate) fn apply(map: &BTreeMap<String, String>, body: &Value, incoming: &mut Incoming) {
+    let (mut members, mut fields) = (Map::new(), Map::new());
+    for (source, written) in map {
+        let into = match target(written) {
+            Target::Contact(name) => (&mut members, name),
+            Target::Object(name) => (&mut fields, name),
+        };
+        let value = match source.strip_prefix(OBJECT) {
+            Some(name) => incoming.object.as_ref().and_then(|object| of_object(object, name)),
+            None => value_at(body, source),
+        };
+        if let Some(value) = value.filter(says)
+            && !into.0.contains_key(into.1)
+        {
+            into.0.insert(into.1.to_owned(), value);
+        }
+    }
+    incoming.contact.extend(members);
+    if !fields.is_empty() {
+        let object = incoming.object.get_or_insert_default();
+        for (name, value) in fields {
+            match (name.as_str(), plain(&value)) {
+                ("key", Some(key)) => object.key = key,
+                ("replaces", Some(key)) => object.replaces = Some(key),
+                _ => {
+                    object.fields.insert(name, value);
+                }
+            }
+        }
+    }
+}
+
+/// A field of a booking, or its key.
+fn of_object(object: &IncomingObject, name: &str) -> Option<Value> {
+    let holds = object.fields.get("status").is_none_or(|status| status == BOOKED);
+    if !holds && !ALWAYS.contains(&name) {
+        return None;
+    }
+    match name {
+        "key" => Some(Value::from(object.key.as_str())),
+        name => object.fields.get(name).cloned(),
+    }
+}
+
+/// What stands at a source in a body.
+pub(crate) fn value_at(body: &Value, source: &str) -> Option<Value> {
+    if !is_pointer(source) {
+        return body.get(source).map(shown);
+    }
+    let steps = source.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    led(body, &steps.collect::<Vec<_>>(), DEEPEST)
+}
+
+/// What these steps lead to, through so many texts of JSON at most.
+fn led(here: &Value, steps: &[String], texts: usize) -> Option<Value> {
+    let Some((step, rest)) = steps.split_first() else { return Some(shown(here)) };
+    match here {
+        Value::Object(members) => led(members.get(step)?, rest, texts),
+        Value::Array(items) => led(items.get(step.parse::<usize>().ok()?)?, rest, texts),
+        Value::String(text) => led(&opened_text(text)?, steps, texts.checked_sub(1)?),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// The JSON that a text holds, if it holds an object or a list.
+pub(crate) fn opened_text(text: &str) -> Option<Value> {
+    let text = text.trim();
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// A value as a field takes it: a list of one is that one, a list of several is a text with commas.
+fn shown(value: &Value) -> Value {
+    let Value::Array(items) = value else { return value.clone() };
+    match items.as_slice() {
+        [only] => only.clone(),
+        several => match several.iter().map(plain).collect::<Option<Vec<_>>>() {
+            Some(texts) => Value::from(texts.join(", ")),
+            None => value.clone(),
+        },
+    }
+}
+
+/// A value as text, if it is neither an object nor a list.
+pub(crate) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(says) => Some(says.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Whether there is a value.
+pub(crate) fn says(value: &Value) -> bool {
+    !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pointer_leads_through_objects_lists_and_texts_of_json() {
+        let raw = json!({ "q3": { "first": "Ann" }, "q5": ["a", "b"], "a/b": 1 }).to_string();
+        let body = json!({ "raw": raw, "list": [{ "x": true }], "form_fields[email]": "ann@example.com",
+            "one": ["only"], "null": null });
+        for (source, value) in [
+            ("/raw/q3/first", Some(json!("Ann"))),
+            ("/raw/q5", Some(json!("a, b"))),
+            ("/raw/q5/1", Some(json!("b"))),
+            ("/raw/a~1b", Some(json!(1))),
+            ("/list/0/x", Some(json!(true))),
+            ("/list/1/x", None),
+            ("/list/first", None),
+            ("/raw/q3/first/deeper", None),
+            ("form_fields[email]", Some(json!("ann@example.com"))),
+            ("/form_fields[email]", Some(json!("ann@example.com"))),
+            ("one", Some(json!("only"))),
+            ("email", None),
+            ("", None),
+        ] {
+            assert_eq!(value_at(&body, source), value, "{source}");
+        }
+    }
+
+    #[test]
+    fn of_several_sources_the_first_with_a_value_counts() {
+        let map: BTreeMap<String, String> =
+            [("a", "email"), ("b", "email"), ("c", "object.key"), ("d", "object.place")]
+                .map(|(source, target)| (source.to_owned(), target.to_owned()))
+                .into();
+        let body = json!({ "a": " ", "b": "ann@example.com", "c": 7, "d": "Kiel" });
+        let mut incoming = Incoming::default();
+        apply(&map, &body, &mut incoming);
+        assert_eq!(incoming.contact["email"], "ann@example.com");
+        let object = incoming.object.unwrap();
+        assert_eq!((object.key.as_str(), &object.fields["place"]), ("7", &json!("Kiel")));
+    }
+
+    #[test]
+    fn a_date_that_was_called_off_takes_no_other_dates_place() {
+        let map: BTreeMap<String, String> =
+            [("object.starts_at", "appointment_at"), ("object.status", "appointment_status")]
+                .map(|(source, target)| (source.to_owned(), target.to_owned()))
+                .into();
+        let told = |status: &str| {
+            let fields = json!({ "starts_at": "2026-12-01T10:00:00Z", "status": status });
+            let Value::Object(fields) = fields else { unreachable!("an object") };
+            let object = IncomingObject { fields, ..IncomingObject::default() };
+            let mut incoming = Incoming { object: Some(object), ..Incoming::default() };
+            apply(&map, &Value::Null, &mut incoming);
+            Value::Object(incoming.contact)
+        };
+        let booked =
+            json!({ "appointment_at": "2026-12-01T10:00:00Z", "appointment_status": "booked" });
+        assert_eq!(told("booked"), booked);
+        assert_eq!(told("cancelled"), json!({ "appointment_status": "cancelled" }));
+    }
+}

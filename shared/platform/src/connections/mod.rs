@@ -1,0 +1,35 @@
+//! Connections: ways in for tools that post by themselves, one for each tool.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `understanding` | what a body means to a connection |
+//! | `incoming` | the answer to that: contacts, objects, or why it is ignored or unusable |
+//! | `signature` | who sent it: signatures in constant time, and the age of a call |
+//! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
+//! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to [`Incoming`] |
+//! | `stored` | a connection and a received call as they are stored |
+//! | `store` | connections and received calls, read and written |
+//! | `known` | the memory of a process: unknown URLs, and how many calls came |
+//!
+//! All but `store` are pure. What is received is stored before it is worked on: nothing that a tool
+//! has sent is lost to a crash or to a wrong map.
+
+mod calcom;
+mod calendly;
+mod form;
+mod incoming;
+mod known;
+mod mapping;
+mod signature;
+mod store;
+mod stored;
+mod understanding;
+
+pub(crate) use incoming::{Incoming, IncomingObject, Misfit};
+pub(crate) use known::{Known, Rated};
+pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
+pub(crate) use signature::{SIGNED_BY, verify};
+pub use store::Connections;
+pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
+pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};
+pub(crate) use understanding::{is_outdated, understand};

@@ -1,0 +1,190 @@
+//! Who has sent a call: the signature over its body, compared in constant time, and its age.
+//!
+//! | kind | header | signed |
+//! |---|---|---|
+//! | `calendly` | `Calendly-Webhook-Signature: t=…,v1=…` | the seconds `t`, a dot, the body |
+//! | `calcom` | `X-Cal-Signature-256` | the body |
+//! | `form` | none | the URL is the secret |
+//!
+//! Both are HMAC-SHA-256 in hexadecimal. The signature is checked before anything in the body is
+//! read.
+
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::Instant;
+use crate::connections::stored::Kind;
+
+/// How old the time of a signature may be, and how far ahead.
+const OLDEST: TimeDelta = TimeDelta::minutes(5);
+
+/// The header with the signature, by kind.
+pub(crate) const SIGNED_BY: [(Kind, &str); 2] =
+    [(Kind::Calendly, "calendly-webhook-signature"), (Kind::Calcom, "x-cal-signature-256")];
+
+/// Why a call is refused, whatever it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It is not signed.
+    #[error("it is not signed; give the tool the secret of this connection")]
+    Unsigned,
+    /// The header holds no signature.
+    #[error("the header with the signature cannot be read")]
+    Unreadable,
+    /// Another secret, or another body.
+    #[error(
+        "the signature does not fit; the tool has another secret than this connection, or the body was changed on its way"
+    )]
+    Wrong,
+    /// The signature is right, and too old or too far ahead.
+    #[error(
+        "it was signed more than five minutes ago or ahead; it may be a copy of an earlier call"
+    )]
+    Old,
+    /// The connection has no secret.
+    #[error("this connection has no secret; set one with PUT /v1/connections/{{id}}")]
+    NoSecret,
+}
+
+/// Whether a call comes from whoever has the connection's secret.
+///
+/// # Errors
+///
+/// Why it is refused.
+pub(crate) fn verify(
+    kind: Kind,
+    secret: Option<&str>,
+    header: Option<&str>,
+    body: &[u8],
+    now: Instant,
+) -> Result<(), Refused> {
+    if kind == Kind::Form {
+        return Ok(());
+    }
+    let secret = secret.filter(|secret| !secret.is_empty()).ok_or(Refused::NoSecret)?;
+    let header = header.ok_or(Refused::Unsigned)?;
+    match kind {
+        Kind::Calendly => calendly(secret, header, body, now),
+        Kind::Calcom => match fits(secret, &[body], header.trim())? {
+            true => Ok(()),
+            false => Err(Refused::Wrong),
+        },
+        Kind::Form => Ok(()),
+    }
+}
+
+fn calendly(secret: &str, header: &str, body: &[u8], now: Instant) -> Result<(), Refused> {
+    let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
+    let at = parts().find(|(name, _)| *name == "t").map(|(_, at)| at).ok_or(Refused::Unreadable)?;
+    let seconds: i64 = at.parse().map_err(|_| Refused::Unreadable)?;
+    let mut signatures =
+        parts().filter(|(name, _)| *name == "v1").map(|(_, signature)| signature).peekable();
+    signatures.peek().ok_or(Refused::Unreadable)?;
+    let mut genuine = false;
+    for signature in signatures {
+        genuine |= fits(secret, &[at.as_bytes(), b".", body], signature)?;
+    }
+    if !genuine {
+        return Err(Refused::Wrong);
+    }
+    let signed = Instant::from_timestamp(seconds, 0).ok_or(Refused::Unreadable)?;
+    if (now - signed).abs() > OLDEST { Err(Refused::Old) } else { Ok(()) }
+}
+
+/// Whether the text is the signature of these parts, one after the other.
+fn fits(secret: &str, parts: &[&[u8]], signature: &str) -> Result<bool, Refused> {
+    let signature = bytes(signature).ok_or(Refused::Unreadable)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    parts.iter().for_each(|part| mac.update(part));
+    Ok(mac.verify_slice(&signature).is_ok())
+}
+
+/// The bytes of 64 hexadecimal digits.
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dacapo_engine::hash::hexadecimal;
+
+    const BODY: &[u8] = b"{\"event\":\"invitee.created\"}";
+
+    fn signed(secret: &str, parts: &[&[u8]]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        parts.iter().for_each(|part| mac.update(part));
+        let bytes: [u8; 32] = mac.finalize().into_bytes().into();
+        hexadecimal(&bytes)
+    }
+
+    fn noon() -> Instant {
+        Instant::from_timestamp(1_793_534_400, 0).unwrap()
+    }
+
+    /// RFC 4231, *Identifiers and Test Vectors for HMAC-SHA*, test case 2.
+    #[test]
+    fn a_signature_is_hmac_sha_256() {
+        let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(fits("Jefe", &[b"what do ya want ", b"for nothing?"], known), Ok(true));
+    }
+
+    #[test]
+    fn calendly_signs_the_seconds_and_the_body() {
+        let check = |header: &str, body: &[u8], after: TimeDelta| {
+            verify(Kind::Calendly, Some("key"), Some(header), body, noon() + after)
+        };
+        let v1 = signed("key", &[b"1793534400", b".", BODY]);
+        let good = format!("t=1793534400,v1={v1}");
+        let (none, later) = (TimeDelta::zero(), TimeDelta::minutes(5));
+        assert_eq!(check(&good, BODY, none), Ok(()));
+        assert_eq!(check(&format!("v1={v1}, t=1793534400"), BODY, later), Ok(()));
+        let rolled = format!("t=1793534400,v1={},v1={v1}", "0".repeat(64));
+        assert_eq!(check(&rolled, BODY, none), Ok(()), "two keys while one replaces the other");
+        for (header, why) in [
+            (format!("t=1793534401,v1={v1}"), Refused::Wrong),
+            (format!("t=1793534400,v1={}", v1.replace(&v1[..1], "x")), Refused::Unreadable),
+            (format!("t=1793534400,v1={}", "0".repeat(64)), Refused::Wrong),
+            (format!("t=1793534400,v1={}", &v1[..62]), Refused::Unreadable),
+            (format!("t=1793534400,v1={v1}00"), Refused::Unreadable),
+            (format!("t=noon,v1={v1}"), Refused::Unreadable),
+            (format!("v1={v1}"), Refused::Unreadable),
+            ("t=1793534400".to_owned(), Refused::Unreadable),
+            (String::new(), Refused::Unreadable),
+            (v1.clone(), Refused::Unreadable),
+        ] {
+            assert_eq!(check(&header, BODY, none), Err(why), "{header}");
+        }
+        assert_eq!(check(&good, b"{}", none), Err(Refused::Wrong));
+        assert_eq!(check(&good, BODY, later + TimeDelta::seconds(1)), Err(Refused::Old));
+        assert_eq!(check(&good, BODY, -later - TimeDelta::seconds(1)), Err(Refused::Old));
+    }
+
+    #[test]
+    fn a_call_without_signature_or_secret_is_refused() {
+        let now = noon();
+        for kind in [Kind::Calendly, Kind::Calcom] {
+            assert_eq!(verify(kind, Some("key"), None, BODY, now), Err(Refused::Unsigned));
+            assert_eq!(verify(kind, None, Some("x"), BODY, now), Err(Refused::NoSecret));
+            assert_eq!(verify(kind, Some(""), Some("x"), BODY, now), Err(Refused::NoSecret));
+        }
+        assert_eq!(verify(Kind::Form, None, None, BODY, now), Ok(()));
+        let v1 = signed("key", &[BODY]);
+        let calcom = |header: &str| verify(Kind::Calcom, Some("key"), Some(header), BODY, now);
+        assert_eq!(calcom(&v1), Ok(()));
+        assert_eq!(calcom(&v1.to_uppercase()), Ok(()));
+        assert_eq!(calcom(&signed("other", &[BODY])), Err(Refused::Wrong));
+        assert_eq!(calcom("no signature"), Err(Refused::Unreadable));
+    }
+}

@@ -1,0 +1,36 @@
+//! What a body means to a connection: by its kind, its map, and the type of its objects.
+
+use serde_json::Value;
+
+use crate::Instant;
+use crate::connections::incoming::{Misfit, Understood};
+use crate::connections::stored::{Connection, Kind};
+use crate::connections::{calcom, calendly, form, mapping};
+
+/// What a body means to a connection.
+///
+/// # Errors
+///
+/// Everything that is missing or cannot be used.
+pub(crate) fn understand(connection: &Connection, body: &Value) -> Result<Understood, Vec<Misfit>> {
+    let object = connection.object.as_deref();
+    let mut understood = match connection.kind {
+        Kind::Calendly => calendly::understand(body)?,
+        Kind::Calcom => calcom::understand(body)?,
+        Kind::Form => return form::understand(&connection.map, object, body),
+    };
+    for incoming in understood.what.iter_mut().flatten() {
+        mapping::apply(&connection.map, body, incoming);
+        match (&mut incoming.object, object) {
+            (Some(there), Some(kind)) => kind.clone_into(&mut there.kind),
+            (there, _) => *there = None,
+        }
+    }
+    Ok(understood)
+}
+
+/// Whether a call says itself that it is older than what is kept of earlier ones: it may be a copy
+/// of one of these. A kind whose signature has a time is judged by that.
+pub(crate) fn is_outdated(kind: Kind, body: &Value, now: Instant) -> bool {
+    kind == Kind::Calcom && calcom::is_outdated(body, now)
+}
