@@ -126,6 +126,10 @@ impl<'a> DecisionBuilder<'a> {
             self.obey_once(from)?;
             return Err(Ignored::NeverEnrolled);
         }
+        // A repeat changes nothing, not even the version that the contact is on.
+        if self.has_obeyed(from) {
+            return Err(Ignored::AlreadyApplied);
+        }
         let standing = self.standing()?;
         self.choose_version(standing);
         // What is ignored does not enroll the contact (R52).
@@ -194,16 +198,19 @@ impl<'a> DecisionBuilder<'a> {
 
     /// What another campaign asks for is done once, in the order of its requests.
     fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
-        let this = (from.rev, from.index);
+        if self.has_obeyed(from) {
+            return Err(Ignored::AlreadyApplied);
+        }
+        self.next.commands.insert(from.campaign.clone(), (from.rev, from.index));
+        Ok(())
+    }
+
+    fn has_obeyed(&self, from: &Source) -> bool {
         let Enrollment { commands, applied, .. } = &self.next;
         // Enrollments stored by older versions had one note for everything that came from a
         // campaign.
         let last = commands.get(&from.campaign).or_else(|| applied.get(&from.campaign));
-        if last.is_some_and(|last| *last >= this) {
-            return Err(Ignored::AlreadyApplied);
-        }
-        self.next.commands.insert(from.campaign.clone(), this);
-        Ok(())
+        last.is_some_and(|last| *last >= (from.rev, from.index))
     }
 
     /// The mass action (R16). Contacts that were never enrolled are skipped.
