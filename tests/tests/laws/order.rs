@@ -285,16 +285,20 @@ fn looks_at_statuses(world: &World) -> bool {
     })
 }
 
-/// Whether a date that a timer follows is set by one of the changes, or by a campaign. A timer
-/// follows the date as it is now (R21): in one batch it never sees the dates that were replaced
-/// meanwhile, one by one it sees each.
+/// Whether a date that a timer follows is set by one of the changes, or by a campaign, or moves with
+/// the zone. A timer follows the date as it is now (R21): in one batch it never sees the dates that
+/// were replaced meanwhile, one by one it sees each.
 fn dates_are_replaced(world: &World, changes: &[Change]) -> bool {
     let campaigns = campaigns().into_iter().filter_map(|id| world.campaign(&id));
     let documents: Vec<&Document> = campaigns
         .flat_map(|campaign| campaign.versions.values().map(|graph| &graph.document))
         .collect();
-    let followed: BTreeSet<FieldKey> =
+    let mut followed: BTreeSet<FieldKey> =
         documents.iter().flat_map(|document| document.followed_fields()).collect();
+    let mut elements = documents.iter().flat_map(|document| &document.elements);
+    if elements.any(|(_, element)| matches!(element, Element::DateTimer(_))) {
+        followed.extend(FieldKey::new("time_zone"));
+    }
     let set_by_campaigns = documents.iter().flat_map(|document| &document.elements).any(
         |(_, element)| matches!(element, Element::SetField(set) if set.fields.keys().any(|key| followed.contains(key))),
     );

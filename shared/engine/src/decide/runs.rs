@@ -11,11 +11,8 @@ use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
 use crate::enrollment::{Guard, Status};
 use crate::history::{Cause, Command, Happened};
-use crate::ids::{CampaignId, ContactId, ElementId};
+use crate::ids::ElementId;
 use crate::statistics::Counter;
-
-/// Of how many objects a campaign remembers the last thing that they asked of it.
-const OBJECTS_KEPT: usize = 16;
 
 impl<'a> DecisionBuilder<'a> {
     /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). It
@@ -128,6 +125,10 @@ impl<'a> DecisionBuilder<'a> {
             self.apply_once(from, true)?;
             return Err(Ignored::NeverEnrolled);
         }
+        // A repeat changes nothing, not even the version that the contact is on.
+        if self.was_applied(from, true) {
+            return Err(Ignored::AlreadyApplied);
+        }
         let standing = self.standing()?;
         self.choose_version(standing);
         // What is ignored does not enroll the contact (R52).
@@ -183,25 +184,6 @@ impl<'a> DecisionBuilder<'a> {
         }
         self.next.hand_call = call;
         self.advance();
-        Ok(())
-    }
-
-    /// [`Self::apply_once`] for a command of an object's path to a campaign of its person (R71).
-    pub(super) fn apply_object_command_once(
-        &mut self,
-        campaign: &CampaignId,
-        object: &ContactId,
-        this: (u64, u32),
-    ) -> Result<(), Ignored> {
-        let all = &mut self.next.commands_of_objects;
-        let last = all.iter().position(|(of, by, ..)| of == campaign && by == object);
-        if last.is_some_and(|nth| (all[nth].2, all[nth].3) >= this) {
-            return Err(Ignored::AlreadyApplied);
-        }
-        last.map(|nth| all.remove(nth));
-        all.push((campaign.clone(), object.clone(), this.0, this.1));
-        let over = all.len().saturating_sub(OBJECTS_KEPT);
-        all.drain(..over);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{CampaignError, Campaigns, there};
-use crate::contact_json::instant_json;
+use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{SHARDS, day_of_statistics};
 use crate::store::read;
@@ -38,9 +38,10 @@ pub struct Statistics {
     pub elements: BTreeMap<ElementId, ElementStatistics>,
     /// Messages by outcome.
     pub messages: MessageStatistics,
-    /// When the campaign's pause ends by itself; `null` if it is not paused, or until it is resumed.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub paused_until: serde_json::Value,
+    /// When the campaign's pause ends by itself, if it is paused and does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub paused_until: Option<String>,
     /// The days on which something was counted, oldest first, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<Vec<DayStatistics>>,
@@ -125,7 +126,7 @@ impl Campaigns {
             awaiting_restart: now(Status::AwaitingRestart),
             elements,
             messages: MessageStatistics::of(&tally),
-            paused_until: head.paused_until().map(instant_json).unwrap_or_default(),
+            paused_until: head.paused_until().map(instant_text),
             days: None,
         })
     }

@@ -197,6 +197,9 @@ fn id(method: &str, path: &str, call: &Value) -> String {
         "GET" if lists => Some("list".to_owned()),
         "PATCH" => Some("update".to_owned()),
         "POST" if call["responses"].get("201").is_some() => Some("create".to_owned()),
+        "POST" if matches!(path, "/v1/campaigns/pause" | "/v1/campaigns/resume") => {
+            Some("all".to_owned())
+        }
         // It is named by what is done, or posted.
         "POST" if !path.ends_with('}') => None,
         other => Some(other.to_ascii_lowercase()),

@@ -26,7 +26,7 @@ use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish};
-use crate::contact_json::instant_json;
+use crate::contact_json::{instant_json, instant_text};
 use crate::error::Error;
 use crate::table::Unwritable;
 
@@ -51,9 +51,10 @@ struct CampaignItem {
     published_at: serde_json::Value,
     /// Whether the draft says something that is not published yet.
     draft: bool,
-    /// When its pause ends by itself; `null` if it is not paused, or until it is resumed.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    paused_until: serde_json::Value,
+    /// When its pause ends by itself, if it is paused and does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    paused_until: Option<String>,
 }
 
 impl From<crate::campaigns::Listed> for CampaignItem {
@@ -61,7 +62,7 @@ impl From<crate::campaigns::Listed> for CampaignItem {
         Self {
             status: listed.state.word(),
             version: listed.state.version(),
-            paused_until: listed.state.paused_until().map(instant_json).unwrap_or_default(),
+            paused_until: listed.state.paused_until().map(instant_text),
             published_at: listed.published_at.map(instant_json).unwrap_or_default(),
             id: listed.id,
             name: listed.name,

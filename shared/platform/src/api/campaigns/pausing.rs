@@ -17,7 +17,7 @@ use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::campaigns::{Campaigns, Pause, PausedTogether, Resume, ResumedTogether};
 use crate::catalog::CatalogStore;
-use crate::contact_json::{instant_json, instant_text};
+use crate::contact_json::instant_text;
 use crate::store::Store;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -116,14 +116,15 @@ struct AllPaused {
     paused: usize,
     /// How many were paused by themselves before, and stay so.
     left: usize,
-    /// When the pause ends by itself; `null` if it does not.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    paused_until: serde_json::Value,
+    /// When the pause ends by itself, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    paused_until: Option<String>,
 }
 
 impl From<&PausedTogether> for AllPaused {
     fn from(outcome: &PausedTogether) -> Self {
-        let paused_until = outcome.until.map(instant_json).unwrap_or_default();
+        let paused_until = outcome.until.map(instant_text);
         Self { paused: outcome.paused, left: outcome.left, paused_until }
     }
 }
