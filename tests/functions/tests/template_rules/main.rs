@@ -173,7 +173,7 @@ const SPARE: i64 = 30;
 #[test]
 fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_longer() {
     let template = Template::read();
-    let for_turns = receives(mail_backoff::LONGEST_FOR_TURN, |waited| {
+    let for_turns = receives(mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST, |waited| {
         Some(mail_backoff::for_turn(TimeDelta::zero(), waited))
     });
     for hold in [Hold::Rate, Hold::Quota, Hold::Stopped] {
