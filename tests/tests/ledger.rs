@@ -32,6 +32,7 @@ emails:
 struct Scripted {
     answers: Mutex<VecDeque<MailError>>,
     asked: Mutex<u32>,
+    last: Mutex<Option<Mail>>,
 }
 
 #[async_trait]
@@ -40,7 +41,8 @@ impl Mailer for Scripted {
         Post::Sent
     }
 
-    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        *self.last.lock().unwrap() = Some(mail.clone());
         *self.asked.lock().unwrap() += 1;
         self.answers.lock().unwrap().pop_front().map_or(Ok("receipt".to_owned()), Err)
     }
@@ -58,10 +60,14 @@ struct Story {
 impl Story {
     /// A mail is due, which the mail service answers so.
     async fn of(answers: &[MailError]) -> Self {
+        Self::publishing(CAMPAIGN, answers).await
+    }
+
+    async fn publishing(document: &str, answers: &[MailError]) -> Self {
         let (campaign, store) = (CampaignId::new("welcome").unwrap(), ManualPump::store());
         let table = FailingTable::before(Arc::clone(&store) as _);
         let mut hand =
-            ManualPump::publishing(store, Arc::clone(&table) as _, &campaign, CAMPAIGN).await;
+            ManualPump::publishing(store, Arc::clone(&table) as _, &campaign, document).await;
         let post = json!({ "email": "ann@example.com", "tags": ["Go"] });
         let (status, answer) = hand.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
         assert_eq!(status, 200, "{answer}");
@@ -172,4 +178,17 @@ async fn r30_a_claim_that_was_not_made_is_made_later_and_a_long_outage_ends_in_a
     story.writes_fail(|_| None);
     assert_eq!(story.handle().await.unwrap(), Done::Yes);
     assert_eq!(story.record().await.status, MessageStatus::Settled(Outcome::Sent));
+}
+
+/// No mail service takes other letters in a domain: it is sent in ASCII wherever it stands.
+#[tokio::test]
+async fn a_sender_and_a_reply_address_leave_with_their_domain_in_ascii() {
+    let document = CAMPAIGN
+        .replace("a@example.com", "a@müller.example")
+        .replace("subject: Hello,", "subject: Hello, reply_to: b@bücher.example,");
+    let story = Story::publishing(&document, &[]).await;
+    assert_eq!(story.handle().await.unwrap(), Done::Yes);
+    let mail = story.mailer.last.lock().unwrap().clone().unwrap();
+    assert_eq!(mail.from.address, "a@xn--mller-kva.example");
+    assert_eq!(mail.reply_to.as_deref(), Some("b@xn--bcher-kva.example"));
 }

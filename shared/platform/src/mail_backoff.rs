@@ -14,7 +14,8 @@ use crate::ports::Hold;
 /// How long mail waits at most, all waits together.
 pub const LONGEST: TimeDelta = TimeDelta::days(4);
 
-/// The longest time that mail waits for its place in the rate, before it is sent without one.
+/// The longest time that mail waits for its place in the share of its purpose. Then it takes one of
+/// the whole rate; after [`LONGEST`] of that it is sent without one.
 pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
 
 /// The longest single wait.

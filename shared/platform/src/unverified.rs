@@ -87,6 +87,19 @@ mod tests {
     const FROM: &str = "jo@mail.example.com";
     const TO: &str = "ann@example.org";
 
+    #[test]
+    fn a_domain_with_other_letters_is_the_same_in_both_forms() {
+        for (from, said) in [
+            ("jo@xn--mller-kva.example", "müller.example"),
+            ("jo@xn--mller-kva.example", "jo@xn--mller-kva.example"),
+            ("jo@müller.example", "xn--mller-kva.example"),
+        ] {
+            let said = format!("Email address is not verified: {said}, {TO}");
+            assert_eq!(told_by(&said, from, TO), Some(Unverified::Sender), "{said}");
+            assert!(is_of("müller.example", "jo@xn--mller-kva.example"));
+        }
+    }
+
     fn failed(identities: &str) -> Option<Unverified> {
         let said = format!(
             "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"

@@ -314,9 +314,15 @@ impl<'a> QueueFunction<'a> {
         let Some(purpose) = purpose(message) else { return SendSlot::Now };
         let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
-        if waited >= mail_backoff::LONGEST_FOR_TURN {
-            return SendSlot::Now;
-        }
+        // Mail that has waited for so long goes before other marketing mail, but not faster than
+        // SES takes mail: with a backlog all of it is that old. At last it is sent all the same.
+        let purpose = match waited {
+            _ if waited >= mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST => {
+                return SendSlot::Now;
+            }
+            _ if waited >= mail_backoff::LONGEST_FOR_TURN => Purpose::Transactional,
+            _ => purpose,
+        };
         let within =
             (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();

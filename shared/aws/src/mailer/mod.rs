@@ -271,6 +271,8 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailE
     }
 }
 
+/// By the names of errors (*Common Error Types*, and *Errors* of each action of the *Amazon SES API
+/// v2 Reference*, <https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>).
 fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
     let words = format!(
         "{}: {}",
@@ -300,14 +302,16 @@ fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
             MailError::Held(Hold::Rate, words)
         }
-        // SES says by these names that it has not processed the request. A 408 or 500 without one
-        // may come from something between, after SES has taken the mail.
-        (Some("RequestAbortedException" | "RequestTimeoutException"), _) => {
+        // Of these SES documents that the request was not processed, or not read to its end. Any
+        // other 408, 500 or 503 may come after it has taken the mail.
+        (Some("InternalServiceErrorException" | "RequestTimeoutException"), _) => {
             MailError::NotNow(words)
         }
+        (Some("RequestAbortedException"), _) => MailError::Unknown(words),
         // It is not the mail's fault if no mail may be sent from here, or if SES is unreachable.
         (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::Held(Hold::Stopped, words),
-        (_, 401 | 403 | 503) => MailError::Held(Hold::Stopped, words),
+        (_, 401 | 403) => MailError::Held(Hold::Stopped, words),
+        (_, 408) => MailError::Unknown(words),
         (_, 400..=499) => MailError::Refused(words),
         (_, _) => MailError::Unknown(words),
     }

@@ -15,7 +15,7 @@ use dacapo_platform::ports::Queue;
 
 pub use functions::Function;
 use reading::Reading;
-pub use reading::{Environment, Incomplete};
+pub use reading::{Environment, Incomplete, sender};
 use variables as names;
 pub use variables::{VARIABLES, Variable, read_by, url_of};
 
@@ -250,7 +250,7 @@ impl Settings for ApiSettings {
         let common = Common::read(reading);
         let admin_key = reading.optional(names::ADMIN_KEY);
         let public_url = reading.needed(names::PUBLIC_URL);
-        let sender = reading.parsed(names::SENDER, reading::sender);
+        let sender = reading.parsed(names::SENDER, sender);
         let restart_delay = reading.parsed(names::RESTART_DELAY, reading::seconds);
         let outbox = OutboxSettings::read(reading, Self::FUNCTION);
         let public_url = public_url?.trim_end_matches('/').to_owned();
@@ -313,7 +313,7 @@ impl Settings for DeliverSettings {
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
         let common = Common::read(reading);
         let public_url = reading.needed(names::PUBLIC_URL);
-        let sender = reading.parsed(names::SENDER, reading::sender);
+        let sender = reading.parsed(names::SENDER, sender);
         let configuration_set = reading.optional(names::CONFIGURATION_SET);
         let mail_concurrency = reading.parsed(names::MAIL_CONCURRENCY, reading::at_once);
         let mail_concurrency = mail_concurrency.unwrap_or(MAIL_CONCURRENCY);

@@ -115,8 +115,12 @@ pub(super) fn at_once(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{text:?} is no whole number from 1 to 1000; write one, such as 10"))
 }
 
-/// `address`, or `Name <address>`.
-pub(super) fn sender(text: &str) -> Result<Sender, String> {
+/// `address`, or `Name <address>`. The template's pattern for it takes nothing else.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn sender(text: &str) -> Result<Sender, String> {
     let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
         Some((name, address)) => (Some(name.trim().trim_matches('"').to_owned()), address),
         None => (None, text),

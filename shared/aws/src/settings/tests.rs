@@ -44,14 +44,14 @@ fn what_is_optional_may_be_missing() {
 #[test]
 fn a_sender_may_have_a_name() {
     assert_eq!(
-        reading::sender("Ann Other <ann@example.com>"),
+        sender("Ann Other <ann@example.com>"),
         Ok(Sender { name: Some("Ann Other".to_owned()), address: "ann@example.com".to_owned() })
     );
     assert_eq!(
-        reading::sender("ann@example.com"),
+        sender("ann@example.com"),
         Ok(Sender { name: None, address: "ann@example.com".to_owned() })
     );
-    assert!(reading::sender("Ann <>").is_err());
+    assert!(sender("Ann <>").is_err());
 }
 
 #[test]

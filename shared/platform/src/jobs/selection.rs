@@ -1,8 +1,10 @@
 //! How many contacts a selection has, and what a job would find: the dry run.
 //!
-//! Counting goes through the lists, which are eventually consistent. The dry run reads the contacts
+//! Counting goes through the lists, which are eventually consistent, and ends after a stated time: a
+//! job must be able to begin however slowly they are read. The dry run reads the contacts
 //! themselves, up to a bound, and does not change them.
 
+use chrono::TimeDelta;
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ use crate::table::{Consistency, Cursor, Query};
 
 /// How many entries of lists are counted before a job is opened. The rest is counted as it is done.
 const MOST_COUNTED: u64 = 1_000_000;
+
+/// How long is counted before a job is opened: then there are so many at least.
+const COUNTED_FOR: TimeDelta = TimeDelta::seconds(10);
 
 /// How many pairs of contact and campaign a dry run looks at.
 const LOOKED_AT: u64 = 10_000;
@@ -52,7 +57,8 @@ pub struct Sample {
 }
 
 impl Jobs {
-    /// How many pairs of contact and campaign a selection has, as the lists show it.
+    /// How many pairs of contact and campaign a selection has, as the lists show it; at least, if
+    /// there was no time to count all.
     ///
     /// # Errors
     ///
@@ -63,34 +69,37 @@ impl Jobs {
         campaigns: &[CampaignId],
     ) -> Result<u64, Error> {
         let many = u64::try_from(campaigns.len()).unwrap_or(u64::MAX);
+        let until = self.store.now() + COUNTED_FOR;
         match selection {
             Selection::Named { there, missing } => Ok((there + missing).saturating_mul(many)),
             Selection::Tag(_) | Selection::Everybody => {
-                Ok(self.count_listed(selection, None).await?.saturating_mul(many))
+                Ok(self.count_listed(selection, None, until).await?.saturating_mul(many))
             }
             Selection::Enrolled => {
                 let mut sum = 0;
                 for campaign in campaigns {
-                    sum += self.count_listed(selection, Some(campaign)).await?;
+                    sum += self.count_listed(selection, Some(campaign), until).await?;
                 }
                 Ok(sum)
             }
         }
     }
 
-    /// How many contacts there are, as the lists show it.
+    /// How many contacts there are, as the lists show it; at least, if there was no time to count
+    /// all.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn count_contacts(&self) -> Result<u64, Error> {
-        self.count_listed(&Selection::Everybody, None).await
+        self.count_listed(&Selection::Everybody, None, self.store.now() + COUNTED_FOR).await
     }
 
     async fn count_listed(
         &self,
         selection: &Selection,
         campaign: Option<&CampaignId>,
+        until: Instant,
     ) -> Result<u64, Error> {
         let shards = (0..SHARDS).map(|shard| async move {
             let (mut counted, mut cursor) = (0, None);
@@ -99,7 +108,8 @@ impl Jobs {
                     self.selected(selection, campaign, shard, cursor, usize::MAX).await?;
                 counted += u64::try_from(contacts.len()).unwrap_or(0);
                 cursor = after;
-                if cursor.is_none() || counted >= MOST_COUNTED / u64::from(SHARDS) {
+                let is_over = self.store.now() >= until;
+                if cursor.is_none() || is_over || counted >= MOST_COUNTED / u64::from(SHARDS) {
                     return Ok::<_, Error>(counted);
                 }
             }

@@ -69,7 +69,7 @@ fn what_a_promise_rests_on_is_watched() {
     }
     // Marketing waits on purpose where SES takes fewer mails than there are.
     let waiting = watched(&alarms, "ApproximateAgeOfOldestMessage");
-    assert_eq!(waiting, BTreeSet::from(["Timers", "Transactional"]));
+    assert_eq!(waiting, BTreeSet::from(["Timers", "Transactional", "Calls", "Stop"]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dacapo_aws::settings::Function;
+use dacapo_aws::settings::{Function, sender};
 use dacapo_platform::ports::Queue;
 
 use crate::block;
@@ -87,5 +87,48 @@ fn the_page_says_of_every_function_what_it_orders_and_works_off() {
         assert_eq!(queues_behind(may, "send to"), called(function.orders()), "{name} may send to");
         let timers = may.contains("Scheduler: create, update, delete");
         assert_eq!(timers, function.sets_timers(), "{name} may set timers");
+    }
+}
+
+/// A sender that CloudFormation takes and the functions refuse would stop every function.
+#[test]
+fn a_sender_that_the_template_takes_is_one_that_the_functions_take() {
+    let template = Template::read();
+    let pattern = template.0["Parameters"]["SenderAddress"]["AllowedPattern"].as_str().unwrap();
+    let pattern = regex_lite::Regex::new(pattern).unwrap();
+    for good in [
+        "jo@example.com",
+        "Jo <jo@example.com>",
+        "\"Jo, A\" <a.b+c@mail.example.co>",
+        "j@xn--mller-kva.example",
+    ] {
+        assert!(pattern.is_match(good) && sender(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "jo@localhost",
+        "jo@example",
+        "jo",
+        "@example.com",
+        "jo@",
+        "jo@example.com>",
+        "<jo@example.com",
+        ".jo@example.com",
+        "jo.@example.com",
+        "j..o@example.com",
+        "jörg@example.com",
+        "jo@example.1",
+        "jo@-x.example",
+        "jo@x-.example",
+        "j o@example.com",
+        "jo@exam ple.com",
+        "Jo <jo@localhost>",
+        "jo,a@example.com",
+        "jo@example..com",
+        "jo@.example.com",
+        "jo@example.com.",
+        "a@b@example.com",
+    ] {
+        assert!(sender(bad).is_err(), "{bad}: the functions take it");
+        assert!(!pattern.is_match(bad), "{bad}: the template takes it, the functions do not");
     }
 }
