@@ -78,7 +78,9 @@ async fn a_letter_that_is_done_again_is_gone_and_one_that_is_not_says_why() {
         (&asked["id"], &asked["asked_at"]),
         (&json!("test:erase"), &json!("2026-11-01T12:03:00Z"))
     );
-    for (id, why) in [("test:report", "nobody reports here"), ("test:broken", "expected ident")] {
+    for (id, why) in
+        [("test:report", "no mail service reports here"), ("test:broken", "expected ident")]
+    {
         let answer = api.once("key", &format!("{PATH}/{id}/redrive"), &json!({})).await;
         if id == "test:report" {
             answer.is(202);

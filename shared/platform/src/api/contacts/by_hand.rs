@@ -61,6 +61,9 @@ async fn stop(on: ByHand) -> Result<Answer, Problem> {
     responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn release(on: ByHand) -> Result<Answer, Problem> {
     let campaign = on.campaign()?;
+    if on.platform.decisions.enrollment(&on.contact, &campaign).await?.is_none() {
+        return Err(on.never_in());
+    }
     let (by, call) = (on.holder.author(), on.once.identity());
     let outcome = on.platform.quarantine.release(&on.contact, &campaign, by, call).await?;
     on.answer(campaign, outcome).await
