@@ -62,7 +62,7 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            per 2:6 invalid_value: "a.b" is not an id: it contains '.' — use letters, digits, `-`, `_` or `.`
+            per 2:6 invalid_value: "a.b" is not an id: it contains a dot — use letters, digits, `-` or `_`
             objects.a-type-that-is-far-too-long 4:3 invalid_value: "a-type-that-is-far-too-long" is not an id: it is longer than 24 characters — choose a shorter one
         "#]],
     );
