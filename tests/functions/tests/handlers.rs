@@ -9,7 +9,7 @@ use dacapo_aws::functions::{feedback, stream};
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
-use dacapo_functions_tests::events::{batch, body, failed, message, record};
+use dacapo_functions_tests::events::{batch, body, failed, http, message, record};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::ports::{EnrollmentEvent, Message};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
@@ -264,4 +264,22 @@ async fn a_report_that_overtakes_its_worker_settles_the_message() {
     feedback::feedback(&cloud.platform, &report).await.unwrap();
     cloud.until_idle().await;
     assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"]);
+}
+
+/// 0050: what a tool posts to the URL of a connection is taken by the function of posts, as the
+/// gateway hands it over.
+#[tokio::test]
+async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
+    let cloud = Cloud::new(Delivery::Once).await;
+    let (status, made) = cloud.call("PUT", "/v1/connections/form", "{\"kind\":\"form\"}").await;
+    assert_eq!(status, 201, "{made}");
+    let path = made["url"].as_str().unwrap().trim_start_matches("https://dacapo.example");
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let posted = http("POST", path, &[kind], "E-Mail=ann%40example.com&Vorname=Ann");
+    let answer = cloud.answer(&posted).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let (_, page) = cloud.call("GET", "/v1/connections/form/calls", "").await;
+    assert_eq!(page["items"][0]["outcome"], "done", "{page}");
+    let (status, ann) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
+    assert_eq!((status, &ann["first_name"]), (200, &json!("Ann")));
 }
