@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::{FieldDefinition, Sender};
+use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition, Sender};
 use dacapo_engine::campaign::{Campaign, Standing, Timeline};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
-use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
 use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,9 @@ pub struct Head {
     /// published again.
     #[serde(default)]
     pub withdrawn: bool,
+    /// The type of objects that it is about; `None` if it is about contacts (R71).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<ObjectType>,
     /// Whether contacts that are there may enter when it is resumed: this was requested while it
     /// was paused.
     #[serde(default)]
@@ -141,6 +144,9 @@ pub struct Catalog {
     pub settings: Settings,
     /// Custom fields.
     pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// Types of objects, with their fields (R70).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// Campaigns, in order of id.
     pub campaigns: BTreeMap<CampaignId, Head>,
     /// The key of signed links.
@@ -250,6 +256,19 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Whether a published campaign is about the subject: an object of its type, or a contact.
+    pub(crate) fn is_about(&self, campaign: &CampaignId, subject: &ContactId) -> bool {
+        match self.campaigns.get(campaign) {
+            Some(campaign) => campaign.is_about(subject),
+            // It cannot be read.
+            None => {
+                let head = self.catalog.campaigns.get(campaign);
+                let per = head.and_then(|head| head.per.as_ref());
+                per == subject.object().map(|(kind, _)| kind).as_ref()
+            }
+        }
+    }
+
     /// The other campaigns that ask for a contact's status in this one.
     pub(crate) fn asking_for<'a>(
         &'a self,

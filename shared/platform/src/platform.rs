@@ -17,14 +17,15 @@ use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
 use crate::handlers::{
-    ContactChanges, Effects, EnrollmentEvents, Feedback, History, MailDelivery, Quarantine, Traces,
-    Webhooks,
+    ContactChanges, Effects, EnrollmentEvents, Feedback, History, MailDelivery, PersonChanges,
+    Quarantine, Traces, Webhooks,
 };
 use crate::jobs::{AccountErasure, JobWorker, Jobs, PageParts, PageWork, Pages, Reconciler};
 use crate::keys::Keys;
 use crate::last_id::LastId;
 use crate::mail::MailRenderer;
 use crate::messages::MessageLedger;
+use crate::objects::Objects;
 use crate::orders::Orders;
 use crate::ports::{BlockingWork, Inline};
 use crate::queues::Queues;
@@ -183,12 +184,18 @@ impl Deciding {
             catalog: Arc::clone(&catalog),
             decisions: Arc::clone(&decisions),
         });
+        let person_changes = Arc::new(PersonChanges {
+            store: store(),
+            contacts: Arc::clone(&contacts),
+            decisions: Arc::clone(&decisions),
+        });
         let contact_changes = Arc::new(ContactChanges {
             catalog: Arc::clone(&catalog),
             tags: Arc::clone(&base.tags),
             decisions: Arc::clone(&decisions),
             quarantine: Arc::clone(&quarantine),
             traces: Arc::clone(&traces),
+            person_changes,
         });
         let effects = Arc::new(Effects {
             store: store(),
@@ -237,6 +244,8 @@ pub struct Platform {
     pub catalog: Arc<CatalogStore>,
     /// Contacts.
     pub contacts: Arc<Contacts>,
+    /// Objects of contacts.
+    pub objects: Arc<Objects>,
     /// Tags, and the lists of contacts by tag.
     pub tags: Arc<Tags>,
     /// The ledger of messages.
@@ -357,6 +366,12 @@ impl Platform {
             contacts: contacts(),
             orders: orders(),
         });
+        let objects = Arc::new(Objects {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            erasure: Arc::clone(&erasure),
+        });
         let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
         let of_page = Arc::clone(&base);
         let page_parts = move || {
@@ -396,6 +411,7 @@ impl Platform {
         });
         Self {
             store: store(),
+            objects,
             tags: Arc::clone(&base.tags),
             messages: Arc::clone(&base.messages),
             orders: orders(),

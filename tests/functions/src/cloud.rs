@@ -16,6 +16,7 @@ use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKey, hooks_router, router};
 use dacapo_platform::keys::is_fed;
+use dacapo_platform::table::Key;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{Clock as _, Queue};
 use dacapo_tests::kit::{CountingEntropy, ManualClock, PseudoRandom};
@@ -109,7 +110,7 @@ impl Cloud {
         let changes = self.store.read_feed(consumer, 100).expect("the feed");
         let wanted = changes
             .iter()
-            .filter(|change| (change.key.sk == "CONTACT") == (consumer == "tag-change"));
+            .filter(|change| is_of_a_subject(&change.key) == (consumer == "tag-change"));
         let records = wanted.map(|change| {
             events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref())
         });
@@ -198,7 +199,7 @@ impl Cloud {
         let mut key_of = Vec::new();
         for change in &changes {
             // The mappings' filters.
-            if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
+            if is_of_a_subject(&change.key) == (consumer == "tag-change") {
                 let record = events::record(
                     change.seq,
                     &change.key,
@@ -292,4 +293,9 @@ impl Cloud {
             }
         }
     }
+}
+
+/// Whether the item is a contact or an object: `tag-change` receives those.
+fn is_of_a_subject(key: &Key) -> bool {
+    key.sk == "CONTACT" || key.sk.starts_with("O#")
 }

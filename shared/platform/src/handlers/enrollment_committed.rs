@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use dacapo_engine::campaign::subject_in;
 use dacapo_engine::decide::{Effect, Event, Source};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -16,7 +17,7 @@ use super::quarantine::Quarantine;
 use super::recording::{Committed, History};
 use crate::Instant;
 use crate::call_ledger::CallLedger;
-use crate::catalog::CatalogStore;
+use crate::catalog::{CatalogStore, Loaded};
 use crate::enrollments::{
     Decisions, EventOutcome, StoredEnrollment, instant_of, read_state, read_stored,
 };
@@ -152,10 +153,10 @@ impl Effects {
         decision: &Committed,
         index: u32,
         effect: &Effect,
-    ) -> Result<Option<Order>, Error> {
+    ) -> Result<Vec<Order>, Error> {
         let source =
             || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
-        Ok(match effect {
+        let order = match effect {
             Effect::Schedule { .. }
             | Effect::Cancel { .. }
             | Effect::Recheck { .. }
@@ -204,19 +205,57 @@ impl Effects {
             Effect::Command { campaign, order, causality } => {
                 let event =
                     Event::Commanded { from: source(), order: *order, causality: *causality };
-                self.tell(&decision.contact, campaign, event).await?
+                let subject = match decision.contact.is_object() {
+                    true => {
+                        let loaded = self.catalog.current().await?;
+                        let head = loaded.catalog.campaigns.get(campaign);
+                        let per = head.and_then(|head| head.per.as_ref());
+                        subject_in(per, &decision.contact)
+                    }
+                    // A campaign about objects takes no command about a contact.
+                    false => Some(decision.contact.clone()),
+                };
+                match subject {
+                    Some(subject) => self.tell(&subject, campaign, event).await?,
+                    None => None,
+                }
             }
             Effect::StatusChanged { .. } if self.nobody_asks(decision) => None,
             Effect::StatusChanged { causality } => {
                 let loaded = self.catalog.current().await?;
-                let mut orders = None;
+                let mut orders = Vec::new();
                 for asking in loaded.asking_for(&decision.campaign) {
-                    let event = Event::StatusChanged { from: source(), causality: *causality };
-                    orders = self.tell(&decision.contact, asking, event).await?.or(orders);
+                    for subject in self.subjects_in(&loaded, asking, &decision.contact).await? {
+                        let event = Event::StatusChanged { from: source(), causality: *causality };
+                        orders.extend(self.tell(&subject, asking, event).await?);
+                    }
                 }
-                orders
+                return Ok(orders);
             }
-        })
+        };
+        Ok(order.into_iter().collect())
+    }
+
+    /// Whom a change of a subject's status concerns in a campaign that asks for it: the same
+    /// subject or the person; if the campaign is about objects and the status is the person's, all
+    /// objects that are in it.
+    async fn subjects_in(
+        &self,
+        loaded: &Loaded,
+        asking: &CampaignId,
+        subject: &ContactId,
+    ) -> Result<Vec<ContactId>, Error> {
+        let Some(other) = loaded.campaigns.get(asking) else { return Ok(Vec::new()) };
+        let Some(kind) = other.per().filter(|_| !subject.is_object()) else {
+            return Ok(other.subject_in(subject).into_iter().collect());
+        };
+        let enrolled = self.decisions.states_of_objects(subject, kind).await?.into_iter();
+        Ok(enrolled
+            .filter(|(_, campaign, enrollment)| {
+                campaign == asking && !enrollment.tokens.is_empty()
+            })
+            .map(|(object, ..)| object)
+            .collect())
     }
 
     /// Whether the decision found, at most [`CATALOG_LAG`] ago, that no campaign asks for the
