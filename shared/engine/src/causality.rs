@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CampaignId, ElementId};
+use crate::hash::stable;
+use crate::ids::{CampaignId, ContactId, ElementId};
 
 /// Who or what made a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +32,13 @@ impl Chain {
     /// The chain that a change from outside begins.
     pub fn of_write(rev: u64) -> Self {
         Self(rev)
+    }
+
+    /// The chain that a change of an object from outside begins. It is none of the person's, nor,
+    /// but for a chance of one in 2^52, of another object.
+    pub fn of_object(object: &ContactId, rev: u64) -> Self {
+        const OF_OBJECTS: u64 = 1 << 52;
+        Self(stable(&[object.as_str(), &rev.to_string()]) % OF_OBJECTS + OF_OBJECTS)
     }
 }
 
@@ -94,6 +102,9 @@ pub struct Asked {
     /// What for.
     #[serde(rename = "w")]
     pub order: Order,
+    /// The object that is in the asking campaign, if the subject there is an object (R71).
+    #[serde(rename = "ob", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ContactId>,
     /// The asking enrollment's `rev` after the decision that asked.
     #[serde(rename = "r")]
     pub rev: u64,

@@ -17,7 +17,7 @@ use crate::status::Status;
 use crate::text::folded;
 use crate::time::{Instant, Span, Zone};
 
-pub use crate::reads::Reads;
+pub use crate::reads::{PersonReads, Reads};
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use crate::reads::Reads;
 use crate::time::{Instant, Zone};
 
 pub use crate::causality::{Asked, Author, Causality, Chain};
+pub use crate::person_change::PersonChange;
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;
@@ -48,6 +49,10 @@ pub struct Contact {
     /// The number of changes so far.
     #[serde(rename = "rv")]
     pub rev: u64,
+    /// The person's `rev` up to which the person's changes are among the object's (R72); 0 for a
+    /// person.
+    #[serde(rename = "pr", default, skip_serializing_if = "is_zero")]
+    pub person_rev: u64,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: Instant,
@@ -161,6 +166,10 @@ pub struct Change {
     /// The custom event.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// What changed of the person, if this is a change of an object because its person changed
+    /// (R72). Then nothing of the object itself changed.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Box<PersonChange>>,
     /// Who made it.
     #[serde(rename = "y")]
     pub by: Author,
@@ -188,6 +197,7 @@ impl Contact {
             consent,
             suppressed: None,
             rev: 0,
+            person_rev: 0,
             created_at: at,
             updated_at: at,
             recent: Vec::new(),
@@ -231,21 +241,12 @@ impl Contact {
         fresh: usize,
     ) -> Option<&Change> {
         let at = at.max(self.updated_at);
+        let causality =
+            causality.unwrap_or_else(|| Causality { chain: self.chain_of(self.rev + 1), depth: 0 });
         let mut change = Change {
             rev: self.rev + 1,
-            at,
-            added: Vec::new(),
-            refreshed: BTreeMap::new(),
-            removed: BTreeMap::new(),
-            fields: BTreeMap::new(),
-            consent: None,
-            suppressed: None,
             event: patch.event.clone(),
-            by,
-            causality: causality
-                .unwrap_or(Causality { chain: Chain::of_write(self.rev + 1), depth: 0 }),
-            catalog: None,
-            after: Vec::new(),
+            ..Change::empty(by, causality, at)
         };
         for tag in &patch.remove {
             if !patch.add.contains(tag)
@@ -290,11 +291,22 @@ impl Contact {
         if change.is_empty() {
             return None;
         }
+        self.push(change, fresh)
+    }
+
+    /// Adds a change to the last ones.
+    pub(crate) fn push(&mut self, change: Change, fresh: usize) -> Option<&Change> {
         self.rev = change.rev;
-        self.updated_at = at;
+        self.updated_at = change.at;
         self.recent.push(change);
         self.forget(fresh + 1);
         self.recent.last()
+    }
+
+    /// The chain that a change from outside begins, by its `rev` (R42). Those of a person and of
+    /// each of its objects are different.
+    pub fn chain_of(&self, rev: u64) -> Chain {
+        if self.object.is_some() { Chain::of_object(&self.id, rev) } else { Chain::of_write(rev) }
     }
 
     /// Whether the tags that a patch assigns still fit ([`MOST_TAGS`]). One that adds none always
@@ -369,7 +381,31 @@ impl Contact {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Change {
+    /// A change of nothing, with `rev` 0.
+    pub(crate) fn empty(by: Author, causality: Causality, at: Instant) -> Self {
+        Self {
+            rev: 0,
+            at,
+            added: Vec::new(),
+            refreshed: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            consent: None,
+            suppressed: None,
+            event: None,
+            person: None,
+            by,
+            causality,
+            catalog: None,
+            after: Vec::new(),
+        }
+    }
+
     /// Whether it changed nothing at all.
     fn is_empty(&self) -> bool {
         self.added.is_empty()
@@ -397,6 +433,7 @@ impl Change {
             .chain(self.removed.keys())
             .any(|tag| reads.tags.contains(tag))
             || self.fields.keys().any(|key| reads.fields.contains(key))
+            || self.person.as_ref().is_some_and(|person| person.touches(&reads.person))
     }
 
     fn undo(&self, contact: &mut Contact) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::causality::{Asked, Causality, Chain};
 use crate::history::Cause;
-use crate::ids::{CampaignId, ElementId};
+use crate::ids::{CampaignId, ContactId, ElementId};
 use crate::tally::Tally;
 use crate::time::Instant;
 
@@ -108,6 +108,10 @@ pub struct Enrollment {
     /// earlier.
     #[serde(rename = "ac", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) commands: BTreeMap<CampaignId, (u64, u32)>,
+    /// The same for what paths of objects have asked for, of which each object's campaigns have
+    /// decisions of their own (R71): the last ones, the newest last.
+    #[serde(rename = "ao", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) commands_of_objects: Vec<(CampaignId, ContactId, u64, u32)>,
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
@@ -343,6 +347,7 @@ impl Enrollment {
             milestones,
             applied: BTreeMap::new(),
             commands: BTreeMap::new(),
+            commands_of_objects: Vec::new(),
             told: Vec::new(),
             job: 0,
             idle: false,

@@ -18,4 +18,35 @@ pub struct Reads {
     /// Statuses of other campaigns.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub campaigns: BTreeSet<CampaignId>,
+    /// What is read of the person whose object the subject is (R72).
+    #[serde(default, skip_serializing_if = "PersonReads::is_empty")]
+    pub person: PersonReads,
+}
+
+/// What campaigns of objects read of the person: only a change of these concerns an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonReads {
+    /// Tags.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<Tag>,
+    /// Fields.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub fields: BTreeSet<FieldKey>,
+    /// Custom events.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub events: BTreeSet<String>,
+}
+
+impl PersonReads {
+    /// Whether nothing is read.
+    pub fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.fields.is_empty() && self.events.is_empty()
+    }
+
+    /// Adds what another reads.
+    pub fn add(&mut self, other: &Self) {
+        self.tags.extend(other.tags.iter().cloned());
+        self.fields.extend(other.fields.iter().cloned());
+        self.events.extend(other.events.iter().cloned());
+    }
 }

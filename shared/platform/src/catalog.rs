@@ -212,6 +212,46 @@ impl Catalog {
         Ok(kind)
     }
 
+    /// Makes a type of objects, or adds fields to the one that is there. Labels and `keep` are set
+    /// where they are given, and stay otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectTypeRefused`].
+    pub fn declare_object(
+        &mut self,
+        kind: &ObjectType,
+        wanted: &ObjectDefinition,
+    ) -> Result<(), ObjectTypeRefused> {
+        let there = self.objects.get(kind).cloned();
+        if there.is_none() && self.objects.len() >= MOST_OBJECT_TYPES {
+            return Err(ObjectTypeRefused::TooManyTypes);
+        }
+        let mut next = there.unwrap_or_default();
+        next.label = wanted.label.clone().or(next.label);
+        next.keep = wanted.keep.or(next.keep);
+        for (key, field) in &wanted.fields {
+            match next.fields.get_mut(key) {
+                Some(there) if there.kind != field.kind => {
+                    return Err(ObjectTypeRefused::OtherType {
+                        kind: kind.clone(),
+                        field: key.clone(),
+                        is: there.kind,
+                    });
+                }
+                Some(there) => there.label = field.label.clone().or(there.label.take()),
+                None => {
+                    next.fields.insert(key.clone(), field.clone());
+                }
+            }
+        }
+        if next.fields.len() > MOST_FIELDS_OF_OBJECT {
+            return Err(ObjectTypeRefused::TooManyFields(kind.clone()));
+        }
+        self.objects.insert(kind.clone(), next);
+        Ok(())
+    }
+
     /// The types of the custom fields.
     pub fn field_types(&self) -> BTreeMap<FieldKey, FieldType> {
         self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect()
@@ -220,6 +260,33 @@ impl Catalog {
 
 /// The most custom fields that an account has: they all stand in one item.
 pub const MOST_FIELDS: usize = 500;
+
+/// The most types of objects that an account has: they stand in the same item.
+pub const MOST_OBJECT_TYPES: usize = 50;
+
+/// The most fields that a type of objects has.
+pub const MOST_FIELDS_OF_OBJECT: usize = 100;
+
+/// Why a type of objects was not made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectTypeRefused {
+    /// The account has as many as it may have.
+    #[error("an account has at most {MOST_OBJECT_TYPES} types of objects; use one that is there")]
+    TooManyTypes,
+    /// It would have more fields than it may have.
+    #[error("`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody needs")]
+    TooManyFields(ObjectType),
+    /// A field of another type is there.
+    #[error("`{field}` of `{kind}` is a {} field already; take another key for another type", .is.word())]
+    OtherType {
+        /// The type of objects.
+        kind: ObjectType,
+        /// The field.
+        field: FieldKey,
+        /// The type that it has.
+        is: FieldType,
+    },
+}
 
 /// The account has as many fields as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -233,6 +300,9 @@ pub struct FieldsFull;
 pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
+    /// The type of objects that the campaign is about, as it was at the time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// The default restart delay at the time, for a document without one: a version never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_delay: Option<Span>,

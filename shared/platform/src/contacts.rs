@@ -415,7 +415,7 @@ fn moved<'a>(before: &Contact, patch: &'a Patch) -> Option<&'a str> {
     (before.address().map(folded) != Some(folded(to))).then_some(to)
 }
 
-fn write_id(write: &Write) -> Option<String> {
+pub(crate) fn write_id(write: &Write) -> Option<String> {
     match write {
         Write::Put { item, .. } => crate::store::write_id_of(item),
         Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => None,

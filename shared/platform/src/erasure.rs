@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::address::folded;
-use dacapo_engine::contact::Contact;
+use dacapo_engine::contact::{Contact, ObjectIdentity};
 use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
@@ -21,17 +21,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::catalog::CatalogStore;
-use crate::contacts::Contacts;
+use crate::contacts::{Contacts, read_contact};
 use crate::enrollments::read_stored;
 use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
+use crate::objects::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Item, Query, TableError, Write};
+use crate::table::{Condition, Item, Key, Query, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
@@ -42,7 +43,10 @@ const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 /// a minute early.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
 
-/// What is left of an erased contact.
+/// How many keys of an object are deleted in one transaction.
+const MOST_KEYS: usize = 50;
+
+/// What is left of an erased contact, or of a deleted object.
 #[derive(Debug, Serialize, Deserialize)]
 struct Tombstone {
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -50,6 +54,9 @@ struct Tombstone {
     /// The keyed hash of the address, until the remains are erased for the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// What identified the object, if it was one: the history names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<Box<ObjectIdentity>>,
 }
 
 /// Erases contacts.
@@ -86,7 +93,7 @@ impl Erasure {
                 Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
                 None => None,
             };
-            let tombstone = Tombstone { at: self.store.now(), address };
+            let tombstone = Tombstone { at: self.store.now(), address, object: None };
             let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
             let mut writes = vec![
                 Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
@@ -124,10 +131,11 @@ impl Erasure {
     pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
         let tombstone = self.store.keys.tombstone(id);
         let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
-        let Tombstone { at, address } = read(&stored)?;
+        let Tombstone { at, address, object } = read(&stored)?;
         self.forget_dead_letters(id, address.as_deref()).await?;
         if address.is_some() && self.store.now() - at >= FORGOTTEN {
-            let nameless = item(tombstone.clone(), &Tombstone { at, address: None })?;
+            let nameless = Tombstone { at, address: None, object };
+            let nameless = item(tombstone.clone(), &nameless)?;
             self.store.write(vec![Write::put(nameless, Condition::Present)]).await?;
         }
         let partition = self.store.keys.contact_partition(id);
@@ -135,7 +143,9 @@ impl Erasure {
         loop {
             let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
             for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
-                self.delete(stored).await?;
+                if !id.is_object() || is_state_of(&stored.key, id) {
+                    self.delete(stored).await?;
+                }
             }
             cursor = page.cursor;
             if cursor.is_none() {
@@ -144,8 +154,56 @@ impl Erasure {
         }
     }
 
+    /// Deletes an object with its keys and its enrollments. `true` if there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the table and the outbox answer; deleting again goes on where it stopped.
+    pub async fn erase_object(&self, id: &ContactId) -> Result<bool, Error> {
+        for _ in 0..TRIES {
+            let Some(object) = self.contacts.get(id).await? else {
+                self.erase_remains(id).await?;
+                return Ok(false);
+            };
+            self.order_last_erasure(id).await?;
+            let tombstone =
+                Tombstone { at: self.store.now(), address: None, object: object.object.clone() };
+            let mut writes = vec![
+                Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
+                Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+            ];
+            writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
+            match self.store.write(writes).await {
+                Ok(()) => {}
+                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            self.erase_remains(id).await?;
+            return Ok(true);
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// What identified an object that was deleted.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub(crate) async fn identity_of_deleted(
+        &self,
+        object: &ContactId,
+    ) -> Result<Option<ObjectIdentity>, Error> {
+        let stored = self.store.get(&self.store.keys.tombstone(object)).await?;
+        let tombstone = stored.map(|item| read::<Tombstone>(&item)).transpose()?;
+        Ok(tombstone.and_then(|tombstone| tombstone.object).map(|identity| *identity))
+    }
+
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
-        let name = format!("erase-{id}");
+        // A timer's name has at most 64 bytes.
+        let name = match id.is_object() {
+            true => format!("erase-{}", &keys::sha256(id.as_str())[..40]),
+            false => format!("erase-{id}"),
+        };
         let (at, message) = (self.store.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
         self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
@@ -195,8 +253,17 @@ impl Erasure {
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {
         let mut writes = vec![Write::delete(stored.key.clone(), Condition::Always)];
-        if let Some((contact, Some(campaign))) = keys::fed(&stored.key) {
-            return self.delete_enrollment(&contact, &campaign, stored).await;
+        match keys::fed(&stored.key) {
+            Some((contact, Some(campaign))) => {
+                return self.delete_enrollment(&contact, &campaign, stored).await;
+            }
+            Some((object, None)) if object.is_object() => {
+                let keys = delete_keys(&self.store, &read_contact(stored)?).await?;
+                for some in keys.chunks(MOST_KEYS) {
+                    self.store.write(some.to_vec()).await?;
+                }
+            }
+            Some((_, None)) | None => {}
         }
         if stored.key.sk.starts_with(Keys::MESSAGES)
             && let Ok(record) = read::<MessageRecord>(stored)
@@ -243,6 +310,13 @@ impl Erasure {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a key is about where an object stands: that goes with the object. What happened stays
+/// with the person.
+fn is_state_of(key: &Key, object: &ContactId) -> bool {
+    let is_state = key.sk.starts_with(keys::OBJECT_ENROLLMENT) || keys::kind(key) == "undecided";
+    is_state && keys::subject_in(key).as_ref() == Some(object)
 }
 
 /// An address as a tombstone keeps it.

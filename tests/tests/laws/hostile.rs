@@ -153,6 +153,7 @@ impl Bytes {
             _ => self.instant(),
         };
         let from = Source {
+            object: None,
             campaign: campaign_id(self.draw()),
             rev: u64::from(self.draw()),
             index: u32::from(self.below(3)),

@@ -8,6 +8,7 @@ use crate::campaign::format::{Document, Edge, Element, EventElement};
 use crate::condition::Reads;
 use crate::field::{FieldType, built_in};
 use crate::ids::{ElementId, FieldKey};
+use crate::reads::PersonReads;
 
 /// A version of a campaign, ready to be walked.
 #[derive(Debug)]
@@ -117,6 +118,12 @@ impl Graph {
     /// is not awaiting a restart.
     pub fn reads(&self) -> &Reads {
         &self.reads
+    }
+
+    /// What a campaign about objects reads of the person (R72): a change of anything else of the
+    /// person concerns none of its objects.
+    pub fn person_reads(&self) -> &PersonReads {
+        &self.reads.person
     }
 
     /// The custom events that it reacts to.

@@ -55,6 +55,23 @@ impl Campaign {
     pub fn is_about(&self, subject: &ContactId) -> bool {
         self.per() == subject.object().map(|(kind, _)| kind).as_ref()
     }
+
+    /// See [`subject_in`].
+    pub fn subject_in(&self, subject: &ContactId) -> Option<ContactId> {
+        subject_in(self.per(), subject)
+    }
+}
+
+/// Who a subject is in another campaign, which is about `per`: the same object in a campaign about
+/// its type, the person in one about contacts; `None` if neither is said.
+pub fn subject_in(per: Option<&ObjectType>, subject: &ContactId) -> Option<ContactId> {
+    match per {
+        None => Some(subject.person()),
+        Some(kind) => {
+            let (own, _) = subject.object()?;
+            (own == *kind).then(|| subject.clone())
+        }
+    }
 }
 
 /// What happened to a campaign, oldest first.

@@ -13,10 +13,10 @@ use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
 use crate::campaign::Standing;
 use crate::campaign::graph::Graph;
 use crate::condition::View;
-use crate::contact::{Causality, Chain, Contact};
+use crate::contact::{Causality, Contact};
 use crate::enrollment::{DayCount, Enrollment, Guard, Status, Token};
 use crate::history::{Cause, Happened, Line, Record};
-use crate::ids::ElementId;
+use crate::ids::{ContactId, ElementId};
 use crate::statistics::{Counter, Tally};
 use crate::time::{Instant, Zone, day_of};
 
@@ -39,6 +39,8 @@ pub(super) struct DecisionBuilder<'a> {
     /// The place in its chain of the path that went on last.
     pub(super) path: Option<Causality>,
     pub(super) writes: Vec<ContactWrite>,
+    /// What is written to the person whose object the subject is (R72).
+    pub(super) person_writes: Vec<ContactWrite>,
     records: Vec<Record>,
 }
 
@@ -56,7 +58,8 @@ impl<'a> DecisionBuilder<'a> {
         });
         let graph = campaign.versions.get(&next.version).ok_or(Ignored::NoVersion)?;
         let contact = Cow::Borrowed(situation.contact);
-        let causality = Causality { chain: Chain::of_write(situation.contact.rev), depth: 0 };
+        let causality =
+            Causality { chain: situation.contact.chain_of(situation.contact.rev), depth: 0 };
         let builder = Self {
             situation,
             next,
@@ -69,6 +72,7 @@ impl<'a> DecisionBuilder<'a> {
             reached: false,
             path: None,
             writes: Vec::new(),
+            person_writes: Vec::new(),
             records: Vec::new(),
         };
         let carried = situation.contact.changes_after(situation.baseline).is_some();
@@ -83,7 +87,7 @@ impl<'a> DecisionBuilder<'a> {
     /// How much has been added so far: lines, effects, writes.
     pub(super) fn done(&self) -> (usize, usize, usize) {
         let lines = self.records.iter().map(|record| record.lines.len()).sum();
-        (lines, self.effects.len(), self.writes.len())
+        (lines, self.effects.len(), self.writes.len() + self.person_writes.len())
     }
 
     /// Without tokens an enrollment is on the newest version (R50). It never returns to an older
@@ -154,6 +158,11 @@ impl<'a> DecisionBuilder<'a> {
 
     pub(super) fn zone(&self) -> Zone {
         self.situation.account.zone_of(self.person())
+    }
+
+    /// The subject's id, if it is an object.
+    pub(super) fn object(&self) -> Option<&'a ContactId> {
+        Some(&self.situation.contact.id).filter(|id| id.is_object())
     }
 
     /// The person: the subject itself as of the occasion, or the one whose object it is, as it is
@@ -233,7 +242,8 @@ impl<'a> DecisionBuilder<'a> {
         if self.reached {
             return true;
         }
-        if !(self.records.is_empty() && self.effects.is_empty() && self.writes.is_empty()) {
+        let nothing_written = self.writes.is_empty() && self.person_writes.is_empty();
+        if !(self.records.is_empty() && self.effects.is_empty() && nothing_written) {
             return true;
         }
         match self.situation.enrollment {
@@ -277,6 +287,7 @@ impl<'a> DecisionBuilder<'a> {
         Decision::Advance(Box::new(Advance {
             enrollment: self.next,
             writes: self.writes,
+            person_writes: self.person_writes,
             effects: self.effects,
             records: self.records,
             delta: self.delta,

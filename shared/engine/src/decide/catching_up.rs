@@ -78,7 +78,12 @@ impl DecisionBuilder<'_> {
             let cause = Cause::Campaign(campaign.clone());
             let contact = self.contact_as_of(before);
             let occasion = Occasion::new(change.at, cause, asked.causality, contact);
-            let from = Source { campaign: campaign.clone(), rev: asked.rev, index: asked.index };
+            let from = Source {
+                campaign: campaign.clone(),
+                object: asked.object.clone(),
+                rev: asked.rev,
+                index: asked.index,
+            };
             // A repeat has no effect, nor has a stop of a contact that was never in the campaign.
             self.commanded(&from, asked.order, occasion).ok();
         }

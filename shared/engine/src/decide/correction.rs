@@ -52,6 +52,7 @@ pub(super) fn as_of_nothing_else(enrollment: Enrollment) -> Advance {
     Advance {
         enrollment,
         writes: Vec::new(),
+        person_writes: Vec::new(),
         effects: Vec::new(),
         records: Vec::new(),
         delta: Tally::default(),

@@ -26,6 +26,9 @@ pub struct Advance {
     pub enrollment: Enrollment,
     /// What the campaign writes to the contact, in order; committed with the enrollment.
     pub writes: Vec<ContactWrite>,
+    /// What a campaign about objects writes to the person (R72), in order; committed with the
+    /// enrollment. Empty if the subject is a person.
+    pub person_writes: Vec<ContactWrite>,
     /// What the outside world is to do.
     pub effects: Vec<Effect>,
     /// What goes into the history.

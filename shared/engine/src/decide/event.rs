@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::{Author, Causality};
 use crate::history::Order;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, ContactId};
 use crate::statistics::Outcome;
 use crate::time::Instant;
 
@@ -148,6 +148,9 @@ impl Event {
 pub struct Source {
     /// The campaign.
     pub campaign: CampaignId,
+    /// The object that is in it, if the subject there is an object (R71).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ContactId>,
     /// Its enrollment's `rev` after the decision.
     pub rev: u64,
     /// Which of the decision's effects it is.

@@ -2,14 +2,12 @@
 //! them did anything (R60). It decides nothing. It is called after the decision, with the same
 //! situation.
 
-use std::collections::BTreeMap;
-
 use super::Situation;
 use super::builder::DecisionBuilder;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::campaign::graph::Graph;
 use crate::condition::{Condition, Reads, View};
-use crate::contact::{Author, Causality, Chain, Change, Contact, Patch};
+use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
 use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
 use crate::ids::{ElementId, Tag};
@@ -74,20 +72,12 @@ pub fn nothing_changed(
 ) -> (Vec<Changed>, Change) {
     let fields = patch.fields.keys().map(|key| (key.clone(), contact.fields.get(key).cloned()));
     let removed = patch.remove.iter().filter(|tag| !patch.add.contains(tag));
+    let causality = Causality { chain: contact.chain_of(contact.rev), depth: 0 };
     let change = Change {
         rev: contact.rev,
-        at,
-        added: Vec::new(),
-        refreshed: BTreeMap::new(),
         removed: removed.map(|tag| (tag.clone(), at)).collect(),
         fields: fields.collect(),
-        consent: None,
-        suppressed: None,
-        event: None,
-        by,
-        causality: Causality { chain: Chain::of_write(contact.rev), depth: 0 },
-        catalog: None,
-        after: Vec::new(),
+        ..Change::empty(by, causality, at)
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
     let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));

@@ -11,8 +11,11 @@ use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
 use crate::enrollment::{Enrollment, Guard, Status};
 use crate::history::{Cause, Happened, Order};
-use crate::ids::ElementId;
+use crate::ids::{CampaignId, ContactId, ElementId};
 use crate::statistics::Counter;
+
+/// Of how many objects a campaign remembers the last thing that they asked of it.
+const OBJECTS_KEPT: usize = 16;
 
 /// What a stop does to the contact (R16).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +198,9 @@ impl<'a> DecisionBuilder<'a> {
     /// What another campaign asks for is done once, in the order of its requests.
     fn obey_once(&mut self, from: &Source) -> Result<(), Ignored> {
         let this = (from.rev, from.index);
+        if let Some(object) = from.object.as_ref().filter(|id| **id != self.situation.contact.id) {
+            return self.obey_object_once(&from.campaign, object, this);
+        }
         let Enrollment { commands, applied, .. } = &self.next;
         // Enrollments stored by older versions had one note for everything that came from a
         // campaign.
@@ -203,6 +209,25 @@ impl<'a> DecisionBuilder<'a> {
             return Err(Ignored::AlreadyApplied);
         }
         self.next.commands.insert(from.campaign.clone(), this);
+        Ok(())
+    }
+
+    /// The same for a path of an object that asks something of a campaign of its person (R71).
+    fn obey_object_once(
+        &mut self,
+        campaign: &CampaignId,
+        object: &ContactId,
+        this: (u64, u32),
+    ) -> Result<(), Ignored> {
+        let all = &mut self.next.commands_of_objects;
+        let last = all.iter().position(|(of, by, ..)| of == campaign && by == object);
+        if last.is_some_and(|nth| (all[nth].2, all[nth].3) >= this) {
+            return Err(Ignored::AlreadyApplied);
+        }
+        last.map(|nth| all.remove(nth));
+        all.push((campaign.clone(), object.clone(), this.0, this.1));
+        let over = all.len().saturating_sub(OBJECTS_KEPT);
+        all.drain(..over);
         Ok(())
     }
 

@@ -99,6 +99,7 @@ impl DecisionBuilder<'_> {
         self.next.told.push(Asked {
             campaign: campaign.clone(),
             order,
+            object: self.object().cloned(),
             // The decision's, and the effect's that follows.
             rev: self.next.rev + 1,
             index: u32::try_from(self.effects.len()).unwrap_or(u32::MAX),

@@ -346,7 +346,12 @@ impl World {
                 self.observed.push(Observed::Called(contact.clone(), campaign.clone(), element));
             }
             Effect::Command { campaign: target, order, causality } => {
-                let from = Source { campaign: campaign.clone(), rev, index };
+                let from = Source {
+                    campaign: campaign.clone(),
+                    object: contact.is_object().then(|| contact.clone()),
+                    rev,
+                    index,
+                };
                 let event = Event::Commanded { from, order, causality };
                 self.waiting.push(Work::Event(contact.clone(), target, event));
             }
@@ -364,7 +369,12 @@ impl World {
                     .map(|(id, _)| id.clone())
                     .collect();
                 for reader in readers {
-                    let from = Source { campaign: campaign.clone(), rev, index };
+                    let from = Source {
+                        campaign: campaign.clone(),
+                        object: contact.is_object().then(|| contact.clone()),
+                        rev,
+                        index,
+                    };
                     let event = Event::StatusChanged { from, causality };
                     self.waiting.push(Work::Event(contact.clone(), reader, event));
                 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
 use dacapo_engine::campaign::validate::{AccountView, validate};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,9 @@ pub use publishing::{Publish, Resume, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
-use crate::catalog::{Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, StoredVersion};
+use crate::catalog::{
+    Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, ObjectTypeRefused, StoredVersion,
+};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::store::{Store, item, read};
@@ -308,6 +310,19 @@ fn too_many_fields() -> Problem {
         column: None,
         message: FieldsFull.to_string(),
         remedy: "declare fewer, or take away fields that nobody needs".to_owned(),
+    }
+}
+
+/// A type of objects cannot be made as the document declares it.
+fn object_refused(kind: &ObjectType, why: &ObjectTypeRefused) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "object_type",
+        path: format!("objects.{kind}"),
+        line: None,
+        column: None,
+        message: why.to_string(),
+        remedy: "change the declaration, or leave out what the account has already".to_owned(),
     }
 }
 

@@ -7,7 +7,9 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, Campaigns, read_document, shown_name, there_mut, too_many_fields};
+use super::{
+    CampaignError, Campaigns, object_refused, read_document, shown_name, there_mut, too_many_fields,
+};
 use crate::catalog::{Catalog, FieldsFull, Head, StoredVersion, Together};
 use crate::error::Error;
 use crate::jobs::{Kind, Requested};
@@ -105,11 +107,22 @@ impl Campaigns {
                         let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
                         catalog.declare(key, field.clone()).map_err(full)?;
                     }
+                    for (kind, wanted) in &source.document.objects {
+                        let refused = |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
+                        catalog.declare_object(kind, wanted).map_err(refused)?;
+                    }
                     let (at, fields) = (self.store.now(), catalog.field_types());
+                    let per = source.document.per.as_ref();
+                    let objects = per
+                        .and_then(|kind| catalog.objects.get_key_value(kind))
+                        .map(|(kind, definition)| (kind.clone(), definition.clone()))
+                        .into_iter()
+                        .collect();
                     let head = there_mut(catalog, id)?;
                     head.version += 1;
                     head.name.clone_from(&name);
                     head.followed = source.document.followed_fields();
+                    head.per = per.cloned();
                     head.draft = false;
                     let mut resumes = false;
                     if head.withdrawn {
@@ -129,7 +142,7 @@ impl Campaigns {
                     let jobs = self.follow(catalog, id, follows)?;
                     let restart_delay = self.defaults.restart_delay;
                     let source = draft.source.clone();
-                    let stored = StoredVersion { source, fields, restart_delay, at };
+                    let stored = StoredVersion { source, fields, objects, restart_delay, at };
                     let stored = item(self.store.keys.version(id, version), &stored)?;
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
                     writes.extend(jobs);

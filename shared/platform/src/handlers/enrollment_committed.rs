@@ -154,8 +154,12 @@ impl Effects {
         index: u32,
         effect: &Effect,
     ) -> Result<Vec<Order>, Error> {
-        let source =
-            || Source { campaign: decision.campaign.clone(), rev: decision.stored.stamp, index };
+        let source = || Source {
+            campaign: decision.campaign.clone(),
+            object: Some(&decision.contact).filter(|id| id.is_object()).cloned(),
+            rev: decision.stored.stamp,
+            index,
+        };
         let order = match effect {
             Effect::Schedule { .. }
             | Effect::Cancel { .. }

@@ -1,6 +1,7 @@
 //! An object is made or changed, together with its person: one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Causality, Change, Contact, ObjectIdentity, Patch};
@@ -8,9 +9,9 @@ use dacapo_engine::ids::{ContactId, ObjectType};
 
 use super::{ObjectError, ObjectWritten, Objects, StoredObjectKey, WithObject};
 use crate::Instant;
-use crate::contacts::{WriteError, Written};
+use crate::contacts::{WriteError, Written, write_id};
 use crate::error::Error;
-use crate::store::{TRIES, item};
+use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Write};
 
 /// What is written about an object.
@@ -67,12 +68,9 @@ impl Objects {
                 return Err(ObjectError::Replaced { by });
             }
             let owner = self.owner(write, &present).await?;
-            match self.write_once(write, &present, owner, by, together).await {
-                // Another writer was first with the object, or with its key.
-                Err(ObjectError::Write(
-                    WriteError::Refused(..) | WriteError::NoSuchContact,
-                )) if !is_of_unknown(write) => {}
-                other => return other,
+            match self.write_once(write, &present, owner, by, together).await? {
+                Tried::Written(written) => return Ok(*written),
+                Tried::Again => {}
             }
         }
         Err(Error::Contended(TRIES).into())
@@ -137,7 +135,7 @@ impl Objects {
         owner: Option<ContactId>,
         by: &Author,
         together: WithObject<'_>,
-    ) -> Result<ObjectWritten, ObjectError> {
+    ) -> Result<Tried, ObjectError> {
         let name = self.store.new_contact_id();
         let now = self.store.now();
         if let Some(before) = &present.object
@@ -151,6 +149,8 @@ impl Objects {
                 None => self.made(write, person, name.as_str(), present, by, now),
             }
         };
+        // How many of the writes are the object's, and the identity of the first.
+        let own = Mutex::new((0, None));
         let all = |person: &Written| -> Result<Vec<Write>, Error> {
             let (object, mut writes) = object_of(&person.contact.id)?;
             if object.created && !person.created && person.change.is_none() {
@@ -158,27 +158,52 @@ impl Objects {
                 let key = self.store.keys.contact(&person.contact.id);
                 writes.push(Write::check(key, Condition::Present));
             }
+            let write_id = writes.first().and_then(write_id);
+            *own.lock().unwrap_or_else(PoisonError::into_inner) = (writes.len(), write_id);
             let written = ObjectWritten { object, person: person.clone() };
             writes.extend(together(&written)?);
             Ok(writes)
         };
         let nothing = Patch::default();
-        let person = match (write.person, owner) {
+        let person = match (write.person, &owner) {
             (PersonWrite::ByAddress(address, patch), None) => {
-                self.contacts.upsert(address, patch, by, &all).await?
+                self.contacts.upsert(address, patch, by, &all).await
             }
             (PersonWrite::ByAddress(_, patch) | PersonWrite::ById(_, patch), Some(owner)) => {
-                self.contacts.change(&owner, patch, by, &all).await?
+                self.contacts.change(owner, patch, by, &all).await
             }
             (PersonWrite::Unsaid, Some(owner)) => {
-                self.contacts.change(&owner, &nothing, by, &all).await?
+                self.contacts.change(owner, &nothing, by, &all).await
             }
             (PersonWrite::ById(..) | PersonWrite::Unsaid, None) => {
                 return Err(ObjectError::NoContact);
             }
         };
+        let person = match person {
+            Ok(person) => person,
+            Err(WriteError::Refused(which, current)) => {
+                let (own, write_id) =
+                    own.into_inner().unwrap_or_else(PoisonError::into_inner);
+                // This very write, whose answer was lost: nothing else wrote to the person.
+                if which == 0
+                    && write_id.is_some_and(|id| is_own(current.as_deref(), &id))
+                    && let Some(owner) = &owner
+                    && let Some(contact) = self.contacts.get(owner).await?
+                {
+                    Written { contact, created: false, change: None }
+                } else if which < own {
+                    // Another writer was first with the object, or with its key.
+                    return Ok(Tried::Again);
+                } else {
+                    return Err(WriteError::Refused(which - own, current).into());
+                }
+            }
+            // The person was erased just now; one that was named by the id does not come back.
+            Err(WriteError::NoSuchContact) if !is_by_id(write) => return Ok(Tried::Again),
+            Err(error) => return Err(error.into()),
+        };
         let (object, _) = object_of(&person.contact.id)?;
-        Ok(ObjectWritten { object, person })
+        Ok(Tried::Written(Box::new(ObjectWritten { object, person })))
     }
 
     /// A new object, with its key.
@@ -192,7 +217,7 @@ impl Objects {
         now: Instant,
     ) -> Result<(Written, Vec<Write>), Error> {
         let id = ContactId::of_object(person, write.kind, name)
-            .map_err(|why| Error::Unreadable(format!("{person}: {why}")))?;
+            .map_err(|why| Error::Refused(format!("{person} can have no object: {why}")))?;
         let identity = ObjectIdentity { kind: write.kind.clone(), key: write.key.to_owned() };
         let mut object = Contact::object(id, identity, now);
         let mut patch = write.patch.clone();
@@ -288,9 +313,18 @@ impl Objects {
     }
 }
 
-/// Whether the contact that was named by its id is not there: then trying again is no use.
-fn is_of_unknown(write: ObjectWrite<'_>) -> bool {
-    matches!(write.person, PersonWrite::ById(..))
+/// The outcome of one try.
+enum Tried {
+    Written(Box<ObjectWritten>),
+    Again,
+}
+
+/// Whether the person is named by the id.
+fn is_by_id(write: ObjectWrite<'_>) -> bool {
+    match write.person {
+        PersonWrite::ById(..) => true,
+        PersonWrite::ByAddress(..) | PersonWrite::Unsaid => false,
+    }
 }
 
 /// A change of nothing: the object is new, or has another key.

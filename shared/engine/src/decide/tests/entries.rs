@@ -179,7 +179,7 @@ fn r6_a_status_in_another_campaign_is_looked_at_once() {
     let mut story =
         Story::of("after: { type: start, when: { campaign: other, status: completed } }");
     story.statuses.insert(campaign("other"), Status::Completed);
-    let from = Source { campaign: campaign("other"), rev: 4, index: 0 };
+    let from = Source { campaign: campaign("other"), object: None, rev: 4, index: 0 };
     let event = Event::StatusChanged { from, causality: elsewhere() };
     story.check(
         &event,

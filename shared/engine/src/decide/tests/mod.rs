@@ -211,8 +211,16 @@ impl Story {
     }
 
     fn shown_advance(&self, advance: &Advance) -> String {
-        let Advance { enrollment, writes, effects, records, delta: _, ignored, ask_again } =
-            advance;
+        let Advance {
+            enrollment,
+            writes,
+            person_writes: _,
+            effects,
+            records,
+            delta: _,
+            ignored,
+            ask_again,
+        } = advance;
         let mut text = state(enrollment);
         for write in writes {
             let added = write.patch.add.iter().map(|tag| format!(" +{tag}"));
@@ -353,7 +361,7 @@ fn settled(run: u32, step: u32) -> Event {
 
 /// What the campaign `other` asks for with its decision `rev`.
 fn commanded(rev: u64, order: Order) -> Event {
-    let from = Source { campaign: campaign("other"), rev, index: 0 };
+    let from = Source { campaign: campaign("other"), object: None, rev, index: 0 };
     Event::Commanded { from, order, causality: elsewhere() }
 }
 
