@@ -178,8 +178,18 @@ pub struct Catalog {
 impl Catalog {
     /// A campaign whose timers follow the dates in a field, if there is one.
     pub fn followed_by(&self, field: &str) -> Option<&CampaignId> {
+        self.follows(None, field)
+    }
+
+    /// The same for a field of a type of objects.
+    pub fn followed_of(&self, kind: &ObjectType, field: &str) -> Option<&CampaignId> {
+        self.follows(Some(kind), field)
+    }
+
+    fn follows(&self, per: Option<&ObjectType>, field: &str) -> Option<&CampaignId> {
         let mut published = self.campaigns.iter().filter(|(_, head)| head.standing().is_some());
-        published.find(|(_, head)| head.followed.contains(field)).map(|(id, _)| id)
+        let follows = |head: &Head| head.per.as_ref() == per && head.followed.contains(field);
+        published.find(|(_, head)| follows(head)).map(|(id, _)| id)
     }
 
     /// The account, as decisions need it.

@@ -9,6 +9,7 @@
 //!
 //! One thing is kept: the refusal of the address (`refusals`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -184,18 +185,29 @@ impl Erasure {
         Err(Error::Contended(TRIES))
     }
 
-    /// What identified an object that was deleted.
-    ///
-    /// # Errors
-    ///
-    /// What the table answers.
-    pub(crate) async fn identity_of_deleted(
+    /// What identified each of a contact's objects that were deleted.
+    pub(crate) async fn names_of_deleted(
         &self,
-        object: &ContactId,
-    ) -> Result<Option<ObjectIdentity>, Error> {
-        let stored = self.store.get(&self.store.keys.tombstone(object)).await?;
-        let tombstone = stored.map(|item| read::<Tombstone>(&item)).transpose()?;
-        Ok(tombstone.and_then(|tombstone| tombstone.object).map(|identity| *identity))
+        person: &ContactId,
+    ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
+        let partition = self.store.keys.contact_partition(person);
+        let (mut names, mut cursor) = (BTreeMap::new(), None);
+        loop {
+            let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS).after(cursor);
+            let page = self.store.table.query(query).await?;
+            for stored in &page.items {
+                let tombstone: Tombstone = read(stored)?;
+                if let (Some(id), Some(identity)) =
+                    (keys::subject_in(&stored.key), tombstone.object)
+                {
+                    names.insert(id, *identity);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {

@@ -76,6 +76,9 @@ pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 /// The sort key of a contact's tombstone.
 const ERASED: &str = "ERASED";
 
+/// The prefix of the sort keys of the tombstones of a contact's objects.
+pub(crate) const ERASED_OBJECTS: &str = "ERASED#";
+
 /// It replaces the campaign in the key of a change without effect.
 const NO_CAMPAIGN: &str = "~";
 

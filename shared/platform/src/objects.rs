@@ -9,9 +9,10 @@
 mod erasing;
 mod upserting;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::contact::Contact;
+use dacapo_engine::contact::{Contact, ObjectIdentity};
 use dacapo_engine::ids::{ContactId, ObjectType};
 use serde::{Deserialize, Serialize};
 
@@ -186,6 +187,22 @@ impl Objects {
                 return Ok(all);
             }
         }
+    }
+
+    /// What identifies each of a contact's objects, those that were deleted included.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub(crate) async fn names(
+        &self,
+        person: &ContactId,
+    ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
+        let mut names: BTreeMap<_, _> = self.erasure.names_of_deleted(person).await?;
+        for object in self.all_of_contact(person).await? {
+            names.extend(object.object.map(|identity| (object.id, *identity)));
+        }
+        Ok(names)
     }
 
     /// The ids of objects of a type in a shard, as the lists show them, in order of id.

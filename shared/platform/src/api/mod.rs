@@ -12,6 +12,7 @@ pub(crate) mod call;
 mod campaigns;
 mod contacts;
 mod jobs;
+mod objects;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::erasure::Erasure;
 use crate::handlers::{MailDelivery, Quarantine, Traces};
 use crate::jobs::Jobs;
 use crate::mail::MailRenderer;
+use crate::objects::Objects;
 use crate::platform::Platform;
 use crate::redriving::Redriving;
 use crate::store::Store;
@@ -90,6 +92,7 @@ parts! {
     store: Store,
     catalog: CatalogStore,
     contacts: Contacts,
+    objects: Objects,
     tags: Tags,
     mail: MailRenderer,
     decisions: Decisions,
@@ -111,6 +114,7 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
 /// The part that is used without the rest: the hooks.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     let routes = contacts::hooks::routes(account::health::routes(Routes::default()));
+    let routes = objects::hooks::routes(routes);
     routes.into_router(Api::new(platform, admin.into()))
 }
 
@@ -124,12 +128,15 @@ pub fn description() -> serde_json::Value {
 fn all<S: Surface>(on: S) -> S {
     let on = account::health::routes(on);
     let on = contacts::hooks::routes(on);
+    let on = objects::hooks::routes(on);
     let on = contacts::calls::routes(on);
     let on = contacts::csv::import::routes(on);
     let on = contacts::csv::export::routes(on);
     let on = contacts::journeys::routes(on);
     let on = contacts::messages::routes(on);
     let on = contacts::by_hand::routes(on);
+    let on = objects::calls::routes(on);
+    let on = objects::types::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = jobs::calls::routes(on);
