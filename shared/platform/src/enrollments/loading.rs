@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 
 use dacapo_engine::contact::Contact;
-use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
 use super::{DecisionRequest, Decisions, State, read_state};
 use crate::contacts::read_contact;
 use crate::error::Error;
-use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, Keys, fed};
+use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, Keys, OBJECT_ENROLLMENT, fed};
 use crate::table::{Consistency, Item, Query};
 
 /// The most campaigns with which a contact's enrollments are read together: they are few then.
@@ -148,21 +147,23 @@ impl Decisions {
         }
     }
 
-    /// The enrollments of all of a person's objects of a type, each with its object and campaign.
+    /// The enrollments of a person's objects, of a type or of all, each with its object and
+    /// campaign, in the order of both.
     pub(crate) async fn states_of_objects(
         &self,
         person: &ContactId,
-        kind: &ObjectType,
-    ) -> Result<Vec<(ContactId, CampaignId, Enrollment)>, Error> {
+        kind: Option<&ObjectType>,
+    ) -> Result<Vec<(ContactId, CampaignId, State)>, Error> {
         let partition = self.store.keys.contact_partition(person);
-        let prefix = Keys::enrollments_of_objects(kind);
+        let prefix =
+            kind.map_or_else(|| OBJECT_ENROLLMENT.to_owned(), Keys::enrollments_of_objects);
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
             let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
             let page = self.store.table.query(query).await?;
             for item in &page.items {
                 if let Some((object, Some(campaign))) = fed(&item.key) {
-                    all.push((object, campaign, read_state(item)?.enrollment));
+                    all.push((object, campaign, read_state(item)?));
                 }
             }
             cursor = page.cursor;

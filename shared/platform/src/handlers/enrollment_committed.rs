@@ -253,10 +253,10 @@ impl Effects {
         let Some(kind) = other.per().filter(|_| !subject.is_object()) else {
             return Ok(other.subject_in(subject).into_iter().collect());
         };
-        let enrolled = self.decisions.states_of_objects(subject, kind).await?.into_iter();
+        let enrolled = self.decisions.states_of_objects(subject, Some(kind)).await?.into_iter();
         Ok(enrolled
-            .filter(|(_, campaign, enrollment)| {
-                campaign == asking && !enrollment.tokens.is_empty()
+            .filter(|(_, campaign, state)| {
+                campaign == asking && !state.enrollment.tokens.is_empty()
             })
             .map(|(object, ..)| object)
             .collect())

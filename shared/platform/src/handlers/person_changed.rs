@@ -41,13 +41,13 @@ impl PersonChanges {
             let is_read = |change: &&Change| touches(change, &reads);
             let read: Vec<&Change> = changes.iter().filter(is_read).collect();
             let Some(last) = read.last() else { continue };
-            let enrolled = self.decisions.states_of_objects(&person.id, &kind).await?;
+            let enrolled = self.decisions.states_of_objects(&person.id, Some(&kind)).await?;
             // An object that entered later found the person as the change had left it.
             let objects: BTreeSet<ContactId> = enrolled
                 .into_iter()
-                .filter(|(_, _, enrollment)| !enrollment.tokens.is_empty())
-                .filter(|(_, _, enrollment)| {
-                    enrollment.created.is_none_or(|created| created <= last.at)
+                .filter(|(_, _, state)| !state.enrollment.tokens.is_empty())
+                .filter(|(_, _, state)| {
+                    state.enrollment.created.is_none_or(|created| created <= last.at)
                 })
                 .map(|(object, ..)| object)
                 .collect();

@@ -1,4 +1,4 @@
-//! One contact in one campaign, by hand: started, reset, stopped. What a person does so is in the
+//! One contact, or one of its objects, in one campaign, by hand: started, reset, stopped. What a person does so is in the
 //! history, and does not count for the bound on runs a day (R40).
 
 use std::sync::Arc;
@@ -10,15 +10,17 @@ use dacapo_engine::history::Order;
 use dacapo_engine::ids::CampaignId;
 
 use crate::api::call::auth::Holder;
-use crate::api::call::extract::Path;
+use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::api::contacts::journeys::EnrollmentShape;
+use crate::api::contacts::journeys::{EnrollmentShape, WhichObject};
+use crate::api::objects::naming::{ObjectNames, subject_of};
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, EventOutcome};
+use crate::objects::Objects;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, start, reset, stop)
@@ -28,59 +30,67 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 /// delay, and while the campaign is paused, that is parked.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn start(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
+    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
+    Query(which): Query<WhichObject>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Start).await
+    let parts = (&*catalog, &*contacts, &*decisions, &*objects);
+    by_hand(parts, &holder, &once, named, which.object.as_deref(), Order::Start).await
 }
 
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn reset(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
+    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
+    Query(which): Query<WhichObject>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Reset).await
+    let parts = (&*catalog, &*contacts, &*decisions, &*objects);
+    by_hand(parts, &holder, &once, named, which.object.as_deref(), Order::Reset).await
 }
 
 /// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
 /// reset.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn stop(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
+    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
     holder: Holder,
     once: Once,
     Path(named): Path<(String, String)>,
+    Query(which): Query<WhichObject>,
 ) -> Result<Answer, Problem> {
-    by_hand(&catalog, &contacts, &decisions, &holder, &once, named, Order::Stop).await
+    let parts = (&*catalog, &*contacts, &*decisions, &*objects);
+    by_hand(parts, &holder, &once, named, which.object.as_deref(), Order::Stop).await
 }
 
 async fn by_hand(
-    catalog: &CatalogStore,
-    contacts: &Contacts,
-    decisions: &Decisions,
+    (catalog, contacts, decisions, objects): (&CatalogStore, &Contacts, &Decisions, &Objects),
     holder: &Holder,
     once: &Once,
     (id, campaign): (String, String),
+    object: Option<&str>,
     order: Order,
 ) -> Result<Answer, Problem> {
     let contact = contact_named(contacts, &id).await?;
@@ -105,8 +115,10 @@ async fn by_hand(
             return Err(Problem::conflict("the campaign has no start to enter at"));
         }
     }
+    let loaded = catalog.current().await?;
+    let subject = subject_of(&loaded.catalog, objects, &contact.id, object, &campaign).await?;
     let event = Event::ByHand { order, by: holder.author(), call: once.identity() };
-    let outcome = decisions.apply_event(&contact.id, &campaign, &event).await?;
+    let outcome = decisions.apply_event(&subject, &campaign, &event).await?;
     match outcome {
         EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(never_in()),
         EventOutcome::Ignored(Ignored::NotPublished) => {
@@ -132,7 +144,8 @@ async fn by_hand(
         }
         EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
     }
-    let stored = decisions.enrollment(&contact.id, &campaign).await?.ok_or_else(never_in)?;
+    let stored = decisions.enrollment(&subject, &campaign).await?.ok_or_else(never_in)?;
     let loaded = catalog.current().await?;
-    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment))
+    let object = ObjectNames::of(&loaded.catalog, objects, &contact.id).await?.name(&subject);
+    Answer::ok(&EnrollmentShape::of(&loaded.catalog, campaign, object, &stored.enrollment))
 }

@@ -41,6 +41,11 @@ impl ObjectNames {
         Ok(Self(objects.names(contact).await?))
     }
 
+    /// Whether it has none.
+    pub(in crate::api) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The name of a subject; `None` if it is a contact.
     pub(in crate::api) fn name(&self, subject: &ContactId) -> Option<ObjectName> {
         let (kind, _) = subject.object()?;
