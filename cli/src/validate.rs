@@ -1,12 +1,12 @@
 //! `dacapo validate`: what is wrong with campaign files, where, and what to do about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use dacapo_engine::campaign::reader::{Source, read};
-use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 use serde_json::json;
@@ -27,14 +27,22 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
     }
-    let known: BTreeSet<CampaignId> = sources
+    let known: BTreeMap<CampaignId, Subjects> = sources
         .iter()
-        .filter_map(|(_, source)| Some(source.as_ref().ok()?.document.id.clone()))
+        .filter_map(|(_, source)| {
+            let document = &source.as_ref().ok()?.document;
+            Some((document.id.clone(), Subjects::of(document.per.as_ref())))
+        })
         .collect();
     let fields = BTreeMap::new();
     // Files have no account: a sender may be set there.
-    let account =
-        AccountView { fields: &fields, campaigns: &|id| known.contains(id), sender: true };
+    let account = AccountView {
+        fields: &fields,
+        objects: &BTreeMap::new(),
+        subjects: &|id| known.get(id).cloned(),
+        campaigns: &|id| known.contains_key(id),
+        sender: true,
+    };
     let findings: Vec<(String, Vec<Problem>)> = sources
         .into_iter()
         .map(|(file, source)| {

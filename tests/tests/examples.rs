@@ -19,7 +19,13 @@ fn every_campaign_can_be_published_as_it_is() {
     // A new account: no fields, no sender, and of campaigns only the examples.
     let fields = BTreeMap::new();
     let known = |id: &CampaignId| campaigns.iter().any(|(_, source)| source.document.id == *id);
-    let account = AccountView { fields: &fields, campaigns: &known, sender: false };
+    let account = AccountView {
+        fields: &fields,
+        objects: &BTreeMap::new(),
+        subjects: &|_| None,
+        campaigns: &known,
+        sender: false,
+    };
     for (name, source) in &campaigns {
         let problems = validate(source, &account);
         assert!(problems.is_empty(), "{name} has problems; mend it:\n{problems:#?}");

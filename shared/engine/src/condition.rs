@@ -20,7 +20,7 @@ use crate::time::{Instant, Span, Zone};
 pub use crate::reads::{PersonReads, Reads};
 
 /// A condition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Condition {
     /// The contact has the tag.
@@ -35,10 +35,12 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// It does not hold.
     Not(Box<Condition>),
+    /// It holds for the person whose object the subject is (R72).
+    Contact(Box<Condition>),
 }
 
 /// What is tested on a field. Texts are compared without regard to case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
     /// It has a value.
     Set,
@@ -109,6 +111,13 @@ pub struct View<'a> {
     pub zone: Zone,
 }
 
+impl View<'_> {
+    /// The same, with the person in the place of the subject.
+    fn of_person(&self) -> Self {
+        Self { contact: self.person, ..*self }
+    }
+}
+
 impl Condition {
     /// Whether it holds.
     pub fn holds(&self, view: &View<'_>) -> bool {
@@ -121,6 +130,7 @@ impl Condition {
             Self::All(all) => all.iter().all(|one| one.holds(view)),
             Self::Any(any) => any.iter().any(|one| one.holds(view)),
             Self::Not(not) => !not.holds(view),
+            Self::Contact(of) => of.holds(&view.of_person()),
         }
     }
 
@@ -131,9 +141,12 @@ impl Condition {
         }
         match self {
             Self::All(all) => all.iter().flat_map(|one| one.missing(view)).collect(),
-            Self::Tag(_) | Self::Field(..) | Self::Campaign(..) | Self::Any(_) | Self::Not(_) => {
-                vec![self.to_string()]
-            }
+            Self::Tag(_)
+            | Self::Field(..)
+            | Self::Campaign(..)
+            | Self::Any(_)
+            | Self::Not(_)
+            | Self::Contact(_) => vec![self.to_string()],
         }
     }
 
@@ -151,11 +164,41 @@ impl Condition {
             }
             Self::All(many) | Self::Any(many) => many.iter().for_each(|one| one.reads(reads)),
             Self::Not(not) => not.reads(reads),
+            Self::Contact(of) => {
+                let mut read = Reads::default();
+                of.reads(&mut read);
+                reads.of_person(read);
+            }
+        }
+    }
+
+    /// The first test in it that the passing of time alone makes hold or not: `past`, `future` or
+    /// `within`.
+    pub fn reads_time(&self) -> Option<&'static str> {
+        match self {
+            Self::Tag(_) | Self::Campaign(..) => None,
+            Self::Field(_, test) => test.reads_time(),
+            Self::All(many) | Self::Any(many) => many.iter().find_map(Self::reads_time),
+            Self::Not(of) | Self::Contact(of) => of.reads_time(),
         }
     }
 }
 
 impl Test {
+    fn reads_time(&self) -> Option<&'static str> {
+        match self {
+            Self::Past => Some("past"),
+            Self::Future => Some("future"),
+            Self::Within(_) => Some("within"),
+            Self::Set
+            | Self::Empty
+            | Self::Equals(_)
+            | Self::Contains(_)
+            | Self::Greater(_)
+            | Self::Less(_) => None,
+        }
+    }
+
     fn holds(&self, value: Option<&FieldValue>, view: &View<'_>) -> bool {
         let Some(value) = value else {
             return matches!(self, Self::Empty);
@@ -215,7 +258,8 @@ impl fmt::Display for Condition {
                     Condition::Tag(_)
                     | Condition::Field(..)
                     | Condition::Campaign(..)
-                    | Condition::Not(_) => write!(f, "{one}")?,
+                    | Condition::Not(_)
+                    | Condition::Contact(_) => write!(f, "{one}")?,
                 }
             }
             Ok(())
@@ -235,6 +279,11 @@ impl fmt::Display for Condition {
             Self::Not(not) => match not.as_ref() {
                 Self::Tag(tag) => write!(f, "no tag {tag}"),
                 other => write!(f, "not ({other})"),
+            },
+            Self::Contact(of) => match of.as_ref() {
+                Self::Tag(tag) => write!(f, "the contact's tag {tag}"),
+                Self::Field(key, test) => write!(f, "the contact's {key} {test}"),
+                other => write!(f, "of the contact ({other})"),
             },
         }
     }
@@ -290,6 +339,8 @@ pub(crate) struct Written {
     any: Option<Vec<Condition>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not: Option<Box<Condition>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<Box<Condition>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
@@ -305,7 +356,9 @@ enum Is {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableCondition {
     /// None of the shapes, or several at once.
-    #[error("a condition has exactly one of `tag`, `field`, `campaign`, `all`, `any`, `not`")]
+    #[error(
+        "a condition has exactly one of `tag`, `field`, `campaign`, `all`, `any`, `not`, `contact`"
+    )]
     Shape,
     /// A field with no test, or with several.
     #[error(
@@ -348,6 +401,7 @@ impl TryFrom<Written> for Condition {
             all,
             any,
             not,
+            contact,
         } = written;
         let mut tests: Vec<Test> = Vec::new();
         tests.extend(is.map(|is| match is {
@@ -382,6 +436,7 @@ impl TryFrom<Written> for Condition {
         shapes.extend(all.map(Self::All));
         shapes.extend(any.map(Self::Any));
         shapes.extend(not.map(Self::Not));
+        shapes.extend(contact.map(Self::Contact));
         let shape = shapes.pop().ok_or(UnreadableCondition::Shape)?;
         if shapes.is_empty() { Ok(shape) } else { Err(UnreadableCondition::Shape) }
     }
@@ -413,6 +468,7 @@ impl From<Condition> for Written {
             Condition::All(all) => written.all = Some(all),
             Condition::Any(any) => written.any = Some(any),
             Condition::Not(not) => written.not = Some(not),
+            Condition::Contact(of) => written.contact = Some(of),
         }
         written
     }

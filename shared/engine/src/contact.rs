@@ -436,6 +436,13 @@ impl Change {
             || self.person.as_ref().is_some_and(|person| person.touches(&reads.person))
     }
 
+    /// The contact as this change found it, from the contact as it left it.
+    pub(crate) fn before(&self, after: &Contact) -> Contact {
+        let mut before = after.clone();
+        self.undo(&mut before);
+        before
+    }
+
     fn undo(&self, contact: &mut Contact) {
         for tag in &self.added {
             contact.tags.remove(tag);

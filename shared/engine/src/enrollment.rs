@@ -116,6 +116,9 @@ pub struct Enrollment {
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Asked>,
+    /// The same since the last write to the person whose object the subject is (R72).
+    #[serde(rename = "tp", default, skip_serializing_if = "Vec::is_empty")]
+    pub told_of_person: Vec<Asked>,
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
@@ -349,6 +352,7 @@ impl Enrollment {
             commands: BTreeMap::new(),
             commands_of_objects: Vec::new(),
             told: Vec::new(),
+            told_of_person: Vec::new(),
             job: 0,
             idle: false,
             created: None,

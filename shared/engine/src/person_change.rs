@@ -90,6 +90,19 @@ impl PersonChange {
             || self.event.as_ref().is_some_and(|name| reads.events.contains(name))
     }
 
+    /// The same as a change of the person. `of` is the object's.
+    pub(crate) fn as_change(&self, of: &Change) -> Change {
+        Change {
+            rev: self.rev,
+            added: self.added.clone(),
+            refreshed: self.refreshed.clone(),
+            removed: self.removed.clone(),
+            fields: self.fields.clone(),
+            event: self.event.clone(),
+            ..Change::empty(of.by.clone(), of.causality, of.at)
+        }
+    }
+
     /// The person as this change left it. What it did not touch is as the person is now.
     pub fn after(&self, now: &Contact) -> Contact {
         if let Some(exactly) = now.as_of(self.rev).filter(|person| person.rev == self.rev) {
@@ -105,24 +118,6 @@ impl PersonChange {
         for key in self.fields.keys() {
             match self.values.get(key) {
                 Some(value) => person.fields.insert(key.clone(), value.clone()),
-                None => person.fields.remove(key),
-            };
-        }
-        person
-    }
-
-    /// The person as this change found it, from the person as it left it.
-    pub fn before(&self, after: &Contact) -> Contact {
-        let mut person = after.clone();
-        for tag in &self.added {
-            person.tags.remove(tag);
-        }
-        for (tag, before) in self.refreshed.iter().chain(&self.removed) {
-            person.tags.insert(tag.clone(), *before);
-        }
-        for (key, before) in &self.fields {
-            match before {
-                Some(before) => person.fields.insert(key.clone(), before.clone()),
                 None => person.fields.remove(key),
             };
         }
@@ -155,6 +150,12 @@ impl Contact {
                 rev: self.rev + 1,
                 at: change.at.max(self.updated_at),
                 person: Some(Box::new(of_person)),
+                after: change
+                    .after
+                    .iter()
+                    .filter(|asked| asked.object.as_ref() == Some(&self.id))
+                    .cloned()
+                    .collect(),
                 ..Change::empty(change.by.clone(), change.causality, change.at)
             },
             fresh,

@@ -23,6 +23,16 @@ pub struct Reads {
     pub person: PersonReads,
 }
 
+impl Reads {
+    /// Adds what a condition reads of the person (R72). Statuses are the same for both.
+    pub fn of_person(&mut self, read: Self) {
+        self.person.tags.extend(read.tags);
+        self.person.fields.extend(read.fields);
+        self.person.add(&read.person);
+        self.campaigns.extend(read.campaigns);
+    }
+}
+
 /// What campaigns of objects read of the person: only a change of these concerns an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonReads {

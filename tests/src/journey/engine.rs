@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{Document, FieldDefinition};
 use dacapo_engine::campaign::reader;
-use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::contact::{Author, Consent, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::{FieldType, built_in};
@@ -222,7 +222,7 @@ impl EngineHarness {
 }
 
 fn publish_on(world: &mut World, publish: &Publish) -> Result<(), String> {
-    let document = read(&publish.document, world.fields())?;
+    let document = read(&publish.document, world)?;
     world.publish(document, publish.migrate, publish.enroll_existing);
     Ok(())
 }
@@ -260,7 +260,7 @@ fn contact_id(text: &str) -> Result<ContactId, String> {
 
 /// Reads and validates a campaign as publishing does. All other campaigns count as existing,
 /// because scripts publish one after the other.
-fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, String> {
+fn read(text: &str, world: &World) -> Result<Document, String> {
     let listed = |problems: &[Problem]| {
         problems
             .iter()
@@ -269,11 +269,18 @@ fn read(text: &str, fields: &BTreeMap<FieldKey, FieldType>) -> Result<Document, 
             .join("\n")
     };
     let source = reader::read(text).map_err(|problems| listed(&problems))?;
-    let fields = fields
+    let fields = world
+        .fields()
         .iter()
         .map(|(key, kind)| (key.clone(), FieldDefinition { kind: *kind, label: None }))
         .collect();
-    let account = AccountView { fields: &fields, campaigns: &|_| true, sender: true };
+    let account = AccountView {
+        fields: &fields,
+        objects: world.object_types(),
+        subjects: &|id| world.campaign(id).map(|campaign| Subjects::of(campaign.per())),
+        campaigns: &|_| true,
+        sender: true,
+    };
     let mut problems = validate(&source, &account);
     problems.retain(|problem| problem.severity == Severity::Error);
     if problems.is_empty() { Ok(source.document) } else { Err(listed(&problems)) }

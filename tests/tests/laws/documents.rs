@@ -53,7 +53,13 @@ pub(crate) fn recipes() -> impl Strategy<Value = Recipe> {
 pub(crate) fn document(nth: usize, recipe: &Recipe) -> Document {
     let text = json_of(nth, recipe).to_string();
     let source = reader::read(&text).unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
-    let account = AccountView { fields: &BTreeMap::new(), campaigns: &|_| true, sender: true };
+    let account = AccountView {
+        fields: &BTreeMap::new(),
+        objects: &BTreeMap::new(),
+        subjects: &|_| None,
+        campaigns: &|_| true,
+        sender: true,
+    };
     let errors: Vec<_> = validate(&source, &account)
         .into_iter()
         .filter(|problem| problem.severity == Severity::Error)

@@ -15,8 +15,8 @@ use crate::time::{Span, TimeOfDay, Weekdays};
 
 pub use super::elements::{
     Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
-    Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign, StopCampaign, Unmet,
-    Until, Wait, Webhook, WeightedEdge,
+    Of, Past, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign, StopCampaign,
+    Unmet, Until, Wait, Webhook, WeightedEdge,
 };
 pub use crate::one_or_many::OneOrMany;
 

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::campaign::format::{Document, Edge, Element, EventElement};
+use crate::campaign::format::{Document, Edge, Element, EventElement, ObjectDefinition};
 use crate::condition::Reads;
 use crate::field::{FieldType, built_in};
-use crate::ids::{ElementId, FieldKey};
+use crate::ids::{ElementId, FieldKey, ObjectType};
 use crate::reads::PersonReads;
 
 /// A version of a campaign, ready to be walked.
@@ -19,6 +19,8 @@ pub struct Graph {
     pub document: Document,
     /// The types of all the account's fields when it was published, the document's included.
     fields: BTreeMap<FieldKey, FieldType>,
+    /// The types of the fields of the objects that it is about; `None` if it is about contacts.
+    own: Option<BTreeMap<FieldKey, FieldType>>,
     places: HashMap<ElementId, usize>,
     /// `reach[i][j]`: element `j` can be reached from element `i` by at least one edge, but not
     /// through a restart or a reset of this campaign (R9).
@@ -33,7 +35,18 @@ pub struct Graph {
 
 impl Graph {
     /// Prepares a validated document. Edges that lead nowhere are taken as ends.
-    pub fn new(version: u32, document: Document, account: &BTreeMap<FieldKey, FieldType>) -> Self {
+    /// The account's contact fields and types of objects are those of when it was published.
+    pub fn new(
+        version: u32,
+        document: Document,
+        account: &BTreeMap<FieldKey, FieldType>,
+        objects: &BTreeMap<ObjectType, ObjectDefinition>,
+    ) -> Self {
+        let own = document.per.as_ref().map(|kind| {
+            let types = objects.get(kind).into_iter().chain(document.objects.get(kind));
+            let fields = types.flat_map(|of| of.fields.iter());
+            fields.map(|(key, field)| (key.clone(), field.kind)).collect()
+        });
         let mut fields = account.clone();
         fields.extend(document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
         let places: HashMap<ElementId, usize> =
@@ -42,6 +55,7 @@ impl Graph {
             version,
             document,
             fields,
+            own,
             places,
             reach: Vec::new(),
             entries: Vec::new(),
@@ -142,8 +156,16 @@ impl Graph {
         )
     }
 
-    /// The type of a contact field.
+    /// The type of a field of the subject.
     pub fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
+        match &self.own {
+            Some(own) => own.get(key).copied(),
+            None => self.contact_field_type(key),
+        }
+    }
+
+    /// The type of a contact field.
+    pub fn contact_field_type(&self, key: &FieldKey) -> Option<FieldType> {
         built_in(key.as_str()).or_else(|| self.fields.get(key).copied())
     }
 
@@ -173,6 +195,10 @@ impl Graph {
     fn collect_reads(&mut self) {
         for (_, element) in &self.document.elements {
             element.of_type().reads(&mut self.reads);
+            // A date is taken in the person's zone (R21, R72).
+            if self.own.is_some() && matches!(element, Element::DateTimer(_)) {
+                self.reads.person.fields.extend(FieldKey::new("time_zone"));
+            }
             if let Element::Event(EventElement { on: Edge::Custom(name), .. }) = element {
                 self.custom_events.push(name.clone());
             }

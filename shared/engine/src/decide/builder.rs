@@ -30,6 +30,9 @@ pub(super) struct DecisionBuilder<'a> {
     pub(super) occasion: Occasion<'a>,
     /// The latest contact with everything that this decision has written.
     pub(super) latest: Cow<'a, Contact>,
+    /// The person with everything that this decision has written to it, if the subject is an object
+    /// (R72).
+    pub(super) person: Option<Cow<'a, Contact>>,
     pub(super) in_flight: Vec<InFlightToken>,
     pub(super) effects: Vec<Effect>,
     pub(super) delta: Tally,
@@ -66,6 +69,7 @@ impl<'a> DecisionBuilder<'a> {
             graph,
             occasion: Occasion::new(situation.now, Cause::Timer, causality, contact.clone()),
             latest: contact,
+            person: situation.person.map(Cow::Borrowed),
             in_flight: Vec::new(),
             effects: Vec::new(),
             delta: Tally::default(),
@@ -168,7 +172,7 @@ impl<'a> DecisionBuilder<'a> {
     /// The person: the subject itself as of the occasion, or the one whose object it is, as it is
     /// now (R72).
     pub(super) fn person(&self) -> &Contact {
-        self.situation.person.unwrap_or_else(|| self.occasion.contact())
+        self.person.as_deref().unwrap_or_else(|| self.occasion.contact())
     }
 
     /// Evaluates something on the contact of the occasion.

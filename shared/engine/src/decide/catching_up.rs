@@ -25,7 +25,7 @@ impl DecisionBuilder<'_> {
             self.asked_before(change, before);
             let done = self.done();
             self.change(change);
-            if self.done() == done {
+            if self.done() == done && change.person.is_none() {
                 self.note_no_effect(change);
             }
             before = change.rev;

@@ -65,7 +65,7 @@ impl DecisionBuilder<'_> {
     }
 
     fn planned(&self, timer: &DateTimer, contact: &Contact) -> Option<DatePlan> {
-        let zone = self.situation.account.zone_of(self.situation.person.unwrap_or(contact));
+        let zone = self.situation.account.zone_of(self.person.as_deref().unwrap_or(contact));
         let value = contact.fields.get(&timer.field)?;
         let date = value.passes_at(zone)?;
         let moment = match value {

@@ -8,17 +8,20 @@ use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
-use crate::campaign::format::{Edge, Element, EventElement};
+use crate::campaign::format::{Element, EventElement};
 use crate::contact::{Causality, Change, Contact};
 use crate::enrollment::{Guard, Parked, Status};
 use crate::history::{Cause, Happened};
-use crate::ids::{ElementId, Tag};
+use crate::ids::ElementId;
 use crate::statistics::Counter;
 use crate::time::Instant;
 
 impl<'a> DecisionBuilder<'a> {
     /// One change of the contact, in the order of R10.
     pub(super) fn changed(&mut self, change: &Change) {
+        if !self.may_concern(change) {
+            return;
+        }
         // A change that fires an event can still be a trigger (R13, R14).
         let was_awaiting = self.next.status == Status::AwaitingRestart;
         let is_a_trigger = self.is_a_trigger(change);
@@ -99,12 +102,6 @@ impl<'a> DecisionBuilder<'a> {
             });
             self.fire_entry(*place, id, event.next.as_ref(), overtaken);
         }
-    }
-
-    /// Whether the change is the edge that an event reacts to (R7), whatever this decision has
-    /// written since.
-    pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
-        happened(edge, change, &self.left_by(change))
     }
 
     /// Fires a start or an event, once a run (R5). Returns whether the contact entered.
@@ -421,22 +418,5 @@ impl<'a> DecisionBuilder<'a> {
         self.next.job = job;
         self.next.idle = false;
         Ok(())
-    }
-}
-
-/// Whether a change, which left the contact like this, is the edge that an event reacts to (R7).
-pub(super) fn happened(edge: &Edge, change: &Change, contact: &Contact) -> bool {
-    let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
-    let now_set = |key| contact.fields.contains_key(key);
-    match edge {
-        Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
-        Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
-        Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
-            change.added.contains(tag) || change.refreshed.contains_key(tag)
-        }),
-        Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
-        Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
-        Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
-        Edge::Custom(name) => change.event.as_ref() == Some(name),
     }
 }

@@ -267,6 +267,7 @@ impl DecisionBuilder<'_> {
             self.situation.account,
             &self.graph.document,
             self.occasion.contact(),
+            self.person.as_deref(),
             self.next.run,
             None,
         )

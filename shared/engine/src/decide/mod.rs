@@ -83,6 +83,7 @@
 //! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40 to R43) |
 //! | `correction` | what is put right without an event (R30) |
 //! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
+//! | `edges` | whether a change is the edge that an event reacts to (R7, R72, R73) |
 //! | `entries` | goals, events, starts and their order (R5 to R10, R13 to R15, R52) |
 //! | `steps` | what every element does (R10, R41, R42) |
 //! | `dates` | waits and date timers (R20 to R23) |
@@ -99,6 +100,7 @@ mod catching_up;
 mod correction;
 mod dates;
 mod decision;
+mod edges;
 mod effect;
 mod entries;
 mod event;

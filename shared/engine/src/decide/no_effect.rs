@@ -10,7 +10,7 @@ use crate::condition::{Condition, Reads, View};
 use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
 use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
-use crate::ids::{ElementId, Tag};
+use crate::ids::ElementId;
 use crate::time::Instant;
 
 /// For how many of the contact's last changes it is known whether they had no effect.
@@ -101,7 +101,9 @@ impl Look<'_> {
             Element::Start(start) => {
                 self.reads(&start.when).then(|| self.why_no_start(id, &start.when))
             }
-            Element::Event(event) => self.concerns(&event.on).then(|| self.why_no_event(id, event)),
+            Element::Event(event) => {
+                concerns(&event.on, self.change).then(|| self.why_no_event(id, event))
+            }
             Element::Goal(goal) => {
                 self.reads(&goal.when).then(|| self.why_no_goal(place, id, &goal.when))
             }
@@ -133,19 +135,6 @@ impl Look<'_> {
         let mut reads = Reads::default();
         condition.reads(&mut reads);
         self.change.touches(&reads)
-    }
-
-    /// Whether the change is about what an event reacts to, whether or not it is the edge.
-    fn concerns(&self, edge: &Edge) -> bool {
-        let change = self.change;
-        let is_about = |tag: &Tag| {
-            change.added.contains(tag)
-                || change.refreshed.contains_key(tag)
-                || change.removed.contains_key(tag)
-        };
-        edge.tags().iter().any(is_about)
-            || edge.field().is_some_and(|key| change.fields.contains_key(key))
-            || matches!(edge, Edge::Custom(name) if change.event.as_ref() == Some(name))
     }
 
     fn tokens(&self) -> &[Token] {
@@ -194,7 +183,7 @@ impl Look<'_> {
         if self.has_fired(id) {
             return WhyNot::Fired;
         }
-        if self.unchanged || !super::entries::happened(&event.on, self.change, self.view.contact) {
+        if self.unchanged || !super::edges::happened(&event.on, self.change, &self.view) {
             return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }
         // In a pause it is parked anyway, and checked on the resume (R51).
@@ -221,6 +210,25 @@ impl Look<'_> {
             (false, _) => WhyNot::NoPath,
             (true, true) => WhyNot::Unchanged,
             (true, false) => WhyNot::Paused,
+        }
+    }
+}
+
+/// Whether a change is about what an event reacts to, whether or not it is the edge.
+fn concerns(edge: &Edge, change: &Change) -> bool {
+    match edge {
+        Edge::Custom(name) => change.event.as_ref() == Some(name),
+        Edge::TagAdded(_)
+        | Edge::TagRemoved(_)
+        | Edge::TagAssigned(_)
+        | Edge::FieldSet(_)
+        | Edge::FieldChanged(_)
+        | Edge::FieldCleared(_)
+        | Edge::Becomes(_)
+        | Edge::Contact(_) => {
+            let mut reads = Reads::default();
+            edge.reads(&mut reads);
+            change.touches(&reads)
         }
     }
 }

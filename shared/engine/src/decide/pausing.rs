@@ -27,7 +27,7 @@ enum Kind {
 impl DecisionBuilder<'_> {
     /// A change of the contact while the campaign is paused: what it would have started is parked.
     pub(super) fn changed_in_pause(&mut self, change: &Change) {
-        if matches!(self.next.status, Status::Stopped | Status::Held) {
+        if matches!(self.next.status, Status::Stopped | Status::Held) || !self.may_concern(change) {
             return;
         }
         let graph = self.graph;

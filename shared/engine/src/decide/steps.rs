@@ -4,7 +4,7 @@ use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::runs;
 use super::{Effect, MOST_MOVES};
-use crate::campaign::format::{Element, Goal, SetField, Split, Unmet};
+use crate::campaign::format::{Element, Goal, Of, SetField, Split, Unmet};
 use crate::contact::Patch;
 use crate::enrollment::{Guard, Rest, Status};
 use crate::field::FieldValue;
@@ -96,12 +96,12 @@ impl DecisionBuilder<'_> {
                     remove: tags.remove.clone(),
                     ..Patch::default()
                 };
-                self.write(&id, patch, token.causality);
+                self.write(&id, tags.of, patch, token.causality);
                 self.send_on(tags.next.as_ref(), token);
             }
             Element::SetField(set) => {
                 let patch = self.values(&id, set);
-                self.write(&id, patch, token.causality);
+                self.write(&id, set.of, patch, token.causality);
                 self.send_on(set.next.as_ref(), token);
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
@@ -113,7 +113,7 @@ impl DecisionBuilder<'_> {
                 self.restart(Some(&id), causality);
                 if let Some(tag) = &restart.tag {
                     let patch = Patch { add: vec![tag.clone()], ..Patch::default() };
-                    self.write(&id, patch, causality);
+                    self.write(&id, None, patch, causality);
                 }
             }
             Element::StopCampaign(stop) => {
@@ -211,7 +211,7 @@ impl DecisionBuilder<'_> {
     fn values(&mut self, id: &ElementId, set: &SetField) -> Patch {
         let mut patch = Patch::default();
         for (key, written) in &set.fields {
-            match self.value(key, written) {
+            match self.value(set.of, key, written) {
                 Ok(value) => {
                     patch.fields.insert(key.clone(), value);
                 }
@@ -225,10 +225,15 @@ impl DecisionBuilder<'_> {
 
     fn value(
         &self,
+        of: Option<Of>,
         key: &FieldKey,
         written: &serde_json::Value,
     ) -> Result<Option<FieldValue>, String> {
-        let kind = self.graph.field_type(key).ok_or_else(|| format!("there is no field {key}"))?;
+        let kind = match of {
+            Some(Of::Contact) => self.graph.contact_field_type(key),
+            None => self.graph.field_type(key),
+        };
+        let kind = kind.ok_or_else(|| format!("there is no field {key}"))?;
         let rendered;
         let written = match written {
             serde_json::Value::String(template) if template.contains('{') => {

@@ -4,8 +4,11 @@
 //! A write carries what its path asked of other campaigns before. So they receive both in the order
 //! of the path, whichever of contact and enrollment the change feed delivers first (R11).
 
+use std::borrow::Cow;
+
 use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
+use crate::campaign::format::Of;
 use crate::contact::{Asked, Author, Causality, Contact, Patch};
 use crate::history::{Cause, Happened, Order};
 use crate::ids::{CampaignId, ElementId};
@@ -53,16 +56,27 @@ impl ContactWrite {
     }
 }
 
-impl DecisionBuilder<'_> {
-    /// Writes to the contact. Committed with the enrollment; seen at once by this path (R3). A
+impl<'a> DecisionBuilder<'a> {
+    /// Writes to the subject, or in a campaign about objects to the person (R72). Committed with
+    /// the enrollment; seen at once by this path (R3). A
     /// write that is too deep in its chain is not made (R42), nor one that would assign more tags
     /// than fit.
-    pub(super) fn write(&mut self, element: &ElementId, patch: Patch, causality: Causality) {
+    pub(super) fn write(
+        &mut self,
+        element: &ElementId,
+        of: Option<Of>,
+        patch: Patch,
+        causality: Causality,
+    ) {
         if causality.depth >= DEEPEST {
             self.line(Some(element), Happened::TooDeep);
             return;
         }
         let now = self.occasion.now();
+        if let (Some(Of::Contact), Some(person)) = (of, self.person.take()) {
+            self.write_to(person, element, patch, causality);
+            return;
+        }
         if !(self.occasion.contact().has_room_for(&patch) && self.latest.has_room_for(&patch)) {
             self.line(Some(element), Happened::TagsFull);
             return;
@@ -75,10 +89,38 @@ impl DecisionBuilder<'_> {
             Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
         });
         if let Some(Cause::Change { what, .. }) = wrote {
-            self.line(Some(element), Happened::Wrote { what });
+            self.line(Some(element), Happened::Wrote { what, of_contact: false });
         }
         let after = std::mem::take(&mut self.next.told);
         self.writes.push(ContactWrite { patch, by, causality, after });
+    }
+
+    /// Writes to the person whose object the subject is (R72).
+    fn write_to(
+        &mut self,
+        mut person: Cow<'a, Contact>,
+        element: &ElementId,
+        patch: Patch,
+        causality: Causality,
+    ) {
+        if !person.has_room_for(&patch) {
+            self.person = Some(person);
+            self.line(Some(element), Happened::TagsFull);
+            return;
+        }
+        let causality = causality.deeper();
+        let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
+        let now = self.occasion.now();
+        let change = person.to_mut().apply(&patch, by.clone(), Some(causality), now, 0);
+        let wrote = change.map(|change| {
+            Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
+        });
+        self.person = Some(person);
+        if let Some(Cause::Change { what, .. }) = wrote {
+            self.line(Some(element), Happened::Wrote { what, of_contact: true });
+        }
+        let after = std::mem::take(&mut self.next.told_of_person);
+        self.person_writes.push(ContactWrite { patch, by, causality, after });
     }
 
     /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write
@@ -96,7 +138,7 @@ impl DecisionBuilder<'_> {
         }
         self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), order });
         let causality = causality.deeper();
-        self.next.told.push(Asked {
+        let asked = Asked {
             campaign: campaign.clone(),
             order,
             object: self.object().cloned(),
@@ -104,13 +146,20 @@ impl DecisionBuilder<'_> {
             rev: self.next.rev + 1,
             index: u32::try_from(self.effects.len()).unwrap_or(u32::MAX),
             causality,
-        });
+        };
+        // Which of the two the campaign is about, the next write to either says.
+        if asked.object.is_some() {
+            self.next.told_of_person.push(asked.clone());
+        }
+        self.next.told.push(asked);
         self.effects.push(Effect::Command { campaign, order, causality });
     }
 
     /// What the next decision's first write is to carry.
     pub(super) fn keep_told(&mut self) {
-        let over = self.next.told.len().saturating_sub(TOLD_KEPT);
-        self.next.told.drain(..over);
+        for told in [&mut self.next.told, &mut self.next.told_of_person] {
+            let over = told.len().saturating_sub(TOLD_KEPT);
+            told.drain(..over);
+        }
     }
 }

@@ -178,6 +178,9 @@ pub enum Changed {
     /// A tag was to be removed that was not there.
     #[serde(rename = "n")]
     TagNotThere(String),
+    /// It was changed of the contact whose object this is (R72).
+    #[serde(rename = "c")]
+    OfContact(Box<Changed>),
     /// So many things more.
     #[serde(rename = "m")]
     More(u32),
@@ -267,6 +270,9 @@ pub enum Happened {
         /// What it asked for.
         #[serde(rename = "w")]
         what: Vec<Changed>,
+        /// Whether it is of the contact whose object this is (R72).
+        #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
+        of_contact: bool,
     },
     /// A field could not be set.
     #[serde(rename = "fr")]
@@ -416,6 +422,7 @@ impl Changed {
             | Self::FieldAsBefore(key) => reads.fields.contains(key),
             // A custom event is posted for those who react to it.
             Self::Event(_) => true,
+            Self::OfContact(_) => true,
             Self::Consent | Self::Resubscribed | Self::More(_) => false,
         }
     }
@@ -430,6 +437,11 @@ impl Cause {
         is_read: impl Fn(&Changed) -> bool,
     ) -> Self {
         let mut what: Vec<Changed> = Self::changed(change, after).collect();
+        if let Some(person) = &change.person {
+            let of_contact = |changed| Changed::OfContact(Box::new(changed));
+            let after = |key: &FieldKey| person.values.get(key).cloned();
+            what.extend(Self::changed(&person.as_change(change), after).map(of_contact));
+        }
         if what.len() > NAMED {
             what.sort_by_key(|changed| !is_read(changed));
             let more = what.split_off(NAMED).len();

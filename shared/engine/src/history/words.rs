@@ -84,6 +84,7 @@ impl Changed {
             Self::Resubscribed => "the unsubscription was taken back".to_owned(),
             Self::FieldAsBefore(field) => format!("field {field} was sent as it already was"),
             Self::TagNotThere(tag) => format!("tag {tag} was to be removed, which was not there"),
+            Self::OfContact(changed) => format!("the contact's {}", changed.happened()),
             Self::More(more) => format!("{more} more"),
         }
     }
@@ -100,6 +101,7 @@ impl Changed {
             Self::Resubscribed => "took the unsubscription back".to_owned(),
             Self::FieldAsBefore(field) => format!("left field {field} as it was"),
             Self::TagNotThere(tag) => format!("tag {tag} was not there"),
+            Self::OfContact(changed) => format!("{} of the contact", changed.asked()),
             Self::More(more) => format!("{more} more"),
         }
     }
@@ -184,7 +186,10 @@ impl Happened {
             },
             Self::MessageDropped => "message dropped before it left".to_owned(),
             Self::Branched { way } => format!("took the way {way}"),
-            Self::Wrote { what } => list(what, Changed::asked),
+            Self::Wrote { what, of_contact: false } => list(what, Changed::asked),
+            Self::Wrote { what, of_contact: true } => {
+                list(what, |changed| format!("{} of the contact", changed.asked()))
+            }
             Self::FieldRefused { field, reason } => format!("field {field} was not set: {reason}"),
             Self::TooDeep => {
                 "not written: campaigns have answered each other's writes too often".to_owned()

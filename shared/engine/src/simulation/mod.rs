@@ -5,13 +5,14 @@
 //! follow the commit, timers fire in order of time. A test may perform the waiting work in another
 //! order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
+mod objects;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::account::Account;
-use crate::campaign::format::Document;
+use crate::campaign::format::{Document, ObjectDefinition};
 use crate::campaign::graph::Graph;
 use crate::campaign::{Campaign, Reached, Timeline};
 use crate::contact::{Author, Consent, Contact, Patch};
@@ -19,9 +20,10 @@ use crate::decide::{Event, Ignored};
 use crate::enrollment::Enrollment;
 use crate::field::FieldType;
 use crate::history::{Order, Record, Trace};
-use crate::ids::{CampaignId, ContactId, ElementId, FieldKey};
+use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, ObjectType};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
+pub use objects::ObjectKey;
 pub use work::{Due, Work};
 
 /// A message as the contact gets it, or as it was recorded.
@@ -79,7 +81,11 @@ pub struct World {
     now: Instant,
     fields: BTreeMap<FieldKey, FieldType>,
     campaigns: BTreeMap<CampaignId, Campaign>,
+    object_types: BTreeMap<ObjectType, ObjectDefinition>,
+    /// Contacts, and their objects.
     contacts: BTreeMap<ContactId, Contact>,
+    /// What the keys of objects stand for.
+    keys: BTreeMap<(ObjectType, String), objects::Keyed>,
     enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
     statistics: BTreeMap<CampaignId, Tally>,
     /// How each message was settled, and why it was not sent (R30).
@@ -103,7 +109,9 @@ impl World {
             now,
             fields: BTreeMap::new(),
             campaigns: BTreeMap::new(),
+            object_types: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            keys: BTreeMap::new(),
             enrollments: BTreeMap::new(),
             statistics: BTreeMap::new(),
             ledger: BTreeMap::new(),
@@ -129,9 +137,13 @@ impl World {
             versions: BTreeMap::new(),
         });
         let version = campaign.versions.keys().last().map_or(1, |last| last + 1);
-        let graph = Graph::new(version, document, &self.fields);
+        let graph = Graph::new(version, document, &self.fields, &self.object_types);
         self.fields
             .extend(graph.document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));
+        for (kind, of) in &graph.document.objects {
+            let fields = of.fields.iter().map(|(key, field)| (key.clone(), field.clone()));
+            self.object_types.entry(kind.clone()).or_default().fields.extend(fields);
+        }
         campaign.versions.insert(version, Arc::new(graph));
         self.reach(&id, Reached::Published { version, migrate });
         self.sweep(&id);
@@ -144,10 +156,7 @@ impl World {
     /// Checks the starts for every contact that may enter (R6).
     pub fn enroll_existing(&mut self, id: &CampaignId) {
         self.jobs += 1;
-        for contact in self.contacts.keys() {
-            let event = Event::EnrollExisting { job: self.jobs };
-            self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
-        }
+        self.for_every_subject(id, &Event::EnrollExisting { job: self.jobs });
     }
 
     /// Pauses a campaign (R51).
@@ -211,18 +220,13 @@ impl World {
     /// The mass action *Stop campaign* on every contact of the campaign (R16).
     pub fn mass_stop(&mut self, id: &CampaignId, reset_contacts: bool, reset_statistics: bool) {
         self.jobs += 1;
-        for contact in self.contacts.keys() {
-            self.waiting.push(Work::Event(
-                contact.clone(),
-                id.clone(),
-                Event::MassStop {
-                    job: self.jobs,
-                    name: format!("job {}", self.jobs),
-                    reset_contacts,
-                    reset_statistics,
-                },
-            ));
-        }
+        let event = Event::MassStop {
+            job: self.jobs,
+            name: format!("job {}", self.jobs),
+            reset_contacts,
+            reset_statistics,
+        };
+        self.for_every_subject(id, &event);
     }
 
     /// A person starts, resets or stops one contact by hand.

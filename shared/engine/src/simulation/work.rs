@@ -15,6 +15,7 @@ use crate::history::{Cause, Changed, LOOKED, Looked, Trace};
 use crate::ids::{CampaignId, ContactId};
 use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
+use crate::status::Status;
 use crate::template::{Escape, one_line, render};
 use crate::time::Instant;
 
@@ -90,11 +91,18 @@ impl World {
         }
     }
 
-    /// Every campaign decides about the change, in order of id (R10). If it has no effect in any,
-    /// that is recorded (R60).
+    /// The campaigns that are about the subject, in order of id.
+    fn campaigns_about(&self, subject: &ContactId) -> Vec<CampaignId> {
+        let about = self.campaigns.iter().filter(|(_, campaign)| campaign.is_about(subject));
+        about.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Every campaign about the subject decides about the change, in order of id (R10). Then what
+    /// objects are concerned by is passed on to them (R72). If it has no effect in any, that is
+    /// recorded (R60).
     fn contact_changed(&mut self, before: u64, image: &Contact) {
         let mut asked = Vec::new();
-        for campaign in self.campaigns.keys().cloned().collect::<Vec<_>>() {
+        for campaign in self.campaigns_about(&image.id) {
             let enrollment = self.enrollment(&image.id, &campaign).cloned();
             let seen = enrollment.as_ref().map_or(0, |enrollment| enrollment.seen);
             if seen < image.rev {
@@ -103,7 +111,10 @@ impl World {
             }
             asked.push((campaign, enrollment));
         }
+        let is_passed_on = self.pass_on(before, image);
         if let Some(change) = image.recent.last().filter(|change| change.rev == image.rev)
+            && change.person.is_none()
+            && !is_passed_on
             && !matches!(change.by, Author::Element(..))
             && asked.iter().all(|(campaign, _)| self.is_quiet(&image.id, campaign, image.rev))
             && self.traced.insert((image.id.clone(), image.rev))
@@ -137,9 +148,7 @@ impl World {
         asked: &[(CampaignId, Option<Enrollment>)],
         unchanged: bool,
     ) -> Vec<Looked> {
-        let statuses = |other: &CampaignId| {
-            self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
-        };
+        let statuses = |other: &CampaignId| self.status_in(&contact.id, other);
         let mut all = Vec::new();
         for (id, enrollment) in asked {
             let Some(campaign) = self.campaigns.get(id) else { continue };
@@ -147,7 +156,7 @@ impl World {
                 account: &self.account,
                 campaign,
                 contact,
-                person: None,
+                person: self.person_of(&contact.id),
                 baseline: contact.rev,
                 enrollment: enrollment.as_ref(),
                 statuses: &statuses,
@@ -163,9 +172,9 @@ impl World {
     /// A write that changed nothing, although it was about something that campaigns read (R60).
     pub(super) fn nothing_changed(&mut self, contact: &Contact, patch: &Patch, by: Author) {
         let asked: Vec<_> = self
-            .campaigns
-            .keys()
-            .map(|id| (id.clone(), self.enrollment(&contact.id, id).cloned()))
+            .campaigns_about(&contact.id)
+            .into_iter()
+            .map(|id| (id.clone(), self.enrollment(&contact.id, &id).cloned()))
             .collect();
         let mut read_of_it = patch.clone();
         read_of_it.fields.retain(|key, _| self.reads(|reads| reads.fields.contains(key)));
@@ -187,6 +196,12 @@ impl World {
             let event = Event::Changed;
             self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
         }
+    }
+
+    /// The subject's status in another campaign, in which it may be the person (R71).
+    fn status_in(&self, subject: &ContactId, campaign: &CampaignId) -> Option<Status> {
+        let there = self.campaigns.get(campaign)?.subject_in(subject)?;
+        self.enrollment(&there, campaign).map(|enrollment| enrollment.status)
     }
 
     fn apply_event(&mut self, contact: &ContactId, campaign: &CampaignId, event: &Event) {
@@ -213,15 +228,17 @@ impl World {
     ) {
         let Some(campaign) = self.campaigns.get(id) else { return };
         let enrollment = self.enrollment(&contact.id, id);
-        let statuses = |other: &CampaignId| {
-            self.enrollment(&contact.id, other).map(|enrollment| enrollment.status)
-        };
+        let statuses = |other: &CampaignId| self.status_in(&contact.id, other);
+        let person = self.person_of(&contact.id);
+        if contact.id.is_object() && person.is_none() {
+            return;
+        }
         let baseline = enrollment.map_or(baseline, |enrollment| enrollment.seen.max(baseline));
         let situation = Situation {
             account: &self.account,
             campaign,
             contact,
-            person: None,
+            person,
             baseline,
             enrollment,
             statuses: &statuses,
@@ -268,7 +285,8 @@ impl World {
         advance: Advance,
         event: &Event,
     ) {
-        let Advance { enrollment, writes, effects, records, delta, ignored, .. } = advance;
+        let Advance { enrollment, writes, person_writes, effects, records, delta, ignored, .. } =
+            advance;
         if let Some(ignored) = ignored {
             self.observed.push(Observed::Ignored(
                 contact.clone(),
@@ -277,15 +295,8 @@ impl World {
                 ignored,
             ));
         }
-        if let Some(latest) = self.contacts.get_mut(contact) {
-            let before = latest.rev;
-            ContactWrite::apply_all(&writes, latest, self.now);
-            if latest.rev > before {
-                latest.made_knowing(before, Some(self.catalog));
-                let image = Box::new(latest.clone());
-                self.waiting.push(Work::Contact { before, image });
-            }
-        }
+        self.apply_writes(contact, &writes);
+        self.apply_writes(&contact.person(), &person_writes);
         for record in records {
             self.observed.push(Observed::History(contact.clone(), campaign.clone(), record));
         }
@@ -298,6 +309,19 @@ impl World {
         self.enrollments.insert(key, enrollment);
         let (contact, campaign) = (contact.clone(), campaign.clone());
         self.waiting.push(Work::Effects { contact, campaign, rev, effects });
+    }
+
+    fn apply_writes(&mut self, subject: &ContactId, writes: &[ContactWrite]) {
+        let Some(latest) = self.contacts.get_mut(subject).filter(|_| !writes.is_empty()) else {
+            return;
+        };
+        let before = latest.rev;
+        ContactWrite::apply_all(writes, latest, self.now);
+        if latest.rev > before {
+            latest.made_knowing(before, Some(self.catalog));
+            let image = Box::new(latest.clone());
+            self.waiting.push(Work::Contact { before, image });
+        }
     }
 
     fn perform_effect(
@@ -353,7 +377,10 @@ impl World {
                     index,
                 };
                 let event = Event::Commanded { from, order, causality };
-                self.waiting.push(Work::Event(contact.clone(), target, event));
+                let there = self.campaigns.get(&target).map(|target| target.subject_in(contact));
+                if let Some(there) = there.unwrap_or_else(|| Some(contact.clone())) {
+                    self.waiting.push(Work::Event(there, target, event));
+                }
             }
             Effect::StatusChanged { causality } => {
                 let readers: Vec<CampaignId> = self
@@ -376,7 +403,9 @@ impl World {
                         index,
                     };
                     let event = Event::StatusChanged { from, causality };
-                    self.waiting.push(Work::Event(contact.clone(), reader, event));
+                    for subject in self.readers_of_status(contact, &reader) {
+                        self.waiting.push(Work::Event(subject, reader.clone(), event.clone()));
+                    }
                 }
             }
         }
@@ -443,9 +472,11 @@ impl World {
             .and_then(|campaign| campaign.versions.get(&delivery.version))
             .ok_or("the version is gone")?;
         let email = graph.document.emails.get(&delivery.email).ok_or("there is no such e-mail")?;
+        let person = self.person_of(contact);
         let contact = self.contacts.get(contact).ok_or("there is no such contact")?;
         let url = "https://dacapo.example/u/token";
-        let values = merge_values(&self.account, &graph.document, contact, delivery.run, Some(url));
+        let values =
+            merge_values(&self.account, &graph.document, contact, person, delivery.run, Some(url));
         let rendered =
             |source: &str| render(source, Escape::Text, &values).map_err(|error| error.to_string());
         let text = email.text.as_deref().or(email.html.as_deref()).unwrap_or_default();

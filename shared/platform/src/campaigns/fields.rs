@@ -103,7 +103,13 @@ fn needs(text: &str, catalog: &Catalog, key: &FieldKey) -> bool {
     fields.extend(source.document.fields.iter().map(|(key, field)| (key.clone(), field.clone())));
     source.document.fields.clear();
     let missed = |fields: &_| {
-        let account = AccountView { fields, campaigns: &|_| true, sender: true };
+        let account = AccountView {
+            fields,
+            objects: &BTreeMap::new(),
+            subjects: &|_| None,
+            campaigns: &|_| true,
+            sender: true,
+        };
         let problems = validate(&source, &account);
         problems.iter().filter(|problem| MISSED.contains(&problem.code)).count()
     };

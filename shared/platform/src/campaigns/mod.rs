@@ -9,6 +9,7 @@ mod fields;
 mod publishing;
 mod statistics;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dacapo_engine::campaign::format::Sender;
@@ -289,8 +290,14 @@ impl Campaigns {
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
-        let mut problems =
-            validate(source, &AccountView { fields: &catalog.fields, campaigns: &known, sender });
+        let account = AccountView {
+            fields: &catalog.fields,
+            objects: &BTreeMap::new(),
+            subjects: &|_| None,
+            campaigns: &known,
+            sender,
+        };
+        let mut problems = validate(source, &account);
         let declared = source.document.fields.keys();
         let new = declared.filter(|key| !catalog.fields.contains_key(*key)).count();
         if new > 0 && catalog.fields.len() + new > MOST_FIELDS {

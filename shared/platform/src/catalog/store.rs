@@ -202,7 +202,8 @@ impl CatalogStore {
         let mut source = reader::read(&stored.source).map_err(|_| missing())?;
         let settings = &mut source.document.settings;
         settings.restart_delay = settings.restart_delay.or(stored.restart_delay);
-        let graph = Arc::new(Graph::new(version, source.document, &stored.fields));
+        let graph =
+            Arc::new(Graph::new(version, source.document, &stored.fields, &BTreeMap::new()));
         if let Ok(mut versions) = self.cache.versions.lock() {
             versions.insert(name, Arc::clone(&graph));
         }

@@ -95,7 +95,7 @@ impl Webhooks {
         let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
             return Ok(Outcome::Over);
         };
-        let values = merge_values(&loaded.account, &graph.document, &contact, call.run, None);
+        let values = merge_values(&loaded.account, &graph.document, &contact, None, call.run, None);
         let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (webhook, graph, call) = (webhook.clone(), Arc::clone(&graph), call.clone());

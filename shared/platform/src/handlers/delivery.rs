@@ -352,7 +352,7 @@ impl MailDelivery {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
         let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &contact.id);
-        let all = merge_values(&loaded.account, document, &contact, delivery.run, Some(&url));
+        let all = merge_values(&loaded.account, document, &contact, None, delivery.run, Some(&url));
         let read = self.catalog.read_by(graph, &delivery.email, email);
         let values = MergeValues {
             values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::fields::Fields;
 use super::findings::{At, Findings};
+use super::{Subjects, Surroundings};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Test};
 use crate::field::FieldType;
@@ -15,8 +15,7 @@ use crate::time::Zone;
 pub(in crate::campaign) fn check(
     condition: &Condition,
     path: &Path,
-    fields: &Fields<'_>,
-    campaigns: &dyn Fn(&CampaignId) -> bool,
+    around: &Surroundings<'_>,
     findings: &mut Findings<'_>,
 ) {
     let mut many = |key: &str, conditions: &[Condition]| {
@@ -31,21 +30,27 @@ pub(in crate::campaign) fn check(
             );
         }
         for (i, one) in conditions.iter().enumerate() {
-            check(one, &path.index(i), fields, campaigns, findings);
+            check(one, &path.index(i), around, findings);
         }
     };
     match condition {
         Condition::Tag(tag) => seen(tag, &path.key("tag"), findings),
         Condition::All(all) => many("all", all),
         Condition::Any(any) => many("any", any),
-        Condition::Not(not) => check(not, &path.key("not"), fields, campaigns, findings),
+        Condition::Not(not) => check(not, &path.key("not"), around, findings),
+        Condition::Contact(of) => {
+            let path = path.key("contact");
+            if let Some(around) = around.of_person(&path, findings) {
+                check(of, &path, &around, findings);
+            }
+        }
         Condition::Field(key, test) => {
-            if let Some(kind) = fields.named(key, &At::Value(&path.key("field")), findings) {
+            if let Some(kind) = around.fields.named(key, &At::Value(&path.key("field")), findings) {
                 field_test(test, kind, path, findings);
             }
         }
         Condition::Campaign(campaign, asked) => {
-            unknown_campaign(campaign, &path.key("campaign"), campaigns, findings);
+            other_campaign(campaign, &path.key("campaign"), around, findings);
             if asked.is_empty() {
                 findings.warning(
                     "empty_condition",
@@ -68,14 +73,29 @@ pub(in crate::campaign) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<
     }
 }
 
-/// A campaign that is not there may be published later, so this is a warning.
-pub(in crate::campaign) fn unknown_campaign(
+/// A campaign that is not there may be published later, so this is a warning. One that is about
+/// other things has no subject that could be meant (R71).
+pub(in crate::campaign) fn other_campaign(
     campaign: &CampaignId,
     path: &Path,
-    campaigns: &dyn Fn(&CampaignId) -> bool,
+    around: &Surroundings<'_>,
     findings: &mut Findings<'_>,
 ) {
-    if !campaigns(campaign) {
+    if let Some(of) = (around.subjects)(campaign)
+        && of.per().is_some_and(|kind| Some(kind) != around.per)
+    {
+        let this = Subjects::of(around.per);
+        findings.error(
+            "other_subject",
+            &At::Value(path),
+            format!("`{campaign}` is about {of}, but what is meant here is about {this}"),
+            match this {
+                Subjects::Contacts => "name a campaign about contacts".to_owned(),
+                Subjects::Objects(_) => format!("name a campaign about {this}, or about contacts"),
+            },
+        );
+    }
+    if !(around.campaigns)(campaign) {
         findings.warning(
             "unknown_campaign",
             &At::Value(path),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{At, Findings, Surroundings, Template, seen};
+use crate::campaign::checks::{At, Findings, Surroundings, Template, check_condition, seen};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
@@ -42,6 +42,11 @@ pub enum Edge {
     FieldCleared(FieldKey),
     /// A custom event of this name was posted.
     Custom(String),
+    /// The condition holds, and did not before (R73).
+    Becomes(Condition),
+    #[doc = "The edge is one of the contact whose object the subject is, while the object has \
+             tokens here (R72)."]
+    Contact(Box<Edge>),
 }
 
 impl Edge {
@@ -55,6 +60,8 @@ impl Edge {
             Self::FieldChanged(_) => "field_changed",
             Self::FieldCleared(_) => "field_cleared",
             Self::Custom(_) => "custom",
+            Self::Becomes(_) => "becomes",
+            Self::Contact(_) => "contact",
         }
     }
 
@@ -64,9 +71,12 @@ impl Edge {
             Self::TagAdded(tags) | Self::TagRemoved(tags) | Self::TagAssigned(tags) => {
                 tags.as_slice()
             }
-            Self::FieldSet(_) | Self::FieldChanged(_) | Self::FieldCleared(_) | Self::Custom(_) => {
-                &[]
-            }
+            Self::FieldSet(_)
+            | Self::FieldChanged(_)
+            | Self::FieldCleared(_)
+            | Self::Custom(_)
+            | Self::Becomes(_)
+            | Self::Contact(_) => &[],
         }
     }
 
@@ -74,8 +84,34 @@ impl Edge {
     pub fn field(&self) -> Option<&FieldKey> {
         match self {
             Self::FieldSet(key) | Self::FieldChanged(key) | Self::FieldCleared(key) => Some(key),
-            Self::TagAdded(_) | Self::TagRemoved(_) | Self::TagAssigned(_) | Self::Custom(_) => {
-                None
+            Self::TagAdded(_)
+            | Self::TagRemoved(_)
+            | Self::TagAssigned(_)
+            | Self::Custom(_)
+            | Self::Becomes(_)
+            | Self::Contact(_) => None,
+        }
+    }
+
+    /// What it reads, added to `reads`.
+    pub fn reads(&self, reads: &mut Reads) {
+        match self {
+            Self::TagAdded(tags) | Self::TagRemoved(tags) | Self::TagAssigned(tags) => {
+                reads.tags.extend(tags.as_slice().iter().cloned());
+            }
+            Self::FieldSet(key) | Self::FieldChanged(key) | Self::FieldCleared(key) => {
+                reads.fields.insert(key.clone());
+            }
+            Self::Becomes(condition) => condition.reads(reads),
+            Self::Custom(_) => {}
+            Self::Contact(edge) => {
+                let mut read = Reads::default();
+                edge.reads(&mut read);
+                reads.of_person(read);
+                reads.person.events.extend(match edge.as_ref() {
+                    Self::Custom(name) => Some(name.clone()),
+                    _ => None,
+                });
             }
         }
     }
@@ -84,9 +120,12 @@ impl Edge {
     fn is_about_tags(&self) -> bool {
         match self {
             Self::TagAdded(_) | Self::TagRemoved(_) | Self::TagAssigned(_) => true,
-            Self::FieldSet(_) | Self::FieldChanged(_) | Self::FieldCleared(_) | Self::Custom(_) => {
-                false
-            }
+            Self::FieldSet(_)
+            | Self::FieldChanged(_)
+            | Self::FieldCleared(_)
+            | Self::Custom(_)
+            | Self::Becomes(_)
+            | Self::Contact(_) => false,
         }
     }
 }
@@ -101,8 +140,7 @@ impl ElementType for EventElement {
     }
 
     fn reads(&self, reads: &mut Reads) {
-        reads.tags.extend(self.on.tags().iter().cloned());
-        reads.fields.extend(self.on.field().cloned());
+        self.on.reads(reads);
     }
 
     fn is_rest(&self) -> bool {
@@ -127,25 +165,73 @@ impl ElementType for EventElement {
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
-        let path = path.key("on").key(self.on.word());
-        let at = At::Value(&path);
-        if let Some(field) = self.on.field() {
-            around.fields.named(field, &at, findings);
+        check_edge(&self.on, &path.key("on"), around, findings);
+    }
+}
+
+/// Checks an edge that is written under the path.
+fn check_edge(edge: &Edge, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
+    let path = path.key(edge.word());
+    let at = At::Value(&path);
+    if let Some(field) = edge.field() {
+        around.fields.named(field, &at, findings);
+    }
+    if edge.is_about_tags() {
+        let tags = edge.tags();
+        if tags.is_empty() {
+            let remedy = "name at least one tag";
+            findings.error("never_fires", &at, "an event on no tag never fires", remedy);
         }
-        if self.on.is_about_tags() {
-            let tags = self.on.tags();
-            if tags.is_empty() {
-                let remedy = "name at least one tag";
-                findings.error("never_fires", &at, "an event on no tag never fires", remedy);
-            }
-            for (nth, tag) in tags.iter().enumerate() {
-                let is_list = tags.len() > 1;
-                seen(tag, &if is_list { path.index(nth) } else { path.clone() }, findings);
-            }
+        for (nth, tag) in tags.iter().enumerate() {
+            let is_list = tags.len() > 1;
+            seen(tag, &if is_list { path.index(nth) } else { path.clone() }, findings);
         }
-        if matches!(&self.on, Edge::Custom(name) if name.trim().is_empty()) {
+    }
+    match edge {
+        Edge::Custom(name) if name.trim().is_empty() => {
             let remedy = "write the name that is posted";
             findings.error("never_fires", &at, "an event without a name never fires", remedy);
         }
+        Edge::Becomes(condition) => check_becomes(condition, &path, around, findings),
+        Edge::Contact(edge) => {
+            if let Some(around) = around.of_person(&path, findings) {
+                check_edge(edge, &path, &around, findings);
+            }
+        }
+        Edge::TagAdded(_)
+        | Edge::TagRemoved(_)
+        | Edge::TagAssigned(_)
+        | Edge::FieldSet(_)
+        | Edge::FieldChanged(_)
+        | Edge::FieldCleared(_)
+        | Edge::Custom(_) => {}
+    }
+}
+
+/// Only a change makes a condition come true (R73): time alone is no edge.
+fn check_becomes(
+    condition: &Condition,
+    path: &Path,
+    around: &Surroundings<'_>,
+    findings: &mut Findings<'_>,
+) {
+    check_condition(condition, path, around, findings);
+    if let Some(word) = condition.reads_time() {
+        findings.error(
+            "time_is_no_edge",
+            &At::Value(path),
+            format!("`{word}` comes true or not by the passing of time, and nothing happens then"),
+            "leave it out here and ask it in a `condition` behind the event, or follow the date with a `date_timer`",
+        );
+    }
+    let mut reads = Reads::default();
+    condition.reads(&mut reads);
+    if reads.tags.is_empty() && reads.fields.is_empty() && reads.person.is_empty() {
+        findings.error(
+            "never_fires",
+            &At::Value(path),
+            "a condition on no tag and no field never becomes true by a change",
+            "name the tag or the field whose change it is about; a start reads the status of another campaign",
+        );
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template, unknown_campaign};
+use crate::campaign::checks::{Findings, Surroundings, Template, other_campaign};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
@@ -61,7 +61,7 @@ impl ElementType for Reset {
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
         if let Some(campaign) = &self.campaign {
-            unknown_campaign(campaign, &path.key("campaign"), around.campaigns, findings);
+            other_campaign(campaign, &path.key("campaign"), around, findings);
         }
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EdgeKey, ElementType, WhenMissed};
+use super::{EdgeKey, ElementType, Of, WhenMissed};
 use crate::campaign::checks::{At, Findings, Surroundings, Template, is_template, unreadable};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
@@ -19,6 +19,9 @@ use crate::time::Zone;
 pub struct SetField {
     /// New values; `null` clears, a text may be a template.
     pub fields: BTreeMap<FieldKey, Value>,
+    /// Whose they are: the subject's, unless it says `contact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Of>,
     /// Where the token goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ElementId>,
@@ -68,6 +71,11 @@ impl ElementType for SetField {
         if self.fields.is_empty() {
             findings.nothing_to_do("no field is set here", path);
         }
+        let person = match self.of {
+            Some(Of::Contact) => around.of_person(&path.key("of"), findings),
+            None => None,
+        };
+        let around = person.as_ref().unwrap_or(around);
         for (key, value) in &self.fields {
             check_value(key, value, &path.key("fields").key(key.as_str()), around, findings);
         }
@@ -84,7 +92,7 @@ fn check_value(
     let Some(kind) = around.fields.named(key, &At::Key(path), findings) else {
         return;
     };
-    if key.as_str() == "email" {
+    if key.as_str() == "email" && !around.is_about_objects() {
         findings.error(
             "cannot_be_set",
             &At::Key(path),
@@ -99,7 +107,7 @@ fn check_value(
     match kind.read(value, Zone::UTC) {
         Ok(Some(read)) => {
             let is_zone = || read.as_text().is_some_and(|text| text.parse::<Zone>().is_ok());
-            if key.as_str() == "time_zone" && !is_zone() {
+            if key.as_str() == "time_zone" && !around.is_about_objects() && !is_zone() {
                 findings.error(
                     "invalid_value",
                     &At::Value(path),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template, unknown_campaign};
+use crate::campaign::checks::{Findings, Surroundings, Template, other_campaign};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
@@ -52,6 +52,6 @@ impl ElementType for StartCampaign {
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
-        unknown_campaign(&self.campaign, &path.key("campaign"), around.campaigns, findings);
+        other_campaign(&self.campaign, &path.key("campaign"), around, findings);
     }
 }

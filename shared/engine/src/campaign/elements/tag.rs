@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
+use super::{EdgeKey, ElementType, Of, WhenMissed};
 use crate::campaign::checks::{Findings, Surroundings, Template, seen};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
@@ -19,6 +19,9 @@ pub struct ChangeTags {
     /// Tags to withdraw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<Tag>,
+    /// Whose they are: the subject's, unless it says `contact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Of>,
     /// Where the token goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ElementId>,
@@ -55,7 +58,10 @@ impl ElementType for ChangeTags {
         Vec::new()
     }
 
-    fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {
+    fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
+        if self.of == Some(Of::Contact) {
+            around.of_person(&path.key("of"), findings);
+        }
         if self.add.is_empty() && self.remove.is_empty() {
             findings.nothing_to_do("no tag is assigned or withdrawn here", path);
         }

@@ -15,7 +15,7 @@ pub(super) fn check(
     let path = Path::root().key("elements").key(id.as_str());
     if let Some(condition) = element.condition() {
         let path = path.key("when");
-        check_condition(condition, &path, around.fields, around.campaigns, findings);
+        check_condition(condition, &path, around, findings);
     }
     element.of_type().check(&path, around, findings);
 }

@@ -4,9 +4,10 @@ use crate::campaign::checks::{At, Fields, Findings, Template, is_template};
 use crate::campaign::format::Document;
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
+use crate::ids::ObjectType;
 use crate::template;
 
-/// What templates read besides fields of the contact.
+/// What templates read besides fields.
 const FIXED: [&str; 9] = [
     "contact.id",
     "contact.consent",
@@ -19,8 +20,61 @@ const FIXED: [&str; 9] = [
     "links.unsubscribe",
 ];
 
-/// What a field's key stands behind.
-const OF_FIELDS: [&str; 2] = ["contact.", "fields."];
+/// What a key of the contact's fields stands behind; in a campaign about objects, `fields` is the
+/// object's.
+const OF_CONTACT: &str = "contact.";
+const OF_SUBJECT: &str = "fields.";
+
+/// What templates read of an object besides its fields, behind the type.
+const OF_OBJECT: [&str; 2] = ["key", "tags"];
+
+/// What the templates of a campaign may read.
+pub(super) struct Placeholders<'a> {
+    /// The contact's fields.
+    pub(super) fields: &'a Fields<'a>,
+    /// The type and the fields of the objects that the campaign is about.
+    pub(super) own: Option<(&'a ObjectType, &'a Fields<'a>)>,
+}
+
+impl Placeholders<'_> {
+    fn is_known(&self, placeholder: &str) -> bool {
+        let of = |before: &str, fields: &Fields<'_>| {
+            placeholder.strip_prefix(before).is_some_and(|key| fields.kind(key).is_some())
+        };
+        FIXED.contains(&placeholder)
+            || of(OF_CONTACT, self.fields)
+            || match self.own {
+                None => of(OF_SUBJECT, self.fields),
+                Some((kind, own)) => {
+                    let of_object = |key| placeholder == format!("{kind}.{key}");
+                    of(OF_SUBJECT, own)
+                        || of(&format!("{kind}."), own)
+                        || OF_OBJECT.iter().any(of_object)
+                }
+            }
+    }
+
+    /// Those that somebody may have meant. Who wrote `fields.` is shown such names, anybody else
+    /// the contact's and the object's.
+    fn known(&self, meant: &str) -> Vec<String> {
+        let mut known: Vec<String> = Vec::new();
+        let mut add = |before: &str, fields: &Fields<'_>| {
+            known.extend(fields.names().map(|key| format!("{before}{key}")));
+        };
+        match (self.own, meant.starts_with(OF_SUBJECT)) {
+            (None, false) => add(OF_CONTACT, self.fields),
+            (None, true) => add(OF_SUBJECT, self.fields),
+            (Some((_, own)), true) => add(OF_SUBJECT, own),
+            (Some((kind, own)), false) => {
+                add(&format!("{kind}."), own);
+                add(OF_CONTACT, self.fields);
+                known.extend(OF_OBJECT.iter().map(|key| format!("{kind}.{key}")));
+            }
+        }
+        known.extend(FIXED.iter().map(|name| (*name).to_owned()));
+        known
+    }
+}
 
 /// Every text of the document that is a template.
 pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
@@ -41,7 +95,7 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
     found
 }
 
-pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(document: &Document, known: &Placeholders<'_>, findings: &mut Findings<'_>) {
     for Template { path, source, budget } in all(document) {
         if findings.is_full() {
             return;
@@ -63,37 +117,26 @@ pub(super) fn check(document: &Document, fields: &Fields<'_>, findings: &mut Fin
                 findings.error("template_syntax", &at, message, "mend the template");
             }
             Ok(read) => {
-                for placeholder in read.iter().filter(|each| !is_known(each, fields)) {
+                for placeholder in read.iter().filter(|each| !known.is_known(each)) {
                     if findings.is_full() {
                         return;
                     }
-                    unknown(placeholder, source, &path, fields, findings);
+                    unknown(placeholder, source, &path, known, findings);
                 }
             }
         }
     }
 }
 
-fn is_known(placeholder: &str, fields: &Fields<'_>) -> bool {
-    FIXED.contains(&placeholder)
-        || OF_FIELDS
-            .iter()
-            .filter_map(|before| placeholder.strip_prefix(before))
-            .any(|key| fields.kind(key).is_some())
-}
-
 fn unknown(
     placeholder: &str,
     source: &str,
     path: &Path,
-    fields: &Fields<'_>,
+    known: &Placeholders<'_>,
     findings: &mut Findings<'_>,
 ) {
-    // Somebody who wrote `fields.` is shown such names, anybody else the contact's.
-    let before = if placeholder.starts_with(OF_FIELDS[1]) { OF_FIELDS[1] } else { OF_FIELDS[0] };
-    let of_contact: Vec<String> = fields.names().map(|key| format!("{before}{key}")).collect();
-    let known = of_contact.iter().map(String::as_str).chain(FIXED);
-    let remedy = nearest::remedy(placeholder, known);
+    let known = known.known(placeholder);
+    let remedy = nearest::remedy(placeholder, known.iter().map(String::as_str));
     let (line, column) = first_place_of(placeholder, source);
     findings.error(
         "unknown_placeholder",

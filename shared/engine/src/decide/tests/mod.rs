@@ -105,7 +105,7 @@ impl Story {
         let text = format!("id: test\nsettings: {settings}\nelements:\n{elements}{AROUND}");
         let source = read(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
         let version = self.campaign.versions.keys().last().map_or(1, |last| last + 1);
-        let graph = Graph::new(version, source.document, &BTreeMap::new());
+        let graph = Graph::new(version, source.document, &BTreeMap::new(), &BTreeMap::new());
         self.campaign.versions.insert(version, Arc::new(graph));
         self.reach(Reached::Published { version, migrate })
     }

@@ -69,5 +69,12 @@ fn with_account<T>(ask: impl FnOnce(&AccountView<'_>) -> T) -> T {
         field("member", FieldType::Boolean),
     ]);
     let campaigns = |id: &CampaignId| id.as_str() == "other";
-    ask(&AccountView { fields: &fields, campaigns: &campaigns, sender: true })
+    let objects = BTreeMap::new();
+    ask(&AccountView {
+        fields: &fields,
+        objects: &objects,
+        subjects: &|_| None,
+        campaigns: &campaigns,
+        sender: true,
+    })
 }

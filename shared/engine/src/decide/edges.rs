@@ -1,0 +1,68 @@
+//! Whether a change is the edge that an event reacts to (R7, R72, R73).
+
+use super::builder::DecisionBuilder;
+use crate::campaign::format::Edge;
+use crate::condition::{Condition, Reads, View};
+use crate::contact::{Change, Contact};
+use crate::ids::Tag;
+
+impl DecisionBuilder<'_> {
+    /// Whether the change is the edge that an event reacts to (R7), whatever this decision has
+    /// written since.
+    pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
+        let left = self.left_by(change);
+        let person = self.situation.person.unwrap_or(&left);
+        self.judged(|view| happened(edge, change, &View { contact: &left, person, ..*view }))
+    }
+
+    /// Whether the change can concern this enrollment: what changed of an object's person concerns
+    /// those with tokens only (R72).
+    pub(super) fn may_concern(&self, change: &Change) -> bool {
+        change.person.is_none() || !self.next.tokens.is_empty()
+    }
+}
+
+/// Whether a change, which left the subject like this, is the edge that an event reacts to. The
+/// person is as it is now.
+pub(super) fn happened(edge: &Edge, change: &Change, view: &View<'_>) -> bool {
+    let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
+    let now_set = |key| view.contact.fields.contains_key(key);
+    match edge {
+        Edge::TagAdded(tags) => any(tags.as_slice(), &|tag| change.added.contains(tag)),
+        Edge::TagRemoved(tags) => any(tags.as_slice(), &|tag| change.removed.contains_key(tag)),
+        Edge::TagAssigned(tags) => any(tags.as_slice(), &|tag| {
+            change.added.contains(tag) || change.refreshed.contains_key(tag)
+        }),
+        Edge::FieldSet(key) => matches!(change.fields.get(key), Some(None)) && now_set(key),
+        Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
+        Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
+        Edge::Custom(name) => change.event.as_ref() == Some(name),
+        Edge::Becomes(condition) => became(condition, change, view),
+        Edge::Contact(edge) => change.person.as_ref().is_some_and(|of_person| {
+            let person = of_person.after(view.person);
+            let view = View { contact: &person, person: &person, ..*view };
+            happened(edge, &of_person.as_change(change), &view)
+        }),
+    }
+}
+
+/// Whether a change made a condition come true (R73). What it did not touch was then as it is now.
+fn became(condition: &Condition, change: &Change, view: &View<'_>) -> bool {
+    let mut reads = Reads::default();
+    condition.reads(&mut reads);
+    if !change.touches(&reads) {
+        return false;
+    }
+    let holds =
+        |contact: &Contact, person: &Contact| condition.holds(&View { contact, person, ..*view });
+    match &change.person {
+        Some(of_person) => {
+            let after = of_person.after(view.person);
+            let before = of_person.as_change(change).before(&after);
+            holds(view.contact, &after) && !holds(view.contact, &before)
+        }
+        None => {
+            holds(view.contact, view.person) && !holds(&change.before(view.contact), view.person)
+        }
+    }
+}
