@@ -284,7 +284,9 @@ pub enum ObjectTypeRefused {
     #[error("an account has at most {MOST_OBJECT_TYPES} types of objects; use one that is there")]
     TooManyTypes,
     /// It would have more fields than it may have.
-    #[error("`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody needs")]
+    #[error(
+        "`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody needs"
+    )]
     TooManyFields(ObjectType),
     /// A field of another type is there.
     #[error("`{field}` of `{kind}` is a {} field already; take another key for another type", .is.word())]

@@ -138,7 +138,8 @@ impl Keys {
 
     /// The partition of everything about a contact and its objects; an object is in its person's.
     pub fn contact_partition(&self, subject: &ContactId) -> String {
-        let person = subject.as_str().split_once('.').map_or(subject.as_str(), |(person, _)| person);
+        let person =
+            subject.as_str().split_once('.').map_or(subject.as_str(), |(person, _)| person);
         format!("A#{}#C#{person}", self.account)
     }
 

@@ -130,11 +130,7 @@ impl Objects {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn find(
-        &self,
-        kind: &ObjectType,
-        key: &str,
-    ) -> Result<Option<FoundObject>, Error> {
+    pub async fn find(&self, kind: &ObjectType, key: &str) -> Result<Option<FoundObject>, Error> {
         let Some(stored) = self.key(kind, key).await? else { return Ok(None) };
         let object = self.contacts.get(&stored.object).await?;
         let StoredObjectKey { replaced_by, .. } = stored;

@@ -16,9 +16,9 @@ use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKey, hooks_router, router};
 use dacapo_platform::keys::is_fed;
-use dacapo_platform::table::Key;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{Clock as _, Queue};
+use dacapo_platform::table::Key;
 use dacapo_tests::kit::{CountingEntropy, ManualClock, PseudoRandom};
 use serde_json::Value;
 

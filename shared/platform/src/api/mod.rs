@@ -42,6 +42,8 @@ pub use contacts::calls::WrittenContact;
 pub use contacts::changes::ChangedContact;
 pub use contacts::hooks::PostedContact;
 pub use contacts::messages::message_json;
+pub use objects::calls::WrittenObject;
+pub use objects::hooks::PostedObject;
 
 pub use crate::contact_json::is_locale;
 use call::surface::{Description, Routes, Surface};

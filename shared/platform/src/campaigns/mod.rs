@@ -9,12 +9,11 @@ mod fields;
 mod publishing;
 mod statistics;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
-use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::time::Span;
@@ -157,6 +156,9 @@ impl Campaigns {
                 let head = catalog.campaigns.entry(id.clone()).or_default();
                 head.saved.clone_from(&saved);
                 head.draft = true;
+                if head.version == 0 {
+                    head.per = source.document.per.clone();
+                }
                 if head.standing().is_none() {
                     head.name.clone_from(&name);
                 }
@@ -287,13 +289,21 @@ fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
 
 impl Campaigns {
     /// Errors and warnings of a document in this account.
+    /// What a campaign is about, as far as it is known: the draft that is checked may still change
+    /// that, as long as it was never published.
+    fn subjects(&self, source: &Source, catalog: &Catalog, id: &CampaignId) -> Option<Subjects> {
+        let head = catalog.campaigns.get(id)?;
+        let known = head.version > 0 || *id != source.document.id;
+        known.then(|| Subjects::of(head.per.as_ref()))
+    }
+
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
         let account = AccountView {
             fields: &catalog.fields,
-            objects: &BTreeMap::new(),
-            subjects: &|_| None,
+            objects: &catalog.objects,
+            subjects: &|id| self.subjects(source, catalog, id),
             campaigns: &known,
             sender,
         };

@@ -108,7 +108,8 @@ impl Campaigns {
                         catalog.declare(key, field.clone()).map_err(full)?;
                     }
                     for (kind, wanted) in &source.document.objects {
-                        let refused = |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
+                        let refused =
+                            |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
                         catalog.declare_object(kind, wanted).map_err(refused)?;
                     }
                     let (at, fields) = (self.store.now(), catalog.field_types());

@@ -108,8 +108,7 @@ fn read_by_types(loaded: &Loaded) -> BTreeMap<ObjectType, PersonReads> {
 
 /// Whether a change of a person touches what is read of persons.
 fn touches(change: &Change, reads: &PersonReads) -> bool {
-    let mut tags =
-        change.added.iter().chain(change.refreshed.keys()).chain(change.removed.keys());
+    let mut tags = change.added.iter().chain(change.refreshed.keys()).chain(change.removed.keys());
     tags.any(|tag| reads.tags.contains(tag))
         || change.fields.keys().any(|key| reads.fields.contains(key))
         || change.event.as_ref().is_some_and(|event| reads.events.contains(event))

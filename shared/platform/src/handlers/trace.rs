@@ -67,8 +67,7 @@ impl Traces {
             let left = contact.as_of(change.rev);
             let contact = left.as_ref().unwrap_or(contact);
             let looked = self.looked(loaded, contact, change, enrollments, false).await?;
-            let is_read =
-                |what: &Changed| reads(loaded, &contact.id, |reads| what.is_in(reads));
+            let is_read = |what: &Changed| reads(loaded, &contact.id, |reads| what.is_in(reads));
             let because = Cause::of(change, |key| contact.fields.get(key).cloned(), is_read);
             let trace = Trace { at: change.at, because, unchanged: false, looked };
             let key = self.store.keys.trace(&contact.id, change.at, change.rev, None);
@@ -154,8 +153,8 @@ impl Traces {
         };
         let mut all = Vec::new();
         for (id, campaign) in &loaded.campaigns {
-            let concerned = campaign.is_about(&contact.id)
-                && concerns(campaign, std::slice::from_ref(change));
+            let concerned =
+                campaign.is_about(&contact.id) && concerns(campaign, std::slice::from_ref(change));
             if !concerned || all.len() >= LOOKED {
                 continue;
             }

@@ -18,11 +18,7 @@ fn r70_everything_of_an_object_is_in_the_partition_of_its_person_and_leads_back_
         (keys.contact(&object), "O#appointment.c1", "object"),
         (keys.tombstone(&object), "ERASED#appointment.c1", "tombstone"),
         (keys.enrollment(&object, &campaign), "EO#appointment.c1#p.q", "enrollment"),
-        (
-            keys.message(&object, &campaign, 1, 2),
-            "M#p.q@appointment.c1#000001#000002",
-            "message",
-        ),
+        (keys.message(&object, &campaign, 1, 2), "M#p.q@appointment.c1#000001#000002", "message"),
         (keys.call(&object, &campaign, 1, 2), "W#p.q@appointment.c1#000001#000002", "call"),
         (
             keys.history(&object, at, &campaign, 3, 0),
@@ -39,11 +35,7 @@ fn r70_everything_of_an_object_is_in_the_partition_of_its_person_and_leads_back_
             "H#000000000000000#~@appointment.c1#0000000003",
             "history",
         ),
-        (
-            keys.undecided(&object, &campaign, 3),
-            "Q#p.q@appointment.c1#000000000003",
-            "undecided",
-        ),
+        (keys.undecided(&object, &campaign, 3), "Q#p.q@appointment.c1#000000000003", "undecided"),
     ];
     for (key, sk, what) in about {
         assert_eq!((key.pk.as_str(), key.sk.as_str()), ("A#a#C#cann", sk));

@@ -182,8 +182,7 @@ impl Objects {
         let person = match person {
             Ok(person) => person,
             Err(WriteError::Refused(which, current)) => {
-                let (own, write_id) =
-                    own.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let (own, write_id) = own.into_inner().unwrap_or_else(PoisonError::into_inner);
                 // This very write, whose answer was lost: nothing else wrote to the person.
                 if which == 0
                     && write_id.is_some_and(|id| is_own(current.as_deref(), &id))

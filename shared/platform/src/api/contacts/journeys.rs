@@ -408,8 +408,7 @@ async fn enrollments(
         None => contact.id.clone(),
     };
     let own = decisions.states(&subject).await?.into_iter();
-    let mut all: Vec<_> =
-        own.map(|(campaign, state)| (subject.clone(), campaign, state)).collect();
+    let mut all: Vec<_> = own.map(|(campaign, state)| (subject.clone(), campaign, state)).collect();
     if which.object.is_none() && !names.is_empty() {
         all.extend(decisions.states_of_objects(&contact.id, None).await?);
     }
@@ -422,11 +421,11 @@ async fn enrollments(
         let object = names.name(&subject);
         (place(&subject, &campaign), (campaign, object, state.enrollment))
     });
-    let shapes = all
-        .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
-        .map(|(place, (campaign, object, enrollment))| {
+    let shapes = all.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after)).map(
+        |(place, (campaign, object, enrollment))| {
             (place, EnrollmentShape::of(&loaded.catalog, campaign, object, &enrollment))
-        });
+        },
+    );
     filled(limit, ENROLLED, shapes)
 }
 
@@ -450,8 +449,7 @@ async fn release(
     let campaign = CampaignId::new(campaign).map_err(|_| missing())?;
     let loaded = catalog.current().await?;
     let object = which.object.as_deref();
-    let subject =
-        subject_of(&loaded.catalog, &objects, &contact.id, object, &campaign).await?;
+    let subject = subject_of(&loaded.catalog, &objects, &contact.id, object, &campaign).await?;
     if decisions.enrollment(&subject, &campaign).await?.is_none() {
         return Err(missing());
     }

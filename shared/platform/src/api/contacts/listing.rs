@@ -95,8 +95,7 @@ impl Wanted {
             for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
                 let contact = stored.map(|item| read_contact(&item)).transpose()?;
                 let was_shown = id.is_object() && shown.as_ref() == Some(&id.person());
-                let is_one =
-                    |contact: &Contact| stands && !was_shown && self.is(contact);
+                let is_one = |contact: &Contact| stands && !was_shown && self.is(contact);
                 if let Some(contact) = contact.filter(is_one) {
                     if !put(&contact)? {
                         return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));

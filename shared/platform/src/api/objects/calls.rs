@@ -129,11 +129,8 @@ async fn put(
         return Err(Problem::invalid(faults));
     }
     let sent = SentObject { key, replaces, contact, members: sent, ..SentObject::default() };
-    let how = ReadHow {
-        all_tags: true,
-        unknown_fields: UnknownFields::Refuse,
-        invalid: Invalid::Refuse,
-    };
+    let how =
+        ReadHow { all_tags: true, unknown_fields: UnknownFields::Refuse, invalid: Invalid::Refuse };
     let writing = Writing { store, catalog, contacts, objects, traces };
     writing.write(&kind, sent, how, &holder, &once).await
 }

@@ -105,7 +105,8 @@ pub(in crate::api) async fn subject_of(
     match (per, object) {
         (None, None) => Ok(contact.clone()),
         (None, Some(_)) => {
-            let message = format!("the campaign `{campaign}` is about contacts; leave `object` out");
+            let message =
+                format!("the campaign `{campaign}` is about contacts; leave `object` out");
             Err(Problem::invalid_at("object", "subject", message))
         }
         (Some(per), None) => {

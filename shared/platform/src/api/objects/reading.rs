@@ -165,8 +165,7 @@ impl<'a> ObjectReader<'a> {
     /// A value for each field; exact names are read first.
     pub(super) fn each_field(&mut self, before: &str, fields: &Map<String, Value>) {
         let is_exact = |name: &str| self.fields.contains_key(name.trim());
-        let (exact, others): (Vec<_>, Vec<_>) =
-            fields.iter().partition(|(name, _)| is_exact(name));
+        let (exact, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| is_exact(name));
         for (name, value) in exact.into_iter().chain(others) {
             self.field(format!("{before}{name}"), name.trim(), value);
         }
@@ -187,7 +186,8 @@ impl<'a> ObjectReader<'a> {
         if let Some(there) = self.read.patch.fields.get(key).cloned() {
             let differs = there.map(|there| there.to_json()).unwrap_or_default() != *value;
             if differs && self.fields.get(name).is_none() {
-                let message = format!("`{key}` is sent under another name too; send one of the two");
+                let message =
+                    format!("`{key}` is sent under another name too; send one of the two");
                 self.unreadable(path, "twice", message);
             }
             return;

@@ -114,8 +114,8 @@ async fn list(
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
     let loaded = catalog.current().await?;
     let types = loaded.catalog.objects.iter();
-    let types = types
-        .filter(|(kind, _)| after.as_ref().is_none_or(|after| kind.as_str() > after.as_str()));
+    let types =
+        types.filter(|(kind, _)| after.as_ref().is_none_or(|after| kind.as_str() > after.as_str()));
     let shapes = types.map(|(kind, it)| (kind.to_string(), ObjectTypeShape::of(kind, it)));
     filled(limit, LISTED, shapes)
 }
@@ -149,9 +149,8 @@ async fn put(
     if sent.kind.is_some_and(|sent| sent != kind.as_str()) {
         faults.push(Fault::new("type", "other_key", format!("the path says `{kind}`")));
     }
-    let too_long = |label: &Option<String>| {
-        label.as_ref().is_some_and(|label| label.len() > LONGEST_LABEL)
-    };
+    let too_long =
+        |label: &Option<String>| label.as_ref().is_some_and(|label| label.len() > LONGEST_LABEL);
     let long = format!("a label has at most {LONGEST_LABEL} bytes");
     if too_long(&sent.label) {
         faults.push(Fault::new("label", "too_long", &long));

@@ -107,8 +107,7 @@ impl Writing {
         };
         let before = found.map(|found| found.object);
         let owner = before.as_ref().map(|before| before.id.person());
-        let person =
-            self.person(&loaded, sent.contact.take(), owner.as_ref(), how, holder).await?;
+        let person = self.person(&loaded, sent.contact.take(), owner.as_ref(), how, holder).await?;
         let reader = ObjectReader::new(
             &loaded,
             (kind, definition),
@@ -195,11 +194,8 @@ impl Writing {
             return Ok(Person { named: Named::Unsaid, read, resubscribing: None, zone });
         }
         let resubscribing = Resubscribing::taken(&mut sent)?.by(holder);
-        let sorted = crate::api::contacts::sorting::Sorted::of(
-            &sent,
-            &loaded.catalog.fields,
-            Manner::Hook,
-        );
+        let sorted =
+            crate::api::contacts::sorting::Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook);
         let before = match sorted.address() {
             Some(address) => match self.contacts.id_of(&address).await? {
                 Some(id) => self.contacts.get(&id).await?,
@@ -207,11 +203,8 @@ impl Writing {
             },
             None => None,
         };
-        let manner = How {
-            manner: Manner::Hook,
-            unknown_fields: how.unknown_fields,
-            invalid: how.invalid,
-        };
+        let manner =
+            How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
         let read = Reader::new(loaded, before.as_ref(), manner).read(&sent);
         let mut read = read.map_err(of_contact)?;
         resubscribing.put_into(&mut read.patch)?;
@@ -245,11 +238,7 @@ fn read_object(
     reader.done()
 }
 
-fn answer(
-    written: &ObjectWritten,
-    person: &Person,
-    object: &ReadObject,
-) -> Result<Answer, Error> {
+fn answer(written: &ObjectWritten, person: &Person, object: &ReadObject) -> Result<Answer, Error> {
     let told = person.resubscribing.and_then(|it| it.told(&person.read.patch, &written.person));
     let doubtful = person.read.doubtful.iter().chain(&object.doubtful).cloned();
     let warnings: Vec<Fault> = told.into_iter().chain(doubtful).collect();
