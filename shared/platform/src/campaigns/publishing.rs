@@ -236,18 +236,20 @@ impl Campaigns {
     ) -> Result<Vec<Write>, CampaignError> {
         let mut writes = Vec::new();
         if follows.milestones {
-            let requested = Requested::of_campaign(Kind::Milestones, id, follows.by);
+            let requested = Requested::of_campaign(Kind::Milestones, id, None, follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         let head = there_mut(catalog, id)?;
         // While a campaign is paused no contact enters: contacts that may enter are searched for on
         // the resume.
         let paused = head.standing().is_some_and(|standing| standing.paused);
+        let per = head.per.clone();
         let enrolls = std::mem::take(&mut head.enrolls) || follows.enroll_existing;
         if paused {
             head.enrolls = enrolls;
         } else if enrolls {
-            let requested = Requested::of_campaign(Kind::EnrollExisting, id, follows.by);
+            let requested =
+                Requested::of_campaign(Kind::EnrollExisting, id, per.as_ref(), follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         Ok(writes)

@@ -6,7 +6,7 @@
 //! queue are ordered by the next caller. So no job is lost after a crash. Steps are idempotent, so
 //! they may be ordered twice.
 
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
 use super::{Counts, Job, JobStatus, Jobs, Kind, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
@@ -50,14 +50,20 @@ pub struct Requested {
 
 impl Requested {
     /// A job that follows from a change of a campaign.
-    pub fn of_campaign(kind: Kind, campaign: &CampaignId, by: &str) -> Self {
+    pub fn of_campaign(
+        kind: Kind,
+        campaign: &CampaignId,
+        per: Option<&ObjectType>,
+        by: &str,
+    ) -> Self {
         Self {
             kind,
             selection: match kind {
                 Kind::Milestones | Kind::StopCampaign { .. } | Kind::Release => Selection::Enrolled,
-                Kind::EnrollExisting | Kind::EraseAccount | Kind::Reconcile { .. } => {
-                    Selection::Everybody
+                Kind::EnrollExisting => {
+                    per.map_or(Selection::Everybody, |kind| Selection::Objects(kind.clone()))
                 }
+                Kind::EraseAccount | Kind::Reconcile { .. } => Selection::Everybody,
             },
             named: Vec::new(),
             campaigns: vec![campaign.clone()],
@@ -120,7 +126,10 @@ impl Jobs {
             Selection::Named { .. } => {
                 u32::try_from(chunks.len()).unwrap_or(SHARDS).clamp(1, SHARDS)
             }
-            Selection::Tag(_) | Selection::Enrolled | Selection::Everybody => SHARDS,
+            Selection::Tag(_)
+            | Selection::Enrolled
+            | Selection::Everybody
+            | Selection::Objects(_) => SHARDS,
         };
         let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {

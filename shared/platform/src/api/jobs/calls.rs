@@ -265,6 +265,7 @@ impl From<Progress> for MassAction {
                 Selection::Tag(tag) => json!({ "tag": tag }),
                 Selection::Enrolled => json!("enrolled"),
                 Selection::Everybody => json!("everybody"),
+                Selection::Objects(kind) => json!({ "objects": kind }),
             },
             reset_contacts,
             reset_statistics,
