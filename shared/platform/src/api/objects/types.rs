@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
+use dacapo_engine::campaign::validate::{taken_field, taken_type};
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{FieldKey, ObjectType};
 use dacapo_engine::time::Span;
@@ -146,6 +147,12 @@ async fn put(
     let kind = ObjectType::new(named.as_str())
         .map_err(|why| Problem::invalid_at("type", "id", format!("`{named}`: {why}")))?;
     let mut faults = Vec::new();
+    let loaded = catalog.current().await?;
+    let there = loaded.catalog.objects.get(&kind);
+    if let Some(taken) = taken_type(kind.as_str()).filter(|_| there.is_none()) {
+        let message = format!("`{taken}` means something else in templates; choose another word");
+        faults.push(Fault::new("type", "reserved", message));
+    }
     if sent.kind.is_some_and(|sent| sent != kind.as_str()) {
         faults.push(Fault::new("type", "other_key", format!("the path says `{kind}`")));
     }
@@ -160,6 +167,14 @@ async fn put(
         let path = format!("fields.{key}");
         if too_long(&field.label) {
             faults.push(Fault::new(format!("{path}.label"), "too_long", &long));
+        }
+        let is_new = there.is_none_or(|there| !there.fields.contains_key(key.as_str()));
+        if let Some(taken) = taken_field(&key).filter(|_| is_new) {
+            let message = format!(
+                "`{taken}` means something else wherever objects are read or written; choose another key"
+            );
+            faults.push(Fault::new(path, "reserved", message));
+            continue;
         }
         match FieldKey::new(key.as_str()) {
             Ok(key) => {
