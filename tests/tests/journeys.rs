@@ -15,10 +15,11 @@ use dacapo_tests::journey::{
 use tokio::runtime::Runtime;
 
 /// The rules of what campaigns mean.
-const RULES: [&str; 37] = [
+const RULES: [&str; 42] = [
     "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
     "R16", "R17", "R18", "R20", "R21", "R22", "R23", "R30", "R31", "R32", "R33", "R34", "R40",
-    "R41", "R42", "R43", "R50", "R51", "R52", "R53", "R60", "R61",
+    "R41", "R42", "R43", "R50", "R51", "R52", "R53", "R60", "R61", "R70", "R71", "R72", "R73",
+    "R74",
 ];
 
 /// The part of a rule that no journey can show, and the test for it: its file and its name.

@@ -8,18 +8,18 @@ use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::contact::{Author, Consent, Patch};
 use dacapo_engine::enrollment::Status;
-use dacapo_engine::field::{FieldType, built_in};
+use dacapo_engine::field::{FieldType, FieldValue, built_in};
 use dacapo_engine::history::{Reader, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use dacapo_engine::problem::{Problem, Severity};
-use dacapo_engine::simulation::{Observed, World};
+use dacapo_engine::simulation::{ObjectKey, Observed, World};
 use dacapo_engine::statistics::{Counter, Outcome};
 use dacapo_engine::time::{Instant, Zone};
 
 use super::harness::{
     Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
 };
-use super::script::{Change, Deed, Publish, Script};
+use super::script::{Change, Deed, Object, Publish, Script};
 
 /// See the module. It plays every script.
 #[derive(Default)]
@@ -67,13 +67,17 @@ impl Harness for EngineHarness {
             }
             Deed::Release(contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
-                world.release(&contact_id(contact)?, campaign, by);
+                let subject = subject_id(world, contact)?;
+                world.release(&subject, campaign, by);
             }
             Deed::ByHand(order, contact, campaign) => {
                 let by = Author::ApiKey("console".to_owned());
-                world.by_hand(&contact_id(contact)?, campaign, *order, by);
+                let subject = subject_id(world, contact)?;
+                world.by_hand(&subject, campaign, *order, by);
             }
             Deed::Change(contact, change) => return self.change(contact, change),
+            Deed::Object(object, change) => return self.change_object(object, change),
+            Deed::Erase(contact) => world.erase(&contact_id(contact)?),
         }
         Ok(true)
     }
@@ -90,7 +94,7 @@ impl Harness for EngineHarness {
         for observed in &world.observed[told..] {
             match observed {
                 Observed::Message(message) => came_out.push(Observation::Mail(Mail {
-                    contact: message.contact.to_string(),
+                    contact: addressee(world, &message.contact),
                     element: message.element.to_string(),
                     run: message.run,
                     at: message.at,
@@ -104,17 +108,18 @@ impl Harness for EngineHarness {
                 }
                 Observed::Nothing(contact, trace) => {
                     came_out.push(Observation::NoEffect(NoEffect {
-                        contact: contact.to_string(),
+                        contact: name_of(world, contact),
                         at: trace.at,
                         text: trace.words(),
                         cause: trace.because.words(),
                     }));
                 }
                 Observed::Called(contact, campaign, element) => {
-                    let names = (contact.to_string(), campaign.to_string(), element.to_string());
-                    came_out.push(Observation::Called(names.0, names.1, names.2));
+                    let (contact, element) = (name_of(world, contact), element.to_string());
+                    came_out.push(Observation::Called(contact, campaign.to_string(), element));
                 }
                 Observed::Ignored(contact, campaign, event, ignored) => {
+                    let contact = name_of(world, contact);
                     let what = format!("for {contact} in {campaign}: {event:?}: {ignored:?}");
                     came_out.push(Observation::Ignored(what));
                 }
@@ -125,8 +130,9 @@ impl Harness for EngineHarness {
     }
 
     fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
-        let contact = contact_id(contact)?;
-        let enrollments = self.running()?.enrollments();
+        let world = self.running()?;
+        let contact = subject_id(world, contact)?;
+        let enrollments = world.enrollments();
         let of = enrollments.filter(|((of, _), _)| *of == contact);
         Ok(of
             .map(|((_, campaign), enrollment)| EnrollmentState {
@@ -149,8 +155,8 @@ impl Harness for EngineHarness {
     }
 
     fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
-        let contact = contact_id(contact)?;
         let world = &*self.running()?;
+        let contact = subject_id(world, contact)?;
         let mut all = Vec::new();
         for observed in &world.observed {
             if let Observed::History(of, campaign, record) = observed
@@ -190,6 +196,33 @@ impl EngineHarness {
         self.world.as_mut().ok_or_else(|| "nothing has begun".to_owned())
     }
 
+    /// One change of an object. The contact is made if it is not there, as one call does.
+    fn change_object(&mut self, object: &Object, change: &Change) -> Result<bool, String> {
+        let person = contact_id(&object.contact)?;
+        if self.running()?.contact(&person).is_none() {
+            self.change(&object.contact, &Change::default())?;
+        }
+        let account_zone = self.zone;
+        let world = self.running()?;
+        let zone = world.contact(&person).and_then(|person| person.zone());
+        let declared = world.object_types().get(&object.kind);
+        let kind = |key: &FieldKey| Some(declared?.fields.get(key)?.kind);
+        let patch = Patch {
+            add: tags(&change.add)?,
+            remove: tags(&change.remove)?,
+            fields: fields(change, kind, zone.unwrap_or(account_zone))?,
+            event: change.event.clone(),
+            ..Patch::default()
+        };
+        let key = ObjectKey {
+            person,
+            kind: object.kind.clone(),
+            key: object.key.clone(),
+            replaces: object.replaces.clone(),
+        };
+        Ok(world.write_object(&key, &patch, Author::ApiKey("zapier".to_owned())))
+    }
+
     fn change(&mut self, name: &str, change: &Change) -> Result<bool, String> {
         let id = contact_id(name)?;
         let account_zone = self.zone;
@@ -205,19 +238,53 @@ impl EngineHarness {
         patch.add = tags(&change.add)?;
         patch.remove = tags(&change.remove)?;
         let zone = change.zone().or_else(|| world.contact(&id).and_then(|contact| contact.zone()));
-        for (key, written) in &change.fields {
-            let kind = built_in(key.as_str())
-                .or_else(|| world.fields().get(key).copied())
-                .ok_or_else(|| format!("there is no field {key}"))?;
-            let value = kind
-                .read(&serde_json::json!(written), zone.unwrap_or(account_zone))
-                .map_err(|error| error.to_string())?;
-            patch.fields.insert(key.clone(), value);
-        }
+        let kind =
+            |key: &FieldKey| built_in(key.as_str()).or_else(|| world.fields().get(key).copied());
+        patch.fields.extend(fields(change, kind, zone.unwrap_or(account_zone))?);
         patch.consent = change.consent;
         patch.resubscribe = change.consent == Some(Consent::Subscribed);
         patch.suppressed = change.suppressed.map(Some);
         Ok(world.write(&id, &patch, Author::ApiKey("zapier".to_owned())))
+    }
+}
+
+/// The values of a change.
+fn fields(
+    change: &Change,
+    kind: impl Fn(&FieldKey) -> Option<FieldType>,
+    zone: Zone,
+) -> Result<BTreeMap<FieldKey, Option<FieldValue>>, String> {
+    let fields = change.fields.iter().map(|(key, written)| {
+        let kind = kind(key).ok_or_else(|| format!("there is no field {key}"))?;
+        let value = kind.read(&serde_json::json!(written), zone);
+        Ok((key.clone(), value.map_err(|error| error.to_string())?))
+    });
+    fields.collect()
+}
+
+/// A contact or an object as scripts name it.
+fn name_of(world: &World, subject: &ContactId) -> String {
+    match world.contact(subject).and_then(|subject| subject.object.as_ref()) {
+        Some(object) => format!("{}'s {} {}", subject.person(), object.kind, object.key),
+        None => subject.to_string(),
+    }
+}
+
+/// Whom a message goes to, and what it is about if that is an object.
+fn addressee(world: &World, subject: &ContactId) -> String {
+    match world.contact(subject).and_then(|subject| subject.object.as_ref()) {
+        Some(object) => format!("{} about {} {}", subject.person(), object.kind, object.key),
+        None => subject.to_string(),
+    }
+}
+
+/// The contact or the object that a script names.
+fn subject_id(world: &World, text: &str) -> Result<ContactId, String> {
+    match Object::named(text)? {
+        None => contact_id(text),
+        Some(Object { kind, key, .. }) => {
+            world.object(&kind, &key).cloned().ok_or_else(|| format!("there is no {kind} {key}"))
+        }
     }
 }
 
@@ -234,12 +301,13 @@ fn lines(
     campaign: &CampaignId,
     record: &Record,
 ) -> Vec<HistoryLine> {
-    let Some(reader) = world.contact(contact).map(|contact| Reader::of(&world.account, contact))
+    let Some(reader) =
+        world.contact(&contact.person()).map(|contact| Reader::of(&world.account, contact))
     else {
         return Vec::new();
     };
     let lines = record.lines.iter().map(|line| HistoryLine {
-        contact: contact.to_string(),
+        contact: name_of(world, contact),
         campaign: campaign.to_string(),
         run: line.run,
         element: line.element.as_ref().map(ToString::to_string),

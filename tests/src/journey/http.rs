@@ -317,6 +317,8 @@ impl<H: Host> Harness for HttpHarness<H> {
                 }
             }
             Deed::Change(contact, change) => return self.change(contact, change),
+            Deed::Object(..) => return Err(Unsupported::Objects.words().to_owned()),
+            Deed::Erase(_) => return Err(Unsupported::Erasing.words().to_owned()),
         }
         Ok(true)
     }
@@ -420,6 +422,8 @@ impl<H: Host> HttpHarness<H> {
             | Deed::Resume { .. }
             | Deed::Release(..)
             | Deed::ByHand(..) => Vec::new(),
+            Deed::Object(..) => vec![Unsupported::Objects],
+            Deed::Erase(_) => vec![Unsupported::Erasing],
             Deed::DownUntil(_) if self.host.can_stop() => Vec::new(),
             Deed::DownUntil(_) => vec![Unsupported::Stopping],
             Deed::MailService(_) => vec![Unsupported::MailService],

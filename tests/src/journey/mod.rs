@@ -15,12 +15,14 @@
 //! | `2026-12-01 09:00[:30]` | moves the clock; what becomes due meanwhile happens |
 //! | `down until 2026-12-01 09:00` | moves the clock while the system is down, then lets it work |
 //! | `ann: +Lead, -Lost, appointment = 2026-12-02 14:00, event attended, unsubscribes, bounces` | one change of a contact |
+//! | `ann's appointment a2: starts_at = 2026-12-02 14:00, status = booked, replaces a1` | one change of an object of a contact (R70); the first also makes it, and her |
+//! | `erase ann` | erases a contact, with her objects (R74) |
 //! | `pause NAME`, `resume NAME [skip] [enroll existing]` | R51 |
 //! | `mail service accepts` / `refuses` / `is silent` | how it answers messages from now on (R31) |
 //! | `stop NAME [reset contacts] [reset statistics]` | the mass action (R16) |
 //! | `release ann NAME` | lifts `held` |
 //! | `by hand start ann NAME`, `by hand reset …`, `by hand stop …` | what a person does to one contact |
-//! | `where ann` | where the contact is, in every campaign |
+//! | `where ann`, `where ann's appointment a1` | where the contact is, in every campaign |
 //! | `history ann WORDS` | the lines of the contact's history that contain these words, in every campaign |
 //! | `statistics NAME` | R53 |
 //!
@@ -42,4 +44,4 @@ pub use harness::{
 };
 pub use http::HttpHarness;
 pub use play::play;
-pub use script::{Change, Deed, Publish, Question, Script, address};
+pub use script::{Change, Deed, Object, Publish, Question, Script, address};

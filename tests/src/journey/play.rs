@@ -86,7 +86,9 @@ impl Player<'_> {
             | Deed::Stop { .. }
             | Deed::Release(..)
             | Deed::ByHand(..)
-            | Deed::Change(..) => return Err(FIRST.to_owned()),
+            | Deed::Change(..)
+            | Deed::Object(..)
+            | Deed::Erase(_) => return Err(FIRST.to_owned()),
         }
         self.begun = true;
         Ok(())

@@ -7,7 +7,7 @@ use chrono::NaiveDateTime;
 use dacapo_engine::contact::{Consent, Suppression};
 use dacapo_engine::field::FieldType;
 use dacapo_engine::history::Order;
-use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::ids::{CampaignId, FieldKey, ObjectType};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone, instant_of};
 
@@ -100,6 +100,39 @@ pub enum Deed {
     ByHand(Order, String, CampaignId),
     /// A contact changes.
     Change(String, Change),
+    /// An object of a contact is made, or changes.
+    Object(Object, Change),
+    /// A contact is erased, with its objects.
+    Erase(String),
+}
+
+/// An object of a contact, as a script names it: `ann's appointment a1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Whose.
+    pub contact: String,
+    /// Its type.
+    pub kind: ObjectType,
+    /// Its key.
+    pub key: String,
+    /// The key that it had before.
+    pub replaces: Option<String>,
+}
+
+impl Object {
+    /// The object that a text names; `None` if it names a contact.
+    ///
+    /// # Errors
+    ///
+    /// What its type cannot be called.
+    pub fn named(text: &str) -> Result<Option<Self>, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [contact, kind, key] = words.as_slice() else { return Ok(None) };
+        let Some(contact) = contact.strip_suffix("'s") else { return Ok(None) };
+        let kind = ObjectType::new(*kind).map_err(|error| format!("{kind:?}: {error}"))?;
+        let (contact, key) = (contact.to_owned(), (*key).to_owned());
+        Ok(Some(Self { contact, kind, key, replaces: None }))
+    }
 }
 
 /// A campaign to publish.
@@ -226,7 +259,9 @@ impl Script {
             | Deed::Stop { .. }
             | Deed::Release(..)
             | Deed::ByHand(..)
-            | Deed::Change(..) => None,
+            | Deed::Change(..)
+            | Deed::Object(..)
+            | Deed::Erase(_) => None,
         })
     }
 
@@ -249,13 +284,15 @@ impl Script {
                 return Ok(Command::Account);
             }
             ["show", what] => return shows(what).map(Command::Show),
-            ["where", contact] => {
-                return Ok(Command::Question(Question::Where((*contact).to_owned())));
+            ["where", rest @ ..] => {
+                return Ok(Command::Question(Question::Where(rest.join(" "))));
             }
-            ["history", contact, words @ ..] => {
-                let question = Question::History((*contact).to_owned(), words.join(" "));
+            ["history", rest @ ..] => {
+                let (subject, words) = subject(rest);
+                let question = Question::History(subject, words.join(" "));
                 return Ok(Command::Question(question));
             }
+            ["erase", contact] => Deed::Erase((*contact).to_owned()),
             ["statistics", name] => {
                 return Ok(Command::Question(Question::Statistics(campaign_id(name)?)));
             }
@@ -286,22 +323,28 @@ impl Script {
                     reset_statistics: options.contains("reset statistics"),
                 }
             }
-            ["by", "hand", order, contact, name] => {
+            ["by", "hand", order, rest @ .., name] => {
                 let order = match *order {
                     "start" => Order::Start,
                     "reset" => Order::Reset,
                     "stop" => Order::Stop,
                     other => return Err(format!("{other:?} is nothing that is done by hand")),
                 };
-                Deed::ByHand(order, (*contact).to_owned(), campaign_id(name)?)
+                Deed::ByHand(order, rest.join(" "), campaign_id(name)?)
             }
-            ["release", contact, name] => Deed::Release((*contact).to_owned(), campaign_id(name)?),
+            ["release", rest @ .., name] => Deed::Release(rest.join(" "), campaign_id(name)?),
             _ if command.starts_with(|c: char| c.is_ascii_digit()) => {
                 Deed::ClockTo(self.clock(command)?)
             }
             _ => {
                 let (name, what) = command.split_once(':').ok_or("no such command")?;
-                Deed::Change(name.trim().to_owned(), change(what)?)
+                match Object::named(name)? {
+                    None => Deed::Change(name.trim().to_owned(), change(what)?),
+                    Some(object) => {
+                        let (replaces, what) = replaced(what);
+                        Deed::Object(Object { replaces, ..object }, change(&what)?)
+                    }
+                }
             }
         };
         Ok(Command::Deed(deed))
@@ -314,6 +357,21 @@ impl Script {
             .map(|local| instant_of(local, self.zone))
             .ok_or_else(|| format!("{text:?} is no clock line and no command"))
     }
+}
+
+/// Whom the words name first, and the words after that.
+fn subject<'a, 'b>(words: &'a [&'b str]) -> (String, &'a [&'b str]) {
+    let of = if words.first().is_some_and(|word| word.ends_with("'s")) { 3 } else { 1 };
+    let (subject, rest) = words.split_at(of.min(words.len()));
+    (subject.join(" "), rest)
+}
+
+/// The key that an object had before, and what else happens to it.
+fn replaced(what: &str) -> (Option<String>, String) {
+    let parts = || what.split(',').map(str::trim);
+    let older = parts().find_map(|part| part.strip_prefix("replaces "));
+    let others: Vec<&str> = parts().filter(|part| !part.starts_with("replaces ")).collect();
+    (older.map(str::to_owned), others.join(","))
 }
 
 /// How many of these lines belong to the document above them: indented ones, and empty ones in

@@ -183,6 +183,12 @@ impl Look<'_> {
         if self.has_fired(id) {
             return WhyNot::Fired;
         }
+        if let Edge::Becomes(condition) = &event.on {
+            let missing = condition.missing(&self.view);
+            if !missing.is_empty() {
+                return WhyNot::Missing { missing };
+            }
+        }
         if self.unchanged || !super::edges::happened(&event.on, self.change, &self.view) {
             return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }

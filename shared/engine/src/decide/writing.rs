@@ -73,7 +73,9 @@ impl<'a> DecisionBuilder<'a> {
             return;
         }
         let now = self.occasion.now();
-        if let (Some(Of::Contact), Some(person)) = (of, self.person.take()) {
+        if of == Some(Of::Contact)
+            && let Some(person) = self.person.take()
+        {
             self.write_to(person, element, patch, causality);
             return;
         }
