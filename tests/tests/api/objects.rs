@@ -23,8 +23,8 @@ elements:
   confirm:     { type: email, email: confirmation, next: hour_before }
   hour_before: { type: date_timer, field: starts_at, offset: -1 hour, next: remind }
   remind:      { type: email, email: reminder, next: over }
-  over:        { type: date_timer, field: starts_at, offset: 1 day }
-  called_off:  { type: goal, when: { field: status, equals: cancelled }, next: pity }
+  over:        { type: date_timer, field: starts_at, offset: 1 day, next: called_off }
+  called_off:  { type: goal, when: { field: status, equals: cancelled }, unmet: end, next: pity }
   pity:        { type: email, email: cancelled }
   helped:      { type: event, on: { contact: { tag_added: Help } }, next: thank }
   thank:       { type: tag, of: contact, add: [Helped], next: mark }
