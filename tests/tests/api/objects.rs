@@ -418,9 +418,9 @@ async fn r16_stopping_contacts_takes_their_objects_along() {
         api.idle().await;
         let mut wanted = json!({ "campaigns": ["appointments"], "contacts": selected,
             "reset_contacts": true, "reset_statistics": true, "dry_run": true });
-        let dry = api.post("/v1/mass-actions/stop-campaign", &wanted).await.is(200);
-        let affected = &dry["dry_run"]["affected"];
-        assert_eq!(affected, &json!(2), "{dry:#}");
+        let dry = api.post("/v1/mass-actions/stop-campaign", &wanted).await.is(202);
+        assert_eq!(dry["affected"], json!(2), "{dry:#}");
+        assert_eq!(dry["sample"][0]["contact_id"], api.ann().await["id"]);
         wanted["dry_run"] = json!(false);
         let ended = done(&api, "stop-campaign", &wanted).await;
         let named = selected.get("emails").is_some() || selected.get("tag").is_some();

@@ -144,6 +144,10 @@ struct Found {
 #[derive(Debug, Serialize, ToSchema)]
 struct Pair {
     contact_id: String,
+    /// The object that is in it, if the campaign is about objects.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<String>,
     campaign: String,
     /// How it stands there.
     #[schema(value_type = EnrollmentStatus)]
@@ -154,7 +158,8 @@ impl Found {
     fn of(dry_run: Option<&Picked>) -> Self {
         let Some(picked) = dry_run else { return Self::default() };
         let sample = picked.sample.iter().map(|sample| Pair {
-            contact_id: sample.contact.to_string(),
+            contact_id: sample.contact.person().to_string(),
+            object_id: sample.contact.is_object().then(|| sample.contact.to_string()),
             campaign: sample.campaign.to_string(),
             status: sample.status.word(),
         });
@@ -221,6 +226,10 @@ struct MassAction {
 #[derive(Debug, Serialize, ToSchema)]
 struct FailureShape {
     contact_id: String,
+    /// The object that is in it, if the campaign is about objects.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<String>,
     campaign: Option<String>,
     reason: String,
 }
@@ -247,7 +256,8 @@ impl From<Progress> for MassAction {
             | Kind::EraseAccount => (None, None),
         };
         let failures = failures.into_iter().map(|failure| FailureShape {
-            contact_id: failure.contact.to_string(),
+            contact_id: failure.contact.person().to_string(),
+            object_id: failure.contact.is_object().then(|| failure.contact.to_string()),
             campaign: failure.campaign.map(|campaign| campaign.to_string()),
             reason: failure.reason,
         });
