@@ -17,7 +17,7 @@ use super::harness::{
 };
 use super::http_objects::{addressee, subject};
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
-use crate::host::{Call, Host};
+use crate::host::{Answer, Call, Host};
 
 /// The path at which `stop` is requested.
 const STOP: &str = "/v1/mass-actions/stop-campaign";
@@ -160,14 +160,17 @@ impl<H: Host> HttpHarness<H> {
     }
 
     /// A post by the key that is called *zapier*.
-    pub(super) fn as_zapier(&self, path: &str, body: &Value) -> Result<Value, String> {
-        self.host.ask(&Call::post(path, &body.to_string()).by(&self.zapier))
+    pub(super) fn as_zapier(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        self.host.call(&Call::post(path, &body.to_string()).by(&self.zapier))
     }
 
     /// The whole history of a contact, oldest first.
     fn told(&self, name: &str) -> Result<Vec<HistoryLine>, String> {
-        let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
-        let mut lines = self.host.list(&path, self.host.admin_key())?;
+        self.told_at(name, &self.path_of(name, None, "history")?)
+    }
+
+    fn told_at(&self, name: &str, path: &str) -> Result<Vec<HistoryLine>, String> {
+        let mut lines = self.host.list(path, self.host.admin_key())?;
         lines.reverse();
         let lines = lines.iter().filter(|line| !is_nothing(line)).map(|line| {
             Ok(HistoryLine {
@@ -383,10 +386,12 @@ impl<H: Host> Harness for HttpHarness<H> {
     }
 
     fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
-        let (name, _) = self.named(contact)?;
-        let path = format!("/v1/contacts/{}/enrollments", self.person(&name)?.id);
+        let (name, object) = self.named(contact)?;
+        let path = self.path_of(&name, object.as_ref(), "enrollments")?;
         let enrollments = self.host.list(&path, self.host.admin_key())?;
-        let its = enrollments.iter().filter(|enrollment| subject(&name, enrollment) == contact);
+        let its = enrollments
+            .iter()
+            .filter(|enrollment| object.is_some() || enrollment["object"].is_null());
         let places = its.map(|enrollment| {
             let parked = !enrollment["parked"].is_null();
             let tokens = enrollment["tokens"].as_array().into_iter().flatten();
@@ -411,9 +416,9 @@ impl<H: Host> Harness for HttpHarness<H> {
     }
 
     fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
-        let (name, _) = self.named(contact)?;
-        let mut told = self.told(&name)?;
-        told.retain(|line| line.contact == contact);
+        let (name, object) = self.named(contact)?;
+        let mut told = self.told_at(&name, &self.path_of(&name, object.as_ref(), "history")?)?;
+        told.retain(|line| object.is_some() || line.contact == name);
         Ok(told)
     }
 

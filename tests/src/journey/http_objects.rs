@@ -42,7 +42,15 @@ impl<H: Host> HttpHarness<H> {
             "event": change.event,
         });
         let path = format!("/v1/hooks/object/{}", object.kind);
-        let posted = self.as_zapier(&path, &body)?;
+        let answer = self.as_zapier(&path, &body)?;
+        // A call about a key that was replaced, or about somebody else's, writes nothing.
+        if answer.status == 409 {
+            return Ok(false);
+        }
+        let posted = answer.body;
+        if answer.status != 200 {
+            return Err(format!("{path}: {}: {posted:#}", answer.status));
+        }
         self.meet(&object.contact, text(&posted, "contact_id")?);
         if let Some(replaces) = &object.replaces {
             let name = |key: &str| format!("{}'s {} {key}", object.contact, object.kind);
@@ -54,9 +62,19 @@ impl<H: Host> HttpHarness<H> {
     /// The path of a contact's calls in a campaign, and the parameter that names an object.
     pub(super) fn enrollment_path(&self, named: &str, rest: &str) -> Result<String, String> {
         let (name, object) = self.named(named)?;
+        self.path_of(&name, object.as_ref(), &format!("enrollments/{rest}"))
+    }
+
+    /// The path of a call about a contact, and the parameter that names an object.
+    pub(super) fn path_of(
+        &self,
+        name: &str,
+        object: Option<&Object>,
+        rest: &str,
+    ) -> Result<String, String> {
         let object = object
             .map_or_else(String::new, |object| format!("?object={}/{}", object.kind, object.key));
-        Ok(format!("/v1/contacts/{}/enrollments/{rest}{object}", self.person_id(&name)?))
+        Ok(format!("/v1/contacts/{}/{rest}{object}", self.person_id(name)?))
     }
 
     /// The contact that a script names, and the object if it names one.

@@ -143,7 +143,7 @@ impl Objects {
         {
             return Err(WriteError::TooManyTags.into());
         }
-        let object_of = |person: &ContactId| -> Result<(Written, Vec<Write>), Error> {
+        let object_of = |person: &Contact| -> Result<(Written, Vec<Write>), Error> {
             match &present.object {
                 Some(before) => self.changed(write, before, present, by, now),
                 None => self.made(write, person, name.as_str(), present, by, now),
@@ -152,7 +152,7 @@ impl Objects {
         // How many of the writes are the object's, and the identity of the first.
         let own = Mutex::new((0, None));
         let all = |person: &Written| -> Result<Vec<Write>, Error> {
-            let (object, mut writes) = object_of(&person.contact.id)?;
+            let (object, mut writes) = object_of(&person.contact)?;
             if object.created && !person.created && person.change.is_none() {
                 // An erased person gets no object.
                 let key = self.store.keys.contact(&person.contact.id);
@@ -201,7 +201,7 @@ impl Objects {
             Err(WriteError::NoSuchContact) if !is_by_id(write) => return Ok(Tried::Again),
             Err(error) => return Err(error.into()),
         };
-        let (object, _) = object_of(&person.contact.id)?;
+        let (object, _) = object_of(&person.contact)?;
         Ok(Tried::Written(Box::new(ObjectWritten { object, person })))
     }
 
@@ -209,16 +209,18 @@ impl Objects {
     fn made(
         &self,
         write: ObjectWrite<'_>,
-        person: &ContactId,
+        person: &Contact,
         name: &str,
         present: &Present,
         by: &Author,
         now: Instant,
     ) -> Result<(Written, Vec<Write>), Error> {
-        let id = ContactId::of_object(person, write.kind, name)
-            .map_err(|why| Error::Refused(format!("{person} can have no object: {why}")))?;
+        let person_id = &person.id;
+        let id = ContactId::of_object(person_id, write.kind, name)
+            .map_err(|why| Error::Refused(format!("{person_id} can have no object: {why}")))?;
         let identity = ObjectIdentity { kind: write.kind.clone(), key: write.key.to_owned() };
-        let mut object = Contact::object(id, identity, now);
+        // What changed of the person before concerns the object no more.
+        let mut object = Contact { person_rev: person.rev, ..Contact::object(id, identity, now) };
         let mut patch = write.patch.clone();
         // Nothing can be withdrawn from what is new.
         patch.remove.clear();
