@@ -22,7 +22,7 @@ use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::keys::{OBJECT, SHARDS};
 use crate::store::{Store, read};
-use crate::table::{Cursor, Query};
+use crate::table::{Cursor, Query, Range};
 
 pub(crate) use erasing::delete_keys;
 pub use upserting::{ObjectWrite, PersonWrite};
@@ -201,7 +201,7 @@ impl Objects {
         Ok(names)
     }
 
-    /// The ids of objects of a type in a shard, as the lists show them, in order of id.
+    /// The ids of objects of a type in a shard behind one of them, as the lists show them, in order.
     ///
     /// # Errors
     ///
@@ -210,14 +210,18 @@ impl Objects {
         &self,
         kind: &ObjectType,
         shard: u32,
-        cursor: Option<Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ContactId>, Error> {
         let partition = self.store.keys.objects_listed(kind, shard % SHARDS);
-        let query = Query::of(&partition).limit(limit).after(cursor);
+        let mut query = Query::of(&partition).limit(most + 1);
+        if let Some(after) = after {
+            query.range = Range::From(after);
+        }
         let page = self.store.table.query_index(query).await?;
-        let ids = page.items.into_iter().filter_map(|(place, _)| ContactId::new(place.sk).ok());
-        Ok((ids.collect(), page.cursor))
+        let behind = page.items.into_iter().map(|(place, _)| place.sk);
+        let behind = behind.filter(|id| Some(id.as_str()) != after).take(most);
+        Ok(behind.filter_map(|id| ContactId::new(id).ok()).collect())
     }
 
     /// Whether a contact has as many objects as it may have.

@@ -181,6 +181,33 @@ async fn r70_an_object_is_read_listed_changed_and_shown_in_one_shape() {
 }
 
 #[tokio::test]
+async fn r70_objects_are_exported_with_their_contacts_in_parts() {
+    let api = account().await;
+    for n in 0..7 {
+        book(&api, &format!("k{n}"), "=Oslo", "2026-11-03T10:00:00Z").await;
+    }
+    let path = "/v1/object-types/appointment/export";
+    let all = api.get(path).await;
+    let lines: Vec<&str> = all.text.lines().collect();
+    assert_eq!(lines.len(), 8, "{}", all.text);
+    let head = "id,key,email,contact_id,place,starts_at,status,tags,rev,created_at,updated_at";
+    assert_eq!(lines[0], head);
+    assert!(lines[1].contains("ann@example.com") && lines[1].contains("'=Oslo"), "{}", lines[1]);
+    let (mut keys, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let part = api.get(&format!("{path}?limit=3{cursor}")).await;
+        let rows = part.text.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().to_owned());
+        keys.extend(rows);
+        let Some(next) = part.headers.get("dacapo-next-cursor") else { break };
+        cursor = format!("&cursor={}", next.to_str().unwrap());
+    }
+    keys.sort();
+    assert_eq!(keys, ["k0", "k1", "k2", "k3", "k4", "k5", "k6"], "each once");
+    api.get("/v1/object-types/none/export").await.problem(404);
+    assert_eq!(api.get(&format!("{path}?limit=0")).await.faults(422)[0].0, "limit");
+}
+
+#[tokio::test]
 async fn r70_every_wrong_input_is_refused_with_its_place() {
     let api = account().await;
     let path = "/v1/objects/appointment/one";

@@ -139,6 +139,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = contacts::by_hand::routes(on);
     let on = objects::calls::routes(on);
     let on = objects::types::routes(on);
+    let on = objects::export::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = jobs::calls::routes(on);

@@ -131,8 +131,9 @@ async fn put(
     let sent = SentObject { key, replaces, contact, members: sent, ..SentObject::default() };
     let how =
         ReadHow { all_tags: true, unknown_fields: UnknownFields::Refuse, invalid: Invalid::Refuse };
+    let loaded = catalog.current().await?;
     let writing = Writing { store, catalog, contacts, objects, traces };
-    writing.write(&kind, sent, how, &holder, &once).await
+    writing.write(&loaded, &kind, sent, how, &holder, &once).await
 }
 
 /// Deletes an object, with its keys and its enrollments. What was sent about it, and its history,

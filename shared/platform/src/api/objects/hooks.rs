@@ -118,8 +118,7 @@ async fn object(
     (State(store), State(catalog)): (State<Arc<Store>>, State<Arc<CatalogStore>>),
     (State(contacts), State(objects)): (State<Arc<Contacts>>, State<Arc<Objects>>),
     State(traces): State<Arc<Traces>>,
-    holder: Holder,
-    once: Once,
+    (holder, once): (Holder, Once),
     Path(kind): Path<String>,
     Query(how): Query<HowToReadObject>,
     request: Request,
@@ -131,23 +130,23 @@ async fn object(
     let loaded = catalog.current().await?;
     let (_, definition) = object_type(&loaded.catalog, &kind)?;
     let is_field = |name: &str| definition.fields.contains_key(name);
-    let sent = sorted(members, &is_field)?;
+    let sent = sorted(&members, &is_field)?;
     let HowToReadObject { unknown_fields, invalid } = how;
     let how = ReadHow { all_tags: false, unknown_fields, invalid };
     let writing = Writing { store, catalog, contacts, objects, traces };
-    writing.write(&kind, sent, how, &holder, &once).await
+    writing.write(&loaded, &kind, sent, how, &holder, &once).await
 }
 
 /// Sorts what was posted: about the object, or about the contact.
 fn sorted(
-    members: Map<String, Value>,
+    members: &Map<String, Value>,
     is_field: &dyn Fn(&str) -> bool,
 ) -> Result<SentObject, Problem> {
     let mut faults = Vec::new();
     let mut sent = SentObject::default();
     let mut contact = Map::new();
     let mut key = None;
-    for (name, value) in &members {
+    for (name, value) in members {
         let plain = name.trim();
         let inner = plain
             .strip_prefix("contact[")
@@ -174,7 +173,7 @@ fn sorted(
                 }
             }
         } else if let Some("key") = resembles(&["key"]) {
-            match text(&members, name) {
+            match text(members, name) {
                 Ok(text) => key = text.filter(|text| !text.trim().is_empty()).or(key),
                 Err(fault) => faults.push(fault),
             }

@@ -79,6 +79,7 @@ impl Writing {
     /// Writes what was sent, as one change of each of the two.
     pub(super) async fn write(
         &self,
+        loaded: &Loaded,
         kind: &str,
         mut sent: SentObject,
         how: ReadHow,
@@ -91,7 +92,6 @@ impl Writing {
                  post with ?unknown_fields=ignore",
             ));
         }
-        let loaded = self.catalog.current().await?;
         let (kind, definition) = object_type(&loaded.catalog, kind)?;
         let key = object_key("key", &sent.key)?.to_owned();
         let replaces = match sent.replaces.as_deref() {
@@ -107,9 +107,9 @@ impl Writing {
         };
         let before = found.map(|found| found.object);
         let owner = before.as_ref().map(|before| before.id.person());
-        let person = self.person(&loaded, sent.contact.take(), owner.as_ref(), how, holder).await?;
+        let person = self.person(loaded, sent.contact.take(), owner.as_ref(), how, holder).await?;
         let reader = ObjectReader::new(
-            &loaded,
+            loaded,
             (kind, definition),
             before.as_ref(),
             person.zone,
