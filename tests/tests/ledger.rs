@@ -12,7 +12,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::messages::{MessageRecord, MessageStatus};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{EnrollmentEvent, Hold, Mail, MailError, Mailer, Post};
+use dacapo_platform::ports::{EnrollmentEvent, Hold, Mail, MailError, MailMode, Mailer};
 use dacapo_platform::table::{TableError, Write};
 use dacapo_tests::kit::{ADMIN, FailingTable, Fails, ManualPump};
 use serde_json::json;
@@ -37,8 +37,8 @@ struct Scripted {
 
 #[async_trait]
 impl Mailer for Scripted {
-    fn post(&self) -> Post {
-        Post::Sent
+    fn mode(&self) -> MailMode {
+        MailMode::Sent
     }
 
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {

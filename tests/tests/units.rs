@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dacapo_embedded::SqliteStore;
 use dacapo_tests::kit::MeteredTable;
-use dacapo_tests::kit::request_units::{Report, measure};
+use dacapo_tests::kit::request_units::{Booking, Report, measure, measure_booking};
 
 async fn loops(batch: usize) -> (Report, Report) {
     let store = SqliteStore::open(None, |_| true).unwrap();
@@ -35,4 +35,25 @@ async fn a_loop_in_batches_of_ten_takes_no_more_than_it_did() {
 #[tokio::test]
 async fn a_loop_in_batches_of_one_takes_no_more_than_it_did() {
     takes_at_most(1, 32.0, 19.5).await;
+}
+
+/// A booking from booked to reminded, as an object (R70) and as fields of the contact: printed
+/// beside each other, and the object bounded.
+async fn a_booking_takes_at_most(batch: usize, written: f64, read: f64) {
+    let table = || Arc::new(MeteredTable::new(SqliteStore::open(None, |_| true).unwrap()));
+    let fields = measure_booking(table(), batch, Booking::Fields).await.unwrap();
+    let object = measure_booking(table(), batch, Booking::Object).await.unwrap();
+    println!("as fields, batches of {batch}\n{fields}\nas an object, batches of {batch}\n{object}");
+    assert!(object.written() <= written, "{} write units", object.written());
+    assert!(object.read() <= read, "{} read units", object.read());
+}
+
+#[tokio::test]
+async fn r70_a_booking_as_an_object_in_batches_of_ten_takes_no_more_than_it_did() {
+    a_booking_takes_at_most(10, 23.4, 26.9).await;
+}
+
+#[tokio::test]
+async fn r70_a_booking_as_an_object_in_batches_of_one_takes_no_more_than_it_did() {
+    a_booking_takes_at_most(1, 30.0, 40.0).await;
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod crash;
+mod crash_objects;
 mod dead_letters;
 mod failing;
 mod imports;

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::{FieldDefinition, Sender};
+use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition, Sender};
 use dacapo_engine::campaign::{Campaign, CampaignState, Timeline};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldType;
-use dacapo_engine::ids::{CampaignId, FieldKey};
+use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
 use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,9 @@ pub struct Head {
     /// published again.
     #[serde(default)]
     pub withdrawn: bool,
+    /// The type of objects that it is about; `None` if it is about contacts (R71).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<ObjectType>,
     /// Whether contacts that are there may enter when it is resumed: this was requested while it
     /// was paused.
     #[serde(default)]
@@ -176,6 +179,9 @@ pub struct Catalog {
     pub settings: Settings,
     /// Custom fields.
     pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// Types of objects, with their fields (R70).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// Campaigns, in order of id.
     pub campaigns: BTreeMap<CampaignId, Head>,
     /// The key of signed links.
@@ -207,8 +213,18 @@ pub struct Catalog {
 impl Catalog {
     /// A campaign whose timers follow the dates in a field, if there is one.
     pub fn followed_by(&self, field: &str) -> Option<&CampaignId> {
+        self.follows(None, field)
+    }
+
+    /// The same for a field of a type of objects.
+    pub fn followed_of(&self, kind: &ObjectType, field: &str) -> Option<&CampaignId> {
+        self.follows(Some(kind), field)
+    }
+
+    fn follows(&self, per: Option<&ObjectType>, field: &str) -> Option<&CampaignId> {
         let mut published = self.campaigns.iter().filter(|(_, head)| head.standing().is_some());
-        published.find(|(_, head)| head.followed.contains(field)).map(|(id, _)| id)
+        let follows = |head: &Head| head.per.as_ref() == per && head.followed.contains(field);
+        published.find(|(_, head)| follows(head)).map(|(id, _)| id)
     }
 
     /// The account, as decisions need it.
@@ -241,6 +257,46 @@ impl Catalog {
         Ok(kind)
     }
 
+    /// Makes a type of objects, or adds fields to the one that is there. Labels and `keep` are set
+    /// where they are given, and stay otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectTypeRefused`].
+    pub fn declare_object(
+        &mut self,
+        kind: &ObjectType,
+        wanted: &ObjectDefinition,
+    ) -> Result<(), ObjectTypeRefused> {
+        let there = self.objects.get(kind).cloned();
+        if there.is_none() && self.objects.len() >= MOST_OBJECT_TYPES {
+            return Err(ObjectTypeRefused::TooManyTypes);
+        }
+        let mut next = there.unwrap_or_default();
+        next.label = wanted.label.clone().or(next.label);
+        next.keep = wanted.keep.or(next.keep);
+        for (key, field) in &wanted.fields {
+            match next.fields.get_mut(key) {
+                Some(there) if there.kind != field.kind => {
+                    return Err(ObjectTypeRefused::OtherType {
+                        kind: kind.clone(),
+                        field: key.clone(),
+                        is: there.kind,
+                    });
+                }
+                Some(there) => there.label = field.label.clone().or(there.label.take()),
+                None => {
+                    next.fields.insert(key.clone(), field.clone());
+                }
+            }
+        }
+        if next.fields.len() > MOST_FIELDS_OF_OBJECT {
+            return Err(ObjectTypeRefused::TooManyFields(kind.clone()));
+        }
+        self.objects.insert(kind.clone(), next);
+        Ok(())
+    }
+
     /// The types of the custom fields.
     pub fn field_types(&self) -> BTreeMap<FieldKey, FieldType> {
         self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect()
@@ -249,6 +305,35 @@ impl Catalog {
 
 /// The most custom fields that an account has: they all stand in one item.
 pub const MOST_FIELDS: usize = 500;
+
+/// The most types of objects that an account has: they stand in the same item.
+pub const MOST_OBJECT_TYPES: usize = 50;
+
+/// The most fields that a type of objects has.
+pub const MOST_FIELDS_OF_OBJECT: usize = 100;
+
+/// Why a type of objects was not made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectTypeRefused {
+    /// The account has as many as it may have.
+    #[error("an account has at most {MOST_OBJECT_TYPES} types of objects; use one that is there")]
+    TooManyTypes,
+    /// It would have more fields than it may have.
+    #[error(
+        "`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody needs"
+    )]
+    TooManyFields(ObjectType),
+    /// A field of another type is there.
+    #[error("`{field}` of `{kind}` is a {} field already; take another key for another type", .is.word())]
+    OtherType {
+        /// The type of objects.
+        kind: ObjectType,
+        /// The field.
+        field: FieldKey,
+        /// The type that it has.
+        is: FieldType,
+    },
+}
 
 /// The account has as many fields as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -262,6 +347,9 @@ pub struct FieldsFull;
 pub(crate) struct StoredVersion {
     pub(crate) source: String,
     pub(crate) fields: BTreeMap<FieldKey, FieldType>,
+    /// The type of objects that the campaign is about, as it was at the time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// The default restart delay at the time, for a document without one: a version never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_delay: Option<Span>,
@@ -285,6 +373,19 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Whether a published campaign is about the subject: an object of its type, or a contact.
+    pub(crate) fn is_about(&self, campaign: &CampaignId, subject: &ContactId) -> bool {
+        match self.campaigns.get(campaign) {
+            Some(campaign) => campaign.is_about(subject),
+            // It cannot be read.
+            None => {
+                let head = self.catalog.campaigns.get(campaign);
+                let per = head.and_then(|head| head.per.as_ref());
+                per == subject.object().map(|(kind, _)| kind).as_ref()
+            }
+        }
+    }
+
     /// The other campaigns that ask for a contact's status in this one.
     pub(crate) fn asking_for<'a>(
         &'a self,

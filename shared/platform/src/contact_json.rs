@@ -107,6 +107,56 @@ pub fn contact_json(contact: &Contact) -> Value {
     json!(ContactShape::from(contact))
 }
 
+/// An object.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Object)]
+pub(crate) struct ObjectShape {
+    /// Made when the object is created; it never changes, whatever the key.
+    id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Its key, unique in account and type.
+    key: String,
+    /// The contact that it belongs to.
+    contact_id: String,
+    /// Assigned tags, each with the instant it was last assigned.
+    tags: BTreeMap<String, String>,
+    /// The fields that have a value.
+    #[schema(value_type = BTreeMap<String, FieldJson>)]
+    fields: BTreeMap<String, Value>,
+    /// The number of changes so far.
+    rev: u64,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+impl From<&Contact> for ObjectShape {
+    fn from(object: &Contact) -> Self {
+        let identity = object.object.as_deref();
+        let tags = object.tags.iter().map(|(tag, at)| (tag.to_string(), instant_text(*at)));
+        let fields = object.fields.iter().map(|(key, value)| (key.to_string(), value.to_json()));
+        Self {
+            id: object.id.to_string(),
+            kind: identity.map_or_else(String::new, |identity| identity.kind.to_string()),
+            key: identity.map_or_else(String::new, |identity| identity.key.clone()),
+            contact_id: object.id.person().to_string(),
+            tags: tags.collect(),
+            fields: fields.collect(),
+            rev: object.rev,
+            created_at: instant_text(object.created_at),
+            updated_at: instant_text(object.updated_at),
+        }
+    }
+}
+
+/// An object, with the names of the interface, as JSON.
+pub(crate) fn object_json(object: &Contact) -> Value {
+    json!(ObjectShape::from(object))
+}
+
 pub(crate) fn suppression_word(why: Suppression) -> &'static str {
     match why {
         Suppression::Bounced => "bounced",

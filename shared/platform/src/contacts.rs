@@ -393,7 +393,7 @@ impl Contacts {
         writes: &mut Vec<Write>,
     ) -> Result<(), WriteError> {
         let (old, new) = (before.address().map(folded), after.address().map(folded));
-        if old == new {
+        if old == new || before.object.is_some() {
             return Ok(());
         }
         if let Some(new) = &new {
@@ -449,11 +449,15 @@ impl Contacts {
 
 /// The address that a patch moves the contact to.
 fn moved<'a>(before: &Contact, patch: &'a Patch) -> Option<&'a str> {
+    // An object may have a field of any name, and no address.
+    if before.object.is_some() {
+        return None;
+    }
     let to = patch.fields.get("email")?.as_ref()?.as_text()?;
     (before.address().map(folded) != Some(folded(to))).then_some(to)
 }
 
-fn write_id(write: &Write) -> Option<String> {
+pub(crate) fn write_id(write: &Write) -> Option<String> {
     match write {
         Write::Put { item, .. } => crate::store::write_id_of(item),
         Write::Delete { .. } | Write::Check { .. } | Write::Add { .. } => None,

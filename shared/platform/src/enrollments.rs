@@ -85,6 +85,8 @@ enum Evaluation {
 /// The state on which it was decided.
 struct DecisionContext {
     campaign: Arc<Campaign>,
+    /// The person, if the subject is an object.
+    person: Option<Contact>,
     catalog: Arc<Loaded>,
     /// Since when the catalog may be out of date.
     as_of: Instant,
@@ -299,6 +301,14 @@ impl Decisions {
         let Some(campaign) = catalog.campaigns.get(campaign) else {
             return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NotPublished)));
         };
+        if !campaign.is_about(id) {
+            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+        }
+        // The person is read after the enrollment, which may have written to the person.
+        let person = if id.is_object() { self.contacts.get(&id.person()).await? } else { None };
+        if person.is_none() && id.is_object() {
+            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+        }
         let campaign = self.with_version(campaign, enrollment).await?;
         let others = self.statuses(&campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();
@@ -306,7 +316,7 @@ impl Decisions {
             account: &catalog.account,
             campaign: &campaign,
             contact,
-            person: None,
+            person: person.as_ref(),
             baseline,
             enrollment,
             statuses: &statuses,
@@ -316,9 +326,10 @@ impl Decisions {
         // A defect in Dacapo must not end the process: the event is kept, and the defect is
         // reported.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => {
-                Ok(Evaluation::Decided(decision, DecisionContext { campaign, catalog, as_of }))
-            }
+            Ok(decision) => Ok(Evaluation::Decided(
+                decision,
+                DecisionContext { campaign, person, catalog, as_of },
+            )),
             Err(panic) => {
                 Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
             }
@@ -436,20 +447,21 @@ impl Decisions {
         }
     }
 
-    /// The contact's statuses in other campaigns, if anything in the campaign asks for them.
+    /// The subject's statuses in other campaigns, if anything in the campaign asks for them: for
+    /// an object, its own in campaigns about its type, and the person's in those about contacts.
     async fn statuses(
         &self,
         campaign: &Campaign,
-        contact: &ContactId,
+        subject: &ContactId,
     ) -> Result<BTreeMap<CampaignId, Status>, Error> {
         if !campaign.versions.values().any(|graph| graph.asks_for_statuses()) {
             return Ok(BTreeMap::new());
         }
-        let mut statuses = BTreeMap::new();
-        for (id, enrollment) in self.enrollments(contact).await? {
-            statuses.insert(id, enrollment.status);
+        let mut enrollments = self.enrollments(subject).await?;
+        if subject.is_object() {
+            enrollments.extend(self.enrollments(&subject.person()).await?);
         }
-        Ok(statuses)
+        Ok(enrollments.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
     }
 }
 

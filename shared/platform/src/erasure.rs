@@ -10,27 +10,29 @@
 //!
 //! One thing is kept: the refusal of the address (`refusals`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dacapo_engine::contact::Contact;
+use dacapo_engine::contact::{Contact, ObjectIdentity};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::catalog::CatalogStore;
-use crate::contacts::Contacts;
+use crate::contacts::{Contacts, read_contact};
 use crate::enrollments::read_stored;
 use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
+use crate::objects::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Cursor, Item, Query, TableError, Write};
+use crate::table::{Condition, Cursor, Item, Key, Query, TableError, Write};
 use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
@@ -51,7 +53,10 @@ pub(crate) fn comes_after_last_erasure(at: Instant, now: Instant) -> bool {
 /// How long dead letters are looked through at once. Then the rest is ordered.
 const LOOKED_THROUGH: TimeDelta = TimeDelta::seconds(10);
 
-/// What is left of an erased contact.
+/// How many keys of an object are deleted in one transaction.
+const MOST_KEYS: usize = 50;
+
+/// What is left of an erased contact, or of a deleted object.
 #[derive(Debug, Serialize, Deserialize)]
 struct Tombstone {
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -62,6 +67,9 @@ struct Tombstone {
     /// Behind which place the dead letters have still to be looked through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letters: Option<Cursor>,
+    /// What identified the object, if it was one: the history names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<Box<ObjectIdentity>>,
 }
 
 /// Erases contacts.
@@ -98,7 +106,8 @@ impl Erasure {
                 Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
                 None => None,
             };
-            let tombstone = Tombstone { at: self.store.now(), address, letters: None };
+            let tombstone =
+                Tombstone { at: self.store.now(), address, letters: None, object: None };
             let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
             let mut writes = vec![
                 Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
@@ -134,7 +143,7 @@ impl Erasure {
     pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
         let tombstone = self.store.keys.tombstone(id);
         let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
-        let Tombstone { at, address, letters } = read(&stored)?;
+        let Tombstone { at, address, letters, object } = read(&stored)?;
         self.erase_partition(id).await?;
         let begun = letters.is_some();
         if let Some(address) = &address {
@@ -144,7 +153,7 @@ impl Erasure {
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
             let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
-            let next = item(tombstone, &Tombstone { at, address, letters: rest })?;
+            let next = item(tombstone, &Tombstone { at, address, letters: rest, object })?;
             self.store.write(vec![Write::put(next, Condition::Present)]).await?;
             if more {
                 self.order_erasure(id).await?;
@@ -161,7 +170,9 @@ impl Erasure {
         loop {
             let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
             for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
-                self.delete(stored).await?;
+                if !id.is_object() || is_state_of(&stored.key, id) {
+                    self.delete(stored).await?;
+                }
             }
             cursor = page.cursor;
             if cursor.is_none() {
@@ -177,8 +188,71 @@ impl Erasure {
         self.orders.give(vec![order]).await
     }
 
+    /// Deletes an object with its keys and its enrollments. `true` if there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the table and the outbox answer; deleting again goes on where it stopped.
+    pub async fn erase_object(&self, id: &ContactId) -> Result<bool, Error> {
+        for _ in 0..TRIES {
+            let Some(object) = self.contacts.get(id).await? else {
+                self.erase_remains(id).await?;
+                return Ok(false);
+            };
+            self.order_last_erasure(id).await?;
+            let tombstone = Tombstone {
+                at: self.store.now(),
+                address: None,
+                letters: None,
+                object: object.object.clone(),
+            };
+            let mut writes = vec![
+                Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
+                Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+            ];
+            writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
+            match self.store.write(writes).await {
+                Ok(()) => {}
+                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            self.erase_remains(id).await?;
+            return Ok(true);
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// What identified each of a contact's objects that were deleted.
+    pub(crate) async fn names_of_deleted(
+        &self,
+        person: &ContactId,
+    ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
+        let partition = self.store.keys.contact_partition(person);
+        let (mut names, mut cursor) = (BTreeMap::new(), None);
+        loop {
+            let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS).after(cursor);
+            let page = self.store.table.query(query).await?;
+            for stored in &page.items {
+                let tombstone: Tombstone = read(stored)?;
+                if let (Some(id), Some(identity)) =
+                    (keys::subject_in(&stored.key), tombstone.object)
+                {
+                    names.insert(id, *identity);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
-        let name = format!("erase-{id}");
+        // A timer's name has at most 64 bytes.
+        let name = match id.is_object() {
+            true => format!("erase-{}", &keys::sha256(id.as_str())[..40]),
+            false => format!("erase-{id}"),
+        };
         let (at, message) = (self.store.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
         self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
@@ -247,8 +321,17 @@ impl Erasure {
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {
         let mut writes = vec![Write::delete(stored.key.clone(), Condition::Always)];
-        if let Some((contact, Some(campaign))) = keys::fed(&stored.key) {
-            return self.delete_enrollment(&contact, &campaign, stored).await;
+        match keys::fed(&stored.key) {
+            Some((contact, Some(campaign))) => {
+                return self.delete_enrollment(&contact, &campaign, stored).await;
+            }
+            Some((object, None)) if object.is_object() => {
+                let keys = delete_keys(&self.store, &read_contact(stored)?).await?;
+                for some in keys.chunks(MOST_KEYS) {
+                    self.store.write(some.to_vec()).await?;
+                }
+            }
+            Some((_, None)) | None => {}
         }
         if stored.key.sk.starts_with(Keys::MESSAGES)
             && let Ok(record) = read::<MessageRecord>(stored)
@@ -300,4 +383,11 @@ impl Erasure {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a key is about where an object stands: that goes with the object. What happened stays
+/// with the person.
+fn is_state_of(key: &Key, object: &ContactId) -> bool {
+    let is_state = key.sk.starts_with(keys::OBJECT_ENROLLMENT) || keys::kind(key) == "undecided";
+    is_state && keys::subject_in(key).as_ref() == Some(object)
 }

@@ -5,6 +5,10 @@
 //! | contact | `A#a#C#c` | `CONTACT` |
 //! | tombstone of an erased contact | `A#a#C#c` | `ERASED` |
 //! | enrollment | `A#a#C#c` | `E#p` |
+//! | object of the contact | `A#a#C#c` | `O#type.name` |
+//! | enrollment of an object | `A#a#C#c` | `EO#type.name#p` |
+//! | tombstone of a deleted object | `A#a#C#c` | `ERASED#type.name` |
+//! | key of an object | `A#a#O#type#key` | `OBJECT` |
 //! | message | `A#a#C#c` | `M#p#run#step` |
 //! | webhook call | `A#a#C#c` | `W#p#run#step` |
 //! | history of a decision | `A#a#C#c` | `H#instant#p#rev` |
@@ -32,20 +36,28 @@
 //! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
-//! are sorted like them. The index lists contacts, jobs and dead letters of an account, members of a
-//! campaign, and the received calls of a connection.
+//! are sorted like them. The index lists contacts, objects, jobs and dead letters of an account, and
+//! members of a campaign, and the received calls of a connection.
+//!
+//! Everything about an object is in the partition of the person whose it is. Where `p` stands in a
+//! sort key above, it is `p@type.name` for an object: one query lists what is about a person and
+//! about the objects. No campaign's id contains `@`.
 
+mod reading;
 mod received;
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};
 use dacapo_engine::hash::hexadecimal;
-use dacapo_engine::ids::{AccountId, CampaignId, ContactId, Tag};
+use dacapo_engine::ids::{AccountId, CampaignId, ContactId, ObjectType, Tag};
 use dacapo_engine::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::table::Key;
 
+pub use reading::{
+    contact_in, day_of_statistics, fed, is_fed, is_trace, kind, revision_of_history, subject_in,
+};
 pub use received::{connection_url, received_in};
 
 /// The number of partitions over which lists and counters are spread.
@@ -54,25 +66,42 @@ pub const SHARDS: u32 = 8;
 /// The sort key of a contact, by which the feed recognises contacts.
 pub const CONTACT: &str = "CONTACT";
 
-/// The prefix of the sort key of an enrollment, by which the feed recognises enrollments.
+/// The prefix of the sort key of an object, by which the feed recognises objects.
+pub const OBJECT: &str = "O#";
+
+/// The prefix of the sort key of a contact's enrollment, by which the feed recognises enrollments.
 pub const ENROLLMENT: &str = "E#";
+
+/// The prefix of the sort key of an object's enrollment. It is behind [`BEHIND_ENROLLMENTS`].
+pub const OBJECT_ENROLLMENT: &str = "EO#";
+
+/// It stands between a campaign and an object in a sort key.
+const OF_OBJECT: char = '@';
 
 /// The sort key after the last enrollment's: from [`CONTACT`] to it there is nothing but a contact
 /// and its enrollments.
 pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 
+/// The sort key of a contact's tombstone.
+const ERASED: &str = "ERASED";
+
+/// The prefix of the sort keys of the tombstones of a contact's objects.
+pub(crate) const ERASED_OBJECTS: &str = "ERASED#";
+
 /// It replaces the campaign in the key of a change without effect.
 const NO_CAMPAIGN: &str = "~";
 
-/// Whether an item of the history is about a change without effect.
-pub fn is_trace(key: &Key) -> bool {
-    let mut parts = key.sk.strip_prefix(Keys::HISTORY).unwrap_or_default().split('#');
-    parts.nth(1) == Some(NO_CAMPAIGN)
+/// `type.name` of an object's id; `None` for a contact's.
+fn object_part(subject: &ContactId) -> Option<&str> {
+    subject.as_str().split_once('.').map(|(_, object)| object)
 }
 
-/// Whether the change feed carries the item: contacts and enrollments, and nothing else.
-pub fn is_fed(key: &Key) -> bool {
-    key.sk == CONTACT || key.sk.starts_with(ENROLLMENT)
+/// A campaign in a sort key: by itself for a contact, with the object for an object.
+fn of_subject(subject: &ContactId, campaign: &str) -> String {
+    match object_part(subject) {
+        Some(object) => format!("{campaign}{OF_OBJECT}{object}"),
+        None => campaign.to_owned(),
+    }
 }
 
 /// Hexadecimal SHA-256.
@@ -116,30 +145,59 @@ impl Keys {
         &self.account
     }
 
-    /// The partition of everything about a contact.
-    pub fn contact_partition(&self, contact: &ContactId) -> String {
-        format!("A#{}#C#{contact}", self.account)
+    /// The partition of everything about a contact and its objects; an object is in its person's.
+    pub fn contact_partition(&self, subject: &ContactId) -> String {
+        let person =
+            subject.as_str().split_once('.').map_or(subject.as_str(), |(person, _)| person);
+        format!("A#{}#C#{person}", self.account)
     }
 
-    /// A contact.
-    pub fn contact(&self, contact: &ContactId) -> Key {
-        Key::new(self.contact_partition(contact), CONTACT)
+    /// A contact, or an object.
+    pub fn contact(&self, subject: &ContactId) -> Key {
+        let sk = object_part(subject).map(|object| format!("{OBJECT}{object}"));
+        Key::new(self.contact_partition(subject), sk.unwrap_or_else(|| CONTACT.to_owned()))
     }
 
-    /// The tombstone of an erased contact.
-    pub fn tombstone(&self, contact: &ContactId) -> Key {
-        Key::new(self.contact_partition(contact), "ERASED")
+    /// The prefix of the sort keys of a contact's objects of a type.
+    pub fn objects_of(kind: &ObjectType) -> String {
+        format!("{OBJECT}{kind}.")
+    }
+
+    /// The tombstone of an erased contact, or of a deleted object.
+    pub fn tombstone(&self, subject: &ContactId) -> Key {
+        let sk = object_part(subject).map(|object| format!("{ERASED}#{object}"));
+        Key::new(self.contact_partition(subject), sk.unwrap_or_else(|| ERASED.to_owned()))
+    }
+
+    /// The key of an object as it is given from outside, which is unique in account and type.
+    pub fn object(&self, kind: &ObjectType, key: &str) -> Key {
+        Key::new(format!("A#{}#O#{kind}#{}", self.account, sha256(key)), "OBJECT")
     }
 
     /// An enrollment.
-    pub fn enrollment(&self, contact: &ContactId, campaign: &CampaignId) -> Key {
-        Key::new(self.contact_partition(contact), format!("{ENROLLMENT}{campaign}"))
+    pub fn enrollment(&self, subject: &ContactId, campaign: &CampaignId) -> Key {
+        let sk = format!("{}{campaign}", Self::enrollments_of(subject));
+        Key::new(self.contact_partition(subject), sk)
+    }
+
+    /// The prefix of the sort keys of a subject's enrollments.
+    pub fn enrollments_of(subject: &ContactId) -> String {
+        match object_part(subject) {
+            Some(object) => format!("{OBJECT_ENROLLMENT}{object}#"),
+            None => ENROLLMENT.to_owned(),
+        }
+    }
+
+    /// The prefix of the sort keys of enrollments of a person's objects of a type.
+    pub fn enrollments_of_objects(kind: &ObjectType) -> String {
+        format!("{OBJECT_ENROLLMENT}{kind}.")
     }
 
     /// A message.
-    pub fn message(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+    pub fn message(&self, subject: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let campaign = of_subject(subject, campaign.as_str());
         let sk = format!("{}#{campaign}#{run:06}#{step:06}", Self::MESSAGES);
-        Key::new(self.contact_partition(contact), sk)
+        Key::new(self.contact_partition(subject), sk)
     }
 
     /// The prefix of the sort keys of messages.
@@ -150,6 +208,7 @@ impl Keys {
 
     /// A webhook call.
     pub fn call(&self, contact: &ContactId, campaign: &CampaignId, run: u32, step: u32) -> Key {
+        let campaign = of_subject(contact, campaign.as_str());
         let sk = format!("{}{campaign}#{run:06}#{step:06}", Self::CALLS);
         Key::new(self.contact_partition(contact), sk)
     }
@@ -166,7 +225,7 @@ impl Keys {
         run: u32,
         step: u32,
     ) -> Key {
-        let at = at.timestamp_millis();
+        let (at, campaign) = (at.timestamp_millis(), of_subject(contact, campaign.as_str()));
         let sk = format!("{}{at:015}#{campaign}#call.{run}.{step}", Self::HISTORY);
         Key::new(self.contact_partition(contact), sk)
     }
@@ -181,7 +240,7 @@ impl Keys {
         part: u32,
     ) -> Key {
         let part = if part == 0 { String::new() } else { format!(".{part}") };
-        let at = at.timestamp_millis();
+        let (at, campaign) = (at.timestamp_millis(), of_subject(contact, campaign.as_str()));
         let sk = format!("{}{at:015}#{campaign}#{rev:010}{part}", Self::HISTORY);
         Key::new(self.contact_partition(contact), sk)
     }
@@ -189,9 +248,9 @@ impl Keys {
     /// The history of a change without effect, by the contact's `rev` after it; or of a post that
     /// changed nothing, by what identifies it otherwise. No campaign is called `~`.
     pub fn trace(&self, contact: &ContactId, at: Instant, rev: u64, post: Option<u64>) -> Key {
-        let at = at.timestamp_millis();
+        let (at, none) = (at.timestamp_millis(), of_subject(contact, NO_CAMPAIGN));
         let post = post.map_or_else(String::new, |post| format!(".{post:016x}"));
-        let sk = format!("{}{at:015}#{NO_CAMPAIGN}#{rev:010}{post}", Self::HISTORY);
+        let sk = format!("{}{at:015}#{none}#{rev:010}{post}", Self::HISTORY);
         Key::new(self.contact_partition(contact), sk)
     }
 
@@ -202,13 +261,13 @@ impl Keys {
     pub fn undecided(&self, contact: &ContactId, campaign: &CampaignId, rev: u64) -> Key {
         Key::new(
             self.contact_partition(contact),
-            format!("{}{rev:012}", Self::undecided_of(campaign)),
+            format!("{}{rev:012}", Self::undecided_of(contact, campaign)),
         )
     }
 
-    /// The prefix of the sort keys of a campaign's undecided changes.
-    pub fn undecided_of(campaign: &CampaignId) -> String {
-        format!("Q#{campaign}#")
+    /// The prefix of the sort keys of a subject's undecided changes in a campaign.
+    pub fn undecided_of(subject: &ContactId, campaign: &CampaignId) -> String {
+        format!("Q#{}#", of_subject(subject, campaign.as_str()))
     }
 
     /// The address, which belongs to one contact at most.
@@ -240,9 +299,18 @@ impl Keys {
         format!("A#{}#C#{shard}", self.account)
     }
 
-    /// The place of a contact in the index.
-    pub fn contact_listed(&self, contact: &ContactId) -> Key {
-        Key::new(self.contacts_listed(shard(contact)), contact.as_str())
+    /// The partition of all objects of a type in the index.
+    pub fn objects_listed(&self, kind: &ObjectType, shard: u32) -> String {
+        format!("A#{}#O#{kind}#{shard}", self.account)
+    }
+
+    /// The place of a contact, or of an object, in the index.
+    pub fn contact_listed(&self, subject: &ContactId) -> Key {
+        let partition = match subject.object() {
+            Some((kind, _)) => self.objects_listed(&kind, shard(subject)),
+            None => self.contacts_listed(shard(subject)),
+        };
+        Key::new(partition, subject.as_str())
     }
 
     /// The partition of the members of a campaign in the index.
@@ -399,80 +467,5 @@ pub fn api_key(hash: &str) -> Key {
     Key::new(format!("K#{hash}"), "KEY")
 }
 
-/// The kind of item that a key belongs to, in words.
-pub fn kind(key: &Key) -> &'static str {
-    let in_contact = key.pk.contains("#C#");
-    match key.sk.as_str() {
-        CONTACT => "contact",
-        "ADDRESS" => "address",
-        "CATALOG" => "catalog",
-        "DRAFT" => "draft",
-        "ERASED" => "tombstone",
-        "JOB" => "job",
-        sk if key.pk.contains("#J#") && sk.contains('#') => "job",
-        sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",
-        "KEY" if key.pk.starts_with("K#") => "API key",
-        "KEY" => "idempotency",
-        "URL" => "URL of a connection",
-        sk if key.pk.ends_with("#IN") && sk.starts_with(Keys::RECEIVED) => "connection",
-        _ if key.pk.contains("#IN#") || key.pk.contains("#IN@#") => "received call",
-        sk if in_contact && sk.starts_with(Keys::RECEIVED) => "received call",
-        sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
-        sk if in_contact && sk.starts_with(Keys::MESSAGES) => "message",
-        sk if in_contact && sk.starts_with(Keys::CALLS) => "call",
-        sk if in_contact && sk.starts_with(Keys::HISTORY) => "history",
-        sk if in_contact && sk.starts_with('Q') => "undecided",
-        sk if sk.starts_with("V#") => "version",
-        _ if key.pk.contains("#NO#") => "refusal",
-        _ if key.pk.ends_with("#TAGS") => "tag",
-        _ if key.pk.contains("#T#") => "tag member",
-        _ if key.pk.ends_with("#OUT") => "captured mail",
-        _ if key.pk.ends_with("#ASIDE") => "dead letter",
-        _ => "other",
-    }
-}
-
-/// The enrollment's revision in a key of the history; none for its later parts, and for history of
-/// no enrollment.
-pub fn revision_of_history(key: &Key) -> Option<u64> {
-    if is_trace(key) {
-        return None;
-    }
-    key.sk.rsplit_once('#')?.1.parse().ok()
-}
-
-/// The day in a key of the statistics; none for what is counted on no day.
-pub fn day_of_statistics(key: &Key) -> Option<NaiveDate> {
-    key.sk.strip_prefix(Keys::DAYS)?.parse().ok()
-}
-
-/// The contact whose partition a key belongs to.
-pub fn contact_in(key: &Key) -> Option<ContactId> {
-    let (_, contact) = key.pk.rsplit_once("#C#")?;
-    ContactId::new(contact).ok()
-}
-
-/// The contact and, for an enrollment, the campaign that a key of the feed belongs to.
-pub fn fed(key: &Key) -> Option<(ContactId, Option<CampaignId>)> {
-    let contact = contact_in(key)?;
-    match key.sk.strip_prefix(ENROLLMENT) {
-        Some(campaign) => Some((contact, Some(CampaignId::new(campaign).ok()?))),
-        None => Some((contact, None)),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_can_stand_in_a_path_and_is_its_own() {
-        assert_eq!(dead_letter_id("tag-change/4959"), "tag-change:4959");
-        assert_eq!(dead_letter_id("feedback/a b/ü"), "feedback:a:b::");
-        let long = dead_letter_id(&format!("feedback/{}", "x".repeat(2000)));
-        assert!(long.starts_with("feedback:") && long.len() <= LONGEST_ID, "{long}");
-        for id in ["timer:059f36b4-87a3", long.as_str()] {
-            assert_eq!(dead_letter_id(id), id);
-        }
-    }
-}
+mod tests;

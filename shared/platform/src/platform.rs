@@ -18,14 +18,15 @@ use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
 use crate::handlers::{
-    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MailDelivery, Quarantine,
-    Traces, Webhooks,
+    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MailDelivery,
+    PersonChanges, Quarantine, Traces, Webhooks,
 };
 use crate::jobs::{AccountErasure, JobWorker, Jobs, PageParts, PageWork, Pages, Reconciler};
 use crate::keys::Keys;
 use crate::last_id::LastId;
 use crate::mail::MailRenderer;
 use crate::messages::MessageLedger;
+use crate::objects::Objects;
 use crate::orders::Orders;
 use crate::ports::{BlockingWork, Inline};
 use crate::queues::QueueHandler;
@@ -185,6 +186,11 @@ impl Deciding {
             catalog: Arc::clone(&catalog),
             decisions: Arc::clone(&decisions),
         });
+        let person_changes = Arc::new(PersonChanges {
+            store: store(),
+            contacts: Arc::clone(&contacts),
+            decisions: Arc::clone(&decisions),
+        });
         let contact_changes = Arc::new(ContactChanges {
             store: store(),
             catalog: Arc::clone(&catalog),
@@ -192,6 +198,7 @@ impl Deciding {
             decisions: Arc::clone(&decisions),
             quarantine: Arc::clone(&quarantine),
             traces: Arc::clone(&traces),
+            person_changes,
         });
         let effects = Arc::new(EffectHandler {
             store: store(),
@@ -240,6 +247,8 @@ pub struct Platform {
     pub catalog: Arc<CatalogStore>,
     /// Contacts.
     pub contacts: Arc<Contacts>,
+    /// Objects of contacts.
+    pub objects: Arc<Objects>,
     /// Tags, and the lists of contacts by tag.
     pub tags: Arc<Tags>,
     /// The ledger of messages.
@@ -368,6 +377,12 @@ impl Platform {
             known: Arc::clone(&base.memory.connections),
             public_url: base.setup.public_url.clone(),
         });
+        let objects = Arc::new(Objects {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            erasure: Arc::clone(&erasure),
+        });
         let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
         let of_page = Arc::clone(&base);
         let page_parts = move || {
@@ -409,6 +424,7 @@ impl Platform {
         });
         Self {
             store: store(),
+            objects,
             tags: Arc::clone(&base.tags),
             messages: Arc::clone(&base.messages),
             orders: orders(),

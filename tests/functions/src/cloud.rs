@@ -19,6 +19,7 @@ use dacapo_platform::api::{AdminKey, hooks_router, router};
 use dacapo_platform::keys::is_fed;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{Clock as _, Queue};
+use dacapo_platform::table::Key;
 use dacapo_tests::kit::{CountingEntropy, ManualClock, PseudoRandom};
 use serde_json::Value;
 
@@ -110,7 +111,7 @@ impl Cloud {
         let changes = self.store.read_feed(consumer, 100).expect("the feed");
         let wanted = changes
             .iter()
-            .filter(|change| (change.key.sk == "CONTACT") == (consumer == "tag-change"));
+            .filter(|change| is_of_a_subject(&change.key) == (consumer == "tag-change"));
         let records = wanted.map(|change| {
             events::record(change.seq, &change.key, change.old.as_ref(), change.new.as_ref())
         });
@@ -199,7 +200,7 @@ impl Cloud {
         let mut key_of = Vec::new();
         for change in &changes {
             // The mappings' filters.
-            if (change.key.sk == "CONTACT") == (consumer == "tag-change") {
+            if is_of_a_subject(&change.key) == (consumer == "tag-change") {
                 let record = events::record(
                     change.seq,
                     &change.key,
@@ -293,4 +294,9 @@ impl Cloud {
             }
         }
     }
+}
+
+/// Whether the item is a contact or an object: `tag-change` receives those.
+fn is_of_a_subject(key: &Key) -> bool {
+    key.sk == "CONTACT" || key.sk.starts_with("O#")
 }

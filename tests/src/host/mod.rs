@@ -86,13 +86,14 @@ pub trait Host {
     /// What it answered instead.
     fn list(&self, path: &str, key: &str) -> Result<Vec<Value>, String> {
         let mut all = Vec::new();
-        let mut next = format!("{path}?limit=200");
+        let with = if path.contains('?') { '&' } else { '?' };
+        let mut next = format!("{path}{with}limit=200");
         loop {
             let page = self.ask(&Call::get(&next).by(key))?;
             all.extend(page["items"].as_array().into_iter().flatten().cloned());
             match page["next_cursor"].as_str() {
                 // A cursor has only characters that need no escaping in a query.
-                Some(cursor) => next = format!("{path}?limit=200&cursor={cursor}"),
+                Some(cursor) => next = format!("{path}{with}limit=200&cursor={cursor}"),
                 None => return Ok(all),
             }
         }

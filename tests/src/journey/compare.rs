@@ -59,8 +59,6 @@ fn place(line: &str) -> Place<'_> {
     if let Some((instant, what)) = said.split_at_checked(15)
         && instant.starts_with(|c: char| c.is_ascii_digit())
     {
-        let mut words = what.split(' ');
-        let first = words.next().unwrap_or_default();
         let message = what.strip_prefix("MAIL to ").or_else(|| what.strip_prefix("NO MAIL to "));
         return match message {
             Some(message) => {
@@ -68,8 +66,10 @@ fn place(line: &str) -> Place<'_> {
                 Place::Happened(instant, contact, Kind::Message(what))
             }
             None => {
-                let campaign = words.nth(1).unwrap_or_default();
-                Place::Happened(instant, first, Kind::History(campaign))
+                // An object is told as `ann's appointment a1 in …`.
+                let (whose, rest) = what.split_once(" in ").unwrap_or((what, ""));
+                let campaign = rest.split(' ').next().unwrap_or_default();
+                Place::Happened(instant, whose, Kind::History(campaign))
             }
         };
     }

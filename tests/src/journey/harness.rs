@@ -83,8 +83,6 @@ pub enum Unsupported {
     ChosenIds,
     /// A custom event and something else in one change, which no call makes.
     EventWithMore,
-    /// Objects of contacts: no call makes them yet.
-    Objects,
     /// `erase`: nothing more is told of who is erased.
     Erasing,
     /// `resume … enroll existing`: contacts enter later, when the lists show all of them.
@@ -93,7 +91,7 @@ pub enum Unsupported {
 
 impl Unsupported {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::HoldingBack,
         Self::Stopping,
         Self::MassActions,
@@ -103,7 +101,6 @@ impl Unsupported {
         Self::Webhooks,
         Self::ChosenIds,
         Self::EventWithMore,
-        Self::Objects,
         Self::Erasing,
         Self::ListsAtOnce,
     ];
@@ -120,7 +117,6 @@ impl Unsupported {
             Self::Webhooks => "a webhook: nobody is there who answers",
             Self::ChosenIds => "a split draws by the contact's id, which the system makes",
             Self::EventWithMore => "an event and something else in one change: no call makes it",
-            Self::Objects => "objects of contacts: no call makes them yet",
             Self::Erasing => "`erase`: nothing more is told of who is erased",
             Self::ListsAtOnce => "`resume … enroll existing`: lists follow two minutes later there",
         }

@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 use super::harness::{
     Counts, EnrollmentState, Harness, HistoryLine, Mail, NoEffect, Observation, Unsupported,
 };
+use super::http_objects::{addressee, subject};
 use super::script::{Change, Command, Deed, Publish, Script, Shows, address};
-use crate::host::{Call, Host};
+use crate::host::{Answer, Call, Host};
 
 /// The path at which `stop` is requested.
 const STOP: &str = "/v1/mass-actions/stop-campaign";
@@ -28,14 +29,15 @@ pub struct HttpHarness<H> {
     stops: bool,
     zapier: String,
     console: String,
-    people: BTreeMap<String, Person>,
+    pub(super) people: BTreeMap<String, Person>,
 }
 
 /// What is known of a contact.
-struct Person {
+pub(super) struct Person {
     id: String,
-    /// How many lines of each campaign's history have been reported.
-    told: BTreeMap<String, usize>,
+    /// How many lines have been reported of each campaign's history, and of whom: the contact or an
+    /// object of it.
+    pub(super) told: BTreeMap<(String, String), usize>,
     /// How many traces have been reported.
     without_effect: usize,
     /// How often each message has been reported, by its answer.
@@ -72,6 +74,10 @@ impl<H: Host> HttpHarness<H> {
         let path = format!("/v1/campaigns/{}", publish.campaign);
         let call = Call::post(&path, &publish.document).method("PUT").of("application/yaml");
         self.admin(&call)
+    }
+
+    pub(super) fn person_id(&self, name: &str) -> Result<&str, String> {
+        Ok(&self.person(name)?.id)
     }
 
     fn person(&self, name: &str) -> Result<&Person, String> {
@@ -136,23 +142,39 @@ impl<H: Host> HttpHarness<H> {
         }
         let body = Value::Object(body).to_string();
         let posted = self.host.ask(&Call::post("/v1/hooks/contact", &body).by(&self.zapier))?;
-        if !self.people.contains_key(name) {
-            let id = text(&posted, "contact_id")?;
-            let (told, mails) = (BTreeMap::new(), BTreeMap::new());
-            let person = Person { id, told, without_effect: 0, mails };
-            self.people.insert(name.to_owned(), person);
-        }
+        self.meet(name, text(&posted, "contact_id")?);
         Ok(())
+    }
+
+    /// Notes who has this id, the first time.
+    pub(super) fn meet(&mut self, name: &str, id: String) {
+        self.people.entry(name.to_owned()).or_insert_with(|| {
+            let (told, mails) = (BTreeMap::new(), BTreeMap::new());
+            Person { id, told, without_effect: 0, mails }
+        });
+    }
+
+    /// Whether the contact was met.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.people.contains_key(name)
+    }
+
+    /// A post by the key that is called *zapier*.
+    pub(super) fn as_zapier(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        self.host.call(&Call::post(path, &body.to_string()).by(&self.zapier))
     }
 
     /// The whole history of a contact, oldest first.
     fn told(&self, name: &str) -> Result<Vec<HistoryLine>, String> {
-        let path = format!("/v1/contacts/{}/history", self.person(name)?.id);
-        let mut lines = self.host.list(&path, self.host.admin_key())?;
+        self.told_at(name, &self.path_of(name, None, "history")?)
+    }
+
+    fn told_at(&self, name: &str, path: &str) -> Result<Vec<HistoryLine>, String> {
+        let mut lines = self.host.list(path, self.host.admin_key())?;
         lines.reverse();
         let lines = lines.iter().filter(|line| !is_nothing(line)).map(|line| {
             Ok(HistoryLine {
-                contact: name.to_owned(),
+                contact: subject(name, line),
                 campaign: text(line, "campaign")?,
                 run: number(line, "run")?,
                 element: line["element"].as_str().map(str::to_owned),
@@ -171,7 +193,7 @@ impl<H: Host> HttpHarness<H> {
         lines.reverse();
         let lines = lines.iter().filter(|line| is_nothing(line)).map(|line| {
             Ok(NoEffect {
-                contact: name.to_owned(),
+                contact: subject(name, line),
                 at: instant(&line["at"])?,
                 text: text(line, "text")?,
                 cause: text(line, "cause")?,
@@ -195,7 +217,7 @@ impl<H: Host> HttpHarness<H> {
             };
             let word = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
             let mail = Mail {
-                contact: name.to_owned(),
+                contact: addressee(name, &message),
                 element: text(&message, "element")?,
                 run: number(&message, "run")?,
                 at: instant(&message["at"])?,
@@ -203,7 +225,10 @@ impl<H: Host> HttpHarness<H> {
                 reason: word("reason"),
                 subject: word("subject"),
             };
-            settled.push((message.to_string(), mail));
+            // An object's key may change; everything else of a message stays.
+            let mut stays = message.clone();
+            stays["object"] = Value::Null;
+            settled.push((stays.to_string(), mail));
         }
         Ok(settled)
     }
@@ -295,8 +320,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 )?;
             }
             Deed::Release(contact, campaign) => {
-                let id = &self.person(contact)?.id;
-                let path = format!("/v1/contacts/{id}/enrollments/{campaign}/release");
+                let path = self.enrollment_path(contact, &format!("{campaign}/release"))?;
                 let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
                 // The release of a contact that is not held has no effect.
                 if answer.status != 200 && answer.status != 409 {
@@ -309,8 +333,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                     history::Command::Reset | history::Command::StopAndReset => "reset",
                     history::Command::Stop => "stop",
                 };
-                let id = &self.person(contact)?.id;
-                let path = format!("/v1/contacts/{id}/enrollments/{campaign}/{word}");
+                let path = self.enrollment_path(contact, &format!("{campaign}/{word}"))?;
                 let answer = self.host.call(&Call::post(&path, "").by(&self.console))?;
                 // A call that is not possible is recorded in the history, or has no effect.
                 if !matches!(answer.status, 200 | 404 | 409) {
@@ -318,7 +341,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 }
             }
             Deed::Change(contact, change) => return self.change(contact, change),
-            Deed::Object(..) => return Err(Unsupported::Objects.words().to_owned()),
+            Deed::Object(object, change) => return self.change_object(object, change),
             Deed::Erase(_) => return Err(Unsupported::Erasing.words().to_owned()),
         }
         Ok(true)
@@ -335,11 +358,13 @@ impl<H: Host> Harness for HttpHarness<H> {
             let (told, settled) = (self.told(&name)?, self.settled(&name)?);
             let without_effect = self.without_effect(&name)?;
             let Some(person) = self.people.get_mut(&name) else { continue };
-            let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+            let mut lines: BTreeMap<(String, String), usize> = BTreeMap::new();
             for line in told {
-                let nth = lines.entry(line.campaign.clone()).or_default();
+                let of = (line.campaign.clone(), line.contact.clone());
+                let before = person.told.get(&of).copied().unwrap_or(0);
+                let nth = lines.entry(of).or_default();
                 *nth += 1;
-                if *nth > person.told.get(&line.campaign).copied().unwrap_or(0) {
+                if *nth > before {
                     came_out.push(Observation::History(line));
                 }
             }
@@ -362,9 +387,13 @@ impl<H: Host> Harness for HttpHarness<H> {
     }
 
     fn enrollment_states(&mut self, contact: &str) -> Result<Vec<EnrollmentState>, String> {
-        let path = format!("/v1/contacts/{}/enrollments", self.person(contact)?.id);
+        let (name, object) = self.named(contact)?;
+        let path = self.path_of(&name, object.as_ref(), "enrollments")?;
         let enrollments = self.host.list(&path, self.host.admin_key())?;
-        let places = enrollments.iter().map(|enrollment| {
+        let its = enrollments
+            .iter()
+            .filter(|enrollment| object.is_some() || enrollment["object"].is_null());
+        let places = its.map(|enrollment| {
             let parked = !enrollment["parked"].is_null();
             let tokens = enrollment["tokens"].as_array().into_iter().flatten();
             let parked_entries = enrollment["parked_entries"].as_array().into_iter().flatten();
@@ -388,7 +417,10 @@ impl<H: Host> Harness for HttpHarness<H> {
     }
 
     fn history(&mut self, contact: &str) -> Result<Vec<HistoryLine>, String> {
-        self.told(contact)
+        let (name, object) = self.named(contact)?;
+        let mut told = self.told_at(&name, &self.path_of(&name, object.as_ref(), "history")?)?;
+        told.retain(|line| object.is_some() || line.contact == name);
+        Ok(told)
     }
 
     fn statistics(&mut self, campaign: &str) -> Result<Counts, String> {
@@ -422,8 +454,8 @@ impl<H: Host> HttpHarness<H> {
             | Deed::Pause { .. }
             | Deed::Resume { .. }
             | Deed::Release(..)
-            | Deed::ByHand(..) => Vec::new(),
-            Deed::Object(..) => vec![Unsupported::Objects],
+            | Deed::ByHand(..)
+            | Deed::Object(..) => Vec::new(),
             Deed::Erase(_) => vec![Unsupported::Erasing],
             Deed::DownUntil(_) if self.host.can_stop() => Vec::new(),
             Deed::DownUntil(_) => vec![Unsupported::Stopping],
@@ -453,7 +485,7 @@ fn is_nothing(line: &Value) -> bool {
     matches!(line["kind"].as_str(), Some("nothing_followed" | "nothing_changed"))
 }
 
-fn text(of: &Value, key: &str) -> Result<String, String> {
+pub(super) fn text(of: &Value, key: &str) -> Result<String, String> {
     of[key].as_str().map(str::to_owned).ok_or_else(|| format!("no {key}: {of:#}"))
 }
 

@@ -33,6 +33,7 @@ mod engine;
 mod folder;
 mod harness;
 mod http;
+mod http_objects;
 mod play;
 mod script;
 

@@ -4,7 +4,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_platform::campaigns::{Publish, alone};
-use dacapo_platform::jobs::{JobStatus, Kind, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 
 use crate::cloud::Cloud;
 
@@ -38,7 +38,7 @@ async fn r16_a_stop_by_tag_reaches_who_got_the_tag_while_the_feed_is_hours_late(
     // From here on the feed brings nothing.
     tagged(&cloud, "ben@example.com", "Leaves").await;
     cloud.pass(3 * 3_600).await;
-    let kind = Kind::StopCampaign { reset_contacts: false, reset_statistics: false };
+    let kind = JobKind::StopCampaign { reset_contacts: false, reset_statistics: false };
     let selection = Selection::Tag(Tag::new("Leaves").unwrap());
     let (named, campaigns, by) = (Vec::new(), vec![id.clone()], "test".to_owned());
     let requested = Requested { kind, selection, named, campaigns, all: false, by, estimate: 1 };

@@ -91,7 +91,7 @@ pub struct FieldDefinition {
 }
 
 /// A type of objects: things that belong to one contact each, such as appointments (R70).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectDefinition {
     /// The label that people see.

@@ -13,6 +13,7 @@ mod campaigns;
 mod connections;
 mod contacts;
 mod jobs;
+mod objects;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::erasure::Erasure;
 use crate::handlers::{MailDelivery, Quarantine, Traces};
 use crate::jobs::Jobs;
 use crate::mail::MailRenderer;
+use crate::objects::Objects;
 use crate::platform::Platform;
 use crate::redriving::Redriving;
 use crate::store::Store;
@@ -42,6 +44,8 @@ pub use contacts::calls::WrittenContact;
 pub use contacts::changes::ChangedContact;
 pub use contacts::hooks::PostedContact;
 pub use contacts::messages::message_json;
+pub use objects::calls::WrittenObject;
+pub use objects::hooks::PostedObject;
 
 pub use crate::contact_json::is_locale;
 use call::surface::{Description, Routes, Surface};
@@ -92,6 +96,7 @@ parts! {
     store: Store,
     catalog: CatalogStore,
     contacts: Contacts,
+    objects: Objects,
     tags: Tags,
     mail: MailRenderer,
     decisions: Decisions,
@@ -114,6 +119,7 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
 /// The part that is used without the rest: the hooks, and the URLs of connections.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
     let routes = contacts::hooks::routes(account::health::routes(Routes::default()));
+    let routes = objects::hooks::routes(routes);
     connections::incoming::routes(routes).into_router(Api::new(platform, admin.into()))
 }
 
@@ -130,12 +136,16 @@ fn all<S: Surface>(on: S) -> S {
     let on = connections::incoming::routes(on);
     let on = connections::calls::routes(on);
     let on = connections::received::routes(on);
+    let on = objects::hooks::routes(on);
     let on = contacts::calls::routes(on);
     let on = contacts::csv::import::routes(on);
     let on = contacts::csv::export::routes(on);
     let on = contacts::history_and_enrollments::routes(on);
     let on = contacts::messages::routes(on);
     let on = contacts::by_hand::routes(on);
+    let on = objects::calls::routes(on);
+    let on = objects::types::routes(on);
+    let on = objects::export::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);

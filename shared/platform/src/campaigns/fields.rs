@@ -105,7 +105,7 @@ fn needs(text: &str, catalog: &Catalog, key: &FieldKey) -> bool {
     let missed = |fields: &_| {
         let account = AccountView {
             fields,
-            objects: &BTreeMap::new(),
+            objects: &catalog.objects,
             subjects: &|_| None,
             campaigns: &|_| true,
             sender: true,

@@ -10,13 +10,12 @@ mod pausing;
 mod publishing;
 mod statistics;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
-use dacapo_engine::campaign::validate::{AccountView, validate};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
+use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::time::Span;
 use serde::{Deserialize, Serialize};
@@ -28,7 +27,9 @@ pub use publishing::{Publish, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
-use crate::catalog::{Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, StoredVersion};
+use crate::catalog::{
+    Catalog, CatalogStore, FieldsFull, Head, MOST_FIELDS, ObjectTypeRefused, StoredVersion,
+};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::orders::Orders;
@@ -159,6 +160,9 @@ impl Campaigns {
                 let head = catalog.campaigns.entry(id.clone()).or_default();
                 head.saved.clone_from(&saved);
                 head.draft = true;
+                if head.version == 0 {
+                    head.per = source.document.per.clone();
+                }
                 if head.standing().is_none() {
                     head.name.clone_from(&name);
                 }
@@ -289,13 +293,21 @@ fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
 
 impl Campaigns {
     /// Errors and warnings of a document in this account.
+    /// What a campaign is about, as far as it is known: the draft that is checked may still change
+    /// that, as long as it was never published.
+    fn subjects(&self, source: &Source, catalog: &Catalog, id: &CampaignId) -> Option<Subjects> {
+        let head = catalog.campaigns.get(id)?;
+        let known = head.version > 0 || *id != source.document.id;
+        known.then(|| Subjects::of(head.per.as_ref()))
+    }
+
     fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
         let account = AccountView {
             fields: &catalog.fields,
-            objects: &BTreeMap::new(),
-            subjects: &|_| None,
+            objects: &catalog.objects,
+            subjects: &|id| self.subjects(source, catalog, id),
             campaigns: &known,
             sender,
         };
@@ -319,6 +331,19 @@ fn too_many_fields() -> Problem {
         column: None,
         message: FieldsFull.to_string(),
         remedy: "declare fewer, or take away fields that nobody needs".to_owned(),
+    }
+}
+
+/// A type of objects cannot be made as the document declares it.
+fn object_refused(kind: &ObjectType, why: &ObjectTypeRefused) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "object_type",
+        path: format!("objects.{kind}"),
+        line: None,
+        column: None,
+        message: why.to_string(),
+        remedy: "change the declaration, or leave out what the account has already".to_owned(),
     }
 }
 

@@ -274,7 +274,7 @@ impl Campaigns {
             };
             head.timeline.reach(now, Reached::Resumed { skip, by: asked });
         }
-        let requested = Requested::of_campaign(JobKind::Milestones, first, by);
+        let requested = Requested::of_campaign(JobKind::Milestones, first, None, by);
         let requested = Requested { campaigns: ids.to_vec(), ..requested };
         writes.extend(self.jobs.open(catalog, &requested)?.1);
         for id in ids {

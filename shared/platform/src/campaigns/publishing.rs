@@ -7,7 +7,9 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
-use super::{CampaignError, Campaigns, read_document, shown_name, there_mut, too_many_fields};
+use super::{
+    CampaignError, Campaigns, object_refused, read_document, shown_name, there_mut, too_many_fields,
+};
 use crate::Instant;
 use crate::catalog::{Catalog, FieldsFull, Head, Paused, StoredVersion, Together};
 use crate::error::Error;
@@ -112,11 +114,23 @@ impl Campaigns {
                         let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
                         catalog.declare(key, field.clone()).map_err(full)?;
                     }
+                    for (kind, wanted) in &source.document.objects {
+                        let refused =
+                            |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
+                        catalog.declare_object(kind, wanted).map_err(refused)?;
+                    }
                     let (at, fields) = (self.store.now(), catalog.field_types());
+                    let per = source.document.per.as_ref();
+                    let objects = per
+                        .and_then(|kind| catalog.objects.get_key_value(kind))
+                        .map(|(kind, definition)| (kind.clone(), definition.clone()))
+                        .into_iter()
+                        .collect();
                     let head = there_mut(catalog, id)?;
                     head.version += 1;
                     head.name.clone_from(&name);
                     head.followed = source.document.followed_fields();
+                    head.per = per.cloned();
                     head.draft = false;
                     let mut resumes = false;
                     if head.withdrawn {
@@ -137,7 +151,7 @@ impl Campaigns {
                     let jobs = self.follow(catalog, id, follows)?;
                     let restart_delay = self.defaults.restart_delay;
                     let source = draft.source.clone();
-                    let stored = StoredVersion { source, fields, restart_delay, at };
+                    let stored = StoredVersion { source, fields, objects, restart_delay, at };
                     let stored = item(self.store.keys.version(id, version), &stored)?;
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
                     writes.extend(jobs);
@@ -163,18 +177,20 @@ impl Campaigns {
     ) -> Result<Vec<Write>, CampaignError> {
         let mut writes = Vec::new();
         if follows.milestones {
-            let requested = Requested::of_campaign(JobKind::Milestones, id, follows.by);
+            let requested = Requested::of_campaign(JobKind::Milestones, id, None, follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         let head = there_mut(catalog, id)?;
         // While a campaign is paused no contact enters: contacts that may enter are searched for on
         // the resume.
         let paused = head.standing().is_some_and(|standing| standing.paused);
+        let per = head.per.clone();
         let enrolls = std::mem::take(&mut head.enrolls) || follows.enroll_existing;
         if paused {
             head.enrolls = enrolls;
         } else if enrolls {
-            let requested = Requested::of_campaign(JobKind::EnrollExisting, id, follows.by);
+            let requested =
+                Requested::of_campaign(JobKind::EnrollExisting, id, per.as_ref(), follows.by);
             writes.extend(self.jobs.open(catalog, &requested)?.1);
         }
         Ok(writes)

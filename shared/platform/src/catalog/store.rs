@@ -202,8 +202,7 @@ impl CatalogStore {
         let mut source = reader::read(&stored.source).map_err(|_| missing())?;
         let settings = &mut source.document.settings;
         settings.restart_delay = settings.restart_delay.or(stored.restart_delay);
-        let graph =
-            Arc::new(Graph::new(version, source.document, &stored.fields, &BTreeMap::new()));
+        let graph = Arc::new(Graph::new(version, source.document, &stored.fields, &stored.objects));
         if let Ok(mut versions) = self.cache.versions.lock() {
             versions.insert(name, Arc::clone(&graph));
         }

@@ -1,5 +1,5 @@
 //! A decision is committed: one write, on condition that no other writer committed first, together
-//! with what the campaign writes to the contact.
+//! with what the campaign writes to the subject, and for an object to its person.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +37,7 @@ impl Decisions {
         advance: Advance,
     ) -> Result<Commit, Error> {
         let (id, campaign) = (&judged.id, &context.campaign);
-        let Advance { enrollment, writes, effects, records, delta, .. } = advance;
+        let Advance { enrollment, writes, person_writes, effects, records, delta, .. } = advance;
         let at = instant_of(&records, &enrollment);
         let told = records.clone();
         let changes_status = effects.iter().any(|it| matches!(it, Effect::StatusChanged { .. }));
@@ -59,6 +59,9 @@ impl Decisions {
         // come since.
         let mut latest = Cow::Borrowed(judged);
         let mut is_latest = false;
+        // So with the person of an object.
+        let mut person = context.person.as_ref().map(Cow::Borrowed);
+        let mut is_latest_person = false;
         loop {
             let mut writes_contact = None;
             let mut withdrawn = Vec::new();
@@ -87,10 +90,31 @@ impl Decisions {
             let is_two = writes_contact.is_some();
             together.extend(writes_contact);
             let checks = before.is_none() && !is_two;
+            let mut writes_person = None;
+            if !person_writes.is_empty()
+                && let Some(before) = &person
+            {
+                match self.written(before, &person_writes) {
+                    Some(written) => {
+                        let condition = Condition::Rev(before.rev);
+                        writes_person = Some(Write::put(self.contacts.item(&written)?, condition));
+                    }
+                    None if is_latest_person => {}
+                    None => {
+                        let Some(now) = self.contacts.get(&id.person()).await? else {
+                            return Ok(Commit::Erased);
+                        };
+                        (person, is_latest_person) = (Some(Cow::Owned(now)), true);
+                        continue;
+                    }
+                }
+            }
             if checks {
                 // An erased contact is not enrolled again.
                 together.push(Write::check(self.store.keys.contact(id), Condition::Present));
             }
+            let place_of_person = writes_person.as_ref().map(|_| together.len());
+            together.extend(writes_person);
             match self.store.write(together).await {
                 Ok(()) => {}
                 Err(TableError::Conflict { which: 0, current })
@@ -101,6 +125,15 @@ impl Decisions {
                 Err(TableError::Conflict { which: 1, .. }) if is_two && !is_latest => {
                     let Some(now) = self.contacts.get(id).await? else { return Ok(Commit::Erased) };
                     (latest, is_latest) = (Cow::Owned(now), true);
+                    continue;
+                }
+                Err(TableError::Conflict { which, .. })
+                    if Some(which) == place_of_person && !is_latest_person =>
+                {
+                    let Some(now) = self.contacts.get(&id.person()).await? else {
+                        return Ok(Commit::Erased);
+                    };
+                    (person, is_latest_person) = (Some(Cow::Owned(now)), true);
                     continue;
                 }
                 Err(TableError::Conflict { .. } | TableError::Contended) => {
@@ -128,7 +161,7 @@ impl Decisions {
         &self,
         judged: &Contact,
         written: &Contact,
-        DecisionContext { campaign, catalog, .. }: &DecisionContext,
+        DecisionContext { campaign, person, catalog, .. }: &DecisionContext,
         stored: &StoredEnrollment,
     ) -> Option<SelfWrite> {
         let enrollment = &stored.enrollment;
@@ -140,7 +173,7 @@ impl Decisions {
             account: &catalog.account,
             campaign,
             contact: written,
-            person: None,
+            person: person.as_ref(),
             baseline: enrollment.seen,
             enrollment: Some(enrollment),
             statuses: &|_| None,

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use dacapo_engine::contact::Contact;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
 use super::{DecisionRequest, Decisions, State, read_state};
 use crate::contacts::read_contact;
 use crate::error::Error;
-use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, ENROLLMENT, fed};
+use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, Keys, OBJECT_ENROLLMENT, fed};
 use crate::table::{Consistency, Item, Query};
 
 /// The most campaigns with which a contact's enrollments are read together: they are few then.
@@ -44,13 +44,15 @@ impl Decisions {
         if request.image.is_some() {
             return Ok(Snapshot { contact: None, state: self.state(id, request.campaign).await? });
         }
-        let mut snapshot =
-            if !self.store.table.is_remote() || self.catalog.known_campaigns() > FEW_CAMPAIGNS {
-                let state = self.state(id, request.campaign).await?;
-                Snapshot { contact: self.contacts.get(id).await?, state }
-            } else {
-                self.load_page(id, request.campaign).await?
-            };
+        let one_by_one = id.is_object()
+            || !self.store.table.is_remote()
+            || self.catalog.known_campaigns() > FEW_CAMPAIGNS;
+        let mut snapshot = if one_by_one {
+            let state = self.state(id, request.campaign).await?;
+            Snapshot { contact: self.contacts.get(id).await?, state }
+        } else {
+            self.load_page(id, request.campaign).await?
+        };
         if snapshot.is_torn() {
             snapshot.contact = self.contacts.get(id).await?;
         }
@@ -127,14 +129,41 @@ impl Decisions {
         contact: &ContactId,
     ) -> Result<BTreeMap<CampaignId, State>, Error> {
         let partition = self.store.keys.contact_partition(contact);
+        let prefix = Keys::enrollments_of(contact);
         let mut all = BTreeMap::new();
         let mut cursor = None;
         loop {
-            let query = Query::of(&partition).prefix(ENROLLMENT).after(cursor).strong();
+            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
             let page = self.store.table.query(query).await?;
             for item in &page.items {
                 if let Some((_, Some(campaign))) = fed(&item.key) {
                     all.insert(campaign, read_state(item)?);
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The enrollments of a person's objects, of a type or of all, each with its object and
+    /// campaign, in the order of both.
+    pub(crate) async fn states_of_objects(
+        &self,
+        person: &ContactId,
+        kind: Option<&ObjectType>,
+    ) -> Result<Vec<(ContactId, CampaignId, State)>, Error> {
+        let partition = self.store.keys.contact_partition(person);
+        let prefix =
+            kind.map_or_else(|| OBJECT_ENROLLMENT.to_owned(), Keys::enrollments_of_objects);
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
+            let page = self.store.table.query(query).await?;
+            for item in &page.items {
+                if let Some((object, Some(campaign))) = fed(&item.key) {
+                    all.push((object, campaign, read_state(item)?));
                 }
             }
             cursor = page.cursor;

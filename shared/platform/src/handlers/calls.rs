@@ -16,7 +16,7 @@ use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::merge::merge_values;
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::template::{Budget, Escape, MergeValues};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Done;
 use super::recording::{HISTORY_KEPT, StoredHistory};
@@ -24,6 +24,7 @@ use crate::Instant;
 use crate::blocking::Blocking;
 use crate::call_ledger::{CallLedger, CallRecord, MayCall};
 use crate::catalog::CatalogStore;
+use crate::contact_json::{contact_json, object_json};
 use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::metrics::Metric;
@@ -95,12 +96,21 @@ impl Webhooks {
         let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
             return Ok(Outcome::Over);
         };
-        let values = merge_values(&loaded.account, &graph.document, &contact, None, call.run, None);
-        let made = match request(webhook, &graph, &contact, &values, call, Budget::Small) {
+        let person = match contact.id.is_object() {
+            true => match self.contacts.get(&contact.id.person()).await? {
+                Some(person) => Some(person),
+                None => return Ok(Outcome::Over),
+            },
+            false => None,
+        };
+        let (account, document) = (&loaded.account, &graph.document);
+        let values = merge_values(account, document, &contact, person.as_ref(), call.run, None);
+        let subject = subject_json(&contact, person.as_ref());
+        let made = match request(webhook, &graph, &subject, &values, call, Budget::Small) {
             Err(Unrendered { over_budget: true, .. }) => {
                 let (webhook, graph, call) = (webhook.clone(), Arc::clone(&graph), call.clone());
                 self.blocking
-                    .run(move || request(&webhook, &graph, &contact, &values, &call, Budget::Full))
+                    .run(move || request(&webhook, &graph, &subject, &values, &call, Budget::Full))
                     .await
                     .unwrap_or_else(|| Err(Unrendered::broken_off()))
             }
@@ -200,10 +210,22 @@ impl Webhooks {
     }
 }
 
+/// What a call says of the subject if it has no body of its own: the contact, and the object if it
+/// is about one.
+fn subject_json(subject: &Contact, person: Option<&Contact>) -> Map<String, Value> {
+    let mut members = Map::new();
+    let contact = contact_json(person.unwrap_or(subject));
+    if person.is_some() {
+        members.insert("object".to_owned(), object_json(subject));
+    }
+    members.insert("contact".to_owned(), contact);
+    members
+}
+
 fn request(
     webhook: &Webhook,
     graph: &Graph,
-    contact: &Contact,
+    subject: &Map<String, Value>,
     values: &MergeValues,
     call: &Call,
     budget: Budget,
@@ -228,13 +250,14 @@ fn request(
     let body = match &webhook.body {
         Some(Value::String(source)) => text(source)?,
         Some(other) => rendered_json(other, &mut text)?.to_string(),
-        None => json!({
-            "campaign": graph.document.id,
-            "run": call.run,
-            "element": call.element,
-            "contact": crate::contact_json::contact_json(contact),
-        })
-        .to_string(),
+        None => {
+            let mut body = Map::new();
+            body.insert("campaign".to_owned(), json!(graph.document.id));
+            body.insert("run".to_owned(), json!(call.run));
+            body.insert("element".to_owned(), json!(call.element));
+            body.extend(subject.clone());
+            Value::Object(body).to_string()
+        }
     };
     if !has(&headers, "content-type") {
         let kind = match &webhook.body {

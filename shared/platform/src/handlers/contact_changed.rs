@@ -1,5 +1,6 @@
-//! The change feed, contact items: campaigns look at every change, and the lists of tags are
-//! updated.
+//! The change feed, contacts and objects: the campaigns about them look at every change. The lists
+//! of tags are updated from contacts, and what campaigns of a contact's objects read of the contact
+//! reaches them. Lists of tags show contacts only, never objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, Tag};
 
+use super::person_changed::PersonChanges;
 use super::quarantine::Quarantine;
 use super::trace::{Traces, concerns};
 use crate::catalog::{CatalogStore, Loaded};
@@ -23,7 +25,7 @@ use crate::tags::Tags;
 /// Why a change waits in quarantine although it could be decided itself.
 const BEHIND_ANOTHER: &str = "an older change could not be decided";
 
-/// A contact in the change feed, before and after a write.
+/// A contact, or an object, in the change feed, before and after a write.
 #[derive(Debug, Clone)]
 pub struct ContactImage {
     /// Before; nothing if it was created.
@@ -40,6 +42,7 @@ pub struct ContactChanges {
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) traces: Arc<Traces>,
+    pub(crate) person_changes: Arc<PersonChanges>,
 }
 
 impl ContactChanges {
@@ -52,6 +55,7 @@ impl ContactChanges {
     pub async fn handle(&self, image: &ContactImage) -> Result<(), Error> {
         let Some(new) = &image.new else {
             let before = image.old.as_ref().map(read_contact).transpose()?;
+            let before = before.filter(|before| before.object.is_none());
             return self.tags.untag_all(before.as_ref()).await;
         };
         let contact = read_contact(new)?;
@@ -73,7 +77,10 @@ impl ContactChanges {
         let image = Image { before: rev_before, contact: &contact };
         let mut withdrawn = Vec::new();
         let decided = self.decided(&loaded, image, changes, &mut withdrawn).await;
-        self.tags.follow(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
+        if contact.object.is_none() {
+            self.tags.follow(&contact, changes, &withdrawn, &loaded.catalog.secret).await?;
+            self.person_changes.reach_objects(&loaded, &contact, changes).await?;
+        }
         match decided? {
             Followed::Something => Ok(()),
             Followed::Nothing(enrollments) => {
@@ -95,7 +102,11 @@ impl ContactChanges {
         if loaded.campaigns.is_empty() && loaded.broken.is_empty() {
             return Ok(Followed::Nothing(BTreeMap::new()));
         }
-        let ids: BTreeSet<_> = loaded.campaigns.keys().chain(loaded.broken.keys()).collect();
+        let ids = loaded.campaigns.keys().chain(loaded.broken.keys());
+        let ids: BTreeSet<_> = ids.filter(|id| loaded.is_about(id, &contact.id)).collect();
+        if ids.is_empty() {
+            return Ok(Followed::Nothing(BTreeMap::new()));
+        }
         // If the campaign is concerned, the commit checks what was read. If not, a strong read is
         // needed: an older state does not prove that there is nothing to do.
         let is_concerned = |id: &CampaignId| {

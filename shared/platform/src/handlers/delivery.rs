@@ -398,11 +398,20 @@ impl MailDelivery {
                 None => return Ok(Err("the contact was erased".to_owned())),
             },
         };
+        // The address, the language and the consent are the person's (R72).
+        let person = match contact.id.is_object() {
+            true => match self.contacts.get(&contact.id.person()).await? {
+                Some(person) => Some(person),
+                None => return Ok(Err("the contact was erased".to_owned())),
+            },
+            false => None,
+        };
+        let recipient = person.as_ref().unwrap_or(&contact);
         let document = &graph.document;
         let Some(email) = document.emails.get(&delivery.email) else {
             return Ok(Err(format!("the campaign has no e-mail {}", delivery.email)));
         };
-        let Some(to) = contact.address() else {
+        let Some(to) = recipient.address() else {
             return Ok(Err("the contact has no address".to_owned()));
         };
         let settings = &loaded.catalog.settings;
@@ -415,8 +424,15 @@ impl MailDelivery {
         let Some(sender) = sender else {
             return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
         };
-        let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &contact.id);
-        let all = merge_values(&loaded.account, document, &contact, None, delivery.run, Some(&url));
+        let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &recipient.id);
+        let all = merge_values(
+            &loaded.account,
+            document,
+            &contact,
+            person.as_ref(),
+            delivery.run,
+            Some(&url),
+        );
         let read = self.catalog.read_by(graph, &delivery.email, email);
         let values = MergeValues {
             values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),

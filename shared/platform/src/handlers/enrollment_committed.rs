@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use dacapo_engine::campaign::subject_in;
 use dacapo_engine::decide::{Delivery, Effect, Event, Source};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -16,7 +17,7 @@ use super::quarantine::Quarantine;
 use super::recording::{Committed, History};
 use crate::Instant;
 use crate::call_ledger::CallLedger;
-use crate::catalog::CatalogStore;
+use crate::catalog::{CatalogStore, Loaded};
 use crate::enrollments::{Decisions, StoredEnrollment, instant_of, read_state, read_stored};
 use crate::erasure::comes_after_last_erasure;
 use crate::error::Error;
@@ -182,14 +183,14 @@ impl EffectHandler {
         decision: &Committed,
         index: u32,
         effect: &Effect,
-    ) -> Result<Option<Order>, Error> {
+    ) -> Result<Vec<Order>, Error> {
         let source = || Source {
             campaign: decision.campaign.clone(),
-            object: None,
+            object: Some(&decision.contact).filter(|id| id.is_object()).cloned(),
             rev: decision.stored.stamp,
             index,
         };
-        Ok(match effect {
+        let order = match effect {
             Effect::Schedule { .. }
             | Effect::Cancel { .. }
             | Effect::Recheck { .. }
@@ -231,19 +232,57 @@ impl EffectHandler {
             Effect::Command { campaign, command, causality } => {
                 let event =
                     Event::Commanded { from: source(), command: *command, causality: *causality };
-                self.tell(&decision.contact, campaign, event).await?
+                let subject = match decision.contact.is_object() {
+                    true => {
+                        let loaded = self.catalog.current().await?;
+                        let head = loaded.catalog.campaigns.get(campaign);
+                        let per = head.and_then(|head| head.per.as_ref());
+                        subject_in(per, &decision.contact)
+                    }
+                    // A campaign about objects takes no command about a contact.
+                    false => Some(decision.contact.clone()),
+                };
+                match subject {
+                    Some(subject) => self.tell(&subject, campaign, event).await?,
+                    None => None,
+                }
             }
             Effect::StatusChanged { .. } if self.is_status_unread(decision) => None,
             Effect::StatusChanged { causality } => {
                 let loaded = self.catalog.current().await?;
-                let mut orders = None;
+                let mut orders = Vec::new();
                 for asking in loaded.asking_for(&decision.campaign) {
-                    let event = Event::StatusChanged { from: source(), causality: *causality };
-                    orders = self.tell(&decision.contact, asking, event).await?.or(orders);
+                    for subject in self.subjects_in(&loaded, asking, &decision.contact).await? {
+                        let event = Event::StatusChanged { from: source(), causality: *causality };
+                        orders.extend(self.tell(&subject, asking, event).await?);
+                    }
                 }
-                orders
+                return Ok(orders);
             }
-        })
+        };
+        Ok(order.into_iter().collect())
+    }
+
+    /// Whom a change of a subject's status concerns in a campaign that asks for it: the same
+    /// subject or the person; if the campaign is about objects and the status is the person's, all
+    /// objects that are in it.
+    async fn subjects_in(
+        &self,
+        loaded: &Loaded,
+        asking: &CampaignId,
+        subject: &ContactId,
+    ) -> Result<Vec<ContactId>, Error> {
+        let Some(other) = loaded.campaigns.get(asking) else { return Ok(Vec::new()) };
+        let Some(kind) = other.per().filter(|_| !subject.is_object()) else {
+            return Ok(other.subject_in(subject).into_iter().collect());
+        };
+        let enrolled = self.decisions.states_of_objects(subject, Some(kind)).await?.into_iter();
+        Ok(enrolled
+            .filter(|(_, campaign, state)| {
+                campaign == asking && !state.enrollment.tokens.is_empty()
+            })
+            .map(|(object, ..)| object)
+            .collect())
     }
 
     /// Whether the decision found, at most [`CATALOG_LAG`] ago, that no campaign asks for the

@@ -190,7 +190,8 @@ impl Feedback {
     ) -> Result<bool, Error> {
         let its = |contact: &Contact| contact.address().map(folded) == Some(folded(address));
         let meant = match message {
-            Some(message) => self.contacts.get(&message.contact).await?.filter(its),
+            // An object has no address: the report is about the person.
+            Some(message) => self.contacts.get(&message.contact.person()).await?.filter(its),
             None => None,
         };
         // The contact has been erased since, or has another address: the report is about the

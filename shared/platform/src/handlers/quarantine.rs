@@ -106,7 +106,7 @@ impl Quarantine {
         campaign: &CampaignId,
     ) -> Result<Vec<Item>, Error> {
         let partition = self.store.keys.contact_partition(contact);
-        let prefix = crate::keys::Keys::undecided_of(campaign);
+        let prefix = crate::keys::Keys::undecided_of(contact, campaign);
         let query = Query::of(&partition).prefix(&prefix).limit(25).strong();
         Ok(self.store.table.query(query).await?.items)
     }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::Instant;
 use crate::enrollments::{Deferred, StoredEnrollment, instant_of_deferred, is_reset};
 use crate::error::Error;
-use crate::keys::{Keys, SHARDS, revision_of_history};
+use crate::keys::{Keys, SHARDS, revision_of_history, subject_in};
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
 
@@ -241,6 +241,9 @@ impl History {
                 let Some(rev) = revision_of_history(&stored.key).filter(|rev| earlier(*rev)) else {
                     continue;
                 };
+                if subject_in(&stored.key).as_ref() != Some(&decision.contact) {
+                    continue;
+                }
                 let counted: Counted = read(stored)?;
                 if counted.campaign != decision.campaign {
                     continue;

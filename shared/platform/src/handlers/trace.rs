@@ -18,7 +18,7 @@ use dacapo_engine::decide::{Situation, looked, nothing_changed};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::{Cause, Changed, LOOKED, Looked, Trace};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use super::recording::HISTORY_KEPT;
@@ -67,7 +67,7 @@ impl Traces {
             let left = contact.as_of(change.rev);
             let contact = left.as_ref().unwrap_or(contact);
             let looked = self.looked(loaded, contact, change, enrollments, false).await?;
-            let is_read = |what: &Changed| reads(loaded, |reads| what.is_in(reads));
+            let is_read = |what: &Changed| reads(loaded, &contact.id, |reads| what.is_in(reads));
             let because = Cause::of(change, |key| contact.fields.get(key).cloned(), is_read);
             let trace = Trace { at: change.at, because, unchanged: false, looked };
             let key = self.store.keys.trace(&contact.id, change.at, change.rev, None);
@@ -99,8 +99,9 @@ impl Traces {
     ) -> Result<(), Error> {
         let loaded = self.catalog.current().await?;
         let mut read_of_it = patch.clone();
-        read_of_it.fields.retain(|key, _| reads(&loaded, |reads| reads.fields.contains(key)));
-        read_of_it.remove.retain(|tag| reads(&loaded, |reads| reads.tags.contains(tag)));
+        let id = &contact.id;
+        read_of_it.fields.retain(|key, _| reads(&loaded, id, |reads| reads.fields.contains(key)));
+        read_of_it.remove.retain(|tag| reads(&loaded, id, |reads| reads.tags.contains(tag)));
         if read_of_it.fields.is_empty() && read_of_it.remove.is_empty() {
             return Ok(());
         }
@@ -146,9 +147,14 @@ impl Traces {
     ) -> Result<Vec<Looked>, Error> {
         let statuses =
             |other: &CampaignId| enrollments.get(other).map(|enrollment| enrollment.status);
+        let person = match contact.id.is_object() {
+            true => self.decisions.contacts.get(&contact.id.person()).await?,
+            false => None,
+        };
         let mut all = Vec::new();
         for (id, campaign) in &loaded.campaigns {
-            let concerned = concerns(campaign, std::slice::from_ref(change));
+            let concerned =
+                campaign.is_about(&contact.id) && concerns(campaign, std::slice::from_ref(change));
             if !concerned || all.len() >= LOOKED {
                 continue;
             }
@@ -158,7 +164,7 @@ impl Traces {
                 account: &loaded.account,
                 campaign: &campaign,
                 contact,
-                person: None,
+                person: person.as_ref(),
                 baseline: contact.rev,
                 enrollment,
                 statuses: &statuses,
@@ -177,9 +183,14 @@ pub(super) fn is_from_outside(change: &Change) -> bool {
     !matches!(change.by, Author::Element(..))
 }
 
-/// Whether any element of any campaign reads this.
-fn reads(loaded: &Loaded, is_read: impl Fn(&dacapo_engine::condition::Reads) -> bool) -> bool {
-    let mut versions = loaded.campaigns.values().flat_map(|campaign| campaign.versions.values());
+/// Whether any element of any campaign about the subject reads this.
+fn reads(
+    loaded: &Loaded,
+    subject: &ContactId,
+    is_read: impl Fn(&dacapo_engine::condition::Reads) -> bool,
+) -> bool {
+    let about = loaded.campaigns.values().filter(|campaign| campaign.is_about(subject));
+    let mut versions = about.flat_map(|campaign| campaign.versions.values());
     versions.any(|graph| is_read(graph.reads()))
 }
 

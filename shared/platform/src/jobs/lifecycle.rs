@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
 use super::{Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
@@ -53,16 +53,22 @@ pub struct Requested {
 
 impl Requested {
     /// A job that follows from a change of a campaign.
-    pub fn of_campaign(kind: JobKind, campaign: &CampaignId, by: &str) -> Self {
+    pub fn of_campaign(
+        kind: JobKind,
+        campaign: &CampaignId,
+        per: Option<&ObjectType>,
+        by: &str,
+    ) -> Self {
         Self {
             kind,
             selection: match kind {
                 JobKind::Milestones | JobKind::StopCampaign { .. } | JobKind::Release => {
                     Selection::Enrolled
                 }
-                JobKind::EnrollExisting | JobKind::EraseAccount | JobKind::Reconcile { .. } => {
-                    Selection::Everybody
+                JobKind::EnrollExisting => {
+                    per.map_or(Selection::Everybody, |kind| Selection::Objects(kind.clone()))
                 }
+                JobKind::EraseAccount | JobKind::Reconcile { .. } => Selection::Everybody,
             },
             named: Vec::new(),
             campaigns: vec![campaign.clone()],
@@ -133,7 +139,10 @@ impl Jobs {
             Selection::Named { .. } => {
                 u32::try_from(chunks.len()).unwrap_or(SHARDS).clamp(1, SHARDS)
             }
-            Selection::Tag(_) | Selection::Enrolled | Selection::Everybody => SHARDS,
+            Selection::Tag(_)
+            | Selection::Enrolled
+            | Selection::Everybody
+            | Selection::Objects(_) => SHARDS,
         };
         let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {

@@ -22,6 +22,7 @@
 //! | `worker` | what a message does |
 //! | `pages` | where the contacts of a page come from |
 //! | `outcomes` | what is done to a contact, and how it counts |
+//! | `objects` | the objects of a contact that was selected, in a campaign about objects |
 //! | `selection` | how many there are; the dry run |
 //! | `progress` | progress, the list, cancelling |
 //! | `account` | what is erased after the contacts of an account |
@@ -29,6 +30,7 @@
 
 mod account;
 mod lifecycle;
+mod objects;
 mod outcomes;
 mod pages;
 mod progress;
@@ -38,7 +40,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use dacapo_engine::ids::{CampaignId, ContactId, Tag};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
@@ -136,6 +138,8 @@ pub enum Selection {
     Enrolled,
     /// All of them.
     Everybody,
+    /// All objects of a type.
+    Objects(ObjectType),
 }
 
 /// How far a job is.

@@ -19,6 +19,7 @@ use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
+use super::objects::ToObjects;
 use super::reconciling::Reconciler;
 use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
 use crate::Instant;
@@ -87,8 +88,19 @@ impl PageWork {
         };
         let tag = match &job.selection {
             Selection::Tag(tag) => Some(tag),
-            Selection::Named { .. } | Selection::Enrolled | Selection::Everybody => None,
+            Selection::Named { .. }
+            | Selection::Enrolled
+            | Selection::Everybody
+            | Selection::Objects(_) => None,
         };
+        if let Selection::Named { .. } | Selection::Tag(_) = &job.selection {
+            let loaded = decisions.catalog.current().await?;
+            let head = loaded.catalog.campaigns.get(campaign);
+            if let Some(kind) = head.and_then(|head| head.per.as_ref()) {
+                let what = ToObjects { job, campaign, kind, event: &event, as_of };
+                return self.done_to_objects(&decisions, &what, contacts).await;
+            }
+        }
         let asked = Asked { campaign, event: &event, as_of, tag };
         let replies = decisions.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
@@ -100,7 +112,7 @@ impl PageWork {
         Ok(outcomes)
     }
 
-    async fn outcome(
+    pub(super) async fn outcome(
         &self,
         job: &Job,
         campaign: &CampaignId,
@@ -118,9 +130,10 @@ impl PageWork {
             Ok(Some(EventOutcome::Ignored(ignored))) => of_ignored(job, ignored, before),
             Ok(None) => match job.selection {
                 Selection::Enrolled => ContactOutcome::Outside,
-                Selection::Named { .. } | Selection::Tag(_) | Selection::Everybody => {
-                    ContactOutcome::Skipped
-                }
+                Selection::Named { .. }
+                | Selection::Tag(_)
+                | Selection::Everybody
+                | Selection::Objects(_) => ContactOutcome::Skipped,
             },
             Ok(Some(EventOutcome::Undecidable(why))) => {
                 tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");

@@ -72,7 +72,7 @@ impl Pages {
             shard.settled = match job.selection {
                 Selection::Named { .. } => true,
                 Selection::Tag(_) => self.orders.outbox.feed_is_read(),
-                Selection::Enrolled | Selection::Everybody => {
+                Selection::Enrolled | Selection::Everybody | Selection::Objects(_) => {
                     job.kind != JobKind::EraseAccount && (job_step.shown || shows())
                 }
             };

@@ -36,7 +36,7 @@ use crate::error::{Error, Retryability};
 use crate::handlers::{
     ContactChanges, ContactImage, EffectHandler, EnrollmentImage, Performed, Quarantine,
 };
-use crate::keys::{ENROLLMENT, Keys, fed};
+use crate::keys::{Keys, OBJECT, fed, subject_in};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::orders::Orders;
 use crate::ports::{Call, Order, Queue};
@@ -124,6 +124,12 @@ impl Reconciler {
         let Some(contact) = self.contacts.get(id).await? else { return Ok(Vec::new()) };
         let loaded = self.catalog.after(contact.updated_at).await?;
         let mut queued = BTreeSet::new();
+        if !id.is_object() && !loaded.catalog.objects.is_empty() {
+            for object in self.objects_of(id).await? {
+                // A future that calls itself is on the heap.
+                orders.extend(Box::pin(self.reconciled_one(since, &object)).await?);
+            }
+        }
         for (campaign, mut enrollment) in self.decisions.enrollments(id).await? {
             let timeline = loaded.campaigns.get(&campaign).map(|campaign| &campaign.timeline);
             let is_behind = timeline.is_some_and(|now| enrollment.is_behind(now.count()));
@@ -221,7 +227,7 @@ impl Reconciler {
     async fn bring_again(&self, id: &ContactId, since: Instant) -> Result<Vec<Order>, Error> {
         let mut images = Vec::new();
         let mut campaigns = Vec::new();
-        for stored in self.items_of(id, ENROLLMENT).await? {
+        for stored in self.items_of(id, &Keys::enrollments_of(id)).await? {
             let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
             let decided = read_stored(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
@@ -279,14 +285,30 @@ impl Reconciler {
             .await
     }
 
-    /// The items of a contact whose sort keys have this prefix.
+    /// The objects of a contact.
+    async fn objects_of(&self, person: &ContactId) -> Result<Vec<ContactId>, Error> {
+        let partition = self.store.keys.contact_partition(person);
+        let (mut objects, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = Query::of(&partition).prefix(OBJECT).after(cursor).strong();
+            let page = self.store.table.query(query).await?;
+            objects.extend(page.items.iter().filter_map(|item| subject_in(&item.key)));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(objects);
+            }
+        }
+    }
+
+    /// The items about a contact, or about an object, whose sort keys have this prefix.
     async fn items_of(&self, id: &ContactId, prefix: &str) -> Result<Vec<Item>, Error> {
         let partition = self.store.keys.contact_partition(id);
         let (mut items, mut cursor) = (Vec::new(), None);
         loop {
             let query = Query::of(&partition).prefix(prefix).after(cursor).strong();
             let page = self.store.table.query(query).await?;
-            items.extend(page.items);
+            let is_about = |item: &Item| subject_in(&item.key).as_ref() == Some(id);
+            items.extend(page.items.into_iter().filter(is_about));
             cursor = page.cursor;
             if cursor.is_none() {
                 return Ok(items);

@@ -72,7 +72,7 @@ impl Jobs {
         let until = self.store.now() + COUNTED_FOR;
         match selection {
             Selection::Named { there, missing } => Ok((there + missing).saturating_mul(many)),
-            Selection::Tag(_) | Selection::Everybody => {
+            Selection::Tag(_) | Selection::Everybody | Selection::Objects(_) => {
                 Ok(self.count_listed(selection, None, until).await?.saturating_mul(many))
             }
             Selection::Enrolled => {
@@ -132,6 +132,7 @@ impl Jobs {
             (Selection::Enrolled, Some(campaign)) => {
                 self.store.keys.members_listed(campaign, shard)
             }
+            (Selection::Objects(kind), _) => self.store.keys.objects_listed(kind, shard),
             (Selection::Everybody | Selection::Named { .. }, _) | (Selection::Enrolled, None) => {
                 self.store.keys.contacts_listed(shard)
             }
@@ -211,6 +212,8 @@ impl Jobs {
         if picked.looked_at >= LOOKED_AT || contacts.is_empty() {
             return Ok(());
         }
+        let subjects = self.subjects_of(&requested.selection, campaign, contacts).await?;
+        let contacts = &subjects;
         let now = self.store.now();
         let keys = contacts.iter().map(|contact| self.store.keys.contact(contact));
         let enrolled = contacts.iter().map(|contact| self.store.keys.enrollment(contact, campaign));
@@ -222,10 +225,17 @@ impl Jobs {
             let there = there.as_ref().map(read_contact).transpose()?;
             let selected = match (&requested.selection, &there) {
                 (_, None) => false,
-                (Selection::Tag(tag), Some(there)) => there.tags.contains_key(tag),
-                (Selection::Named { .. } | Selection::Enrolled | Selection::Everybody, Some(_)) => {
-                    true
+                // Whose object it is has the tag.
+                (Selection::Tag(tag), Some(there)) => {
+                    there.object.is_some() || there.tags.contains_key(tag)
                 }
+                (
+                    Selection::Named { .. }
+                    | Selection::Enrolled
+                    | Selection::Everybody
+                    | Selection::Objects(_),
+                    Some(_),
+                ) => true,
             };
             let state = enrolled.as_ref().map(read_state).transpose()?;
             let state = state.map(|state| state.enrollment);

@@ -144,7 +144,8 @@ impl<'a> Turning<'a> {
 fn follows(record: &Value) -> Option<Function> {
     match record["dynamodb"]["Keys"]["SK"]["S"].as_str() {
         Some("CONTACT") => Some(Function::TagChange),
-        Some(sort) if sort.starts_with("E#") => Some(Function::Effects),
+        Some(sort) if sort.starts_with("O#") => Some(Function::TagChange),
+        Some(sort) if sort.starts_with("E#") || sort.starts_with("EO#") => Some(Function::Effects),
         _ => None,
     }
 }

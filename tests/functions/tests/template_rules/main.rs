@@ -274,14 +274,20 @@ fn two_read_the_stream_and_never_a_third() {
         })
         .collect();
     let expected = [
-        r#"{"dynamodb":{"Keys":{"SK":{"S":["CONTACT"]}}}}"#,
-        r#"{"dynamodb":{"Keys":{"SK":{"S":[{"prefix":"E#"}]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"SK":{"S":["CONTACT",{"prefix":"O#"}]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"SK":{"S":[{"prefix":"E#"},{"prefix":"EO#"}]}}}}"#,
     ];
     let found: BTreeSet<&str> = patterns.iter().map(String::as_str).collect();
     assert_eq!(patterns.len(), 2, "a shard of the stream serves two readers: share one of them");
-    assert_eq!(found, BTreeSet::from(expected), "contacts for one, enrollments for the other");
+    assert_eq!(
+        found,
+        BTreeSet::from(expected),
+        "contacts and objects for one, enrollments for the other"
+    );
     assert_eq!(dacapo_platform::keys::CONTACT, "CONTACT", "change the filter with the key");
+    assert_eq!(dacapo_platform::keys::OBJECT, "O#", "change the filter with the key");
     assert_eq!(dacapo_platform::keys::ENROLLMENT, "E#", "change the filter with the key");
+    assert_eq!(dacapo_platform::keys::OBJECT_ENROLLMENT, "EO#", "change the filter with the key");
 }
 
 #[test]

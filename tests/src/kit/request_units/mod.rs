@@ -3,11 +3,13 @@
 //! [`measure`] sends contacts through the appointment loop as the functions would: posts to the
 //! API, batches of the stream, batches of the queues, timers. Every request goes through a
 //! [`MeteredTable`](super::MeteredTable). The function's memory, the queues and the schedules cost
-//! nothing here.
+//! nothing here. [`measure_booking`] compares a booking as an object with one in fields.
 
+mod bookings;
 mod harness;
 mod report;
 mod scenario;
 
+pub use bookings::{Booking, measure_booking};
 pub use report::{Report, Row};
 pub use scenario::{CONTACTS, measure};

@@ -32,6 +32,16 @@ pub(super) const TAKEN_FIELDS: [&str; 13] = [
     "replaces",
 ];
 
+/// What a word means already that is to be a type of objects; `None` if it is free.
+pub fn taken_type(word: &str) -> Option<&'static str> {
+    TAKEN_TYPES.into_iter().find(|name| letters(name) == letters(word))
+}
+
+/// What a word means already that is to be a field of an object; `None` if it is free.
+pub fn taken_field(word: &str) -> Option<&'static str> {
+    TAKEN_FIELDS.into_iter().find(|name| letters(name) == letters(word))
+}
+
 /// The fields of a type: the account's, then the document's.
 pub(super) fn fields<'a>(
     kind: &ObjectType,
@@ -47,8 +57,7 @@ pub(super) fn fields<'a>(
 pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &mut Findings<'_>) {
     for (kind, definition) in &document.objects {
         let path = Path::root().key("objects").key(kind.as_str());
-        if let Some(taken) = TAKEN_TYPES.iter().find(|name| letters(name) == letters(kind.as_str()))
-        {
+        if let Some(taken) = taken_type(kind.as_str()) {
             findings.error(
                 "reserved_object_type",
                 &At::Key(&path),
@@ -80,8 +89,7 @@ fn field_of(
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
-    let taken = TAKEN_FIELDS.iter().find(|name| letters(name) == letters(key.as_str()));
-    if let Some(taken) = taken.filter(|_| before.is_none()) {
+    if let Some(taken) = taken_field(key.as_str()).filter(|_| before.is_none()) {
         findings.error(
             "reserved_field",
             &At::Key(path),

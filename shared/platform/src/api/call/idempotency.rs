@@ -229,7 +229,12 @@ pub(in crate::api) async fn once(
 ) -> Result<Response, Problem> {
     let path = request.uri().path();
     // An import is too long to be hashed as a whole, and handles its repeats itself.
-    let guarded = request.method() == Method::POST && path.starts_with("/v1/") && path != IMPORT;
+    let guarded = match *request.method() {
+        Method::POST => path.starts_with("/v1/") && path != IMPORT,
+        // An object is posted to its own path.
+        Method::PUT => path.starts_with("/v1/objects/"),
+        _ => false,
+    };
     let given = request.headers().get("idempotency-key").filter(|_| guarded).cloned();
     let holder = request.extensions().get::<Holder>().map(|holder| holder.id().to_owned());
     let (Some(given), Some(holder)) = (given, holder) else {

@@ -112,6 +112,7 @@ pub(in crate::api) fn open_document(kind: &'static str, text: &'static str) -> R
 /// Refuses parameters that the description does not name.
 pub(in crate::api) fn known_parameters(request: &Request) -> Result<(), Problem> {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let path = super::surface::as_described(path);
     // What a tool adds to the URL that it was given means nothing here.
     let is_ours = path.starts_with("/v1/") && !path.starts_with("/v1/in/");
     let Some(query) = request.uri().query().filter(|_| is_ours) else {

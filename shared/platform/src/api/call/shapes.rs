@@ -110,6 +110,8 @@ pub(crate) enum SelectedContacts {
     Tag(ByTag),
     /// Everybody in the campaigns, or in the account.
     Everybody(Everybody),
+    /// All objects of a type.
+    Objects(ByObjectType),
 }
 
 /// Contacts by their ids.
@@ -133,6 +135,13 @@ pub(crate) struct ByEmails {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByTag {
     tag: String,
+}
+
+/// All objects of a type.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByObjectType {
+    objects: String,
 }
 
 /// How many contacts were named.

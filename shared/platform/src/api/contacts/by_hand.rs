@@ -1,4 +1,4 @@
-//! One contact in one campaign, by hand: started, reset, stopped, released. What a person does so
+//! One contact, or one of its objects, in one campaign, by hand: started, reset, stopped, released. What a person does so
 //! is in the history, is done once for an `Idempotency-Key`, and does not count for the bound on
 //! runs a day (R40).
 
@@ -11,12 +11,13 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 
 use crate::api::Api;
 use crate::api::call::auth::Holder;
-use crate::api::call::extract::Path;
+use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::api::contacts::history_and_enrollments::EnrollmentShape;
+use crate::api::contacts::history_and_enrollments::{EnrollmentShape, WhichObject};
+use crate::api::objects::naming::{ObjectNames, subject_of};
 use crate::catalog::Head;
 use crate::enrollments::EventOutcome;
 use crate::platform::Platform;
@@ -29,8 +30,9 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 /// delay, and while the campaign is paused, that is parked.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn start(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Start).await
 }
@@ -38,8 +40,9 @@ async fn start(on: ByHand) -> Result<Answer, Problem> {
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn reset(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Reset).await
 }
@@ -48,8 +51,9 @@ async fn reset(on: ByHand) -> Result<Answer, Problem> {
 /// reset.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn stop(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Stop).await
 }
@@ -57,16 +61,18 @@ async fn stop(on: ByHand) -> Result<Answer, Problem> {
 /// Lifts `held` (R40): the contact is `ready` again.
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign")),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+        ("campaign" = String, Path, description = "The campaign"), WhichObject),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 async fn release(on: ByHand) -> Result<Answer, Problem> {
     let campaign = on.campaign()?;
-    if on.platform.decisions.enrollment(&on.contact, &campaign).await?.is_none() {
+    let subject = on.subject(&campaign).await?;
+    if on.platform.decisions.enrollment(&subject, &campaign).await?.is_none() {
         return Err(on.never_in());
     }
     let (by, call) = (on.holder.author(), on.once.identity());
-    let outcome = on.platform.quarantine.release(&on.contact, &campaign, by, call).await?;
-    on.answer(campaign, outcome).await
+    let outcome = on.platform.quarantine.release(&subject, &campaign, by, call).await?;
+    on.answer(&subject, campaign, outcome).await
 }
 
 /// A call by hand: who asks, and about which contact in which campaign.
@@ -74,7 +80,10 @@ struct ByHand {
     platform: Platform,
     holder: Holder,
     once: Once,
+    /// The contact.
     contact: ContactId,
+    /// Its object, as it was named.
+    object: Option<String>,
     /// The campaign as it was named.
     named: String,
 }
@@ -86,9 +95,10 @@ impl FromRequestParts<Api> for ByHand {
         let holder = Holder::from_request_parts(parts, api).await?;
         let Ok(once) = Once::from_request_parts(parts, api).await;
         let Path((id, named)) = Path::<(String, String)>::from_request_parts(parts, api).await?;
+        let Query(which) = Query::<WhichObject>::from_request_parts(parts, api).await?;
         let platform = api.platform.clone();
         let contact = contact_named(&platform.contacts, &id).await?.id;
-        Ok(Self { platform, holder, once, contact, named })
+        Ok(Self { platform, holder, once, contact, object: which.object, named })
     }
 }
 
@@ -106,8 +116,17 @@ impl ByHand {
             }
         }
         let event = Event::ByHand { command, by: self.holder.author(), call: self.once.identity() };
-        let outcome = self.platform.decisions.apply_event(&self.contact, &campaign, &event).await?;
-        self.answer(campaign, outcome).await
+        let subject = self.subject(&campaign).await?;
+        let outcome = self.platform.decisions.apply_event(&subject, &campaign, &event).await?;
+        self.answer(&subject, campaign, outcome).await
+    }
+
+    /// The contact, or the one of its objects that is meant.
+    async fn subject(&self, campaign: &CampaignId) -> Result<ContactId, Problem> {
+        let Platform { catalog, objects, .. } = &self.platform;
+        let loaded = catalog.current().await?;
+        let object = self.object.as_deref();
+        subject_of(&loaded.catalog, objects, &self.contact, object, campaign).await
     }
 
     fn campaign(&self) -> Result<CampaignId, Problem> {
@@ -119,7 +138,12 @@ impl ByHand {
     }
 
     /// The enrollment as it is then; or why nothing was done.
-    async fn answer(&self, campaign: CampaignId, outcome: EventOutcome) -> Result<Answer, Problem> {
+    async fn answer(
+        &self,
+        subject: &ContactId,
+        campaign: CampaignId,
+        outcome: EventOutcome,
+    ) -> Result<Answer, Problem> {
         let why = match outcome {
             EventOutcome::Ignored(Ignored::NeverEnrolled) => return Err(self.never_in()),
             EventOutcome::Ignored(Ignored::NotPublished) => {
@@ -144,11 +168,18 @@ impl ByHand {
                 format!("not started: {}{remedy}", why.words())
             }
             EventOutcome::Committed(_) | EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {
-                let stored = self.platform.decisions.enrollment(&self.contact, &campaign).await?;
+                let Platform { catalog, decisions, objects, .. } = &self.platform;
+                let stored = decisions.enrollment(subject, &campaign).await?;
                 let stored = stored.ok_or_else(|| self.never_in())?;
-                let loaded = self.platform.catalog.current().await?;
-                let shape = EnrollmentShape::of(&loaded.catalog, campaign, &stored.enrollment);
-                return Answer::ok(&shape);
+                let loaded = catalog.current().await?;
+                let names = ObjectNames::of(&loaded.catalog, objects, &self.contact).await?;
+                let object = names.name(subject);
+                return Answer::ok(&EnrollmentShape::of(
+                    &loaded.catalog,
+                    campaign,
+                    object,
+                    &stored.enrollment,
+                ));
             }
         };
         Err(Problem::conflict(why))

@@ -124,6 +124,9 @@ pub(in crate::api) async fn contact_named(
         Some(address) => contacts.id_of(address).await?.ok_or_else(missing)?,
         None => ContactId::new(name).map_err(|_| missing())?,
     };
+    if id.is_object() {
+        return Err(missing());
+    }
     contacts.get(&id).await?.ok_or_else(missing)
 }
 
@@ -243,7 +246,10 @@ async fn delete(
     let contact = match contact_named(&contacts, &id).await {
         Ok(contact) => contact.id,
         // An interrupted erasure is continued.
-        Err(missing) => ContactId::new(id.as_str()).map_err(|_| missing)?,
+        Err(missing) => match ContactId::new(id.as_str()) {
+            Ok(id) if !id.is_object() => id,
+            Ok(_) | Err(_) => return Err(missing),
+        },
     };
     match erasure.erase(&contact).await? {
         true => Ok(StatusCode::NO_CONTENT),

@@ -17,15 +17,17 @@ use crate::api::call::problem::Problem;
 use crate::api::call::shapes::EnrollmentStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
+use crate::api::objects::naming::{ObjectName, ObjectNames, object_of};
 use crate::catalog::{Catalog, CatalogStore, Head};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, instant_of_deferred};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, StoredTrace, in_campaign};
-use crate::keys::{Keys, is_trace};
+use crate::keys::{Keys, is_trace, subject_in};
+use crate::objects::Objects;
 use crate::store::{Store, read};
-use crate::table::Cursor;
+use crate::table::{Cursor, Key};
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, history, enrollments)
@@ -40,6 +42,10 @@ struct HistoryLine {
     /// followed from, unless just one campaign looked at it; so for the run.
     #[schema(value_type = Option<String>)]
     campaign: Option<CampaignId>,
+    /// Which of the contact's objects it happened to; left out where it happened to the contact.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectName>,
     run: Option<u32>,
     /// What kind of thing happened, stable.
     kind: &'static str,
@@ -69,6 +75,9 @@ const ALL_LINES: usize = usize::MAX;
 struct WhichLines {
     /// What happened in the campaign of this id, and nothing else.
     campaign: Option<String>,
+    /// What happened to this object of the contact, and nothing else: its type and key, such as
+    /// `appointment/evt-7`.
+    object: Option<String>,
 }
 
 /// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a
@@ -80,7 +89,7 @@ async fn history(
     State(store): State<Arc<Store>>,
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
+    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
     Path(id): Path<String>,
     Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
@@ -99,10 +108,17 @@ async fn history(
         None => None,
     };
     let contact = contact_named(&contacts, &id).await?;
-    let reader = Reader::of(&catalog.current().await?.account, &contact);
+    let loaded = catalog.current().await?;
+    let reader = Reader::of(&loaded.account, &contact);
+    let only = match which.object.as_deref() {
+        Some(named) => Some(object_of(&loaded.catalog, &objects, &contact.id, named).await?),
+        None => None,
+    };
+    let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
-    let mut lines = Lines { from, wanted, reader, page: Filling::of(limit) };
-    let mut deferred = deferred_to_record(&store, &decisions, &contact.id).await?;
+    let mut deferred = deferred_to_record(&store, &decisions, &contact.id, &names).await?;
+    let page = Filling::of(limit);
+    let mut lines = Lines { from, wanted, only, names, reader, page };
     let (mut cursor, mut looked_at) = (None, 0);
     loop {
         let query = crate::table::Query::of(&partition).descending().strong();
@@ -113,23 +129,23 @@ async fn history(
         let page = store.table.query(query.limit(limit + 1).after(cursor)).await;
         let page = page.map_err(listing_failed)?;
         for stored in &page.items {
-            while deferred.last().is_some_and(|(sk, _)| *sk > stored.key.sk) {
-                let Some((sk, (campaign, records))) = deferred.pop() else { break };
-                if let Some(next) = lines.show(&sk, &campaign, &records)? {
+            while deferred.last().is_some_and(|(key, _)| key.sk > stored.key.sk) {
+                let Some((key, (campaign, records))) = deferred.pop() else { break };
+                if let Some(next) = lines.show(&key, &campaign, &records)? {
                     return Ok(lines.page.until(Some(&next))?);
                 }
             }
             // It has been recorded meanwhile.
-            deferred.retain(|(sk, _)| *sk != stored.key.sk);
+            deferred.retain(|(key, _)| key.sk != stored.key.sk);
             if is_trace(&stored.key) {
                 let StoredTrace { trace, .. } = read(stored)?;
-                if let Some(next) = lines.show_trace(&stored.key.sk, &trace)? {
+                if let Some(next) = lines.show_trace(&stored.key, &trace)? {
                     return Ok(lines.page.until(Some(&next))?);
                 }
                 continue;
             }
             let StoredHistory { campaign, records, .. } = read(stored)?;
-            if let Some(next) = lines.show(&stored.key.sk, &campaign, &records)? {
+            if let Some(next) = lines.show(&stored.key, &campaign, &records)? {
                 return Ok(lines.page.until(Some(&next))?);
             }
         }
@@ -143,8 +159,8 @@ async fn history(
             return Ok(lines.page.until(Some(&next))?);
         }
     }
-    while let Some((sk, (campaign, records))) = deferred.pop() {
-        if let Some(next) = lines.show(&sk, &campaign, &records)? {
+    while let Some((key, (campaign, records))) = deferred.pop() {
+        if let Some(next) = lines.show(&key, &campaign, &records)? {
             return Ok(lines.page.until(Some(&next))?);
         }
     }
@@ -152,25 +168,31 @@ async fn history(
 }
 
 /// The place of something in the history, its campaign, and what it is.
-type DeferredToRecord = (String, (CampaignId, Vec<Record>));
+type DeferredToRecord = (Key, (CampaignId, Vec<Record>));
 
 /// Deferred recordings, the newest last.
 async fn deferred_to_record(
     store: &Store,
     decisions: &Decisions,
     contact: &ContactId,
+    names: &ObjectNames,
 ) -> Result<Vec<DeferredToRecord>, Problem> {
-    let states = decisions.states(contact).await?;
+    let states = decisions.states(contact).await?.into_iter();
+    let mut states: Vec<_> =
+        states.map(|(campaign, state)| (contact.clone(), campaign, state)).collect();
+    if !names.is_empty() {
+        states.extend(decisions.states_of_objects(contact, None).await?);
+    }
     let mut all: Vec<_> = states
         .into_iter()
-        .filter_map(|(campaign, state)| {
+        .filter_map(|(subject, campaign, state)| {
             let deferred = *state.deferred?;
             let at = instant_of_deferred(&deferred, &state.enrollment);
-            let key = store.keys.history(contact, at, &campaign, deferred.stamp, 0);
-            Some((key.sk, (campaign, deferred.records)))
+            let key = store.keys.history(&subject, at, &campaign, deferred.stamp, 0);
+            Some((key, (campaign, deferred.records)))
         })
         .collect();
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all.sort_by(|(one, _), (other, _)| one.sk.cmp(&other.sk));
     Ok(all)
 }
 
@@ -180,19 +202,30 @@ struct Lines {
     from: Option<(String, usize)>,
     /// The only campaign to be shown.
     wanted: Option<CampaignId>,
+    /// The only object to be shown.
+    only: Option<ContactId>,
+    names: ObjectNames,
     reader: Reader,
     page: Filling<HistoryLine>,
 }
 
 impl Lines {
+    /// Which object a line is about; `None` if it is not to be shown.
+    fn object(&self, key: &Key) -> Option<Option<ObjectName>> {
+        let subject = subject_in(key)?;
+        let shown = self.only.as_ref().is_none_or(|only| *only == subject);
+        shown.then(|| self.names.name(&subject))
+    }
+
     /// Shows what a decision left, newest first. Returns where the next page begins if this one is
     /// full.
     fn show(
         &mut self,
-        sk: &str,
+        key: &Key,
         campaign: &CampaignId,
         records: &[Record],
     ) -> Result<Option<Cursor>, Error> {
+        let (sk, Some(object)) = (key.sk.as_str(), self.object(key)) else { return Ok(None) };
         if self.wanted.as_ref().is_some_and(|wanted| wanted != campaign) {
             return Ok(None);
         }
@@ -210,6 +243,7 @@ impl Lines {
             let line = HistoryLine {
                 at: instant_text(record.at),
                 campaign: in_campaign(campaign).cloned(),
+                object: object.clone(),
                 run: in_campaign(campaign).map(|_| line.run),
                 kind: line.what.kind(),
                 text: line.what.words(&self.reader, &record.because),
@@ -225,7 +259,8 @@ impl Lines {
     }
 
     /// Shows a trace. Returns where the next page begins if this one is full.
-    fn show_trace(&mut self, sk: &str, trace: &Trace) -> Result<Option<Cursor>, Error> {
+    fn show_trace(&mut self, key: &Key, trace: &Trace) -> Result<Option<Cursor>, Error> {
+        let (sk, Some(object)) = (key.sk.as_str(), self.object(key)) else { return Ok(None) };
         let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
         if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
             return Ok(None);
@@ -239,6 +274,7 @@ impl Lines {
         let line = HistoryLine {
             at: instant_text(trace.at),
             campaign: trace.campaign().cloned(),
+            object,
             run: trace.run(),
             kind: trace.kind(),
             text: trace.words(),
@@ -256,6 +292,10 @@ impl Lines {
 pub(in crate::api) struct EnrollmentShape {
     #[schema(value_type = String)]
     campaign: CampaignId,
+    /// Which of the contact's objects is in it; left out where the contact is.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectName>,
     run: u32,
     /// `active`, `completed`, `ready`, `awaiting_restart`, `stopped` or `held`.
     #[schema(value_type = EnrollmentStatus)]
@@ -306,6 +346,7 @@ impl EnrollmentShape {
     pub(in crate::api) fn of(
         catalog: &Catalog,
         campaign: CampaignId,
+        object: Option<ObjectName>,
         enrollment: &Enrollment,
     ) -> Self {
         let tokens = enrollment.tokens.iter().map(|token| TokenShape {
@@ -324,6 +365,7 @@ impl EnrollmentShape {
             paused_since: paused_since.map(instant_text),
             paused_until: paused_until.map(instant_text),
             campaign,
+            object,
             run: enrollment.run,
             status: enrollment.status.word(),
             version: enrollment.version,
@@ -339,27 +381,54 @@ impl EnrollmentShape {
 /// The prefix of a cursor of the enrollments.
 const ENROLLED: &str = "enrollments";
 
-/// Where the contact is, in order of campaign.
+/// Which object.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct WhichObject {
+    /// An object of the contact: its type and key, such as `appointment/evt-7`. In a campaign about
+    /// objects, the one that is meant.
+    pub(in crate::api) object: Option<String>,
+}
+
+/// Where the contact is, in order of campaign; behind that, where its objects are, each in order of
+/// campaign.
 #[utoipa::path(get, path = "/v1/contacts/{id}/enrollments", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
     responses((status = 200, body = Page<EnrollmentShape>), (status = 404, body = Problem)))]
 async fn enrollments(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(decisions): State<Arc<Decisions>>,
+    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
     Path(id): Path<String>,
+    Query(which): Query<WhichObject>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<EnrollmentShape>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(ENROLLED)?);
     let contact = contact_named(&contacts, &id).await?;
     let loaded = catalog.current().await?;
-    let all = decisions.enrollments(&contact.id).await?;
-    let all = all.into_iter().filter(|(campaign, _)| {
-        after.as_ref().is_none_or(|after| campaign.as_str() > after.as_str())
+    let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
+    let subject = match which.object.as_deref() {
+        Some(named) => object_of(&loaded.catalog, &objects, &contact.id, named).await?,
+        None => contact.id.clone(),
+    };
+    let own = decisions.states(&subject).await?.into_iter();
+    let mut all: Vec<_> = own.map(|(campaign, state)| (subject.clone(), campaign, state)).collect();
+    if which.object.is_none() && !names.is_empty() {
+        all.extend(decisions.states_of_objects(&contact.id, None).await?);
+    }
+    // A contact's own come first, as before there were objects: their places are campaigns.
+    let place = |subject: &ContactId, campaign: &CampaignId| match subject.object() {
+        Some((kind, name)) => format!("~{kind}.{name}#{campaign}"),
+        None => campaign.to_string(),
+    };
+    let all = all.into_iter().map(|(subject, campaign, state)| {
+        let object = names.name(&subject);
+        (place(&subject, &campaign), (campaign, object, state.enrollment))
     });
-    let shapes = all.map(|(campaign, enrollment)| {
-        let place = campaign.to_string();
-        (place, EnrollmentShape::of(&loaded.catalog, campaign, &enrollment))
-    });
+    let shapes = all.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after)).map(
+        |(place, (campaign, object, enrollment))| {
+            (place, EnrollmentShape::of(&loaded.catalog, campaign, object, &enrollment))
+        },
+    );
     filled(limit, ENROLLED, shapes)
 }

@@ -224,10 +224,10 @@ pub(in crate::api) async fn create_fields(
 }
 
 /// What was posted.
-struct Posted {
-    members: Map<String, Value>,
+pub(in crate::api) struct Posted {
+    pub(in crate::api) members: Map<String, Value>,
     /// Names that a form sends twice, with different values.
-    twice: Vec<Fault>,
+    pub(in crate::api) twice: Vec<Fault>,
 }
 
 /// Removes what was sent twice, if values may be left out: never the address and the consent.
@@ -257,7 +257,7 @@ fn left_out(
 }
 
 /// What was posted, as members: JSON or a form.
-async fn posted(request: Request) -> Result<Posted, Problem> {
+pub(in crate::api) async fn posted(request: Request) -> Result<Posted, Problem> {
     let (parts, body) = request.into_parts();
     if is_json(&parts) {
         let body = whole(&parts, body).await?;

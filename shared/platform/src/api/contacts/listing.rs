@@ -80,6 +80,8 @@ impl Wanted {
             None => None,
         };
         let mut looked_at = 0;
+        // Several objects of a contact may be in a campaign: the contact is shown once.
+        let mut shown = None;
         loop {
             // One more than fits shows whether there is a next page.
             let ids =
@@ -87,15 +89,18 @@ impl Wanted {
             if ids.is_empty() {
                 return Ok(None);
             }
-            let keys: Vec<_> = ids.iter().map(|id| store.keys.contact(id)).collect();
+            let keys: Vec<_> = ids.iter().map(|id| store.keys.contact(&id.person())).collect();
             let stored = store.table.get_many(&keys, Consistency::Strong).await;
             let stand = self.that_stand(store, &ids).await?;
             for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
                 let contact = stored.map(|item| read_contact(&item)).transpose()?;
-                if let Some(contact) = contact.filter(|contact| stands && self.is(contact))
-                    && !put(&contact)?
-                {
-                    return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+                let was_shown = id.is_object() && shown.as_ref() == Some(&id.person());
+                let is_one = |contact: &Contact| stands && !was_shown && self.is(contact);
+                if let Some(contact) = contact.filter(is_one) {
+                    if !put(&contact)? {
+                        return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+                    }
+                    shown = Some(contact.id);
                 }
                 after = Some(id.to_string());
             }

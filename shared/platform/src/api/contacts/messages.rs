@@ -14,13 +14,16 @@ use crate::api::call::room::Room;
 use crate::api::call::shapes::MessageStatusWord;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
+use crate::api::contacts::history_and_enrollments::WhichObject;
+use crate::api::objects::naming::{ObjectName, ObjectNames, object_of};
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
 use crate::error::Error;
-use crate::keys::Keys;
+use crate::keys::{Keys, subject_in};
 use crate::mail::MailRenderer;
 use crate::messages::{MessageRecord, MessageStatus};
+use crate::objects::Objects;
 use crate::platform::Platform;
 use crate::store::{Store, read};
 use crate::table::Cursor;
@@ -37,6 +40,10 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 struct MessageShape {
     #[schema(value_type = String)]
     campaign: CampaignId,
+    /// Which of the contact's objects it was about; left out where it was about the contact.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectName>,
     run: u32,
     element: String,
     /// `claimed`, `released`, `sent`, `suppressed`, `failed` or `unknown`.
@@ -78,14 +85,15 @@ impl MessageShape {
 /// The contact's messages by campaign, each campaign's in order of run and step. What they said is
 /// rendered again from the version they came from, which never changes.
 #[utoipa::path(get, path = "/v1/contacts/{id}/messages", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
     responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
 async fn messages(
     State(store): State<Arc<Store>>,
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
-    State(mail): State<Arc<MailRenderer>>,
+    (State(mail), State(objects)): (State<Arc<MailRenderer>>, State<Arc<Objects>>),
     Path(id): Path<String>,
+    Query(which): Query<WhichObject>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<MessageShape>, Problem> {
     let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
@@ -93,6 +101,12 @@ async fn messages(
         return Err(foreign_cursor());
     }
     let contact = contact_named(&contacts, &id).await?;
+    let now = catalog.current().await?;
+    let only = match which.object.as_deref() {
+        Some(named) => Some(object_of(&now.catalog, &objects, &contact.id, named).await?),
+        None => None,
+    };
+    let names = ObjectNames::of(&now.catalog, &objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
     let (mut page, mut last, mut cursor) = (Filling::of(limit), after.clone(), None);
     loop {
@@ -108,9 +122,14 @@ async fn messages(
             if after.as_ref() == Some(&stored.key.sk) {
                 continue;
             }
+            let subject = subject_in(&stored.key);
+            if only.is_some() && only != subject {
+                continue;
+            }
+            let object = subject.and_then(|subject| names.name(&subject));
             // Rendering takes time.
             let is_on_it = !page.is_full()
-                && page.put(&message(&catalog, &mail, read(stored)?).await?.fitting()?)?;
+                && page.put(&message(&catalog, &mail, object, read(stored)?).await?.fitting()?)?;
             if !is_on_it {
                 let next = last.map(|last| Cursor::at(&[LISTED, &last]));
                 return Ok(page.until(next.as_ref())?);
@@ -133,13 +152,14 @@ pub async fn message_json(
     platform: &Platform,
     record: MessageRecord,
 ) -> Result<serde_json::Value, Error> {
-    let shape = message(&platform.catalog, &platform.mail, record).await?;
+    let shape = message(&platform.catalog, &platform.mail, None, record).await?;
     Ok(serde_json::to_value(shape).unwrap_or_default())
 }
 
 async fn message(
     catalog: &CatalogStore,
     mail: &MailRenderer,
+    object: Option<ObjectName>,
     record: MessageRecord,
 ) -> Result<MessageShape, Error> {
     let said = match &record.values {
@@ -166,6 +186,7 @@ async fn message(
     };
     Ok(MessageShape {
         campaign: record.campaign,
+        object,
         run: record.run,
         element: record.element.to_string(),
         status: match record.status {

@@ -153,6 +153,10 @@ struct Found {
 #[derive(Debug, Serialize, ToSchema)]
 struct Pair {
     contact_id: String,
+    /// The object that is in it, if the campaign is about objects.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<String>,
     campaign: String,
     /// How it stands there.
     #[schema(value_type = EnrollmentStatus)]
@@ -163,7 +167,8 @@ impl Found {
     fn of(dry_run: Option<&Picked>) -> Self {
         let Some(picked) = dry_run else { return Self::default() };
         let sample = picked.sample.iter().map(|sample| Pair {
-            contact_id: sample.contact.to_string(),
+            contact_id: sample.contact.person().to_string(),
+            object_id: sample.contact.is_object().then(|| sample.contact.to_string()),
             campaign: sample.campaign.to_string(),
             status: sample.status.word(),
         });
@@ -230,6 +235,10 @@ struct MassAction {
 #[derive(Debug, Serialize, ToSchema)]
 struct FailureShape {
     contact_id: String,
+    /// The object that is in it, if the campaign is about objects.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<String>,
     campaign: Option<String>,
     reason: String,
 }
@@ -251,7 +260,8 @@ impl From<Progress> for MassAction {
         };
         let ((reset_contacts, reset_statistics), (restored_to, sent_until)) = (resets, instants);
         let failures = failures.into_iter().map(|failure| FailureShape {
-            contact_id: failure.contact.to_string(),
+            contact_id: failure.contact.person().to_string(),
+            object_id: failure.contact.is_object().then(|| failure.contact.to_string()),
             campaign: failure.campaign.map(|campaign| campaign.to_string()),
             reason: failure.reason,
         });
@@ -269,6 +279,7 @@ impl From<Progress> for MassAction {
                 Selection::Tag(tag) => json!({ "tag": tag }),
                 Selection::Enrolled => json!("enrolled"),
                 Selection::Everybody => json!("everybody"),
+                Selection::Objects(kind) => json!({ "objects": kind }),
             },
             reset_contacts,
             reset_statistics,

@@ -63,15 +63,15 @@ const HEADERS: [(HeaderName, &str); 2] = [
 ];
 
 /// Where the next part of the file begins.
-const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
+pub(in crate::api) const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
 
 /// The most rows of a part.
-const MOST: usize = 10_000;
+pub(in crate::api) const MOST: usize = 10_000;
 
 /// Which part of the file; all of it, if nothing is said.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Part {
+pub(in crate::api) struct Part {
     /// How many contacts at most, 1 to 10,000. A part ends before that where an answer holds no
     /// more.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
@@ -81,7 +81,7 @@ struct Part {
 }
 
 impl Part {
-    fn limit(&self) -> Result<Option<usize>, Problem> {
+    pub(in crate::api) fn limit(&self) -> Result<Option<usize>, Problem> {
         match self.limit.as_deref().map(str::parse) {
             None => Ok(None),
             Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(Some(limit)),
@@ -92,7 +92,7 @@ impl Part {
         }
     }
 
-    fn cursor(&self) -> Result<Option<Cursor>, Problem> {
+    pub(in crate::api) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
         let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
         cursor.map(|text| text.parse().map_err(|_| foreign_cursor())).transpose()
     }
@@ -214,7 +214,7 @@ impl Export {
 }
 
 /// Rows in memory.
-struct Rows {
+pub(in crate::api) struct Rows {
     csv: csv::Writer<Vec<u8>>,
     /// How much of the answer is left; `None` for an answer without a bound.
     room: Option<Room>,
@@ -234,7 +234,10 @@ impl Default for Rows {
 impl Rows {
     /// Adds a row; `false` if it does not fit into the answer. The headings and the row after them
     /// always fit: an answer without any row would never advance.
-    fn put<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<bool, Problem> {
+    pub(in crate::api) fn put<'a>(
+        &mut self,
+        cells: impl Iterator<Item = &'a str>,
+    ) -> Result<bool, Problem> {
         self.csv
             .write_record(cells.map(|cell| guarded(cell).into_owned()))
             .and_then(|()| Ok(self.csv.flush()?))
@@ -249,7 +252,7 @@ impl Rows {
         Ok(true)
     }
 
-    fn done(self) -> Result<Bytes, Problem> {
+    pub(in crate::api) fn done(self) -> Result<Bytes, Problem> {
         let mut text =
             self.csv.into_inner().map_err(|error| unwritten(&error.into_error().into()))?;
         text.truncate(self.end);

@@ -1,0 +1,156 @@
+//! Objects of a type as CSV, each with the address of its contact: what an import would need.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse as _, Response};
+use dacapo_engine::contact::Contact;
+use dacapo_engine::ids::{FieldKey, ObjectType};
+use serde_json::Value;
+
+use crate::api::call::extract::{Path, Query};
+use crate::api::call::lists::foreign_cursor;
+use crate::api::call::problem::Problem;
+use crate::api::call::surface::{Surface, calls};
+use crate::api::contacts::csv::export::{MOST, NEXT_CURSOR, Part, Rows};
+use crate::api::contacts::tag_lists;
+use crate::api::objects::naming::object_type;
+use crate::catalog::CatalogStore;
+use crate::contact_json::instant_text;
+use crate::contacts::read_contact;
+use crate::error::Error;
+use crate::keys::SHARDS;
+use crate::objects::Objects;
+use crate::store::Store;
+use crate::table::{Consistency, Cursor};
+
+/// How many objects are read at once.
+const AT_ONCE: usize = 50;
+
+/// The prefix of a cursor of the file.
+const EXPORTED: &str = "object-export";
+
+/// The columns before those of the type's fields.
+const COLUMNS: [&str; 4] = ["id", "key", "email", "contact_id"];
+
+/// The columns after them.
+const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, export)
+}
+
+const HEADERS: [(HeaderName, &str); 2] = [
+    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+    (header::CONTENT_DISPOSITION, "attachment; filename=\"objects.csv\""),
+];
+
+/// Exports the objects of a type as CSV, with a column for every field of the type: all of them, or
+/// `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part begins, if
+/// there is one. Every part has the row of headings. 422 for all of them where an answer does not
+/// hold them.
+#[utoipa::path(get, path = "/v1/object-types/{type}/export", tag = "Objects",
+    params(("type" = String, Path, description = "The type"), Part),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 404, body = Problem),
+        (status = 422, body = Problem)))]
+async fn export(
+    State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    State(objects): State<Arc<Objects>>,
+    Path(kind): Path<String>,
+    Query(part): Query<Part>,
+) -> Result<Response, Problem> {
+    let (limit, from) = (part.limit()?, part.cursor()?);
+    let loaded = catalog.current().await?;
+    let (kind, definition) = object_type(&loaded.catalog, &kind)?;
+    let fields: Vec<&FieldKey> = definition.fields.keys().collect();
+    let mut rows = Rows::default();
+    let names = fields.iter().map(|key| key.as_str());
+    rows.put(COLUMNS.into_iter().chain(names).chain(LAST))?;
+    let (mut shard, mut after) = match from {
+        Some(cursor) => {
+            let [_, shard, after] = cursor.parts::<3>(EXPORTED).map_err(|_| foreign_cursor())?;
+            let shard: u32 = shard.parse().map_err(|_| foreign_cursor())?;
+            (shard, Some(after).filter(|after| !after.is_empty()))
+        }
+        None => (0, None),
+    };
+    let (mut left, mut next) = (limit.unwrap_or(usize::MAX), None);
+    'file: while shard < SHARDS {
+        let page = page(&store, &objects, kind, shard, after.as_deref()).await?;
+        let Some(last) = page.last().map(|(id, _)| id.clone()) else {
+            (shard, after) = (shard + 1, None);
+            continue;
+        };
+        let mut before = after.take().unwrap_or_default();
+        for (id, row) in page {
+            if let Some((object, person)) = row {
+                let cells = cells(&fields, &object, person.as_ref());
+                if left == 0 || !rows.put(cells.iter().map(String::as_str))? {
+                    next = Some(Cursor::at(&[EXPORTED, &shard.to_string(), &before]));
+                    break 'file;
+                }
+                left -= 1;
+            }
+            before = id;
+        }
+        after = Some(last);
+    }
+    if next.is_some() && limit.is_none() {
+        let message = format!(
+            "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next \
+             part `cursor` with the header Dacapo-Next-Cursor of the part before"
+        );
+        return Err(Problem::invalid_at("limit", "too_large", message));
+    }
+    let mut response = (HEADERS, rows.done()?).into_response();
+    if let Some(Ok(next)) = next.map(|next| next.to_string().parse()) {
+        response.headers_mut().insert(NEXT_CURSOR, next);
+    }
+    Ok(response)
+}
+
+/// An id of a list, and the object with its person, if it is still there.
+type Entry = (String, Option<(Contact, Option<Contact>)>);
+
+/// The next objects of a shard.
+async fn page(
+    store: &Store,
+    objects: &Objects,
+    kind: &ObjectType,
+    shard: u32,
+    after: Option<&str>,
+) -> Result<Vec<Entry>, Error> {
+    let ids = objects.listed(kind, shard, after, AT_ONCE).await?;
+    let own = ids.iter().map(|id| store.keys.contact(id));
+    let persons = ids.iter().map(|id| store.keys.contact(&id.person()));
+    let keys: Vec<_> = own.chain(persons).collect();
+    let mut stored = store.table.get_many(&keys, Consistency::Strong).await?;
+    let persons = stored.split_off(ids.len());
+    let mut entries = Vec::new();
+    for ((id, object), person) in ids.into_iter().zip(stored).zip(persons) {
+        let object = object.map(|item| read_contact(&item)).transpose()?;
+        let person = person.map(|item| read_contact(&item)).transpose()?;
+        entries.push((id.to_string(), object.map(|object| (object, person))));
+    }
+    Ok(entries)
+}
+
+fn cells(fields: &[&FieldKey], object: &Contact, person: Option<&Contact>) -> Vec<String> {
+    let key = object.object.as_ref().map(|identity| identity.key.clone()).unwrap_or_default();
+    let email = person.and_then(Contact::address).unwrap_or_default().to_owned();
+    let mut row = vec![object.id.to_string(), key, email, object.id.person().to_string()];
+    row.extend(fields.iter().map(|key| match object.fields.get(*key) {
+        Some(value) => match value.to_json() {
+            Value::String(text) => text,
+            other => other.to_string(),
+        },
+        None => String::new(),
+    }));
+    row.push(tag_lists::written(object.tags.keys()));
+    row.push(object.rev.to_string());
+    row.push(instant_text(object.created_at));
+    row.push(instant_text(object.updated_at));
+    row
+}

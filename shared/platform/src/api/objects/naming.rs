@@ -1,0 +1,128 @@
+//! Objects by the names that people use: a type and a key, `appointment/evt-7`.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::campaign::format::ObjectDefinition;
+use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::contact::ObjectIdentity;
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::call::problem::Problem;
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::objects::{LONGEST_OBJECT_KEY, Objects};
+
+/// What names an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::api) struct ObjectName {
+    /// Its type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Its key; `null` of one that was deleted long ago.
+    key: Option<String>,
+}
+
+/// The names of a contact's objects.
+#[derive(Debug, Default)]
+pub(in crate::api) struct ObjectNames(BTreeMap<ContactId, ObjectIdentity>);
+
+impl ObjectNames {
+    /// Those of a contact, deleted ones included. An account without types of objects has none.
+    pub(in crate::api) async fn of(
+        catalog: &Catalog,
+        objects: &Objects,
+        contact: &ContactId,
+    ) -> Result<Self, Error> {
+        if catalog.objects.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self(objects.names(contact).await?))
+    }
+
+    /// Whether it has none.
+    pub(in crate::api) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name of a subject; `None` if it is a contact.
+    pub(in crate::api) fn name(&self, subject: &ContactId) -> Option<ObjectName> {
+        let (kind, _) = subject.object()?;
+        let key = self.0.get(subject).map(|identity| identity.key.clone());
+        Some(ObjectName { kind: kind.to_string(), key })
+    }
+}
+
+/// The type that a path names.
+pub(in crate::api) fn object_type<'a>(
+    catalog: &'a Catalog,
+    named: &str,
+) -> Result<(&'a ObjectType, &'a ObjectDefinition), Problem> {
+    catalog.objects.get_key_value(named).ok_or_else(|| {
+        let remedy = remedy(named, catalog.objects.keys().map(ObjectType::as_str));
+        Problem::not_found(format!(
+            "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{{type}} makes one"
+        ))
+    })
+}
+
+/// A key, if it can be one.
+pub(in crate::api) fn object_key<'k>(path: &str, key: &'k str) -> Result<&'k str, Problem> {
+    if key.trim().is_empty() || key.len() > LONGEST_OBJECT_KEY {
+        let message = format!("a key has 1 to {LONGEST_OBJECT_KEY} bytes");
+        return Err(Problem::invalid_at(path, "key", message));
+    }
+    Ok(key)
+}
+
+/// The object of a contact that a parameter names as `type/key`.
+pub(in crate::api) async fn object_of(
+    catalog: &Catalog,
+    objects: &Objects,
+    contact: &ContactId,
+    named: &str,
+) -> Result<ContactId, Problem> {
+    let Some((kind, key)) = named.split_once('/') else {
+        let message = format!("`{named}` names no object; write its type and its key: type/key");
+        return Err(Problem::invalid_at("object", "parameter", message));
+    };
+    let (kind, _) = object_type(catalog, kind)?;
+    let found = objects.find(kind, object_key("object", key)?).await?;
+    let its = found.map(|found| found.object.id).filter(|id| id.person() == *contact);
+    its.ok_or_else(|| Problem::not_found(format!("the contact has no {kind} `{key}`")))
+}
+
+/// Who is meant by a contact and perhaps one of its objects, in a campaign.
+pub(in crate::api) async fn subject_of(
+    catalog: &Catalog,
+    objects: &Objects,
+    contact: &ContactId,
+    object: Option<&str>,
+    campaign: &CampaignId,
+) -> Result<ContactId, Problem> {
+    let per = catalog.campaigns.get(campaign).and_then(|head| head.per.as_ref());
+    match (per, object) {
+        (None, None) => Ok(contact.clone()),
+        (None, Some(_)) => {
+            let message =
+                format!("the campaign `{campaign}` is about contacts; leave `object` out");
+            Err(Problem::invalid_at("object", "subject", message))
+        }
+        (Some(per), None) => {
+            let message = format!(
+                "the campaign `{campaign}` is about each {per}; say which one: object={per}/KEY"
+            );
+            Err(Problem::invalid_at("object", "subject", message))
+        }
+        (Some(per), Some(named)) => {
+            if named.split_once('/').is_some_and(|(kind, _)| kind != per.as_str()) {
+                let message = format!(
+                    "the campaign `{campaign}` is about each {per}, not about `{named}`; write object={per}/KEY"
+                );
+                return Err(Problem::invalid_at("object", "subject", message));
+            }
+            object_of(catalog, objects, contact, named).await
+        }
+    }
+}

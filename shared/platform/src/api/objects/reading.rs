@@ -1,0 +1,254 @@
+//! Reading an object from what was sent: tags and fields become one [`Patch`], or faults.
+//!
+//! Values are read by the type's fields, as the account writes them, and dates in the person's zone
+//! (R4). All faults are collected.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
+use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::contact::{Contact, Patch};
+use dacapo_engine::conventions::Conventions;
+use dacapo_engine::field::{FieldType, quoted};
+use dacapo_engine::ids::{FieldKey, ObjectType, Tag};
+use dacapo_engine::text::{Unwelcome, composed, is_unseen, letters};
+use dacapo_engine::time::{Zone, is_only_a_day};
+use serde_json::{Map, Value};
+
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::contacts::reading::{Invalid, UnknownFields};
+use crate::api::contacts::tag_lists::{self, For};
+use crate::catalog::{Catalog, Loaded};
+
+/// The longest name of an event, in bytes.
+const LONGEST_EVENT: usize = 128;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct ReadObject {
+    /// What is to be written.
+    pub(super) patch: Patch,
+    /// Fields that have to be made first.
+    pub(super) new_fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// What was left out, because it could not be read.
+    pub(super) skipped: Vec<Fault>,
+    /// What is written, but may not be what was meant.
+    pub(super) doubtful: Vec<Fault>,
+}
+
+/// Reads members of an object.
+pub(super) struct ObjectReader<'a> {
+    catalog: &'a Catalog,
+    kind: &'a ObjectType,
+    fields: &'a BTreeMap<FieldKey, FieldDefinition>,
+    before: Option<&'a Contact>,
+    unknown_fields: UnknownFields,
+    invalid: Invalid,
+    conventions: Conventions,
+    read: ReadObject,
+    faults: Vec<Fault>,
+}
+
+impl<'a> ObjectReader<'a> {
+    /// A reader for an object of a type, as it is stored if it is there; `zone` is the one that the
+    /// person has, or will have.
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        (kind, definition): (&'a ObjectType, &'a ObjectDefinition),
+        before: Option<&'a Contact>,
+        zone: Option<Zone>,
+        (unknown_fields, invalid): (UnknownFields, Invalid),
+    ) -> Self {
+        let settings = &loaded.catalog.settings;
+        let zone = zone.unwrap_or(loaded.account.zone);
+        Self {
+            catalog: &loaded.catalog,
+            kind,
+            fields: &definition.fields,
+            before,
+            unknown_fields,
+            invalid,
+            conventions: Conventions::of_senders(zone, &settings.locale, settings.date_order),
+            read: ReadObject::default(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// What was read.
+    ///
+    /// # Errors
+    ///
+    /// 422 with everything that is wrong.
+    pub(super) fn done(self) -> Result<ReadObject, Problem> {
+        if self.faults.is_empty() { Ok(self.read) } else { Err(Problem::invalid(self.faults)) }
+    }
+
+    fn unreadable(&mut self, path: impl Into<String>, code: &str, message: impl ToString) {
+        let fault = Fault::new(path, code, message);
+        match self.invalid {
+            Invalid::Refuse => self.faults.push(fault),
+            Invalid::Skip => self.read.skipped.push(fault),
+        }
+    }
+
+    fn tags(&mut self, path: &str, sent: &Value, what: For) -> Vec<Tag> {
+        let (tags, wrong) = tag_lists::read(sent, what);
+        for wrong in wrong {
+            let path = match wrong.at.as_str() {
+                "" => path.to_owned(),
+                at => format!("{path}.{at}"),
+            };
+            self.unreadable(path, wrong.code, wrong.message);
+        }
+        tags
+    }
+
+    /// Tags to assign.
+    pub(super) fn add_tags(&mut self, sent: &Value) {
+        self.read.patch.add = self.tags("tags", sent, For::Assigning);
+        self.read.patch.remove.extend(tag_lists::withdrawn(sent));
+    }
+
+    /// Tags to withdraw.
+    pub(super) fn remove_tags(&mut self, sent: &Value) {
+        let remove = self.tags("remove_tags", sent, For::Withdrawing);
+        self.read.patch.remove.extend(remove);
+    }
+
+    /// All tags that the object is to have; in an object, `null` withdraws one.
+    pub(super) fn all_tags(&mut self, sent: &Value) {
+        let tags = self.tags("tags", sent, For::Assigning);
+        let null = tag_lists::withdrawn(sent);
+        let has = self.before.map(|before| &before.tags);
+        let withdrawn = |tag: &&Tag| match sent {
+            Value::Object(_) => null.contains(tag),
+            _ => !tags.contains(tag),
+        };
+        let remove = has.into_iter().flat_map(|has| has.keys()).filter(withdrawn).cloned();
+        self.read.patch.remove = remove.collect();
+        let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
+        self.read.patch.add = tags.into_iter().filter(lacks).collect();
+    }
+
+    /// A custom event (R7).
+    pub(super) fn event(&mut self, sent: &Value) {
+        let Some(name) = sent.as_str().map(|name| composed(name.trim()).into_owned()) else {
+            if !sent.is_null() {
+                let message = format!("{} is no name of an event; send a text", quoted(sent));
+                self.faults.push(Fault::new("event", "event", message));
+            }
+            return;
+        };
+        if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
+            self.faults.push(Fault::new("event", "event", Unwelcome(c)));
+        } else if name.len() > LONGEST_EVENT {
+            let message = format!("a name has 1 to {LONGEST_EVENT} bytes");
+            self.faults.push(Fault::new("event", "event", message));
+        } else if !name.is_empty() {
+            self.read.patch.event = Some(name);
+        }
+    }
+
+    /// A member that is to be an object with a value for each field.
+    pub(super) fn all_fields(&mut self, sent: &Value) {
+        match sent {
+            Value::Null => {}
+            Value::Object(fields) => self.each_field("fields.", fields),
+            other => {
+                let message =
+                    format!("{} is no object: write a value for each field", quoted(other));
+                self.faults.push(Fault::new("fields", "shape", message));
+            }
+        }
+    }
+
+    /// A value for each field; exact names are read first.
+    pub(super) fn each_field(&mut self, before: &str, fields: &Map<String, Value>) {
+        let is_exact = |name: &str| self.fields.contains_key(name.trim());
+        let (exact, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| is_exact(name));
+        for (name, value) in exact.into_iter().chain(others) {
+            self.field(format!("{before}{name}"), name.trim(), value);
+        }
+    }
+
+    fn field(&mut self, path: String, name: &str, value: &Value) {
+        if is_empty(value) {
+            return;
+        }
+        let resembling = || {
+            let wanted = letters(name);
+            let mut fields = self.fields.iter();
+            fields.find(|(key, _)| !wanted.is_empty() && letters(key.as_str()) == wanted)
+        };
+        let Some((key, field)) = self.fields.get_key_value(name).or_else(resembling) else {
+            return self.unknown(path, name, value);
+        };
+        if let Some(there) = self.read.patch.fields.get(key).cloned() {
+            let differs = there.map(|there| there.to_json()).unwrap_or_default() != *value;
+            if differs && self.fields.get(name).is_none() {
+                let message =
+                    format!("`{key}` is sent under another name too; send one of the two");
+                self.unreadable(path, "twice", message);
+            }
+            return;
+        }
+        self.value(path, key.clone(), field.kind, value);
+    }
+
+    fn value(&mut self, path: String, key: FieldKey, kind: FieldType, value: &Value) {
+        match kind.read_sent(value, &self.conventions) {
+            Ok(None) if !value.is_null() => {}
+            Ok(read) => {
+                let day = value.as_str().is_some_and(|text| {
+                    kind == FieldType::Datetime && is_only_a_day(text, self.conventions.slashes)
+                });
+                if day && let Some(campaign) = self.catalog.followed_of(self.kind, key.as_str()) {
+                    let message = format!(
+                        "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` \
+                         count from that moment; send a time as well, such as 2026-12-01T14:30",
+                        quoted(value),
+                        self.conventions.zone.name()
+                    );
+                    self.read.doubtful.push(Fault::new(path, "no_time", message));
+                }
+                self.read.patch.fields.insert(key, read);
+            }
+            Err(why) => self.unreadable(path, "value", why),
+        }
+    }
+
+    fn unknown(&mut self, path: String, name: &str, value: &Value) {
+        match self.unknown_fields {
+            UnknownFields::Ignore => {}
+            UnknownFields::Refuse => {
+                let remedy = remedy(name, self.fields.keys().map(FieldKey::as_str));
+                let message = format!("a {} has no field `{name}`; {remedy}", self.kind);
+                self.faults.push(Fault::new(path, "unknown_field", message));
+            }
+            UnknownFields::Create => match FieldKey::new(name) {
+                Ok(_) if value.is_null() => {}
+                Ok(key) => {
+                    let kind = match value {
+                        Value::Bool(_) => FieldType::Boolean,
+                        Value::Number(_) => FieldType::Number,
+                        Value::String(_) | Value::Array(_) | Value::Object(_) | Value::Null => {
+                            FieldType::Text
+                        }
+                    };
+                    let before = self.read.skipped.len();
+                    self.value(path, key.clone(), kind, value);
+                    if self.read.skipped.len() == before {
+                        let field = FieldDefinition { kind, label: None };
+                        self.read.new_fields.insert(key, field);
+                    }
+                }
+                Err(why) => self.faults.push(Fault::new(path, "field_key", why)),
+            },
+        }
+    }
+}
+
+/// The empty text says nothing.
+fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
+}

@@ -1,0 +1,300 @@
+//! An object and its contact are written as one, from what was sent by any way in.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use dacapo_engine::campaign::format::ObjectDefinition;
+use dacapo_engine::contact::{Contact, Patch};
+use dacapo_engine::field::quoted;
+use dacapo_engine::ids::{ContactId, FieldKey};
+use dacapo_engine::time::Zone;
+use serde_json::{Map, Value};
+
+use crate::api::call::auth::{Holder, Scope};
+use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::contacts::hooks::create_fields;
+use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
+use crate::api::contacts::resubscribing::Resubscribing;
+use crate::api::contacts::skipping;
+use crate::api::contacts::sorting::Manner;
+use crate::api::objects::naming::{object_key, object_type};
+use crate::api::objects::reading::{ObjectReader, ReadObject};
+use crate::api::objects::shapes::WrittenObjectAnswer;
+use crate::catalog::{CatalogStore, Loaded};
+use crate::contacts::Contacts;
+use crate::error::Error;
+use crate::handlers::Traces;
+use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, Objects, PersonWrite};
+use crate::store::Store;
+use crate::table::Write;
+
+/// What was sent about an object.
+#[derive(Debug, Default)]
+pub(super) struct SentObject {
+    pub(super) key: String,
+    /// The key whose place this one takes.
+    pub(super) replaces: Option<String>,
+    /// What was sent about the contact.
+    pub(super) contact: Option<Map<String, Value>>,
+    /// Members of the object: `tags`, `remove_tags`, `fields`, `event`.
+    pub(super) members: Map<String, Value>,
+    /// Fields that were sent beside the members.
+    pub(super) flat: Map<String, Value>,
+}
+
+/// How what was sent is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadHow {
+    /// Whether `tags` are all tags that the object is to have; otherwise they are added.
+    pub(super) all_tags: bool,
+    pub(super) unknown_fields: UnknownFields,
+    pub(super) invalid: Invalid,
+}
+
+/// The parts that writing needs.
+pub(super) struct Writing {
+    pub(super) store: Arc<Store>,
+    pub(super) catalog: Arc<CatalogStore>,
+    pub(super) contacts: Arc<Contacts>,
+    pub(super) objects: Arc<Objects>,
+    pub(super) traces: Arc<Traces>,
+}
+
+/// The contact as it was named.
+struct Person {
+    named: Named,
+    read: Read,
+    resubscribing: Option<Resubscribing>,
+    zone: Option<Zone>,
+}
+
+enum Named {
+    ByAddress(String),
+    ById(ContactId),
+    Unsaid,
+}
+
+impl Writing {
+    /// Writes what was sent, as one change of each of the two.
+    pub(super) async fn write(
+        &self,
+        loaded: &Loaded,
+        kind: &str,
+        mut sent: SentObject,
+        how: ReadHow,
+        holder: &Holder,
+        once: &Once,
+    ) -> Result<Answer, Problem> {
+        if how.unknown_fields == UnknownFields::Create && !holder.may(Scope::Write) {
+            return Err(Problem::forbidden(
+                "making fields needs a key with the scope write; make them with PUT /v1/object-types/{type}, or \
+                 post with ?unknown_fields=ignore",
+            ));
+        }
+        let (kind, definition) = object_type(&loaded.catalog, kind)?;
+        let key = object_key("key", &sent.key)?.to_owned();
+        let replaces = match sent.replaces.as_deref() {
+            Some(replaces) => Some(object_key("replaces", replaces)?.to_owned()),
+            None => None,
+        };
+        let found = match self.objects.find(kind, &key).await? {
+            None => match &replaces {
+                Some(replaces) => self.objects.find(kind, replaces).await?,
+                None => None,
+            },
+            found => found,
+        };
+        let before = found.map(|found| found.object);
+        let owner = before.as_ref().map(|before| before.id.person());
+        let person = self.person(loaded, sent.contact.take(), owner.as_ref(), how, holder).await?;
+        let reader = ObjectReader::new(
+            loaded,
+            (kind, definition),
+            before.as_ref(),
+            person.zone,
+            (how.unknown_fields, how.invalid),
+        );
+        let object = read_object(reader, &sent, how.all_tags)?;
+        if !person.read.new_fields.is_empty() {
+            create_fields(&self.catalog, &person.read.new_fields).await?;
+        }
+        if !object.new_fields.is_empty() {
+            let fields = object.new_fields.clone();
+            let wanted = ObjectDefinition { fields, ..ObjectDefinition::default() };
+            self.catalog
+                .change(|catalog| {
+                    let refused = |why| Problem::invalid_at("fields", "object_type", why);
+                    catalog.declare_object(kind, &wanted).map_err(refused)?;
+                    Ok::<_, Problem>(((), Vec::new()))
+                })
+                .await?;
+        }
+        let by = holder.author();
+        let answer = |written: &ObjectWritten| answer(written, &person, &object);
+        let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
+            let mut writes = once.keeps(&answer(written)?)?;
+            let skipped: Vec<Fault> =
+                person.read.skipped.iter().chain(&object.skipped).cloned().collect();
+            writes.extend(skipping::line(&self.store, &written.object, &by, &skipped)?);
+            Ok(writes)
+        };
+        let write = ObjectWrite {
+            kind,
+            key: &key,
+            replaces: replaces.as_deref(),
+            person: match &person.named {
+                Named::ByAddress(address) => PersonWrite::ByAddress(address, &person.read.patch),
+                Named::ById(id) => PersonWrite::ById(id, &person.read.patch),
+                Named::Unsaid => PersonWrite::Unsaid,
+            },
+            patch: &object.patch,
+        };
+        let written = self.objects.upsert(write, &by, &together).await?;
+        if written.object.change.is_none() {
+            self.traces.nothing_changed(&written.object.contact, &object.patch, &by).await;
+        }
+        Ok(answer(&written)?)
+    }
+
+    /// Reads what was sent about the contact.
+    async fn person(
+        &self,
+        loaded: &Loaded,
+        sent: Option<Map<String, Value>>,
+        owner: Option<&ContactId>,
+        how: ReadHow,
+        holder: &Holder,
+    ) -> Result<Person, Problem> {
+        let mut sent = sent.unwrap_or_default();
+        let id = sent.get("id").and_then(Value::as_str).map(str::to_owned);
+        if let Some(id) = id.filter(|_| !sent.contains_key("email")) {
+            if sent.len() > 1 {
+                let message = "a contact that is named by `id` is not written; name it by `email` to write to it";
+                return Err(Problem::invalid_at("contact.id", "read_only", message));
+            }
+            let missing = || {
+                let message = format!("there is no contact with the id `{id}`; name it by `email`");
+                Problem::invalid_at("contact.id", "unknown_contact", message)
+            };
+            let id = ContactId::new(id.as_str()).ok().filter(|id| !id.is_object());
+            let id = id.ok_or_else(missing)?;
+            let contact = self.contacts.get(&id).await?.ok_or_else(missing)?;
+            let zone = contact.zone();
+            let read = Read::default();
+            return Ok(Person { named: Named::ById(id), read, resubscribing: None, zone });
+        }
+        sent.retain(|_, value| !value.is_null());
+        if sent.is_empty() {
+            let zone = match owner {
+                Some(owner) => self.contacts.get(owner).await?.and_then(|owner| owner.zone()),
+                None => None,
+            };
+            let read = Read::default();
+            return Ok(Person { named: Named::Unsaid, read, resubscribing: None, zone });
+        }
+        let resubscribing = Resubscribing::taken(&mut sent)?.by(holder);
+        let sorted =
+            crate::api::contacts::sorting::Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook);
+        let before = match sorted.address() {
+            Some(address) => match self.contacts.id_of(&address).await? {
+                Some(id) => self.contacts.get(&id).await?,
+                None => None,
+            },
+            None => None,
+        };
+        let manner =
+            How { manner: Manner::Hook, unknown_fields: how.unknown_fields, invalid: how.invalid };
+        let read = Reader::new(loaded, before.as_ref(), manner).read(&sent);
+        let mut read = read.map_err(of_contact)?;
+        resubscribing.put_into(&mut read.patch)?;
+        read.skipped = read.skipped.into_iter().map(in_contact).collect();
+        read.doubtful = read.doubtful.into_iter().map(in_contact).collect();
+        let zone = zone_of(before.as_ref(), &read.patch);
+        let named = Named::ByAddress(read.email.clone().unwrap_or_default());
+        Ok(Person { named, read, resubscribing: Some(resubscribing), zone })
+    }
+}
+
+fn read_object(
+    mut reader: ObjectReader<'_>,
+    sent: &SentObject,
+    all_tags: bool,
+) -> Result<ReadObject, Problem> {
+    let get = |name: &str| sent.members.get(name).filter(|value| !value.is_null());
+    if let Some(tags) = get("tags") {
+        if all_tags { reader.all_tags(tags) } else { reader.add_tags(tags) }
+    }
+    if let Some(tags) = get("remove_tags") {
+        reader.remove_tags(tags);
+    }
+    if let Some(event) = get("event") {
+        reader.event(event);
+    }
+    if let Some(fields) = get("fields") {
+        reader.all_fields(fields);
+    }
+    reader.each_field("", &sent.flat);
+    reader.done()
+}
+
+fn answer(written: &ObjectWritten, person: &Person, object: &ReadObject) -> Result<Answer, Error> {
+    let told = person.resubscribing.and_then(|it| it.told(&person.read.patch, &written.person));
+    let doubtful = person.read.doubtful.iter().chain(&object.doubtful).cloned();
+    let warnings: Vec<Fault> = told.into_iter().chain(doubtful).collect();
+    let skipped: Vec<Fault> = person.read.skipped.iter().chain(&object.skipped).cloned().collect();
+    let kept = |told: &[Fault]| told.iter().map(Fault::without_words).collect();
+    let kept = WrittenObjectAnswer::of(written, kept(&warnings), kept(&skipped));
+    let says = WrittenObjectAnswer::of(written, warnings, skipped);
+    Answer::about(StatusCode::OK, &written.person.contact.id, &says, &kept)
+}
+
+/// The zone that the person will have.
+fn zone_of(before: Option<&Contact>, patch: &Patch) -> Option<Zone> {
+    let key = FieldKey::new("time_zone").ok()?;
+    match patch.fields.get(&key) {
+        Some(Some(zone)) => zone.as_text()?.parse().ok(),
+        Some(None) => None,
+        None => before.and_then(Contact::zone),
+    }
+}
+
+/// A fault in what was sent about the contact.
+fn in_contact(fault: Fault) -> Fault {
+    let path = match fault.path.as_str() {
+        "" => "contact".to_owned(),
+        path => format!("contact.{path}"),
+    };
+    Fault { path, ..fault }
+}
+
+fn of_contact(problem: Problem) -> Problem {
+    let faults = problem.into_faults().into_iter().map(in_contact);
+    Problem::invalid(faults.collect())
+}
+
+/// A text among the members, or a fault if it is something else.
+pub(super) fn text(sent: &Map<String, Value>, name: &str) -> Result<Option<String>, Fault> {
+    match sent.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(other) => {
+            let message = format!("{} is no text; send a text", quoted(other));
+            Err(Fault::new(name, "value", message))
+        }
+    }
+}
+
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::NoContact => Self::invalid_at("contact", "required", error),
+            ObjectError::OfAnother { .. } => Self::conflict(error.to_string()),
+            ObjectError::Replaced { .. } => Self::conflict(error.to_string()),
+            ObjectError::BothThere { .. } => Self::conflict(error.to_string()),
+            ObjectError::TooMany => Self::conflict(error.to_string()),
+            ObjectError::Write(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A person's change reaches the person's objects (R72).
+//!
+//! | step | why it is safe |
+//! |---|---|
+//! | the objects with tokens whose campaigns read what changed are found | the query is strong |
+//! | each gets the change as one of its own | on condition of its `rev`; it notes the person's |
+//!
+//! So the changes of an object are one ordered stream. It happens at least once, before the feed
+//! goes on; what an object has noted is not applied again. A person has at most a thousand objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dacapo_engine::condition::PersonReads;
+use dacapo_engine::contact::{Change, Contact};
+use dacapo_engine::ids::{ContactId, ObjectType};
+
+use crate::catalog::Loaded;
+use crate::contacts::Contacts;
+use crate::enrollments::Decisions;
+use crate::error::Error;
+use crate::store::{Store, TRIES};
+use crate::table::{Condition, TableError, Write};
+
+/// Passes changes of persons on to their objects.
+pub struct PersonChanges {
+    pub(crate) store: Arc<Store>,
+    pub(crate) contacts: Arc<Contacts>,
+    pub(crate) decisions: Arc<Decisions>,
+}
+
+impl PersonChanges {
+    /// Passes changes of a person on. Idempotent.
+    pub(super) async fn reach_objects(
+        &self,
+        loaded: &Loaded,
+        person: &Contact,
+        changes: &[Change],
+    ) -> Result<(), Error> {
+        for (kind, reads) in read_by_types(loaded) {
+            let is_read = |change: &&Change| touches(change, &reads);
+            let read: Vec<&Change> = changes.iter().filter(is_read).collect();
+            let Some(last) = read.last() else { continue };
+            let enrolled = self.decisions.states_of_objects(&person.id, Some(&kind)).await?;
+            // An object that entered later found the person as the change had left it.
+            let objects: BTreeSet<ContactId> = enrolled
+                .into_iter()
+                .filter(|(_, _, state)| !state.enrollment.tokens.is_empty())
+                .filter(|(_, _, state)| {
+                    state.enrollment.created.is_none_or(|created| created <= last.at)
+                })
+                .map(|(object, ..)| object)
+                .collect();
+            for object in objects {
+                self.reach(&object, person, &read, &reads).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the changes into one object, unless it has them.
+    async fn reach(
+        &self,
+        id: &ContactId,
+        person: &Contact,
+        changes: &[&Change],
+        reads: &PersonReads,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let Some(before) = self.contacts.get(id).await? else { return Ok(()) };
+            let mut object = before.clone();
+            let mut fresh = 0;
+            for change in changes {
+                let left = person.as_of(change.rev);
+                let left = left.as_ref().unwrap_or(person);
+                if object.apply_person(change, left, reads, fresh).is_some() {
+                    fresh += 1;
+                }
+            }
+            if fresh == 0 {
+                return Ok(());
+            }
+            object.made_knowing(before.rev, person.knows_catalog());
+            let write = Write::put(self.contacts.item(&object)?, Condition::Rev(before.rev));
+            match self.store.write(vec![write]).await {
+                Ok(()) => return Ok(()),
+                Err(TableError::Conflict { .. } | TableError::Contended) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+}
+
+/// What the campaigns about each type of objects read of persons.
+fn read_by_types(loaded: &Loaded) -> BTreeMap<ObjectType, PersonReads> {
+    let mut by_type: BTreeMap<ObjectType, PersonReads> = BTreeMap::new();
+    for campaign in loaded.campaigns.values() {
+        let Some(kind) = campaign.per() else { continue };
+        for graph in campaign.versions.values() {
+            if !graph.person_reads().is_empty() {
+                by_type.entry(kind.clone()).or_default().add(graph.person_reads());
+            }
+        }
+    }
+    by_type
+}
+
+/// Whether a change of a person touches what is read of persons.
+fn touches(change: &Change, reads: &PersonReads) -> bool {
+    let mut tags = change.added.iter().chain(change.refreshed.keys()).chain(change.removed.keys());
+    tags.any(|tag| reads.tags.contains(tag))
+        || change.fields.keys().any(|key| reads.fields.contains(key))
+        || change.event.as_ref().is_some_and(|event| reads.events.contains(event))
+}

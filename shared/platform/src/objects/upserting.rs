@@ -1,0 +1,352 @@
+//! An object is made or changed, together with its person: one transaction.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use dacapo_engine::address::folded;
+use dacapo_engine::contact::{Author, Causality, Change, Contact, ObjectIdentity, Patch};
+use dacapo_engine::ids::{ContactId, ObjectType};
+
+use super::{ObjectError, ObjectWritten, Objects, StoredObjectKey, WithObject};
+use crate::Instant;
+use crate::contacts::{WriteError, Written, write_id};
+use crate::error::Error;
+use crate::store::{TRIES, is_own, item};
+use crate::table::{Condition, Write};
+
+/// What is written about an object.
+#[derive(Clone, Copy)]
+pub struct ObjectWrite<'a> {
+    /// Its type.
+    pub kind: &'a ObjectType,
+    /// Its key, as the sender gives it.
+    pub key: &'a str,
+    /// The key whose place this one takes: its object goes on under this key.
+    pub replaces: Option<&'a str>,
+    /// The person.
+    pub person: PersonWrite<'a>,
+    /// What is written to the object.
+    pub patch: &'a Patch,
+}
+
+/// Whose object it is, and what is written to the person.
+#[derive(Clone, Copy)]
+pub enum PersonWrite<'a> {
+    /// The contact with this address, which is made if there is none.
+    ByAddress(&'a str, &'a Patch),
+    /// The contact of this id.
+    ById(&'a ContactId, &'a Patch),
+    /// Whoever's it is: the object must be there.
+    Unsaid,
+}
+
+/// The state on which an object is written.
+struct Present {
+    /// The object, under the key or under the one that is to be replaced.
+    object: Option<Contact>,
+    /// What the key leads to.
+    key: Option<StoredObjectKey>,
+    /// What the key that is to be replaced leads to.
+    replaced: Option<StoredObjectKey>,
+}
+
+impl Objects {
+    /// Makes an object, or changes it as one change, together with its person.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ObjectError`].
+    pub async fn upsert(
+        &self,
+        write: ObjectWrite<'_>,
+        by: &Author,
+        together: WithObject<'_>,
+    ) -> Result<ObjectWritten, ObjectError> {
+        for _ in 0..TRIES {
+            let present = self.present(write).await?;
+            if let Some(by) = present.key.as_ref().and_then(|key| key.replaced_by.clone()) {
+                return Err(ObjectError::Replaced { by });
+            }
+            let owner = self.owner(write, &present).await?;
+            match self.write_once(write, &present, owner, by, together).await? {
+                Tried::Written(written) => return Ok(*written),
+                Tried::Again => {}
+            }
+        }
+        Err(Error::Contended(TRIES).into())
+    }
+
+    async fn present(&self, write: ObjectWrite<'_>) -> Result<Present, ObjectError> {
+        let key = self.key(write.kind, write.key).await?;
+        let replaces = write.replaces.filter(|replaces| *replaces != write.key);
+        let replaced = match replaces {
+            Some(replaces) => self.key(write.kind, replaces).await?,
+            None => None,
+        };
+        if let (Some(key), Some(replaced), Some(replaces)) = (&key, &replaced, replaces)
+            && key.object != replaced.object
+        {
+            return Err(ObjectError::BothThere { replaces: replaces.to_owned() });
+        }
+        let id = key.as_ref().or(replaced.as_ref()).map(|found| &found.object);
+        let object = match id {
+            Some(id) => self.contacts.get(id).await?,
+            None => None,
+        };
+        Ok(Present { object, key, replaced })
+    }
+
+    /// The id of the person whose object it is, or is to be; `None` if the person is to be made.
+    async fn owner(
+        &self,
+        write: ObjectWrite<'_>,
+        present: &Present,
+    ) -> Result<Option<ContactId>, ObjectError> {
+        let said = match write.person {
+            PersonWrite::ByAddress(address, _) => self.contacts.id_of(&folded(address)).await?,
+            PersonWrite::ById(id, _) => Some(id.person()),
+            PersonWrite::Unsaid => None,
+        };
+        match (&present.object, said, write.person) {
+            (Some(object), _, PersonWrite::Unsaid) => Ok(Some(object.id.person())),
+            (Some(object), said, _) => {
+                let owner = object.id.person();
+                if said.as_ref() == Some(&owner) {
+                    Ok(said)
+                } else {
+                    Err(ObjectError::OfAnother { owner })
+                }
+            }
+            (None, _, PersonWrite::Unsaid) => Err(ObjectError::NoContact),
+            (None, Some(person), _) => {
+                if self.is_full(&person).await? {
+                    return Err(ObjectError::TooMany);
+                }
+                Ok(Some(person))
+            }
+            (None, None, _) => Ok(None),
+        }
+    }
+
+    async fn write_once(
+        &self,
+        write: ObjectWrite<'_>,
+        present: &Present,
+        owner: Option<ContactId>,
+        by: &Author,
+        together: WithObject<'_>,
+    ) -> Result<Tried, ObjectError> {
+        let name = self.store.new_contact_id();
+        let now = self.store.now();
+        if let Some(before) = &present.object
+            && !before.has_room_for(write.patch)
+        {
+            return Err(WriteError::TooManyTags.into());
+        }
+        let object_of = |person: &Contact| -> Result<(Written, Vec<Write>), Error> {
+            match &present.object {
+                Some(before) => self.changed(write, before, present, by, now),
+                None => self.made(write, person, name.as_str(), present, by, now),
+            }
+        };
+        // How many of the writes are the object's, and the identity of the first.
+        let own = Mutex::new((0, None));
+        let all = |person: &Written| -> Result<Vec<Write>, Error> {
+            let (object, mut writes) = object_of(&person.contact)?;
+            if object.created && !person.created && person.change.is_none() {
+                // An erased person gets no object.
+                let key = self.store.keys.contact(&person.contact.id);
+                writes.push(Write::check(key, Condition::Present));
+            }
+            let write_id = writes.first().and_then(write_id);
+            *own.lock().unwrap_or_else(PoisonError::into_inner) = (writes.len(), write_id);
+            let written = ObjectWritten { object, person: person.clone() };
+            writes.extend(together(&written)?);
+            Ok(writes)
+        };
+        let nothing = Patch::default();
+        let person = match (write.person, &owner) {
+            (PersonWrite::ByAddress(address, patch), None) => {
+                self.contacts.upsert(address, patch, by, &all).await
+            }
+            (PersonWrite::ByAddress(_, patch) | PersonWrite::ById(_, patch), Some(owner)) => {
+                self.contacts.change(owner, patch, by, &all).await
+            }
+            (PersonWrite::Unsaid, Some(owner)) => {
+                self.contacts.change(owner, &nothing, by, &all).await
+            }
+            (PersonWrite::ById(..) | PersonWrite::Unsaid, None) => {
+                return Err(ObjectError::NoContact);
+            }
+        };
+        let person = match person {
+            Ok(person) => person,
+            Err(WriteError::Refused(which, current)) => {
+                let (own, write_id) = own.into_inner().unwrap_or_else(PoisonError::into_inner);
+                // This very write, whose answer was lost: nothing else wrote to the person.
+                if which == 0
+                    && write_id.is_some_and(|id| is_own(current.as_deref(), &id))
+                    && let Some(owner) = &owner
+                    && let Some(contact) = self.contacts.get(owner).await?
+                {
+                    Written { contact, created: false, change: None }
+                } else if which < own {
+                    // Another writer was first with the object, or with its key.
+                    return Ok(Tried::Again);
+                } else {
+                    return Err(WriteError::Refused(which - own, current).into());
+                }
+            }
+            // The person was erased just now; one that was named by the id does not come back.
+            Err(WriteError::NoSuchContact) if !is_by_id(write) => return Ok(Tried::Again),
+            Err(error) => return Err(error.into()),
+        };
+        let (object, _) = object_of(&person.contact)?;
+        Ok(Tried::Written(Box::new(ObjectWritten { object, person })))
+    }
+
+    /// A new object, with its key.
+    fn made(
+        &self,
+        write: ObjectWrite<'_>,
+        person: &Contact,
+        name: &str,
+        present: &Present,
+        by: &Author,
+        now: Instant,
+    ) -> Result<(Written, Vec<Write>), Error> {
+        let person_id = &person.id;
+        let id = ContactId::of_object(person_id, write.kind, name)
+            .map_err(|why| Error::Refused(format!("{person_id} can have no object: {why}")))?;
+        let identity = ObjectIdentity { kind: write.kind.clone(), key: write.key.to_owned() };
+        // What changed of the person before concerns the object no more.
+        let mut object = Contact { person_rev: person.rev, ..Contact::object(id, identity, now) };
+        let mut patch = write.patch.clone();
+        // Nothing can be withdrawn from what is new.
+        patch.remove.clear();
+        if object.apply(&patch, by.clone(), None, now, 0).is_none() {
+            empty_change(&mut object, by, now);
+        }
+        object.made_knowing(0, self.catalog.known_revision());
+        let change = object.recent.last().cloned();
+        let mut writes = vec![Write::put(self.contacts.item(&object)?, Condition::Absent)];
+        writes.extend(self.keys_written(write, &object.id, present)?);
+        Ok((Written { contact: object, created: true, change }, writes))
+    }
+
+    /// The object with what is written to it, under its key.
+    fn changed(
+        &self,
+        write: ObjectWrite<'_>,
+        before: &Contact,
+        present: &Present,
+        by: &Author,
+        now: Instant,
+    ) -> Result<(Written, Vec<Write>), Error> {
+        let mut object = before.clone();
+        let changed = object.apply(write.patch, by.clone(), None, now, 0).is_some();
+        let renamed = before.object.as_ref().is_some_and(|its| its.key != write.key);
+        if let Some(identity) = object.object.as_mut().filter(|_| renamed) {
+            write.key.clone_into(&mut identity.key);
+        }
+        if renamed && !changed {
+            // A writer that knows only the old key must not put it back.
+            empty_change(&mut object, by, now);
+        }
+        object.made_knowing(before.rev, self.catalog.known_revision());
+        let mut writes = Vec::new();
+        if object.rev != before.rev {
+            writes.push(Write::put(self.contacts.item(&object)?, Condition::Rev(before.rev)));
+        }
+        writes.extend(self.keys_written(write, &object.id, present)?);
+        let change = object.recent.last().filter(|_| changed).cloned();
+        Ok((Written { contact: object, created: false, change }, writes))
+    }
+
+    /// The items of keys: the object's own, and of the one that it replaces.
+    fn keys_written(
+        &self,
+        write: ObjectWrite<'_>,
+        object: &ContactId,
+        present: &Present,
+    ) -> Result<Vec<Write>, Error> {
+        let place = |key: &str| self.store.keys.object(write.kind, key);
+        let replaces = write.replaces.filter(|replaces| *replaces != write.key);
+        let mut own = present.key.clone().unwrap_or_else(|| StoredObjectKey {
+            object: object.clone(),
+            replaced_by: None,
+            replaces: Vec::new(),
+        });
+        let mut writes = Vec::new();
+        // The object's present key, where the one that was named had been replaced before.
+        let before = present.object.as_ref().and_then(|object| object.object.as_ref());
+        let old = before.map(|identity| identity.key.as_str()).filter(|key| *key != write.key);
+        let by_now: BTreeMap<&str, Option<&StoredObjectKey>> = replaces
+            .map(|replaces| (replaces, present.replaced.as_ref()))
+            .into_iter()
+            .chain(old.filter(|old| Some(*old) != replaces).map(|old| (old, None)))
+            .collect();
+        for (key, there) in by_now {
+            if there.is_some_and(|there| there.replaced_by.is_some()) {
+                continue;
+            }
+            if !own.replaces.iter().any(|one| one == key) {
+                own.replaces.push(key.to_owned());
+            }
+            let next = StoredObjectKey {
+                object: object.clone(),
+                replaced_by: Some(write.key.to_owned()),
+                replaces: there.map(|there| there.replaces.clone()).unwrap_or_default(),
+            };
+            let condition = match there {
+                Some(_) => Condition::Present,
+                None if old == Some(key) => Condition::Present,
+                None => Condition::Absent,
+            };
+            writes.push(Write::put(item(place(key), &next)?, condition));
+        }
+        if present.key.as_ref() != Some(&own) {
+            let condition =
+                if present.key.is_some() { Condition::Present } else { Condition::Absent };
+            writes.push(Write::put(item(place(write.key), &own)?, condition));
+        }
+        Ok(writes)
+    }
+}
+
+/// The outcome of one try.
+enum Tried {
+    Written(Box<ObjectWritten>),
+    Again,
+}
+
+/// Whether the person is named by the id.
+fn is_by_id(write: ObjectWrite<'_>) -> bool {
+    match write.person {
+        PersonWrite::ById(..) => true,
+        PersonWrite::ByAddress(..) | PersonWrite::Unsaid => false,
+    }
+}
+
+/// A change of nothing: the object is new, or has another key.
+fn empty_change(object: &mut Contact, by: &Author, now: Instant) {
+    let at = now.max(object.updated_at);
+    object.rev += 1;
+    object.updated_at = at;
+    object.recent.push(Change {
+        rev: object.rev,
+        at,
+        added: Vec::new(),
+        refreshed: BTreeMap::new(),
+        removed: BTreeMap::new(),
+        fields: BTreeMap::new(),
+        consent: None,
+        suppressed: None,
+        event: None,
+        person: None,
+        by: by.clone(),
+        causality: Causality { chain: object.chain_of(object.rev), depth: 0 },
+        catalog: None,
+        after: Vec::new(),
+    });
+}
