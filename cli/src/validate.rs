@@ -5,9 +5,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use dacapo_engine::campaign::format::ObjectDefinition;
 use dacapo_engine::campaign::reader::{Source, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
-use dacapo_engine::ids::CampaignId;
+use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
 use serde_json::json;
 
@@ -35,10 +36,16 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
         })
         .collect();
     let fields = BTreeMap::new();
+    let mut objects: BTreeMap<ObjectType, ObjectDefinition> = BTreeMap::new();
+    for document in sources.iter().filter_map(|(_, source)| Some(&source.as_ref().ok()?.document)) {
+        for (kind, of) in &document.objects {
+            objects.entry(kind.clone()).or_default().fields.extend(of.fields.clone());
+        }
+    }
     // Files have no account: a sender may be set there.
     let account = AccountView {
         fields: &fields,
-        objects: &BTreeMap::new(),
+        objects: &objects,
         subjects: &|id| known.get(id).cloned(),
         campaigns: &|id| known.contains_key(id),
         sender: true,

@@ -119,6 +119,10 @@ pub struct Enrollment {
     /// The same since the last write to the person whose object the subject is (R72).
     #[serde(rename = "tp", default, skip_serializing_if = "Vec::is_empty")]
     pub told_of_person: Vec<Asked>,
+    /// The `rev` of the person whose object the subject is when the enrollment last got tokens
+    /// after it had none: what changed of the person before does not concern it (R72).
+    #[serde(rename = "ps", default, skip_serializing_if = "is_zero")]
+    pub(crate) person_seen: u64,
     /// The sequence number of the last job applied.
     #[serde(rename = "jb", default, skip_serializing_if = "is_zero")]
     pub job: u64,
@@ -323,6 +327,12 @@ impl DayCount {
 }
 
 impl Enrollment {
+    /// Whether the person's change with this `rev` concerns the enrollment of an object of that
+    /// person: it has tokens, and had them before (R72).
+    pub fn is_concerned_by_person(&self, rev: u64) -> bool {
+        !self.tokens.is_empty() && rev > self.person_seen
+    }
+
     /// An enrollment before anything has happened in it.
     pub fn new(version: u32, seen: u64, milestones: u32) -> Self {
         Self {
@@ -353,6 +363,7 @@ impl Enrollment {
             commands_of_objects: Vec::new(),
             told: Vec::new(),
             told_of_person: Vec::new(),
+            person_seen: 0,
             job: 0,
             idle: false,
             created: None,

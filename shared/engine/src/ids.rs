@@ -34,6 +34,9 @@ pub enum InvalidId {
     /// A type of objects of more than [`LONGEST_OBJECT_TYPE`] bytes.
     #[error("it is longer than {LONGEST_OBJECT_TYPE} characters; choose a shorter one")]
     TypeTooLong,
+    /// A type of objects with a dot, or an object's name with one.
+    #[error("it contains a dot; use letters, digits, `-` or `_`")]
+    Dot,
     /// A character outside `a-z A-Z 0-9 - _ .`.
     #[error("it contains {}; use letters, digits, `-`, `_` or `.`", shown(*.0))]
     Character(char),
@@ -62,7 +65,7 @@ fn check_object_type(text: &str) -> Result<(), InvalidId> {
     if text.len() > LONGEST_OBJECT_TYPE {
         return Err(InvalidId::TypeTooLong);
     }
-    if text.contains('.') { Err(InvalidId::Character('.')) } else { Ok(()) }
+    if text.contains('.') { Err(InvalidId::Dot) } else { Ok(()) }
 }
 
 macro_rules! id {
@@ -137,11 +140,10 @@ impl ContactId {
     ///
     /// If it would be too long, or if this is not the id of a person.
     pub fn of_object(person: &Self, kind: &ObjectType, name: &str) -> Result<Self, InvalidId> {
-        match name.find('.') {
-            _ if person.is_object() => Err(InvalidId::Character('.')),
-            Some(_) => Err(InvalidId::Character('.')),
-            None => Self::new(format!("{person}.{kind}.{name}")),
+        if person.is_object() || name.contains('.') {
+            return Err(InvalidId::Dot);
         }
+        Self::new(format!("{person}.{kind}.{name}"))
     }
 
     /// Whether it is the id of an object.

@@ -49,9 +49,31 @@ pub(crate) fn recipes() -> impl Strategy<Value = Recipe> {
         .prop_map(|(parts, settings)| Recipe { parts, settings })
 }
 
-/// The campaign of a recipe.
+/// What a campaign is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Contacts.
+    Contacts,
+    /// Objects of the type `thing`.
+    Objects,
+    /// The same, and it writes to their contact.
+    ObjectsAndPerson,
+}
+
+/// The campaign of a recipe, about contacts.
 pub(crate) fn document(nth: usize, recipe: &Recipe) -> Document {
-    let text = json_of(nth, recipe).to_string();
+    document_about(nth, recipe, About::Contacts)
+}
+
+/// The campaign of a recipe.
+pub(crate) fn document_about(nth: usize, recipe: &Recipe, about: About) -> Document {
+    let mut json = json_of(nth, recipe);
+    match about {
+        About::Contacts => {}
+        About::Objects => make_about_objects(&mut json, recipe, false),
+        About::ObjectsAndPerson => make_about_objects(&mut json, recipe, true),
+    }
+    let text = json.to_string();
     let source = reader::read(&text).unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
     let account = AccountView {
         fields: &BTreeMap::new(),
@@ -107,6 +129,35 @@ fn json_of(nth: usize, recipe: &Recipe) -> Value {
         "elements": elements,
         "emails": emails,
     })
+}
+
+/// Some of what is read is read of the contact, and perhaps some of what is written is written to
+/// it.
+fn make_about_objects(json: &mut Value, recipe: &Recipe, writes: bool) {
+    json["per"] = json!("thing");
+    json["objects"] = json!({ "thing": { "fields": json["fields"] } });
+    for (place, part) in recipe.parts.iter().enumerate() {
+        let Some(element) = json["elements"].get_mut(name(place)) else { continue };
+        let [_, _, _, byte] = part.what;
+        for key in ["when", "on"] {
+            if byte % 3 == 0
+                && let Some(of) = element.get(key).cloned()
+            {
+                element[key] = json!({ "contact": of });
+            }
+        }
+        if writes
+            && byte % 2 == 0
+            && ["tag", "set_field"].map(Value::from).contains(&element["type"])
+        {
+            element["of"] = json!("contact");
+        }
+    }
+    for email in json["emails"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if email["purpose"] == "transactional" {
+            email["text"] = json!("{{ thing.note }} {{ thing.key }} {{ contact.score | default }}");
+        }
+    }
 }
 
 fn name(place: usize) -> String {
@@ -218,6 +269,8 @@ fn edge(a: u8, b: u8) -> Value {
     let tag = pick(&TAGS, b);
     let field = pick(&["due", "day", "score", "note"], b);
     match a % 9 {
+        // A condition that becomes true (R73).
+        _ if a >= 243 => json!({ "becomes": became(a, b) }),
         0 | 1 => json!({ "tag_added": tag }),
         2 => json!({ "tag_removed": tag }),
         3 => json!({ "tag_assigned": tag }),
@@ -226,6 +279,16 @@ fn edge(a: u8, b: u8) -> Value {
         6 => json!({ "field_changed": field }),
         7 => json!({ "field_cleared": field }),
         _ => json!({ "custom": CUSTOM }),
+    }
+}
+
+/// A condition that a change makes true: nothing in it is about time.
+fn became(a: u8, b: u8) -> Value {
+    let tag = pick(&TAGS, b);
+    match a % 3 {
+        0 => json!({ "all": [{ "tag": tag }, { "field": "score", "greater": 0 }] }),
+        1 => json!({ "any": [{ "tag": tag }, { "field": "note", "equals": "yes" }] }),
+        _ => json!({ "not": { "tag": tag } }),
     }
 }
 

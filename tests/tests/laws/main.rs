@@ -10,6 +10,7 @@ mod documents;
 mod drive;
 mod hostile;
 mod input;
+mod objects;
 mod order;
 mod paths;
 mod pauses;

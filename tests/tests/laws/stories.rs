@@ -111,7 +111,7 @@ pub(crate) fn dawn() -> Instant {
     Utc.with_ymd_and_hms(2026, 3, 28, 10, 0, 0).unwrap()
 }
 
-fn span(byte: u8) -> TimeDelta {
+pub(crate) fn span(byte: u8) -> TimeDelta {
     let minutes = [0, 1, 4, 5, 6, 20, 60, 180, 720, 1_440, 2_880][usize::from(byte) % 11];
     TimeDelta::minutes(minutes)
 }

@@ -281,6 +281,13 @@ impl<'a> DecisionBuilder<'a> {
             self.next.created =
                 Some(self.records.first().map_or(self.occasion.now(), |record| record.at));
         }
+        let had_tokens = self.situation.enrollment.is_some_and(|before| !before.tokens.is_empty());
+        if let Some(person) = self.situation.person
+            && !had_tokens
+            && !self.next.tokens.is_empty()
+        {
+            self.next.person_seen = person.rev;
+        }
         let before = self.situation.enrollment.map(|before| before.status);
         if before != Some(self.next.status) {
             let causality = self.occasion.causality();

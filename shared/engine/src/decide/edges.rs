@@ -16,9 +16,11 @@ impl DecisionBuilder<'_> {
     }
 
     /// Whether the change can concern this enrollment: what changed of an object's person concerns
-    /// those with tokens only (R72).
+    /// those that had tokens before
+    /// only (R72).
     pub(super) fn may_concern(&self, change: &Change) -> bool {
-        change.person.is_none() || !self.next.tokens.is_empty()
+        let of_person = change.person.as_ref();
+        of_person.is_none_or(|person| self.next.is_concerned_by_person(person.rev))
     }
 }
 

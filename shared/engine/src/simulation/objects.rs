@@ -111,11 +111,11 @@ impl World {
         ids.cloned().collect()
     }
 
-    /// What the campaigns in which an object has tokens read of the person.
-    fn person_reads_of(&self, object: &ContactId) -> PersonReads {
+    /// What the campaigns that are concerned by a person's change read of the person, for an object.
+    fn person_reads_of(&self, object: &ContactId, rev: u64) -> PersonReads {
         let mut reads = PersonReads::default();
         for ((subject, campaign), enrollment) in &self.enrollments {
-            if subject == object && has_tokens(enrollment) {
+            if subject == object && enrollment.is_concerned_by_person(rev) {
                 let campaign = self.campaigns.get(campaign);
                 let versions = campaign.iter().flat_map(|campaign| campaign.versions.values());
                 versions.for_each(|graph| reads.add(graph.person_reads()));
@@ -129,17 +129,15 @@ impl World {
     pub(super) fn pass_on(&mut self, before: u64, image: &Contact) -> bool {
         let mut any = false;
         for id in self.objects_of(&image.id) {
-            let reads = self.person_reads_of(&id);
-            let Some(object) = self.contacts.get_mut(&id).filter(|_| !reads.is_empty()) else {
-                continue;
-            };
-            let (rev, mut fresh) = (object.rev, 0);
+            let (rev, mut fresh) = (self.contacts[&id].rev, 0);
             for change in image.changes_after(before).unwrap_or(&[]) {
+                let reads = self.person_reads_of(&id, change.rev);
                 let Some(person) = image.as_of(change.rev) else { continue };
+                let Some(object) = self.contacts.get_mut(&id) else { continue };
                 let made = object.apply_person(change, &person, &reads, fresh);
                 fresh += usize::from(made.is_some());
             }
-            if fresh > 0 {
+            if let Some(object) = self.contacts.get_mut(&id).filter(|_| fresh > 0) {
                 any = true;
                 object.made_knowing(rev, Some(self.catalog));
                 let image = Box::new(object.clone());

@@ -3,6 +3,7 @@
 //! A line is a problem: path, line and column, code, message and remedy. The path of the whole is a
 //! point. Warnings say so in front.
 
+mod objects;
 mod reading;
 mod robust;
 mod seeds;
@@ -13,11 +14,11 @@ use std::collections::BTreeMap;
 
 use expect_test::Expect;
 
-use super::{AccountView, validate};
-use crate::campaign::format::FieldDefinition;
+use super::{AccountView, Subjects, validate};
+use crate::campaign::format::{FieldDefinition, ObjectDefinition};
 use crate::campaign::reader::read;
 use crate::field::FieldType;
-use crate::ids::{CampaignId, FieldKey};
+use crate::ids::{CampaignId, FieldKey, ObjectType};
 use crate::problem::{Problem, Severity};
 
 fn check(text: &str, expected: &Expect) {
@@ -57,7 +58,8 @@ fn line(problem: &Problem) -> String {
     format!("{warning}{path} {line}:{column} {code}: {message} — {remedy}\n")
 }
 
-/// An account with a sender, the campaign `other`, and a field of each type but text.
+/// An account with a sender, the campaigns `other`, about contacts, and `orders`, about objects of
+/// the type `order`, and a field of each type but text.
 fn with_account<T>(ask: impl FnOnce(&AccountView<'_>) -> T) -> T {
     let field = |key: &str, kind| {
         (FieldKey::new(key).expect("a key"), FieldDefinition { kind, label: None })
@@ -68,12 +70,25 @@ fn with_account<T>(ask: impl FnOnce(&AccountView<'_>) -> T) -> T {
         field("points", FieldType::Number),
         field("member", FieldType::Boolean),
     ]);
-    let campaigns = |id: &CampaignId| id.as_str() == "other";
-    let objects = BTreeMap::new();
+    let order = ObjectType::new("order").expect("a type");
+    let total = FieldDefinition { kind: FieldType::Number, label: None };
+    let objects = BTreeMap::from([(
+        order.clone(),
+        ObjectDefinition {
+            fields: BTreeMap::from([(FieldKey::new("total").expect("a key"), total)]),
+            ..ObjectDefinition::default()
+        },
+    )]);
+    let campaigns = |id: &CampaignId| ["other", "orders"].contains(&id.as_str());
+    let subjects = |id: &CampaignId| match id.as_str() {
+        "other" => Some(Subjects::Contacts),
+        "orders" => Some(Subjects::Objects(order.clone())),
+        _ => None,
+    };
     ask(&AccountView {
         fields: &fields,
         objects: &objects,
-        subjects: &|_| None,
+        subjects: &subjects,
         campaigns: &campaigns,
         sender: true,
     })

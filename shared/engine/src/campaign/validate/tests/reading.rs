@@ -259,7 +259,7 @@ fn an_event_on_two_edges() {
 a: { type: event, on: { tag_added: A, tag_removed: A } }
 "#,
         &expect![[r#"
-            elements.a.on 3:25 wrong_type: a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom` belongs here, not a map with 2 keys — write a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom`
+            elements.a.on 3:25 wrong_type: a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom`, `becomes`, `contact` belongs here, not a map with 2 keys — write a map with exactly one of `tag_added`, `tag_removed`, `tag_assigned`, `field_set`, `field_changed`, `field_cleared`, `custom`, `becomes`, `contact`
         "#]],
     );
 }
@@ -295,7 +295,7 @@ fn a_condition_has_two_shapes() {
 a: { type: start, when: { tag: A, field: visit, is: set } }
 "#,
         &expect![[r#"
-            elements.a.when 3:27 invalid_value: a condition has exactly one of `tag`, `field`, `campaign`, `all`, `any`, `not` — change what is written here
+            elements.a.when 3:27 invalid_value: a condition has exactly one of `tag`, `field`, `campaign`, `all`, `any`, `not`, `contact` — change what is written here
         "#]],
     );
 }

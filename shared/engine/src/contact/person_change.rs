@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Change, Contact};
+use super::{Change, Contact};
 use crate::field::FieldValue;
 use crate::ids::{FieldKey, Tag};
 use crate::reads::PersonReads;
@@ -160,5 +160,139 @@ impl Contact {
             },
             fresh,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::subject_in;
+    use crate::contact::{Author, Chain, Consent, ObjectIdentity, Patch};
+    use crate::ids::{ContactId, ObjectType};
+    use chrono::DateTime;
+
+    fn at(seconds: i64) -> Instant {
+        DateTime::from_timestamp(seconds, 0).expect("an instant")
+    }
+
+    fn tag(name: &str) -> Tag {
+        Tag::new(name).expect("a tag")
+    }
+
+    fn city() -> FieldKey {
+        FieldKey::new("city").expect("a key")
+    }
+
+    fn kind() -> ObjectType {
+        ObjectType::new("appointment").expect("a type")
+    }
+
+    fn person() -> Contact {
+        Contact::new(ContactId::new("ann").expect("an id"), Consent::Subscribed, at(0))
+    }
+
+    fn object() -> Contact {
+        let id = ContactId::of_object(&person().id, &kind(), "a1").expect("an id");
+        let identity = ObjectIdentity { kind: kind(), key: "a1".to_owned() };
+        Contact::object(id, identity, at(0))
+    }
+
+    fn reads() -> PersonReads {
+        PersonReads {
+            tags: [tag("Premium")].into(),
+            fields: [city()].into(),
+            events: ["asked".to_owned()].into(),
+        }
+    }
+
+    fn change(person: &mut Contact, add: &str, city_is: &str, seconds: i64) -> Change {
+        let fields = [(city(), Some(FieldValue::Text(city_is.to_owned())))];
+        let patch = Patch { add: vec![tag(add)], fields: fields.into(), ..Patch::default() };
+        let by = Author::ApiKey("zapier".to_owned());
+        person.apply(&patch, by, None, at(seconds), 0).expect("a change").clone()
+    }
+
+    #[test]
+    fn r72_a_change_of_the_person_reaches_an_object_once_and_only_what_is_read() {
+        let (mut ann, mut object) = (person(), object());
+        let first = change(&mut ann, "Premium", "Berlin", 10);
+        let made = object.apply_person(&first, &ann, &reads(), 0).expect("a change").clone();
+        assert_eq!((made.rev, object.rev, object.person_rev), (1, 1, 1));
+        assert!(made.touches(&crate::condition::Reads { person: reads(), ..Default::default() }));
+        assert!(!made.touches(&crate::condition::Reads {
+            tags: reads().tags,
+            fields: reads().fields,
+            ..Default::default()
+        }));
+        assert_eq!(object.tags.len() + object.fields.len(), 0, "nothing of it is the object's");
+        assert_eq!(object.apply_person(&first, &ann, &reads(), 0), None, "a repeat");
+
+        let nothing_read = PersonReads::default();
+        let second = change(&mut ann, "Other", "Bremen", 20);
+        assert_eq!(object.apply_person(&second, &ann, &nothing_read, 0), None);
+        assert_eq!(object.rev, 1);
+        let only_tags = PersonReads { tags: reads().tags, ..PersonReads::default() };
+        assert_eq!(object.apply_person(&second, &ann, &only_tags, 0), None, "another tag");
+    }
+
+    #[test]
+    fn r73_before_and_after_are_told_whatever_has_happened_to_the_person_since() {
+        let mut ann = person();
+        change(&mut ann, "Other", "Berlin", 5);
+        let then = change(&mut ann, "Premium", "Bremen", 10);
+        let of_person = PersonChange::of(&then, &ann, &reads()).expect("it is read");
+        let remove = Patch {
+            remove: vec![tag("Premium")],
+            fields: [(city(), None)].into(),
+            ..Patch::default()
+        };
+        let by = Author::ApiKey("zapier".to_owned());
+        ann.apply(&remove, by.clone(), None, at(20), 0);
+        for forgotten in [false, true] {
+            if forgotten {
+                ann.recent.clear();
+            }
+            let after = of_person.after(&ann);
+            assert!(after.tags.contains_key(&tag("Premium")));
+            assert_eq!(after.text("city"), Some("Bremen"));
+            let object_change = Change::empty(by.clone(), then.causality, at(10));
+            let before = of_person.as_change(&object_change).before(&after);
+            assert!(!before.tags.contains_key(&tag("Premium")));
+            assert_eq!(before.text("city"), Some("Berlin"));
+        }
+    }
+
+    #[test]
+    fn r71_who_a_subject_is_in_another_campaign() {
+        let (ann, object) = (person().id, object().id);
+        let other = ObjectType::new("order").expect("a type");
+        assert_eq!(subject_in(None, &object), Some(ann.clone()));
+        assert_eq!(subject_in(None, &ann), Some(ann.clone()));
+        assert_eq!(subject_in(Some(&kind()), &object), Some(object.clone()));
+        assert_eq!(subject_in(Some(&other), &object), None);
+        assert_eq!(subject_in(Some(&kind()), &ann), None);
+    }
+
+    #[test]
+    fn r42_chains_of_a_person_and_of_its_objects_are_different() {
+        let (ann, one) = (person(), object());
+        assert_eq!(ann.chain_of(1), Chain::of_write(1));
+        assert_ne!(one.chain_of(1), ann.chain_of(1));
+        let other =
+            Contact { id: ContactId::new("ann.appointment.a2").expect("an id"), ..one.clone() };
+        assert_ne!(one.chain_of(1), other.chain_of(1));
+    }
+
+    #[test]
+    fn r72_what_is_stored_of_a_contact_without_objects_is_what_it_was() {
+        let mut ann = person();
+        change(&mut ann, "Premium", "Berlin", 10);
+        let stored = serde_json::to_value(&ann).expect("it can be written");
+        assert!(stored.get("pr").is_none() && stored.get("ob").is_none(), "{stored}");
+        assert!(stored["recent"][0].get("p").is_none(), "{stored}");
+        let mut object = object();
+        object.apply_person(&ann.recent[0], &ann, &reads(), 0).expect("a change");
+        let stored = serde_json::to_string(&object).expect("it can be written");
+        assert_eq!(serde_json::from_str::<Contact>(&stored).expect("it is read"), object);
     }
 }
