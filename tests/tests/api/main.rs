@@ -16,6 +16,7 @@ mod framework;
 mod hooks;
 mod input;
 mod mass_actions;
+mod object_masses;
 mod objects;
 mod reconciled;
 mod refusals;

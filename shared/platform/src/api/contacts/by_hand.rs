@@ -16,7 +16,7 @@ use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::journeys::{EnrollmentShape, WhichObject};
-use crate::api::objects::naming::{ObjectNames, subject_of};
+use crate::api::contacts::object_names::{ObjectNames, subject_of};
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, EventOutcome};
