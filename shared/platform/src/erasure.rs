@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
-use crate::objects::delete_keys;
+use crate::object_keys::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
