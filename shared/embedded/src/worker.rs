@@ -430,7 +430,8 @@ impl Work {
         match body.read::<Message>() {
             Ok(message) => self.handle(&message, body).await,
             Err(error) => {
-                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new()).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
+                    .await?;
                 Ok(Done::Yes)
             }
         }
@@ -439,7 +440,8 @@ impl Work {
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
         match Box::pin(caught(self.platform.queues.handle(message))).await {
             Err(error) if error.retryability() == Retryability::Permanent => {
-                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new()).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
+                    .await?;
                 Ok(Done::Yes)
             }
             // A dead letter may have been an erasure, and is itself about a person.

@@ -262,9 +262,7 @@ impl Jobs {
                 Selection::Named { .. }
                 | Selection::Enrolled
                 | Selection::Everybody
-                | Selection::Objects(_) => {
-                    self.orders.outbox.lists_show(job.at, now) == Shown::Yes
-                }
+                | Selection::Objects(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
             };
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);
