@@ -4,7 +4,7 @@ pub(in crate::api) mod calls;
 pub(in crate::api) mod export;
 pub(in crate::api) mod hooks;
 pub(in crate::api) mod naming;
-mod reading;
+pub(in crate::api) mod reading;
 mod shapes;
 pub(in crate::api) mod types;
 mod writing;
