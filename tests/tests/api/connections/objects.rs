@@ -191,7 +191,9 @@ async fn every_attendee_has_an_object_of_its_own() {
     until(&api, "2026-12-03T13:05:00Z").await;
     let missed = json!([{ "email": "ann@example.com", "noShow": true }]);
     let missed = json!({ "bookingUid": "b2", "attendees": missed });
-    calcom(&api, &path, &of("BOOKING_NO_SHOW_UPDATED", &missed)).await.is(200);
+    let mut missed = of("BOOKING_NO_SHOW_UPDATED", &missed);
+    missed["createdAt"] = json!("2026-12-03T13:05:00Z");
+    calcom(&api, &path, &missed).await.is(200);
     api.idle().await;
     until(&api, "2026-12-03T14:00:00Z").await;
     let words = |all: Vec<String>| -> Vec<String> {
