@@ -1,4 +1,4 @@
-//! `dacapo demo`: the main use as a story, with a standing clock, the real API, the real store and
+//! `dacapo demo`: the main uses as a story, with a standing clock, the real API, the real store and
 //! captured mail.
 
 mod story;
@@ -28,8 +28,11 @@ const ZONE: Zone = Zone::Europe__Berlin;
 const LOCALE: &str = "en";
 
 /// The people of the story, each with the zone in which their lines are told.
-const PEOPLE: [(&str, Zone); 2] =
-    [("ann@example.com", Zone::Europe__Berlin), ("ben@example.com", Zone::America__New_York)];
+const PEOPLE: [(&str, Zone); 3] = [
+    ("ann@example.com", Zone::Europe__Berlin),
+    ("cleo@example.com", Zone::Europe__Berlin),
+    ("ben@example.com", Zone::America__New_York),
+];
 
 /// Plays the story, and prints it as text or as JSON.
 pub(crate) fn run(demo: &Demo) -> Result<ExitCode, Box<dyn Error>> {
@@ -93,12 +96,12 @@ impl Teller {
                 self.say(&format!("    -> {published}"))?;
                 told["published"] = published;
             }
-            What::Posted { kind, body } => {
-                self.say(&format!("    POST /v1/hooks/contact  ({kind})"))?;
+            What::Posted { hook, kind, body } => {
+                self.say(&format!("    POST {hook}  ({kind})"))?;
                 for line in body.lines() {
                     self.say(&format!("    {line}"))?;
                 }
-                let answer = self.api.call("POST", "/v1/hooks/contact", kind, body).await?;
+                let answer = self.api.call("POST", hook, kind, body).await?;
                 self.say(&format!("    -> rev {}, {}", answer["rev"], answer["changed"]))?;
                 told["posted"] = json!(body);
                 told["answer"] = answer;
@@ -153,7 +156,7 @@ impl Teller {
                 "    {}  {run:<5}  {:<13} {}{shown}",
                 moment(&text("at"), zone),
                 text("element"),
-                text("text")
+                about(line) + &text("text")
             ))?;
             because = cause;
         }
@@ -164,6 +167,11 @@ impl Teller {
     fn say(&self, line: &str) -> std::io::Result<()> {
         if self.as_json { Ok(()) } else { out::line(line) }
     }
+}
+
+/// Which of the contact's objects a line of history is about.
+fn about(line: &Value) -> String {
+    line["object"]["key"].as_str().map_or_else(String::new, |key| format!("{key}: "))
 }
 
 fn instant(text: &str) -> DateTime<Utc> {

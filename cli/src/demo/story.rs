@@ -21,8 +21,10 @@ pub(crate) enum What {
         /// The document.
         document: &'static str,
     },
-    /// Something is posted to the webhook.
+    /// Something is posted to a webhook.
     Posted {
+        /// Its path.
+        hook: &'static str,
         /// The content type.
         kind: &'static str,
         /// The body.
@@ -34,11 +36,17 @@ pub(crate) enum What {
 
 const ANN: &str = "ann@example.com";
 const BEN: &str = "ben@example.com";
+const CLEO: &str = "cleo@example.com";
+
+/// The hook for contacts.
+const CONTACT: &str = "/v1/hooks/contact";
+/// The hook for appointments, each an object of its contact.
+const APPOINTMENT: &str = "/v1/hooks/object/appointment";
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The appointment loop, then the webinar.
+/// The appointment loop, then the webinar, then two appointments of one person.
 pub(crate) const STORY: &[Step] = &[
     Step {
         at: "2026-12-01T08:00:00Z",
@@ -54,6 +62,7 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(ANN),
         tells: "Ann leaves her address on the web page; the form posts it.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: include_str!("../../../examples/payloads/lead.json"),
         },
@@ -63,6 +72,7 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(ANN),
         tells: "Ann books in Calendly; Zapier posts the appointment. The invitations end.",
         what: What::Posted {
+            hook: CONTACT,
             kind: FORM,
             body: include_str!("../../../examples/payloads/zapier-booked.form"),
         },
@@ -73,6 +83,7 @@ pub(crate) const STORY: &[Step] = &[
         tells: "Ann was reminded an hour before, but nobody could reach her: she is tagged \"Not reached\". \
                 The campaign is reset and she goes through again.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: include_str!("../../../examples/payloads/not-reached.json"),
         },
@@ -82,6 +93,7 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(ANN),
         tells: "Ann books again: the confirmation and the reminder come again, in run 2.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: include_str!("../../../examples/payloads/calendly-rebooked.json"),
         },
@@ -106,6 +118,7 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(BEN),
         tells: "Ben, in New York, registers.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: include_str!("../../../examples/payloads/webinar-registered.json"),
         },
@@ -115,6 +128,7 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(BEN),
         tells: "Ben was reminded a day before, and attended. He is thanked, and the campaign restarts.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: include_str!("../../../examples/payloads/webinar-attended.json"),
         },
@@ -125,6 +139,7 @@ pub(crate) const STORY: &[Step] = &[
         tells: "Two minutes later Ben registers for the next webinar. That is too early for a restart: \
                 the trigger is parked, not lost.",
         what: What::Posted {
+            hook: CONTACT,
             kind: JSON,
             body: r#"{ "email": "ben@example.com", "webinar_date": "2027-01-14 18:00" }"#,
         },
@@ -134,5 +149,66 @@ pub(crate) const STORY: &[Step] = &[
         about: Some(BEN),
         tells: "Five minutes after the restart it was rechecked, and Ben was welcomed again.",
         what: What::Waits,
+    },
+    Step {
+        at: "2026-12-14T08:00:00Z",
+        about: None,
+        tells: "Studio Nord publishes a campaign that every appointment runs through by itself.",
+        what: What::Publish {
+            id: "appointments",
+            document: include_str!("../../../examples/appointments.yaml"),
+        },
+    },
+    Step {
+        at: "2026-12-14T08:10:00Z",
+        about: Some(CLEO),
+        tells: "Cleo books a first talk. The appointment is an object of hers, and is confirmed.",
+        what: What::Posted {
+            hook: APPOINTMENT,
+            kind: JSON,
+            body: r#"{ "email": "cleo@example.com", "first_name": "Cleo", "time_zone": "Europe/Berlin",
+  "key": "talk-1", "status": "booked", "starts_at": "2026-12-16T09:00:00Z", "place": "Studio 1" }"#,
+        },
+    },
+    Step {
+        at: "2026-12-14T08:20:00Z",
+        about: Some(CLEO),
+        tells: "Cleo books a second appointment. It is confirmed too; the first goes on as it was.",
+        what: What::Posted {
+            hook: APPOINTMENT,
+            kind: JSON,
+            body: r#"{ "email": "cleo@example.com", "key": "photo-2", "status": "booked", "starts_at": "2026-12-17T13:00:00Z", "place": "Studio 2" }"#,
+        },
+    },
+    Step {
+        at: "2026-12-15T12:00:00Z",
+        about: Some(CLEO),
+        tells: "Cleo moves the talk. Its reminder moves along, and that of the other stays.",
+        what: What::Posted {
+            hook: APPOINTMENT,
+            kind: JSON,
+            body: r#"{ "key": "talk-1", "starts_at": "2026-12-18T09:00:00Z" }"#,
+        },
+    },
+    Step {
+        at: "2026-12-17T13:15:00Z",
+        about: Some(CLEO),
+        tells: "Cleo was reminded an hour before, but did not come to the second one.",
+        what: What::Posted {
+            hook: APPOINTMENT,
+            kind: JSON,
+            body: r#"{ "key": "photo-2", "status": "no_show" }"#,
+        },
+    },
+    Step {
+        at: "2026-12-18T09:40:00Z",
+        about: Some(CLEO),
+        tells: "After ten minutes Studio Nord was sorry about that one. The talk, of which she was reminded at its new time, \
+                was kept.",
+        what: What::Posted {
+            hook: APPOINTMENT,
+            kind: JSON,
+            body: r#"{ "key": "talk-1", "status": "kept" }"#,
+        },
     },
 ];

@@ -55,7 +55,35 @@ fn the_demo_tells_every_message() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     let story = json["story"].as_array().unwrap();
     let messages = story.iter().filter(|step| step.get("message").is_some()).count();
-    assert_eq!(messages, 6 + 4, "six for Ann, four for Ben");
+    assert_eq!(messages, 6 + 4 + 6, "six for Ann, four for Ben, six for Cleo");
+}
+
+/// R71: two appointments of one person are confirmed, moved, reminded and missed each for itself.
+#[test]
+fn r71_the_demo_tells_of_a_person_who_books_twice() {
+    let json = dacapo(&["demo", "--json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let story = json["story"].as_array().unwrap();
+    let text = |message: &Value, key: &str| message[key].as_str().unwrap().to_owned();
+    let mails = story.iter().map(|step| &step["message"]).filter(|message| message.is_object());
+    let cleos = mails.filter(|message| message["to"] == "cleo@example.com");
+    let sent: Vec<_> =
+        cleos.map(|message| (text(message, "at"), text(message, "element"))).collect();
+    let expected = [
+        ("2026-12-14T08:10:00Z", "confirm"),
+        ("2026-12-14T08:20:00Z", "confirm"),
+        ("2026-12-15T12:00:00Z", "tell_moved"),
+        ("2026-12-17T12:00:00Z", "remind"),
+        ("2026-12-17T13:25:00Z", "sorry"),
+        ("2026-12-18T08:00:00Z", "remind"),
+    ];
+    assert_eq!(sent, expected.map(|(at, element)| (at.to_owned(), element.to_owned())));
+    let told = String::from_utf8(dacapo(&["demo"]).stdout).unwrap();
+    let history = told.split("History of cleo@example.com").nth(1).expect("her history");
+    let history = history.split("History of").next().unwrap();
+    for key in ["talk-1: ", "photo-2: "] {
+        assert!(history.contains(key), "{history}");
+    }
 }
 
 #[test]

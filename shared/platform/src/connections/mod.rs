@@ -25,7 +25,7 @@ mod store;
 mod stored;
 mod understanding;
 
-pub(crate) use incoming::{Incoming, IncomingObject, Misfit};
+pub(crate) use incoming::{Answered, Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
 pub(crate) use signature::{SIGNED_BY, verify};

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{calcom, calls, connected, newest, one_date, with_dates};
 use crate::called::Called;
 
-fn body(event: &str, payload: &Value) -> Value {
+pub(super) fn body(event: &str, payload: &Value) -> Value {
     json!({ "triggerEvent": event, "createdAt": "2026-11-01T12:00:00.000Z", "payload": payload })
 }
 
-fn booking(uid: &str, starts_at: &str) -> Value {
+pub(super) fn booking(uid: &str, starts_at: &str) -> Value {
     json!({
         "uid": uid, "title": "First talk", "startTime": starts_at, "location": "Kiel",
         "attendees": [

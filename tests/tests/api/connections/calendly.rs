@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{NOON, calendly, calls, connected, newest, one_date, with_dates};
 use crate::called::Called;
 
-fn body(event: &str, invitee: &str, change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn body(event: &str, invitee: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut payload = json!({
         "uri": format!("https://api.calendly.example/scheduled_events/E/invitees/{invitee}"),
         "email": "ann@example.com", "name": "Ann Lee", "timezone": "Europe/Berlin",
@@ -127,15 +127,4 @@ async fn the_same_delivery_again_is_done_once_though_it_is_signed_anew() {
     calendly(&api, &path, NOON + 4 * 86_400, &booked).await.is(200);
     assert_eq!(api.ann().await["rev"], rev, "a tag that is assigned again would be a change");
     assert_eq!(calls(&api, "calendly").await.len(), 1);
-}
-
-#[tokio::test]
-async fn an_object_is_handed_over_until_there_are_objects() {
-    let api = with_dates().await;
-    let written = json!({ "kind": "calendly", "secret": super::SECRET });
-    let path = connected(&api, "calendly", &written).await;
-    told(&api, &path, &body("invitee.created", "I1", |_| {})).await;
-    let call = newest(&api, "calendly").await;
-    assert_eq!(call["outcome"], "done");
-    assert_eq!(call["errors"][0]["code"], "no_objects");
 }

@@ -4,6 +4,7 @@ mod calcom;
 mod calendly;
 mod form;
 mod kept;
+mod objects;
 mod refused;
 mod setting_up;
 

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
 use dacapo_engine::campaign::nearest::remedy;
-use dacapo_engine::field::quoted;
-use dacapo_engine::ids::{ConnectionId, FieldKey, Tag};
+use dacapo_engine::campaign::validate::taken_type;
+use dacapo_engine::field::{FieldType, quoted};
+use dacapo_engine::ids::{ConnectionId, FieldKey, ObjectType, Tag};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -30,6 +32,21 @@ use crate::unsubscribe::derived;
 
 /// The type of the objects of booking tools, unless said otherwise.
 const APPOINTMENT: &str = "appointment";
+
+/// What booking tools tell of a booking: fields of their type of objects.
+const BOOKING: [(&str, FieldType); 8] = [
+    ("starts_at", FieldType::Datetime),
+    ("ends_at", FieldType::Datetime),
+    ("title", FieldType::Text),
+    ("place", FieldType::Text),
+    ("status", FieldType::Text),
+    ("reason", FieldType::Text),
+    ("cancel_url", FieldType::Text),
+    ("reschedule_url", FieldType::Text),
+];
+
+/// What a map gives an object beside its fields.
+const OF_OBJECT: [&str; 2] = ["key", "replaces"];
 
 /// The prefix of a cursor of the list.
 const LISTED: &str = "connections";
@@ -113,7 +130,8 @@ async fn get(
     Ok(axum::Json(shown(&connections, &found.what, &holder)))
 }
 
-/// Makes a connection, or changes one: its URL stays, and its secret unless one is sent.
+/// Makes a connection, or changes one: its URL stays, and its secret unless one is sent. For
+/// `calendly` and `calcom` the type of its objects is made too, or gets the fields that it lacks.
 #[utoipa::path(put, path = "/v1/connections/{id}", tag = "Connections", request_body = WrittenConnection,
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 200, body = ConnectionShape), (status = 201, body = ConnectionShape),
@@ -130,6 +148,10 @@ async fn put(
     if loaded.catalog.erased_by.is_some() {
         return Err(Problem::conflict("the account is being erased; nothing new is taken in"));
     }
+    // Everything is looked at before a type is made for it.
+    let before = connections.get(&id).await?.map(|found| found.what);
+    let asked = Asked { id: &id, sent: &sent, before: before.as_ref(), loaded: &loaded };
+    declare_bookings(&catalog, &loaded, &asked.read()?).await?;
     let now = connections.store.now();
     let change = |before: Option<&Connection>| {
         let asked = Asked { id: &id, sent: &sent, before, loaded: &loaded };
@@ -146,6 +168,35 @@ async fn put(
     })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Answer::new(status, &shown(&connections, &connection, &holder))
+}
+
+/// Makes the type of a booking tool's objects, or adds the fields that it lacks. Fields that are
+/// there stay as they are.
+async fn declare_bookings(
+    catalog: &CatalogStore,
+    loaded: &Loaded,
+    connection: &Connection,
+) -> Result<(), Problem> {
+    let kind = connection.object.as_deref().filter(|_| connection.kind.is_signed());
+    let Some(kind) = kind.and_then(|kind| ObjectType::new(kind).ok()) else { return Ok(()) };
+    let lacking = |there: Option<&ObjectDefinition>| -> BTreeMap<FieldKey, FieldDefinition> {
+        let lacks = |key: &FieldKey| there.is_none_or(|there| !there.fields.contains_key(key));
+        let fields = BOOKING.into_iter().filter_map(|(key, kind)| {
+            Some((FieldKey::new(key).ok()?, FieldDefinition { kind, label: None }))
+        });
+        fields.filter(|(key, _)| lacks(key)).collect()
+    };
+    if lacking(loaded.catalog.objects.get(&kind)).is_empty() {
+        return Ok(());
+    }
+    catalog
+        .change(|catalog| {
+            let fields = lacking(catalog.objects.get(&kind));
+            let wanted = ObjectDefinition { fields, ..ObjectDefinition::default() };
+            catalog.declare_object(&kind, &wanted)?;
+            Ok::<_, Problem>(((), Vec::new()))
+        })
+        .await
 }
 
 /// Deletes a connection: its URLs lead nowhere from now on. What came in goes after its 14 days.
@@ -211,6 +262,7 @@ impl Asked<'_> {
         let object = self.object(kind, &mut faults);
         let tags = self.tags(&mut faults);
         self.map(kind, object.as_deref(), &mut faults);
+        self.type_of_form(kind, object.as_deref(), &mut faults);
         if !faults.is_empty() {
             return Err(Problem::invalid(faults));
         }
@@ -257,14 +309,54 @@ impl Asked<'_> {
                 faults.push(Fault::new("object", "object", message));
                 None
             }
-            Some(ObjectWord::Type(text)) => match FieldKey::new(text.as_str()) {
-                Ok(_) => Some(text.clone()),
+            Some(ObjectWord::Type(text)) => match ObjectType::new(text.as_str()) {
+                Ok(kind) => {
+                    let is_new = !self.loaded.catalog.objects.contains_key(&kind);
+                    if let Some(taken) = taken_type(text).filter(|_| is_new) {
+                        let message = format!(
+                            "`{taken}` means something else in templates; choose another word"
+                        );
+                        faults.push(Fault::new("object", "reserved", message));
+                    }
+                    Some(text.clone())
+                }
                 Err(why) => {
-                    faults.push(Fault::new("object", "object", format!("it is no type: {why}")));
+                    let message = format!("`{text}` is no type: {why}");
+                    faults.push(Fault::new("object", "object", message));
                     None
                 }
             },
         }
+    }
+
+    /// Nobody can know what fields the objects of a form have: their type has to be there.
+    fn type_of_form(&self, kind: Kind, object: Option<&str>, faults: &mut Vec<Fault>) {
+        let types = &self.loaded.catalog.objects;
+        if let Some(named) = object.filter(|_| kind == Kind::Form)
+            && !types.contains_key(named)
+        {
+            let remedy = remedy(named, types.keys().map(ObjectType::as_str));
+            let message = format!(
+                "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{named} makes it"
+            );
+            faults.push(Fault::new("object", "unknown_type", message));
+        }
+    }
+
+    /// Whether objects of the type have such a field, or will have. A type that is not there is a
+    /// fault of its own.
+    fn field_of_object(&self, kind: Kind, object: &str, name: &str) -> Result<(), String> {
+        let there = self.loaded.catalog.objects.get(object);
+        let known = there.iter().flat_map(|there| there.fields.keys().map(FieldKey::as_str));
+        let of_tools = BOOKING.iter().map(|(key, _)| *key).filter(|_| kind.is_signed());
+        let known: Vec<&str> = known.chain(of_tools).chain(OF_OBJECT).collect();
+        if known.contains(&name) || (there.is_none() && kind == Kind::Form) {
+            return Ok(());
+        }
+        let remedy = remedy(name, known.into_iter());
+        Err(format!(
+            "a {object} has no field `{name}`; {remedy}; PUT /v1/object-types/{object} adds a field"
+        ))
     }
 
     fn tags(&self, faults: &mut Vec<Fault>) -> Vec<Tag> {
@@ -311,13 +403,18 @@ impl Asked<'_> {
                 Target::Object("") => {
                     wrong("target", "name a field of the object: `object.starts_at`".to_owned());
                 }
-                Target::Object(_) if object.is_none() => {
+                Target::Object(name) => {
+                    if let Some(object) = object {
+                        if let Err(message) = self.field_of_object(kind, object, name) {
+                            wrong("unknown_field", message);
+                        }
+                        continue;
+                    }
                     let message = format!(
                         "`{written}` belongs to an object, and this connection makes none; set `object` to a type"
                     );
                     wrong("target", message);
                 }
-                Target::Object(_) => {}
                 Target::Contact(name) => {
                     if let Err(message) = self.member(name) {
                         wrong("unknown_field", message);

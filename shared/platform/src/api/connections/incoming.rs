@@ -322,6 +322,7 @@ impl Working<'_> {
         let performer = Performer { platform, connection, place: at, expires: call.expires() };
         call.outcome = Outcome::Done;
         call.made = Vec::new();
+        let mut outdated = None;
         for one in &incoming {
             match performer.perform(one).await {
                 Ok((made, told)) => {
@@ -329,8 +330,16 @@ impl Working<'_> {
                     call.misfits.extend(told);
                 }
                 Err(NotPerformed::Unusable(misfits)) => failed(call, misfits),
+                Err(NotPerformed::Outdated(misfit)) => {
+                    outdated = Some(misfit.message.clone());
+                    call.misfits.push(misfit);
+                }
                 Err(NotPerformed::Failed(problem)) => return Err(problem),
             }
+        }
+        if call.made.is_empty() && call.outcome == Outcome::Done && outdated.is_some() {
+            call.outcome = Outcome::Ignored;
+            call.why = outdated;
         }
         Ok(())
     }

@@ -1,24 +1,34 @@
-//! What came is written: the contact by the rules of a post to the hook, and the object with it.
+//! What came is written: the contact by the rules of a post to the hook, and the object with it, in
+//! one transaction.
 //!
 //! A connection may do what a key with the scope `webhook` may: it takes no unsubscription back
 //! unless its map says so by name, and makes no fields. What of it cannot be read is left out and
 //! told with the call.
 
+use dacapo_engine::campaign::format::ObjectDefinition;
+use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::contact::{Author, Contact};
+use dacapo_engine::ids::{FieldKey, ObjectType};
+use dacapo_engine::text::letters;
 use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::names::{Meaning, meaning};
-use crate::api::contacts::reading::{How, Invalid, Reader, UnknownFields};
+use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::{Manner, Sorted};
+use crate::api::objects::naming::object_key;
+use crate::api::objects::reading::{ObjectReader, zone_of};
 use crate::catalog::Loaded;
-use crate::connections::{Connection, Incoming, IncomingObject, Made, MadeObject, Misfit, Place};
+use crate::connections::{
+    Answered, Connection, Incoming, IncomingObject, Made, MadeObject, Misfit, Place,
+};
 use crate::contact_json::consent_of;
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
+use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite};
 use crate::platform::Platform;
 use crate::table::Write;
 
@@ -38,6 +48,8 @@ pub(super) struct Performer<'a> {
 pub(super) enum NotPerformed {
     /// It cannot be used as it is.
     Unusable(Vec<Misfit>),
+    /// It is about an object that goes on under another key: there is nothing to do.
+    Outdated(Misfit),
     /// Something failed for now: the whole call is to be sent again.
     Failed(Problem),
 }
@@ -69,8 +81,42 @@ impl From<WriteError> for NotPerformed {
     }
 }
 
+impl From<ObjectError> for NotPerformed {
+    fn from(error: ObjectError) -> Self {
+        let (path, code) = match error {
+            ObjectError::Write(error) => return error.into(),
+            ObjectError::Replaced { by } => {
+                let message = format!("it was moved, and goes on as `{by}`: this is about before");
+                return Self::Outdated(Misfit::new("object.key", "replaced", message));
+            }
+            ObjectError::NoContact => ("email", "required"),
+            ObjectError::OfAnother { .. } => ("email", "of_another"),
+            ObjectError::BothThere { .. } => ("object.replaces", "both_there"),
+            ObjectError::TooMany => ("object", "too_many"),
+        };
+        Self::Unusable(vec![Misfit::new(path, code, error.to_string())])
+    }
+}
+
 fn misfits(faults: Vec<Fault>) -> Vec<Misfit> {
     faults.into_iter().map(|fault| Misfit::new(&fault.path, &fault.code, fault.message)).collect()
+}
+
+/// What a call says about a contact, read.
+struct Person {
+    read: Read,
+    resubscribing: Resubscribing,
+    /// The contact as it is stored, if it is there.
+    before: Option<Contact>,
+}
+
+impl Person {
+    /// What is told about what was written to it.
+    fn told(&self, written: &Written) -> Vec<Misfit> {
+        let resubscribing = self.resubscribing.told(&self.read.patch, written);
+        let faults = resubscribing.into_iter().chain(self.read.doubtful.iter().cloned());
+        misfits(faults.chain(self.read.skipped.iter().cloned()).collect())
+    }
 }
 
 impl Performer<'_> {
@@ -79,45 +125,29 @@ impl Performer<'_> {
         &self,
         incoming: &Incoming,
     ) -> Result<(Made, Vec<Misfit>), NotPerformed> {
-        let (written, mut told) = self.write_contact(incoming).await?;
-        let object = match &incoming.object {
-            Some(object) => self.write_object(object, &written, &mut told).await?,
-            None => None,
-        };
-        let made = Made {
-            contact: written.contact.id.clone(),
-            created: written.created,
-            changed: written.change.is_some(),
-            object,
+        let loaded = self.platform.catalog.current().await?;
+        let (person, mut told) = self.person(incoming, &loaded).await?;
+        let made = match &incoming.object {
+            Some(object) => {
+                self.write_both((object, &incoming.answers), &person, &loaded, &mut told).await?
+            }
+            None => self.write_contact(&person, &mut told).await?,
         };
         Ok((made, told))
     }
 
-    /// Writes the object of a contact. Objects are connected here, and nowhere else: the contact
-    /// and the object then become one write.
-    #[allow(clippy::unused_async, reason = "writing an object waits for the table")]
-    async fn write_object(
-        &self,
-        object: &IncomingObject,
-        _: &Written,
-        told: &mut Vec<Misfit>,
-    ) -> Result<Option<MadeObject>, NotPerformed> {
-        let IncomingObject { kind, key, .. } = object;
-        let message = format!(
-            "the {kind} `{key}` was not kept: this version has no objects; `\"object\": false` and a map keep its \
-             fields in the contact"
-        );
-        told.push(Misfit::new("object", "no_objects", message));
-        Ok(None)
+    fn author(&self) -> Author {
+        Author::ApiKey(format!("connection {}", self.connection.id))
     }
 
-    async fn write_contact(
+    /// Reads what a call says about the contact, and tells what was left out.
+    async fn person(
         &self,
         incoming: &Incoming,
-    ) -> Result<(Written, Vec<Misfit>), NotPerformed> {
-        let Platform { store, catalog, contacts, traces, connections, .. } = self.platform;
-        let loaded = catalog.current().await?;
-        let (mut sent, mut told) = members(incoming, &loaded);
+        loaded: &Loaded,
+    ) -> Result<(Person, Vec<Misfit>), NotPerformed> {
+        let contacts = &self.platform.contacts;
+        let (mut sent, told) = members(incoming, loaded);
         let resubscribing = Resubscribing::taken(&mut sent)?;
         let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
         let before: Option<Contact> = match &address {
@@ -130,14 +160,23 @@ impl Performer<'_> {
         let unknown_fields =
             if incoming.by_name { UnknownFields::Ignore } else { UnknownFields::Refuse };
         let how = How { manner: Manner::Hook, unknown_fields, invalid: Invalid::Skip };
-        let mut read = Reader::new(&loaded, before.as_ref(), how).read(&sent)?;
+        let mut read = Reader::new(loaded, before.as_ref(), how).read(&sent)?;
         resubscribing.put_into(&mut read.patch)?;
         if incoming.tagged {
             let more = self.connection.tags.iter().filter(|tag| !read.patch.add.contains(tag));
             let more: Vec<_> = more.cloned().collect();
             read.patch.add.extend(more);
         }
-        let by = Author::ApiKey(format!("connection {}", self.connection.id));
+        Ok((Person { read, resubscribing, before }, told))
+    }
+
+    async fn write_contact(
+        &self,
+        person: &Person,
+        told: &mut Vec<Misfit>,
+    ) -> Result<Made, NotPerformed> {
+        let Platform { store, contacts, traces, connections, .. } = self.platform;
+        let (by, read) = (self.author(), &person.read);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
             let contact = &written.contact.id;
             let mut writes = vec![connections.pointer_of(contact, self.place, self.expires)?];
@@ -149,11 +188,133 @@ impl Performer<'_> {
         if written.change.is_none() {
             traces.nothing_changed(&written.contact, &read.patch, &by).await;
         }
-        told.extend(misfits(resubscribing.told(&read.patch, &written).into_iter().collect()));
+        told.extend(person.told(&written));
+        Ok(Made {
+            contact: written.contact.id,
+            created: written.created,
+            changed: written.change.is_some(),
+            object: None,
+        })
+    }
+
+    /// Writes an object and its contact as one. Objects are written here, and nowhere else.
+    ///
+    /// A signed tool knows its bookings: one whose contact has another address by now is written
+    /// all the same, and the contact is left alone.
+    async fn write_both(
+        &self,
+        (object, answers): (&IncomingObject, &[Answered]),
+        person: &Person,
+        loaded: &Loaded,
+        told: &mut Vec<Misfit>,
+    ) -> Result<Made, NotPerformed> {
+        let Platform { store, objects, traces, connections, .. } = self.platform;
+        let Some((kind, definition)) = loaded.catalog.objects.get_key_value(object.kind.as_str())
+        else {
+            let kind = &object.kind;
+            let message = format!(
+                "there is no type of objects `{kind}`; PUT /v1/object-types/{kind} makes it, then replay this call"
+            );
+            return Err(NotPerformed::Unusable(vec![Misfit::new(
+                "object",
+                "unknown_type",
+                message,
+            )]));
+        };
+        let key = object_key("object.key", &object.key)?;
+        let replaces = match object.replaces.as_deref() {
+            Some(replaces) => Some(object_key("object.replaces", replaces)?),
+            None => None,
+        };
+        let (fields, unknown) = fields_of(object, answers, (kind, definition));
+        told.extend(unknown);
+        let how = (UnknownFields::Ignore, Invalid::Skip);
+        let zone = zone_of(person.before.as_ref(), &person.read.patch);
+        let mut reader = ObjectReader::new(loaded, (kind, definition), None, zone, how);
+        reader.each_field("object.", &fields);
+        let read = reader.done()?;
+        let by = self.author();
+        let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
+            let contact = &written.person.contact.id;
+            let mut writes = vec![connections.pointer_of(contact, self.place, self.expires)?];
+            let skipped = person.read.skipped.iter().chain(&read.skipped).cloned();
+            let skipped: Vec<Fault> = skipped.collect();
+            writes.extend(skipping::line(store, &written.object, &by, &skipped)?);
+            Ok(writes)
+        };
+        let email = person.read.email.as_deref().unwrap_or_default();
+        let named = PersonWrite::ByAddress(email, &person.read.patch);
+        let write = ObjectWrite { kind, key, replaces, person: named, patch: &read.patch };
+        let written = match objects.upsert(write, &by, &together).await {
+            Err(ObjectError::OfAnother { owner }) if self.connection.kind.is_signed() => {
+                let message = format!(
+                    "the {kind} belongs to the contact {owner}, whose address is another one; it was written, and \
+                     nothing of the contact"
+                );
+                told.push(Misfit::new("email", "of_another", message));
+                let write = ObjectWrite { person: PersonWrite::Unsaid, ..write };
+                objects.upsert(write, &by, &together).await?
+            }
+            written => {
+                let written = written?;
+                told.extend(person.told(&written.person));
+                written
+            }
+        };
+        if written.object.change.is_none() {
+            traces.nothing_changed(&written.object.contact, &read.patch, &by).await;
+        }
         told.extend(misfits(read.doubtful));
         told.extend(misfits(read.skipped));
-        Ok((written, told))
+        let ObjectWritten { object, person } = written;
+        Ok(Made {
+            contact: person.contact.id,
+            created: person.created,
+            changed: person.change.is_some() || object.change.is_some(),
+            object: Some(MadeObject { kind: kind.to_string(), key: key.to_owned() }),
+        })
     }
+}
+
+/// What is sent about the object: what the tool says, then answers to questions that are called
+/// like a field, or have its label; and what the type has no field for.
+fn fields_of(
+    object: &IncomingObject,
+    answers: &[Answered],
+    (kind, definition): (&ObjectType, &ObjectDefinition),
+) -> (Map<String, Value>, Vec<Misfit>) {
+    let called = |name: &str| -> Option<&FieldKey> {
+        let wanted = letters(name);
+        let is_label =
+            |label: &Option<String>| label.as_ref().is_some_and(|label| letters(label) == wanted);
+        let exact = definition.fields.get_key_value(name).map(|(key, _)| key);
+        let mut others = definition.fields.iter().filter(|_| !wanted.is_empty());
+        exact.or_else(|| {
+            let other = others
+                .find(|(key, field)| letters(key.as_str()) == wanted || is_label(&field.label));
+            other.map(|(key, _)| key)
+        })
+    };
+    let (mut fields, mut unknown) = (Map::new(), Vec::new());
+    for (name, value) in &object.fields {
+        if let Some(key) = called(name) {
+            fields.insert(key.to_string(), value.clone());
+        } else {
+            let remedy = remedy(name, definition.fields.keys().map(FieldKey::as_str));
+            let message = format!(
+                "a {kind} has no field `{name}`; {remedy}; PUT /v1/object-types/{kind} adds a field"
+            );
+            unknown.push(Misfit::new(&format!("object.{name}"), "unknown_field", message));
+        }
+    }
+    for answered in answers {
+        if let Some(key) = called(&answered.question)
+            && !fields.contains_key(key.as_str())
+        {
+            fields.insert(key.to_string(), Value::from(answered.answer.as_str()));
+        }
+    }
+    (fields, unknown)
 }
 
 /// What is sent about the contact, and what was left out of it.

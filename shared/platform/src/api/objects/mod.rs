@@ -3,7 +3,7 @@
 pub(in crate::api) mod calls;
 pub(in crate::api) mod export;
 pub(in crate::api) mod hooks;
-mod reading;
+pub(in crate::api) mod reading;
 mod shapes;
 pub(in crate::api) mod types;
 mod writing;

@@ -25,19 +25,19 @@ const LONGEST_EVENT: usize = 128;
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct ReadObject {
+pub(in crate::api) struct ReadObject {
     /// What is to be written.
-    pub(super) patch: Patch,
+    pub(in crate::api) patch: Patch,
     /// Fields that have to be made first.
-    pub(super) new_fields: BTreeMap<FieldKey, FieldDefinition>,
+    pub(in crate::api) new_fields: BTreeMap<FieldKey, FieldDefinition>,
     /// What was left out, because it could not be read.
-    pub(super) skipped: Vec<Fault>,
+    pub(in crate::api) skipped: Vec<Fault>,
     /// What is written, but may not be what was meant.
-    pub(super) doubtful: Vec<Fault>,
+    pub(in crate::api) doubtful: Vec<Fault>,
 }
 
 /// Reads members of an object.
-pub(super) struct ObjectReader<'a> {
+pub(in crate::api) struct ObjectReader<'a> {
     catalog: &'a Catalog,
     kind: &'a ObjectType,
     fields: &'a BTreeMap<FieldKey, FieldDefinition>,
@@ -52,7 +52,7 @@ pub(super) struct ObjectReader<'a> {
 impl<'a> ObjectReader<'a> {
     /// A reader for an object of a type, as it is stored if it is there; `zone` is the one that the
     /// person has, or will have.
-    pub(super) fn new(
+    pub(in crate::api) fn new(
         loaded: &'a Loaded,
         (kind, definition): (&'a ObjectType, &'a ObjectDefinition),
         before: Option<&'a Contact>,
@@ -79,7 +79,7 @@ impl<'a> ObjectReader<'a> {
     /// # Errors
     ///
     /// 422 with everything that is wrong.
-    pub(super) fn done(self) -> Result<ReadObject, Problem> {
+    pub(in crate::api) fn done(self) -> Result<ReadObject, Problem> {
         if self.faults.is_empty() { Ok(self.read) } else { Err(Problem::invalid(self.faults)) }
     }
 
@@ -104,19 +104,19 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// Tags to assign.
-    pub(super) fn add_tags(&mut self, sent: &Value) {
+    pub(in crate::api) fn add_tags(&mut self, sent: &Value) {
         self.read.patch.add = self.tags("tags", sent, For::Assigning);
         self.read.patch.remove.extend(tag_lists::withdrawn(sent));
     }
 
     /// Tags to withdraw.
-    pub(super) fn remove_tags(&mut self, sent: &Value) {
+    pub(in crate::api) fn remove_tags(&mut self, sent: &Value) {
         let remove = self.tags("remove_tags", sent, For::Withdrawing);
         self.read.patch.remove.extend(remove);
     }
 
     /// All tags that the object is to have; in an object, `null` withdraws one.
-    pub(super) fn all_tags(&mut self, sent: &Value) {
+    pub(in crate::api) fn all_tags(&mut self, sent: &Value) {
         let tags = self.tags("tags", sent, For::Assigning);
         let null = tag_lists::withdrawn(sent);
         let has = self.before.map(|before| &before.tags);
@@ -131,7 +131,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// A custom event (R7).
-    pub(super) fn event(&mut self, sent: &Value) {
+    pub(in crate::api) fn event(&mut self, sent: &Value) {
         let Some(name) = sent.as_str().map(|name| composed(name.trim()).into_owned()) else {
             if !sent.is_null() {
                 let message = format!("{} is no name of an event; send a text", quoted(sent));
@@ -150,7 +150,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// A member that is to be an object with a value for each field.
-    pub(super) fn all_fields(&mut self, sent: &Value) {
+    pub(in crate::api) fn all_fields(&mut self, sent: &Value) {
         match sent {
             Value::Null => {}
             Value::Object(fields) => self.each_field("fields.", fields),
@@ -163,7 +163,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// A value for each field; exact names are read first.
-    pub(super) fn each_field(&mut self, before: &str, fields: &Map<String, Value>) {
+    pub(in crate::api) fn each_field(&mut self, before: &str, fields: &Map<String, Value>) {
         let is_exact = |name: &str| self.fields.contains_key(name.trim());
         let (exact, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| is_exact(name));
         for (name, value) in exact.into_iter().chain(others) {
@@ -245,6 +245,16 @@ impl<'a> ObjectReader<'a> {
                 Err(why) => self.faults.push(Fault::new(path, "field_key", why)),
             },
         }
+    }
+}
+
+/// The zone that the person will have.
+pub(in crate::api) fn zone_of(before: Option<&Contact>, patch: &Patch) -> Option<Zone> {
+    let key = FieldKey::new("time_zone").ok()?;
+    match patch.fields.get(&key) {
+        Some(Some(zone)) => zone.as_text()?.parse().ok(),
+        Some(None) => None,
+        None => before.and_then(Contact::zone),
     }
 }
 

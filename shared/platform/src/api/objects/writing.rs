@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use dacapo_engine::campaign::format::ObjectDefinition;
-use dacapo_engine::contact::{Contact, Patch};
 use dacapo_engine::field::quoted;
-use dacapo_engine::ids::{ContactId, FieldKey};
+use dacapo_engine::ids::ContactId;
 use dacapo_engine::time::Zone;
 use serde_json::{Map, Value};
 
@@ -19,7 +18,7 @@ use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::Manner;
-use crate::api::objects::reading::{ObjectReader, ReadObject};
+use crate::api::objects::reading::{ObjectReader, ReadObject, zone_of};
 use crate::api::objects::shapes::WrittenObjectAnswer;
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
@@ -247,16 +246,6 @@ fn answer(written: &ObjectWritten, person: &Person, object: &ReadObject) -> Resu
     let kept = WrittenObjectAnswer::of(written, kept(&warnings), kept(&skipped));
     let says = WrittenObjectAnswer::of(written, warnings, skipped);
     Answer::about(StatusCode::OK, &written.person.contact.id, &says, &kept)
-}
-
-/// The zone that the person will have.
-fn zone_of(before: Option<&Contact>, patch: &Patch) -> Option<Zone> {
-    let key = FieldKey::new("time_zone").ok()?;
-    match patch.fields.get(&key) {
-        Some(Some(zone)) => zone.as_text()?.parse().ok(),
-        Some(None) => None,
-        None => before.and_then(Contact::zone),
-    }
 }
 
 /// A fault in what was sent about the contact.
