@@ -25,9 +25,13 @@ const READS_THE_CLOCK: &[&str] =
 const READS_THE_ENVIRONMENT: &[&str] =
     &["cli/src/settings.rs", "shared/aws/src/settings/reading.rs"];
 
-/// The files that write the keys of stored items: one module.
-const WRITES_KEYS: &[&str] =
-    &["shared/platform/src/keys.rs", "shared/platform/src/keys/received.rs"];
+/// The module that writes the keys of stored items, and reads them; its tests say what they are.
+const WRITES_KEYS: &[&str] = &[
+    "shared/platform/src/keys.rs",
+    "shared/platform/src/keys/reading.rs",
+    "shared/platform/src/keys/received.rs",
+    "shared/platform/src/keys/tests.rs",
+];
 
 /// What the engine may depend on: reading, writing, dates and texts.
 const ENGINE_DEPENDS_ON: &[&str] = &[

@@ -167,3 +167,53 @@ async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
     let again = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     assert_eq!(again.expect("she is enrolled").enrollment, parked);
 }
+
+const BOOKINGS: &str = r"
+id: bookings
+per: booking
+objects: { booking: { fields: { status: { type: text } } } }
+elements:
+  booked: { type: start, when: { field: status, equals: booked }, next: rest }
+  rest: { type: wait, for: 10 days }
+  helped: { type: event, on: { contact: { tag_added: Help } }, next: note }
+  note: { type: tag, add: [Noted], of: contact }
+";
+
+/// However often the feed brings a person's change, and whatever came of it before a crash, an
+/// object has it once.
+#[tokio::test]
+async fn r72_a_persons_change_that_the_feed_repeats_reaches_an_object_once() {
+    let (id, store) = (CampaignId::new("bookings").unwrap(), ManualPump::store());
+    let table = Arc::clone(&store) as _;
+    let mut hand = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
+    let body = serde_json::json!({
+        "contact": { "email": "ann@example.com" }, "fields": { "status": "booked" },
+    });
+    for key in ["one", "two"] {
+        let path = format!("/v1/objects/booking/{key}");
+        let (status, answer) = hand.call("the-admin-key", "PUT", &path, &body).await;
+        assert_eq!(status, 200, "{answer:#}");
+    }
+    hand.feed_goes_on().await;
+    let revs = async |hand: &ManualPump| {
+        let mut revs = Vec::new();
+        for key in ["one", "two"] {
+            let path = format!("/v1/objects/booking/{key}");
+            let nothing = serde_json::Value::Null;
+            let (_, object) = hand.call("the-admin-key", "GET", &path, &nothing).await;
+            revs.push(object["rev"].as_u64().unwrap());
+        }
+        revs
+    };
+    assert_eq!(revs(&hand).await, [1, 1]);
+    let tagged = serde_json::json!({ "add": ["Help"] });
+    let path = "/v1/contacts/email:ann@example.com/tags";
+    assert_eq!(hand.call("the-admin-key", "POST", path, &tagged).await.0, 200);
+    hand.times = 3;
+    let brought = hand.feed_goes_on().await;
+    assert_eq!(revs(&hand).await, [2, 2], "each has the change once");
+    // And all of it once more, as after a crash before the feed noted how far it was.
+    hand.bring(&brought).await;
+    hand.feed_goes_on().await;
+    assert_eq!(revs(&hand).await, [2, 2]);
+}

@@ -145,6 +145,7 @@ fn kept(metric: Metric) -> Kept {
         | Metric::Messages(_)
         | Metric::MessagesHeld
         | Metric::WebhooksFailed
+        | Metric::WebhooksLate
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
@@ -160,6 +161,7 @@ fn troubles(metric: Metric, value: i64) -> i64 {
         Metric::Messages(Outcome::Failed | Outcome::Unknown)
         | Metric::MessagesHeld
         | Metric::WebhooksFailed
+        | Metric::WebhooksLate
         | Metric::Held
         | Metric::Undecided
         | Metric::PutAside
@@ -292,11 +294,12 @@ mod tests {
             Metric::PutAside.tell(2);
             Metric::Throttled.tell(1);
             Metric::TimersPending.tell(1);
+            Metric::WebhooksLate.tell(1);
             // R23, and half of R42: a value at the bound is no trouble.
             [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
             [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
         });
-        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(9)]);
+        assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(10)]);
     }
 
     #[test]

@@ -430,7 +430,8 @@ impl Work {
         match body.read::<Message>() {
             Ok(message) => self.handle(&message, body).await,
             Err(error) => {
-                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
+                    .await?;
                 Ok(Done::Yes)
             }
         }
@@ -439,7 +440,8 @@ impl Work {
     async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
         match Box::pin(caught(self.platform.queues.handle(message))).await {
             Err(error) if error.retryability() == Retryability::Permanent => {
-                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error).await?;
+                self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
+                    .await?;
                 Ok(Done::Yes)
             }
             // A dead letter may have been an erasure, and is itself about a person.
@@ -463,32 +465,21 @@ impl Work {
     ) -> Result<(), Error> {
         let Some(either) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
         let (key, old, new) = (&either.key, old.as_ref(), new.as_ref());
-        let raw = written(key, old, new);
-        self.keep_dead_letter_or(kind, &raw, why, || written_smaller(key, old, new)).await
+        self.keep_dead_letter(kind, &written(key, old, new), why, written_smaller(key, old, new))
+            .await
     }
 
-    /// The same for any work. A repeat has the same name, and replaces it.
+    /// The same for any work, or a smaller form if it is too large. A repeat replaces it.
     async fn keep_dead_letter(
         &self,
         kind: DeadLetterKind,
         raw: &str,
         why: &impl Display,
-    ) -> Result<(), Error> {
-        self.keep_dead_letter_or(kind, raw, why, Vec::new).await
-    }
-
-    /// The same, with smaller forms of it for work that is too large to be kept.
-    async fn keep_dead_letter_or(
-        &self,
-        kind: DeadLetterKind,
-        raw: &str,
-        why: &impl Display,
-        smaller: impl FnOnce() -> Vec<String> + Send,
+        smaller: Vec<String>,
     ) -> Result<(), Error> {
         let (hash, why) = (sha256(raw), why.to_string());
         let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
         let found = NewDeadLetter { name: &name, kind, by: CONSUMER, why: &why, raw };
-        let smaller = std::iter::once_with(smaller).flatten();
         self.platform.dead_letters.keep_or(found, smaller).await
     }
 

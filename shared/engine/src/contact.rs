@@ -5,6 +5,8 @@
 //! before it. So the contact can be seen as an earlier change left it ([`Contact::as_of`]). A write
 //! that changes nothing is no change (R1).
 
+mod person_change;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use crate::reads::Reads;
 use crate::time::{Instant, Zone};
 
 pub use crate::causality::{Asked, Author, Causality, Chain};
-pub use crate::person_change::PersonChange;
+pub use person_change::PersonChange;
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;

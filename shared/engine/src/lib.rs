@@ -20,7 +20,6 @@ pub mod ids;
 pub mod language;
 pub mod merge;
 mod one_or_many;
-mod person_change;
 pub mod problem;
 mod reads;
 pub mod simulation;

@@ -1,9 +1,10 @@
 //! Erasing a person: everything about them is deleted, and so is what a late worker writes.
 //!
 //! A tombstone without personal data takes the contact's place in one transaction, so that the
-//! contact cannot be enrolled again. Then the contact's items are deleted, at once. What may take
-//! long is ordered before that: the dead letters and received calls that name the contact or its
-//! address are deleted by a worker, in pieces. All of it is done again a last time when the feeds have dropped their
+//! contact cannot be enrolled again. Then the rest is ordered, and begun at once: first the
+//! contact's items are deleted, then the dead letters and received calls that name the contact or
+//! its address, for ten seconds. A worker goes on with those, in pieces. All of it is done again a
+//! last time when the feeds have dropped their
 //! records. Until then the tombstone has a keyed hash of the
 //! address, because a late report of the mail service names only the address. Answers that are kept
 //! for repeated calls hold nothing about the person.
@@ -27,7 +28,7 @@ use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
-use crate::objects::delete_keys;
+use crate::object_keys::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
@@ -128,7 +129,7 @@ impl Erasure {
             }
             self.order_erasure(id).await?;
             self.forget_tags(&contact).await?;
-            self.erase_partition(id).await?;
+            self.erase_remains(id).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))

@@ -27,6 +27,7 @@ pub mod mail_backoff;
 mod mentions;
 pub mod messages;
 pub mod metrics;
+mod object_keys;
 pub mod objects;
 pub mod orders;
 pub mod platform;

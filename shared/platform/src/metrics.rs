@@ -27,6 +27,9 @@ pub enum Metric {
     MessagesHeld,
     /// Webhooks that were given up, refused or could not be made.
     WebhooksFailed,
+    /// Webhooks that waited in their queue for more than a quarter of an hour before their first
+    /// try.
+    WebhooksLate,
     /// How long after its due instant a timer was committed, in milliseconds.
     TimerLateness,
     /// Triggers inside a restart delay (R14).
@@ -47,7 +50,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
@@ -56,6 +59,7 @@ impl Metric {
         Self::Messages(Outcome::Unknown),
         Self::MessagesHeld,
         Self::WebhooksFailed,
+        Self::WebhooksLate,
         Self::TimerLateness,
         Self::Parked,
         Self::Held,
@@ -77,6 +81,7 @@ impl Metric {
             Self::Messages(Outcome::Unknown) => "messages_unknown",
             Self::MessagesHeld => "messages_held",
             Self::WebhooksFailed => "webhooks_failed",
+            Self::WebhooksLate => "webhooks_late",
             Self::TimerLateness => "timer_lateness_ms",
             Self::Parked => "parked_triggers",
             Self::Held => "held",

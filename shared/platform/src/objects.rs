@@ -6,7 +6,6 @@
 //! and says so. An object and its contact are written in one transaction, however many of the two
 //! are new.
 
-mod erasing;
 mod upserting;
 
 use std::collections::BTreeMap;
@@ -14,17 +13,16 @@ use std::sync::Arc;
 
 use dacapo_engine::contact::{Contact, ObjectIdentity};
 use dacapo_engine::ids::{ContactId, ObjectType};
-use serde::{Deserialize, Serialize};
 
 use crate::catalog::CatalogStore;
 use crate::contacts::{Contacts, WriteError, Written, read_contact};
 use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::keys::{OBJECT, SHARDS};
+use crate::object_keys::StoredObjectKey;
 use crate::store::{Store, read};
 use crate::table::{Cursor, Query, Range};
 
-pub(crate) use erasing::delete_keys;
 pub use upserting::{ObjectWrite, PersonWrite};
 
 /// The most objects that a contact has.
@@ -32,20 +30,6 @@ pub const MOST_OBJECTS: usize = 1_000;
 
 /// The longest key of an object, in bytes.
 pub const LONGEST_OBJECT_KEY: usize = 1_024;
-
-/// What a key from outside leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StoredObjectKey {
-    /// The object's id.
-    #[serde(rename = "c")]
-    pub(crate) object: ContactId,
-    /// The key that took its place.
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) replaced_by: Option<String>,
-    /// The keys whose place it took.
-    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) replaces: Vec<String>,
-}
 
 /// An object that was found by a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,6 +183,19 @@ impl Objects {
             names.extend(object.object.map(|identity| (object.id, *identity)));
         }
         Ok(names)
+    }
+
+    /// Deletes an object, which may be named by a key that was replaced. `true` if there was one. What
+    /// happened to it, and what was sent about it, stays in its person's history.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers; deleting again goes on where it stopped.
+    pub async fn delete(&self, kind: &ObjectType, key: &str) -> Result<bool, Error> {
+        match self.key(kind, key).await? {
+            Some(stored) => self.erasure.erase_object(&stored.object).await,
+            None => Ok(false),
+        }
     }
 
     /// The ids of objects of a type in a shard behind one of them, as the lists show them, in order.

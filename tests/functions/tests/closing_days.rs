@@ -6,7 +6,7 @@
 use chrono::TimeDelta;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::ports::Message;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const GREETING: &str = r#"
 id: greeting
@@ -47,6 +47,5 @@ async fn r26_a_pause_ends_by_itself_and_whoever_was_on_the_way_goes_on() {
 
 async fn went_on(cloud: &Cloud) -> bool {
     let (_, answer) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
-    let tags = answer["tags"].as_array().unwrap().iter();
-    tags.map(|tag| tag.get("name").unwrap_or(tag)).any(|tag| *tag == Value::from("Went on"))
+    answer["tags"].get("Went on").is_some()
 }

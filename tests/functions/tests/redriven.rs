@@ -290,7 +290,7 @@ async fn a_change_that_no_letter_can_hold_blocks_nothing_and_leaves_its_key() {
             None => assert_eq!(left_out, "OldImage"),
             Some(left) => {
                 assert_eq!(left_out, "NewImage");
-                assert!(left["reason"].as_str().unwrap().contains("reconcile"), "{left}");
+                assert!(left["why"].as_str().unwrap().contains("reconcile"), "{left}");
             }
         }
     }

@@ -17,6 +17,7 @@ mod framework;
 mod hooks;
 mod input;
 mod mass_actions;
+mod object_masses;
 mod objects;
 mod pausing;
 mod reconciled;

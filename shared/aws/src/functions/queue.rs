@@ -28,6 +28,7 @@ use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::mail_backoff;
+use dacapo_platform::metrics::Metric;
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::Message;
 use futures_util::future::{join, join_all};
@@ -57,6 +58,10 @@ const LONGEST_WAIT_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
 /// The longest time that a message is hidden after it failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
+
+/// How long a webhook may wait in its queue before its first try. A longer wait is a trouble: no
+/// alarm watches the age of that queue.
+const CALLED_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// The work for a message.
 trait Handler: AsyncFn(&Platform, &Message) -> Result<Done, Error> {}
@@ -264,6 +269,7 @@ impl<'a> QueueFunction<'a> {
             Err(why) => return self.put_in_dead_letters(received, why).await,
         };
         let now = || self.platform.store.now();
+        self.count_if_called_late(message, received);
         let later;
         let platform = match self.turn(message, received, times).await {
             SendSlot::Now => platform,
@@ -300,6 +306,18 @@ impl<'a> QueueFunction<'a> {
                 MessageFate::Stays(Some(received.hidden(pause + self.part_of(pause))))
             }
             WorkOutcome::Never(why) => self.put_in_dead_letters(received, &why).await,
+        }
+    }
+
+    /// Counts a webhook that waited for too long before its first try. Its later tries are late on
+    /// purpose.
+    fn count_if_called_late(&self, message: &Message, received: &Received<'_>) {
+        let waited =
+            received.sent.map_or(TimeDelta::zero(), |sent| self.platform.store.now() - sent);
+        if matches!(message, Message::Call(_)) && is_called_late(received.attempt, waited) {
+            let (id, minutes) = (received.id.as_str(), waited.num_minutes());
+            tracing::warn!(message.id = id, minutes, "a webhook has waited in its queue");
+            Metric::WebhooksLate.tell(1);
         }
     }
 
@@ -393,6 +411,11 @@ fn due(message: &Message) -> Option<Instant> {
     }
 }
 
+/// Whether a webhook waited for too long before its first try.
+fn is_called_late(attempt: u32, waited: TimeDelta) -> bool {
+    attempt <= 1 && waited > CALLED_WITHIN
+}
+
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
     match message {
@@ -452,5 +475,18 @@ impl<'a> Received<'a> {
 
     fn hidden(&self, wait: TimeDelta) -> Hidden {
         Hidden::new(&self.queue, &self.receipt, wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_late_that_was_not_tried_for_a_quarter_of_an_hour() {
+        let (in_time, late) = (CALLED_WITHIN, CALLED_WITHIN + TimeDelta::milliseconds(1));
+        assert!(!is_called_late(1, in_time));
+        assert!(is_called_late(1, late));
+        assert!(!is_called_late(2, late), "its later tries are late on purpose");
     }
 }

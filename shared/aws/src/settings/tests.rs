@@ -116,8 +116,10 @@ fn people_see_the_same_table() {
 #[test]
 fn whoever_orders_anything_sets_timers() {
     for function in Function::ALL {
-        // The Scheduler puts what is ordered for later into a queue, so an outbox has both.
-        assert_eq!(function.sets_timers(), !function.orders().is_empty(), "{}", function.name());
+        // The Scheduler puts what is ordered for later into a queue, so an outbox has both. What the
+        // end of a pause orders is done at once.
+        let orders_later = !function.orders().is_empty() && function != Function::Timer;
+        assert_eq!(function.sets_timers(), orders_later, "{}", function.name());
     }
 }
 

@@ -180,7 +180,7 @@ impl Timeline {
                     standing = Some(CampaignState { version: *version, paused });
                 }
                 Reached::Paused {} => {
-                    standing = standing.map(|s| CampaignState { paused: true, ..s })
+                    standing = standing.map(|s| CampaignState { paused: true, ..s });
                 }
                 Reached::Resumed { .. } => {
                     standing = standing.map(|s| CampaignState { paused: false, ..s });

@@ -105,7 +105,7 @@ impl DecisionBuilder<'_> {
             }
             Element::Reset(reset) => match self.other(reset.campaign.as_ref()) {
                 Some(campaign) => {
-                    self.command(token, campaign, Command::Reset, reset.next.as_ref())
+                    self.command(token, campaign, Command::Reset, reset.next.as_ref());
                 }
                 None => self.reset_by_element(token),
             },
@@ -127,7 +127,7 @@ impl DecisionBuilder<'_> {
             }
             Element::StartCampaign(start) => match self.other(Some(&start.campaign)) {
                 Some(campaign) => {
-                    self.command(token, campaign, Command::Start, start.next.as_ref())
+                    self.command(token, campaign, Command::Start, start.next.as_ref());
                 }
                 None => self.start_own(start.next.as_ref(), token),
             },

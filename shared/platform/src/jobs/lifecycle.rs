@@ -256,7 +256,14 @@ impl Jobs {
                 continue;
             };
             let now = self.store.now();
-            let shown = self.orders.outbox.lists_show(job.at, now) == Shown::Yes;
+            // Nothing bounds how late the lists by tag are, where that is unknown.
+            let shown = match job.selection {
+                Selection::Tag(_) => self.orders.outbox.feed_is_read(),
+                Selection::Named { .. }
+                | Selection::Enrolled
+                | Selection::Everybody
+                | Selection::Objects(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
+            };
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);
                 orders.push(self.step_order(JobStep { job: *seq, shard, number, shown }, now));

@@ -1,92 +1,13 @@
-//! A campaign about objects, and contacts that were selected: what is done to a contact is done to
-//! each of its objects in the campaign, and counts once (R16, R71).
+//! Who is meant by contacts that were selected, in a campaign about objects: their objects (R16,
+//! R71).
 
-use dacapo_engine::decide::Event;
-use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
-use super::outcomes::PageWork;
-use super::{ContactOutcome, Job, Jobs, Selection};
-use crate::Instant;
+use super::{Jobs, Selection};
 use crate::contacts::read_contact;
-use crate::enrollments::{Asked, Decisions};
 use crate::error::Error;
 use crate::keys::{Keys, fed};
 use crate::table::Query;
-
-/// What is done to the objects of contacts.
-pub(super) struct ToObjects<'a> {
-    pub(super) job: &'a Job,
-    pub(super) campaign: &'a CampaignId,
-    pub(super) kind: &'a ObjectType,
-    pub(super) event: &'a Event,
-    pub(super) as_of: Option<Instant>,
-}
-
-impl PageWork {
-    /// Does it to the objects of these contacts, and answers an outcome for each contact. An id of
-    /// an object stands for that object.
-    pub(super) async fn done_to_objects(
-        &self,
-        decisions: &Decisions,
-        what: &ToObjects<'_>,
-        contacts: &[ContactId],
-    ) -> Result<Vec<ContactOutcome>, Error> {
-        let mut outcomes = Vec::with_capacity(contacts.len());
-        for contact in contacts {
-            outcomes.push(self.done_to_objects_of(decisions, what, contact).await?);
-        }
-        Ok(outcomes)
-    }
-
-    async fn done_to_objects_of(
-        &self,
-        decisions: &Decisions,
-        what: &ToObjects<'_>,
-        contact: &ContactId,
-    ) -> Result<ContactOutcome, Error> {
-        let ToObjects { job, campaign, kind, event, as_of } = *what;
-        if let Selection::Tag(tag) = &job.selection
-            && !decisions.has_tag(contact, tag).await?
-        {
-            return Ok(ContactOutcome::Skipped);
-        }
-        let objects = match contact.is_object() {
-            true => vec![contact.clone()],
-            false => {
-                let enrolled = decisions.states_of_objects(contact, Some(kind)).await?;
-                let here = enrolled.into_iter().filter(|(_, other, _)| other == campaign);
-                here.map(|(object, ..)| object).collect()
-            }
-        };
-        let asked = Asked { campaign, event, as_of, tag: None };
-        let replies = decisions.apply_event_to_many(&asked, &objects).await?;
-        let mut all = ContactOutcome::Skipped;
-        for (object, reply) in objects.iter().zip(replies) {
-            all = worse(all, self.outcome(job, campaign, object, reply).await?);
-        }
-        Ok(all)
-    }
-}
-
-/// How a contact counts of whose objects these two have come.
-fn worse(one: ContactOutcome, other: ContactOutcome) -> ContactOutcome {
-    let weight = |outcome: &ContactOutcome| match outcome {
-        ContactOutcome::Late => 5,
-        ContactOutcome::Failed(_) => 4,
-        ContactOutcome::Paused => 3,
-        ContactOutcome::Done => 2,
-        ContactOutcome::Skipped => 1,
-        ContactOutcome::Outside => 0,
-    };
-    if weight(&other) > weight(&one) { other } else { one }
-}
-
-impl Decisions {
-    async fn has_tag(&self, contact: &ContactId, tag: &Tag) -> Result<bool, Error> {
-        let contact = self.contacts.get(&contact.person()).await?;
-        Ok(contact.is_some_and(|contact| contact.tags.contains_key(tag)))
-    }
-}
 
 impl Jobs {
     /// Who is meant by selected contacts in a campaign: in one about objects, their objects in it;

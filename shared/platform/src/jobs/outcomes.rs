@@ -11,15 +11,17 @@
 //! | milestones | it is up to date | it is gone |
 //! | erase account | it is erased | |
 //! | reconcile | something was ordered again | it waits for nothing |
+//!
+//! In a campaign about objects, what is done to a contact is done to each of its objects in it, and
+//! counts once: as the worst that came.
 
 use std::sync::Arc;
 
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use futures_util::StreamExt as _;
 
-use super::objects::ToObjects;
 use super::reconciling::Reconciler;
 use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
 use crate::Instant;
@@ -112,7 +114,7 @@ impl PageWork {
         Ok(outcomes)
     }
 
-    pub(super) async fn outcome(
+    async fn outcome(
         &self,
         job: &Job,
         campaign: &CampaignId,
@@ -166,6 +168,81 @@ impl PageWork {
                 Err(error) => Err(error),
             })
             .collect()
+    }
+}
+
+/// What is done to the objects of contacts.
+struct ToObjects<'a> {
+    job: &'a Job,
+    campaign: &'a CampaignId,
+    kind: &'a ObjectType,
+    event: &'a Event,
+    as_of: Option<Instant>,
+}
+
+impl PageWork {
+    /// Does it to the objects of these contacts, and answers an outcome for each contact. An id of
+    /// an object stands for that object.
+    async fn done_to_objects(
+        &self,
+        decisions: &Decisions,
+        what: &ToObjects<'_>,
+        contacts: &[ContactId],
+    ) -> Result<Vec<ContactOutcome>, Error> {
+        let mut outcomes = Vec::with_capacity(contacts.len());
+        for contact in contacts {
+            outcomes.push(self.done_to_objects_of(decisions, what, contact).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn done_to_objects_of(
+        &self,
+        decisions: &Decisions,
+        what: &ToObjects<'_>,
+        contact: &ContactId,
+    ) -> Result<ContactOutcome, Error> {
+        let ToObjects { job, campaign, kind, event, as_of } = *what;
+        if let Selection::Tag(tag) = &job.selection
+            && !decisions.has_tag(contact, tag).await?
+        {
+            return Ok(ContactOutcome::Skipped);
+        }
+        let objects = match contact.is_object() {
+            true => vec![contact.clone()],
+            false => {
+                let enrolled = decisions.states_of_objects(contact, Some(kind)).await?;
+                let here = enrolled.into_iter().filter(|(_, other, _)| other == campaign);
+                here.map(|(object, ..)| object).collect()
+            }
+        };
+        let asked = Asked { campaign, event, as_of, tag: None };
+        let replies = decisions.apply_event_to_many(&asked, &objects).await?;
+        let mut all = ContactOutcome::Skipped;
+        for (object, reply) in objects.iter().zip(replies) {
+            all = worse(all, self.outcome(job, campaign, object, reply).await?);
+        }
+        Ok(all)
+    }
+}
+
+/// How a contact counts of whose objects these two have come.
+fn worse(one: ContactOutcome, other: ContactOutcome) -> ContactOutcome {
+    let weight = |outcome: &ContactOutcome| match outcome {
+        ContactOutcome::Late => 5,
+        ContactOutcome::Failed(_) => 4,
+        ContactOutcome::Paused => 3,
+        ContactOutcome::Done => 2,
+        ContactOutcome::Skipped => 1,
+        ContactOutcome::Outside => 0,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
+}
+
+impl Decisions {
+    async fn has_tag(&self, contact: &ContactId, tag: &Tag) -> Result<bool, Error> {
+        let contact = self.contacts.get(&contact.person()).await?;
+        Ok(contact.is_some_and(|contact| contact.tags.contains_key(tag)))
     }
 }
 

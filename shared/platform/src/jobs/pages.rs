@@ -71,7 +71,7 @@ impl Pages {
             // contact is new.
             shard.settled = match job.selection {
                 Selection::Named { .. } => true,
-                Selection::Tag(_) => self.orders.outbox.feed_is_read(),
+                Selection::Tag(_) => job_step.shown || self.orders.outbox.feed_is_read(),
                 Selection::Enrolled | Selection::Everybody | Selection::Objects(_) => {
                     job.kind != JobKind::EraseAccount && (job_step.shown || shows())
                 }

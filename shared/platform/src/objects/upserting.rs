@@ -7,10 +7,11 @@ use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Causality, Change, Contact, ObjectIdentity, Patch};
 use dacapo_engine::ids::{ContactId, ObjectType};
 
-use super::{ObjectError, ObjectWritten, Objects, StoredObjectKey, WithObject};
+use super::{ObjectError, ObjectWritten, Objects, WithObject};
 use crate::Instant;
 use crate::contacts::{WriteError, Written, write_id};
 use crate::error::Error;
+use crate::object_keys::StoredObjectKey;
 use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Write};
 

@@ -48,7 +48,7 @@ fn r60_a_goal_without_a_path_and_a_timer_without_a_token_say_so() {
     check(
         &story,
         &expect![[r#"
-        before: NobodyWaits
+        before: NoPathWaiting
         bought: NoPath
     "#]],
     );

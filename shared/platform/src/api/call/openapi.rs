@@ -109,10 +109,19 @@ pub(in crate::api) fn open_document(kind: &'static str, text: &'static str) -> R
     (headers, text).into_response()
 }
 
+/// The path of an object as it is described, and as the router knows it.
+pub(super) const OBJECT: &str = "/v1/objects/{type}/{key}";
+pub(super) const ANY_OBJECT: &str = "/v1/objects/{type}/{*key}";
+
+/// A path of the router, as it is described.
+fn as_described(path: &str) -> &str {
+    if path == ANY_OBJECT { OBJECT } else { path }
+}
+
 /// Refuses parameters that the description does not name.
 pub(in crate::api) fn known_parameters(request: &Request) -> Result<(), Problem> {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let path = super::surface::as_described(path);
+    let path = as_described(path);
     // What a tool adds to the URL that it was given means nothing here.
     let is_ours = path.starts_with("/v1/") && !path.starts_with("/v1/in/");
     let Some(query) = request.uri().query().filter(|_| is_ours) else {

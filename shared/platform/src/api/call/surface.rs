@@ -41,15 +41,6 @@ impl axum::handler::Handler<(), Api> for Call {
     }
 }
 
-/// The path of an object as it is described, and as the router knows it.
-const OBJECT: &str = "/v1/objects/{type}/{key}";
-const ANY_OBJECT: &str = "/v1/objects/{type}/{*key}";
-
-/// A path of the router, as it is described.
-pub(in crate::api) fn as_described(path: &str) -> &str {
-    if path == ANY_OBJECT { OBJECT } else { path }
-}
-
 /// See the module.
 pub(in crate::api) trait Surface: Sized {
     /// Adds a call: its path, its handler, and its description.
@@ -105,7 +96,7 @@ impl Surface for Routes {
         _: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
         // A key may hold slashes, which a gateway may have decoded.
-        let path = path.replace(OBJECT, ANY_OBJECT);
+        let path = path.replace(openapi::OBJECT, openapi::ANY_OBJECT);
         for method in methods {
             self.add(&path, method.to_method_filter(), call);
         }

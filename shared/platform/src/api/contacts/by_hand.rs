@@ -17,7 +17,7 @@ use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::history_and_enrollments::{EnrollmentShape, WhichObject};
-use crate::api::objects::naming::{ObjectNames, subject_of};
+use crate::api::contacts::object_names::{ObjectNames, subject_of};
 use crate::catalog::Head;
 use crate::enrollments::EventOutcome;
 use crate::platform::Platform;

@@ -17,7 +17,7 @@ use crate::api::call::problem::Problem;
 use crate::api::call::shapes::EnrollmentStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::api::objects::naming::{ObjectName, ObjectNames, object_of};
+use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_of};
 use crate::catalog::{Catalog, CatalogStore, Head};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;

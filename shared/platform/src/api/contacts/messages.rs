@@ -15,7 +15,7 @@ use crate::api::call::shapes::MessageStatusWord;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::history_and_enrollments::WhichObject;
-use crate::api::objects::naming::{ObjectName, ObjectNames, object_of};
+use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_of};
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;

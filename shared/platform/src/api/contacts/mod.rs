@@ -11,6 +11,7 @@ pub(in crate::api) mod hooks;
 pub(in crate::api) mod listing;
 pub(in crate::api) mod messages;
 pub(in crate::api) mod names;
+pub(in crate::api) mod object_names;
 pub(in crate::api) mod person_names;
 pub(in crate::api) mod reading;
 pub(in crate::api) mod resubscribing;

@@ -3,7 +3,6 @@
 pub(in crate::api) mod calls;
 pub(in crate::api) mod export;
 pub(in crate::api) mod hooks;
-pub(in crate::api) mod naming;
 pub(in crate::api) mod reading;
 mod shapes;
 pub(in crate::api) mod types;

@@ -19,7 +19,7 @@ use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::shapes::FieldTypeWord;
 use crate::api::call::surface::{Surface, calls};
-use crate::api::objects::naming::object_type;
+use crate::api::contacts::object_names::object_type;
 use crate::catalog::CatalogStore;
 
 /// The longest label, in bytes.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Change, Contact};
+use super::{Change, Contact};
 use crate::field::FieldValue;
 use crate::ids::{FieldKey, Tag};
 use crate::reads::PersonReads;

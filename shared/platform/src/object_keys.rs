@@ -1,26 +1,25 @@
-//! An object is deleted: with its keys and its enrollments. What happened to it, and what was sent
-//! about it, stays in its person's history, and goes with the person.
+//! Keys of objects from outside: what they lead to, and how they are deleted with their object.
 
 use dacapo_engine::contact::{Contact, ObjectIdentity};
-use dacapo_engine::ids::ObjectType;
+use dacapo_engine::ids::ContactId;
+use serde::{Deserialize, Serialize};
 
-use super::{Objects, StoredObjectKey};
 use crate::error::Error;
 use crate::store::{Store, read};
 use crate::table::{Condition, Write};
 
-impl Objects {
-    /// Deletes an object, which may be named by a key that was replaced. `true` if there was one.
-    ///
-    /// # Errors
-    ///
-    /// What the table answers; deleting again goes on where it stopped.
-    pub async fn delete(&self, kind: &ObjectType, key: &str) -> Result<bool, Error> {
-        match self.key(kind, key).await? {
-            Some(stored) => self.erasure.erase_object(&stored.object).await,
-            None => Ok(false),
-        }
-    }
+/// What a key from outside leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredObjectKey {
+    /// The object's id.
+    #[serde(rename = "c")]
+    pub(crate) object: ContactId,
+    /// The key that took its place.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaced_by: Option<String>,
+    /// The keys whose place it took.
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaces: Vec<String>,
 }
 
 /// The deletes of all keys that lead, or led, to an object. They are made before the object is
