@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 use crate::Instant;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::names::{Meaning, meaning};
+use crate::api::contacts::object_names::object_key;
 use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::{Manner, Sorted};
-use crate::api::objects::naming::object_key;
 use crate::api::objects::reading::{ObjectReader, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
