@@ -353,7 +353,7 @@ impl Asked<'_> {
         if known.contains(&name) || (there.is_none() && kind == Kind::Form) {
             return Ok(());
         }
-        let remedy = remedy(name, known.into_iter());
+        let remedy = remedy(name, known);
         Err(format!(
             "a {object} has no field `{name}`; {remedy}; PUT /v1/object-types/{object} adds a field"
         ))
