@@ -119,7 +119,16 @@ async fn r16_erasing_an_account_orders_a_step_for_every_piece_of_what_is_left() 
     dead_letters(&platform, 2_200, "{}").await;
     let (selection, by) = (Selection::Everybody, "test".to_owned());
     let (kind, named, campaigns) = (JobKind::EraseAccount, Vec::new(), Vec::new());
-    let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
+    let requested = Requested {
+        kind,
+        selection,
+        named,
+        campaigns,
+        all: true,
+        by,
+        estimate: 0,
+        estimate_is_a_minimum: false,
+    };
     let begun = dacapo_platform::campaigns::alone;
     let job = platform.jobs.begin(&requested, begun).await.unwrap().seq;
     let mut orders = bench.outbox.take();

@@ -11,6 +11,8 @@
 //!
 //! One thing is kept: the refusal of the address (`refusals`).
 
+mod unreadable;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -89,11 +91,31 @@ impl Erasure {
     ///
     /// What the table and the outbox answer; erasing again goes on where it stopped.
     pub async fn erase(&self, id: &ContactId) -> Result<bool, Error> {
+        self.erase_named(id, None).await
+    }
+
+    /// The same, of a contact that was named by this address. It matters where the stored contact
+    /// cannot be read, or could not be when it was erased: its address has to be freed too.
+    ///
+    /// # Errors
+    ///
+    /// What the table and the outbox answer; erasing again goes on where it stopped.
+    pub async fn erase_named(&self, id: &ContactId, address: Option<&str>) -> Result<bool, Error> {
         for _ in 0..TRIES {
-            let Some(contact) = self.contacts.get(id).await? else {
+            let contact = match self.contacts.get(id).await {
+                Err(Error::Unreadable(why)) => {
+                    match self.erase_unreadable(id, address, &why).await? {
+                        true => return Ok(true),
+                        false => continue,
+                    }
+                }
+                contact => contact?,
+            };
+            let Some(contact) = contact else {
                 let erased = self.store.get(&self.store.keys.tombstone(id)).await?.is_some();
                 if erased {
                     self.erase_remains(id).await?;
+                    return self.free_address(id, address).await;
                 }
                 return Ok(false);
             };
@@ -326,12 +348,17 @@ impl Erasure {
             Some((contact, Some(campaign))) => {
                 return self.delete_enrollment(&contact, &campaign, stored).await;
             }
-            Some((object, None)) if object.is_object() => {
-                let keys = delete_keys(&self.store, &read_contact(stored)?).await?;
-                for some in keys.chunks(MOST_KEYS) {
-                    self.store.write(some.to_vec()).await?;
+            Some((object, None)) if object.is_object() => match read_contact(stored) {
+                Ok(object) => {
+                    let keys = delete_keys(&self.store, &object).await?;
+                    for some in keys.chunks(MOST_KEYS) {
+                        self.store.write(some.to_vec()).await?;
+                    }
                 }
-            }
+                Err(error) => {
+                    tracing::warn!(%object, %error, "keys of an object that cannot be read are left");
+                }
+            },
             Some((_, None)) | None => {}
         }
         if stored.key.sk.starts_with(Keys::MESSAGES)

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Consent, Contact, Patch, Suppression};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::catalog::CatalogStore;
 use crate::error::Error;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Body, Condition, Key, TableError, Write};
 use crate::unsubscribe::derived;
 
 /// What an address has refused.
@@ -34,6 +35,16 @@ impl Refusal {
     /// What the contact refuses; `None` if it accepts mail.
     pub(crate) fn of(contact: &Contact) -> Option<Self> {
         Self::some(contact.consent == Consent::Unsubscribed, contact.suppressed)
+    }
+
+    /// What a contact refuses whose stored item cannot be read as a whole. Whoever may have
+    /// unsubscribed counts as one who has.
+    pub(crate) fn of_unreadable(body: &Body) -> Option<Self> {
+        let body: Value = body.read().unwrap_or_default();
+        let consent = Consent::deserialize(&body["c"]["consent"]);
+        let suppressed = Suppression::deserialize(&body["c"]["suppressed"]).ok();
+        let accepts = matches!(consent, Ok(Consent::Subscribed | Consent::None));
+        Self::some(!accepts, suppressed)
     }
 
     /// What the old address of a contact that has taken another one refuses: the consent is the

@@ -257,3 +257,34 @@ async fn what_waits_for_the_stream_is_hidden_for_longer_each_time_that_it_is_rec
         assert!((least..=most).contains(&hidden), "received {received} times: {hidden} seconds");
     }
 }
+
+/// Old mail goes before other marketing mail, and not faster than the mail service takes it.
+#[tokio::test]
+async fn mail_that_is_older_than_a_day_keeps_to_the_rate() {
+    let mut cloud = cloud(Delivery::Once, &[NEWS]).await;
+    cloud.services.sends_by(Ses::of(1, None));
+    for person in 0..40 {
+        go(&cloud, &format!("p{person}@example.com")).await;
+    }
+    while cloud.stream("tag-change").await || cloud.stream("effects").await {}
+    let waiting = cloud.services.waiting(Queue::Marketing);
+    assert_eq!(waiting.len(), 40);
+    let sent = (cloud.now() - TimeDelta::hours(25)).timestamp_millis().to_string();
+    let records = waiting.iter().enumerate().map(|(nth, mail)| {
+        let mut record = message(&format!("m{nth}"), "marketing", 1, mail);
+        record["attributes"]["SentTimestamp"] = json!(sent);
+        record
+    });
+    let event = batch(records.collect());
+    cloud.services.hidden();
+    let (platform, hide) = (&cloud.platform, &*cloud.services);
+    let function = dacapo_aws::settings::Function::Deliver;
+    let queues = QueueFunction { platform, hide, function };
+    let stay = failed(&queues.deliveries(&event, None).await.unwrap());
+    assert!(stay.len() >= 18, "one a second, for twenty seconds: {stay:?}");
+    // Those that were not tried come again for a place in the rate, which a mail that was tried and
+    // throttled does after seconds.
+    let hidden = cloud.services.hidden();
+    let for_a_place = hidden.iter().filter(|hidden| hidden.seconds >= 3_600).count();
+    assert!(for_a_place >= 5, "{hidden:?}");
+}

@@ -12,6 +12,7 @@
 //! | [`EventuallyConsistent`] | `Table` | DynamoDB, with its eventual reads | throttling, time that passes |
 //! | [`AtLeastOnceFeed`] | none; it feeds handlers | DynamoDB Streams | shards, records that expire |
 //! | [`FailingTable`] | `Table` | DynamoDB that throttles, and answers that are lost | reads that fail |
+//! | [`SlowTable`] | `Table` | DynamoDB with lists that take long to read | writes and single reads that take long |
 //! | [`MeteredTable`] | `Table` | what DynamoDB bills | burst capacity, storage, the stream's reads |
 //! | [`Pending`], [`bring`] | none; they feed handlers | queues, schedules, event source mappings | visibility timeouts, receive counts, the shapes of Lambda's events |
 //!
@@ -32,6 +33,7 @@ mod outbox;
 mod pseudo_random;
 mod pump;
 pub mod request_units;
+mod slow_table;
 mod test_bench;
 
 pub use caller::UnreachableCaller;
@@ -45,4 +47,5 @@ pub use metered_table::{MeteredTable, Units};
 pub use outbox::RecordingOutbox;
 pub use pseudo_random::PseudoRandom;
 pub use pump::{Pending, bring};
+pub use slow_table::SlowTable;
 pub use test_bench::TestBench;

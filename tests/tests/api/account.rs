@@ -169,3 +169,17 @@ async fn pages_of_keys_and_mass_actions_end_where_there_is_nothing_more() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_sender_with_other_letters_than_ascii_before_the_at_is_refused_with_the_remedy() {
+    let api = Called::new().await;
+    let body = json!({ "sender": { "address": "jörg@studio-nord.example" } });
+    let problem = api.patch("/v1/account", &body).await.problem(422);
+    assert_eq!(problem["errors"][0]["path"], "sender.address", "{problem}");
+    let message = problem["errors"][0]["message"].as_str().expect("a text");
+    assert!(message.contains("before the @"), "{message}");
+    assert_eq!(api.get("/v1/account").await.is(200)["sender"], Value::Null, "nothing was kept");
+    // A domain may have them: it is written in ASCII for mail servers.
+    let body = json!({ "sender": { "address": "joerg@bücher.example" } });
+    api.patch("/v1/account", &body).await.is(200);
+}

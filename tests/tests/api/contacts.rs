@@ -225,3 +225,33 @@ async fn an_erased_contact_is_gone() {
     assert_eq!(again["created"], true);
     assert_ne!(again["contact_id"], id.as_str());
 }
+
+#[tokio::test]
+async fn a_post_makes_no_contact_larger_than_327680_bytes() {
+    let api = Called::new().await;
+    let text = "x".repeat(4_000);
+    for nth in 0..82 {
+        let field = json!({ "type": "text" });
+        api.put(&format!("/v1/fields/note_{nth}"), &field).await.is(200);
+    }
+    let notes = |range: std::ops::Range<i32>, value: &Value| -> Value {
+        range
+            .map(|nth| (format!("note_{nth}"), value.clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    api.post("/v1/contacts", &json!({ "email": "ann@example.com" })).await.is(201);
+    let ann = "/v1/contacts/email:ann@example.com";
+    let fitting = json!({ "fields": notes(0..80, &json!(text)) });
+    api.patch(ann, &fitting).await.is(200);
+    let problem = api.patch(ann, &json!({ "fields": notes(80..82, &json!(text)) })).await;
+    let problem = problem.problem(422);
+    assert_eq!(problem["errors"][0]["code"], "too_large", "{problem}");
+    let message = problem["errors"][0]["message"].as_str().expect("a text");
+    assert!(message.contains("at most 327680") && message.contains("clear fields"), "{message}");
+    let fields = api.get(ann).await.is(200)["fields"].clone();
+    assert_eq!(fields.get("note_80").filter(|it| !it.is_null()), None, "nothing was written");
+    // What makes it smaller is taken, and then there is room again.
+    api.patch(ann, &json!({ "fields": notes(0..4, &Value::Null) })).await.is(200);
+    api.patch(ann, &json!({ "fields": notes(80..82, &json!(text)) })).await.is(200);
+}

@@ -10,6 +10,7 @@ mod connections;
 mod contacts;
 mod contradictions;
 mod csv;
+mod damaged;
 mod dead_letters;
 mod erased;
 mod fields;

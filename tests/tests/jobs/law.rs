@@ -135,8 +135,16 @@ impl Story {
         };
         let cancelled = self.cancels && random.one_in(3);
         let by = "test".to_owned();
-        let requested =
-            Requested { kind, selection, named, campaigns, all: false, by, estimate: 0 };
+        let requested = Requested {
+            kind,
+            selection,
+            named,
+            campaigns,
+            all: false,
+            by,
+            estimate: 0,
+            estimate_is_a_minimum: false,
+        };
         let begun = platform.jobs.begin(&requested, alone).await;
         let seq = begun.map(|job| job.seq);
         self.jobs.extend(seq.as_ref().ok().map(|seq| (*seq, there)));
@@ -193,7 +201,7 @@ impl Story {
         contacts: &BTreeSet<ContactId>,
         there: &BTreeSet<Pair>,
     ) {
-        let Progress { job, status, total, counts, failures } = progress;
+        let Progress { job, status, total, total_is_a_minimum: _, counts, failures } = progress;
         assert!(failures.is_empty() && counts.failed == 0, "{progress:?}");
         let done = done_by(&self.cloud, contacts, &job.id()).await;
         assert!(done.values().all(|times| *times == 1), "done twice: {done:?}");
@@ -235,7 +243,16 @@ async fn told(seed: u64, cancels: bool) {
     let kind = JobKind::StopCampaign { reset_contacts: true, reset_statistics: true };
     let campaigns = ["circle", "news"].map(|id| CampaignId::new(id).unwrap()).to_vec();
     let (selection, named, by) = (Selection::Enrolled, Vec::new(), "test".to_owned());
-    let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
+    let requested = Requested {
+        kind,
+        selection,
+        named,
+        campaigns,
+        all: true,
+        by,
+        estimate: 0,
+        estimate_is_a_minimum: false,
+    };
     let platform = story.cloud.bench.platform.clone();
     let begun = platform.jobs.begin(&requested, alone).await;
     story.jobs.push((begun.unwrap().seq, BTreeSet::new()));
@@ -265,7 +282,16 @@ async fn lost(seed: u64) {
     let kind = JobKind::Reconcile { restored_to: None, sent_until: None };
     let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
     let campaigns = Vec::new();
-    let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
+    let requested = Requested {
+        kind,
+        selection,
+        named,
+        campaigns,
+        all: true,
+        by,
+        estimate: 0,
+        estimate_is_a_minimum: false,
+    };
     let platform = story.cloud.bench.platform.clone();
     let mut begun = Vec::new();
     while begun.len() < 2 {

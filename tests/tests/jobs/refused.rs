@@ -52,7 +52,16 @@ async fn whose_timer_is_refused_fails_in_a_reconcile_and_the_others_are_done() {
     let kind = JobKind::Reconcile { restored_to: None, sent_until: None };
     let (selection, named, by) = (Selection::Everybody, Vec::new(), "test".to_owned());
     let campaigns = Vec::new();
-    let requested = Requested { kind, selection, named, campaigns, all: true, by, estimate: 0 };
+    let requested = Requested {
+        kind,
+        selection,
+        named,
+        campaigns,
+        all: true,
+        by,
+        estimate: 0,
+        estimate_is_a_minimum: false,
+    };
     let job = platform.jobs.begin(&requested, alone).await.unwrap().seq;
     cloud.settle_jobs().await;
     let progress = platform.jobs.progress(job).await.unwrap().unwrap();

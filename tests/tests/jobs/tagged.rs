@@ -41,7 +41,16 @@ async fn r16_a_stop_by_tag_reaches_who_got_the_tag_while_the_feed_is_hours_late(
     let kind = JobKind::StopCampaign { reset_contacts: false, reset_statistics: false };
     let selection = Selection::Tag(Tag::new("Leaves").unwrap());
     let (named, campaigns, by) = (Vec::new(), vec![id.clone()], "test".to_owned());
-    let requested = Requested { kind, selection, named, campaigns, all: false, by, estimate: 1 };
+    let requested = Requested {
+        kind,
+        selection,
+        named,
+        campaigns,
+        all: false,
+        by,
+        estimate: 1,
+        estimate_is_a_minimum: false,
+    };
     let job = platform.jobs.begin(&requested, alone).await.unwrap().seq;
     cloud.settle_jobs_without_the_feed().await;
     let progress = platform.jobs.progress(job).await.unwrap().unwrap();

@@ -85,6 +85,7 @@ async fn stop(platform: &Platform) -> u64 {
         all: false,
         by: "test".to_owned(),
         estimate: 0,
+        estimate_is_a_minimum: false,
     };
     platform.jobs.begin(&requested, alone).await.unwrap().seq
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
-use super::{Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
+use super::{Counted, Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
 use crate::Instant;
 use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
@@ -49,6 +49,8 @@ pub struct Requested {
     pub by: String,
     /// How many pairs of contact and campaign that is.
     pub estimate: u64,
+    /// Whether it is so many at least.
+    pub estimate_is_a_minimum: bool,
 }
 
 impl Requested {
@@ -75,6 +77,7 @@ impl Requested {
             all: false,
             by: by.to_owned(),
             estimate: 0,
+            estimate_is_a_minimum: false,
         }
     }
 }
@@ -192,6 +195,7 @@ impl Jobs {
             at: self.store.now(),
             shards,
             estimate: requested.estimate,
+            estimate_is_a_minimum: requested.estimate_is_a_minimum,
             status,
             reason: None,
             ended_at: status.is_over().then(|| self.store.now()),
@@ -317,7 +321,7 @@ impl Jobs {
         &self,
         catalog: &mut Catalog,
         by: &str,
-        estimate: u64,
+        counted: Counted,
     ) -> Result<(Job, Vec<Write>), Error> {
         let requested = Requested {
             kind: JobKind::EraseAccount,
@@ -326,7 +330,8 @@ impl Jobs {
             campaigns: catalog.campaigns.keys().cloned().collect(),
             all: true,
             by: by.to_owned(),
-            estimate,
+            estimate: counted.count,
+            estimate_is_a_minimum: counted.is_a_minimum,
         };
         let opened = self.open(catalog, &requested)?;
         catalog.erased_by = Some(opened.0.seq);

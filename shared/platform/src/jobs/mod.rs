@@ -56,7 +56,7 @@ pub(crate) use outcomes::{PageParts, PageWork};
 pub(crate) use pages::Pages;
 pub use progress::{CancelError, Progress};
 pub(crate) use reconciling::Reconciler;
-pub use selection::{Picked, Sample};
+pub use selection::{Counted, Picked, Sample};
 pub use worker::JobWorker;
 
 /// The jobs of the account: begun, listed, counted, ended.
@@ -205,6 +205,9 @@ pub struct Job {
     /// How many pairs of contact and campaign there were when it was asked for, as the lists showed
     /// them.
     pub estimate: u64,
+    /// Whether there were so many at least, since there was no time to count all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimate_is_a_minimum: bool,
     /// How it ended, if it has.
     pub status: JobStatus,
     /// Why it could not go on.

@@ -15,6 +15,8 @@ pub struct Progress {
     pub status: JobStatus,
     /// How many pairs of contact and campaign it is about: an estimate until it has ended.
     pub total: u64,
+    /// Whether it is about so many at least, since there was no time to count all.
+    pub total_is_a_minimum: bool,
     /// What was counted so far.
     pub counts: Counts,
     /// The first failures.
@@ -37,9 +39,11 @@ impl Progress {
                 None,
             ) => job.estimate.max(counts.sum()),
         };
+        let is_counted = status == JobStatus::Completed && job.dry_run.is_none();
+        let total_is_a_minimum = job.estimate_is_a_minimum && !is_counted;
         let failures = shards.iter().flatten().flat_map(|shard| shard.failures.iter().cloned());
         let failures = failures.collect();
-        Self { job, status, total, counts, failures }
+        Self { job, status, total, total_is_a_minimum, counts, failures }
     }
 }
 

@@ -56,9 +56,28 @@ pub struct Sample {
     pub status: Status,
 }
 
+/// What was counted in the lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many pairs of contact and campaign, or contacts, there are.
+    pub count: u64,
+    /// Whether there are so many at least, since there was no time to count all.
+    pub is_a_minimum: bool,
+}
+
+impl Counted {
+    fn and(self, other: Self) -> Self {
+        let count = self.count.saturating_add(other.count);
+        Self { count, is_a_minimum: self.is_a_minimum || other.is_a_minimum }
+    }
+
+    fn times(self, many: u64) -> Self {
+        Self { count: self.count.saturating_mul(many), ..self }
+    }
+}
+
 impl Jobs {
-    /// How many pairs of contact and campaign a selection has, as the lists show it; at least, if
-    /// there was no time to count all.
+    /// How many pairs of contact and campaign a selection has, as the lists show it.
     ///
     /// # Errors
     ///
@@ -67,31 +86,32 @@ impl Jobs {
         &self,
         selection: &Selection,
         campaigns: &[CampaignId],
-    ) -> Result<u64, Error> {
+    ) -> Result<Counted, Error> {
         let many = u64::try_from(campaigns.len()).unwrap_or(u64::MAX);
         let until = self.store.now() + COUNTED_FOR;
         match selection {
-            Selection::Named { there, missing } => Ok((there + missing).saturating_mul(many)),
+            Selection::Named { there, missing } => {
+                Ok(Counted { count: there + missing, is_a_minimum: false }.times(many))
+            }
             Selection::Tag(_) | Selection::Everybody | Selection::Objects(_) => {
-                Ok(self.count_listed(selection, None, until).await?.saturating_mul(many))
+                Ok(self.count_listed(selection, None, until).await?.times(many))
             }
             Selection::Enrolled => {
-                let mut sum = 0;
+                let mut sum = Counted::default();
                 for campaign in campaigns {
-                    sum += self.count_listed(selection, Some(campaign), until).await?;
+                    sum = sum.and(self.count_listed(selection, Some(campaign), until).await?);
                 }
                 Ok(sum)
             }
         }
     }
 
-    /// How many contacts there are, as the lists show it; at least, if there was no time to count
-    /// all.
+    /// How many contacts there are, as the lists show it.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn count_contacts(&self) -> Result<u64, Error> {
+    pub async fn count_contacts(&self) -> Result<Counted, Error> {
         self.count_listed(&Selection::Everybody, None, self.store.now() + COUNTED_FOR).await
     }
 
@@ -100,21 +120,22 @@ impl Jobs {
         selection: &Selection,
         campaign: Option<&CampaignId>,
         until: Instant,
-    ) -> Result<u64, Error> {
+    ) -> Result<Counted, Error> {
         let shards = (0..SHARDS).map(|shard| async move {
-            let (mut counted, mut cursor) = (0, None);
+            let (mut count, mut cursor) = (0, None);
             loop {
                 let (contacts, after) =
                     self.selected(selection, campaign, shard, cursor, usize::MAX).await?;
-                counted += u64::try_from(contacts.len()).unwrap_or(0);
+                count += u64::try_from(contacts.len()).unwrap_or(0);
                 cursor = after;
                 let is_over = self.store.now() >= until;
-                if cursor.is_none() || is_over || counted >= MOST_COUNTED / u64::from(SHARDS) {
-                    return Ok::<_, Error>(counted);
+                if cursor.is_none() || is_over || count >= MOST_COUNTED / u64::from(SHARDS) {
+                    return Ok::<_, Error>(Counted { count, is_a_minimum: cursor.is_some() });
                 }
             }
         });
-        Ok(futures_util::future::try_join_all(shards).await?.iter().sum())
+        let counted = futures_util::future::try_join_all(shards).await?;
+        Ok(counted.into_iter().fold(Counted::default(), Counted::and))
     }
 
     /// Some of the contacts that a selection lists in a shard, in order of id, and where the list

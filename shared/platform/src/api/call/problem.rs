@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -211,6 +212,17 @@ impl Problem {
              noted; ask for less at once, such as with a smaller `limit`"
         );
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "defect", "It failed", detail)
+    }
+
+    /// 500: a contact is stored, and its item cannot be read.
+    pub fn unreadable_contact(id: &ContactId, error: Error) -> Self {
+        let detail = format!(
+            "contact {id} is stored, but cannot be read: {error}; its item was changed by hand: put it back \
+             from a backup of the table, or erase it with DELETE /v1/contacts/{id}"
+        );
+        let (status, title) = (StatusCode::INTERNAL_SERVER_ERROR, "What is stored cannot be read");
+        let problem = Self::new(status, "unreadable", title, detail);
+        Self { cause: Some(Box::new(error)), ..problem }
     }
 
     /// 408: the request came too slowly.

@@ -9,7 +9,7 @@ use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
 use dacapo_engine::text::{Unwelcome, composed, is_unseen};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::shapes::{EnrollmentStatus, WantedTags, WrittenFieldJson};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::changes::{Changed, ChangedContact, WarnedContact, Warnings};
-use crate::api::contacts::listing::Wanted;
+use crate::api::contacts::listing::{Found, Wanted};
 use crate::api::contacts::reading::{How, Read, Reader};
 use crate::api::contacts::resubscribing::still_unsubscribed;
 use crate::api::contacts::tag_lists::{self, For};
@@ -30,6 +30,7 @@ use crate::catalog::CatalogStore;
 use crate::contact_json::{ConsentWord, ContactShape};
 use crate::contacts::{Contacts, Written};
 use crate::erasure::Erasure;
+use crate::error::Error;
 use crate::handlers::Traces;
 use crate::store::Store;
 
@@ -119,15 +120,21 @@ pub(in crate::api) async fn contact_named(
     contacts: &Contacts,
     name: &str,
 ) -> Result<Contact, Problem> {
+    let id = id_named(contacts, name).await?;
+    match contacts.get(&id).await {
+        Err(error @ Error::Unreadable(_)) => Err(Problem::unreadable_contact(&id, error)),
+        contact => contact?.ok_or_else(|| missing(name)),
+    }
+}
+
+/// The id of the contact that a path names. Named by id, it need not be there.
+async fn id_named(contacts: &Contacts, name: &str) -> Result<ContactId, Problem> {
     let missing = || missing(name);
     let id = match name.strip_prefix("email:") {
         Some(address) => contacts.id_of(address).await?.ok_or_else(missing)?,
         None => ContactId::new(name).map_err(|_| missing())?,
     };
-    if id.is_object() {
-        return Err(missing());
-    }
-    contacts.get(&id).await?.ok_or_else(missing)
+    if id.is_object() { Err(missing()) } else { Ok(id) }
 }
 
 /// 404 for a contact. An address instead of an id is no id, but shows which contact is meant.
@@ -146,18 +153,46 @@ pub(in crate::api) fn by_address(id: &str) -> Option<String> {
     is_one.then(|| format!("email:{id}"))
 }
 
+/// A contact in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum ListedContact {
+    Contact(Box<ContactShape>),
+    Unreadable(UnreadableContact),
+}
+
+/// A contact that is stored and cannot be read: its item was changed by hand. `DELETE` erases it.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnreadableContact {
+    id: String,
+    /// Why it cannot be read.
+    unreadable: String,
+}
+
+impl From<Found<'_>> for ListedContact {
+    fn from(found: Found<'_>) -> Self {
+        match found {
+            Found::Contact(contact) => Self::Contact(Box::new(ContactShape::from(contact))),
+            Found::Unreadable { id, why } => {
+                let (id, unreadable) = (id.to_string(), why.to_owned());
+                Self::Unreadable(UnreadableContact { id, unreadable })
+            }
+        }
+    }
+}
+
 /// The contacts, in order of id. Where some are wanted, a page may be short, or even empty, before
-/// the last.
+/// the last. One that cannot be read has nothing but `id` and `unreadable`, the reason.
 #[utoipa::path(get, path = "/v1/contacts", tag = "Contacts", params(Which, Paging),
-    responses((status = 200, body = Page<ContactShape>)))]
+    responses((status = 200, body = Page<ListedContact>)))]
 async fn list(
     State(store): State<Arc<Store>>,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
-) -> Result<Listed<ContactShape>, Problem> {
+) -> Result<Listed<ListedContact>, Problem> {
     let (wanted, limit) = (which.wanted()?, paging.limit()?);
     let mut page = Filling::of(limit);
-    let mut put = |contact: &Contact| Ok(page.put(&ContactShape::from(contact))?);
+    let mut put = |found: Found<'_>| Ok(page.put(&ListedContact::from(found))?);
     let next = wanted.people(&store, limit, paging.cursor(), &mut put).await?;
     Ok(page.until(next.as_ref())?)
 }
@@ -243,15 +278,9 @@ async fn delete(
     State(erasure): State<Arc<Erasure>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let contact = match contact_named(&contacts, &id).await {
-        Ok(contact) => contact.id,
-        // An interrupted erasure is continued.
-        Err(missing) => match ContactId::new(id.as_str()) {
-            Ok(id) if !id.is_object() => id,
-            Ok(_) | Err(_) => return Err(missing),
-        },
-    };
-    match erasure.erase(&contact).await? {
+    // An interrupted erasure is continued, and a contact that cannot be read is erased too.
+    let contact = id_named(&contacts, &id).await?;
+    match erasure.erase_named(&contact, id.strip_prefix("email:")).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(missing(&id)),
     }

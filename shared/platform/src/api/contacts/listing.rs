@@ -29,6 +29,20 @@ const AT_ONCE: usize = 100;
 /// The prefix of a cursor of the list.
 const LISTED: &str = "contacts";
 
+/// What a list shows at a place.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api) enum Found<'a> {
+    /// A contact.
+    Contact(&'a Contact),
+    /// A contact that is stored and cannot be read.
+    Unreadable {
+        /// Its id.
+        id: &'a ContactId,
+        /// Why it cannot be read.
+        why: &'a str,
+    },
+}
+
 /// Which contacts are wanted.
 #[derive(Debug, Default)]
 pub(in crate::api) struct Wanted {
@@ -70,7 +84,7 @@ impl Wanted {
         store: &Store,
         few: usize,
         cursor: Option<Cursor>,
-        put: &mut (dyn FnMut(&Contact) -> Result<bool, Problem> + Send),
+        put: &mut (dyn FnMut(Found<'_>) -> Result<bool, Problem> + Send),
     ) -> Result<Option<Cursor>, Problem> {
         let mut after = match cursor {
             Some(cursor) => {
@@ -93,14 +107,29 @@ impl Wanted {
             let stored = store.table.get_many(&keys, Consistency::Strong).await;
             let stand = self.that_stand(store, &ids).await?;
             for ((id, stored), stands) in ids.iter().zip(stored.map_err(Error::from)?).zip(stand) {
-                let contact = stored.map(|item| read_contact(&item)).transpose()?;
-                let was_shown = id.is_object() && shown.as_ref() == Some(&id.person());
-                let is_one = |contact: &Contact| stands && !was_shown && self.is(contact);
-                if let Some(contact) = contact.filter(is_one) {
-                    if !put(&contact)? {
-                        return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+                let person = id.person();
+                let was_shown = id.is_object() && shown.as_ref() == Some(&person);
+                if let Some(stored) = stored.filter(|_| stands && !was_shown) {
+                    let (contact, why);
+                    let found = match read_contact(&stored) {
+                        Ok(read) => {
+                            contact = read;
+                            self.is(&contact).then_some(Found::Contact(&contact))
+                        }
+                        // Whether its name or address begins so cannot be told.
+                        Err(Error::Unreadable(error)) => {
+                            why = error.to_string();
+                            let found = Found::Unreadable { id: &person, why: &why };
+                            self.begins.is_none().then_some(found)
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
+                    if let Some(found) = found {
+                        if !put(found)? {
+                            return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
+                        }
+                        shown = Some(person);
                     }
-                    shown = Some(contact.id);
                 }
                 after = Some(id.to_string());
             }

@@ -113,6 +113,10 @@ struct Taken {
     status: &'static str,
     /// How many pairs of contact and campaign it is about, as the lists show it now.
     total: u64,
+    /// `true` if there was no time to count all: then `total` means *at least*.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total_is_a_minimum: Option<bool>,
     #[serde(flatten)]
     found: Found,
 }
@@ -120,7 +124,9 @@ struct Taken {
 impl Taken {
     fn answer(job: &Job) -> Result<Answer, Error> {
         let (id, found) = (job.id(), Found::of(job.dry_run.as_ref()));
-        let taken = Self { id, status: job.status.word(), total: job.estimate, found };
+        let total_is_a_minimum = job.estimate_is_a_minimum.then_some(true);
+        let (status, total) = (job.status.word(), job.estimate);
+        let taken = Self { id, status, total, total_is_a_minimum, found };
         Answer::of(StatusCode::ACCEPTED, &taken)
     }
 }
@@ -194,6 +200,10 @@ struct MassAction {
     /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile`
     /// contacts: an estimate until it has ended.
     total: u64,
+    /// `true` if there was no time to count all: then `total` means *at least*, until it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total_is_a_minimum: Option<bool>,
     done: u64,
     failed: u64,
     /// Those to which nothing was to be done: the contact was never in the campaign, or waits for
@@ -245,7 +255,7 @@ struct FailureShape {
 
 impl From<Progress> for MassAction {
     fn from(progress: Progress) -> Self {
-        let Progress { job, status, total, counts, failures } = progress;
+        let Progress { job, status, total, total_is_a_minimum, counts, failures } = progress;
         let (resets, instants) = match job.kind {
             JobKind::StopCampaign { reset_contacts, reset_statistics } => {
                 ((reset_contacts, reset_statistics), (None, None))
@@ -270,6 +280,7 @@ impl From<Progress> for MassAction {
             kind: job.kind.word(),
             status: status.word(),
             total,
+            total_is_a_minimum: total_is_a_minimum.then_some(true),
             done: counts.done,
             failed: counts.failed,
             skipped: counts.skipped,
@@ -409,13 +420,13 @@ async fn erase_account(
         let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");
         return Err(Problem::invalid_at("confirm", "confirm", message));
     }
-    let estimate = jobs.count_contacts().await?;
+    let counted = jobs.count_contacts().await?;
     let job = catalog
         .change(|catalog| {
             if catalog.erased_by.is_some() {
                 return Err(Problem::conflict("the account is being erased already"));
             }
-            let (job, mut writes) = jobs.open_erasure(catalog, holder.name(), estimate)?;
+            let (job, mut writes) = jobs.open_erasure(catalog, holder.name(), counted)?;
             writes.extend(once.keeps(&Taken::answer(&job)?)?);
             Ok((job, writes))
         })
@@ -452,6 +463,7 @@ async fn reconcile(
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
+    let counted = jobs.count_contacts().await?;
     let requested = Requested {
         kind: JobKind::Reconcile { restored_to, sent_until },
         selection: Selection::Everybody,
@@ -459,7 +471,8 @@ async fn reconcile(
         campaigns: Vec::new(),
         all: true,
         by: holder.name().to_owned(),
-        estimate: jobs.count_contacts().await?,
+        estimate: counted.count,
+        estimate_is_a_minimum: counted.is_a_minimum,
     };
     taken(&jobs, &once, requested, false).await
 }

@@ -56,9 +56,12 @@ pub(in crate::api) async fn requested(
         Wanted::Tag(tag) => (Selection::Tag(tag), Vec::new()),
         Wanted::Enrolled => (Selection::Enrolled, Vec::new()),
     };
-    let estimate = jobs.count_selected(&selection, &campaigns).await?;
+    let counted = jobs.count_selected(&selection, &campaigns).await?;
     let by = holder.name().to_owned();
-    Ok(Requested { kind, selection, named, campaigns, all, by, estimate })
+    let (estimate, estimate_is_a_minimum) = (counted.count, counted.is_a_minimum);
+    let requested =
+        Requested { kind, selection, named, campaigns, all, by, estimate, estimate_is_a_minimum };
+    Ok(requested)
 }
 
 /// The selected campaigns, in order of id, and whether all are selected.

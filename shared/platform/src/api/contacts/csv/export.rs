@@ -13,7 +13,7 @@ use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::contact::Contact;
 use dacapo_engine::field::built_in;
-use dacapo_engine::ids::FieldKey;
+use dacapo_engine::ids::{ContactId, FieldKey};
 use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use crate::api::call::room::{InOnePiece, Room};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::Which;
 use crate::api::contacts::csv::guard::guarded;
-use crate::api::contacts::listing::Wanted;
+use crate::api::contacts::listing::{Found, Wanted};
 use crate::api::contacts::tag_lists;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{instant_text, suppression_word};
@@ -100,7 +100,8 @@ impl Part {
 
 /// Exports contacts as CSV, in order of id, with a column for every field of the account: all of
 /// them, or `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part
-/// begins, if there is one. Every part has the row of headings. 422 for all of them where an answer
+/// begins, if there is one. Every part has the row of headings. A contact that cannot be read has
+/// its id, and the reason in the column `rev`. 422 for all of them where an answer
 /// does not hold them: then there is nothing but parts.
 #[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
@@ -180,8 +181,12 @@ impl Export {
         let (mut left, mut full) = (limit, false);
         loop {
             let few = left;
-            let mut put = |contact: &Contact| {
-                full = left == 0 || !rows.put(self.row(contact).iter().map(String::as_str))?;
+            let mut put = |found: Found<'_>| {
+                let row = match found {
+                    Found::Contact(contact) => self.row(contact),
+                    Found::Unreadable { id, why } => self.row_of_unreadable(id, why),
+                };
+                full = left == 0 || !rows.put(row.iter().map(String::as_str))?;
                 left = left.saturating_sub(1);
                 Ok(!full)
             };
@@ -190,6 +195,17 @@ impl Export {
                 return Ok((rows.done()?, cursor));
             }
         }
+    }
+
+    /// The id, and the reason in the column `rev`, which an import passes over.
+    fn row_of_unreadable(&self, id: &ContactId, why: &str) -> Vec<String> {
+        let cell = |column: &str| match column {
+            "id" => id.to_string(),
+            "rev" => format!("unreadable: {why}"),
+            _ => String::new(),
+        };
+        // A field of the account has no such key.
+        self.columns().map(cell).collect()
     }
 
     fn row(&self, contact: &Contact) -> Vec<String> {
