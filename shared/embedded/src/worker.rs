@@ -7,13 +7,13 @@
 //! servers (webhooks, a mail server) run beside the rounds and delay nothing.
 
 mod batch;
+mod dead_letters;
 mod erasure;
 mod outward;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,15 +21,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
-use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
+use dacapo_platform::dead_letters::DeadLetterKind;
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
-use dacapo_platform::keys::{fed, sha256, shard};
+use dacapo_platform::keys::{fed, shard};
 use dacapo_platform::platform::Platform;
 use dacapo_platform::ports::{Clock as _, Message, Queue};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
-use dacapo_platform::redriving::{written, written_smaller};
-use dacapo_platform::table::{Body, Item, TableError};
+use dacapo_platform::table::{Body, TableError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -454,33 +453,6 @@ impl Work {
             }
             other => other,
         }
-    }
-
-    /// A change of the feed that fails permanently becomes a dead letter.
-    async fn keep_change(
-        &self,
-        kind: DeadLetterKind,
-        (old, new): (&Option<Item>, &Option<Item>),
-        why: &Error,
-    ) -> Result<(), Error> {
-        let Some(either) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
-        let (key, old, new) = (&either.key, old.as_ref(), new.as_ref());
-        self.keep_dead_letter(kind, &written(key, old, new), why, written_smaller(key, old, new))
-            .await
-    }
-
-    /// The same for any work, or a smaller form if it is too large. A repeat replaces it.
-    async fn keep_dead_letter(
-        &self,
-        kind: DeadLetterKind,
-        raw: &str,
-        why: &impl Display,
-        smaller: Vec<String>,
-    ) -> Result<(), Error> {
-        let (hash, why) = (sha256(raw), why.to_string());
-        let name = format!("{CONSUMER}/{}", hash.get(..16).unwrap_or(&hash));
-        let found = NewDeadLetter { name: &name, kind, by: CONSUMER, why: &why, raw };
-        self.platform.dead_letters.keep_or(found, smaller).await
     }
 
     /// Erased data is removed from the files when the feed has been read: as soon as nothing else

@@ -72,7 +72,7 @@ pub const OBJECT: &str = "O#";
 /// The prefix of the sort key of a contact's enrollment, by which the feed recognises enrollments.
 pub const ENROLLMENT: &str = "E#";
 
-/// The prefix of the sort key of an object's enrollment. It is behind [`BEHIND_ENROLLMENTS`].
+/// The prefix of the sort key of an object's enrollment. It is behind `BEHIND_ENROLLMENTS`.
 pub const OBJECT_ENROLLMENT: &str = "EO#";
 
 /// It stands between a campaign and an object in a sort key.

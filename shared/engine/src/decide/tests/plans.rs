@@ -315,13 +315,13 @@ fn r25_a_message_waits_for_its_window_or_is_suppressed() {
     story.at("2026-12-01 20:00").check(
         &delivery(1, 1),
         &expect![[r#"
-        run 1 completed
-        fired lead
-        effect: record 1.1 at mail, notice is suppressed: it would have left outside of its window
-        effect: status changed, chain 1, depth 0
-        12-01 20:00 because the message was settled:
-          run 1 mail: message suppressed: it would have left outside of its window
-          run 1 -: campaign completed
-    "#]],
+            run 1 completed
+            fired lead
+            effect: record 1.1 at mail, notice is suppressed: it would have left outside of its window
+            effect: status changed, chain 1, depth 0
+            12-01 20:00 because the message was due:
+              run 1 mail: message suppressed: it would have left outside of its window
+              run 1 -: campaign completed
+        "#]],
     );
 }
