@@ -15,12 +15,12 @@ use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
-use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::problem::Problem;
 use crate::api::call::shapes::{
     CampaignSelection, ContactSelection, EnrollmentStatus, MassActionStatus, SelectedContacts,
 };
 use crate::api::call::surface::{Surface, calls};
-use crate::api::jobs::selecting::{past, requested};
+use crate::api::jobs::selecting::requested;
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
@@ -35,7 +35,7 @@ use crate::table::Cursor;
 const LISTED: &str = "mass-actions";
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, cancel, stop_campaign, release, erase_account, reconcile)
+    calls!(on, list, get, cancel, stop_campaign, release, erase_account)
 }
 
 /// What is to be stopped.
@@ -87,26 +87,9 @@ struct EraseAccount {
     confirm: String,
 }
 
-/// From which instants timers and queues are made anew. Without any, nothing was lost but those.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Reconcile {
-    /// The instant to which the table was restored: what was written in the day before it is handed
-    /// on once more.
-    #[schema(format = DateTime)]
-    #[serde(default)]
-    restored_to: Option<String>,
-    /// Messages that were due up to this instant are recorded as `unknown` and not sent: they may
-    /// have been, after the instant to which the table was restored. What follows them goes on as
-    /// of then.
-    #[schema(format = DateTime)]
-    #[serde(default)]
-    sent_until: Option<String>,
-}
-
 /// A mass action that was taken.
 #[derive(Debug, Serialize, ToSchema)]
-struct Taken {
+pub(super) struct Taken {
     id: String,
     /// `queued`; `completed` for a dry run.
     #[schema(value_type = MassActionStatus)]
@@ -435,50 +418,8 @@ async fn erase_account(
     Ok(Taken::answer(&job)?)
 }
 
-/// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a
-/// kept table. What is there already stays, and what was sent is not sent again; asked for twice,
-/// it changes nothing.
-#[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
-    responses((status = 202, body = Taken), (status = 422, body = Problem)))]
-async fn reconcile(
-    State(store): State<Arc<Store>>,
-    State(jobs): State<Arc<Jobs>>,
-    holder: Holder,
-    once: Once,
-    Json(sent): Json<Reconcile>,
-) -> Result<Answer, Problem> {
-    let now = store.now();
-    let mut faults = Vec::new();
-    let restored_to = past("restored_to", sent.restored_to.as_deref(), now, &mut faults);
-    let sent_until = past("sent_until", sent.sent_until.as_deref(), now, &mut faults);
-    if let (Some(to), Some(until)) = (restored_to, sent_until)
-        && until < to
-    {
-        let message = format!(
-            "{} is before restored_to: of what was sent until then the table knows; leave it out, or name when sending stopped",
-            instant_text(until)
-        );
-        faults.push(Fault::new("sent_until", "order", message));
-    }
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
-    }
-    let counted = jobs.count_contacts().await?;
-    let requested = Requested {
-        kind: JobKind::Reconcile { restored_to, sent_until },
-        selection: Selection::Everybody,
-        named: Vec::new(),
-        campaigns: Vec::new(),
-        all: true,
-        by: holder.name().to_owned(),
-        estimate: counted.count,
-        estimate_is_a_minimum: counted.is_a_minimum,
-    };
-    taken(&jobs, &once, requested, false).await
-}
-
 /// Opens the job, or does a dry run.
-async fn taken(
+pub(super) async fn taken(
     jobs: &Jobs,
     once: &Once,
     requested: Requested,
