@@ -109,7 +109,9 @@ impl Player for OnAStack {
 /// The mail that a line reports as sent: instant, recipient and subject.
 fn mail_of(line: &str) -> Option<String> {
     let (at, mail) = line.strip_prefix("    > ")?.split_at_checked("12-01 09:00:00".len())?;
-    let (contact, rest) = mail.strip_prefix(" MAIL to ")?.split_once(" (")?;
+    let (subject_of_campaign, rest) = mail.strip_prefix(" MAIL to ")?.split_once(" (")?;
+    // Mail about an object goes to the person.
+    let contact = subject_of_campaign.split(" about ").next()?;
     let (_, subject) = rest.split_once("): ")?;
     Some(format!("{at} to {}: {subject}", address(contact)))
 }
