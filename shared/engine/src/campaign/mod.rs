@@ -26,7 +26,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Change;
+use crate::enrollment::Enrollment;
 use crate::ids::{CampaignId, ContactId, ObjectType};
+use crate::reads::PersonReads;
 use crate::time::Instant;
 use graph::Graph;
 
@@ -59,6 +61,21 @@ impl Campaign {
     /// See [`subject_in`].
     pub fn subject_in(&self, subject: &ContactId) -> Option<ContactId> {
         subject_in(self.per(), subject)
+    }
+
+    /// What of a person's change concerns the enrollment of an object of that person (R72): what
+    /// the versions read that were published before the change. So it makes no difference how late
+    /// the change is looked at, and how often.
+    pub fn person_reads(&self, enrollment: &Enrollment, change: &Change) -> PersonReads {
+        let mut reads = PersonReads::default();
+        let standing = self.timeline.standing_after(self.timeline.before(change));
+        if let Some(standing) = standing
+            && enrollment.is_concerned_by_person(change.rev)
+        {
+            let published = self.versions.range(..=standing.version);
+            published.for_each(|(_, graph)| reads.add(graph.person_reads()));
+        }
+        reads
     }
 }
 

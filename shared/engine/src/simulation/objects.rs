@@ -3,7 +3,7 @@
 
 use super::{Work, World};
 use crate::campaign::format::ObjectDefinition;
-use crate::contact::{Author, Contact, ObjectIdentity, Patch};
+use crate::contact::{Author, Change, Contact, ObjectIdentity, Patch};
 use crate::decide::Event;
 use crate::enrollment::Enrollment;
 use crate::ids::{CampaignId, ContactId, ObjectType};
@@ -111,14 +111,14 @@ impl World {
         ids.cloned().collect()
     }
 
-    /// What the campaigns that are concerned by a person's change read of the person, for an object.
-    fn person_reads_of(&self, object: &ContactId, rev: u64) -> PersonReads {
+    /// What of a person's change concerns an object.
+    fn person_reads_of(&self, object: &ContactId, change: &Change) -> PersonReads {
         let mut reads = PersonReads::default();
         for ((subject, campaign), enrollment) in &self.enrollments {
-            if subject == object && enrollment.is_concerned_by_person(rev) {
-                let campaign = self.campaigns.get(campaign);
-                let versions = campaign.iter().flat_map(|campaign| campaign.versions.values());
-                versions.for_each(|graph| reads.add(graph.person_reads()));
+            if subject == object
+                && let Some(campaign) = self.campaigns.get(campaign)
+            {
+                reads.add(&campaign.person_reads(enrollment, change));
             }
         }
         reads
@@ -131,7 +131,7 @@ impl World {
         for id in self.objects_of(&image.id) {
             let (rev, mut fresh) = (self.contacts[&id].rev, 0);
             for change in image.changes_after(before).unwrap_or(&[]) {
-                let reads = self.person_reads_of(&id, change.rev);
+                let reads = self.person_reads_of(&id, change);
                 let Some(person) = image.as_of(change.rev) else { continue };
                 let Some(object) = self.contacts.get_mut(&id) else { continue };
                 let made = object.apply_person(change, &person, &reads, fresh);

@@ -8,11 +8,13 @@
 //! So the changes of an object are one ordered stream. It happens at least once, before the feed
 //! goes on; what an object has noted is not applied again. A person has at most a thousand objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dacapo_engine::campaign::Campaign;
 use dacapo_engine::condition::PersonReads;
 use dacapo_engine::contact::{Change, Contact};
+use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{ContactId, ObjectType};
 
 use crate::catalog::Loaded;
@@ -38,39 +40,47 @@ impl PersonChanges {
         changes: &[Change],
     ) -> Result<(), Error> {
         for (kind, reads) in read_by_types(loaded) {
-            let is_read = |change: &&Change| touches(change, &reads);
-            let read: Vec<&Change> = changes.iter().filter(is_read).collect();
-            let Some(last) = read.last() else { continue };
-            let enrolled = self.decisions.states_of_objects(&person.id, Some(&kind)).await?;
-            // An object that entered later found the person as the change had left it.
-            let objects: BTreeSet<ContactId> = enrolled
-                .into_iter()
-                .filter(|(_, _, state)| !state.enrollment.tokens.is_empty())
-                .filter(|(_, _, state)| {
-                    state.enrollment.created.is_none_or(|created| created <= last.at)
-                })
-                .map(|(object, ..)| object)
-                .collect();
-            for object in objects {
-                self.reach(&object, person, &read, &reads).await?;
+            if !changes.iter().any(|change| touches(change, &reads)) {
+                continue;
+            }
+            let mut enrolled: BTreeMap<ContactId, Vec<(&Campaign, Enrollment)>> = BTreeMap::new();
+            for (object, campaign, state) in
+                self.decisions.states_of_objects(&person.id, Some(&kind)).await?
+            {
+                if let Some(campaign) = loaded.campaigns.get(&campaign) {
+                    enrolled.entry(object).or_default().push((campaign, state.enrollment));
+                }
+            }
+            for (object, enrollments) in enrolled {
+                let reads = |change: &Change| {
+                    let mut reads = PersonReads::default();
+                    for (campaign, enrollment) in &enrollments {
+                        reads.add(&campaign.person_reads(enrollment, change));
+                    }
+                    reads
+                };
+                let read: Vec<_> = changes.iter().map(|change| (change, reads(change))).collect();
+                self.reach(&object, person, &read).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes the changes into one object, unless it has them.
+    /// Writes of the changes into one object what is read of them, unless it has it.
     async fn reach(
         &self,
         id: &ContactId,
         person: &Contact,
-        changes: &[&Change],
-        reads: &PersonReads,
+        changes: &[(&Change, PersonReads)],
     ) -> Result<(), Error> {
+        if !changes.iter().any(|(change, reads)| touches(change, reads)) {
+            return Ok(());
+        }
         for _ in 0..TRIES {
             let Some(before) = self.contacts.get(id).await? else { return Ok(()) };
             let mut object = before.clone();
             let mut fresh = 0;
-            for change in changes {
+            for (change, reads) in changes {
                 let left = person.as_of(change.rev);
                 let left = left.as_ref().unwrap_or(person);
                 if object.apply_person(change, left, reads, fresh).is_some() {

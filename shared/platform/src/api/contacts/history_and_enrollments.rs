@@ -17,7 +17,7 @@ use crate::api::call::problem::Problem;
 use crate::api::call::shapes::EnrollmentStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
-use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_of};
+use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_wanted};
 use crate::catalog::{Catalog, CatalogStore, Head};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
@@ -110,10 +110,8 @@ async fn history(
     let contact = contact_named(&contacts, &id).await?;
     let loaded = catalog.current().await?;
     let reader = Reader::of(&loaded.account, &contact);
-    let only = match which.object.as_deref() {
-        Some(named) => Some(object_of(&loaded.catalog, &objects, &contact.id, named).await?),
-        None => None,
-    };
+    let named = which.object.as_deref();
+    let only = object_wanted(&loaded.catalog, &objects, &contact.id, named).await?;
     let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
     let mut deferred = deferred_to_record(&store, &decisions, &contact.id, &names).await?;
@@ -407,10 +405,9 @@ async fn enrollments(
     let contact = contact_named(&contacts, &id).await?;
     let loaded = catalog.current().await?;
     let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
-    let subject = match which.object.as_deref() {
-        Some(named) => object_of(&loaded.catalog, &objects, &contact.id, named).await?,
-        None => contact.id.clone(),
-    };
+    let named = which.object.as_deref();
+    let wanted = object_wanted(&loaded.catalog, &objects, &contact.id, named).await?;
+    let subject = wanted.unwrap_or_else(|| contact.id.clone());
     let own = decisions.states(&subject).await?.into_iter();
     let mut all: Vec<_> = own.map(|(campaign, state)| (subject.clone(), campaign, state)).collect();
     if which.object.is_none() && !names.is_empty() {

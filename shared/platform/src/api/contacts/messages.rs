@@ -15,7 +15,7 @@ use crate::api::call::shapes::MessageStatusWord;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::history_and_enrollments::WhichObject;
-use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_of};
+use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_wanted};
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
@@ -102,10 +102,8 @@ async fn messages(
     }
     let contact = contact_named(&contacts, &id).await?;
     let now = catalog.current().await?;
-    let only = match which.object.as_deref() {
-        Some(named) => Some(object_of(&now.catalog, &objects, &contact.id, named).await?),
-        None => None,
-    };
+    let named = which.object.as_deref();
+    let only = object_wanted(&now.catalog, &objects, &contact.id, named).await?;
     let names = ObjectNames::of(&now.catalog, &objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
     let (mut page, mut last, mut cursor) = (Filling::of(limit), after.clone(), None);

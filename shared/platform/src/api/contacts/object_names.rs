@@ -77,7 +77,7 @@ pub(in crate::api) fn object_key<'k>(path: &str, key: &'k str) -> Result<&'k str
 }
 
 /// The object of a contact that a parameter names as `type/key`.
-pub(in crate::api) async fn object_of(
+async fn object_of(
     catalog: &Catalog,
     objects: &Objects,
     contact: &ContactId,
@@ -91,6 +91,19 @@ pub(in crate::api) async fn object_of(
     let found = objects.find(kind, object_key("object", key)?).await?;
     let its = found.map(|found| found.object.id).filter(|id| id.person() == *contact);
     its.ok_or_else(|| Problem::not_found(format!("the contact has no {kind} `{key}`")))
+}
+
+/// The object of a contact that a parameter names, if it is there.
+pub(in crate::api) async fn object_wanted(
+    catalog: &Catalog,
+    objects: &Objects,
+    contact: &ContactId,
+    named: Option<&str>,
+) -> Result<Option<ContactId>, Problem> {
+    match named {
+        Some(named) => object_of(catalog, objects, contact, named).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Who is meant by a contact and perhaps one of its objects, in a campaign.
