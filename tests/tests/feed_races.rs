@@ -217,3 +217,39 @@ async fn r72_a_persons_change_that_the_feed_repeats_reaches_an_object_once() {
     hand.feed_goes_on().await;
     assert_eq!(revs(&hand).await, [2, 2]);
 }
+
+/// What changed of the person while an object had no tokens does not concern it, even if the feed
+/// brings it once more after the object has tokens again.
+#[tokio::test]
+async fn r72_a_persons_change_from_before_the_tokens_does_not_reach_an_object() {
+    let (id, store) = (CampaignId::new("bookings").unwrap(), ManualPump::store());
+    let table = Arc::clone(&store) as _;
+    let mut hand = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
+    let call = async |hand: &ManualPump, method: &str, path: &str, body: serde_json::Value| {
+        let (status, answer) = hand.call("the-admin-key", method, path, &body).await;
+        assert_eq!(status, 200, "{method} {path}: {answer:#}");
+        answer
+    };
+    let object = "/v1/objects/booking/one";
+    let booked = serde_json::json!({
+        "contact": { "email": "ann@example.com" }, "fields": { "status": "booked" },
+    });
+    call(&hand, "PUT", object, booked).await;
+    hand.feed_goes_on().await;
+    let by_hand = |what: &str| {
+        let enrollment = "/v1/contacts/email:ann@example.com/enrollments/bookings";
+        format!("{enrollment}/{what}?object=booking/one")
+    };
+    let nothing = serde_json::json!({});
+    call(&hand, "POST", &by_hand("stop"), nothing.clone()).await;
+    let tagged = serde_json::json!({ "add": ["Help"] });
+    call(&hand, "POST", "/v1/contacts/email:ann@example.com/tags", tagged).await;
+    let brought = hand.feed_goes_on().await;
+    call(&hand, "POST", &by_hand("reset"), nothing.clone()).await;
+    let started = call(&hand, "POST", &by_hand("start"), nothing).await;
+    assert_eq!(started["status"], "active", "{started:#}");
+    hand.bring(&brought).await;
+    hand.feed_goes_on().await;
+    let found = call(&hand, "GET", object, serde_json::Value::Null).await;
+    assert_eq!(found["rev"], 1, "{found:#}");
+}
