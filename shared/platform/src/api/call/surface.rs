@@ -4,10 +4,14 @@
 //! Each module's `routes` puts its calls on a surface. A program that answers calls does not
 //! contain the code that only describes them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::HttpMethod;
 use utoipa_axum::PathItemExt as _;
@@ -53,19 +57,20 @@ pub(in crate::api) trait Surface: Sized {
     ) -> Self;
 }
 
-/// The calls by path, of which a router is made once: a router that is told of each method by
-/// itself copies a path's other methods every time, while a function starts.
+/// The calls that a program answers. A function that starts answers one call first, so the router
+/// of a subject, such as `/v1/contacts`, is made when the first call about it comes.
 #[derive(Default)]
-pub(in crate::api) struct Routes(Vec<(String, MethodRouter<Api>)>);
+pub(in crate::api) struct Routes(BTreeMap<String, Vec<(String, MethodFilter, Call)>>);
 
 impl Routes {
     /// The router that answers these calls, and what is no call with a problem.
     pub(in crate::api) fn into_router(self, api: Api) -> Router {
-        self.0
-            .into_iter()
-            .fold(Router::new(), |router, (path, methods)| router.route(&path, methods))
-            .fallback(problem::no_such_path)
-            .with_state(api)
+        let subjects = self.0.into_iter().map(|(subject, calls)| {
+            let router = OnceLock::new();
+            (subject, Subject { calls, router })
+        });
+        let subjects = Subjects { api, subjects: subjects.collect() };
+        Router::new().fallback(by_subject).with_state(Arc::new(subjects))
     }
 
     /// Adds the call that is not described: the description itself.
@@ -76,15 +81,57 @@ impl Routes {
     }
 
     fn add(&mut self, path: &str, method: MethodFilter, call: Call) {
-        let methods = match self.0.iter_mut().find(|(known, _)| known == path) {
-            Some((_, methods)) => methods,
-            None => {
-                let none = MethodRouter::new().fallback(problem::no_such_method);
-                &mut self.0.push_mut((path.to_owned(), none)).1
-            }
-        };
-        *methods = std::mem::take(methods).on(method, call);
+        let calls = self.0.entry(subject_of(path).to_owned()).or_default();
+        calls.push((path.to_owned(), method, call));
     }
+}
+
+/// The calls by subject.
+struct Subjects {
+    api: Api,
+    subjects: BTreeMap<String, Subject>,
+}
+
+/// The calls about one subject, and their router once one has come.
+struct Subject {
+    calls: Vec<(String, MethodFilter, Call)>,
+    router: OnceLock<Router>,
+}
+
+impl Subject {
+    /// Methods are collected by path first: a router that is told of each method by itself copies
+    /// a path's other methods every time.
+    fn router(&self, api: &Api) -> Router {
+        let made = self.router.get_or_init(|| {
+            let mut by_path: BTreeMap<&str, MethodRouter<Api>> = BTreeMap::new();
+            for (path, method, call) in &self.calls {
+                let none = || MethodRouter::new().fallback(problem::no_such_method);
+                let methods = by_path.entry(path.as_str()).or_insert_with(none);
+                *methods = std::mem::take(methods).on(*method, *call);
+            }
+            by_path
+                .into_iter()
+                .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+                .fallback(problem::no_such_path)
+                .with_state(api.clone())
+        });
+        made.clone()
+    }
+}
+
+/// What a path is about: what stands behind its version, or its first part.
+fn subject_of(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    let path = path.strip_prefix("v1/").unwrap_or(path);
+    path.split('/').next().unwrap_or_default()
+}
+
+async fn by_subject(State(all): State<Arc<Subjects>>, request: Request) -> Response {
+    let Some(subject) = all.subjects.get(subject_of(request.uri().path())) else {
+        return problem::no_such_path(request).await.into_response();
+    };
+    let Ok(answer) = subject.router(&all.api).oneshot(request).await;
+    answer
 }
 
 impl Surface for Routes {
