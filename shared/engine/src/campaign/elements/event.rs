@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{At, Findings, Surroundings, Template, check_condition, seen};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
+use crate::campaign::checks::{At, Findings, Surroundings, check_condition, seen};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
@@ -135,33 +135,17 @@ impl ElementType for EventElement {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
     fn reads(&self, reads: &mut Reads) {
         self.on.reads(reads);
     }
 
-    fn is_rest(&self) -> bool {
-        true
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::Rests
     }
 
     fn when_missed(&self) -> WhenMissed {
         // An event happens to those without a path, too.
         WhenMissed::LosesNothing
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
