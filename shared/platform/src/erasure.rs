@@ -144,10 +144,8 @@ impl Erasure {
                     writes.push(self.refusals.remember(address, refusal).await?);
                 }
             }
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.order_erasure(id).await?;
             self.forget_tags(&contact).await?;
@@ -189,19 +187,15 @@ impl Erasure {
     async fn erase_partition(&self, id: &ContactId) -> Result<(), Error> {
         let tombstone = self.store.keys.tombstone(id);
         let partition = self.store.keys.contact_partition(id);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in page.iter().filter(|stored| stored.key != tombstone) {
                 if !id.is_object() || is_state_of(&stored.key, id) {
                     self.delete(stored).await?;
                 }
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Orders that the remains are erased by a worker.
@@ -234,10 +228,8 @@ impl Erasure {
                 Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
             ];
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.erase_remains(id).await?;
             return Ok(true);
@@ -251,23 +243,15 @@ impl Erasure {
         person: &ContactId,
     ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
         let partition = self.store.keys.contact_partition(person);
-        let (mut names, mut cursor) = (BTreeMap::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS).after(cursor);
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
-                let tombstone: Tombstone = read(stored)?;
-                if let (Some(id), Some(identity)) =
-                    (keys::subject_in(&stored.key), tombstone.object)
-                {
-                    names.insert(id, *identity);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(names);
+        let mut names = BTreeMap::new();
+        let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS);
+        for stored in self.store.all(query).await? {
+            let tombstone: Tombstone = read(&stored)?;
+            if let (Some(id), Some(identity)) = (keys::subject_in(&stored.key), tombstone.object) {
+                names.insert(id, *identity);
             }
         }
+        Ok(names)
     }
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
@@ -329,17 +313,13 @@ impl Erasure {
     /// Deletes received calls that name an address with this keyed hash.
     async fn forget_received_calls(&self, address: &str) -> Result<(), Error> {
         let partition = self.store.keys.received_naming(address);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 self.delete(stored).await?;
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::mentions::Mentions;
 use crate::refusals::Refusal;
 use crate::store::item;
-use crate::table::{Condition, Item, Query, TableError, Unreadable, Write};
+use crate::table::{Condition, Item, Query, Unreadable, Write};
 use crate::unsubscribe::sealed;
 
 /// How many lists by tag are left in one transaction.
@@ -57,10 +57,8 @@ impl Erasure {
                 writes.push(self.refusals.remember(address, refusal).await?);
             }
         }
-        match self.store.write(writes).await {
-            Ok(()) => {}
-            Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(false),
-            Err(error) => return Err(error.into()),
+        if !self.store.write_if_first(writes).await? {
+            return Ok(false);
         }
         self.order_erasure(id).await?;
         self.forget_tags_of_unreadable(id, &stored).await?;
@@ -95,10 +93,9 @@ impl Erasure {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut candidates: Vec<String> = named.map(folded).into_iter().collect();
         let partition = self.store.keys.contact_partition(id);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 let text = stored.body.as_str();
                 if text.contains('@') || text.contains("u0040") {
                     candidates.extend(Mentions::of(text).addresses().map(str::to_owned));
@@ -111,11 +108,8 @@ impl Erasure {
                     return Ok(Some(candidate));
                 }
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(None);
-            }
         }
+        Ok(None)
     }
 
     /// The tags that can still be read. Entries of other tags name a contact that is not there, and

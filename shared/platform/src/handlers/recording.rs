@@ -233,11 +233,10 @@ impl History {
         let mut last_reset = 0;
         let earlier = |rev: u64| rev < decision.stored.stamp;
         let partition = self.store.keys.contact_partition(&decision.contact);
-        let mut cursor = None;
-        loop {
-            let query = Query::of(&partition).prefix(Keys::HISTORY).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
+        let query = Query::of(&partition).prefix(Keys::HISTORY).strong();
+        let mut pages = self.store.pages(query);
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 let Some(rev) = revision_of_history(&stored.key).filter(|rev| earlier(*rev)) else {
                     continue;
                 };
@@ -255,10 +254,6 @@ impl History {
                     }
                     None => {}
                 }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
             }
         }
         let same = &batch[&(&decision.contact, &decision.campaign)];
