@@ -122,28 +122,8 @@ impl Erasure {
             // This is ordered before anything is deleted, so that a crash does not lose it. It has
             // no effect on a contact that is not erased.
             self.order_last_erasure(id).await?;
-            let catalog = self.catalog.current().await?;
-            // When a whole account is erased, no refusal is kept.
-            let remembers = catalog.catalog.erased_by.is_none();
-            let address = match contact.address().filter(|_| remembers) {
-                Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
-                None => None,
-            };
-            let tombstone =
-                Tombstone { at: self.store.now(), address, letters: None, object: None };
-            let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
-                Write::put(tombstone, Condition::Always),
-            ];
-            if let Some(address) = contact.address() {
-                writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
-                let earlier = self.store.keys.addresses_before(address).into_iter();
-                writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-                if let Some(refusal) = Refusal::of(&contact).filter(|_| remembers) {
-                    writes.push(self.refusals.remember(address, refusal).await?);
-                }
-            }
+            let (condition, refusal) = (Condition::Rev(contact.rev), Refusal::of(&contact));
+            let writes = self.removal(id, condition, contact.address(), refusal).await?;
             if !self.store.write_if_first(writes).await? {
                 continue;
             }
@@ -153,6 +133,37 @@ impl Erasure {
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes by which a tombstone takes a contact's place: they free its address, and keep
+    /// what that has refused.
+    async fn removal(
+        &self,
+        id: &ContactId,
+        condition: Condition,
+        address: Option<&str>,
+        refusal: Option<Refusal>,
+    ) -> Result<Vec<Write>, Error> {
+        // When a whole account is erased, no refusal is kept.
+        let remembers = self.catalog.current().await?.catalog.erased_by.is_none();
+        let hash = match address.filter(|_| remembers) {
+            Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
+            None => None,
+        };
+        let tombstone =
+            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
+        let mut writes = vec![
+            Write::delete(self.store.keys.contact(id), condition),
+            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+        ];
+        if let Some(address) = address {
+            let keys = self.store.keys.addresses(address);
+            writes.extend(keys.map(|key| Write::delete(key, Condition::Always)));
+            if let Some(refusal) = refusal.filter(|_| remembers) {
+                writes.push(self.refusals.remember(address, refusal).await?);
+            }
+        }
+        Ok(writes)
     }
 
     /// Deletes what is still, or again, stored about an erased contact. Idempotent; it has no

@@ -10,13 +10,11 @@ use dacapo_engine::address::folded;
 use dacapo_engine::ids::{ContactId, Tag};
 use serde_json::Value;
 
-use super::{Erasure, Tombstone};
+use super::Erasure;
 use crate::error::Error;
 use crate::mentions::Mentions;
 use crate::refusals::Refusal;
-use crate::store::item;
 use crate::table::{Condition, Item, Query, Unreadable, Write};
-use crate::unsubscribe::sealed;
 
 /// How many lists by tag are left in one transaction.
 const AT_ONCE: usize = 50;
@@ -29,34 +27,17 @@ impl Erasure {
         named: Option<&str>,
         why: &Unreadable,
     ) -> Result<bool, Error> {
-        let key = self.store.keys.contact(id);
-        let Some(stored) = self.store.get(&key).await? else { return Ok(false) };
+        let stored = self.store.get(&self.store.keys.contact(id)).await?;
+        let Some(stored) = stored else { return Ok(false) };
         self.order_last_erasure(id).await?;
         let address = self.address_of_unreadable(id, named).await?;
         if address.is_none() {
             tracing::warn!(contact = %id, %why,
                 "no address was found of an unreadable contact; erase it as `email:…` too if it has one");
         }
-        let remembers = self.catalog.current().await?.catalog.erased_by.is_none();
-        let hash = match address.as_deref().filter(|_| remembers) {
-            Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
-            None => None,
-        };
-        let tombstone =
-            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
-        let mut writes = vec![
-            Write::delete(key, condition),
-            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
-        ];
-        if let Some(address) = &address {
-            writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
-            let earlier = self.store.keys.addresses_before(address).into_iter();
-            writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-            if let Some(refusal) = Refusal::of_unreadable(&stored.body).filter(|_| remembers) {
-                writes.push(self.refusals.remember(address, refusal).await?);
-            }
-        }
+        let refusal = Refusal::of_unreadable(&stored.body);
+        let writes = self.removal(id, condition, address.as_deref(), refusal).await?;
         if !self.store.write_if_first(writes).await? {
             return Ok(false);
         }
@@ -76,8 +57,7 @@ impl Erasure {
         if self.contacts.id_of(&address).await?.as_ref() != Some(id) {
             return Ok(false);
         }
-        let keys = self.store.keys.addresses_before(&address).into_iter();
-        let keys = keys.chain([self.store.keys.address(&address)]);
+        let keys = self.store.keys.addresses(&address);
         let writes = keys.map(|key| Write::delete(key, Condition::Always)).collect();
         self.store.write(writes).await?;
         Ok(true)

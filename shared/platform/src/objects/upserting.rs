@@ -334,20 +334,6 @@ fn empty_change(object: &mut Contact, by: &Author, now: Instant) {
     let at = now.max(object.updated_at);
     object.rev += 1;
     object.updated_at = at;
-    object.recent.push(Change {
-        rev: object.rev,
-        at,
-        added: Vec::new(),
-        refreshed: BTreeMap::new(),
-        removed: BTreeMap::new(),
-        fields: BTreeMap::new(),
-        consent: None,
-        suppressed: None,
-        event: None,
-        person: None,
-        by: by.clone(),
-        causality: Causality { chain: object.chain_of(object.rev), depth: 0 },
-        catalog: None,
-        after: Vec::new(),
-    });
+    let causality = Causality { chain: object.chain_of(object.rev), depth: 0 };
+    object.recent.push(Change { rev: object.rev, ..Change::empty(by.clone(), causality, at) });
 }
