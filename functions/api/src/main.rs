@@ -2,12 +2,12 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};
-use dacapo_aws::settings::{ApiSettings, Environment, Settings as _};
+use dacapo_aws::settings::{Environment, Settings};
 use dacapo_platform::api::router;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = ApiSettings::from_environment(&Environment::of_process())?;
+    let settings = Settings::from_environment(&Environment::of_process())?;
     let running = Running::begin(&settings);
     let started = start::api(&settings);
     let router = router(started.platform.clone(), started.admin.clone());

@@ -3,11 +3,11 @@
 use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
-use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
+use dacapo_aws::settings::{Environment, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = DeliverSettings::from_environment(&Environment::of_process())?;
+    let settings = Settings::from_environment(&Environment::of_process())?;
     let running = Running::begin(&settings);
     let started = start::deliver(&settings);
     started.warm().await;

@@ -2,11 +2,11 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{feedback, start};
-use dacapo_aws::settings::{Environment, FeedbackSettings, Settings as _};
+use dacapo_aws::settings::{Environment, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = FeedbackSettings::from_environment(&Environment::of_process())?;
+    let settings = Settings::from_environment(&Environment::of_process())?;
     let running = Running::begin(&settings);
     let started = start::feedback(&settings);
     started.warm().await;

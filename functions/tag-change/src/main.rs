@@ -2,11 +2,11 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{start, stream};
-use dacapo_aws::settings::{Environment, Settings as _, TagChangeSettings};
+use dacapo_aws::settings::{Environment, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = TagChangeSettings::from_environment(&Environment::of_process())?;
+    let settings = Settings::from_environment(&Environment::of_process())?;
     let running = Running::begin(&settings);
     let started = start::tag_change(&settings);
     started.warm().await;

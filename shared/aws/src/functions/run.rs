@@ -14,7 +14,7 @@ use super::Failure;
 use crate::clock::SystemClock;
 use crate::logging;
 use crate::metrics::Figures;
-use crate::settings::{Incomplete, Settings};
+use crate::settings::{Incomplete, OwnSettings, Settings};
 
 /// How long the process may live after its connection to Lambda was closed: the emulator of `sam
 /// local` ends it with SIGKILL when its container is stopped. Lambda ends it by SIGTERM or SIGKILL
@@ -55,8 +55,8 @@ pub struct Running {
 
 impl Running {
     /// Sets up logs and figures.
-    pub fn begin<S: Settings>(settings: &S) -> Self {
-        let common = settings.common();
+    pub fn begin<S: OwnSettings>(settings: &Settings<S>) -> Self {
+        let common = &settings.common;
         let figures = Figures::of(S::FUNCTION, &common.table);
         logging::start(&common.log, &figures);
         Self { figures, clock: SystemClock::default() }
