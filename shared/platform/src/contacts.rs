@@ -108,11 +108,8 @@ impl Contacts {
     ///
     /// What the table answers.
     pub async fn get(&self, id: &ContactId) -> Result<Option<Contact>, Error> {
-        self.store
-            .get(&self.store.keys.contact(id))
-            .await?
-            .map(|item| read_contact(&item))
-            .transpose()
+        let stored = self.store.get(&self.store.keys.contact(id)).await?;
+        stored.map(|item| read_contact(&item)).transpose()
     }
 
     /// The contact that has an address.
