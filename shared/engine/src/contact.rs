@@ -389,7 +389,7 @@ fn is_zero(number: &u64) -> bool {
 
 impl Change {
     /// A change of nothing, with `rev` 0.
-    pub(crate) fn empty(by: Author, causality: Causality, at: Instant) -> Self {
+    pub fn empty(by: Author, causality: Causality, at: Instant) -> Self {
         Self {
             rev: 0,
             at,

@@ -122,32 +122,10 @@ impl Erasure {
             // This is ordered before anything is deleted, so that a crash does not lose it. It has
             // no effect on a contact that is not erased.
             self.order_last_erasure(id).await?;
-            let catalog = self.catalog.current().await?;
-            // When a whole account is erased, no refusal is kept.
-            let remembers = catalog.catalog.erased_by.is_none();
-            let address = match contact.address().filter(|_| remembers) {
-                Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
-                None => None,
-            };
-            let tombstone =
-                Tombstone { at: self.store.now(), address, letters: None, object: None };
-            let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
-                Write::put(tombstone, Condition::Always),
-            ];
-            if let Some(address) = contact.address() {
-                writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
-                let earlier = self.store.keys.addresses_before(address).into_iter();
-                writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-                if let Some(refusal) = Refusal::of(&contact).filter(|_| remembers) {
-                    writes.push(self.refusals.remember(address, refusal).await?);
-                }
-            }
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            let (condition, refusal) = (Condition::Rev(contact.rev), Refusal::of(&contact));
+            let writes = self.removal(id, condition, contact.address(), refusal).await?;
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.order_erasure(id).await?;
             self.forget_tags(&contact).await?;
@@ -155,6 +133,37 @@ impl Erasure {
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes by which a tombstone takes a contact's place: they free its address, and keep
+    /// what that has refused.
+    async fn removal(
+        &self,
+        id: &ContactId,
+        condition: Condition,
+        address: Option<&str>,
+        refusal: Option<Refusal>,
+    ) -> Result<Vec<Write>, Error> {
+        // When a whole account is erased, no refusal is kept.
+        let remembers = self.catalog.current().await?.catalog.erased_by.is_none();
+        let hash = match address.filter(|_| remembers) {
+            Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
+            None => None,
+        };
+        let tombstone =
+            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
+        let mut writes = vec![
+            Write::delete(self.store.keys.contact(id), condition),
+            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+        ];
+        if let Some(address) = address {
+            let keys = self.store.keys.addresses(address);
+            writes.extend(keys.map(|key| Write::delete(key, Condition::Always)));
+            if let Some(refusal) = refusal.filter(|_| remembers) {
+                writes.push(self.refusals.remember(address, refusal).await?);
+            }
+        }
+        Ok(writes)
     }
 
     /// Deletes what is still, or again, stored about an erased contact. Idempotent; it has no
@@ -189,19 +198,15 @@ impl Erasure {
     async fn erase_partition(&self, id: &ContactId) -> Result<(), Error> {
         let tombstone = self.store.keys.tombstone(id);
         let partition = self.store.keys.contact_partition(id);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in page.iter().filter(|stored| stored.key != tombstone) {
                 if !id.is_object() || is_state_of(&stored.key, id) {
                     self.delete(stored).await?;
                 }
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Orders that the remains are erased by a worker.
@@ -234,10 +239,8 @@ impl Erasure {
                 Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
             ];
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.erase_remains(id).await?;
             return Ok(true);
@@ -251,23 +254,15 @@ impl Erasure {
         person: &ContactId,
     ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
         let partition = self.store.keys.contact_partition(person);
-        let (mut names, mut cursor) = (BTreeMap::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS).after(cursor);
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
-                let tombstone: Tombstone = read(stored)?;
-                if let (Some(id), Some(identity)) =
-                    (keys::subject_in(&stored.key), tombstone.object)
-                {
-                    names.insert(id, *identity);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(names);
+        let mut names = BTreeMap::new();
+        let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS);
+        for stored in self.store.all(query).await? {
+            let tombstone: Tombstone = read(&stored)?;
+            if let (Some(id), Some(identity)) = (keys::subject_in(&stored.key), tombstone.object) {
+                names.insert(id, *identity);
             }
         }
+        Ok(names)
     }
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
@@ -329,17 +324,13 @@ impl Erasure {
     /// Deletes received calls that name an address with this keyed hash.
     async fn forget_received_calls(&self, address: &str) -> Result<(), Error> {
         let partition = self.store.keys.received_naming(address);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 self.delete(stored).await?;
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {

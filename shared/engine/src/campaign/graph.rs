@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::campaign::elements::Arrival;
 use crate::campaign::format::{Document, Edge, Element, EventElement, ObjectDefinition};
 use crate::condition::Reads;
 use crate::field::{FieldType, built_in};
@@ -175,7 +176,7 @@ impl Graph {
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             let element = &self.document.elements[place].1;
-            if element.of_type().begins_next_run(&self.document.id)
+            if element.of_type().arrival(&self.document.id) == Arrival::BeginsNextRun
                 || (place != from && !passes(element))
             {
                 continue;

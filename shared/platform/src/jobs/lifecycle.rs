@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::orders::pause_end_order;
 use crate::ports::{Done, JobStep, Message, Order, Queue, Shown};
 use crate::store::{TRIES, item, read};
-use crate::table::{Condition, Consistency, TableError, Write};
+use crate::table::{Condition, Consistency, Write};
 
 /// How many contacts a page has.
 pub(super) const PAGE: usize = 200;
@@ -353,10 +353,8 @@ impl Jobs {
                 job.reason = reason.map(str::to_owned);
                 job.ended_at = Some(self.store.now());
                 job.n += 1;
-                match self.store.write(vec![self.write_of(&job)?]).await {
-                    Ok(()) => {}
-                    Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                    Err(error) => return Err(error.into()),
+                if !self.store.write_if_first(vec![self.write_of(&job)?]).await? {
+                    continue;
                 }
             }
             self.close(seq).await?;

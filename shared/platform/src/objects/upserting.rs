@@ -69,9 +69,8 @@ impl Objects {
                 return Err(ObjectError::Replaced { by });
             }
             let owner = self.owner(write, &present).await?;
-            match self.write_once(write, &present, owner, by, together).await? {
-                Tried::Written(written) => return Ok(*written),
-                Tried::Again => {}
+            if let Some(written) = self.write_once(write, &present, owner, by, together).await? {
+                return Ok(*written);
             }
         }
         Err(Error::Contended(TRIES).into())
@@ -129,6 +128,7 @@ impl Objects {
         }
     }
 
+    /// `None` if another writer was first with the object, with its key, or with the person.
     async fn write_once(
         &self,
         write: ObjectWrite<'_>,
@@ -136,7 +136,7 @@ impl Objects {
         owner: Option<ContactId>,
         by: &Author,
         together: WithObject<'_>,
-    ) -> Result<Tried, ObjectError> {
+    ) -> Result<Option<Box<ObjectWritten>>, ObjectError> {
         let name = self.store.new_contact_id();
         let now = self.store.now();
         if let Some(before) = &present.object
@@ -166,6 +166,7 @@ impl Objects {
             Ok(writes)
         };
         let nothing = Patch::default();
+        let is_by_id = matches!(write.person, PersonWrite::ById(..));
         let person = match (write.person, &owner) {
             (PersonWrite::ByAddress(address, patch), None) => {
                 self.contacts.upsert(address, patch, by, &all).await
@@ -192,18 +193,17 @@ impl Objects {
                 {
                     Written { contact, created: false, change: None }
                 } else if which < own {
-                    // Another writer was first with the object, or with its key.
-                    return Ok(Tried::Again);
+                    return Ok(None);
                 } else {
                     return Err(WriteError::Refused(which - own, current).into());
                 }
             }
             // The person was erased just now; one that was named by the id does not come back.
-            Err(WriteError::NoSuchContact) if !is_by_id(write) => return Ok(Tried::Again),
+            Err(WriteError::NoSuchContact) if !is_by_id => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let (object, _) = object_of(&person.contact)?;
-        Ok(Tried::Written(Box::new(ObjectWritten { object, person })))
+        Ok(Some(Box::new(ObjectWritten { object, person })))
     }
 
     /// A new object, with its key.
@@ -315,39 +315,11 @@ impl Objects {
     }
 }
 
-/// The outcome of one try.
-enum Tried {
-    Written(Box<ObjectWritten>),
-    Again,
-}
-
-/// Whether the person is named by the id.
-fn is_by_id(write: ObjectWrite<'_>) -> bool {
-    match write.person {
-        PersonWrite::ById(..) => true,
-        PersonWrite::ByAddress(..) | PersonWrite::Unsaid => false,
-    }
-}
-
 /// A change of nothing: the object is new, or has another key.
 fn empty_change(object: &mut Contact, by: &Author, now: Instant) {
     let at = now.max(object.updated_at);
     object.rev += 1;
     object.updated_at = at;
-    object.recent.push(Change {
-        rev: object.rev,
-        at,
-        added: Vec::new(),
-        refreshed: BTreeMap::new(),
-        removed: BTreeMap::new(),
-        fields: BTreeMap::new(),
-        consent: None,
-        suppressed: None,
-        event: None,
-        person: None,
-        by: by.clone(),
-        causality: Causality { chain: object.chain_of(object.rev), depth: 0 },
-        catalog: None,
-        after: Vec::new(),
-    });
+    let causality = Causality { chain: object.chain_of(object.rev), depth: 0 };
+    object.recent.push(Change { rev: object.rev, ..Change::empty(by.clone(), causality, at) });
 }

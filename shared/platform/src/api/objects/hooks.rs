@@ -19,7 +19,7 @@ use crate::api::contacts::hooks::{Posted, posted};
 use crate::api::contacts::object_names::object_type;
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::api::objects::shapes::WrittenObjectAnswer;
-use crate::api::objects::writing::{ReadHow, SentObject, Writing, text};
+use crate::api::objects::writing::{ReadHow, SentObject, Writing, no_contact, text};
 use crate::catalog::CatalogStore;
 use crate::contact_json::ConsentWord;
 use crate::contacts::Contacts;
@@ -164,13 +164,7 @@ fn sorted(
             match value {
                 Value::Object(inner) => contact.extend(inner.clone()),
                 Value::Null => {}
-                other => {
-                    let message = format!(
-                        "{} is no contact; send {{\"email\": …}}",
-                        dacapo_engine::field::quoted(other)
-                    );
-                    faults.push(Fault::new("contact", "shape", message));
-                }
+                other => faults.push(no_contact(other)),
             }
         } else if let Some("key") = resembles(&["key"]) {
             match text(members, name) {

@@ -262,6 +262,12 @@ fn of_contact(problem: Problem) -> Problem {
     Problem::invalid(faults.collect())
 }
 
+/// The fault of what is no contact.
+pub(super) fn no_contact(sent: &Value) -> Fault {
+    let message = format!("{} is no contact; send {{\"email\": …}}", quoted(sent));
+    Fault::new("contact", "shape", message)
+}
+
 /// A text among the members, or a fault if it is something else.
 pub(super) fn text(sent: &Map<String, Value>, name: &str) -> Result<Option<String>, Fault> {
     match sent.get(name) {
