@@ -108,12 +108,13 @@ struct DecisionRequest<'a> {
     standing: Option<Standing>,
 }
 
-/// How a contact has to stand in a campaign for a job.
+/// How a contact has to stand in a campaign for a job. Who has been through the job stands as the
+/// job left it, and is still one of those that were meant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
-    /// So,
+    /// The status.
     pub(crate) status: Status,
-    /// unless this job, or a later one, was applied to it: the job has changed how it stands.
+    /// The job's sequence number.
     pub(crate) job: u64,
 }
 
