@@ -18,6 +18,8 @@ mod framework;
 mod hooks;
 mod input;
 mod mass_actions;
+mod object_csv;
+mod object_filters;
 mod object_masses;
 mod objects;
 mod pausing;

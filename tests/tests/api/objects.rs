@@ -31,7 +31,7 @@ emails:
   cancelled:    { purpose: marketing, subject: "A pity", text: "{{ unsubscribe_url }}" }
 "#;
 
-const NEWS: &str = r#"
+pub(crate) const NEWS: &str = r#"
 id: news
 name: News
 sender: { name: Studio Nord, address: hello@studio-nord.example }

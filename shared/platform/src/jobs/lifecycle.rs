@@ -145,7 +145,8 @@ impl Jobs {
             Selection::Tag(_)
             | Selection::Enrolled
             | Selection::Everybody
-            | Selection::Objects(_) => SHARDS,
+            | Selection::Objects(_)
+            | Selection::Members(_) => SHARDS,
         };
         let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {
@@ -266,7 +267,8 @@ impl Jobs {
                 Selection::Named { .. }
                 | Selection::Enrolled
                 | Selection::Everybody
-                | Selection::Objects(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
+                | Selection::Objects(_)
+                | Selection::Members(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
             };
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);

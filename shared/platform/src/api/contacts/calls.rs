@@ -49,16 +49,17 @@ pub(in crate::api) struct Which {
     tag: Option<String>,
     /// Those whose e-mail address or name begins so.
     q: Option<String>,
-    /// Those that are in the campaign of this id, or have been.
+    /// Those that are in the campaign of this id, or have been; in a campaign about objects, those
+    /// who have an object that is.
     campaign: Option<String>,
-    /// Only with `campaign`: those that stand so in it.
+    /// Only with `campaign`: those that stand so in it, or who have an object that does.
     #[param(value_type = Option<EnrollmentStatus>, inline)]
     status: Option<String>,
 }
 
 impl Which {
     /// Which contacts are wanted.
-    pub(in crate::api) fn wanted(&self) -> Result<Wanted, Problem> {
+    pub(in crate::api) async fn wanted(&self, catalog: &CatalogStore) -> Result<Wanted, Problem> {
         let tag = self.tag.as_deref().map(Tag::kept).transpose();
         let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
         let campaign = self.campaign.as_deref().map(CampaignId::new).transpose();
@@ -76,7 +77,11 @@ impl Which {
                 })?,
             ),
         };
-        Ok(Wanted::new(tag, self.q.as_deref(), campaign.map(|campaign| (campaign, status))))
+        let by_both = tag.is_some() && campaign.is_some();
+        let campaign = campaign.map(|campaign| (campaign, status));
+        let wanted = Wanted::new(tag, self.q.as_deref(), campaign);
+        // Only then it matters what the campaign is about.
+        Ok(if by_both { wanted.knowing(&catalog.current().await?.catalog) } else { wanted })
     }
 }
 
@@ -184,10 +189,11 @@ impl From<Found<'_>> for ListedContact {
     responses((status = 200, body = Page<ListedContact>)))]
 async fn list(
     State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ListedContact>, Problem> {
-    let (wanted, limit) = (which.wanted()?, paging.limit()?);
+    let (wanted, limit) = (which.wanted(&catalog).await?, paging.limit()?);
     let mut page = Filling::of(limit);
     let mut put = |found: Found<'_>| Ok(page.put(&ListedContact::from(found))?);
     let next = wanted.people(&store, limit, paging.cursor(), &mut put).await?;
