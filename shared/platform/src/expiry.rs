@@ -6,13 +6,13 @@
 //!
 //! | step | why it is safe |
 //! |---|---|
-//! | when a round is due, the catalog says that the next one is in a day; then a step is ordered | a crash in between puts it off for a day |
-//! | a step looks at a part of the lists, and orders the next step | where it goes on is in the message |
-//! | an object goes in one transaction | on condition that the object and its enrollments are as they were read, and that there are no others |
-//! | the last step says in the catalog when the next round is due | a round that was lost comes the next day |
+//! | a round is due: the catalog says that the next is in a day | a crash puts it off for a day |
+//! | a step looks at a part of the lists, and orders the next | its message says where it goes on |
+//! | an object goes in one transaction | object and enrollments are as they were read |
+//! | the last step says in the catalog when the next round is due | a lost one comes in a day |
 //!
-//! Nobody waits for it, so nothing of it is done twice or at a certain time. An id holds the time at
-//! which it was made, so an object that is younger than `keep` is not even read.
+//! Nobody waits for it: it may come late, and twice. An id holds the time at which it was made, so
+//! an object that is younger than `keep` is not even read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
