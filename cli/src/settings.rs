@@ -208,6 +208,8 @@ pub(crate) enum Measured {
     Throughput,
     /// Contacts a second that are stopped and reset by a mass action.
     Mass,
+    /// The same loop about contacts and about objects of them, in turns.
+    Objects,
 }
 
 /// How something is printed.

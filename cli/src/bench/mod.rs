@@ -4,10 +4,11 @@
 //! |---|---|
 //! | five steps | entrance by webhook, mail, timer, mail, end |
 //! | the loop | booked, confirmed, reminded, not reached, and again: 2 runs, 5 messages |
+//! | object loop | the same loop about an object of each contact, in turns with the loop about contacts (`dacapo bench objects`) |
 //! | decisions | `decide` alone, on one core |
 //! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
 //!
-//! The first two run in one process on disk, through the HTTP router, with a standing clock. The
+//! The first three run in one process on disk, through the HTTP router, with a standing clock. The
 //! time is measured from the first post until nothing is left to do.
 
 mod decisions;
@@ -53,6 +54,20 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
             for contacts in &bench.contacts {
                 for scenario in [Scenario::FiveSteps, Scenario::Loop] {
                     keep(runtime.block_on(throughput::measure(scenario, contacts.get()))?)?;
+                }
+            }
+        }
+        Measured::Objects => {
+            for contacts in &bench.contacts {
+                let rows = runtime.block_on(throughput::side_by_side(contacts.get()))?;
+                let times = rows[1]["times_a_contact"].as_f64().unwrap_or_default();
+                for row in rows {
+                    keep(row)?;
+                }
+                if bench.format == Format::Text {
+                    out::line(format_args!(
+                        "an object takes {times:.2} times as long as a contact"
+                    ))?;
                 }
             }
         }

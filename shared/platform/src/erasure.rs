@@ -34,13 +34,13 @@ use crate::object_keys::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
-use crate::store::{Store, TRIES, item, read};
+use crate::store::{HISTORY_KEPT, Store, TRIES, item, read};
 use crate::table::{Condition, Cursor, Item, Key, Query, TableError, Write};
 use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
-/// 24 hours.
-const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
+/// 24 hours. After so long no feed brings a change any more.
+pub(crate) const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
 /// How long after the erasure its remains are erased for the last time, at least. A timer may come
 /// a minute early.
@@ -185,7 +185,8 @@ impl Erasure {
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
             let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
-            let next = item(tombstone, &Tombstone { at, address, letters: rest, object })?;
+            let next = Tombstone { at, address, letters: rest, object };
+            let next = Item { expires: stored.expires, ..item(tombstone, &next)? };
             self.store.write(vec![Write::put(next, Condition::Present)]).await?;
             if more {
                 self.order_erasure(id).await?;
@@ -228,16 +229,7 @@ impl Erasure {
                 return Ok(false);
             };
             self.order_last_erasure(id).await?;
-            let tombstone = Tombstone {
-                at: self.store.now(),
-                address: None,
-                letters: None,
-                object: object.object.clone(),
-            };
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
-                Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
-            ];
+            let mut writes = object_deleted(&self.store, &object)?;
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
             if !self.store.write_if_first(writes).await? {
                 continue;
@@ -373,28 +365,7 @@ impl Erasure {
         campaign: &CampaignId,
         stored: &Item,
     ) -> Result<(), Error> {
-        let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
-        let mut writes = vec![Write::delete(stored.key.clone(), condition)];
-        if let Ok(stored) = read_stored(stored) {
-            let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
-            let shard = keys::shard(contact) % SHARDS;
-            let mut add = |key, tally: &Tally| {
-                if !tally.is_empty() {
-                    let counters = tally.counters().clone();
-                    writes.push(Write::Add { key, index: None, counters });
-                }
-            };
-            // What was deferred to the next decision is counted now: there will be none.
-            if let Some(deferred) = &stored.deferred {
-                match deferred.day {
-                    Some(day) => {
-                        add(self.store.keys.statistics_of(campaign, shard, day), &deferred.delta);
-                    }
-                    None => of_no_day.add(&deferred.delta),
-                }
-            }
-            add(self.store.keys.statistics(campaign, shard), &of_no_day);
-        }
+        let writes = enrollment_deleted(&self.store.keys, contact, campaign, stored);
         match self.store.write(writes).await {
             // Another worker has deleted it; or it was changed, and the next call of
             // `erase_remains` finds it.
@@ -402,6 +373,49 @@ impl Erasure {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The writes that delete an object as it was read, and leave its tombstone for as long as history
+/// may name it.
+pub(crate) fn object_deleted(store: &Store, object: &Contact) -> Result<Vec<Write>, Error> {
+    let (at, object_key) = (store.now(), store.keys.contact(&object.id));
+    let identity = object.object.clone();
+    let tombstone = Tombstone { at, address: None, letters: None, object: identity };
+    let tombstone = item(store.keys.tombstone(&object.id), &tombstone)?;
+    Ok(vec![
+        Write::delete(object_key, Condition::Rev(object.rev)),
+        Write::put(tombstone.expires(at + HISTORY_KEPT), Condition::Always),
+    ])
+}
+
+/// The writes that delete an enrollment as it was read, and subtract it where the statistics count
+/// who is where now (R53).
+pub(crate) fn enrollment_deleted(
+    keys: &Keys,
+    subject: &ContactId,
+    campaign: &CampaignId,
+    stored: &Item,
+) -> Vec<Write> {
+    let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
+    let mut writes = vec![Write::delete(stored.key.clone(), condition)];
+    let Ok(stored) = read_stored(stored) else { return writes };
+    let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
+    let shard = keys::shard(subject) % SHARDS;
+    let mut add = |key, tally: &Tally| {
+        if !tally.is_empty() {
+            let counters = tally.counters().clone();
+            writes.push(Write::Add { key, index: None, counters });
+        }
+    };
+    // What was deferred to the next decision is counted now: there will be none.
+    if let Some(deferred) = &stored.deferred {
+        match deferred.day {
+            Some(day) => add(keys.statistics_of(campaign, shard, day), &deferred.delta),
+            None => of_no_day.add(&deferred.delta),
+        }
+    }
+    add(keys.statistics(campaign, shard), &of_no_day);
+    writes
 }
 
 /// Whether a key is about where an object stands: that goes with the object. What happened stays

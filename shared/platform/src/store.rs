@@ -11,6 +11,9 @@ use crate::last_id::LastId;
 use crate::ports::{Clock, Entropy};
 use crate::table::{Body, Consistency, Item, Key, Query, Table, TableError, Write};
 
+/// How long history is kept.
+pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
+
 /// How often a write that lost a race is tried again.
 pub(crate) const TRIES: u32 = 16;
 

@@ -13,6 +13,7 @@ mod csv;
 mod damaged;
 mod dead_letters;
 mod erased;
+mod expiring;
 mod fields;
 mod framework;
 mod hooks;

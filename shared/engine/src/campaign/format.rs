@@ -106,6 +106,16 @@ pub struct ObjectDefinition {
     pub keep: Option<Span>,
 }
 
+impl ObjectDefinition {
+    /// How long an object without tokens is kept after its last change, if the type does not say.
+    pub const KEPT: Span = Span::days(400);
+
+    /// How long an object without tokens is kept after its last change (R74).
+    pub fn kept(&self) -> Span {
+        self.keep.unwrap_or(Self::KEPT)
+    }
+}
+
 /// Bounds and habits of a campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

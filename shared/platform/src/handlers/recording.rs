@@ -20,11 +20,9 @@ use serde::{Deserialize, Serialize};
 use crate::enrollments::{Deferred, StoredEnrollment, instant_of, instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history, subject_in};
+pub(crate) use crate::store::HISTORY_KEPT;
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
-
-/// How long history is kept.
-pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// The most days from which one item subtracts: all are one transaction with it.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
