@@ -222,17 +222,7 @@ impl Erasure {
                 self.erase_remains(id).await?;
                 return Ok(false);
             };
-            self.order_last_erasure(id).await?;
-            let tombstone = Tombstone {
-                at: self.store.now(),
-                address: None,
-                letters: None,
-                object: object.object.clone(),
-            };
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
-                Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
-            ];
+            let mut writes = self.of_object(&object).await?;
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
             match self.store.write(writes).await {
                 Ok(()) => {}
@@ -243,6 +233,27 @@ impl Erasure {
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes that delete an object and leave its tombstone, for one transaction with what
+    /// becomes of its keys. Its remains are erased afterwards; if they are not, a last time.
+    ///
+    /// # Errors
+    ///
+    /// What the outbox answers.
+    pub(crate) async fn of_object(&self, object: &Contact) -> Result<Vec<Write>, Error> {
+        let id = &object.id;
+        self.order_last_erasure(id).await?;
+        let tombstone = Tombstone {
+            at: self.store.now(),
+            address: None,
+            letters: None,
+            object: object.object.clone(),
+        };
+        Ok(vec![
+            Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
+            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+        ])
     }
 
     /// What identified each of a contact's objects that were deleted.

@@ -5,6 +5,7 @@ mod calendly;
 mod form;
 mod kept;
 mod objects;
+mod order;
 mod refused;
 mod setting_up;
 
