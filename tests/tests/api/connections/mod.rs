@@ -2,6 +2,7 @@
 
 mod calcom;
 mod calendly;
+mod doors;
 mod form;
 mod kept;
 mod objects;

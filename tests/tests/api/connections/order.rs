@@ -49,7 +49,7 @@ fn uri(moves: usize) -> String {
 
 /// A call of Calendly about the invitee after so many moves.
 fn of_calendly(event: &str, moves: usize, at: Instant, change: impl FnOnce(&mut Value)) -> Value {
-    let mut body = super::calendly::body(event, &format!("I{moves}"), |invitee| {
+    let mut body = calendly::body(event, &format!("I{moves}"), |invitee| {
         invitee["created_at"] = json!(noon() + TimeDelta::minutes(10 * moves as i64));
         invitee["scheduled_event"]["start_time"] = json!(begin(moves));
         invitee["old_invitee"] = moves.checked_sub(1).map_or(Value::Null, |old| json!(uri(old)));
@@ -93,7 +93,7 @@ fn told_by_calcom(story: &[Step]) -> Vec<Value> {
     let mut moves = 0;
     let call = |(nth, step): (usize, &Step)| {
         let booking = |moves: usize| {
-            let mut booking = super::calcom::booking(&format!("b{moves}"), &begin(moves));
+            let mut booking = calcom::booking(&format!("b{moves}"), &begin(moves));
             booking["attendees"].as_array_mut().expect("two").truncate(1);
             booking
         };
@@ -117,7 +117,7 @@ fn told_by_calcom(story: &[Step]) -> Vec<Value> {
             Missed => ("BOOKING_NO_SHOW_UPDATED", no_show(true)),
             TakenBack => ("BOOKING_NO_SHOW_UPDATED", no_show(false)),
         };
-        let mut body = super::calcom::body(event, &payload);
+        let mut body = calcom::body(event, &payload);
         body["createdAt"] = json!(noon() + TimeDelta::minutes(10 * nth as i64));
         body
     };
@@ -245,7 +245,8 @@ async fn what_comes_after_its_cancellation_is_ignored_and_says_so() {
         assert_eq!(mails(&api, ANN).await, Vec::<String>::new());
         assert_eq!(api.ann().await["tags"], json!({}), "no tag of a booking that is gone");
         let all = calls(&api, "tool").await;
-        let late = all.iter().find(|call| call["at"] == "2026-11-01T12:01:00Z").expect("the late one");
+        let late =
+            all.iter().find(|call| call["at"] == "2026-11-01T12:01:00Z").expect("the late one");
         let code = &late["errors"][0]["code"];
         assert_eq!(code, "told_later", "{late:#}");
         // To replay it changes nothing: what happened later stays.
