@@ -5,6 +5,7 @@ mod calendly;
 mod doors;
 mod form;
 mod kept;
+mod killed;
 mod objects;
 mod order;
 mod refused;
