@@ -145,8 +145,11 @@ async fn left(kind: &str, calls: &[&Value]) -> (Value, Vec<String>) {
     let appointment = only(&api, ANN).await;
     // Until well after the last begin: whatever was to leave has left.
     api.embedded.worker.advance("2026-12-20T13:00:00Z".parse().expect("an instant")).await;
-    let mails = mails(&api, ANN).await;
-    let subjects = mails.iter().map(|mail| mail.split_once(": ").expect("a key").1.to_owned());
+    let messages = items(&api, &format!("{ANN}/messages")).await;
+    let subjects = messages.iter().map(|one| {
+        let words = one["subject"].as_str().expect("a subject").split(' ');
+        words.take(2).collect::<Vec<_>>().join(" ")
+    });
     let contact = api.ann().await;
     let left = json!({
         "key": appointment["key"], "fields": appointment["fields"],

@@ -276,9 +276,9 @@ elements:
   a: { type: start, when: { tag: A } }
 "#,
         &expect![[r#"
-            objects.appointment.fields.starts_at 4:39 invalid_value: there is no type `datetme` — did you mean `datetime`?
-            fields.city 5:17 invalid_value: there is no type `words` — choose one of `text`, `number`, `boolean`, `date`, `datetime`
-            fields.born 5:30 wrong_type: a type such as `datetime`, or a map with the keys `type` and `label` belongs here, not integer `7` — write a type such as `datetime`, or a map with the keys `type` and `label`
+            objects.appointment.fields.starts_at 3:39 invalid_value: there is no type `datetme` — did you mean `datetime`?
+            fields.city 4:17 invalid_value: there is no type `words` — choose one of `text`, `number`, `boolean`, `date`, `datetime`
+            fields.born 4:30 wrong_type: a type such as `datetime`, or a map with the keys `type` and `label` belongs here, not integer `7` — write a type such as `datetime`, or a map with the keys `type` and `label`
         "#]],
     );
 }
