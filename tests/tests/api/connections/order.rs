@@ -178,13 +178,14 @@ async fn holds(kind: &str, story: &[Step], order: &[usize]) {
     let (found, subjects) = left(kind, &shuffled).await;
     assert_eq!(found, expected, "{kind} {story:?} as {shuffled:#?}");
     // Who has heard that it is cancelled hears nothing more of it; nothing is confirmed after it
-    // was moved. (What a no-show begins takes its time, in which the other calls come.)
-    if !story.contains(&Missed) {
-        let stages: Vec<usize> = subjects.iter().map(|subject| stage(subject)).collect();
+    // was moved. (What a no-show begins takes its time, in which the other calls come. And of
+    // several moves nobody can know the one between that has not come yet.)
+    let stages: Vec<usize> = subjects.iter().map(|subject| stage(subject)).collect();
+    if !story.contains(&Missed) && story.iter().filter(|step| **step == Moved).count() < 2 {
         assert!(stages.is_sorted(), "{kind} {story:?}: {subjects:?} as {shuffled:#?}");
-        if story.contains(&Cancelled) {
-            assert!(!stages.contains(&2), "a reminder of what is cancelled: {subjects:?}");
-        }
+    }
+    if story.contains(&Cancelled) {
+        assert!(!stages.contains(&2), "a reminder of what is cancelled: {subjects:?}");
     }
 }
 
