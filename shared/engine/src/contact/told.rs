@@ -1,5 +1,5 @@
-//! What a sender tells of an object, and when it says that this happened. A sender's calls about one
-//! booking arrive in any order and more than once; they lead to the same object all the same,
+//! What a sender tells of an object, and when it says that this happened. A sender's calls about
+//! one booking arrive in any order and more than once; they lead to the same object all the same,
 //! because what happened later outranks what arrived later.
 
 use std::collections::BTreeMap;
