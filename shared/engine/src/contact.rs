@@ -6,6 +6,7 @@
 //! that changes nothing is no change (R1).
 
 mod person_change;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::time::{Instant, Zone};
 
 pub use crate::causality::{Asked, Author, Causality, Chain};
 pub use person_change::PersonChange;
+pub use told::{Telling, Told, ToldAt, taken_over};
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;
@@ -55,6 +57,9 @@ pub struct Contact {
     /// person.
     #[serde(rename = "pr", default, skip_serializing_if = "is_zero")]
     pub person_rev: u64,
+    /// When what an object has was told by its sender, if the sender says so.
+    #[serde(rename = "to", default, skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: Instant,
@@ -200,6 +205,7 @@ impl Contact {
             suppressed: None,
             rev: 0,
             person_rev: 0,
+            told: Told::default(),
             created_at: at,
             updated_at: at,
             recent: Vec::new(),

@@ -76,6 +76,10 @@ enum Attempt {
 }
 
 /// A decision that is not committed yet.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it at a time, and it is taken apart at once"
+)]
 enum Evaluation {
     Decided(Decision, DecisionContext),
     /// There was no decision.

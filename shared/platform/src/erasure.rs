@@ -228,8 +228,7 @@ impl Erasure {
                 self.erase_remains(id).await?;
                 return Ok(false);
             };
-            self.order_last_erasure(id).await?;
-            let mut writes = object_deleted(&self.store, &object)?;
+            let mut writes = self.of_object(&object).await?;
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
             if !self.store.write_if_first(writes).await? {
                 continue;
@@ -238,6 +237,17 @@ impl Erasure {
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes that delete an object and leave its tombstone, for one transaction with what
+    /// becomes of its keys. Its remains are erased afterwards; if they are not, a last time.
+    ///
+    /// # Errors
+    ///
+    /// What the outbox answers.
+    pub(crate) async fn of_object(&self, object: &Contact) -> Result<Vec<Write>, Error> {
+        self.order_last_erasure(&object.id).await?;
+        object_deleted(&self.store, object)
     }
 
     /// What identified each of a contact's objects that were deleted.

@@ -33,6 +33,7 @@
 //! | body of a received call | `A#a#IN#connection` | `BODY#id` |
 //! | received calls of a day | `A#a#IN#connection` | `DAY#day` |
 //! | received call of a contact | `A#a#C#c` | `IN#connection#id` |
+//! | what was told of a booking without object | `A#a#C#c` | `TOLD#key` |
 //! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys

@@ -6,6 +6,7 @@
 //! and says so. An object and its contact are written in one transaction, however many of the two
 //! are new.
 
+mod telling;
 mod upserting;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::object_keys::StoredObjectKey;
 use crate::store::{Store, read};
 use crate::table::{Query, Range};
 
-pub use upserting::{ObjectWrite, PersonWrite};
+pub use upserting::{ObjectWrite, PersonWrite, ToldBy};
 
 /// The most objects that a contact has.
 pub const MOST_OBJECTS: usize = 1_000;
@@ -47,6 +48,9 @@ pub struct ObjectWritten {
     pub object: Written,
     /// The person; unchanged if only the object was written.
     pub person: Written,
+    /// Whether its sender had told something later before, so that only what that left open was
+    /// written.
+    pub late: bool,
 }
 
 /// Makes the writes that go into one transaction with an object's.

@@ -329,3 +329,36 @@ async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
     let (status, ann) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
     assert_eq!((status, &ann["first_name"]), (200, &json!("Ann")));
 }
+
+/// R70: an object is found by its key, whatever is in it, as the gateway hands over its path: all
+/// of it decoded but `%25`, or as it was sent.
+#[tokio::test]
+async fn r70_a_key_with_slashes_and_percent_signs_passes_the_gateway() {
+    let cloud = Cloud::new(Delivery::Once).await;
+    let kind = "{\"fields\":{\"status\":{\"type\":\"text\"}}}";
+    let (status, made) = cloud.call("PUT", "/v1/object-types/appointment", kind).await;
+    assert_eq!(status, 200, "{made}");
+    for (key, encoded, decoded) in [
+        (
+            "https://api.calendly.example/scheduled_events/E/invitees/I1",
+            "https%3A%2F%2Fapi.calendly.example%2Fscheduled_events%2FE%2Finvitees%2FI1",
+            "https://api.calendly.example/scheduled_events/E/invitees/I1",
+        ),
+        ("50%/2 ü", "50%25%2F2%20%C3%BC", "50%25/2 ü"),
+        ("a%2Fb", "a%252Fb", "a%252Fb"),
+    ] {
+        let path = |key: &str| format!("/v1/objects/appointment/{key}");
+        let body =
+            "{\"contact\":{\"email\":\"ann@example.com\"},\"fields\":{\"status\":\"booked\"}}";
+        let (status, made) = cloud.call("PUT", &path(encoded), body).await;
+        assert_eq!((status, &made["created"]), (200, &json!(true)), "{made}");
+        for form in [encoded, decoded] {
+            let (status, found) = cloud.call("GET", &path(form), "").await;
+            assert_eq!((status, &found["key"]), (200, &json!(key)), "{form}: {found}");
+        }
+        let (status, _) = cloud.call("DELETE", &path(decoded), "").await;
+        assert_eq!(status, 204, "{decoded}");
+        let (status, _) = cloud.call("GET", &path(encoded), "").await;
+        assert_eq!(status, 404, "{encoded}");
+    }
+}

@@ -78,9 +78,8 @@ pub struct Sender {
     pub address: String,
 }
 
-/// A contact field, typed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A field, typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldDefinition {
     /// Its type.
     #[serde(rename = "type")]

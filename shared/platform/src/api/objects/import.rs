@@ -172,7 +172,7 @@ impl ObjectRows<'_> {
         };
         let nothing = |_: &ObjectWritten| Ok(Vec::new());
         match self.writing.upsert(&ready, &self.holder.author(), &nothing).await {
-            Ok(ObjectWritten { object, person }) => {
+            Ok(ObjectWritten { object, person, .. }) => {
                 told.contact_created = person.created;
                 let is_changed = object.change.is_some() || person.change.is_some();
                 Ok(if object.created {
