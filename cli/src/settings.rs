@@ -121,8 +121,15 @@ pub(crate) struct Simulate {
     pub(crate) files: Vec<PathBuf>,
     /// What happens to whom, and when: docs/authoring.md says how to write it. `-` reads it from
     /// standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) scenario: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "explore")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Walk every way by itself, without a scenario: what is never reached, loops, the most messages
+    /// a day, and where a path waits for what can no longer come.
+    #[arg(long, conflicts_with = "scenario", requires = "files")]
+    pub(crate) explore: bool,
+    /// With --explore: how many places are walked from at most.
+    #[arg(long, value_name = "N", default_value = "3000", requires = "explore")]
+    pub(crate) places: NonZeroUsize,
     /// How the journey is printed.
     #[arg(long, value_enum, default_value_t = JourneyFormat::Text)]
     pub(crate) format: JourneyFormat,

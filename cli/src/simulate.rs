@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dacapo_authoring::expectation::{Difference, differences};
+use dacapo_authoring::explore::{Limits, explore};
+use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
 use dacapo_engine::campaign::reader::Places;
 use serde_json::json;
@@ -16,13 +18,14 @@ use crate::settings::{JourneyFormat, Simulate};
 
 /// Plays the scenario and prints the journey.
 pub(crate) fn run(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
-    let inputs = command.files.iter().chain([&command.scenario]);
+    let inputs = command.files.iter().chain(&command.scenario);
     if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
         return Err("standard input can be read once; name a file for the other `-`".into());
     }
-    let (scenario, places) = files::scenario(&command.scenario)?;
-    let campaigns = files::campaigns(&command.files, &scenario, &command.scenario)?;
-    let file = files::name(&command.scenario);
+    let Some(scenario_file) = &command.scenario else { return explores(command) };
+    let (scenario, places) = files::scenario(scenario_file)?;
+    let campaigns = files::campaigns(&command.files, &scenario, scenario_file)?;
+    let file = files::name(scenario_file);
     let journey =
         simulate(&campaigns.documents, &scenario, &Surroundings::default(), &Bounds::default())
             .map_err(|problems| Unusable::of(&file, &placed(problems, &places)))?;
@@ -53,6 +56,22 @@ pub(crate) fn run(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
             out::line(all)?;
         }
         JourneyFormat::Mermaid => out::line(journey.as_mermaid().trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Walks every way, and prints what was found.
+fn explores(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
+    let none = Scenario::default();
+    let campaigns = files::campaigns(&command.files, &none, Path::new(""))?;
+    let limits = Limits { places: command.places.get(), ..Limits::default() };
+    let found = explore(&campaigns.documents, &Surroundings::default(), &limits);
+    match command.format {
+        JourneyFormat::Text => out::line(found.as_text().trim_end())?,
+        JourneyFormat::Json => out::line(serde_json::to_value(&found)?)?,
+        JourneyFormat::Mermaid => {
+            return Err("an exploration is no journey; write `--format text` or `json`".into());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,4 +24,5 @@ mod pausing;
 mod reconciled;
 mod refusals;
 mod repeats;
+mod simulating;
 mod templates;

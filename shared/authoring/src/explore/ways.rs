@@ -1,0 +1,202 @@
+//! Ways through what was walked: the quickest to a place, round and round, the slowest, and the most
+//! messages within a day.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use chrono::TimeDelta;
+use dacapo_engine::ids::ElementId;
+
+use super::Way;
+use super::walk::{Node, Step};
+
+/// The quickest way to a place.
+pub(super) fn quickest(nodes: &[Node], to: usize) -> Way {
+    let mut steps = Vec::new();
+    let mut at = to;
+    while let Some((from, words)) = &nodes[at].from {
+        steps.push(words.clone());
+        at = *from;
+    }
+    steps.reverse();
+    Way { seconds: nodes[to].elapsed.num_seconds(), steps }
+}
+
+/// For each place the number of its loop: places with the same number can be come to from each
+/// other. Numbers are in order: no step leads to a higher one.
+pub(super) fn loops(nodes: &[Node]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut seen = vec![false; nodes.len()];
+    for root in 0..nodes.len() {
+        if seen[root] {
+            continue;
+        }
+        seen[root] = true;
+        let mut open = vec![(root, 0)];
+        while let Some((at, nth)) = open.pop() {
+            match nodes[at].edges.get(nth) {
+                Some(step) => {
+                    open.push((at, nth + 1));
+                    if !seen[step.to] {
+                        seen[step.to] = true;
+                        open.push((step.to, 0));
+                    }
+                }
+                None => order.push(at),
+            }
+        }
+    }
+    let mut back: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (from, node) in nodes.iter().enumerate() {
+        node.edges.iter().for_each(|step| back[step.to].push(from));
+    }
+    let mut number = vec![usize::MAX; nodes.len()];
+    let mut count = 0;
+    for root in order.into_iter().rev() {
+        if number[root] != usize::MAX {
+            continue;
+        }
+        let mut open = vec![root];
+        while let Some(at) = open.pop() {
+            if number[at] == usize::MAX {
+                number[at] = count;
+                open.extend(back[at].iter().filter(|from| number[**from] == usize::MAX));
+            }
+        }
+        count += 1;
+    }
+    // Sources come first; turned round, no step leads to a higher number.
+    number.iter().map(|n| count - 1 - n).collect()
+}
+
+/// The quickest way back to where a step begins, the step first: each as place and number of the
+/// step there.
+pub(super) fn round(
+    nodes: &[Node],
+    number: &[usize],
+    from: usize,
+    nth: usize,
+) -> Option<Vec<(usize, usize)>> {
+    let first = &nodes[from].edges[nth];
+    if first.to == from {
+        return Some(vec![(from, nth)]);
+    }
+    let mut came: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    let mut open = VecDeque::from([first.to]);
+    while let Some(at) = open.pop_front() {
+        for (nth_step, step) in nodes[at].edges.iter().enumerate() {
+            if number[step.to] != number[from] || step.to == first.to || came.contains_key(&step.to)
+            {
+                continue;
+            }
+            came.insert(step.to, (at, nth_step));
+            if step.to == from {
+                let mut steps = Vec::new();
+                let mut back = from;
+                while back != first.to {
+                    let step = came.get(&back)?;
+                    steps.push(*step);
+                    back = step.0;
+                }
+                steps.push((from, nth));
+                steps.reverse();
+                return Some(steps);
+            }
+            open.push_back(step.to);
+        }
+    }
+    None
+}
+
+/// The slowest way to a place where all paths of a campaign have ended, that goes round no loop.
+pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
+    // By loops: the longest time from the beginning to any place of it, and how.
+    let mut places: Vec<usize> = (0..nodes.len()).collect();
+    places.sort_by_key(|place| Reverse(number[*place]));
+    let mut longest: BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)> = BTreeMap::new();
+    for (place, node) in nodes.iter().enumerate() {
+        if node.from.is_none() {
+            longest.insert(number[place], (TimeDelta::zero(), None));
+        }
+    }
+    for place in places {
+        let Some((so_far, _)) = longest.get(&number[place]).copied() else { continue };
+        for (nth, step) in nodes[place].edges.iter().enumerate() {
+            if number[step.to] == number[place] {
+                continue;
+            }
+            let total = so_far + step.elapsed;
+            let known = longest.get(&number[step.to]).map(|(time, _)| *time);
+            if known.is_none_or(|known| total > known) {
+                longest.insert(number[step.to], (total, Some((place, nth))));
+            }
+        }
+    }
+    let ends = (0..nodes.len()).filter(|place| nodes[*place].ended);
+    let ends = ends.filter_map(|place| Some((longest.get(&number[place])?.0, place)));
+    let (time, place) = ends.max_by_key(|(time, place)| (*time, Reverse(*place)))?;
+    let mut steps = Vec::new();
+    let mut at = number[place];
+    while let Some((_, Some((from, nth)))) = longest.get(&at) {
+        steps.push(nodes[*from].edges[*nth].words.clone());
+        at = number[*from];
+    }
+    steps.reverse();
+    Some(Way { seconds: time.num_seconds(), steps })
+}
+
+/// The most messages within 24 hours, up to `most`: the elements that send them.
+pub(super) fn busiest(nodes: &[Node], most: usize) -> Vec<ElementId> {
+    /// A place, with so many messages sent in the last hours.
+    type At = (usize, usize);
+    let day = TimeDelta::hours(24);
+    let mut quickest: BTreeMap<At, TimeDelta> = BTreeMap::new();
+    let mut came: BTreeMap<At, (Option<At>, usize, usize)> = BTreeMap::new();
+    let mut open: BinaryHeap<Reverse<(TimeDelta, At)>> = BinaryHeap::new();
+    for (from, node) in nodes.iter().enumerate() {
+        for (nth, step) in node.edges.iter().enumerate().filter(|(_, it)| !it.messages.is_empty()) {
+            // The day begins with the first message of this step.
+            let at = (step.to, step.messages.len().min(most));
+            if quickest.insert(at, TimeDelta::zero()).is_none() {
+                came.insert(at, (None, from, nth));
+                open.push(Reverse((TimeDelta::zero(), at)));
+            }
+        }
+    }
+    let mut best: Option<At> = None;
+    while let Some(Reverse((elapsed, at))) = open.pop() {
+        if quickest.get(&at).is_some_and(|known| *known < elapsed) {
+            continue;
+        }
+        if best.is_none_or(|best| at.1 > best.1) {
+            best = Some(at);
+        }
+        if at.1 >= most {
+            break;
+        }
+        let (place, sent) = at;
+        for (nth, step) in nodes[place].edges.iter().enumerate() {
+            let total = elapsed + step.elapsed;
+            let next = (step.to, (sent + step.messages.len()).min(most));
+            if total < day && quickest.get(&next).is_none_or(|known| total < *known) {
+                quickest.insert(next, total);
+                came.insert(next, (Some(at), place, nth));
+                open.push(Reverse((total, next)));
+            }
+        }
+    }
+    let mut elements: Vec<Vec<ElementId>> = Vec::new();
+    let mut at = best;
+    while let Some(here) = at {
+        let Some((before, place, nth)) = came.get(&here) else { break };
+        let step: &Step = &nodes[*place].edges[*nth];
+        elements.push(step.messages.clone());
+        // Where no message was sent in between, a place may come again.
+        if elements.len() > 1_000 {
+            break;
+        }
+        at = *before;
+    }
+    elements.reverse();
+    elements.into_iter().flatten().take(most).collect()
+}
