@@ -256,6 +256,8 @@ pub(crate) enum Measured {
     Throughput,
     /// Contacts a second that are stopped and reset by a mass action.
     Mass,
+    /// How long the explorer takes for the appointment loop.
+    Authoring,
 }
 
 /// How something is printed.

@@ -5,11 +5,13 @@
 //! | five steps | entrance by webhook, mail, timer, mail, end |
 //! | the loop | booked, confirmed, reminded, not reached, and again: 2 runs, 5 messages |
 //! | decisions | `decide` alone, on one core |
+//! | explore | every way through the appointment loop (`dacapo bench authoring`); per second: places |
 //! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
 //!
 //! The first two run in one process on disk, through the HTTP router, with a standing clock. The
 //! time is measured from the first post until nothing is left to do.
 
+mod authoring;
 mod decisions;
 mod mass;
 mod stopwatch;
@@ -56,6 +58,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
                 }
             }
         }
+        Measured::Authoring => keep(authoring::measure())?,
         Measured::Mass => {
             for contacts in &bench.contacts {
                 keep(runtime.block_on(mass::median(contacts.get()))?)?;

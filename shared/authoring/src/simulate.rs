@@ -10,6 +10,7 @@ mod people;
 mod player;
 mod reading;
 mod steps;
+mod words;
 
 use std::collections::BTreeMap;
 

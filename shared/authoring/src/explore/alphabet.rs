@@ -13,10 +13,16 @@ use dacapo_engine::time::Instant;
 use serde_json::Value;
 
 use super::DAYS_AHEAD;
-use super::walk::Explored;
 
 /// How many triggers are tried at most.
 const MOST_TRIGGERS: usize = 40;
+
+/// Who is explored.
+#[derive(Debug, Clone)]
+pub(super) struct Explored {
+    pub(super) person: ContactId,
+    pub(super) object: Option<ObjectKey>,
+}
 
 /// To whom something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,19 +10,12 @@ use dacapo_engine::contact::{Author, Contact, Patch};
 use dacapo_engine::enrollment::{Rest, Status};
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{ContactId, ElementId, FieldKey};
-use dacapo_engine::simulation::{ObjectKey, Observed, World};
+use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::Outcome;
 
-use super::alphabet::{self, Trigger};
+use super::alphabet::{self, Explored, Trigger};
 use super::{Limits, Place};
 use crate::simulate::Surroundings;
-
-/// Who is explored.
-#[derive(Debug, Clone)]
-pub(super) struct Explored {
-    pub(super) person: ContactId,
-    pub(super) object: Option<ObjectKey>,
-}
 
 /// A place that was come to.
 #[derive(Debug, Default)]

@@ -1,19 +1,18 @@
 //! Makes the steps of a scenario happen, each told in words.
 
-use dacapo_engine::contact::{Author, Consent, Patch, Suppression};
+use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::problem::Problem;
 use dacapo_engine::simulation::ObjectKey;
 use dacapo_engine::statistics::Outcome;
-use serde_json::Value;
 
 use super::observing::{command_word, entry, zone_of};
 use super::player::Player;
 use super::reading;
 use super::steps::{Deed, Planned};
-use crate::journey::{Entry, local, shown};
-use crate::listed::listed;
-use crate::scenario::{MailService, ObjectName, Post, ResumeMode};
+use super::words::words_of;
+use crate::journey::{Entry, local};
+use crate::scenario::{MailService, ObjectName, ResumeMode};
 use crate::wrong::wrong;
 
 /// The name of the API key by which everything of a scenario is done, as causes tell it.
@@ -169,45 +168,4 @@ impl Player<'_> {
             step: Some(nth),
         });
     }
-}
-
-/// What a patch asks for, as scripts write it: `+Lead, -Lost, appointment = 2026-12-02 14:00`.
-pub(super) fn words_of(patch: &Patch, post: Option<&Post>) -> String {
-    let mut words: Vec<String> = patch.add.iter().map(|tag| format!("+{tag}")).collect();
-    words.extend(patch.remove.iter().map(|tag| format!("-{tag}")));
-    for (key, value) in &patch.fields {
-        let sent = post.and_then(|post| {
-            let fields = post.0.get("fields").and_then(|fields| fields.get(key.as_str()));
-            post.0.get(key.as_str()).or(fields)
-        });
-        words.push(match (value, sent) {
-            (None, _) => format!("{key} cleared"),
-            (Some(_), Some(Value::String(text))) => format!("{key} = {text}"),
-            (Some(value), _) => match shown(value) {
-                Value::String(text) => format!("{key} = {text}"),
-                other => format!("{key} = {other}"),
-            },
-        });
-    }
-    if let Some(consent) = patch.consent {
-        let word = match consent {
-            Consent::Subscribed => "subscribes",
-            Consent::Unsubscribed => "unsubscribes",
-            Consent::None => "consent unknown",
-        };
-        words.push(word.to_owned());
-    }
-    if let Some(suppressed) = patch.suppressed {
-        let word = match suppressed {
-            None => "no longer suppressed",
-            Some(Suppression::Bounced) => "bounces",
-            Some(Suppression::Complained) => "complains",
-            Some(Suppression::Manual) => "suppressed by hand",
-        };
-        words.push(word.to_owned());
-    }
-    if let Some(event) = &patch.event {
-        words.push(format!("event {event}"));
-    }
-    if words.is_empty() { "nothing".to_owned() } else { listed(words) }
 }

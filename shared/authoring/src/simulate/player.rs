@@ -9,11 +9,11 @@ use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 
-use super::deeds::words_of;
 use super::observing::{about, observe, zone_of};
 use super::people::Person;
 use super::reading;
 use super::steps::Planned;
+use super::words::words_of;
 use super::{Bounds, LONGEST_LOOK};
 use crate::journey::{self, Ended, Journey, Standing, Waiting, local, shown};
 use crate::scenario::{Scenario, Step, Until};
