@@ -11,6 +11,8 @@
 
 mod alphabet;
 mod findings;
+#[cfg(test)]
+mod tests;
 mod text;
 mod walk;
 mod ways;

@@ -31,6 +31,10 @@ pub(super) fn of(documents: &[Document], walked: &Walked, limits: &Limits) -> Ex
     let guard = documents.iter().map(|document| document.settings.max_messages_per_day).max();
     let guard = usize::try_from(guard.unwrap_or(20)).unwrap_or(usize::MAX).clamp(1, 100);
     let elements = busiest(nodes, guard);
+    let shortest = first.map(|place| quickest(nodes, place));
+    // Of many ways into a loop not all are followed.
+    let slowest = slowest(nodes, &number);
+    let longest = slowest.into_iter().chain(shortest.clone()).max_by_key(|way| way.seconds);
     Exploration {
         campaigns: documents.iter().map(|document| document.id.clone()).collect(),
         bound: Bound {
@@ -41,8 +45,8 @@ pub(super) fn of(documents: &[Document], walked: &Walked, limits: &Limits) -> Ex
         },
         triggers: walked.triggers.iter().map(Trigger::words).collect(),
         never_reached,
-        shortest: first.map(|place| quickest(nodes, place)),
-        longest: slowest(nodes, &number),
+        shortest,
+        longest,
         most_messages_a_day: Busiest {
             messages: elements.len(),
             only_bounded_by_the_guard: elements.len() >= guard,
@@ -54,7 +58,7 @@ pub(super) fn of(documents: &[Document], walked: &Walked, limits: &Limits) -> Ex
 }
 
 /// Every way round, of those through the same elements the one with the fewest steps; without those
-/// that contain another.
+/// that contain another on which the same happens.
 fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
     let mut found: BTreeMap<BTreeSet<Place>, Loop> = BTreeMap::new();
     let steps = nodes.iter().enumerate().flat_map(|(from, node)| {
@@ -91,9 +95,14 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
             }
         }
     }
-    let sets: Vec<BTreeSet<Place>> = found.keys().cloned().collect();
-    found
-        .retain(|set, _| !sets.iter().any(|other| other.len() < set.len() && other.is_subset(set)));
+    let happens = |one: &Loop| one.round.steps.iter().cloned().collect::<BTreeSet<String>>();
+    let known: Vec<_> = found.iter().map(|(set, one)| (set.clone(), happens(one))).collect();
+    found.retain(|set, one| {
+        let steps = happens(one);
+        !known
+            .iter()
+            .any(|(other, same)| other.len() < set.len() && other.is_subset(set) && *same == steps)
+    });
     let mut all: Vec<Loop> = found.into_values().collect();
     all.sort_by_key(|one| (one.round.steps.len(), one.elements.len()));
     all.truncate(MOST_LOOPS);

@@ -1,8 +1,10 @@
 //! An exploration as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
+use dacapo_engine::ids::ElementId;
 
 use super::{Exploration, Place, Way, lasting};
 use crate::listed::listed;
@@ -44,7 +46,7 @@ impl Exploration {
         }
         let _ = match busiest.elements.as_slice() {
             [] => writeln!(out),
-            elements => writeln!(out, " ({})", listed(elements)),
+            elements => writeln!(out, " ({})", counted(elements)),
         };
         self.rounds(&mut out);
         let _ = match self.silences.as_slice() {
@@ -93,10 +95,13 @@ impl Exploration {
             let plural = if one.messages == 1 { "" } else { "s" };
             let _ = writeln!(
                 out,
-                "  {} ({} message{plural} a round, in {} at least)",
+                "  {} ({} message{plural} a round, {})",
                 names.join(" → "),
                 one.messages,
-                lasting(TimeDelta::seconds(one.round.seconds))
+                match one.round.seconds {
+                    0 => "as quickly as it happens".to_owned(),
+                    seconds => format!("in {} at least", lasting(TimeDelta::seconds(seconds))),
+                }
             );
             let _ = writeln!(out, "    {}", one.round.steps.join("; "));
         }
@@ -108,6 +113,18 @@ impl Exploration {
             _ => format!("{} in {}", place.element, place.campaign),
         }
     }
+}
+
+/// Elements, and how often each.
+fn counted(elements: &[ElementId]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for element in elements {
+        *counts.entry(element.as_str()).or_default() += 1;
+    }
+    listed(counts.iter().map(|(element, count)| match count {
+        1 => (*element).to_owned(),
+        count => format!("{element} {count} times"),
+    }))
 }
 
 fn way(way: &Way) -> String {

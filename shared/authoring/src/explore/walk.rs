@@ -283,7 +283,7 @@ const NOT_THERE: [&str; 8] = [
 fn node(world: &World, elapsed: TimeDelta, from: Option<(usize, String)>) -> Node {
     let mut node = Node { elapsed, from, ..Node::default() };
     for ((_, campaign), enrollment) in world.enrollments() {
-        node.ended |= enrollment.status == Status::Completed;
+        node.ended |= matches!(enrollment.status, Status::Completed | Status::AwaitingRestart);
         for token in enrollment.tokens.iter().filter(|token| token.due().is_none()) {
             if !matches!(token.rest, Rest::Message(_)) {
                 let (campaign, element) = (campaign.clone(), token.element.clone());

@@ -2,7 +2,7 @@
 //! messages within a day.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use chrono::TimeDelta;
 use dacapo_engine::ids::ElementId;
@@ -108,41 +108,73 @@ pub(super) fn round(
     None
 }
 
-/// The slowest way to a place where all paths of a campaign have ended, that goes round no loop.
+/// The slowest way to a place where all paths of a campaign have ended, that goes round no loop:
+/// inside of a loop it takes the quickest way on.
 pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
-    // By loops: the longest time from the beginning to any place of it, and how.
     let mut places: Vec<usize> = (0..nodes.len()).collect();
-    places.sort_by_key(|place| Reverse(number[*place]));
+    places.sort_by_key(|place| (Reverse(number[*place]), *place));
     let mut longest: BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)> = BTreeMap::new();
-    for (place, node) in nodes.iter().enumerate() {
-        if node.from.is_none() {
-            longest.insert(number[place], (TimeDelta::zero(), None));
-        }
+    for (place, node) in nodes.iter().enumerate().filter(|(_, node)| node.from.is_none()) {
+        longest.insert(place, (node.elapsed, None));
     }
-    for place in places {
-        let Some((so_far, _)) = longest.get(&number[place]).copied() else { continue };
-        for (nth, step) in nodes[place].edges.iter().enumerate() {
-            if number[step.to] == number[place] {
-                continue;
-            }
-            let total = so_far + step.elapsed;
-            let known = longest.get(&number[step.to]).map(|(time, _)| *time);
-            if known.is_none_or(|known| total > known) {
-                longest.insert(number[step.to], (total, Some((place, nth))));
+    for together in places.chunk_by(|one, other| number[*one] == number[*other]) {
+        spread(nodes, number, together, &mut longest);
+        for &place in together {
+            let Some((so_far, _)) = longest.get(&place).copied() else { continue };
+            for (nth, step) in nodes[place].edges.iter().enumerate() {
+                let total = so_far + step.elapsed;
+                let known = longest.get(&step.to).map(|(time, _)| *time);
+                if number[step.to] != number[place] && known.is_none_or(|known| total > known) {
+                    longest.insert(step.to, (total, Some((place, nth))));
+                }
             }
         }
     }
     let ends = (0..nodes.len()).filter(|place| nodes[*place].ended);
-    let ends = ends.filter_map(|place| Some((longest.get(&number[place])?.0, place)));
-    let (time, place) = ends.max_by_key(|(time, place)| (*time, Reverse(*place)))?;
+    let ends = ends.filter_map(|place| Some((longest.get(&place)?.0, place)));
+    let (time, mut at) = ends.max_by_key(|(time, place)| (*time, Reverse(*place)))?;
     let mut steps = Vec::new();
-    let mut at = number[place];
     while let Some((_, Some((from, nth)))) = longest.get(&at) {
         steps.push(nodes[*from].edges[*nth].words.clone());
-        at = number[*from];
+        at = *from;
     }
     steps.reverse();
     Some(Way { seconds: time.num_seconds(), steps })
+}
+
+/// How many ways into a loop are followed, the slowest first.
+const MOST_WAYS_IN: usize = 20;
+
+/// From where a loop is come to, to all its places: from the slowest way in that leads there.
+fn spread(
+    nodes: &[Node],
+    number: &[usize],
+    together: &[usize],
+    longest: &mut BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)>,
+) {
+    let mut ways_in: Vec<(TimeDelta, usize)> = together
+        .iter()
+        .filter_map(|place| longest.get(place).map(|(time, _)| (*time, *place)))
+        .collect();
+    ways_in.sort_by_key(|(time, place)| (Reverse(*time), *place));
+    // Who was come to by a slower way is left as it is, so the steps back never go round.
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    for (time, entry) in ways_in.into_iter().take(MOST_WAYS_IN) {
+        if done.contains(&entry) {
+            continue;
+        }
+        let mut open = BinaryHeap::from([Reverse((time, entry))]);
+        done.insert(entry);
+        while let Some(Reverse((so_far, place))) = open.pop() {
+            for (nth, step) in nodes[place].edges.iter().enumerate() {
+                if number[step.to] == number[place] && done.insert(step.to) {
+                    let total = so_far + step.elapsed;
+                    longest.insert(step.to, (total, Some((place, nth))));
+                    open.push(Reverse((total, step.to)));
+                }
+            }
+        }
+    }
 }
 
 /// The most messages within 24 hours, up to `most`: the elements that send them.
