@@ -108,12 +108,15 @@ pub(super) fn round(
     None
 }
 
+/// By place: the time to it, and the step by which it is come to, as place and number of the step.
+type Longest = BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)>;
+
 /// The slowest way to a place where all paths of a campaign have ended, that goes round no loop:
 /// inside of a loop it takes the quickest way on.
 pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
     let mut places: Vec<usize> = (0..nodes.len()).collect();
     places.sort_by_key(|place| (Reverse(number[*place]), *place));
-    let mut longest: BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)> = BTreeMap::new();
+    let mut longest = Longest::new();
     for (place, node) in nodes.iter().enumerate().filter(|(_, node)| node.from.is_none()) {
         longest.insert(place, (node.elapsed, None));
     }
@@ -146,12 +149,7 @@ pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
 const MOST_WAYS_IN: usize = 20;
 
 /// From where a loop is come to, to all its places: from the slowest way in that leads there.
-fn spread(
-    nodes: &[Node],
-    number: &[usize],
-    together: &[usize],
-    longest: &mut BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)>,
-) {
+fn spread(nodes: &[Node], number: &[usize], together: &[usize], longest: &mut Longest) {
     let mut ways_in: Vec<(TimeDelta, usize)> = together
         .iter()
         .filter_map(|place| longest.get(place).map(|(time, _)| (*time, *place)))

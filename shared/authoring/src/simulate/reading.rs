@@ -38,8 +38,8 @@ pub(super) fn patch(world: &World, post: &Post, path: &str, zone: Zone) -> Resul
                 }
             }
             "consent" => {
-                patch.consent =
-                    Some(word::<Consent>(value, &path, "subscribed, unsubscribed or none")?)
+                let wanted = "subscribed, unsubscribed or none";
+                patch.consent = Some(word::<Consent>(value, &path, wanted)?);
             }
             "suppressed" => {
                 let suppression = match value {
