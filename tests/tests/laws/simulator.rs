@@ -163,14 +163,14 @@ impl Case {
             match observation {
                 Observation::History(line) => told.line(
                     (&line.contact, &line.campaign),
-                    format!(
+                    &format!(
                         "{} run {} at {:?}: {} ({})",
                         line.at, line.run, line.element, line.text, line.cause
                     ),
                 ),
                 Observation::NoEffect(nothing) => told.nothing(
                     &nothing.contact,
-                    format!("{}: {} ({})", nothing.at, nothing.text, nothing.cause),
+                    &format!("{}: {} ({})", nothing.at, nothing.text, nothing.cause),
                 ),
                 Observation::Mail(mail) => told.mail(format!(
                     "{} to {} at {} run {}: {:?} {} {}",
@@ -354,13 +354,13 @@ impl Told {
             let (Some(contact), Some(cause)) = (&entry.contact, &entry.cause) else { continue };
             let contact = name(contact);
             if entry.kind.starts_with("nothing_") {
-                told.nothing(&contact, format!("{}: {} ({cause})", entry.at, entry.text));
+                told.nothing(&contact, &format!("{}: {} ({cause})", entry.at, entry.text));
                 continue;
             }
             let (Some(campaign), Some(run)) = (&entry.campaign, entry.run) else { continue };
             let element = entry.element.as_ref().map(ToString::to_string);
             let line = format!("{} run {run} at {element:?}: {} ({cause})", entry.at, entry.text);
-            told.line((&contact, campaign.as_str()), line);
+            told.line((&contact, campaign.as_str()), &line);
         }
         for mail in &journey.messages {
             told.mail(format!(
@@ -391,13 +391,13 @@ impl Told {
         told
     }
 
-    fn line(&mut self, (contact, campaign): (&str, &str), line: String) {
+    fn line(&mut self, (contact, campaign): (&str, &str), line: &str) {
         let of = (contact.to_owned(), campaign.to_owned());
-        self.lines.entry(of).or_default().push(by_one_key(&line));
+        self.lines.entry(of).or_default().push(by_one_key(line));
     }
 
-    fn nothing(&mut self, contact: &str, line: String) {
-        self.nothing.entry(contact.to_owned()).or_default().push(by_one_key(&line));
+    fn nothing(&mut self, contact: &str, line: &str) {
+        self.nothing.entry(contact.to_owned()).or_default().push(by_one_key(line));
     }
 
     fn mail(&mut self, line: String) {
