@@ -340,7 +340,7 @@ fn change(now: Instant, [kind, a, b, c]: [u8; 4]) -> Change {
 struct Told {
     /// The history of each contact in each campaign, in its order.
     lines: BTreeMap<(String, String), Vec<String>>,
-    /// Traces of each contact, in order.
+    /// Traces of each contact, in order of time.
     nothing: BTreeMap<String, Vec<String>>,
     mails: Vec<String>,
     end: Vec<String>,
@@ -407,6 +407,8 @@ impl Told {
     fn in_order(&mut self) {
         self.mails.sort();
         self.end.sort();
+        // Those of one instant have no order that is visible outside.
+        self.nothing.values_mut().for_each(|lines| lines.sort());
     }
 }
 
