@@ -6,11 +6,13 @@
 //! | the loop | booked, confirmed, reminded, not reached, and again: 2 runs, 5 messages |
 //! | object loop | the same loop about an object of each contact, in turns with the loop about contacts (`dacapo bench objects`) |
 //! | decisions | `decide` alone, on one core |
+//! | explore | every way through the appointment loop (`dacapo bench authoring`); per second: places |
 //! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
 //!
 //! The first three run in one process on disk, through the HTTP router, with a standing clock. The
 //! time is measured from the first post until nothing is left to do.
 
+mod authoring;
 mod decisions;
 mod mass;
 mod stopwatch;
@@ -71,6 +73,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
                 }
             }
         }
+        Measured::Authoring => keep(authoring::measure())?,
         Measured::Mass => {
             for contacts in &bench.contacts {
                 keep(runtime.block_on(mass::median(contacts.get()))?)?;

@@ -27,4 +27,5 @@ mod pausing;
 mod reconciled;
 mod refusals;
 mod repeats;
+mod simulating;
 mod templates;
