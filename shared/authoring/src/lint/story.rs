@@ -1,0 +1,642 @@
+//! Stories: scenarios that bring a contact along a way of a campaign.
+//!
+//! A story promises that each step is one that people or programs can do: tags, fields, events and
+//! time. It does what the elements of the way ask for and remembers what the contact has by then.
+//! Where it does not know how, there is no story, and the finding has no proof.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate, NaiveDateTime, TimeDelta};
+use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Repeat, Wait};
+use dacapo_engine::condition::{Condition, StatusAsked, Test};
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::{FieldKey, Tag};
+use dacapo_engine::time::{Weekdays, Zone};
+use serde_json::{Number, Value, json};
+
+use super::facts::{Facts, Way};
+use crate::finding::Proof;
+use crate::scenario::{Expectation, Moment, ObjectName, ObjectPost, Post, Scenario, Step, Until};
+
+/// The key of the object in stories about objects.
+const OBJECT: &str = "a1";
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Story<'a> {
+    facts: &'a Facts<'a>,
+    now: NaiveDateTime,
+    steps: Vec<Step>,
+    subject: Known,
+    person: Known,
+}
+
+/// What somebody has by now.
+#[derive(Clone, Default)]
+struct Known {
+    tags: BTreeSet<Tag>,
+    fields: BTreeMap<FieldKey, Value>,
+}
+
+/// One change.
+#[derive(Clone, Default)]
+pub(super) struct Change {
+    pub(super) add: Vec<Tag>,
+    pub(super) remove: Vec<Tag>,
+    pub(super) fields: BTreeMap<FieldKey, Value>,
+    event: Option<String>,
+}
+
+impl Change {
+    pub(super) fn tag(tag: Tag) -> Self {
+        Self { add: vec![tag], ..Self::default() }
+    }
+
+    fn is_nothing(&self) -> bool {
+        let Self { add, remove, fields, event } = self;
+        add.is_empty() && remove.is_empty() && fields.is_empty() && event.is_none()
+    }
+}
+
+impl<'a> Story<'a> {
+    /// Ann is there, and it is the first of December, nine o'clock.
+    pub(super) fn new(facts: &'a Facts<'a>) -> Self {
+        let begin = NaiveDate::from_ymd_opt(2026, 12, 1).and_then(|day| day.and_hms_opt(9, 0, 0));
+        Self {
+            facts,
+            now: begin.unwrap_or_default(),
+            steps: Vec::new(),
+            subject: Known::default(),
+            person: Known::default(),
+        }
+    }
+
+    /// Goes the way from an entry: lets the contact in, and does what the elements ask for, until
+    /// it arrives at the last one.
+    pub(super) fn go(&mut self, way: &Way) -> Option<()> {
+        for (nth, (element, edge)) in way.iter().enumerate() {
+            let is_last = nth + 1 == way.len();
+            let is_first = nth == 0;
+            if is_last && !(is_first && self.facts.is_entry(*element)) {
+                return Some(());
+            }
+            self.pass(*element, edge, is_first)?;
+        }
+        Some(())
+    }
+
+    /// The shortest way to an element from any entry, and going it.
+    pub(super) fn to(&mut self, element: usize) -> Option<Way> {
+        let facts = self.facts;
+        let entries = (0..facts.len()).filter(|at| facts.is_entry(*at));
+        let mut ways: Vec<Way> = entries
+            .filter_map(|entry| {
+                if entry == element {
+                    return Some(vec![(entry, "")]);
+                }
+                facts.way(entry, element, |at| !facts.begins_next_run(at))
+            })
+            .collect();
+        ways.sort_by_key(Vec::len);
+        for way in ways.into_iter().take(8) {
+            let mut story = self.clone();
+            if story.go(&way).is_some() {
+                *self = story;
+                return Some(way);
+            }
+        }
+        None
+    }
+
+    /// Does what makes a token at the element leave by the edge.
+    fn pass(&mut self, element: usize, edge: &str, is_entry: bool) -> Option<()> {
+        match self.facts.element(element) {
+            Element::Start(start) => {
+                let change = self.making(&start.when, true)?;
+                // It holds already: another change of what it reads makes it be looked at.
+                if change.subject.is_nothing() && change.person.is_nothing() {
+                    return None;
+                }
+                self.both(change);
+            }
+            Element::Event(event) => self.fire(&event.on)?,
+            Element::Goal(goal) => {
+                let change = self.making(&goal.when, true)?;
+                self.both(change);
+            }
+            Element::Email(email) => {
+                let of = self.facts.document.emails.get(&email.email);
+                let is_marketing = of.is_some_and(|of| of.purpose == Purpose::Marketing);
+                let of_campaign = self.facts.document.settings.email_time.as_ref();
+                let hours = of_campaign.filter(|_| is_marketing).map(|hours| hours.weekdays);
+                let weekdays = email.window.as_ref().map(|window| window.weekdays).or(hours);
+                self.outside(weekdays);
+            }
+            Element::Wait(wait) => self.wait(wait),
+            Element::DateTimer(timer) => match edge {
+                "next" => self.reach_date(timer)?,
+                _ => self.miss_date(timer)?,
+            },
+            Element::Condition(branch) => {
+                let change = self.making(&branch.when, edge == "then")?;
+                self.before(change)?;
+            }
+            // Which branch a contact takes follows from its id.
+            Element::Split(_) => return None,
+            Element::Tag(tags) => {
+                let known = if tags.of.is_some() { &mut self.person } else { &mut self.subject };
+                for tag in &tags.remove {
+                    known.tags.remove(tag);
+                }
+                known.tags.extend(tags.add.iter().cloned());
+            }
+            Element::SetField(set) => {
+                let known = if set.of.is_some() { &mut self.person } else { &mut self.subject };
+                for (key, value) in &set.fields {
+                    known.fields.insert(key.clone(), value.clone());
+                }
+            }
+            Element::Reset(_)
+            | Element::Restart(_)
+            | Element::StopCampaign(_)
+            | Element::StartCampaign(_)
+            | Element::Webhook(_)
+            | Element::End(_) => {}
+        }
+        let _ = is_entry;
+        Some(())
+    }
+
+    /// Makes the edge happen.
+    pub(super) fn fire(&mut self, edge: &Edge) -> Option<()> {
+        self.fire_on(edge, self.facts.document.per.is_none())
+    }
+
+    fn fire_on(&mut self, edge: &Edge, of_person: bool) -> Option<()> {
+        let mut change = Change::default();
+        let known = self.known(of_person).clone();
+        match edge {
+            Edge::TagAdded(tags) => {
+                let fresh = tags.as_slice().iter().find(|tag| !known.tags.contains(*tag))?;
+                change.add.push(fresh.clone());
+            }
+            Edge::TagAssigned(tags) => change.add.push(tags.as_slice().first()?.clone()),
+            Edge::TagRemoved(tags) => {
+                let tag = tags.as_slice().first()?.clone();
+                if !known.tags.contains(&tag) {
+                    self.change_of(Change::tag(tag.clone()), of_person);
+                }
+                change.remove.push(tag);
+            }
+            Edge::FieldSet(key) => {
+                if known.fields.get(key).is_some_and(|value| !value.is_null()) {
+                    return None;
+                }
+                change.fields.insert(key.clone(), self.sample(key, of_person, 0)?);
+            }
+            Edge::FieldChanged(key) => {
+                if known.fields.get(key).is_none_or(Value::is_null) {
+                    let fields = BTreeMap::from([(key.clone(), self.sample(key, of_person, 0)?)]);
+                    self.change_of(Change { fields, ..Change::default() }, of_person);
+                }
+                change.fields.insert(key.clone(), self.sample(key, of_person, 1)?);
+            }
+            Edge::FieldCleared(key) => {
+                if known.fields.get(key).is_none_or(Value::is_null) {
+                    let fields = BTreeMap::from([(key.clone(), self.sample(key, of_person, 0)?)]);
+                    self.change_of(Change { fields, ..Change::default() }, of_person);
+                }
+                change.fields.insert(key.clone(), Value::Null);
+            }
+            Edge::Custom(name) => change.event = Some(name.clone()),
+            Edge::Becomes(condition) => {
+                let un = self.making(condition, false)?;
+                self.both(un);
+                let made = self.making(condition, true)?;
+                if made.subject.is_nothing() && made.person.is_nothing() {
+                    return None;
+                }
+                self.both(made);
+                return Some(());
+            }
+            Edge::Contact(edge) => return self.fire_on(edge, true),
+        }
+        self.change_of(change, of_person);
+        Some(())
+    }
+
+    fn known(&self, of_person: bool) -> &Known {
+        if of_person && self.facts.document.per.is_some() { &self.person } else { &self.subject }
+    }
+
+    /// A change of the subject, an hour after what came before.
+    pub(super) fn change(&mut self, change: Change) {
+        self.change_of(change, self.facts.document.per.is_none());
+    }
+
+    fn change_of(&mut self, change: Change, of_person: bool) {
+        if change.is_nothing() {
+            return;
+        }
+        if !self.steps.is_empty() {
+            self.now += TimeDelta::hours(1);
+        }
+        let step = self.step(change, of_person);
+        self.steps.push(step);
+    }
+
+    fn both(&mut self, both: Both) {
+        let is_about_contacts = self.facts.document.per.is_none();
+        self.change_of(both.person, true);
+        self.change_of(both.subject, is_about_contacts);
+    }
+
+    /// A change that is made before the last step, so that it is there when the token goes on.
+    fn before(&mut self, both: Both) -> Option<()> {
+        let is_about_contacts = self.facts.document.per.is_none();
+        for (change, of_person) in [(both.person, true), (both.subject, is_about_contacts)] {
+            if change.is_nothing() {
+                continue;
+            }
+            let mut step = self.step(change, of_person);
+            let last = self.steps.pop()?;
+            step.at = last.at;
+            self.steps.push(step);
+            self.steps.push(last);
+        }
+        Some(())
+    }
+
+    fn step(&mut self, change: Change, of_person: bool) -> Step {
+        let kind = self.facts.document.per.clone().filter(|_| !of_person);
+        let known = match &kind {
+            None if self.facts.document.per.is_some() => &mut self.person,
+            _ => &mut self.subject,
+        };
+        for tag in &change.remove {
+            known.tags.remove(tag);
+        }
+        known.tags.extend(change.add.iter().cloned());
+        known.fields.extend(change.fields.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let at = Some(Moment::Local(self.now));
+        let Change { add, remove, fields, event } = change;
+        if let Some(kind) = kind {
+            let object = ObjectPost {
+                kind,
+                key: OBJECT.to_owned(),
+                replaces: None,
+                fields,
+                tags: add,
+                remove_tags: remove,
+                event,
+            };
+            return Step { at, object: Some(object), ..Step::default() };
+        }
+        if event.is_some() {
+            return Step { at, event, ..Step::default() };
+        }
+        let mut post = Post::new();
+        if !add.is_empty() {
+            post = post.tags(add.iter().map(Tag::as_str));
+        }
+        if !remove.is_empty() {
+            post = post.remove_tags(remove.iter().map(Tag::as_str));
+        }
+        for (key, value) in fields {
+            post = post.with(key.as_str(), value);
+        }
+        Step { at, post: Some(post), ..Step::default() }
+    }
+
+    /// Lets time pass.
+    pub(super) fn later(&mut self, by: TimeDelta) {
+        self.now = self.now.checked_add_signed(by).unwrap_or(self.now);
+    }
+
+    /// Lets a span pass, such as a restart delay.
+    pub(super) fn pass_span(&mut self, span: dacapo_engine::time::Span) {
+        self.now = span.after(self.now.and_utc(), Zone::UTC).naive_utc();
+    }
+
+    fn wait(&mut self, wait: &Wait) {
+        if let Some(span) = wait.duration {
+            self.pass_span(span);
+        }
+        if wait.until.is_some() {
+            self.later(TimeDelta::days(8));
+        }
+        self.later(TimeDelta::minutes(1));
+    }
+
+    fn outside(&mut self, weekdays: Option<Weekdays>) {
+        match weekdays {
+            None => {}
+            Some(Weekdays::EVERY_DAY) => self.later(TimeDelta::days(1)),
+            Some(_) => self.later(TimeDelta::days(8)),
+        }
+    }
+
+    /// Time passes until the timer has fired; before that a date is set, if there is none.
+    fn reach_date(&mut self, timer: &DateTimer) -> Option<()> {
+        let Some(field) = &timer.field else {
+            let day = timer.date.as_ref()?;
+            let at = day.instant(Zone::UTC).or_else(|| {
+                Some(timer.at.on(day.day()?, Zone::UTC))
+            })?;
+            let moment = timer.offset.after(at, Zone::UTC).naive_utc();
+            return self.arrive(moment, timer);
+        };
+        let value = match self.subject.fields.get(field).and_then(read_date) {
+            Some(value) => value,
+            None => {
+                let days_before = timer.offset.is_negative();
+                let far = if days_before { TimeDelta::days(60) } else { TimeDelta::days(2) };
+                let value = self.now + far;
+                let written = self.written(field, value)?;
+                let fields = BTreeMap::from([(field.clone(), written)]);
+                self.change(Change { fields, ..Change::default() });
+                value
+            }
+        };
+        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
+        if timer.repeat == Some(Repeat::Yearly) {
+            self.later(TimeDelta::days(380));
+            return Some(());
+        }
+        self.arrive(moment, timer)
+    }
+
+    fn arrive(&mut self, moment: NaiveDateTime, timer: &DateTimer) -> Option<()> {
+        // A date without a time has one in `at`, on the same day.
+        let latest = moment.checked_add_days(Days::new(1))?;
+        if moment < self.now {
+            return None;
+        }
+        self.now = if self.is_day(timer) { latest } else { moment + TimeDelta::minutes(1) };
+        self.outside(timer.window.as_ref().map(|window| window.weekdays));
+        Some(())
+    }
+
+    fn is_day(&self, timer: &DateTimer) -> bool {
+        match (&timer.field, &timer.date) {
+            (Some(field), _) => self.facts.field_type(field) == Some(FieldType::Date),
+            (None, Some(date)) => date.day().is_some(),
+            (None, None) => false,
+        }
+    }
+
+    /// The date is set so that the moment has passed on arrival.
+    fn miss_date(&mut self, timer: &DateTimer) -> Option<()> {
+        let field = timer.field.as_ref()?;
+        if timer.repeat.is_some() {
+            return None;
+        }
+        let value = match self.subject.fields.get(field).and_then(read_date) {
+            Some(value) => value,
+            None => {
+                let value = self.now - TimeDelta::days(30);
+                let written = self.written(field, value)?;
+                let mut both = Both::default();
+                both.subject.fields.insert(field.clone(), written);
+                self.before(both)?;
+                value
+            }
+        };
+        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
+        (moment + TimeDelta::days(1) < self.now).then_some(())
+    }
+
+    fn written(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
+        match self.facts.field_type(field)? {
+            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
+            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
+            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
+        }
+    }
+
+    /// A value of the field; the second of them is another one.
+    fn sample(&self, key: &FieldKey, of_person: bool, nth: i64) -> Option<Value> {
+        let kind = if of_person {
+            self.facts.contact_field_type(key)?
+        } else {
+            self.facts.field_type(key)?
+        };
+        let at = self.now + TimeDelta::days(90 + nth);
+        Some(match kind {
+            FieldType::Text if key.as_str() == "time_zone" => return None,
+            FieldType::Text if key.as_str() == "email" => return None,
+            FieldType::Text if key.as_str() == "locale" => json!(["en", "de"][usize::from(nth > 0)]),
+            FieldType::Text => json!(["some", "other"][usize::from(nth > 0)]),
+            FieldType::Number => json!(1 + nth),
+            FieldType::Boolean => json!(nth == 0),
+            FieldType::Date => json!(at.format("%Y-%m-%d").to_string()),
+            FieldType::Datetime => json!(at.format("%Y-%m-%d %H:%M").to_string()),
+        })
+    }
+
+    /// What has to be changed for the condition to hold, or not.
+    fn making(&self, condition: &Condition, holds: bool) -> Option<Both> {
+        let mut both = Both::default();
+        self.make(condition, holds, self.facts.document.per.is_none(), &mut both)?;
+        Some(both)
+    }
+
+    fn make(
+        &self,
+        condition: &Condition,
+        holds: bool,
+        of_person: bool,
+        both: &mut Both,
+    ) -> Option<()> {
+        let is_about_contacts = self.facts.document.per.is_none();
+        match condition {
+            Condition::Tag(tag) => {
+                let has = self.known(of_person).tags.contains(tag);
+                let change = both.of(of_person && !is_about_contacts);
+                let is_against = if holds { &change.remove } else { &change.add };
+                if is_against.contains(tag) {
+                    return None;
+                }
+                let list = if holds { &mut change.add } else { &mut change.remove };
+                if has != holds && !list.contains(tag) {
+                    list.push(tag.clone());
+                }
+                Some(())
+            }
+            Condition::Field(key, test) => {
+                let value = self.value_for(key, test, holds, of_person)?;
+                let known = self.known(of_person).fields.get(key).unwrap_or(&Value::Null);
+                let change = both.of(of_person && !is_about_contacts);
+                match change.fields.get(key) {
+                    // `set` adds nothing to a test that needs a value.
+                    Some(before) if !before.is_null() && matches!(test, Test::Set) => Some(()),
+                    Some(before) if *before == value => Some(()),
+                    Some(_) => None,
+                    None if *known == value => Some(()),
+                    None if matches!(test, Test::Set) && holds && !known.is_null() => Some(()),
+                    None if matches!(test, Test::Future | Test::Past) && holds => {
+                        let is_right = read_date(known).is_some_and(|at| {
+                            (at > self.now) == matches!(test, Test::Future)
+                        });
+                        if !is_right {
+                            change.fields.insert(key.clone(), value);
+                        }
+                        Some(())
+                    }
+                    None => {
+                        change.fields.insert(key.clone(), value);
+                        Some(())
+                    }
+                }
+            }
+            Condition::Campaign(_, asked) => {
+                (asked.contains(&StatusAsked::None) == holds).then_some(())
+            }
+            Condition::Not(not) => self.make(not, !holds, of_person, both),
+            Condition::Contact(of) => self.make(of, holds, true, both),
+            Condition::All(many) | Condition::Any(many) => {
+                let is_every = matches!(condition, Condition::All(_)) == holds;
+                if is_every {
+                    // Tests with a value come first: `set` is content with any.
+                    let is_set = |one: &&Condition| {
+                        matches!(one, Condition::Field(_, Test::Set))
+                    };
+                    let ordered = many.iter().filter(|one| !is_set(one));
+                    let ordered = ordered.chain(many.iter().filter(is_set));
+                    return ordered.map(|one| self.make(one, holds, of_person, both)).collect();
+                }
+                for one in many {
+                    let mut tried = both.clone();
+                    if self.make(one, holds, of_person, &mut tried).is_some() {
+                        *both = tried;
+                        return Some(());
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn value_for(
+        &self,
+        key: &FieldKey,
+        test: &Test,
+        holds: bool,
+        of_person: bool,
+    ) -> Option<Value> {
+        if !holds {
+            return match test {
+                Test::Empty => self.sample(key, of_person, 0),
+                _ => Some(Value::Null),
+            };
+        }
+        let kind = if of_person {
+            self.facts.contact_field_type(key)?
+        } else {
+            self.facts.field_type(key)?
+        };
+        let date = |at: NaiveDateTime| match kind {
+            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
+            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
+            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
+        };
+        let beside = |value: &Value, by: f64| {
+            Some(Value::Number(Number::from_f64(value.as_f64()? + by)?))
+        };
+        match test {
+            Test::Set => self.sample(key, of_person, 0),
+            Test::Empty => Some(Value::Null),
+            Test::Past => date(self.now - TimeDelta::days(30)),
+            Test::Future => date(self.now + TimeDelta::days(90)),
+            Test::Equals(value) => Some(value.clone()),
+            Test::Contains(part) => Some(json!(part)),
+            Test::Greater(value) => beside(value, 1.0),
+            Test::Less(value) => beside(value, -1.0),
+            Test::Within(span) => {
+                let end = span.after(self.now.and_utc(), Zone::UTC).naive_utc();
+                date(self.now + (end - self.now) / 2)
+            }
+            Test::Time(_) | Test::Weekdays(_) => None,
+        }
+    }
+
+    /// The contact has no value in this field, and the field is one that a contact may lack.
+    pub(super) fn lacks(&self, key: &FieldKey, of_person: bool) -> bool {
+        self.known(of_person).fields.get(key).is_none_or(Value::is_null)
+    }
+
+    /// Whether the subject has the tag by now.
+    pub(super) fn has(&self, tag: &Tag) -> bool {
+        self.subject.tags.contains(tag)
+    }
+
+    /// The object of the story, in a campaign about objects.
+    pub(super) fn about(&self) -> Option<String> {
+        self.facts.document.per.as_ref().map(|_| OBJECT.to_owned())
+    }
+
+    /// The object of the story, as a step by hand names it.
+    pub(super) fn object_name(&self) -> Option<ObjectName> {
+        let kind = self.facts.document.per.clone()?;
+        Some(ObjectName { kind, key: OBJECT.to_owned() })
+    }
+
+    /// The time by now.
+    pub(super) fn now(&self) -> NaiveDateTime {
+        self.now
+    }
+
+    /// How many steps there are so far.
+    pub(super) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The proof: played until an hour after the last step, the expectation is met.
+    pub(super) fn shows(self, shows: impl Into<String>, expect: Expectation) -> Proof {
+        let until = self.now + TimeDelta::hours(1);
+        self.shows_until(until, shows, expect)
+    }
+
+    /// The proof: played until this time, the expectation is met.
+    pub(super) fn shows_until(
+        self,
+        until: NaiveDateTime,
+        shows: impl Into<String>,
+        expect: Expectation,
+    ) -> Proof {
+        let shows = shows.into();
+        let contact = Post::new()
+            .with("email", json!("ann@example.com"))
+            .with("first_name", json!("Ann"));
+        let scenario = Scenario {
+            name: Some(shows.clone()),
+            contact: Some(contact),
+            then: self.steps,
+            until: Some(Until::At(Moment::Local(until))),
+            expect: Some(expect),
+            ..Scenario::default()
+        };
+        Proof { shows, scenario }
+    }
+}
+
+/// A change of the subject, and one of the person whose object it is.
+#[derive(Clone, Default)]
+struct Both {
+    subject: Change,
+    person: Change,
+}
+
+impl Both {
+    fn of(&mut self, person: bool) -> &mut Change {
+        if person { &mut self.person } else { &mut self.subject }
+    }
+}
+
+fn read_date(value: &Value) -> Option<NaiveDateTime> {
+    let text = value.as_str()?;
+    let timed = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").ok();
+    timed.or_else(|| {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(9, 0, 0))
+    })
+}
