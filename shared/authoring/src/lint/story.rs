@@ -15,6 +15,7 @@ use dacapo_engine::time::{Weekdays, Zone};
 use serde_json::{Number, Value, json};
 
 use super::facts::{Facts, Way};
+use super::reasoning::{Atom, necessary};
 use crate::finding::Proof;
 use crate::scenario::{Expectation, Moment, ObjectName, ObjectPost, Post, Scenario, Step, Until};
 
@@ -223,6 +224,68 @@ impl<'a> Story<'a> {
         }
         self.change_of(change, of_person);
         Some(())
+    }
+
+    /// What lets the contact in happens once more, as it would from outside: the tags are assigned
+    /// again, dates are new ones.
+    pub(super) fn again(&mut self, entry: usize) -> Option<()> {
+        let of_person = self.facts.document.per.is_none();
+        let mut change = Change::default();
+        match self.facts.element(entry) {
+            Element::Start(start) => {
+                for (atom, holds) in necessary(&start.when) {
+                    match atom {
+                        Atom::Tag { of_person: false, tag } if holds => change.add.push(tag),
+                        Atom::Field { of_person: false, key, test } if holds => {
+                            let value = self.value_for(&key, &test, true, of_person)?;
+                            change.fields.insert(key, value);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Element::Event(event) => match &event.on {
+                Edge::TagAdded(tags) | Edge::TagAssigned(tags) => {
+                    change.add.push(tags.as_slice().first()?.clone());
+                }
+                Edge::FieldSet(key) | Edge::FieldChanged(key) => {
+                    change.fields.insert(key.clone(), self.sample(key, of_person, 1)?);
+                }
+                Edge::Custom(name) => change.event = Some(name.clone()),
+                _ => return None,
+            },
+            _ => return None,
+        }
+        if change.is_nothing() {
+            return None;
+        }
+        self.change(change);
+        Some(())
+    }
+
+    /// Makes the condition hold, by a change of its own.
+    pub(super) fn make_hold(&mut self, condition: &Condition) -> Option<()> {
+        let change = self.making(condition, true)?;
+        self.both(change);
+        Some(())
+    }
+
+    /// Comes to a date timer with a date of decades ago.
+    pub(super) fn born(&mut self, timer: usize) -> Option<()> {
+        let Element::DateTimer(DateTimer { field: Some(field), .. }) = self.facts.element(timer)
+        else {
+            return None;
+        };
+        let fields = BTreeMap::from([(field.clone(), json!("1990-05-17"))]);
+        self.change(Change { fields, ..Change::default() });
+        let facts = self.facts;
+        let entries = (0..facts.len()).filter(|at| facts.is_entry(*at));
+        let mut ways = entries.filter_map(|it| facts.way(it, timer, |at| !facts.begins_next_run(at)));
+        let way = ways.next()?;
+        let (entry, _) = *way.first()?;
+        // The date itself may have let her in.
+        let is_in = facts.reads(entry).fields.contains(field);
+        if is_in { Some(()) } else { self.go(&way) }
     }
 
     fn known(&self, of_person: bool) -> &Known {
