@@ -33,6 +33,10 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
     Validate(Validate),
+    /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
+    Simulate(Simulate),
+    /// Plays every scenario with `expect` in a folder, and shows what came out differently.
+    Test(Test),
     /// What a server could not read or do: shows it, has it done again, deletes it.
     DeadLetters(DeadLetters),
 }
@@ -107,6 +111,43 @@ pub(crate) struct Validate {
     /// How the findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// `dacapo simulate`
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Campaign documents, YAML or JSON, which run together; `-` reads one from standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What happens to whom, and when: docs/authoring.md says how to write it. `-` reads it from
+    /// standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: PathBuf,
+    /// How the journey is printed.
+    #[arg(long, value_enum, default_value_t = JourneyFormat::Text)]
+    pub(crate) format: JourneyFormat,
+}
+
+/// `dacapo test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Folders with scenarios, or scenarios.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) places: Vec<PathBuf>,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// How a journey is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JourneyFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// As a diagram, which GitHub draws in a block of `mermaid`.
+    Mermaid,
 }
 
 /// `dacapo dead-letters`

@@ -1,10 +1,17 @@
 //! What people need who write campaigns.
 //!
-//! A [`scenario`] says what happens to contacts; the simulator plays it on the very engine that
-//! runs in production, and shows the journey. This crate is pure: it has no clock, does no input or
-//! output, and depends on nothing but the engine.
+//! A [`scenario`] says what happens to contacts; [`simulate`] plays it on the very engine that runs
+//! in production, and gives the [`journey`]; [`expectation`] compares that with what the scenario
+//! expects. This crate is pure: it has no clock, does no input or output, and depends on nothing but
+//! the engine.
 
+pub mod campaigns;
+pub mod expectation;
 pub mod finding;
 pub mod fix;
+pub mod journey;
 pub mod lint;
+mod listed;
 pub mod scenario;
+pub mod simulate;
+mod wrong;

@@ -73,7 +73,14 @@ fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
         let id = facts.id(reset);
         let mut story = Story::new(facts);
         let proof = story.to(reset).map(|_| {
-            let expect = Expectation { run: Some(2), ..Expectation::default() };
+            let expect = Expectation {
+                enrollments: vec![ExpectedEnrollment {
+                    about: story.about(),
+                    run: Some(2),
+                    ..ExpectedEnrollment::default()
+                }],
+                ..Expectation::default()
+            };
             let end = story.now() + TimeDelta::minutes(1);
             story.shows_until(end, "She has done nothing and is in her second run.", expect)
         });

@@ -28,7 +28,9 @@ mod words;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{KeyPath, Source};
 
+use crate::expectation::differences;
 use crate::finding::{Edit, Finding, Proof, Severity};
+use crate::simulate::{Bounds, simulate, usual_account};
 use facts::{All, Facts};
 
 pub use page::{index, page};
@@ -111,6 +113,22 @@ pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
         findings
     });
     per_campaign.collect()
+}
+
+/// Plays the proofs with all campaigns that are given together, and takes away those that do not
+/// show what they say: other campaigns may be in between.
+pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
+    for finding in findings {
+        finding.proof = finding.proof.take().filter(|proof| is_met(given, proof));
+    }
+}
+
+/// Whether what the proof expects comes of its scenario.
+fn is_met(given: &[Given<'_>], proof: &Proof) -> bool {
+    let documents: Vec<Document> =
+        given.iter().map(|given| given.source.document.clone()).collect();
+    let played = simulate(&documents, &proof.scenario, &usual_account(), &Bounds::default());
+    played.is_ok_and(|journey| differences(&proof.scenario, &journey, None).is_empty())
 }
 
 /// What a lint has found in a campaign so far.

@@ -665,9 +665,18 @@ impl<'a> Story<'a> {
         self,
         until: NaiveDateTime,
         shows: impl Into<String>,
-        expect: Expectation,
+        mut expect: Expectation,
     ) -> Proof {
         let shows = shows.into();
+        // Played together with others, this campaign is meant.
+        let this = || Some(self.facts.document.id.clone());
+        for enrollment in &mut expect.enrollments {
+            enrollment.campaign = enrollment.campaign.take().or_else(this);
+        }
+        let messages = expect.sent.iter_mut().chain(&mut expect.not_sent);
+        for message in messages.chain(expect.messages.iter_mut().flatten()) {
+            message.campaign = message.campaign.take().or_else(this);
+        }
         let contact = Post::new()
             .with("email", json!("ann@example.com"))
             .with("first_name", json!("Ann"));

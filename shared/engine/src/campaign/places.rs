@@ -1,12 +1,19 @@
 //! Where the keys and values of a document are in its text, for problems that are found later.
 
-use super::node::{Content, Node, Path, Place};
+use super::node::{Content, Node, Path, Place, Step};
 
 /// Where the keys and values of a document are in its text.
 #[derive(Debug, Clone)]
 pub struct Places(pub(super) Node);
 
 impl Places {
+    /// The line and the column, from 1, of the value at a path that is written dotted, such as
+    /// `then[2].post`; where nothing is written there, of the innermost key on the way.
+    pub fn line_and_column(&self, path: &str) -> (u32, u32) {
+        let place = self.of_value(&dotted(path));
+        (place.line, place.column)
+    }
+
     /// Whether something is written at this path.
     pub fn has(&self, path: &Path) -> bool {
         self.node(path).is_some()
@@ -45,4 +52,18 @@ impl Places {
     fn node(&self, path: &Path) -> Option<&Node> {
         path.0.iter().try_fold(&self.0, |node, step| Some(node.step(step)?.1))
     }
+}
+
+/// The path that a text writes, as [`Path`] displays it.
+fn dotted(text: &str) -> Path {
+    let mut steps = Vec::new();
+    for part in text.split('.').filter(|part| !part.is_empty()) {
+        let (key, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if !key.is_empty() {
+            steps.push(Step::Key(key.to_owned()));
+        }
+        let indices = indices.split(['[', ']']).filter_map(|index| index.parse().ok());
+        steps.extend(indices.map(Step::Index));
+    }
+    Path(steps)
 }

@@ -6,7 +6,7 @@
 //! sense is checked by `campaign::validate`.
 
 use serde::Deserialize;
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 
 use super::decode::{decode, found};
 use super::elements;
@@ -46,6 +46,39 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
         Some(_) | None => {
             in_order(&mut problems);
             problems.truncate(MOST_PROBLEMS);
+            Err(problems)
+        }
+    }
+}
+
+/// Reads another kind of document from its text, YAML or JSON, with the places of what is written
+/// in it; otherwise everything that keeps it from being read, in order of place.
+///
+/// # Errors
+///
+/// What is wrong, each with its place.
+pub fn read_as<T: DeserializeOwned>(text: &str) -> Result<(T, Places), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let root = match parse(text, &mut problems) {
+        Ok(root) => root,
+        Err(problem) => {
+            problems.push(*problem);
+            return Err(problems);
+        }
+    };
+    let read: Result<T, Refusal> = decode(&root);
+    match read {
+        Ok(value) if problems.is_empty() => Ok((value, Places(root))),
+        Ok(_) => {
+            in_order(&mut problems);
+            Err(problems)
+        }
+        Err(refusal) => {
+            let mut problem = refusal.into_problem(&Path::root());
+            problem.line.get_or_insert(root.place.line);
+            problem.column.get_or_insert(root.place.column);
+            problems.push(problem);
+            in_order(&mut problems);
             Err(problems)
         }
     }
