@@ -9,7 +9,7 @@ use super::story::Story;
 use super::words::listed;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
-use crate::scenario::{ExpectedEnrollment, ExpectedMessage, ExpectedStatus, Expectation};
+use crate::scenario::{ExpectedEnrollment, ExpectedMessage, Expectation};
 
 pub(super) static TAG_PING_PONG: Lint = Lint {
     code: "D502",
@@ -238,7 +238,6 @@ fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>
             let end = story.now() + TimeDelta::minutes(1);
             story.shows_until(end, "Two messages were sent in the same minute.", expect)
         });
-        let _ = ExpectedStatus::None;
         found.add(
             &At::Key(&path_of(facts.document, entry)),
             Said {

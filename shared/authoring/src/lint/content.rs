@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dacapo_engine::campaign::format::{Element, FieldDefinition};
+use dacapo_engine::campaign::format::Element;
 use dacapo_engine::campaign::reader::KeyPath;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
@@ -200,7 +200,6 @@ fn without(
     {
         contact.0.remove(field.as_str());
     }
-    let _: Option<FieldDefinition> = None;
     Some(proof)
 }
 
@@ -243,7 +242,7 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
         let path = KeyPath::root().key("emails").key(key);
         for (part, text) in [("text", &email.text), ("html", &email.html)] {
             let Some(text) = text else { continue };
-            for (begins, ends, inside) in in_queries(text) {
+            for (begins, inside) in in_queries(text) {
                 let name: String = inside
                     .trim()
                     .chars()
@@ -276,7 +275,6 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
                     text: " | urlencode".to_owned(),
                 });
                 let proof = torn(facts, key, part, &field, of_person, &text[..begins]);
-                let _ = ends;
                 found.add(
                     &At::Byte(&path, text, begins),
                     Said {
@@ -295,8 +293,8 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
     }
 }
 
-/// What stands between `{{` and `}}` in queries of links: where it begins and ends, and what it is.
-fn in_queries(text: &str) -> Vec<(usize, usize, &str)> {
+/// What stands between `{{` and `}}` in queries of links: where it begins, and what it is.
+fn in_queries(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(at) = text[from..].find("http").map(|at| at + from) {
@@ -311,7 +309,7 @@ fn in_queries(text: &str) -> Vec<(usize, usize, &str)> {
                 let Some(length) = text[here..].find("}}") else { break };
                 if in_query {
                     let begins = here + 2;
-                    found.push((begins, here + length, &text[begins..here + length]));
+                    found.push((begins, &text[begins..here + length]));
                 }
                 here += length + 2;
                 continue;
@@ -403,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_query_ends_with_the_link() {
-        let found = |text| in_queries(text).into_iter().map(|it| it.2.trim()).collect::<Vec<_>>();
+        let found = |text| in_queries(text).into_iter().map(|it| it.1.trim()).collect::<Vec<_>>();
         assert_eq!(found("http://a/?b={{ c }}&d={{ e }} {{ f }}"), ["c", "e"]);
         assert_eq!(found("<a href=\"https://a/?b={{ c }}\">{{ d }}</a>"), ["c"]);
         assert_eq!(found("http {{ a }} httpx://?{{ b }} https://ä?ö={{"), [""; 0]);

@@ -281,7 +281,7 @@ impl<'a> Facts<'a> {
     /// What an element assigns, and whose it is.
     pub(super) fn adds(&self, element: usize) -> Vec<(&'a Tag, Option<ObjectType>)> {
         match self.element(element) {
-            Element::Tag(tags) => tags.add.iter().map(|tag| (tag, self.of(tags.of))).collect(),
+            Element::Tag(tags) => tags.add.iter().map(|tag| (tag, self.whose(tags.of))).collect(),
             Element::Restart(restart) => {
                 restart.tag.iter().map(|tag| (tag, self.kind())).collect()
             }
@@ -294,7 +294,7 @@ impl<'a> Facts<'a> {
         match self.element(element) {
             Element::Tag(tags) => {
                 let added = |tag: &&Tag| !tags.add.contains(*tag);
-                tags.remove.iter().filter(added).map(|tag| (tag, self.of(tags.of))).collect()
+                tags.remove.iter().filter(added).map(|tag| (tag, self.whose(tags.of))).collect()
             }
             _ => Vec::new(),
         }
@@ -304,13 +304,13 @@ impl<'a> Facts<'a> {
     pub(super) fn sets(&self, element: usize) -> Vec<(&'a FieldKey, Option<ObjectType>)> {
         match self.element(element) {
             Element::SetField(set) => {
-                set.fields.keys().map(|key| (key, self.of(set.of))).collect()
+                set.fields.keys().map(|key| (key, self.whose(set.of))).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn of(&self, of: Option<Of>) -> Option<ObjectType> {
+    fn whose(&self, of: Option<Of>) -> Option<ObjectType> {
         match of {
             Some(Of::Contact) => None,
             None => self.kind(),

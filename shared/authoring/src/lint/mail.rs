@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::facts::{All, Facts};
 use super::reasoning::together;
-use super::story::{Change, Story};
+use super::story::Story;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::{Edit, Severity};
 use crate::scenario::{ExpectedMessage, Expectation, Post, Step};
@@ -225,7 +225,6 @@ fn unsubscribed(
     let shows = format!("She has unsubscribed, and `{}` was not sent.", facts.id(at));
     let end = story.now() + TimeDelta::days(9);
     let mut proof = story.shows_until(end, shows, expect);
-    let _ = Change::default();
     let post = Post::new().with("consent", json!("unsubscribed"));
     let at = proof.scenario.then.first().and_then(|step| step.at);
     proof.scenario.then.insert(0, Step { at, post: Some(post), ..Step::default() });

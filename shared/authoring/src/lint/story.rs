@@ -17,7 +17,7 @@ use serde_json::{Number, Value, json};
 use super::facts::{Facts, Way};
 use super::reasoning::{Atom, necessary};
 use crate::finding::Proof;
-use crate::scenario::{Expectation, Moment, ObjectName, ObjectPost, Post, Scenario, Step, Until};
+use crate::scenario::{Expectation, Moment, ObjectPost, Post, Scenario, Step, Until};
 
 /// The key of the object in stories about objects.
 const OBJECT: &str = "a1";
@@ -81,7 +81,7 @@ impl<'a> Story<'a> {
             if is_last && !(is_first && self.facts.is_entry(*element)) {
                 return Some(());
             }
-            self.pass(*element, edge, is_first)?;
+            self.pass(*element, edge)?;
         }
         Some(())
     }
@@ -110,7 +110,7 @@ impl<'a> Story<'a> {
     }
 
     /// Does what makes a token at the element leave by the edge.
-    fn pass(&mut self, element: usize, edge: &str, is_entry: bool) -> Option<()> {
+    fn pass(&mut self, element: usize, edge: &str) -> Option<()> {
         match self.facts.element(element) {
             Element::Start(start) => {
                 let change = self.making(&start.when, true)?;
@@ -164,7 +164,6 @@ impl<'a> Story<'a> {
             | Element::Webhook(_)
             | Element::End(_) => {}
         }
-        let _ = is_entry;
         Some(())
     }
 
@@ -636,12 +635,6 @@ impl<'a> Story<'a> {
     /// The object of the story, in a campaign about objects.
     pub(super) fn about(&self) -> Option<String> {
         self.facts.document.per.as_ref().map(|_| OBJECT.to_owned())
-    }
-
-    /// The object of the story, as a step by hand names it.
-    pub(super) fn object_name(&self) -> Option<ObjectName> {
-        let kind = self.facts.document.per.clone()?;
-        Some(ObjectName { kind, key: OBJECT.to_owned() })
     }
 
     /// The time by now.

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Edge, Element, EventElement, Purpose};
-use dacapo_engine::campaign::reader::Place;
 use dacapo_engine::ids::Tag;
 
 use super::facts::{All, Facts};
@@ -159,8 +158,6 @@ fn withdrawing(
     let (at, text) = if before.contains('[') || before.trim().is_empty() {
         (first, format!("{written}, "))
     } else if before.trim() == "-" {
-        let indent = before.replace('-', "- ").trim_end().to_owned();
-        let _ = indent;
         (first, format!("{written}\n{before}"))
     } else {
         return None;
@@ -426,7 +423,6 @@ fn kept_and_booked(facts: &Facts<'_>, entry: usize, timer: usize, message: usize
         "She books again, months later: `{}` was sent once, for the first booking.",
         facts.id(message)
     );
-    let _ = Place::BEGINNING;
     Some(story.shows(shows, expect))
 }
 
