@@ -12,6 +12,7 @@ pub mod fix;
 pub mod journey;
 pub mod lint;
 mod listed;
+pub mod report;
 pub mod scenario;
 pub mod simulate;
 mod wrong;

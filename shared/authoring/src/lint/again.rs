@@ -115,7 +115,7 @@ pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW: Lint = Lint {
 id: webinar
 sender: { address: hello@studio-nord.example }
 elements:
-  booked: { type: event, on: { tag_added: Booked }, next: welcome }
+  booked: { type: event, on: { custom: booked }, next: welcome }
   welcome: { type: email, email: welcome, next: again }
   again: { type: restart }
 emails:

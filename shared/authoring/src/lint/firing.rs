@@ -1,11 +1,11 @@
-//! D201 to D204: events, goals and starts that do not do what they look like.
+//! D201 to D203: events, goals and starts that do not do what they look like.
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Unmet};
-use dacapo_engine::condition::{Condition, Test};
+use dacapo_engine::condition::Condition;
 
 use super::facts::{All, Facts};
-use super::reasoning::{Atom, contradiction, holds, necessary};
+use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
@@ -307,99 +307,6 @@ fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
     }
 }
 
-pub(super) static WAITS_FOR_EVER: Lint = Lint {
-    code: "D204",
-    name: "waits-for-ever",
-    severity: Severity::Warning,
-    what: "A goal with `unmet: wait` that asks for the absence of a tag, or for an empty field, which \
-           the element just before it assigns or sets, and which nothing withdraws or clears.",
-    why: "The contact comes to the goal and waits there for something that can no longer come. Nothing \
-          tells.",
-    example: r#"
-id: course
-sender: { address: hello@studio-nord.example }
-elements:
-  lead: { type: start, when: { tag: Lead }, next: invited }
-  invited: { type: tag, add: [Invited], next: fresh }
-  fresh: { type: goal, when: { not: { tag: Invited } }, unmet: wait, next: hello }
-  hello: { type: email, email: hello }
-emails:
-  hello: { subject: Hello, text: Nice to meet you. }
-"#,
-    mended: r#"
-id: course
-sender: { address: hello@studio-nord.example }
-elements:
-  lead: { type: start, when: { tag: Lead }, next: invited }
-  invited: { type: tag, add: [Invited], next: paid }
-  paid: { type: goal, when: { tag: Paid }, unmet: wait, next: hello }
-  hello: { type: email, email: hello }
-emails:
-  hello: { subject: Hello, text: Nice to meet you. }
-"#,
-    limits: "Only the element directly before the goal is looked at, since a longer way leaves time \
-             for people to change things.",
-    check: waits_for_ever,
-};
-
-fn waits_for_ever(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
-    for (goal, element) in facts.elements() {
-        let Element::Goal(of) = element else { continue };
-        if of.unmet != Unmet::Wait {
-            continue;
-        }
-        let known = necessary(&of.when);
-        let before: Vec<usize> = (0..facts.len())
-            .filter(|at| facts.edges(*at).iter().any(|(_, next)| *next == goal))
-            .collect();
-        let barred = known.iter().find_map(|(atom, holds)| match atom {
-            Atom::Tag { of_person: false, tag } if !holds => {
-                let adds = |at: &usize| facts.adds(*at).iter().any(|(added, _)| *added == tag);
-                let is_kept = all.removing(&(facts.kind(), tag.clone())).is_empty();
-                (is_kept && before.iter().all(adds)).then(|| format!("no tag `{tag}`"))
-            }
-            Atom::Field { of_person: false, key, test: Test::Empty } if *holds => {
-                let sets = |at: &usize| match facts.element(*at) {
-                    Element::SetField(set) => set.fields.get(key).is_some_and(|it| !it.is_null()),
-                    _ => false,
-                };
-                let setting = all.setting(&(facts.kind(), key.clone()));
-                let is_kept = setting.iter().all(|it| it.campaign == facts.nth && sets(&it.element));
-                (is_kept && before.iter().all(sets)).then(|| format!("an empty `{key}`"))
-            }
-            _ => None,
-        });
-        let Some(what) = barred.filter(|_| !before.is_empty()) else { continue };
-        let id = facts.id(goal);
-        let mut story = Story::new(facts);
-        let proof = story.to(goal).map(|_| {
-            let expect = Expectation {
-                enrollments: vec![ExpectedEnrollment {
-                    about: story.about(),
-                    waits_at: Some(vec![id.clone()]),
-                    ..ExpectedEnrollment::default()
-                }],
-                ..Expectation::default()
-            };
-            let end = story.now() + TimeDelta::days(300);
-            story.shows_until(end, format!("Three hundred days later she waits at `{id}`."), expect)
-        });
-        found.add(
-            &At::Value(&path_of(facts.document, goal).key("when")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "the goal `{id}` waits for {what}, which the element before it has just taken \
-                     away"
-                ),
-                remedy: "ask for something that can still come, or write `unmet: continue`".to_owned(),
-                edit: None,
-                proof,
-            },
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{silent, trips};
@@ -440,17 +347,6 @@ mod tests {
             "id: a\nelements:\n  s: { type: start, when: { tag: A }, next: w }\n  \
              w: { type: wait, for: 1 day, next: g }\n  \
              g: { type: goal, when: { all: [{ tag: A }, { tag: B }] } }\n",
-        );
-    }
-
-    #[test]
-    fn r8_d204_is_silent_if_anything_withdraws_it() {
-        silent(
-            "D204",
-            "id: a\nelements:\n  s: { type: start, when: { tag: A }, next: t }\n  \
-             t: { type: tag, add: [B], next: g }\n  \
-             g: { type: goal, when: { not: { tag: B } } }\n  \
-             e: { type: event, on: { custom: x }, next: u }\n  u: { type: tag, remove: [B] }\n",
         );
     }
 }

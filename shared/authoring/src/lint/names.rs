@@ -181,7 +181,7 @@ mod tests {
             ("reached", "not reached", false),
             ("berlin", "merlin", false),
             ("trial", "trail", false),
-            ("customer", "costumer", true),
+            ("customer", "cutsomer", true),
             ("event 2026", "event 2027", false),
             ("", "", true),
         ] {

@@ -4,16 +4,20 @@
 //! time. It does what the elements of the way ask for and remembers what the contact has by then.
 //! Where it does not know how, there is no story, and the finding has no proof.
 
+mod clock;
+mod making;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Days, NaiveDate, NaiveDateTime, TimeDelta};
-use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Repeat, Wait};
-use dacapo_engine::condition::{Condition, StatusAsked, Test};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose};
+use dacapo_engine::condition::Condition;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{FieldKey, Tag};
-use dacapo_engine::time::{Weekdays, Zone};
-use serde_json::{Number, Value, json};
+use dacapo_engine::time::Zone;
+use serde_json::{Value, json};
 
+use self::making::Both;
 use super::facts::{Facts, Way};
 use super::reasoning::{Atom, necessary};
 use crate::finding::Proof;
@@ -380,248 +384,6 @@ impl<'a> Story<'a> {
         self.now = span.after(self.now.and_utc(), Zone::UTC).naive_utc();
     }
 
-    fn wait(&mut self, wait: &Wait) {
-        if let Some(span) = wait.duration {
-            self.pass_span(span);
-        }
-        if wait.until.is_some() {
-            self.later(TimeDelta::days(8));
-        }
-        self.later(TimeDelta::minutes(1));
-    }
-
-    fn outside(&mut self, weekdays: Option<Weekdays>) {
-        match weekdays {
-            None => {}
-            Some(Weekdays::EVERY_DAY) => self.later(TimeDelta::days(1)),
-            Some(_) => self.later(TimeDelta::days(8)),
-        }
-    }
-
-    /// Time passes until the timer has fired; before that a date is set, if there is none.
-    fn reach_date(&mut self, timer: &DateTimer) -> Option<()> {
-        let Some(field) = &timer.field else {
-            let day = timer.date.as_ref()?;
-            let at = day.instant(Zone::UTC).or_else(|| {
-                Some(timer.at.on(day.day()?, Zone::UTC))
-            })?;
-            let moment = timer.offset.after(at, Zone::UTC).naive_utc();
-            return self.arrive(moment, timer);
-        };
-        let value = match self.subject.fields.get(field).and_then(read_date) {
-            Some(value) => value,
-            None => {
-                let days_before = timer.offset.is_negative();
-                let far = if days_before { TimeDelta::days(60) } else { TimeDelta::days(2) };
-                let value = self.now + far;
-                let written = self.written(field, value)?;
-                let fields = BTreeMap::from([(field.clone(), written)]);
-                self.change(Change { fields, ..Change::default() });
-                value
-            }
-        };
-        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
-        if timer.repeat == Some(Repeat::Yearly) {
-            self.later(TimeDelta::days(380));
-            return Some(());
-        }
-        self.arrive(moment, timer)
-    }
-
-    fn arrive(&mut self, moment: NaiveDateTime, timer: &DateTimer) -> Option<()> {
-        // A date without a time has one in `at`, on the same day.
-        let latest = moment.checked_add_days(Days::new(1))?;
-        if moment < self.now {
-            return None;
-        }
-        self.now = if self.is_day(timer) { latest } else { moment + TimeDelta::minutes(1) };
-        self.outside(timer.window.as_ref().map(|window| window.weekdays));
-        Some(())
-    }
-
-    fn is_day(&self, timer: &DateTimer) -> bool {
-        match (&timer.field, &timer.date) {
-            (Some(field), _) => self.facts.field_type(field) == Some(FieldType::Date),
-            (None, Some(date)) => date.day().is_some(),
-            (None, None) => false,
-        }
-    }
-
-    /// The date is set so that the moment has passed on arrival.
-    fn miss_date(&mut self, timer: &DateTimer) -> Option<()> {
-        let field = timer.field.as_ref()?;
-        if timer.repeat.is_some() {
-            return None;
-        }
-        let value = match self.subject.fields.get(field).and_then(read_date) {
-            Some(value) => value,
-            None => {
-                let value = self.now - TimeDelta::days(30);
-                let written = self.written(field, value)?;
-                let mut both = Both::default();
-                both.subject.fields.insert(field.clone(), written);
-                self.before(both)?;
-                value
-            }
-        };
-        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
-        (moment + TimeDelta::days(1) < self.now).then_some(())
-    }
-
-    fn written(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
-        match self.facts.field_type(field)? {
-            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
-            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
-            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
-        }
-    }
-
-    /// A value of the field; the second of them is another one.
-    fn sample(&self, key: &FieldKey, of_person: bool, nth: i64) -> Option<Value> {
-        let kind = if of_person {
-            self.facts.contact_field_type(key)?
-        } else {
-            self.facts.field_type(key)?
-        };
-        let at = self.now + TimeDelta::days(90 + nth);
-        Some(match kind {
-            FieldType::Text if key.as_str() == "time_zone" => return None,
-            FieldType::Text if key.as_str() == "email" => return None,
-            FieldType::Text if key.as_str() == "locale" => json!(["en", "de"][usize::from(nth > 0)]),
-            FieldType::Text => json!(["some", "other"][usize::from(nth > 0)]),
-            FieldType::Number => json!(1 + nth),
-            FieldType::Boolean => json!(nth == 0),
-            FieldType::Date => json!(at.format("%Y-%m-%d").to_string()),
-            FieldType::Datetime => json!(at.format("%Y-%m-%d %H:%M").to_string()),
-        })
-    }
-
-    /// What has to be changed for the condition to hold, or not.
-    fn making(&self, condition: &Condition, holds: bool) -> Option<Both> {
-        let mut both = Both::default();
-        self.make(condition, holds, self.facts.document.per.is_none(), &mut both)?;
-        Some(both)
-    }
-
-    fn make(
-        &self,
-        condition: &Condition,
-        holds: bool,
-        of_person: bool,
-        both: &mut Both,
-    ) -> Option<()> {
-        let is_about_contacts = self.facts.document.per.is_none();
-        match condition {
-            Condition::Tag(tag) => {
-                let has = self.known(of_person).tags.contains(tag);
-                let change = both.of(of_person && !is_about_contacts);
-                let is_against = if holds { &change.remove } else { &change.add };
-                if is_against.contains(tag) {
-                    return None;
-                }
-                let list = if holds { &mut change.add } else { &mut change.remove };
-                if has != holds && !list.contains(tag) {
-                    list.push(tag.clone());
-                }
-                Some(())
-            }
-            Condition::Field(key, test) => {
-                let value = self.value_for(key, test, holds, of_person)?;
-                let known = self.known(of_person).fields.get(key).unwrap_or(&Value::Null);
-                let change = both.of(of_person && !is_about_contacts);
-                match change.fields.get(key) {
-                    // `set` adds nothing to a test that needs a value.
-                    Some(before) if !before.is_null() && matches!(test, Test::Set) => Some(()),
-                    Some(before) if *before == value => Some(()),
-                    Some(_) => None,
-                    None if *known == value => Some(()),
-                    None if matches!(test, Test::Set) && holds && !known.is_null() => Some(()),
-                    None if matches!(test, Test::Future | Test::Past) && holds => {
-                        let is_right = read_date(known).is_some_and(|at| {
-                            (at > self.now) == matches!(test, Test::Future)
-                        });
-                        if !is_right {
-                            change.fields.insert(key.clone(), value);
-                        }
-                        Some(())
-                    }
-                    None => {
-                        change.fields.insert(key.clone(), value);
-                        Some(())
-                    }
-                }
-            }
-            Condition::Campaign(_, asked) => {
-                (asked.contains(&StatusAsked::None) == holds).then_some(())
-            }
-            Condition::Not(not) => self.make(not, !holds, of_person, both),
-            Condition::Contact(of) => self.make(of, holds, true, both),
-            Condition::All(many) | Condition::Any(many) => {
-                let is_every = matches!(condition, Condition::All(_)) == holds;
-                if is_every {
-                    // Tests with a value come first: `set` is content with any.
-                    let is_set = |one: &&Condition| {
-                        matches!(one, Condition::Field(_, Test::Set))
-                    };
-                    let ordered = many.iter().filter(|one| !is_set(one));
-                    let ordered = ordered.chain(many.iter().filter(is_set));
-                    return ordered.map(|one| self.make(one, holds, of_person, both)).collect();
-                }
-                for one in many {
-                    let mut tried = both.clone();
-                    if self.make(one, holds, of_person, &mut tried).is_some() {
-                        *both = tried;
-                        return Some(());
-                    }
-                }
-                None
-            }
-        }
-    }
-
-    fn value_for(
-        &self,
-        key: &FieldKey,
-        test: &Test,
-        holds: bool,
-        of_person: bool,
-    ) -> Option<Value> {
-        if !holds {
-            return match test {
-                Test::Empty => self.sample(key, of_person, 0),
-                _ => Some(Value::Null),
-            };
-        }
-        let kind = if of_person {
-            self.facts.contact_field_type(key)?
-        } else {
-            self.facts.field_type(key)?
-        };
-        let date = |at: NaiveDateTime| match kind {
-            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
-            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
-            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
-        };
-        let beside = |value: &Value, by: f64| {
-            Some(Value::Number(Number::from_f64(value.as_f64()? + by)?))
-        };
-        match test {
-            Test::Set => self.sample(key, of_person, 0),
-            Test::Empty => Some(Value::Null),
-            Test::Past => date(self.now - TimeDelta::days(30)),
-            Test::Future => date(self.now + TimeDelta::days(90)),
-            Test::Equals(value) => Some(value.clone()),
-            Test::Contains(part) => Some(json!(part)),
-            Test::Greater(value) => beside(value, 1.0),
-            Test::Less(value) => beside(value, -1.0),
-            Test::Within(span) => {
-                let end = span.after(self.now.and_utc(), Zone::UTC).naive_utc();
-                date(self.now + (end - self.now) / 2)
-            }
-            Test::Time(_) | Test::Weekdays(_) => None,
-        }
-    }
-
     /// The contact has no value in this field, and the field is one that a contact may lack.
     pub(super) fn lacks(&self, key: &FieldKey, of_person: bool) -> bool {
         self.known(of_person).fields.get(key).is_none_or(Value::is_null)
@@ -683,25 +445,4 @@ impl<'a> Story<'a> {
         };
         Proof { shows, scenario }
     }
-}
-
-/// A change of the subject, and one of the person whose object it is.
-#[derive(Clone, Default)]
-struct Both {
-    subject: Change,
-    person: Change,
-}
-
-impl Both {
-    fn of(&mut self, person: bool) -> &mut Change {
-        if person { &mut self.person } else { &mut self.subject }
-    }
-}
-
-fn read_date(value: &Value) -> Option<NaiveDateTime> {
-    let text = value.as_str()?;
-    let timed = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").ok();
-    timed.or_else(|| {
-        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(9, 0, 0))
-    })
 }
