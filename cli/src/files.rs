@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dacapo_authoring::campaigns::{Together, together};
 use dacapo_authoring::scenario::Scenario;
+use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::reader::{Places, read_as};
 use dacapo_engine::problem::Problem;
 
@@ -99,7 +100,7 @@ pub(crate) fn campaigns(
     }
     let texts: Result<Vec<(String, String)>, Unusable> =
         all.iter().map(|file| Ok((name(file), text(file)?))).collect();
-    together(&texts?).map_err(|refused| {
+    together(&texts?, &Surroundings::default()).map_err(|refused| {
         let lines = refused
             .iter()
             .flat_map(|(file, problems)| problems.iter().map(|problem| line(file, problem)));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dacapo_authoring::expectation::{Difference, differences};
-use dacapo_authoring::simulate::{Bounds, placed, simulate, usual_account};
+use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
 use dacapo_engine::campaign::reader::Places;
 use serde_json::json;
 
@@ -23,8 +23,9 @@ pub(crate) fn run(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
     let (scenario, places) = files::scenario(&command.scenario)?;
     let campaigns = files::campaigns(&command.files, &scenario, &command.scenario)?;
     let file = files::name(&command.scenario);
-    let journey = simulate(&campaigns.documents, &scenario, &usual_account(), &Bounds::default())
-        .map_err(|problems| Unusable::of(&file, &placed(problems, &places)))?;
+    let journey =
+        simulate(&campaigns.documents, &scenario, &Surroundings::default(), &Bounds::default())
+            .map_err(|problems| Unusable::of(&file, &placed(problems, &places)))?;
     let first = campaigns.documents.first().map(|document| &document.id);
     let different = differences(&scenario, &journey, first);
     match command.format {

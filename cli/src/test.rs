@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::scenario::Scenario;
-use dacapo_authoring::simulate::{Bounds, placed, simulate, usual_account};
+use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
 use dacapo_engine::campaign::reader::read_as;
 use serde_json::{Value, json};
 
@@ -154,13 +154,17 @@ fn test(file: &Path) -> Option<Tested> {
         Ok(campaigns) => campaigns,
         Err(why) => return Some(failed(&why)),
     };
-    let journey =
-        match simulate(&campaigns.documents, &scenario, &usual_account(), &Bounds::default()) {
-            Ok(journey) => journey,
-            Err(problems) => {
-                return Some(failed(&Unusable::of(&name, &placed(problems, &places))));
-            }
-        };
+    let journey = match simulate(
+        &campaigns.documents,
+        &scenario,
+        &Surroundings::default(),
+        &Bounds::default(),
+    ) {
+        Ok(journey) => journey,
+        Err(problems) => {
+            return Some(failed(&Unusable::of(&name, &placed(problems, &places))));
+        }
+    };
     let first = campaigns.documents.first().map(|document| &document.id);
     let different = differences(&scenario, &journey, first);
     let failure = (!different.is_empty()).then(|| written(&name, &places, &different));

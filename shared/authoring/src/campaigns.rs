@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_engine::campaign::format::{Document, ObjectDefinition};
+use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{Source, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
-use dacapo_engine::ids::{CampaignId, ObjectType};
+use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
+
+use crate::simulate::Surroundings;
 
 /// Campaigns without errors, in the order in which they were given.
 #[derive(Debug, Clone)]
@@ -17,12 +19,15 @@ pub struct Together {
     pub warnings: Vec<(String, Vec<Problem>)>,
 }
 
-/// Reads texts, each with its name. They may refer to each other.
+/// Reads texts, each with its name. They may refer to each other, and to what is around them.
 ///
 /// # Errors
 ///
 /// What is wrong with each text, with its name; those without a problem are left out.
-pub fn together(texts: &[(String, String)]) -> Result<Together, Vec<(String, Vec<Problem>)>> {
+pub fn together(
+    texts: &[(String, String)],
+    surroundings: &Surroundings,
+) -> Result<Together, Vec<(String, Vec<Problem>)>> {
     let mut sources: Vec<(String, Source)> = Vec::new();
     let mut refused = Vec::new();
     for (name, text) in texts {
@@ -53,8 +58,8 @@ pub fn together(texts: &[(String, String)]) -> Result<Together, Vec<(String, Vec
         .iter()
         .map(|(_, it)| (it.document.id.clone(), Subjects::of(it.document.per.as_ref())))
         .collect();
-    let mut fields = BTreeMap::new();
-    let mut objects: BTreeMap<ObjectType, ObjectDefinition> = BTreeMap::new();
+    let mut fields = surroundings.fields.clone();
+    let mut objects = surroundings.objects.clone();
     for (_, source) in &sources {
         fields.extend(source.document.fields.clone());
         for (kind, of) in &source.document.objects {

@@ -11,9 +11,12 @@ mod player;
 mod reading;
 mod steps;
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use dacapo_engine::account::Account;
-use dacapo_engine::campaign::format::Document;
+use dacapo_engine::campaign::format::{Document, FieldDefinition, ObjectDefinition};
+use dacapo_engine::ids::{FieldKey, ObjectType};
 use dacapo_engine::problem::Problem;
 use dacapo_engine::simulation::World;
 use dacapo_engine::time::{Instant, Zone};
@@ -40,30 +43,69 @@ pub struct Bounds {
     pub contacts: usize,
     /// Pieces of work: decisions, effects, reactions of people.
     pub events: usize,
+    /// Messages that are rendered.
+    pub messages: usize,
     /// From the beginning to the end.
     pub length: TimeDelta,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { steps: 1_000, contacts: 100, events: 50_000, length: TimeDelta::days(3_660) }
+        Self {
+            steps: 1_000,
+            contacts: 100,
+            events: 50_000,
+            messages: 5_000,
+            length: TimeDelta::days(3_660),
+        }
     }
 }
 
 impl Bounds {
     /// Those of a call of the API.
     pub fn of_a_call() -> Self {
-        Self { steps: 200, contacts: 20, events: 10_000, ..Self::default() }
+        Self { steps: 200, contacts: 20, events: 5_000, messages: 200, ..Self::default() }
     }
 }
 
-/// The account in which scenarios are played that say nothing about it.
-pub fn usual_account() -> Account {
-    Account { zone: Zone::UTC, locale: "en".to_owned(), sent_until: None }
+/// What is around the campaigns, as far as neither they nor the scenario say it.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The account's settings.
+    pub account: Account,
+    /// Its contact fields, besides those that the campaigns declare.
+    pub fields: BTreeMap<FieldKey, FieldDefinition>,
+    /// Its types of objects, besides those that the campaigns declare.
+    pub objects: BTreeMap<ObjectType, ObjectDefinition>,
 }
 
-/// Plays a scenario with these validated campaigns. What the scenario does not say about the
-/// account is as in `account`.
+impl Default for Surroundings {
+    /// An account in UTC that writes English and has nothing yet.
+    fn default() -> Self {
+        let account = Account { zone: Zone::UTC, locale: "en".to_owned(), sent_until: None };
+        Self { account, fields: BTreeMap::new(), objects: BTreeMap::new() }
+    }
+}
+
+impl Surroundings {
+    /// A world with these campaigns, in which nothing has happened.
+    pub(crate) fn world(&self, documents: &[Document], zone: Zone, began: Instant) -> World {
+        let mut world = World::new(Account { zone, ..self.account.clone() }, began);
+        let declared = documents.iter().flat_map(|document| &document.fields);
+        for (key, field) in self.fields.iter().chain(declared) {
+            world.declare(key.clone(), field.kind);
+        }
+        for (kind, of) in &self.objects {
+            world.declare_objects(kind.clone(), of.clone());
+        }
+        for document in documents {
+            world.publish(document.clone(), false, false);
+        }
+        world
+    }
+}
+
+/// Plays a scenario with these validated campaigns.
 ///
 /// # Errors
 ///
@@ -72,14 +114,11 @@ pub fn usual_account() -> Account {
 pub fn simulate(
     documents: &[Document],
     scenario: &Scenario,
-    account: &Account,
+    surroundings: &Surroundings,
     bounds: &Bounds,
 ) -> Result<Journey, Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
-    let mut account = account.clone();
-    if let Some(zone) = &scenario.time_zone {
-        account.zone = zone.0;
-    }
+    let zone = scenario.time_zone.map_or(surroundings.account.zone, |zone| zone.0);
     if scenario.then.len() > bounds.steps {
         return Err(one(beyond("then", "steps", scenario.then.len(), bounds.steps)));
     }
@@ -90,16 +129,8 @@ pub fn simulate(
     let all: Vec<&Document> = documents.iter().collect();
     let planned = steps::planned(scenario, &people, &all)?;
     let began = scenario.at.or_else(|| BEGINNING.parse().ok());
-    let began = began.map_or(Instant::UNIX_EPOCH, |at: Moment| at.instant(account.zone));
-    let mut world = World::new(account, began);
-    for document in documents {
-        for (key, field) in &document.fields {
-            world.declare(key.clone(), field.kind);
-        }
-    }
-    for document in documents {
-        world.publish(document.clone(), false, false);
-    }
+    let began = began.map_or(Instant::UNIX_EPOCH, |at: Moment| at.instant(zone));
+    let world = surroundings.world(documents, zone, began);
     let ids = documents.iter().map(|document| document.id.clone());
     let mut player = Player::new(world, scenario, bounds, ids.collect());
     for person in &people {

@@ -9,6 +9,10 @@ use super::{Ended, Entry, Journey, Mail, Standing};
 use crate::listed::listed;
 use crate::scenario::ObjectName;
 
+/// The kinds of history that a `mail` says better.
+const SAID_BY_MAIL: [&str; 5] =
+    ["message", "message_sent", "message_suppressed", "message_failed", "message_unknown"];
+
 impl Journey {
     /// See the module.
     pub fn as_text(&self) -> String {
@@ -25,9 +29,7 @@ impl Journey {
         let mut last = None;
         for entry in &self.entries {
             // A message says how it was settled.
-            if entry.kind.starts_with("message_") && entry.kind != "message_waits"
-                || entry.kind == "message"
-            {
+            if SAID_BY_MAIL.contains(&entry.kind) {
                 continue;
             }
             if last != Some(entry.at) {

@@ -29,7 +29,7 @@ impl Player<'_> {
     ) -> Result<(), Problem> {
         self.events += 1;
         if self.events > self.bounds.events {
-            return Err(self.too_much(&planned.path));
+            return Err(self.too_much(&planned.path, self.bounds.events, "events are performed"));
         }
         let by = || Author::ApiKey(KEY.to_owned());
         let path = &planned.path;

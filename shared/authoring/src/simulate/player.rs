@@ -233,10 +233,13 @@ impl<'a> Player<'a> {
         while self.world.perform_next() {
             self.events += 1;
             if self.events > self.bounds.events {
-                return Err(self.too_much(path));
+                return Err(self.too_much(path, self.bounds.events, "events are performed"));
             }
         }
         self.tell(planned);
+        if self.journey.messages.len() > self.bounds.messages {
+            return Err(self.too_much(path, self.bounds.messages, "messages are settled"));
+        }
         Ok(())
     }
 
@@ -283,13 +286,12 @@ impl<'a> Player<'a> {
         }
     }
 
-    pub(super) fn too_much(&self, path: &str) -> Problem {
+    pub(super) fn too_much(&self, path: &str, most: usize, what: &str) -> Problem {
         wrong(
             "too_many",
             path,
             format!(
-                "more than {} events are performed by {}",
-                self.bounds.events,
+                "more than {most} {what} by {}",
                 local(self.world.now(), self.world.account.zone)
             ),
             "let `until` be earlier, or bound reactions with `times`",
