@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use dacapo_authoring::lint::{LINTS, Lint, named, page};
 use dacapo_authoring::report::Report;
-use dacapo_authoring::simulate::{Bounds, simulate, usual_account};
+use dacapo_authoring::simulate::{Bounds, Surroundings, simulate};
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::nearest;
 use dacapo_engine::campaign::reader::read;
@@ -59,8 +59,10 @@ fn told(lint: &Lint, report: &Report, documents: &[Document]) -> Result<String, 
                 continue;
             };
             let journey =
-                simulate(documents, &proof.scenario, &usual_account(), &Bounds::default())
-                    .map_err(|problems| problems.first().map_or_else(String::new, |it| it.message.clone()))?;
+                simulate(documents, &proof.scenario, &Surroundings::default(), &Bounds::default())
+                    .map_err(|problems| {
+                        problems.first().map_or_else(String::new, |it| it.message.clone())
+                    })?;
             told.push_str(&journey.as_text());
             told.push_str(&format!("\n{}\n\n", proof.shows));
         }

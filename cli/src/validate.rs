@@ -143,7 +143,9 @@ fn piece(text: &str, line: u32, column: u32) -> (String, std::ops::Range<usize>)
     let quoted = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let length = match quoted {
         Some(quote) => rest[1..].find(quote).map_or(rest.len(), |end| end + 2),
-        None => rest.find(ends).unwrap_or(rest.len()).max(rest.chars().next().map_or(0, char::len_utf8)),
+        None => {
+            rest.find(ends).unwrap_or(rest.len()).max(rest.chars().next().map_or(0, char::len_utf8))
+        }
     };
     let from = from.min(piece.len());
     (piece, from..from + length)

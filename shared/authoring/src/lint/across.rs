@@ -9,7 +9,7 @@ use super::story::Story;
 use super::words::listed;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
-use crate::scenario::{ExpectedEnrollment, ExpectedMessage, Expectation};
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
 
 pub(super) static TAG_PING_PONG: Lint = Lint {
     code: "D502",
@@ -86,7 +86,11 @@ fn hops(all: &All<'_>) -> Vec<Hop> {
                 event: Use { campaign: facts.nth, element: at },
                 reacts_to: tags.as_slice().to_vec(),
                 adds: quick.iter().flat_map(|it| facts.adds(*it)).filter_map(of_own).collect(),
-                removes: quick.iter().flat_map(|it| facts.removes(*it)).filter_map(of_own).collect(),
+                removes: quick
+                    .iter()
+                    .flat_map(|it| facts.removes(*it))
+                    .filter_map(of_own)
+                    .collect(),
             });
         }
     }
@@ -117,7 +121,10 @@ fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
                     }],
                     ..Expectation::default()
                 };
-                story.shows("One tag was assigned, and within a second it was her tenth run.", expect)
+                story.shows(
+                    "One tag was assigned, and within a second it was her tenth run.",
+                    expect,
+                )
             }),
             _ => None,
         };
@@ -129,7 +136,8 @@ fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
                     "{names} set each other off without end: each assigns the tag upon which the \
                      next one begins a new run, beginning with `{tag}`"
                 ),
-                remedy: "put a wait into one of them, or let a person assign one of the tags".to_owned(),
+                remedy: "put a wait into one of them, or let a person assign one of the tags"
+                    .to_owned(),
                 edit: None,
                 proof,
             },
@@ -146,9 +154,10 @@ fn circle<'h>(from: &'h Hop, hops: &'h [Hop], all: &All<'_>) -> Option<(Vec<&'h 
             // Somebody on the way has withdrawn the tag, so that it is added again.
             let kind = |hop: &Hop| all.campaigns[hop.event.campaign].kind();
             let is_set_off = kind(next) == kind(last)
-                && next.reacts_to.iter().any(|tag| {
-                    last.adds.contains(tag) && next.removes.contains(tag)
-                });
+                && next
+                    .reacts_to
+                    .iter()
+                    .any(|tag| last.adds.contains(tag) && next.removes.contains(tag));
             if !is_set_off {
                 continue;
             }
@@ -265,10 +274,14 @@ fn sends_at_once(facts: &Facts<'_>, entry: usize) -> Option<usize> {
         at = *next;
         match facts.element(at) {
             Element::Email(email) => {
-                let is_held = email.window.is_some() || facts.document.settings.email_time.is_some();
+                let is_held =
+                    email.window.is_some() || facts.document.settings.email_time.is_some();
                 return (!is_held).then_some(at);
             }
-            Element::Tag(_) | Element::SetField(_) | Element::Webhook(_) | Element::StartCampaign(_) => {}
+            Element::Tag(_)
+            | Element::SetField(_)
+            | Element::Webhook(_)
+            | Element::StartCampaign(_) => {}
             _ => return None,
         }
     }
@@ -294,7 +307,14 @@ mod tests {
         let campaigns = super::TAG_PING_PONG.example;
         trips("D502", campaigns, &["cold"]);
         silent("D502", &campaigns.replace("remove: [Warm], ", ""));
-        silent("D502", &campaigns.replacen("type: reset, next: warm_up", "type: wait, for: 1 hour, next: warm_up", 1));
+        silent(
+            "D502",
+            &campaigns.replacen(
+                "type: reset, next: warm_up",
+                "type: wait, for: 1 hour, next: warm_up",
+                1,
+            ),
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::story::{Change, Story};
 use super::words::listed;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
-use crate::scenario::{ExpectedEnrollment, ExpectedStatus, Expectation};
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedStatus};
 
 pub(super) static RESET_NOBODY_LEADS_TO: Lint = Lint {
     code: "D101",
@@ -92,9 +92,10 @@ fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
                     "no event leads to the reset `{id}`: every contact comes to it by the passing \
                      of time and begins anew"
                 ),
-                remedy: "lead to it from an event, such as `on: { tag_added: Not reached }`, or end \
+                remedy:
+                    "lead to it from an event, such as `on: { tag_added: Not reached }`, or end \
                          the path here"
-                    .to_owned(),
+                        .to_owned(),
                 edit: None,
                 proof,
             },
@@ -277,8 +278,8 @@ fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found
 /// Whether anything between the start and the restart, or in another campaign, changes or asks for
 /// what the start reads.
 fn is_touched(facts: &Facts<'_>, all: &All<'_>, reads: &Reads, entry: usize, at: usize) -> bool {
-    let between = (0..facts.len())
-        .filter(|it| facts.leads_to(entry, *it) && facts.leads_to(*it, at));
+    let between =
+        (0..facts.len()).filter(|it| facts.leads_to(entry, *it) && facts.leads_to(*it, at));
     let mut own = between.clone().chain([at]);
     let asked = own.any(|it| {
         let asks = match facts.element(it) {
@@ -316,11 +317,8 @@ fn starts_again(facts: &Facts<'_>, entry: usize, at: usize) -> Option<crate::fin
     story.later(TimeDelta::hours(1));
     story.change(Change::tag(Tag::new("Something else").ok()?));
     let rests = way.iter().any(|(it, _)| facts.is_rest(*it));
-    let (status, run) = if rests {
-        (ExpectedStatus::Active, 2)
-    } else {
-        (ExpectedStatus::AwaitingRestart, 3)
-    };
+    let (status, run) =
+        if rests { (ExpectedStatus::Active, 2) } else { (ExpectedStatus::AwaitingRestart, 3) };
     let expect = Expectation {
         enrollments: vec![ExpectedEnrollment {
             about: story.about(),
@@ -331,7 +329,11 @@ fn starts_again(facts: &Facts<'_>, entry: usize, at: usize) -> Option<crate::fin
         ..Expectation::default()
     };
     let end = story.now() + TimeDelta::seconds(30);
-    Some(story.shows_until(end, "Another tag is assigned, and she goes through it once more.", expect))
+    Some(story.shows_until(
+        end,
+        "Another tag is assigned, and she goes through it once more.",
+        expect,
+    ))
 }
 
 #[cfg(test)]
@@ -368,7 +370,9 @@ mod tests {
         trips("D102", &campaign(""), &["again"]);
         silent(
             "D102",
-            &campaign("  e: { type: event, on: { custom: back }, next: t }\n  t: { type: tag, remove: [Done] }\n"),
+            &campaign(
+                "  e: { type: event, on: { custom: back }, next: t }\n  t: { type: tag, remove: [Done] }\n",
+            ),
         );
     }
 
@@ -378,7 +382,10 @@ mod tests {
             ("{ field: date, is: future }", "{ type: wait, for: 1 day, next: again }"),
             ("{ tag: Lead }", "{ type: goal, when: { not: { tag: Lead } }, next: again }"),
             ("{ tag: Lead }", "{ type: event, on: { tag_removed: Lead }, next: again }"),
-            ("{ field: date, is: set }", "{ type: set_field, fields: { date: null }, next: again }"),
+            (
+                "{ field: date, is: set }",
+                "{ type: set_field, fields: { date: null }, next: again }",
+            ),
         ] {
             silent(
                 "D103",

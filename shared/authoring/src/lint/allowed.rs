@@ -31,10 +31,7 @@ pub(super) fn apply(given: &Given<'_>, mut findings: Vec<Finding>) -> Vec<Findin
         let (message, remedy) = match lint {
             None => (
                 format!("there is no lint `{}`", allow.lint),
-                nearest::remedy(
-                    &allow.lint,
-                    LINTS.iter().flat_map(|lint| [lint.code, lint.name]),
-                ),
+                nearest::remedy(&allow.lint, LINTS.iter().flat_map(|lint| [lint.code, lint.name])),
             ),
             Some(lint) => (
                 format!("`{}` finds nothing here any more: {}", lint.code, lint.name),

@@ -15,7 +15,7 @@ use super::facts::{All, Facts};
 use super::story::Story;
 use super::{At, Found, Lint, Said};
 use crate::finding::{Edit, Severity};
-use crate::scenario::{ExpectedMessage, Expectation};
+use crate::scenario::{Expectation, ExpectedMessage};
 
 pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
     code: "D403",
@@ -70,7 +70,8 @@ fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_
             let Ok(read) = placeholders(text) else { continue };
             for placeholder in &read {
                 let Some((of_person, field)) = field_of(facts, placeholder) else { continue };
-                let is_there = field.as_str() == "email" || named.contains(&(of_person, field.clone()));
+                let is_there =
+                    field.as_str() == "email" || named.contains(&(of_person, field.clone()));
                 if is_there || !fails_without(facts, text, escape, &read, placeholder) {
                     continue;
                 }
@@ -113,7 +114,8 @@ fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<(bool, FieldKey)> {
         return None;
     }
     let field = FieldKey::new(key).ok()?;
-    let kind = if is_of_contact { facts.contact_field_type(&field) } else { facts.field_type(&field) };
+    let kind =
+        if is_of_contact { facts.contact_field_type(&field) } else { facts.field_type(&field) };
     kind.map(|_| (is_of_contact, field))
 }
 
@@ -167,9 +169,9 @@ fn sample(kind: FieldType) -> Option<MergeValue> {
 
 /// The elements that send an e-mail.
 pub(super) fn senders(facts: &Facts<'_>, key: &str) -> Vec<usize> {
-    let sends = facts.elements().filter(|(_, element)| {
-        matches!(element, Element::Email(email) if email.email == key)
-    });
+    let sends = facts
+        .elements()
+        .filter(|(_, element)| matches!(element, Element::Email(email) if email.email == key));
     sends.map(|(at, _)| at).collect()
 }
 
@@ -380,13 +382,15 @@ mod tests {
         ] {
             silent("D403", &mail(text));
         }
-        let asked = mail("{{ contact.coupon }}").replace("{ tag: A }", "{ field: coupon, is: set }");
+        let asked =
+            mail("{{ contact.coupon }}").replace("{ tag: A }", "{ field: coupon, is: set }");
         silent("D403", &asked);
     }
 
     #[test]
     fn d404_only_texts_in_a_query_and_the_edit_mends_it() {
-        let link = |value: &str| mail(&format!("Book: https://b.example/x?c={{{{ {value} }}}} now"));
+        let link =
+            |value: &str| mail(&format!("Book: https://b.example/x?c={{{{ {value} }}}} now"));
         let campaign = link("contact.coupon | default('')");
         trips("D404", &campaign, &["m"]);
         let (mended, applied) = crate::fix::apply(&campaign, &findings(&campaign));

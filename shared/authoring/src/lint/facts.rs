@@ -282,9 +282,7 @@ impl<'a> Facts<'a> {
     pub(super) fn adds(&self, element: usize) -> Vec<(&'a Tag, Option<ObjectType>)> {
         match self.element(element) {
             Element::Tag(tags) => tags.add.iter().map(|tag| (tag, self.whose(tags.of))).collect(),
-            Element::Restart(restart) => {
-                restart.tag.iter().map(|tag| (tag, self.kind())).collect()
-            }
+            Element::Restart(restart) => restart.tag.iter().map(|tag| (tag, self.kind())).collect(),
             _ => Vec::new(),
         }
     }
@@ -361,9 +359,10 @@ impl<'a> Facts<'a> {
     /// What the templates of all e-mails print or ask for, such as `contact.first_name`.
     pub(super) fn printed(&self) -> &BTreeSet<String> {
         self.printed.get_or_init(|| {
-            let texts = self.document.emails.values().flat_map(|email| {
-                [Some(&email.subject), email.text.as_ref(), email.html.as_ref()]
-            });
+            let texts =
+                self.document.emails.values().flat_map(|email| {
+                    [Some(&email.subject), email.text.as_ref(), email.html.as_ref()]
+                });
             let texts = texts.flatten().filter(|text| text.contains("{{") || text.contains("{%"));
             texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect()
         })

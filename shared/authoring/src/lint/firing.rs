@@ -9,7 +9,7 @@ use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
-use crate::scenario::{ExpectedEnrollment, ExpectedMessage, ExpectedStatus, Expectation};
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage, ExpectedStatus};
 
 pub(super) static PASSED_ONLY_ONCE: Lint = Lint {
     code: "D201",
@@ -84,7 +84,11 @@ fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
 }
 
 /// Round once: back at the element nothing waits.
-fn around(facts: &Facts<'_>, at: usize, circle: &super::facts::Way) -> Option<crate::finding::Proof> {
+fn around(
+    facts: &Facts<'_>,
+    at: usize,
+    circle: &super::facts::Way,
+) -> Option<crate::finding::Proof> {
     let mut story = Story::new(facts);
     story.to(at)?;
     story.go(circle)?;
@@ -144,7 +148,9 @@ fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
             &At::Value(&path.key(key)),
             Said {
                 element: Some(id.to_string()),
-                message: format!("the condition of `{id}` never holds: {why} are never so together"),
+                message: format!(
+                    "the condition of `{id}` never holds: {why} are never so together"
+                ),
                 remedy: "take one of them away, or write `any` instead of `all`".to_owned(),
                 edit: None,
                 proof: in_vain(facts, at, condition),
@@ -275,16 +281,17 @@ fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
             let mut story = Story::new(facts);
             let skipped = facts.edges(start).first().map(|(_, next)| *next);
             let proof = story.go(&vec![(start, "")]).and_then(|()| {
-                let expect = match skipped.filter(|it| matches!(facts.element(*it), Element::Email(_))) {
-                    Some(email) => Expectation {
-                        not_sent: vec![ExpectedMessage {
-                            element: Some(facts.id(email).clone()),
-                            ..ExpectedMessage::default()
-                        }],
-                        ..Expectation::default()
-                    },
-                    None => return None,
-                };
+                let expect =
+                    match skipped.filter(|it| matches!(facts.element(*it), Element::Email(_))) {
+                        Some(email) => Expectation {
+                            not_sent: vec![ExpectedMessage {
+                                element: Some(facts.id(email).clone()),
+                                ..ExpectedMessage::default()
+                            }],
+                            ..Expectation::default()
+                        },
+                        None => return None,
+                    };
                 let shows = format!("She has entered, and `{id}` has taken her at once.");
                 Some(story.shows(shows, expect))
             });

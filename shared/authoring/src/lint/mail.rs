@@ -10,7 +10,7 @@ use super::reasoning::together;
 use super::story::Story;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::{Edit, Severity};
-use crate::scenario::{ExpectedMessage, Expectation, Post, Step};
+use crate::scenario::{Expectation, ExpectedMessage, Post, Step};
 
 pub(super) static SENT_TWICE_IN_A_RUN: Lint = Lint {
     code: "D401",
@@ -45,7 +45,8 @@ emails:
 
 fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     let lets_all_through = |at: usize| {
-        !facts.begins_next_run(at) && !matches!(facts.element(at), Element::Event(_) | Element::Goal(_))
+        !facts.begins_next_run(at)
+            && !matches!(facts.element(at), Element::Event(_) | Element::Goal(_))
     };
     let starts: Vec<_> = facts.starts().collect();
     let reached: Vec<Vec<bool>> =
@@ -56,9 +57,8 @@ fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
         let ways: Vec<usize> = (0..starts.len()).filter(|nth| reached[*nth][at]).collect();
         let pair = ways.iter().enumerate().find_map(|(nth, one)| {
             let others = ways.iter().skip(nth + 1);
-            let mut both = others.filter(|other| {
-                together(&starts[*one].1.when, &starts[**other].1.when)
-            });
+            let mut both =
+                others.filter(|other| together(&starts[*one].1.when, &starts[**other].1.when));
             both.next().map(|other| (*one, *other))
         });
         // What follows on the same way comes twice for the same reason.
@@ -76,9 +76,10 @@ fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
                     facts.id(one),
                     facts.id(other),
                 ),
-                remedy: "make one start of them, with `any`; or put a goal before the e-mail, which \
+                remedy:
+                    "make one start of them, with `any`; or put a goal before the e-mail, which \
                          lets one path through"
-                    .to_owned(),
+                        .to_owned(),
                 edit: None,
                 proof,
             },
@@ -86,9 +87,15 @@ fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn both_ways(facts: &Facts<'_>, one: usize, other: usize, at: usize) -> Option<crate::finding::Proof> {
+fn both_ways(
+    facts: &Facts<'_>,
+    one: usize,
+    other: usize,
+    at: usize,
+) -> Option<crate::finding::Proof> {
     let passes = |it: usize| {
-        !facts.begins_next_run(it) && !matches!(facts.element(it), Element::Event(_) | Element::Goal(_))
+        !facts.begins_next_run(it)
+            && !matches!(facts.element(it), Element::Event(_) | Element::Goal(_))
     };
     let mut story = Story::new(facts);
     for entry in [one, other] {
@@ -172,7 +179,8 @@ fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
             let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
             let line = facts.given.text.lines().nth(line).unwrap_or_default();
             let before: String = line.chars().take(column).collect();
-            let between = if before.trim().is_empty() { format!("\n{before}") } else { ", ".to_owned() };
+            let between =
+                if before.trim().is_empty() { format!("\n{before}") } else { ", ".to_owned() };
             let proof = unsubscribed(facts, timer, first, at);
             found.add(
                 &At::Key(&path),
@@ -258,7 +266,10 @@ mod tests {
     fn r32_d402_marketing_that_is_written_is_meant() {
         let campaign = super::REMINDER_IS_MARKETING.example;
         trips("D402", campaign, &["remind"]);
-        silent("D402", &campaign.replace("remind: { subject", "remind: { purpose: marketing, subject"));
+        silent(
+            "D402",
+            &campaign.replace("remind: { subject", "remind: { purpose: marketing, subject"),
+        );
         let found = findings(campaign);
         let edits = found.iter().filter_map(|finding| finding.edit.as_ref());
         let (mended, _) = crate::fix::apply_edits(campaign, edits);

@@ -7,7 +7,7 @@ use super::facts::{All, Facts};
 use super::story::Story;
 use super::{At, Found, Lint, Said};
 use crate::finding::{Proof, Severity};
-use crate::scenario::{ExpectedMessage, Expectation};
+use crate::scenario::{Expectation, ExpectedMessage};
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
 const SHOWN: usize = 102 * 1024;
@@ -117,10 +117,15 @@ fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
                 Said {
                     element: Some(key.clone()),
                     message: format!("an image in `{key}` has no `alt`"),
-                    remedy: "write what it shows: `<img alt=\"…\" …>`, or `alt=\"\"` if that is nothing"
-                        .to_owned(),
+                    remedy:
+                        "write what it shows: `<img alt=\"…\" …>`, or `alt=\"\"` if that is nothing"
+                            .to_owned(),
                     edit: None,
-                    proof: arrives(facts, key, &format!("`{key}` leaves with an image without words.")),
+                    proof: arrives(
+                        facts,
+                        key,
+                        &format!("`{key}` leaves with an image without words."),
+                    ),
                 },
             );
         }
@@ -169,7 +174,9 @@ fn has_alt(attributes: &str) -> bool {
         let before = attributes[..at].chars().next_back();
         let after = attributes[at + 3..].trim_start();
         before.is_some_and(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '/'))
-            && (after.is_empty() || after.starts_with(['=', '/']) || attributes[at + 3..].starts_with(' '))
+            && (after.is_empty()
+                || after.starts_with(['=', '/'])
+                || attributes[at + 3..].starts_with(' '))
     })
 }
 
@@ -180,9 +187,8 @@ mod tests {
 
     #[test]
     fn d405_is_about_what_is_cut_off() {
-        let campaign = |bytes: usize| {
-            super::HTML_IS_CLIPPED.example.replace('…', &"x".repeat(bytes))
-        };
+        let campaign =
+            |bytes: usize| super::HTML_IS_CLIPPED.example.replace('…', &"x".repeat(bytes));
         trips("D405", &campaign(103 * 1024), &["news"]);
         silent("D405", &campaign(101 * 1024));
     }

@@ -10,6 +10,7 @@
 mod across;
 mod again;
 mod allowed;
+mod birthday;
 mod content;
 mod facts;
 mod firing;
@@ -30,7 +31,7 @@ use dacapo_engine::campaign::reader::{KeyPath, Source};
 
 use crate::expectation::differences;
 use crate::finding::{Edit, Finding, Proof, Severity};
-use crate::simulate::{Bounds, simulate, usual_account};
+use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
 pub use page::{index, page};
@@ -69,7 +70,7 @@ pub static LINTS: [&Lint; 22] = [
     &firing::GOAL_TRUE_AT_THE_START,
     &timing::DATE_NOTHING_SETS,
     &timing::TIMER_ALWAYS_LATE,
-    &timing::PLAIN_TIMER_ON_A_BIRTHDAY,
+    &birthday::PLAIN_TIMER_ON_A_BIRTHDAY,
     &timing::REMINDER_WITHOUT_CONFIRMATION,
     &mail::SENT_TWICE_IN_A_RUN,
     &mail::REMINDER_IS_MARKETING,
@@ -126,7 +127,8 @@ pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
 fn is_met(given: &[Given<'_>], proof: &Proof) -> bool {
     let documents: Vec<Document> =
         given.iter().map(|given| given.source.document.clone()).collect();
-    let played = simulate(&documents, &proof.scenario, &usual_account(), &Bounds::default());
+    let played =
+        simulate(&documents, &proof.scenario, &Surroundings::default(), &Bounds::default());
     played.is_ok_and(|journey| differences(&proof.scenario, &journey, None).is_empty())
 }
 

@@ -7,7 +7,7 @@ use super::facts::{All, Facts};
 use super::story::{Change, Story};
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::Severity;
-use crate::scenario::{ExpectedEnrollment, ExpectedStatus, Expectation};
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedStatus};
 
 pub(super) static NAME_NEARLY_KNOWN: Lint = Lint {
     code: "D501",
@@ -94,7 +94,10 @@ fn is_slip(one: &str, other: &str) -> bool {
         return true;
     }
     let words = |name: &str| -> Vec<String> {
-        name.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        name.split(|c: char| !c.is_alphanumeric())
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let (one, other) = (words(one), words(other));
     if one.len() != other.len() {
@@ -128,7 +131,8 @@ fn one_slip(one: &[char], other: &[char]) -> bool {
     match (one.len(), other.len()) {
         (a, b) if a == b => {
             let another = a > 0 && one[1..] == other[1..];
-            let swapped = a > 1 && one[0] == other[1] && one[1] == other[0] && one[2..] == other[2..];
+            let swapped =
+                a > 1 && one[0] == other[1] && one[1] == other[0] && one[2..] == other[2..];
             // Another letter may make another word (booked, cooked): swapped ones do not.
             swapped || (another && a > 1)
         }
@@ -139,9 +143,16 @@ fn one_slip(one: &[char], other: &[char]) -> bool {
 }
 
 /// The other tag is assigned: nothing happens at the element.
-fn known_comes(facts: &Facts<'_>, at: usize, tag: &Tag, known: &Tag) -> Option<crate::finding::Proof> {
+fn known_comes(
+    facts: &Facts<'_>,
+    at: usize,
+    tag: &Tag,
+    known: &Tag,
+) -> Option<crate::finding::Proof> {
     let is_event_on_it = match facts.element(at) {
-        Element::Event(EventElement { on: Edge::TagAdded(tags), .. }) => tags.as_slice().contains(tag),
+        Element::Event(EventElement { on: Edge::TagAdded(tags), .. }) => {
+            tags.as_slice().contains(tag)
+        }
         Element::Start(_) => true,
         _ => false,
     };

@@ -163,11 +163,26 @@ mod tests {
         use serde_json::json;
         for (condition, expected) in [
             (json!({ "all": [{ "tag": "A" }, { "not": { "tag": "a" } }] }), true),
-            (json!({ "all": [{ "field": "f", "is": "past" }, { "field": "f", "is": "future" }] }), true),
-            (json!({ "all": [{ "field": "f", "is": "set" }, { "field": "f", "is": "empty" }] }), true),
-            (json!({ "all": [{ "field": "f", "equals": "x" }, { "field": "f", "equals": "y" }] }), true),
-            (json!({ "all": [{ "field": "f", "equals": "X" }, { "field": "f", "equals": "x" }] }), false),
-            (json!({ "all": [{ "field": "f", "equals": 1 }, { "field": "f", "equals": 1.0 }] }), false),
+            (
+                json!({ "all": [{ "field": "f", "is": "past" }, { "field": "f", "is": "future" }] }),
+                true,
+            ),
+            (
+                json!({ "all": [{ "field": "f", "is": "set" }, { "field": "f", "is": "empty" }] }),
+                true,
+            ),
+            (
+                json!({ "all": [{ "field": "f", "equals": "x" }, { "field": "f", "equals": "y" }] }),
+                true,
+            ),
+            (
+                json!({ "all": [{ "field": "f", "equals": "X" }, { "field": "f", "equals": "x" }] }),
+                false,
+            ),
+            (
+                json!({ "all": [{ "field": "f", "equals": 1 }, { "field": "f", "equals": 1.0 }] }),
+                false,
+            ),
             (json!({ "all": [{ "tag": "A" }, { "not": { "tag": "B" } }] }), false),
             (json!({ "any": [{ "tag": "A" }, { "not": { "tag": "A" } }] }), false),
             (json!({ "all": [{ "tag": "A" }, { "contact": { "not": { "tag": "A" } } }] }), false),
@@ -180,7 +195,8 @@ mod tests {
     #[test]
     fn a_start_may_make_a_goal_certain() {
         use serde_json::json;
-        let start = necessary(&read(json!({ "all": [{ "tag": "A" }, { "field": "f", "is": "future" }] })));
+        let start =
+            necessary(&read(json!({ "all": [{ "tag": "A" }, { "field": "f", "is": "future" }] })));
         let goal = |json| holds(&read(json), &start);
         assert_eq!(goal(json!({ "any": [{ "tag": "B" }, { "tag": "A" }] })), Some(true));
         assert_eq!(goal(json!({ "field": "f", "is": "set" })), Some(true));

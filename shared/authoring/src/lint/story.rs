@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose};
 use dacapo_engine::condition::Condition;
-use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::time::Zone;
 use serde_json::{Value, json};
@@ -283,7 +282,8 @@ impl<'a> Story<'a> {
         self.change(Change { fields, ..Change::default() });
         let facts = self.facts;
         let entries = (0..facts.len()).filter(|at| facts.is_entry(*at));
-        let mut ways = entries.filter_map(|it| facts.way(it, timer, |at| !facts.begins_next_run(at)));
+        let mut ways =
+            entries.filter_map(|it| facts.way(it, timer, |at| !facts.begins_next_run(at)));
         let way = ways.next()?;
         let (entry, _) = *way.first()?;
         // The date itself may have let her in.
@@ -432,9 +432,8 @@ impl<'a> Story<'a> {
         for message in messages.chain(expect.messages.iter_mut().flatten()) {
             message.campaign = message.campaign.take().or_else(this);
         }
-        let contact = Post::new()
-            .with("email", json!("ann@example.com"))
-            .with("first_name", json!("Ann"));
+        let contact =
+            Post::new().with("email", json!("ann@example.com")).with("first_name", json!("Ann"));
         let scenario = Scenario {
             name: Some(shows.clone()),
             contact: Some(contact),

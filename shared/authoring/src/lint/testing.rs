@@ -70,7 +70,8 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
     let mut wrong = Vec::new();
     for lint in LINTS {
         // What is too long for a page is written as `…` in it.
-        let example = &lint.example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
+        let example =
+            &lint.example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
         valid(example);
         for finding in findings(example) {
             if finding.code != lint.code {
@@ -153,11 +154,17 @@ fn every_lint_has_its_page() {
             std::fs::write(&path, text).expect("a page");
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == *text, "{name} is not what the code says: UPDATE_LINTS=1 writes it anew");
+        assert!(
+            written == *text,
+            "{name} is not what the code says: UPDATE_LINTS=1 writes it anew"
+        );
     }
     for entry in std::fs::read_dir(&folder).expect("the folder") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        assert!(expected.iter().any(|(page, _)| *page == name), "{name} is no lint's page: remove it");
+        assert!(
+            expected.iter().any(|(page, _)| *page == name),
+            "{name} is no lint's page: remove it"
+        );
     }
 }
 
@@ -175,6 +182,7 @@ fn no_example_has_a_finding() {
     let texts: Vec<String> = names.iter().map(read).collect();
     let mut all = findings(&texts.join("\n---\n"));
     all.extend(texts.iter().flat_map(|text| findings(text)));
-    let wrong: Vec<_> = all.iter().map(|it| format!("{} {}: {}", it.code, it.path, it.message)).collect();
+    let wrong: Vec<_> =
+        all.iter().map(|it| format!("{} {}: {}", it.code, it.path, it.message)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -10,7 +10,7 @@ use super::words::{as_yaml, listed};
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::{Edit, Proof, Severity};
 use crate::fix::offset;
-use crate::scenario::{ExpectedEnrollment, ExpectedMessage, Expectation};
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
 
 pub(super) static FIRES_ONCE_ONLY: Lint = Lint {
     code: "D104",
@@ -122,7 +122,8 @@ fn once_more(facts: &Facts<'_>, at: usize, beginning: usize, tag: &Tag) -> Optio
         }],
         ..Expectation::default()
     };
-    let shows = format!("The second `{tag}` does nothing: she is still in the run that the first began.");
+    let shows =
+        format!("The second `{tag}` does nothing: she is still in the run that the first began.");
     Some(story.shows(shows, expect))
 }
 
@@ -266,7 +267,8 @@ fn booked_twice(facts: &Facts<'_>, event: usize, beginning: usize, tag: &Tag) ->
     story.go(&vec![(event, "")])?;
     story.later(TimeDelta::hours(1));
     let entries = facts.events().map(|(it, _)| it);
-    let leads = entries.filter(|it| *it != event && facts.leads_to(*it, beginning)).collect::<Vec<_>>();
+    let leads =
+        entries.filter(|it| *it != event && facts.leads_to(*it, beginning)).collect::<Vec<_>>();
     let begins = leads.first()?;
     let way = facts.way(*begins, beginning, |it| !facts.begins_next_run(it))?;
     story.go(&way)?;
@@ -287,7 +289,8 @@ fn booked_twice(facts: &Facts<'_>, event: usize, beginning: usize, tag: &Tag) ->
         }],
         ..Expectation::default()
     };
-    let shows = format!("The second `{tag}` does nothing: `{}` is not sent again.", facts.id(message));
+    let shows =
+        format!("The second `{tag}` does nothing: `{}` is not sent again.", facts.id(message));
     Some(story.shows(shows, expect))
 }
 

@@ -43,9 +43,7 @@ impl Report {
     pub fn of(texts: Vec<(String, String)>) -> Self {
         let read: Vec<Result<Source, Vec<Finding>>> = texts
             .iter()
-            .map(|(_, text)| {
-                read(text).map_err(|all| all.into_iter().map(Finding::from).collect())
-            })
+            .map(|(_, text)| read(text).map_err(|all| all.into_iter().map(Finding::from).collect()))
             .collect();
         let mut findings = validated(&read);
         if read.iter().all(Result::is_ok) {
@@ -133,7 +131,9 @@ mod tests {
                         r: { type: reset, next: w }\n  w: { type: wait, for: 1 day }\n";
 
     fn report(texts: &[(&str, &str)]) -> Report {
-        Report::of(texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+        Report::of(
+            texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        )
     }
 
     #[test]
@@ -175,7 +175,8 @@ mod tests {
         assert_eq!(rule["name"], "fires-once-only");
         let github = report.as_github();
         assert!(
-            github.starts_with("::warning file=a b.yaml,line=3,col=25,title=D104 fires-once-only::"),
+            github
+                .starts_with("::warning file=a b.yaml,line=3,col=25,title=D104 fires-once-only::"),
             "{github}"
         );
         assert!(github.contains("nothing happens%0A"), "{github}");
@@ -184,7 +185,9 @@ mod tests {
     /// The bound of the issue is for a release build, on which `dacapo bench` measures it.
     #[test]
     fn five_hundred_elements_are_looked_at_soon() {
-        let mut text = String::from("id: long\nelements:\n  e0: { type: start, when: { tag: A }, next: e1 }\n");
+        let mut text = String::from(
+            "id: long\nelements:\n  e0: { type: start, when: { tag: A }, next: e1 }\n",
+        );
         for nth in 1..499 {
             text.push_str(&format!("  e{nth}: {{ type: wait, for: 1 day, next: e{} }}\n", nth + 1));
         }

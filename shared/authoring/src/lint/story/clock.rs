@@ -31,9 +31,7 @@ impl Story<'_> {
     pub(super) fn reach_date(&mut self, timer: &DateTimer) -> Option<()> {
         let Some(field) = &timer.field else {
             let day = timer.date.as_ref()?;
-            let at = day.instant(Zone::UTC).or_else(|| {
-                Some(timer.at.on(day.day()?, Zone::UTC))
-            })?;
+            let at = day.instant(Zone::UTC).or_else(|| Some(timer.at.on(day.day()?, Zone::UTC)))?;
             let moment = timer.offset.after(at, Zone::UTC).naive_utc();
             return self.arrive(moment, timer);
         };

@@ -29,7 +29,9 @@ impl Story<'_> {
         Some(match kind {
             FieldType::Text if key.as_str() == "time_zone" => return None,
             FieldType::Text if key.as_str() == "email" => return None,
-            FieldType::Text if key.as_str() == "locale" => json!(["en", "de"][usize::from(nth > 0)]),
+            FieldType::Text if key.as_str() == "locale" => {
+                json!(["en", "de"][usize::from(nth > 0)])
+            }
             FieldType::Text => json!(["some", "other"][usize::from(nth > 0)]),
             FieldType::Number => json!(1 + nth),
             FieldType::Boolean => json!(nth == 0),
@@ -79,9 +81,8 @@ impl Story<'_> {
                     None if *known == value => Some(()),
                     None if matches!(test, Test::Set) && holds && !known.is_null() => Some(()),
                     None if matches!(test, Test::Future | Test::Past) && holds => {
-                        let is_right = read_date(known).is_some_and(|at| {
-                            (at > self.now) == matches!(test, Test::Future)
-                        });
+                        let is_right = read_date(known)
+                            .is_some_and(|at| (at > self.now) == matches!(test, Test::Future));
                         if !is_right {
                             change.fields.insert(key.clone(), value);
                         }
@@ -102,9 +103,7 @@ impl Story<'_> {
                 let is_every = matches!(condition, Condition::All(_)) == holds;
                 if is_every {
                     // Tests with a value come first: `set` is content with any.
-                    let is_set = |one: &&Condition| {
-                        matches!(one, Condition::Field(_, Test::Set))
-                    };
+                    let is_set = |one: &&Condition| matches!(one, Condition::Field(_, Test::Set));
                     let ordered = many.iter().filter(|one| !is_set(one));
                     let ordered = ordered.chain(many.iter().filter(is_set));
                     return ordered.map(|one| self.make(one, holds, of_person, both)).collect();
@@ -144,9 +143,8 @@ impl Story<'_> {
             FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
             FieldType::Text | FieldType::Number | FieldType::Boolean => None,
         };
-        let beside = |value: &Value, by: f64| {
-            Some(Value::Number(Number::from_f64(value.as_f64()? + by)?))
-        };
+        let beside =
+            |value: &Value, by: f64| Some(Value::Number(Number::from_f64(value.as_f64()? + by)?));
         match test {
             Test::Set => self.sample(key, of_person, 0),
             Test::Empty => Some(Value::Null),

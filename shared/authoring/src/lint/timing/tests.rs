@@ -1,7 +1,6 @@
 //! Timers that are found, and those that are left alone.
 
-use crate::lint::testing::{findings, silent, trips};
-use super::is_birthday;
+use crate::lint::testing::{silent, trips};
 
 #[test]
 fn r22_d301_says_nothing_where_empty_is_written_or_a_mail_shows_the_date() {
@@ -17,26 +16,6 @@ fn r22_d302_a_timer_with_another_way_to_it_is_left_alone() {
     silent("D302", &campaign.replace("missed: hour_before", "missed: evening_before"));
     trips("D302", &campaign.replace("-12 hours", "-36 hours"), &["evening_before"]);
     silent("D302", &campaign.replace("-12 hours", "2 days"));
-}
-
-#[test]
-fn r24_d303_knows_birthdays_by_whole_words_and_repeats_them() {
-    for (name, expected) in [
-        ("birthday", true),
-        ("date_of_birth", true),
-        ("dob", true),
-        ("Geburtstag", true),
-        ("rebirthing_course", false),
-        ("appointment", false),
-    ] {
-        assert_eq!(is_birthday(name), expected, "{name}");
-    }
-    let campaign = super::PLAIN_TIMER_ON_A_BIRTHDAY.example;
-    let found = findings(campaign);
-    let edits = found.iter().filter_map(|finding| finding.edit.as_ref());
-    let (mended, _) = crate::fix::apply_edits(campaign, edits);
-    silent("D303", &mended);
-    assert!(mended.contains("repeat: yearly, field: birthday"), "{mended}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What happens once only: the article's own example, and what is left alone.
 
-use crate::lint::testing::{findings, plays, silent, trips};
 use crate::fix::apply;
+use crate::lint::testing::{findings, plays, silent, trips};
 
 /// The example of the article, as it tells it: only "Appointment made" is withdrawn.
 const AS_TOLD: &str = r#"
