@@ -279,6 +279,8 @@ pub(crate) enum Measured {
     Throughput,
     /// Contacts a second that are stopped and reset by a mass action.
     Mass,
+    /// How long a campaign of 500 elements is looked at.
+    Validate,
 }
 
 /// How something is printed.

@@ -300,7 +300,7 @@ fn is_same(one: &Element, other: &Element) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{silent, trips};
+    use super::super::tests::{silent, trips};
 
     #[test]
     fn r42_d502_without_a_withdrawal_or_a_reset_it_ends_by_itself() {

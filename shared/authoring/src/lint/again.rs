@@ -338,7 +338,7 @@ fn starts_again(facts: &Facts<'_>, entry: usize, at: usize) -> Option<crate::fin
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{silent, trips};
+    use super::super::tests::{silent, trips};
 
     #[test]
     fn d101_is_silent_where_something_has_to_happen_first() {

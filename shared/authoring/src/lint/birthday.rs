@@ -133,7 +133,7 @@ fn is_birthday(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::is_birthday;
-    use crate::lint::testing::{findings, silent};
+    use crate::lint::tests::{findings, silent};
 
     #[test]
     fn r24_d303_knows_birthdays_by_whole_words_and_repeats_them() {

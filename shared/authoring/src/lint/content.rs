@@ -359,7 +359,7 @@ fn torn(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{findings, silent, trips};
+    use super::super::tests::{findings, silent, trips};
     use super::in_queries;
 
     fn mail(text: &str) -> String {

@@ -316,7 +316,7 @@ fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{silent, trips};
+    use super::super::tests::{silent, trips};
 
     #[test]
     fn r9_d201_a_circle_through_a_reset_or_of_events_is_left_alone() {

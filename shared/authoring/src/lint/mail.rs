@@ -241,7 +241,7 @@ fn unsubscribed(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{findings, silent, trips};
+    use super::super::tests::{findings, silent, trips};
 
     #[test]
     fn r6_d401_starts_that_exclude_each_other_are_left_alone() {

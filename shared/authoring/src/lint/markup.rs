@@ -182,7 +182,7 @@ fn has_alt(attributes: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{silent, trips};
+    use super::super::tests::{silent, trips};
     use super::images_without_alt;
 
     #[test]

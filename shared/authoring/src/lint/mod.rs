@@ -20,11 +20,12 @@ mod names;
 mod page;
 mod reasoning;
 mod story;
-#[cfg(test)]
-mod testing;
 mod timing;
 mod twice;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{KeyPath, Source};
@@ -115,11 +116,18 @@ pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
     per_campaign.collect()
 }
 
+/// How many proofs are played for a campaign: who mends what they show finds the others then.
+pub const MOST_PLAYED: usize = 20;
+
 /// Plays the proofs with all campaigns that are given together, and takes away those that do not
-/// show what they say: other campaigns may be in between.
+/// show what they say, since other campaigns may be in between, and those beyond [`MOST_PLAYED`].
 pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
+    let mut played = 0;
     for finding in findings {
-        finding.proof = finding.proof.take().filter(|proof| is_met(given, proof));
+        let proof = finding.proof.take();
+        let proof = proof.filter(|_| played < MOST_PLAYED);
+        played += usize::from(proof.is_some());
+        finding.proof = proof.filter(|proof| is_met(given, proof));
     }
 }
 

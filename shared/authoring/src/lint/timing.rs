@@ -328,7 +328,11 @@ fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut F
             let is_quiet = |it: usize| {
                 !facts.begins_next_run(it)
                     && !facts.is_rest(it)
-                    && !matches!(facts.element(it), Element::Email(_))
+                    // A choice may mean that this one needs no confirmation.
+                    && !matches!(
+                        facts.element(it),
+                        Element::Email(_) | Element::Condition(_) | Element::Split(_)
+                    )
             };
             let Some(way) = facts.way(entry, timer, is_quiet) else { continue };
             if is_confirmed_elsewhere(facts, all, entry) {

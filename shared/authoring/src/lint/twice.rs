@@ -350,8 +350,32 @@ emails:
     check: second_booking_does_nothing,
 };
 
-fn second_booking_does_nothing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
-    if facts.document.per.is_some() || facts.document.settings.multiple_send {
+/// Whether an element of any campaign resets this one: the element *reset* of another campaign, or
+/// a stop with `reset_contacts`.
+fn is_reset_elsewhere(facts: &Facts<'_>, all: &All<'_>) -> bool {
+    let this = &facts.document.id;
+    all.campaigns.iter().any(|other| {
+        other.elements().any(|(_, element)| match element {
+            Element::Reset(reset) => {
+                other.nth != facts.nth && reset.campaign.as_ref() == Some(this)
+            }
+            Element::StopCampaign(stop) => {
+                let is_meant = match &stop.campaign {
+                    Some(campaign) => campaign == this,
+                    None => other.nth == facts.nth,
+                };
+                stop.reset_contacts && is_meant
+            }
+            _ => false,
+        })
+    })
+}
+
+fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    if facts.document.per.is_some()
+        || facts.document.settings.multiple_send
+        || is_reset_elsewhere(facts, all)
+    {
         return;
     }
     for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {

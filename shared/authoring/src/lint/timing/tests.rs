@@ -1,6 +1,6 @@
 //! Timers that are found, and those that are left alone.
 
-use crate::lint::testing::{silent, trips};
+use crate::lint::tests::{silent, trips};
 
 #[test]
 fn r22_d301_says_nothing_where_empty_is_written_or_a_mail_shows_the_date() {
@@ -26,4 +26,14 @@ fn d304_a_message_of_another_campaign_on_the_same_booking_confirms() {
                  emails: { m: { purpose: transactional, subject: See you, text: Fine. } }\n";
     trips("D304", campaign, &["booked"]);
     silent("D304", &format!("{campaign}\n---\n{other}"));
+}
+
+#[test]
+fn d304_a_choice_may_mean_that_no_confirmation_is_needed() {
+    let campaign = crate::lint::timing::REMINDER_WITHOUT_CONFIRMATION.example;
+    let chosen = campaign.replace("next: hour_before }", "next: asks }").replace(
+        "elements:",
+        "elements:\n  asks: { type: condition, when: { tag: Told }, then: hour_before }",
+    );
+    silent("D304", &chosen);
 }

@@ -1,7 +1,7 @@
 //! What happens once only: the article's own example, and what is left alone.
 
 use crate::fix::apply;
-use crate::lint::testing::{findings, plays, silent, trips};
+use crate::lint::tests::{findings, plays, silent, trips};
 
 /// The example of the article, as it tells it: only "Appointment made" is withdrawn.
 const AS_TOLD: &str = r#"
@@ -93,4 +93,18 @@ fn r71_d106_objects_have_a_booking_each() {
         "per: booking\nobjects: { booking: { fields: { appointment: { type: datetime } } } }",
     );
     silent("D106", &about_objects);
+}
+
+#[test]
+fn r16_d106_a_stop_that_resets_or_another_campaign_that_does_is_enough() {
+    let campaign = crate::lint::twice::SECOND_BOOKING_DOES_NOTHING.example;
+    let stops = campaign.replace(
+        "remind: { type: email, email: remind }",
+        "remind: { type: email, email: remind, next: stop }\n  \
+         stop: { type: stop_campaign, reset_contacts: true }",
+    );
+    silent("D106", &stops);
+    let other = "id: resets\nelements:\n  e: { type: event, on: { tag_added: Kept }, next: r }\n  \
+                 r: { type: reset, campaign: appointments }\n";
+    silent("D106", &format!("{campaign}\n---\n{other}"));
 }
