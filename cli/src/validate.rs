@@ -117,12 +117,17 @@ fn shown(file: &Reported, finding: &Finding) -> String {
         Some((line, column)) => {
             let (piece, span) = piece(&file.text, line, column);
             let line = usize::try_from(line).unwrap_or(usize::MAX);
-            let column = usize::try_from(column).unwrap_or(usize::MAX);
-            let origin = Origin::path(file.file.clone()).line(line).char_column(column);
             let annotation = AnnotationKind::Primary.span(span).label(finding.path.clone());
-            group = group
-                .element(origin)
-                .element(Snippet::source(piece).line_start(line).annotation(annotation));
+            let is_whole = piece.chars().count() < SHOWN;
+            let snippet = Snippet::source(piece).line_start(line).annotation(annotation);
+            // In a piece of a line the column would be another one.
+            group = if is_whole {
+                group.element(snippet.path(file.file.clone()))
+            } else {
+                let column = usize::try_from(column).unwrap_or(usize::MAX);
+                let origin = Origin::path(file.file.clone()).line(line).char_column(column);
+                group.element(origin).element(snippet)
+            };
         }
     }
     let group = group.element(Level::HELP.message(finding.remedy.clone()));

@@ -65,9 +65,9 @@ fn r7_a_finding_shows_its_line_with_a_caret_and_is_mended() {
         said.contains("warning[D104 fires-once-only]: `not_reached` leads to `again`"),
         "{said}"
     );
-    assert!(said.contains("appointment-loop.yaml:18:36"), "{said}");
+    assert!(said.contains("appointment-loop.yaml:17:35"), "{said}");
     assert!(
-        said.contains("18 |   not_reached: { type: event, on: { tag_added: Not reached }"),
+        said.contains("17 |   not_reached: { type: event, on: { tag_added: Not reached }"),
         "{said}"
     );
     assert!(said.contains("^ elements.not_reached.on"), "{said}");
@@ -96,7 +96,7 @@ fn findings_are_told_to_programs_and_from_standard_input() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("standard input:18:36"), "{said}");
+    assert!(said.contains("standard input:17:35"), "{said}");
 }
 
 #[test]
