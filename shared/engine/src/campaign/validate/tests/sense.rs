@@ -445,8 +445,8 @@ fn what_is_allowed_needs_a_reason_and_an_element_that_is_there() {
     check(
         &document("[{ lint: D101, element: b, reason: ' ' }]"),
         &expect![[r#"
-            allow[0].element 4:33 unknown_element: there is no element and no e-mail `b` — choose one of `a`
-            allow[0].reason 4:44 missing_reason: `D101` is allowed without a reason — write in a sentence why it is meant so
+            allow[0].element 4:32 unknown_element: there is no element and no e-mail `b` — did you mean `a`?
+            allow[0].reason 4:43 missing_reason: `D101` is allowed without a reason — write in a sentence why it is meant so
         "#]],
     );
 }
