@@ -31,8 +31,11 @@ pub(crate) enum Command {
     Demo(Demo),
     /// How fast it is: contacts a second on disk, decisions a second.
     Bench(Bench),
-    /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
+    /// Checks campaign files: errors, warnings and advice with code, place and remedy. Fails on
+    /// errors.
     Validate(Validate),
+    /// What a finding such as D104 means; with files, what happens in them.
+    Explain(Explain),
     /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
     Simulate(Simulate),
     /// Plays every scenario with `expect` in a folder, and shows what came out differently.
@@ -105,12 +108,39 @@ pub(crate) struct Bench {
 /// `dacapo validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Campaign documents, YAML or JSON.
+    /// Campaign documents, YAML or JSON, which run together; `-` reads one from standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How the findings are printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Apply the edits that are safe to the files, and show what is left.
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// `dacapo explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code or the name of a lint.
+    #[arg(value_name = "LINT")]
+    pub(crate) lint: String,
+    /// Campaign documents in which it finds something: what proves it is played.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people, with the line and a caret.
+    Text,
+    /// For programs, with the proofs.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// `dacapo simulate`
@@ -260,6 +290,8 @@ pub(crate) enum Measured {
     Objects,
     /// How long the explorer takes for the appointment loop.
     Authoring,
+    /// How long a campaign of 500 elements is looked at.
+    Validate,
 }
 
 /// How something is printed.

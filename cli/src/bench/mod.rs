@@ -8,6 +8,7 @@
 //! | decisions | `decide` alone, on one core |
 //! | explore | every way through the appointment loop (`dacapo bench authoring`); per second: places |
 //! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
+//! | validate | a campaign of 500 elements, read, validated and linted (`dacapo bench validate`) |
 //!
 //! The first three run in one process on disk, through the HTTP router, with a standing clock. The
 //! time is measured from the first post until nothing is left to do.
@@ -17,6 +18,7 @@ mod decisions;
 mod mass;
 mod stopwatch;
 mod throughput;
+mod validate;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -29,6 +31,18 @@ use throughput::Scenario;
 
 /// Measures, and prints a table or JSON.
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
+    if bench.what == Measured::Validate {
+        let row = validate::measure();
+        match bench.format {
+            Format::Json => out::line(format_args!("{:#}", json!({ "bench": [row] })))?,
+            Format::Text => out::line(format_args!(
+                "validate: {} elements in {:.1} ms",
+                row["elements"],
+                row["milliseconds"].as_f64().unwrap_or_default()
+            ))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut rows: Vec<Value> = Vec::new();
     let mut keep = |row: Value| {
@@ -74,6 +88,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
         Measured::Authoring => keep(authoring::measure())?,
+        Measured::Validate => {}
         Measured::Mass => {
             for contacts in &bench.contacts {
                 keep(runtime.block_on(mass::median(contacts.get()))?)?;

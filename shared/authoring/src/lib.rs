@@ -8,8 +8,12 @@
 pub mod campaigns;
 pub mod expectation;
 pub mod explore;
+pub mod finding;
+pub mod fix;
 pub mod journey;
+pub mod lint;
 mod listed;
+pub mod report;
 pub mod scenario;
 pub mod simulate;
 mod wrong;

@@ -55,6 +55,22 @@ pub struct Document {
     /// The e-mails, by the key that `email` elements name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<String, Email>,
+    /// What `dacapo validate` finds and the author means so, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
+}
+
+/// A finding that the author has looked at and keeps (`dacapo validate` does not show it).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// The code of the lint, such as `D101`, or its name.
+    pub lint: String,
+    /// The element that the finding is about, or the key of the e-mail; every one unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
+    /// Why it is meant so, for whoever reads it later.
+    pub reason: String,
 }
 
 impl Document {

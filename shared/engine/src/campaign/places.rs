@@ -15,12 +15,12 @@ impl Places {
     }
 
     /// Whether something is written at this path.
-    pub(crate) fn has(&self, path: &Path) -> bool {
+    pub fn has(&self, path: &Path) -> bool {
         self.node(path).is_some()
     }
 
     /// The place of the value at this path, or of the innermost key on the way that is there.
-    pub(crate) fn of_value(&self, path: &Path) -> Place {
+    pub fn of_value(&self, path: &Path) -> Place {
         match self.node(path) {
             Some(node) => node.place,
             None => self.of_key(path),
@@ -28,7 +28,7 @@ impl Places {
     }
 
     /// The place of the key that the path ends with, or of the innermost on the way that is there.
-    pub(crate) fn of_key(&self, path: &Path) -> Place {
+    pub fn of_key(&self, path: &Path) -> Place {
         let mut node = &self.0;
         let mut place = Place::BEGINNING;
         for step in &path.0 {
@@ -42,7 +42,7 @@ impl Places {
     }
 
     /// The place of a character in the text at this path, if its style allows one to say.
-    pub(crate) fn in_text(&self, path: &Path, line: u32, column: u32) -> Option<Place> {
+    pub fn in_text(&self, path: &Path, line: u32, column: u32) -> Option<Place> {
         match &self.node(path)?.content {
             Content::Scalar(scalar) => scalar.place_of(line, column),
             Content::List(_) | Content::Map(_) => None,

@@ -11,11 +11,12 @@ use serde::de::{DeserializeOwned, Error};
 use super::decode::{decode, found};
 use super::elements;
 use super::format::{Document, Element};
-use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar};
+use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Scalar};
 use super::parse::parse;
 use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
+pub use super::node::{Path as KeyPath, Place, Step};
 pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
 pub use super::places::Places;
 
@@ -83,7 +84,7 @@ pub fn read_as<T: DeserializeOwned>(text: &str) -> Result<(T, Places), Vec<Probl
     }
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "id",
     "name",
     "description",
@@ -94,6 +95,7 @@ const KEYS: [&str; 10] = [
     "settings",
     "elements",
     "emails",
+    "allow",
 ];
 
 struct Reading<'a> {
@@ -126,6 +128,7 @@ impl<'a> Reading<'a> {
         let settings = self.optional("settings");
         let elements = self.each("elements", element);
         let emails = self.each("emails", decode);
+        let allow = self.optional("allow");
         if self.root.get("elements").is_none() {
             self.missing("elements");
         }
@@ -140,6 +143,7 @@ impl<'a> Reading<'a> {
             settings: settings?.unwrap_or_default(),
             elements: elements?,
             emails: emails?,
+            allow: allow?.unwrap_or_default(),
         })
     }
 
