@@ -6,10 +6,14 @@ mod bench;
 mod caller;
 mod dead_letters;
 mod demo;
+mod explain;
+mod files;
 mod out;
 mod remote;
 mod serve;
 mod settings;
+mod simulate;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -30,6 +34,9 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Bench(bench) => bench::run(&bench),
         Command::Validate(validate) => validate::run(&validate),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Simulate(simulate) => simulate::run(&simulate),
+        Command::Test(test) => test::run(&test),
         Command::DeadLetters(letters) => dead_letters::run(&letters),
     };
     match done {

@@ -31,8 +31,15 @@ pub(crate) enum Command {
     Demo(Demo),
     /// How fast it is: contacts a second on disk, decisions a second.
     Bench(Bench),
-    /// Checks campaign files: errors and warnings with code, place and remedy. Fails on errors.
+    /// Checks campaign files: errors, warnings and advice with code, place and remedy. Fails on
+    /// errors.
     Validate(Validate),
+    /// What a finding such as D104 means; with files, what happens in them.
+    Explain(Explain),
+    /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
+    Simulate(Simulate),
+    /// Plays every scenario with `expect` in a folder, and shows what came out differently.
+    Test(Test),
     /// What a server could not read or do: shows it, has it done again, deletes it.
     DeadLetters(DeadLetters),
 }
@@ -101,12 +108,83 @@ pub(crate) struct Bench {
 /// `dacapo validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Campaign documents, YAML or JSON.
+    /// Campaign documents, YAML or JSON, which run together; `-` reads one from standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How the findings are printed.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Apply the edits that are safe to the files, and show what is left.
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// `dacapo explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code or the name of a lint.
+    #[arg(value_name = "LINT")]
+    pub(crate) lint: String,
+    /// Campaign documents in which it finds something: what proves it is played.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people, with the line and a caret.
+    Text,
+    /// For programs, with the proofs.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+/// `dacapo simulate`
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Campaign documents, YAML or JSON, which run together; `-` reads one from standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What happens to whom, and when: docs/authoring.md says how to write it. `-` reads it from
+    /// standard input.
+    #[arg(long, value_name = "FILE", required_unless_present = "explore")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Walk every way by itself, without a scenario: what is never reached, loops, the most messages
+    /// a day, and where a path waits for what can no longer come.
+    #[arg(long, conflicts_with = "scenario", requires = "files")]
+    pub(crate) explore: bool,
+    /// With --explore: how many places are walked from at most.
+    #[arg(long, value_name = "N", default_value = "3000", requires = "explore")]
+    pub(crate) places: NonZeroUsize,
+    /// How the journey is printed.
+    #[arg(long, value_enum, default_value_t = JourneyFormat::Text)]
+    pub(crate) format: JourneyFormat,
+}
+
+/// `dacapo test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Folders with scenarios, or scenarios.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) places: Vec<PathBuf>,
+    /// How the result is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// How a journey is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JourneyFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// As a diagram, which GitHub draws in a block of `mermaid`.
+    Mermaid,
 }
 
 /// `dacapo dead-letters`
@@ -208,6 +286,12 @@ pub(crate) enum Measured {
     Throughput,
     /// Contacts a second that are stopped and reset by a mass action.
     Mass,
+    /// The same loop about contacts and about objects of them, in turns.
+    Objects,
+    /// How long the explorer takes for the appointment loop.
+    Authoring,
+    /// How long a campaign of 500 elements is looked at.
+    Validate,
 }
 
 /// How something is printed.

@@ -1,102 +1,157 @@
-//! `dacapo validate`: what is wrong with campaign files, where, and what to do about it.
+//! `dacapo validate`: what is wrong or odd with campaign files, where, and what to do about it.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
-use dacapo_engine::campaign::format::ObjectDefinition;
-use dacapo_engine::campaign::reader::{Source, read};
-use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
-use dacapo_engine::ids::{CampaignId, ObjectType};
-use dacapo_engine::problem::{Problem, Severity};
-use serde_json::json;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use dacapo_authoring::finding::{Finding, Severity};
+use dacapo_authoring::fix;
+use dacapo_authoring::report::{Report, Reported};
 
+use crate::files;
 use crate::out;
-use crate::settings::{Format, Validate};
+use crate::settings::{ReportFormat, Validate};
+
+/// How often safe edits are applied at most: one may make room for another.
+const MOST_ROUNDS: usize = 8;
+
+/// The longest piece of a line that is shown, in characters.
+const SHOWN: usize = 120;
 
 /// Prints the findings. The campaigns of all files may refer to each other.
 pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
-    let mut sources: Vec<(String, Result<Source, Vec<Problem>>)> = Vec::new();
+    if command.files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+        return Err("standard input can be read once; name a file for the other `-`".into());
+    }
     let mut unread = 0;
+    let mut texts = Vec::new();
+    let mut paths = Vec::new();
     for file in &command.files {
-        match std::fs::read_to_string(file) {
-            Ok(text) => sources.push((file.display().to_string(), read(&text))),
+        match files::text(file) {
+            Ok(text) => {
+                texts.push((files::name(file), text));
+                paths.push(file.as_path());
+            }
             Err(error) => {
                 unread += 1;
-                out::complain(format_args!("{}: {error}", file.display()));
+                out::complain(error);
             }
         }
     }
-    let known: BTreeMap<CampaignId, Subjects> = sources
-        .iter()
-        .filter_map(|(_, source)| {
-            let document = &source.as_ref().ok()?.document;
-            Some((document.id.clone(), Subjects::of(document.per.as_ref())))
-        })
-        .collect();
-    let fields = BTreeMap::new();
-    let mut objects: BTreeMap<ObjectType, ObjectDefinition> = BTreeMap::new();
-    for document in sources.iter().filter_map(|(_, source)| Some(&source.as_ref().ok()?.document)) {
-        for (kind, of) in &document.objects {
-            objects.entry(kind.clone()).or_default().fields.extend(of.fields.clone());
-        }
+    let mut report = Report::of(texts);
+    if command.fix && unread == 0 {
+        report = mended(report, &paths)?;
     }
-    // Files have no account: a sender may be set there.
-    let account = AccountView {
-        fields: &fields,
-        objects: &objects,
-        subjects: &|id| known.get(id).cloned(),
-        campaigns: &|id| known.contains_key(id),
-        sender: true,
-    };
-    let findings: Vec<(String, Vec<Problem>)> = sources
-        .into_iter()
-        .map(|(file, source)| {
-            let problems = match source {
-                Ok(source) => validate(&source, &account),
-                Err(problems) => problems,
-            };
-            (file, problems)
-        })
-        .collect();
-    let errors = findings.iter().flat_map(|(_, problems)| problems);
-    let errors = errors.filter(|problem| problem.severity == Severity::Error).count();
     match command.format {
-        Format::Text => out::line(as_text(&findings).trim_end())?,
-        Format::Json => out::line(as_json(&findings))?,
-    }
-    Ok(if errors == 0 && unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn as_text(findings: &[(String, Vec<Problem>)]) -> String {
-    let mut out = String::new();
-    for (file, problems) in findings {
-        for problem in problems {
-            let place = match (problem.line, problem.column) {
-                (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
-                (Some(line), None) => format!("{file}:{line}"),
-                (None, _) => file.clone(),
-            };
-            let severity = match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            let _ = writeln!(out, "{place}: {severity}[{}] {}", problem.code, problem.path);
-            let _ = writeln!(out, "    {}", problem.message);
-            let _ = writeln!(out, "    {}", problem.remedy);
+        ReportFormat::Text => out::line(as_text(&report).trim_end())?,
+        ReportFormat::Json => out::line(report.as_json())?,
+        ReportFormat::Sarif => out::line(report.as_sarif(env!("CARGO_PKG_VERSION")))?,
+        ReportFormat::Github => {
+            let lines = report.as_github();
+            if !lines.is_empty() {
+                out::line(lines.trim_end())?;
+            }
         }
-        let count = |wanted| problems.iter().filter(|one| one.severity == wanted).count();
-        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        let _ = writeln!(out, "{file}: {errors} errors, {warnings} warnings");
     }
-    out
+    let is_right = report.count(Severity::Error) == 0 && unread == 0;
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn as_json(findings: &[(String, Vec<Problem>)]) -> serde_json::Value {
-    let files: Vec<_> = findings
-        .iter()
-        .map(|(file, problems)| json!({ "file": file, "problems": problems }))
-        .collect();
-    json!({ "files": files })
+/// Applies the safe edits to the files, and looks at them again.
+fn mended(mut report: Report, paths: &[&Path]) -> Result<Report, Box<dyn Error>> {
+    let mut applied = 0;
+    for _ in 0..MOST_ROUNDS {
+        let mut texts = Vec::new();
+        let mut in_round = 0;
+        for (file, path) in report.files.iter().zip(paths) {
+            let (text, edits) = fix::apply(&file.text, &file.findings);
+            if edits > 0 {
+                if *path == Path::new("-") {
+                    return Err("standard input cannot be mended; name a file for `--fix`".into());
+                }
+                std::fs::write(path, &text).map_err(|error| format!("{}: {error}", file.file))?;
+            }
+            in_round += edits;
+            texts.push((file.file.clone(), text));
+        }
+        if in_round == 0 {
+            break;
+        }
+        applied += in_round;
+        report = Report::of(texts);
+    }
+    out::complain(format_args!("{applied} edits applied"));
+    Ok(report)
+}
+
+fn as_text(report: &Report) -> String {
+    let mut blocks = Vec::new();
+    for file in &report.files {
+        blocks.extend(file.findings.iter().map(|finding| shown(file, finding)));
+        let (errors, warnings) = (file.count(Severity::Error), file.count(Severity::Warning));
+        let mut counts = format!("{}: {errors} errors, {warnings} warnings", file.file);
+        if file.count(Severity::Advice) > 0 {
+            counts.push_str(&format!(", {} advice", file.count(Severity::Advice)));
+        }
+        blocks.push(counts);
+    }
+    blocks.join("\n\n")
+}
+
+/// A finding with its line and a caret.
+fn shown(file: &Reported, finding: &Finding) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Advice => Level::NOTE.with_name("advice"),
+    };
+    let code = match finding.name {
+        Some(name) => format!("{} {name}", finding.code),
+        None => finding.code.to_owned(),
+    };
+    let mut group = Group::with_title(level.primary_title(finding.message.clone()).id(code));
+    let place = finding.line.map(|line| (line, finding.column.unwrap_or(1)));
+    match place {
+        None => group = group.element(Origin::path(file.file.clone())),
+        Some((line, column)) => {
+            let (piece, span) = piece(&file.text, line, column);
+            let line = usize::try_from(line).unwrap_or(usize::MAX);
+            let annotation = AnnotationKind::Primary.span(span).label(finding.path.clone());
+            let is_whole = piece.chars().count() < SHOWN;
+            let snippet = Snippet::source(piece).line_start(line).annotation(annotation);
+            // In a piece of a line the column would be another one.
+            group = if is_whole {
+                group.element(snippet.path(file.file.clone()))
+            } else {
+                let column = usize::try_from(column).unwrap_or(usize::MAX);
+                let origin = Origin::path(file.file.clone()).line(line).char_column(column);
+                group.element(origin).element(snippet)
+            };
+        }
+    }
+    let group = group.element(Level::HELP.message(finding.remedy.clone()));
+    Renderer::plain().render(&[group])
+}
+
+/// The line, or the part of it around the place, and what of it the caret underlines, in bytes.
+fn piece(text: &str, line: u32, column: u32) -> (String, std::ops::Range<usize>) {
+    let nth = |number: u32| usize::try_from(number).unwrap_or(1).saturating_sub(1);
+    let text = text.trim_start_matches('\u{feff}');
+    let whole: Vec<char> = text.lines().nth(nth(line)).unwrap_or_default().chars().collect();
+    let at = nth(column).min(whole.len());
+    let begin = if whole.len() > SHOWN { at.saturating_sub(SHOWN / 3) } else { 0 };
+    let piece: String = whole.iter().skip(begin).take(SHOWN).collect();
+    let from: usize = whole[begin..at].iter().map(|c| c.len_utf8()).sum();
+    let rest = &piece[from.min(piece.len())..];
+    let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']');
+    let quoted = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let length = match quoted {
+        Some(quote) => rest[1..].find(quote).map_or(rest.len(), |end| end + 2),
+        None => {
+            rest.find(ends).unwrap_or(rest.len()).max(rest.chars().next().map_or(0, char::len_utf8))
+        }
+    };
+    let from = from.min(piece.len());
+    (piece, from..from + length)
 }

@@ -123,6 +123,19 @@ fn id(text: &str) -> CampaignId {
 }
 
 #[tokio::test]
+async fn r7_what_lints_find_is_a_warning_when_it_is_validated_and_published() {
+    let api = Api::new();
+    let source = example("appointment-loop.yaml").replace(", Not reached]", "]");
+    api.put("appointment-loop", &source).await.is(201);
+    let validated = api.call("POST /v1/campaigns/appointment-loop/validate", &[], "").await.is(200);
+    let found = &validated["problems"][0];
+    assert_eq!((&found["code"], &found["severity"]), (&json!("D104"), &json!("warning")));
+    let published = api.post("appointment-loop/publish", &json!({})).await.is(200);
+    assert_eq!(published["version"], 1);
+    assert_eq!(published["problems"], validated["problems"]);
+}
+
+#[tokio::test]
 async fn the_examples_are_saved_validated_and_published() {
     let api = Api::new();
     for name in ["appointment-loop", "webinar"] {

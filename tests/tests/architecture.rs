@@ -33,6 +33,9 @@ const WRITES_KEYS: &[&str] = &[
     "shared/platform/src/keys/tests.rs",
 ];
 
+/// The crates that are pure.
+const PURE: &[&str] = &["shared/engine/src", "shared/authoring/src"];
+
 /// What the engine may depend on: reading, writing, dates and texts.
 const ENGINE_DEPENDS_ON: &[&str] = &[
     "chrono",
@@ -73,28 +76,28 @@ const LONGEST_FILE: usize = 500;
 #[test]
 fn the_engine_names_no_cloud() {
     let offers = ["aws_", "aws-", "dynamo", "lambda_", "Lambda", "sqs", "Sqs", "eventbridge"];
-    let wrong = naming(&rust_in(&["shared/engine/src"]), &offers);
+    let wrong = naming(&rust_in(PURE), &offers);
     expect_none(&wrong, "the engine knows no cloud: say it as a port's word, in shared/platform");
 }
 
 #[test]
 fn the_engine_waits_for_nobody() {
     let waits = ["async fn", "async move", "async {", ".await", "tokio", "thread::", "Mutex<"];
-    let wrong = naming(&rust_in(&["shared/engine/src"]), &waits);
+    let wrong = naming(&rust_in(PURE), &waits);
     expect_none(&wrong, "the engine is pure: return an effect, and let shared/platform perform it");
 }
 
 #[test]
 fn the_engine_reads_no_clock_and_draws_no_lots() {
     let reads = ["Utc::now", "Local::now", "SystemTime", "Instant::now", "rand::", "getrandom"];
-    let wrong = naming(&rust_in(&["shared/engine/src"]), &reads);
+    let wrong = naming(&rust_in(PURE), &reads);
     expect_none(&wrong, "time is an argument: take `now`, and derive what looks random from ids");
 }
 
 #[test]
 fn the_engine_touches_neither_files_nor_network_nor_environment() {
     let touches = ["std::env", "env::var", "std::fs", "fs::", "File::", "std::net", "std::process"];
-    let wrong = naming(&rust_in(&["shared/engine/src"]), &touches);
+    let wrong = naming(&rust_in(PURE), &touches);
     expect_none(
         &wrong,
         "the engine has no I/O: take a text as an argument, and let the caller read it",

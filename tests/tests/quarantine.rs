@@ -175,3 +175,110 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let enrolled = hand.bench.platform.decisions.enrollments(&ann).await.unwrap();
     assert!(enrolled[&id].is_quarantined() && enrolled[&id].tokens.is_empty());
 }
+
+/// The same campaign about bookings.
+fn about_bookings(id: &str) -> String {
+    let mut document: Value = serde_json::from_str(&campaign(id)).unwrap();
+    document["per"] = json!("booking");
+    document["objects"] = json!({ "booking": { "fields": { "place": { "type": "text" } } } });
+    for email in ["first", "second"] {
+        let subject = format!("{id} {email} {{{{ booking.key }}}}");
+        document["emails"][email]["subject"] = json!(subject);
+    }
+    document.to_string()
+}
+
+async fn tag_booking(embedded: &Embedded, key: &str, tag: &str) {
+    let body = json!({ "key": key, "email": "ann@example.com", "tags": tag }).to_string();
+    call(embedded, "POST", "/v1/hooks/object/booking", &body).await;
+    embedded.worker.idle().await;
+}
+
+async fn status_of(embedded: &Embedded, id: &str, key: &str) -> Value {
+    let path = format!("/v1/contacts/email:ann@example.com/enrollments?object=booking/{key}");
+    let all = call(embedded, "GET", &path, "").await;
+    let items = all["items"].as_array().unwrap().clone();
+    items.into_iter().find(|item| item["campaign"] == id).unwrap()["status"].clone()
+}
+
+/// R71, R40: what is held is one booking in one campaign. A person releases it by its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn r71_what_cannot_be_decided_of_an_object_is_kept_and_drained_in_order_on_release() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = start(directory.path()).await;
+    for id in ["broken", "sound"] {
+        call(&embedded, "PUT", &format!("/v1/campaigns/{id}"), &about_bookings(id)).await;
+        call(&embedded, "POST", &format!("/v1/campaigns/{id}/publish"), "{}").await;
+    }
+    tag_booking(&embedded, "b2", "Hello").await;
+    let key = embedded.platform.store.keys.version(&CampaignId::new("broken").unwrap(), 1);
+    let sound = embedded.store.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
+    let put = |item: Item| vec![Write::put(item, Condition::Always)];
+    embedded.store.write(put(garbage), None).await.unwrap();
+    embedded.stop().await;
+
+    let embedded = start(directory.path()).await;
+    tag_booking(&embedded, "b1", "Go").await;
+    tag_booking(&embedded, "b1", "More").await;
+    assert_eq!(subjects(&embedded).await, ["sound first b1", "sound second b1"]);
+    assert_eq!(status_of(&embedded, "broken", "b1").await, "held");
+    let person = embedded.platform.contacts.id_of("ann@example.com").await.unwrap().unwrap();
+    let partition = embedded.platform.store.keys.contact_partition(&person);
+    let undecided = async |embedded: &Embedded| {
+        let query = dacapo_platform::table::Query::of(&partition).prefix("Q#").strong();
+        embedded.store.query(query).await.unwrap().items.len()
+    };
+    assert_eq!(undecided(&embedded).await, 2, "each change by itself");
+
+    embedded.store.write(put(sound), None).await.unwrap();
+    let release = |key: &str| {
+        let of_ann = "/v1/contacts/email:ann@example.com/enrollments/broken/release";
+        format!("{of_ann}?object=booking/{key}")
+    };
+    call(&embedded, "POST", &release("b1"), "{}").await;
+    let all = subjects(&embedded).await;
+    assert!(all.contains(&"broken second b1".to_owned()), "{all:?}");
+    assert_eq!(status_of(&embedded, "broken", "b1").await, "completed");
+    assert_eq!(undecided(&embedded).await, 0);
+    // Its neighbour was never concerned, and enters as if nothing had been.
+    tag_booking(&embedded, "b2", "Go").await;
+    assert_eq!(status_of(&embedded, "broken", "b2").await, "active");
+    embedded.stop().await;
+}
+
+/// R74: an object of which a change waits for its release is kept, however old it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn r74_an_object_in_quarantine_is_kept_until_it_is_released() {
+    let directory = tempfile::tempdir().unwrap();
+    let embedded = start(directory.path()).await;
+    let document = about_bookings("broken");
+    call(&embedded, "PUT", "/v1/campaigns/broken", &document).await;
+    call(&embedded, "POST", "/v1/campaigns/broken/publish", "{}").await;
+    call(&embedded, "PUT", "/v1/object-types/booking", r#"{ "keep": "10 days" }"#).await;
+    let key = embedded.platform.store.keys.version(&CampaignId::new("broken").unwrap(), 1);
+    let sound = embedded.store.get(&key, Consistency::Strong).await.unwrap().unwrap();
+    let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
+    let put = |item: Item| vec![Write::put(item, Condition::Always)];
+    embedded.store.write(put(garbage), None).await.unwrap();
+    embedded.stop().await;
+
+    let embedded = start(directory.path()).await;
+    tag_booking(&embedded, "b1", "Go").await;
+    assert_eq!(status_of(&embedded, "broken", "b1").await, "held");
+    let after = async |days: i64| {
+        let now = embedded.platform.store.now();
+        embedded.worker.advance(now + chrono::TimeDelta::days(days)).await;
+        let all = call(&embedded, "GET", "/v1/contacts/email:ann@example.com/objects", "").await;
+        all["items"].as_array().unwrap().len()
+    };
+    assert_eq!(after(60).await, 1);
+    embedded.store.write(put(sound), None).await.unwrap();
+    let release = "/v1/contacts/email:ann@example.com/enrollments/broken/release?object=booking/b1";
+    call(&embedded, "POST", release, "{}").await;
+    embedded.worker.idle().await;
+    assert_eq!(status_of(&embedded, "broken", "b1").await, "active", "the change was decided");
+    call(&embedded, "POST", &release.replace("release", "stop"), "{}").await;
+    embedded.worker.idle().await;
+    assert_eq!(after(5).await, 0);
+}

@@ -4,16 +4,21 @@
 //! |---|---|
 //! | five steps | entrance by webhook, mail, timer, mail, end |
 //! | the loop | booked, confirmed, reminded, not reached, and again: 2 runs, 5 messages |
+//! | object loop | the same loop about an object of each contact, in turns with the loop about contacts (`dacapo bench objects`) |
 //! | decisions | `decide` alone, on one core |
+//! | explore | every way through the appointment loop (`dacapo bench authoring`); per second: places |
 //! | stop, reset | all contacts of a campaign, with the statistics (`dacapo bench mass`) |
+//! | validate | a campaign of 500 elements, read, validated and linted (`dacapo bench validate`) |
 //!
-//! The first two run in one process on disk, through the HTTP router, with a standing clock. The
+//! The first three run in one process on disk, through the HTTP router, with a standing clock. The
 //! time is measured from the first post until nothing is left to do.
 
+mod authoring;
 mod decisions;
 mod mass;
 mod stopwatch;
 mod throughput;
+mod validate;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -26,6 +31,18 @@ use throughput::Scenario;
 
 /// Measures, and prints a table or JSON.
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
+    if bench.what == Measured::Validate {
+        let row = validate::measure();
+        match bench.format {
+            Format::Json => out::line(format_args!("{:#}", json!({ "bench": [row] })))?,
+            Format::Text => out::line(format_args!(
+                "validate: {} elements in {:.1} ms",
+                row["elements"],
+                row["milliseconds"].as_f64().unwrap_or_default()
+            ))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut rows: Vec<Value> = Vec::new();
     let mut keep = |row: Value| {
@@ -56,6 +73,22 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode, Box<dyn Error>> {
                 }
             }
         }
+        Measured::Objects => {
+            for contacts in &bench.contacts {
+                let rows = runtime.block_on(throughput::side_by_side(contacts.get()))?;
+                let times = rows[1]["times_a_contact"].as_f64().unwrap_or_default();
+                for row in rows {
+                    keep(row)?;
+                }
+                if bench.format == Format::Text {
+                    out::line(format_args!(
+                        "an object takes {times:.2} times as long as a contact"
+                    ))?;
+                }
+            }
+        }
+        Measured::Authoring => keep(authoring::measure())?,
+        Measured::Validate => {}
         Measured::Mass => {
             for contacts in &bench.contacts {
                 keep(runtime.block_on(mass::median(contacts.get()))?)?;

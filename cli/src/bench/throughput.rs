@@ -15,6 +15,9 @@ use crate::caller::Caller;
 
 pub(super) const KEY: &str = "bench";
 
+/// How often the two loops are measured in turns: an odd number.
+const TURNS: usize = 3;
+
 /// How many posts are in progress at once.
 const AT_ONCE: usize = 256;
 
@@ -25,7 +28,12 @@ pub(crate) enum Scenario {
     FiveSteps,
     /// The appointment loop, twice.
     Loop,
+    /// The same loop, about an object of each contact.
+    ObjectLoop,
 }
+
+/// The appointment loop, about contacts.
+const LOOP: &str = include_str!("../../../examples/appointment-loop.yaml");
 
 const FIVE_STEPS: &str = r"
 id: five-steps
@@ -47,24 +55,60 @@ impl Scenario {
         match self {
             Self::FiveSteps => "five steps",
             Self::Loop => "the loop",
+            Self::ObjectLoop => "object loop",
         }
     }
 
-    fn campaign(self) -> (&'static str, &'static str) {
+    fn campaign(self) -> (&'static str, String) {
         match self {
-            Self::FiveSteps => ("five-steps", FIVE_STEPS),
-            Self::Loop => {
-                ("appointment-loop", include_str!("../../../examples/appointment-loop.yaml"))
+            Self::FiveSteps => ("five-steps", FIVE_STEPS.to_owned()),
+            Self::Loop => ("appointment-loop", LOOP.to_owned()),
+            Self::ObjectLoop => ("appointment-loop", about_objects(LOOP)),
+        }
+    }
+
+    /// Where its posts go.
+    fn hook(self) -> &'static str {
+        match self {
+            Self::FiveSteps | Self::Loop => "/v1/hooks/contact",
+            Self::ObjectLoop => "/v1/hooks/object/booking",
+        }
+    }
+
+    /// A post of the nth contact, with these tags and perhaps an appointment.
+    fn post(self, n: usize, tag: &str, appointment: Option<DateTime<Utc>>) -> Value {
+        let mut post = json!({ "email": address(n), "first_name": "Ann", "tags": [tag] });
+        let appointment = appointment.map(|at| at.to_rfc3339());
+        match self {
+            Self::FiveSteps | Self::Loop => {
+                if let Some(appointment) = appointment {
+                    post["fields"] = json!({ "appointment": appointment });
+                }
+            }
+            Self::ObjectLoop => {
+                post["key"] = json!(format!("booking-{n}"));
+                if let Some(appointment) = appointment {
+                    post["appointment"] = json!(appointment);
+                }
             }
         }
+        post
     }
 
     fn messages(self) -> u64 {
         match self {
             Self::FiveSteps => 2,
-            Self::Loop => 5,
+            Self::Loop | Self::ObjectLoop => 5,
         }
     }
+}
+
+/// A campaign about contacts that have an appointment, about objects that have one.
+fn about_objects(campaign: &str) -> String {
+    let field = "fields:\n  appointment: { type: datetime, label: Appointment }\n";
+    let object =
+        "per: booking\nobjects:\n  booking: { fields: { appointment: { type: datetime } } }\n";
+    campaign.replacen(field, object, 1).replace("contact.appointment", "booking.appointment")
 }
 
 pub(super) fn begins() -> DateTime<Utc> {
@@ -86,36 +130,27 @@ pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value
     .await?;
     let api = Caller::of(&embedded, KEY);
     let (id, document) = scenario.campaign();
-    api.publish(id, document).await?;
+    api.publish(id, &document).await?;
     let stopwatch = Stopwatch::start();
+    let post = async |tag: &str, appointment: Option<DateTime<Utc>>| {
+        let body = |n| scenario.post(n, tag, appointment);
+        post_all(&api, scenario.hook(), contacts, &body).await?;
+        embedded.worker.idle().await;
+        Ok::<_, Box<dyn Error>>(())
+    };
+    let until = async |at| embedded.worker.advance(begins() + at).await;
     match scenario {
         Scenario::FiveSteps => {
-            post_all(
-                &api,
-                contacts,
-                &|n| json!({ "email": address(n), "first_name": "Ann", "tags": ["Go"] }),
-            )
-            .await?;
-            embedded.worker.idle().await;
-            embedded.worker.advance(begins() + TimeDelta::hours(1)).await;
+            post("Go", None).await?;
+            until(TimeDelta::hours(1)).await;
         }
-        Scenario::Loop => {
-            let booked = |day: i64| {
-                move |n: usize| {
-                    let at = begins() + TimeDelta::days(day) + TimeDelta::hours(6);
-                    json!({ "email": address(n), "first_name": "Ann", "tags": ["Appointment made"],
-                            "fields": { "appointment": at.to_rfc3339() } })
-                }
-            };
-            let not_reached = |n: usize| json!({ "email": address(n), "tags": ["Not reached"] });
-            post_all(&api, contacts, &booked(1)).await?;
-            embedded.worker.idle().await;
-            embedded.worker.advance(begins() + TimeDelta::days(1) + TimeDelta::hours(7)).await;
-            post_all(&api, contacts, &not_reached).await?;
-            embedded.worker.idle().await;
-            post_all(&api, contacts, &booked(2)).await?;
-            embedded.worker.idle().await;
-            embedded.worker.advance(begins() + TimeDelta::days(2) + TimeDelta::hours(7)).await;
+        Scenario::Loop | Scenario::ObjectLoop => {
+            let on_day = |day| Some(begins() + TimeDelta::days(day) + TimeDelta::hours(6));
+            post("Appointment made", on_day(1)).await?;
+            until(TimeDelta::days(1) + TimeDelta::hours(7)).await;
+            post("Not reached", None).await?;
+            post("Appointment made", on_day(2)).await?;
+            until(TimeDelta::days(2) + TimeDelta::hours(7)).await;
         }
     }
     let took = stopwatch.elapsed().as_secs_f64();
@@ -144,8 +179,32 @@ fn address(n: usize) -> String {
     format!("contact{n}@example.com")
 }
 
+/// Measures the same loop about contacts and about objects, in turns, and answers the median of
+/// each: the machine's speed comes and goes.
+pub(crate) async fn side_by_side(contacts: usize) -> Result<[Value; 2], Box<dyn Error>> {
+    let (mut of_contacts, mut of_objects) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        of_contacts.push(measure(Scenario::Loop, contacts).await?);
+        of_objects.push(measure(Scenario::ObjectLoop, contacts).await?);
+    }
+    let (one, mut other) = (median(of_contacts), median(of_objects));
+    other["times_a_contact"] = json!(micros(&other) / micros(&one));
+    Ok([one, other])
+}
+
+fn micros(row: &Value) -> f64 {
+    row["micros_a_contact"].as_f64().unwrap_or_default()
+}
+
+/// The row whose time is in the middle.
+fn median(mut rows: Vec<Value>) -> Value {
+    rows.sort_by(|one, other| micros(one).total_cmp(&micros(other)));
+    rows.swap_remove(rows.len() / 2)
+}
+
 async fn post_all(
     api: &Caller,
+    hook: &'static str,
     contacts: usize,
     body: &(dyn Fn(usize) -> Value + Sync),
 ) -> Result<(), Box<dyn Error>> {
@@ -158,7 +217,7 @@ async fn post_all(
         }
         let (api, body) = (api.clone(), body(n));
         under_way.spawn(async move {
-            let posted = api.post("/v1/hooks/contact", &body).await;
+            let posted = api.post(hook, &body).await;
             posted.map(|_| ()).map_err(|error| error.to_string())
         });
     }

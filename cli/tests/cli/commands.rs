@@ -44,6 +44,78 @@ fn an_error_names_its_place_and_its_remedy_and_fails() {
     assert_eq!(report["files"][0]["problems"][0]["path"], "elements.attended.nxt");
 }
 
+/// A loop whose event fires once only, in a file of its own.
+fn loops(directory: &tempfile::TempDir) -> String {
+    let text = std::fs::read_to_string(example("appointment-loop.yaml")).unwrap();
+    let text =
+        text.replace("remove: [Appointment made, Not reached]", "remove: [Appointment made]");
+    let file = directory.path().join("appointment-loop.yaml");
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn r7_a_finding_shows_its_line_with_a_caret_and_is_mended() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = loops(&directory);
+    let output = dacapo(&["validate", &file]);
+    assert!(output.status.success(), "a warning does not fail");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("warning[D104 fires-once-only]: `not_reached` leads to `again`"),
+        "{said}"
+    );
+    assert!(said.contains("appointment-loop.yaml:17:35"), "{said}");
+    assert!(
+        said.contains("17 |   not_reached: { type: event, on: { tag_added: Not reached }"),
+        "{said}"
+    );
+    assert!(said.contains("^ elements.not_reached.on"), "{said}");
+    assert!(said.contains("= help: withdraw `Not reached` in a `tag` element"), "{said}");
+
+    let output = dacapo(&["validate", "--fix", &file]);
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("0 errors, 0 warnings"));
+    let mended = std::fs::read_to_string(&file).unwrap();
+    assert!(mended.contains("remove: [Not reached, Appointment made], next: sorry }"), "{mended}");
+}
+
+#[test]
+fn findings_are_told_to_programs_and_from_standard_input() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = loops(&directory);
+    let sarif = dacapo(&["validate", "--format", "sarif", &file]);
+    let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "D104");
+    let github =
+        String::from_utf8(dacapo(&["validate", "--format", "github", &file]).stdout).unwrap();
+    assert!(github.starts_with("::warning file="), "{github}");
+    let output = Command::new(env!("CARGO_BIN_EXE_dacapo"))
+        .args(["validate", "-"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("standard input:17:35"), "{said}");
+}
+
+#[test]
+fn r11_explain_shows_the_second_no_show_doing_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = loops(&directory);
+    let page = String::from_utf8(dacapo(&["explain", "fires-once-only"]).stdout).unwrap();
+    assert!(page.contains("# D104 fires-once-only"), "{page}");
+    let output = dacapo(&["explain", "d104", &file]);
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("The second `Not reached` does nothing"), "{told}");
+    let silent = dacapo(&["explain", "D104", &example("appointment-loop.yaml")]);
+    assert_eq!(silent.status.code(), Some(1));
+    let unknown = dacapo(&["explain", "D105x"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("did you mean `D105`?"));
+}
+
 #[test]
 fn the_demo_tells_every_message() {
     let told = dacapo(&["demo"]);

@@ -2,14 +2,11 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};
-use dacapo_aws::settings::{ApiSettings, Environment, Settings as _};
 use dacapo_platform::api::router;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = ApiSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::api(&settings);
+    let (running, started) = Running::begin(start::api)?;
     let router = router(started.platform.clone(), started.admin.clone());
     started.warm().await;
     running.serve(async |event| http::answer(&router, event).await).await

@@ -3,13 +3,10 @@
 use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
-use dacapo_aws::settings::{DeliverSettings, Environment, Settings as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = DeliverSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::deliver(&settings);
+    let (running, started) = Running::begin(start::deliver)?;
     started.warm().await;
     let hide = SqsHide::of(&started);
     let queues = QueueFunction::of(&started, &hide);

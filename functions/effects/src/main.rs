@@ -2,13 +2,10 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{start, stream};
-use dacapo_aws::settings::{EffectsSettings, Environment, Settings as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = EffectsSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::effects(&settings);
+    let (running, started) = Running::begin(start::effects)?;
     started.warm().await;
     let effects = stream::EffectsFunction::of(&started.platform);
     running.serve(async |event| effects.perform(event).await).await

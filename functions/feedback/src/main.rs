@@ -2,13 +2,10 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{feedback, start};
-use dacapo_aws::settings::{Environment, FeedbackSettings, Settings as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = FeedbackSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::feedback(&settings);
+    let (running, started) = Running::begin(start::feedback)?;
     started.warm().await;
     running.serve(async |event| feedback::feedback(&started.platform, event).await).await
 }

@@ -3,13 +3,10 @@
 use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::start;
-use dacapo_aws::settings::{Environment, Settings as _, StopCampaignSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = StopCampaignSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::stop_campaign(&settings);
+    let (running, started) = Running::begin(start::stop_campaign)?;
     started.warm().await;
     let hide = SqsHide::of(&started);
     let queues = QueueFunction::of(&started, &hide);

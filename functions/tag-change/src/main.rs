@@ -2,13 +2,10 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{start, stream};
-use dacapo_aws::settings::{Environment, Settings as _, TagChangeSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = TagChangeSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::tag_change(&settings);
+    let (running, started) = Running::begin(start::tag_change)?;
     started.warm().await;
     running.serve(async |event| stream::tag_change(&started.platform, event).await).await
 }

@@ -3,14 +3,11 @@
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};
-use dacapo_aws::settings::{Environment, Settings as _, WebhookSettings};
 use dacapo_platform::api::hooks_router;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    let settings = WebhookSettings::from_environment(&Environment::of_process())?;
-    let running = Running::begin(&settings);
-    let started = start::webhook(&settings);
+    let (running, started) = Running::begin(start::webhook)?;
     let router = hooks_router(started.platform.clone(), started.admin.clone());
     started.warm().await;
     running.serve(async |event| http::answer(&router, event).await).await

@@ -224,6 +224,7 @@ impl Worker {
         if self.swept.is_none_or(|swept| now - swept >= DELETE_EXPIRED_EVERY) {
             while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
+            work.platform.expiry.look().await?;
             // After a start it is not known what the last process had left.
             if self.swept.is_none() || work.store.rebuild_is_due(now)? {
                 work.erasure.may_wait();

@@ -7,6 +7,7 @@
 //! change (R1).
 
 mod person_change;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ use crate::time::{Instant, Zone};
 
 pub use crate::causality::{Asked, Author, Causality, Chain};
 pub use person_change::PersonChange;
+pub use told::{Telling, Told, ToldAt, taken_over};
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;
@@ -56,6 +58,9 @@ pub struct Contact {
     /// person.
     #[serde(rename = "pr", default, skip_serializing_if = "is_zero")]
     pub person_rev: u64,
+    /// When what an object has was told by its sender, if the sender says so.
+    #[serde(rename = "to", default, skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: Instant,
@@ -201,6 +206,7 @@ impl Contact {
             suppressed: None,
             rev: 0,
             person_rev: 0,
+            told: Told::default(),
             created_at: at,
             updated_at: at,
             recent: Vec::new(),
@@ -390,7 +396,7 @@ fn is_zero(number: &u64) -> bool {
 
 impl Change {
     /// A change of nothing, with `rev` 0.
-    pub(crate) fn empty(by: Author, causality: Causality, at: Instant) -> Self {
+    pub fn empty(by: Author, causality: Causality, at: Instant) -> Self {
         Self {
             rev: 0,
             at,

@@ -406,6 +406,12 @@ impl Enrollment {
         !self.parked_entries.is_empty() || self.parked.is_some()
     }
 
+    /// Whether something is still to happen to it: a token rests, something is parked, or changes
+    /// wait in quarantine. An object with such an enrollment is kept (R74).
+    pub fn waits(&self) -> bool {
+        !self.tokens.is_empty() || self.waits_for_resume() || self.has_quarantined_changes()
+    }
+
     /// Whether the entry or goal has fired in this run.
     pub fn has_fired(&self, element: &ElementId) -> bool {
         self.fired.contains(element)

@@ -190,11 +190,8 @@ impl CallLedger {
         next.n += 1;
         let mut writes = vec![self.write_of(call, &next, condition)?];
         writes.extend(together);
-        match self.store.write(writes).await {
-            Ok(()) => Ok(Some(next)),
-            // It may be this very write, whose answer was lost: then the claim ends by itself.
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        // It may be this very write, whose answer was lost, that was first: then the claim ends by
+        // itself.
+        Ok(self.store.write_if_first(writes).await?.then_some(next))
     }
 }

@@ -182,6 +182,14 @@ pub struct Catalog {
     /// Types of objects, with their fields (R70).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<ObjectType, ObjectDefinition>,
+    /// When objects are looked through next for those that have been kept long enough (R74). `None`
+    /// if they are to be looked through at once.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub objects_due: Option<Instant>,
     /// Campaigns, in order of id.
     pub campaigns: BTreeMap<CampaignId, Head>,
     /// The key of signed links.
@@ -272,6 +280,7 @@ impl Catalog {
         if there.is_none() && self.objects.len() >= MOST_OBJECT_TYPES {
             return Err(ObjectTypeRefused::TooManyTypes);
         }
+        let kept_before = there.as_ref().map(ObjectDefinition::kept);
         let mut next = there.unwrap_or_default();
         next.label = wanted.label.clone().or(next.label);
         next.keep = wanted.keep.or(next.keep);
@@ -292,6 +301,10 @@ impl Catalog {
         }
         if next.fields.len() > MOST_FIELDS_OF_OBJECT {
             return Err(ObjectTypeRefused::TooManyFields(kind.clone()));
+        }
+        if kept_before != Some(next.kept()) {
+            // Objects may be due sooner than was known.
+            self.objects_due = None;
         }
         self.objects.insert(kind.clone(), next);
         Ok(())

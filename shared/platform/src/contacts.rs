@@ -108,11 +108,8 @@ impl Contacts {
     ///
     /// What the table answers.
     pub async fn get(&self, id: &ContactId) -> Result<Option<Contact>, Error> {
-        self.store
-            .get(&self.store.keys.contact(id))
-            .await?
-            .map(|item| read_contact(&item))
-            .transpose()
+        let stored = self.store.get(&self.store.keys.contact(id)).await?;
+        stored.map(|item| read_contact(&item)).transpose()
     }
 
     /// The contact that has an address.
@@ -121,10 +118,7 @@ impl Contacts {
     ///
     /// What the table answers.
     pub async fn id_of(&self, address: &str) -> Result<Option<ContactId>, Error> {
-        if let Some(item) = self.store.get(&self.store.keys.address(address)).await? {
-            return Ok(Some(read::<StoredAddress>(&item)?.contact));
-        }
-        for key in self.store.keys.addresses_before(address) {
+        for key in self.store.keys.addresses(address) {
             if let Some(item) = self.store.get(&key).await? {
                 return Ok(Some(read::<StoredAddress>(&item)?.contact));
             }
@@ -402,9 +396,8 @@ impl Contacts {
             writes.push(Write::put(owner, Condition::Absent));
         }
         if let Some(old) = &old {
-            writes.push(Write::delete(self.store.keys.address(old), Condition::Always));
-            let earlier = self.store.keys.addresses_before(old).into_iter();
-            writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
+            let keys = self.store.keys.addresses(old);
+            writes.extend(keys.map(|key| Write::delete(key, Condition::Always)));
             // A later post of the old address must not lift the refusal.
             if let Some(refusal) = Refusal::left_behind(before, after) {
                 writes.push(self.refusals.remember(old, refusal).await?);

@@ -186,14 +186,11 @@ impl DeadLetters {
             };
             let condition = before.as_ref().map_or(Condition::Absent, unchanged);
             let rev = before.and_then(|stored| stored.rev).unwrap_or(0) + 1;
-            match self.store.write(vec![self.write_of(&key, &body, rev, condition)?]).await {
-                Ok(()) => {
-                    tracing::error!(letter, by, why, "put aside");
-                    Metric::PutAside.tell(1);
-                    return Ok(());
-                }
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            let write = self.write_of(&key, &body, rev, condition)?;
+            if self.store.write_if_first(vec![write]).await? {
+                tracing::error!(letter, by, why, "put aside");
+                Metric::PutAside.tell(1);
+                return Ok(());
             }
         }
         Err(Error::Contended(TRIES))

@@ -76,6 +76,10 @@ enum Attempt {
 }
 
 /// A decision that is not committed yet.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it at a time, and it is taken apart at once"
+)]
 enum Evaluation {
     Decided(Decision, DecisionContext),
     /// There was no decision.
@@ -104,16 +108,37 @@ struct DecisionRequest<'a> {
     as_of: Option<Instant>,
     /// A contact without this tag is skipped.
     tag: Option<&'a Tag>,
+    /// A contact that stands otherwise is skipped.
+    standing: Option<Standing>,
+}
+
+/// How a contact has to stand in a campaign for a job. Who has been through the job stands as the
+/// job left it, and is still one of those that were meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    /// The status.
+    pub(crate) status: Status,
+    /// The job's sequence number.
+    pub(crate) job: u64,
+}
+
+impl Standing {
+    fn is_met(self, enrollment: &Enrollment) -> bool {
+        enrollment.status == self.status || enrollment.job >= self.job
+    }
 }
 
 impl<'a> DecisionRequest<'a> {
     /// An event for one contact as it is now.
     fn of(campaign: &'a CampaignId, event: &'a Event) -> Self {
-        Self { campaign, event, image: None, as_of: None, tag: None }
+        Self { campaign, event, image: None, as_of: None, tag: None, standing: None }
     }
 
-    fn concerns(&self, contact: &Contact) -> bool {
+    fn concerns(&self, contact: &Contact, state: Option<&State>) -> bool {
+        let stands =
+            |standing: Standing| state.is_some_and(|state| standing.is_met(&state.enrollment));
         self.tag.is_none_or(|tag| contact.tags.contains_key(tag))
+            && self.standing.is_none_or(stands)
     }
 }
 
@@ -188,7 +213,7 @@ impl Decisions {
         let request = DecisionRequest { image, ..DecisionRequest::of(campaign, event) };
         let read = known.map(|state| Snapshot { contact: None, state });
         let outcome = self.decide_until_committed(id, request, read).await.outcome?;
-        // Only a request with `as_of` or `tag` skips a contact.
+        // Only a request with `as_of`, `tag` or `standing` skips a contact.
         Ok(outcome.unwrap_or(EventOutcome::Ignored(Ignored::NothingConcerned)))
     }
 
@@ -213,7 +238,7 @@ impl Decisions {
             let contact = request.image.map(|image| image.contact).or(contact.as_ref());
             let attempt = match contact {
                 None => Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NeverEnrolled))),
-                Some(contact) if !request.concerns(contact) => Ok(Attempt::Outside),
+                Some(contact) if !request.concerns(contact, state.as_ref()) => Ok(Attempt::Outside),
                 Some(contact) => self.decide_and_commit(request, state.as_ref(), contact).await,
             };
             before = state.map(|state| state.enrollment);

@@ -34,13 +34,13 @@ use crate::object_keys::delete_keys;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
-use crate::store::{Store, TRIES, item, read};
+use crate::store::{HISTORY_KEPT, Store, TRIES, item, read};
 use crate::table::{Condition, Cursor, Item, Key, Query, TableError, Write};
 use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
-/// 24 hours.
-const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
+/// 24 hours. After so long no feed brings a change any more.
+pub(crate) const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
 /// How long after the erasure its remains are erased for the last time, at least. A timer may come
 /// a minute early.
@@ -122,32 +122,10 @@ impl Erasure {
             // This is ordered before anything is deleted, so that a crash does not lose it. It has
             // no effect on a contact that is not erased.
             self.order_last_erasure(id).await?;
-            let catalog = self.catalog.current().await?;
-            // When a whole account is erased, no refusal is kept.
-            let remembers = catalog.catalog.erased_by.is_none();
-            let address = match contact.address().filter(|_| remembers) {
-                Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
-                None => None,
-            };
-            let tombstone =
-                Tombstone { at: self.store.now(), address, letters: None, object: None };
-            let tombstone = item(self.store.keys.tombstone(id), &tombstone)?;
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(contact.rev)),
-                Write::put(tombstone, Condition::Always),
-            ];
-            if let Some(address) = contact.address() {
-                writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
-                let earlier = self.store.keys.addresses_before(address).into_iter();
-                writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-                if let Some(refusal) = Refusal::of(&contact).filter(|_| remembers) {
-                    writes.push(self.refusals.remember(address, refusal).await?);
-                }
-            }
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            let (condition, refusal) = (Condition::Rev(contact.rev), Refusal::of(&contact));
+            let writes = self.removal(id, condition, contact.address(), refusal).await?;
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.order_erasure(id).await?;
             self.forget_tags(&contact).await?;
@@ -155,6 +133,37 @@ impl Erasure {
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes by which a tombstone takes a contact's place: they free its address, and keep
+    /// what that has refused.
+    async fn removal(
+        &self,
+        id: &ContactId,
+        condition: Condition,
+        address: Option<&str>,
+        refusal: Option<Refusal>,
+    ) -> Result<Vec<Write>, Error> {
+        // When a whole account is erased, no refusal is kept.
+        let remembers = self.catalog.current().await?.catalog.erased_by.is_none();
+        let hash = match address.filter(|_| remembers) {
+            Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
+            None => None,
+        };
+        let tombstone =
+            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
+        let mut writes = vec![
+            Write::delete(self.store.keys.contact(id), condition),
+            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
+        ];
+        if let Some(address) = address {
+            let keys = self.store.keys.addresses(address);
+            writes.extend(keys.map(|key| Write::delete(key, Condition::Always)));
+            if let Some(refusal) = refusal.filter(|_| remembers) {
+                writes.push(self.refusals.remember(address, refusal).await?);
+            }
+        }
+        Ok(writes)
     }
 
     /// Deletes what is still, or again, stored about an erased contact. Idempotent; it has no
@@ -176,7 +185,8 @@ impl Erasure {
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
             let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
-            let next = item(tombstone, &Tombstone { at, address, letters: rest, object })?;
+            let next = Tombstone { at, address, letters: rest, object };
+            let next = Item { expires: stored.expires, ..item(tombstone, &next)? };
             self.store.write(vec![Write::put(next, Condition::Present)]).await?;
             if more {
                 self.order_erasure(id).await?;
@@ -189,19 +199,15 @@ impl Erasure {
     async fn erase_partition(&self, id: &ContactId) -> Result<(), Error> {
         let tombstone = self.store.keys.tombstone(id);
         let partition = self.store.keys.contact_partition(id);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in page.items.iter().filter(|stored| stored.key != tombstone) {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in page.iter().filter(|stored| stored.key != tombstone) {
                 if !id.is_object() || is_state_of(&stored.key, id) {
                     self.delete(stored).await?;
                 }
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Orders that the remains are erased by a worker.
@@ -222,27 +228,26 @@ impl Erasure {
                 self.erase_remains(id).await?;
                 return Ok(false);
             };
-            self.order_last_erasure(id).await?;
-            let tombstone = Tombstone {
-                at: self.store.now(),
-                address: None,
-                letters: None,
-                object: object.object.clone(),
-            };
-            let mut writes = vec![
-                Write::delete(self.store.keys.contact(id), Condition::Rev(object.rev)),
-                Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
-            ];
+            let mut writes = self.of_object(&object).await?;
             writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
-            match self.store.write(writes).await {
-                Ok(()) => {}
-                Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.store.write_if_first(writes).await? {
+                continue;
             }
             self.erase_remains(id).await?;
             return Ok(true);
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// The writes that delete an object and leave its tombstone, for one transaction with what
+    /// becomes of its keys. Its remains are erased afterwards; if they are not, a last time.
+    ///
+    /// # Errors
+    ///
+    /// What the outbox answers.
+    pub(crate) async fn of_object(&self, object: &Contact) -> Result<Vec<Write>, Error> {
+        self.order_last_erasure(&object.id).await?;
+        object_deleted(&self.store, object)
     }
 
     /// What identified each of a contact's objects that were deleted.
@@ -251,23 +256,15 @@ impl Erasure {
         person: &ContactId,
     ) -> Result<BTreeMap<ContactId, ObjectIdentity>, Error> {
         let partition = self.store.keys.contact_partition(person);
-        let (mut names, mut cursor) = (BTreeMap::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS).after(cursor);
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
-                let tombstone: Tombstone = read(stored)?;
-                if let (Some(id), Some(identity)) =
-                    (keys::subject_in(&stored.key), tombstone.object)
-                {
-                    names.insert(id, *identity);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(names);
+        let mut names = BTreeMap::new();
+        let query = Query::of(&partition).prefix(keys::ERASED_OBJECTS);
+        for stored in self.store.all(query).await? {
+            let tombstone: Tombstone = read(&stored)?;
+            if let (Some(id), Some(identity)) = (keys::subject_in(&stored.key), tombstone.object) {
+                names.insert(id, *identity);
             }
         }
+        Ok(names)
     }
 
     async fn order_last_erasure(&self, id: &ContactId) -> Result<(), Error> {
@@ -329,17 +326,13 @@ impl Erasure {
     /// Deletes received calls that name an address with this keyed hash.
     async fn forget_received_calls(&self, address: &str) -> Result<(), Error> {
         let partition = self.store.keys.received_naming(address);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 self.delete(stored).await?;
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn delete(&self, stored: &Item) -> Result<(), Error> {
@@ -382,28 +375,7 @@ impl Erasure {
         campaign: &CampaignId,
         stored: &Item,
     ) -> Result<(), Error> {
-        let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
-        let mut writes = vec![Write::delete(stored.key.clone(), condition)];
-        if let Ok(stored) = read_stored(stored) {
-            let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
-            let shard = keys::shard(contact) % SHARDS;
-            let mut add = |key, tally: &Tally| {
-                if !tally.is_empty() {
-                    let counters = tally.counters().clone();
-                    writes.push(Write::Add { key, index: None, counters });
-                }
-            };
-            // What was deferred to the next decision is counted now: there will be none.
-            if let Some(deferred) = &stored.deferred {
-                match deferred.day {
-                    Some(day) => {
-                        add(self.store.keys.statistics_of(campaign, shard, day), &deferred.delta);
-                    }
-                    None => of_no_day.add(&deferred.delta),
-                }
-            }
-            add(self.store.keys.statistics(campaign, shard), &of_no_day);
-        }
+        let writes = enrollment_deleted(&self.store.keys, contact, campaign, stored);
         match self.store.write(writes).await {
             // Another worker has deleted it; or it was changed, and the next call of
             // `erase_remains` finds it.
@@ -411,6 +383,49 @@ impl Erasure {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The writes that delete an object as it was read, and leave its tombstone for as long as history
+/// may name it.
+pub(crate) fn object_deleted(store: &Store, object: &Contact) -> Result<Vec<Write>, Error> {
+    let (at, object_key) = (store.now(), store.keys.contact(&object.id));
+    let identity = object.object.clone();
+    let tombstone = Tombstone { at, address: None, letters: None, object: identity };
+    let tombstone = item(store.keys.tombstone(&object.id), &tombstone)?;
+    Ok(vec![
+        Write::delete(object_key, Condition::Rev(object.rev)),
+        Write::put(tombstone.expires(at + HISTORY_KEPT), Condition::Always),
+    ])
+}
+
+/// The writes that delete an enrollment as it was read, and subtract it where the statistics count
+/// who is where now (R53).
+pub(crate) fn enrollment_deleted(
+    keys: &Keys,
+    subject: &ContactId,
+    campaign: &CampaignId,
+    stored: &Item,
+) -> Vec<Write> {
+    let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
+    let mut writes = vec![Write::delete(stored.key.clone(), condition)];
+    let Ok(stored) = read_stored(stored) else { return writes };
+    let mut of_no_day = Gauge::between(Some(&stored.enrollment), None);
+    let shard = keys::shard(subject) % SHARDS;
+    let mut add = |key, tally: &Tally| {
+        if !tally.is_empty() {
+            let counters = tally.counters().clone();
+            writes.push(Write::Add { key, index: None, counters });
+        }
+    };
+    // What was deferred to the next decision is counted now: there will be none.
+    if let Some(deferred) = &stored.deferred {
+        match deferred.day {
+            Some(day) => add(keys.statistics_of(campaign, shard, day), &deferred.delta),
+            None => of_no_day.add(&deferred.delta),
+        }
+    }
+    add(keys.statistics(campaign, shard), &of_no_day);
+    writes
 }
 
 /// Whether a key is about where an object stands: that goes with the object. What happened stays

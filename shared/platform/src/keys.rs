@@ -33,6 +33,7 @@
 //! | body of a received call | `A#a#IN#connection` | `BODY#id` |
 //! | received calls of a day | `A#a#IN#connection` | `DAY#day` |
 //! | received call of a contact | `A#a#C#c` | `IN#connection#id` |
+//! | what was told of a booking without object | `A#a#C#c` | `TOLD#key` |
 //! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
@@ -286,12 +287,14 @@ impl Keys {
         Key::new(self.refusals(shard), hexadecimal(&hash))
     }
 
-    /// The key of an address that was stored before addresses had one form: by the form in which it
-    /// was written.
-    pub fn addresses_before(&self, address: &str) -> Vec<Key> {
+    /// All keys under which an address may be stored: the present one first, then those from before
+    /// addresses had one form, by the form in which it was written.
+    pub fn addresses(&self, address: &str) -> impl Iterator<Item = Key> {
+        let form = folded(address);
+        let earlier = kept_before(&form);
         let at =
-            |form: &String| Key::new(format!("A#{}#@#{}", self.account, sha256(form)), "ADDRESS");
-        kept_before(&folded(address)).iter().map(at).collect()
+            |form: String| Key::new(format!("A#{}#@#{}", self.account, sha256(&form)), "ADDRESS");
+        std::iter::once(form).chain(earlier).map(at)
     }
 
     /// The partition of all contacts in the index.

@@ -50,6 +50,16 @@ pub(crate) fn is_made(word: &str) -> bool {
     made && word.strip_prefix('c').is_some_and(|rest| rest.bytes().all(|b| LETTERS.contains(&b)))
 }
 
+/// When an id was made, if it was made here. What it names is not older.
+pub(crate) fn made_at(word: &str) -> Option<Instant> {
+    let time = word.get(1..=OF_TIME as usize).filter(|_| is_made(word))?;
+    let digit = |byte| LETTERS.iter().position(|letter| *letter == byte);
+    let millis = time
+        .bytes()
+        .try_fold(0_i64, |sum, byte| Some((sum << 5) | i64::try_from(digit(byte)?).ok()?))?;
+    Instant::from_timestamp_millis(millis)
+}
+
 /// The last `count` letters of a number, in their order.
 fn letters(number: u64, count: u32) -> String {
     let digit = |place: u32| usize::try_from(number >> (5 * place) & 31).unwrap_or(0);
@@ -79,6 +89,8 @@ mod tests {
         assert_eq!(ids.iter().map(String::len).max(), Some(17));
         assert!(ids.iter().all(|id| is_made(id)));
         assert!(!is_made("c1m8r9w900chj68s") && !is_made("c1m8r9w900chj68sU"));
+        assert_eq!(made_at(&ids[0]), Some(at(times[0])));
+        assert_eq!((made_at(&ids[3]), made_at("booking-1")), (Some(at(times[3])), None));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod dead_letters;
 pub mod enrollments;
 pub mod erasure;
 pub mod error;
+pub mod expiry;
 pub mod handlers;
 pub mod jobs;
 pub mod keys;

@@ -22,6 +22,32 @@ pub(crate) struct StoredObjectKey {
     pub(crate) replaces: Vec<String>,
 }
 
+/// All keys that lead, or led, to an object, its own first.
+///
+/// # Errors
+///
+/// What the table answers.
+pub(crate) async fn keys_of(
+    store: &Store,
+    object: &Contact,
+) -> Result<Vec<(String, StoredObjectKey)>, Error> {
+    let Some(identity) = &object.object else { return Ok(Vec::new()) };
+    let ObjectIdentity { kind, key } = &**identity;
+    let (mut open, mut found) = (vec![key.clone()], Vec::<(String, StoredObjectKey)>::new());
+    while let Some(key) = open.pop() {
+        if found.iter().any(|(known, _)| *known == key) {
+            continue;
+        }
+        let Some(stored) = store.get(&store.keys.object(kind, &key)).await? else { continue };
+        let stored: StoredObjectKey = read(&stored)?;
+        if stored.object == object.id {
+            open.extend(stored.replaces.iter().cloned());
+            found.push((key, stored));
+        }
+    }
+    Ok(found)
+}
+
 /// The deletes of all keys that lead, or led, to an object. They are made before the object is
 /// deleted, or in the same transaction: the object is what leads to them.
 ///
@@ -30,19 +56,7 @@ pub(crate) struct StoredObjectKey {
 /// What the table answers.
 pub(crate) async fn delete_keys(store: &Store, object: &Contact) -> Result<Vec<Write>, Error> {
     let Some(identity) = &object.object else { return Ok(Vec::new()) };
-    let ObjectIdentity { kind, key } = &**identity;
-    let (mut open, mut deletes) = (vec![key.clone()], Vec::<Write>::new());
-    while let Some(key) = open.pop() {
-        let key = store.keys.object(kind, &key);
-        if deletes.iter().any(|delete| *delete.key() == key) {
-            continue;
-        }
-        let Some(stored) = store.get(&key).await? else { continue };
-        let stored: StoredObjectKey = read(&stored)?;
-        if stored.object == object.id {
-            deletes.push(Write::delete(key, Condition::Always));
-            open.extend(stored.replaces);
-        }
-    }
-    Ok(deletes)
+    let keys = keys_of(store, object).await?.into_iter();
+    let place = |key: &str| store.keys.object(&identity.kind, key);
+    Ok(keys.map(|(key, _)| Write::delete(place(&key), Condition::Always)).collect())
 }

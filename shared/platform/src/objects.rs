@@ -6,6 +6,7 @@
 //! and says so. An object and its contact are written in one transaction, however many of the two
 //! are new.
 
+mod telling;
 mod upserting;
 
 use std::collections::BTreeMap;
@@ -21,9 +22,9 @@ use crate::error::Error;
 use crate::keys::{OBJECT, SHARDS};
 use crate::object_keys::StoredObjectKey;
 use crate::store::{Store, read};
-use crate::table::{Cursor, Query, Range};
+use crate::table::{Query, Range};
 
-pub use upserting::{ObjectWrite, PersonWrite};
+pub use upserting::{ObjectWrite, PersonWrite, ToldBy};
 
 /// The most objects that a contact has.
 pub const MOST_OBJECTS: usize = 1_000;
@@ -47,6 +48,9 @@ pub struct ObjectWritten {
     pub object: Written,
     /// The person; unchanged if only the object was written.
     pub person: Written,
+    /// Whether its sender had told something later before, so that only what that left open was
+    /// written.
+    pub late: bool,
 }
 
 /// Makes the writes that go into one transaction with an object's.
@@ -131,42 +135,15 @@ impl Objects {
         stored.map(|item| read(&item)).transpose()
     }
 
-    /// A page of a contact's objects, by type and in the order in which they were made, and where
-    /// the next one begins.
-    ///
-    /// # Errors
-    ///
-    /// What the table answers.
-    pub async fn of_contact(
-        &self,
-        person: &ContactId,
-        kind: Option<&ObjectType>,
-        cursor: Option<Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<Contact>, Option<Cursor>), Error> {
-        let partition = self.store.keys.contact_partition(person);
-        let prefix = kind.map_or_else(|| OBJECT.to_owned(), crate::keys::Keys::objects_of);
-        let query = Query::of(&partition).prefix(&prefix).after(cursor).limit(limit).strong();
-        let page = self.store.table.query(query).await?;
-        let objects = page.items.iter().map(read_contact).collect::<Result<_, _>>()?;
-        Ok((objects, page.cursor))
-    }
-
-    /// All objects of a contact.
+    /// All objects of a contact, by type and in the order in which they were made.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn all_of_contact(&self, person: &ContactId) -> Result<Vec<Contact>, Error> {
-        let (mut all, mut cursor) = (Vec::new(), None);
-        loop {
-            let (page, next) = self.of_contact(person, None, cursor, MOST_OBJECTS).await?;
-            all.extend(page);
-            cursor = next;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        let partition = self.store.keys.contact_partition(person);
+        let query = Query::of(&partition).prefix(OBJECT).limit(MOST_OBJECTS).strong();
+        self.store.all(query).await?.iter().map(read_contact).collect()
     }
 
     /// What identifies each of a contact's objects, those that were deleted included.
@@ -223,16 +200,14 @@ impl Objects {
 
     /// Whether a contact has as many objects as it may have.
     async fn is_full(&self, person: &ContactId) -> Result<bool, Error> {
-        let (partition, mut count, mut cursor) =
-            (self.store.keys.contact_partition(person), 0, None);
-        loop {
-            let query = Query::of(&partition).prefix(OBJECT).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            count += page.items.len();
-            cursor = page.cursor;
-            if count >= MOST_OBJECTS || cursor.is_none() {
-                return Ok(count >= MOST_OBJECTS);
-            }
+        let partition = self.store.keys.contact_partition(person);
+        let mut pages = self.store.pages(Query::of(&partition).prefix(OBJECT).strong());
+        let mut count = 0;
+        while count < MOST_OBJECTS
+            && let Some(page) = pages.next_page().await?
+        {
+            count += page.len();
         }
+        Ok(count >= MOST_OBJECTS)
     }
 }

@@ -17,6 +17,7 @@ use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
+use crate::expiry::Expiry;
 use crate::handlers::{
     ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MailDelivery,
     PersonChanges, Quarantine, Traces, Webhooks,
@@ -285,6 +286,8 @@ pub struct Platform {
     pub connections: Arc<Connections>,
     /// Erasing contacts.
     pub erasure: Arc<Erasure>,
+    /// Objects that have been kept long enough.
+    pub expiry: Arc<Expiry>,
     /// Dead letters.
     pub dead_letters: Arc<DeadLetters>,
     /// Having dead letters done again.
@@ -383,6 +386,13 @@ impl Platform {
             contacts: contacts(),
             erasure: Arc::clone(&erasure),
         });
+        let expiry = Arc::new(Expiry {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            objects: Arc::clone(&objects),
+            orders: orders(),
+        });
         let jobs = Arc::new(Jobs { store: store(), catalog: catalog(), orders: orders() });
         let of_page = Arc::clone(&base);
         let page_parts = move || {
@@ -418,6 +428,7 @@ impl Platform {
             feedback: Arc::clone(&feedback),
             contact_changes: Arc::clone(&deciding.contact_changes),
             erasure: Arc::clone(&erasure),
+            expiry: Arc::clone(&expiry),
             campaigns: Arc::clone(&campaigns),
             job_worker: Arc::clone(&job_worker),
             redriving: Arc::clone(&base.redriving),
@@ -448,6 +459,7 @@ impl Platform {
             connections,
             job_worker,
             erasure,
+            expiry,
             base,
         }
     }

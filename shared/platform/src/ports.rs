@@ -18,7 +18,9 @@ use crate::Instant;
 use crate::table::Table;
 
 pub use mail::{Mail, MessageName};
-pub use messages::{Call, Done, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive};
+pub use messages::{
+    Call, Done, EnrollmentEvent, ExpiryStep, JobStep, Message, PendingTimer, Queue, Redrive,
+};
 
 /// The one place that reads the clock.
 pub trait Clock: Send + Sync {

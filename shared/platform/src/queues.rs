@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::campaigns::Campaigns;
 use crate::erasure::Erasure;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::handlers::{ContactChanges, EffectHandler, EnrollmentEvents, Feedback, Webhooks};
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
@@ -22,6 +23,7 @@ pub struct QueueHandler {
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
     pub(crate) erasure: Arc<Erasure>,
+    pub(crate) expiry: Arc<Expiry>,
     pub(crate) campaigns: Arc<Campaigns>,
     pub(crate) job_worker: Arc<JobWorker>,
     pub(crate) redriving: Arc<Redriving>,
@@ -90,9 +92,11 @@ impl QueueHandler {
             Message::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
             Message::Call(call) => self.webhooks.call(call).await,
             Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
-            Message::JobStep(_) | Message::Erase(_) | Message::Timer(_) | Message::Redrive(_) => {
-                self.handle_job_message(message).await
-            }
+            Message::JobStep(_)
+            | Message::Erase(_)
+            | Message::Timer(_)
+            | Message::ExpireObjects(_)
+            | Message::Redrive(_) => self.handle_job_message(message).await,
         }
     }
 
@@ -107,6 +111,7 @@ impl QueueHandler {
             | Message::Call(_)
             | Message::JobStep(_)
             | Message::Timer(_)
+            | Message::ExpireObjects(_)
             | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
@@ -122,6 +127,7 @@ impl QueueHandler {
             | Message::Erase(_)
             | Message::Timer(_)
             | Message::PausesEnd { .. }
+            | Message::ExpireObjects(_)
             | Message::Redrive(_) => Err(Error::Misdirected),
         }
     }
@@ -131,6 +137,7 @@ impl QueueHandler {
             Message::JobStep(job_step) => self.job_worker.step(job_step).await,
             Message::Erase(contact) => self.erasure.erase_remains(contact).await,
             Message::Timer(timer) => self.orders.set_pending(timer).await,
+            Message::ExpireObjects(step) => self.expiry.step(step).await,
             Message::EnrollmentEvent(_)
             | Message::Call(_)
             | Message::PausesEnd { .. }

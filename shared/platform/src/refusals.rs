@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::catalog::CatalogStore;
 use crate::error::Error;
 use crate::store::{Store, item, read};
-use crate::table::{Body, Condition, Key, TableError, Write};
+use crate::table::{Body, Condition, Key, Write};
 use crate::unsubscribe::derived;
 
 /// What an address has refused.
@@ -137,11 +137,7 @@ impl Refusals {
             Write::put(item(key, &refusal)?, condition),
             Write::check(self.store.keys.address(&folded(address)), Condition::Absent),
         ];
-        match self.store.write(writes).await {
-            Ok(()) => Ok(true),
-            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.store.write_if_first(writes).await
     }
 
     fn key(&self, address: &str, secret: &str) -> Key {

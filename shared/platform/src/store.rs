@@ -9,7 +9,10 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::last_id::LastId;
 use crate::ports::{Clock, Entropy};
-use crate::table::{Body, Consistency, Item, Key, Table, TableError, Write};
+use crate::table::{Body, Consistency, Item, Key, Query, Table, TableError, Write};
+
+/// How long history is kept.
+pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// How often a write that lost a race is tried again.
 pub(crate) const TRIES: u32 = 16;
@@ -49,6 +52,46 @@ impl Store {
 
     pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<(), TableError> {
         self.table.write(writes, None).await
+    }
+
+    /// Writes, unless another writer committed first: then nothing is written, and it answers
+    /// `false`.
+    pub(crate) async fn write_if_first(&self, writes: Vec<Write>) -> Result<bool, Error> {
+        match self.write(writes).await {
+            Ok(()) => Ok(true),
+            Err(TableError::Conflict { .. } | TableError::Contended) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a query finds, a page at a time.
+    pub(crate) fn pages<'a>(&'a self, query: Query<'a>) -> Pages<'a> {
+        Pages { table: &*self.table, next: Some(query) }
+    }
+
+    /// All that a query finds: for what is never more than one process holds with ease.
+    pub(crate) async fn all(&self, query: Query<'_>) -> Result<Vec<Item>, Error> {
+        let (mut pages, mut items) = (self.pages(query), Vec::new());
+        while let Some(page) = pages.next_page().await? {
+            items.extend(page);
+        }
+        Ok(items)
+    }
+}
+
+/// The pages of a query that have not been read yet.
+pub(crate) struct Pages<'a> {
+    table: &'a dyn Table,
+    next: Option<Query<'a>>,
+}
+
+impl Pages<'_> {
+    /// The items of the next page; `None` after the last one. A page may be empty.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Item>>, Error> {
+        let Some(query) = self.next.take() else { return Ok(None) };
+        let page = self.table.query(query.clone()).await?;
+        self.next = page.cursor.map(|cursor| query.after(Some(cursor)));
+        Ok(Some(page.items))
     }
 }
 

@@ -111,21 +111,13 @@ impl Tags {
     pub(crate) async fn all(&self) -> Result<Vec<Tag>, Error> {
         let partition = self.store.keys.tags();
         let mut tags = Vec::new();
-        let mut cursor = None;
-        loop {
-            let query = Query::of(&partition).after(cursor);
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
-                tags.push(read::<StoredTag>(stored)?.tag);
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                tags.sort_unstable();
-                // Two spellings that were two tags in an earlier version.
-                tags.dedup();
-                return Ok(tags);
-            }
+        for stored in self.store.all(Query::of(&partition)).await? {
+            tags.push(read::<StoredTag>(&stored)?.tag);
         }
+        tags.sort_unstable();
+        // Two spellings that were two tags in an earlier version.
+        tags.dedup();
+        Ok(tags)
     }
 
     /// How many contacts the lists show with a tag.
@@ -134,15 +126,9 @@ impl Tags {
         for shard in 0..SHARDS {
             let before = self.store.keys.tagged_before(tag, shard);
             for partition in std::iter::once(self.store.keys.tagged(tag, shard)).chain(before) {
-                let mut cursor = None;
-                loop {
-                    let query = Query::of(&partition).after(cursor);
-                    let page = self.store.table.query(query).await?;
-                    count += page.items.len();
-                    cursor = page.cursor;
-                    if cursor.is_none() {
-                        break;
-                    }
+                let mut pages = self.store.pages(Query::of(&partition));
+                while let Some(page) = pages.next_page().await? {
+                    count += page.len();
                 }
             }
         }

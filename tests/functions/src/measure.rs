@@ -205,16 +205,18 @@ impl fmt::Display for Measured {
 #[cfg(test)]
 mod tests {
     use dacapo_aws::settings::{
-        ApiSettings, DeliverSettings, EffectsSettings, Environment, FeedbackSettings, Settings,
-        StopCampaignSettings, TagChangeSettings, TimerSettings, WebhookSettings,
+        ApiSettings, DeliverSettings, EffectsSettings, Environment, FeedbackSettings, OwnSettings,
+        Settings, StopCampaignSettings, TagChangeSettings, TimerSettings, WebhookSettings,
     };
 
     use super::*;
 
-    fn reads<S: Settings>(function: Function) -> Result<(), String> {
+    fn reads<S: OwnSettings>(function: Function) -> Result<(), String> {
         let given: Vec<_> =
             read_by(function).map(|variable| (variable.name, value(variable.name))).collect();
-        S::from_environment(&Environment::of(given)).map(|_| ()).map_err(|error| error.to_string())
+        Settings::<S>::from_environment(&Environment::of(given))
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -144,6 +144,52 @@ async fn a_record_that_nobody_can_read_does_not_keep_its_shard_waiting() {
     assert_eq!(messages(&cloud, "ann@example.com").await, ["sent"], "its neighbour goes on");
 }
 
+/// R71: the record of an object that nobody can read is a dead letter of its own; the person and
+/// the other objects go on, although all are in one partition.
+#[tokio::test]
+async fn r71_an_object_that_nobody_can_read_keeps_neither_its_person_nor_its_neighbours_waiting() {
+    let mut cloud = cloud().await;
+    let document = CAMPAIGN.replace("id: hello", "id: visits\nper: visit\nobjects: { visit: {} }");
+    let (status, answer) = cloud.call("PUT", "/v1/campaigns/visits", &document).await;
+    assert_eq!(status, 201, "{answer}");
+    cloud.call("POST", "/v1/campaigns/visits/publish", "{}").await;
+    let hook = "/v1/hooks/object/visit";
+    let posted = json!({ "key": "v1", "email": "ann@example.com", "tags": ["Go"] }).to_string();
+    let (_, answer) = cloud.call("POST", hook, &posted).await;
+    let visit = ContactId::new(answer["object_id"].as_str().unwrap()).unwrap();
+    let person = visit.person();
+    let name = format!("{person}.visit.broken");
+    let key = cloud.platform.store.keys.contact(&ContactId::new(name).unwrap());
+    let broken = Item::new(key.clone(), Body::of(&json!({ "c": 7, "w": "" })).unwrap()).rev(1);
+    let table = std::sync::Arc::clone(&cloud.platform.store.table);
+    let mut records = vec![record(7, &key, None, Some(&broken))];
+    for (nth, subject) in (8..).zip([&person, &visit]) {
+        let key = cloud.platform.store.keys.contact(subject);
+        let item = table.get(&key, Consistency::Strong).await.unwrap().unwrap();
+        records.push(record(nth, &key, None, Some(&item)));
+    }
+    let answer = stream::tag_change(&cloud.platform, &batch(records)).await.unwrap();
+    assert_eq!(failed(&answer), [] as [String; 0]);
+    let kept = aside(&cloud).await;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(kept[0].by, "tag-change");
+    assert!(kept[0].raw.contains("visit.broken"), "{}", kept[0].raw);
+    cloud.until_idle().await;
+    let (_, sent) = cloud.call("GET", "/v1/contacts/email:ann@example.com/messages", "").await;
+    assert_eq!(sent["items"][0]["object"]["key"], "v1", "{sent}");
+    // A round through the objects is not stopped by it either (R74).
+    let write = dacapo_platform::table::Write::put(
+        broken.index(cloud.platform.store.keys.contact_listed(&person)),
+        dacapo_platform::table::Condition::Always,
+    );
+    table.write(vec![write], None).await.unwrap();
+    cloud.until_idle().await;
+    cloud.platform.expiry.look().await.unwrap();
+    cloud.until_idle().await;
+    let kept = aside(&cloud).await.len();
+    assert!(kept <= 2, "the record of the write, and nothing of the round: {kept}");
+}
+
 #[tokio::test]
 async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone() {
     let cloud = cloud().await;
@@ -282,4 +328,37 @@ async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
     assert_eq!(page["items"][0]["outcome"], "done", "{page}");
     let (status, ann) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
     assert_eq!((status, &ann["first_name"]), (200, &json!("Ann")));
+}
+
+/// R70: an object is found by its key, whatever is in it, as the gateway hands over its path: all
+/// of it decoded but `%25`, or as it was sent.
+#[tokio::test]
+async fn r70_a_key_with_slashes_and_percent_signs_passes_the_gateway() {
+    let cloud = Cloud::new(Delivery::Once).await;
+    let kind = "{\"fields\":{\"status\":{\"type\":\"text\"}}}";
+    let (status, made) = cloud.call("PUT", "/v1/object-types/appointment", kind).await;
+    assert_eq!(status, 200, "{made}");
+    for (key, encoded, decoded) in [
+        (
+            "https://api.calendly.example/scheduled_events/E/invitees/I1",
+            "https%3A%2F%2Fapi.calendly.example%2Fscheduled_events%2FE%2Finvitees%2FI1",
+            "https://api.calendly.example/scheduled_events/E/invitees/I1",
+        ),
+        ("50%/2 ü", "50%25%2F2%20%C3%BC", "50%25/2 ü"),
+        ("a%2Fb", "a%252Fb", "a%252Fb"),
+    ] {
+        let path = |key: &str| format!("/v1/objects/appointment/{key}");
+        let body =
+            "{\"contact\":{\"email\":\"ann@example.com\"},\"fields\":{\"status\":\"booked\"}}";
+        let (status, made) = cloud.call("PUT", &path(encoded), body).await;
+        assert_eq!((status, &made["created"]), (200, &json!(true)), "{made}");
+        for form in [encoded, decoded] {
+            let (status, found) = cloud.call("GET", &path(form), "").await;
+            assert_eq!((status, &found["key"]), (200, &json!(key)), "{form}: {found}");
+        }
+        let (status, _) = cloud.call("DELETE", &path(decoded), "").await;
+        assert_eq!(status, 204, "{decoded}");
+        let (status, _) = cloud.call("GET", &path(encoded), "").await;
+        assert_eq!(status, 404, "{encoded}");
+    }
 }

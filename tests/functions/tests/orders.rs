@@ -5,11 +5,11 @@
 
 use chrono::TimeDelta;
 use dacapo_engine::decide::Event;
-use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
+use dacapo_engine::ids::{CampaignId, ContactId, ElementId, ObjectType};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
 use dacapo_platform::ports::{
-    Call, EnrollmentEvent, JobStep, Message, PendingTimer, Queue, Redrive,
+    Call, EnrollmentEvent, ExpiryStep, JobStep, Message, PendingTimer, Queue, Redrive,
 };
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Query, Write};
 use serde_json::json;
@@ -40,6 +40,12 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
         Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
         Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, in_own_queue: false }),
         Message::PausesEnd { at: cloud.now() },
+        Message::ExpireObjects(ExpiryStep {
+            kind: ObjectType::new("appointment").unwrap(),
+            shard: 0,
+            after: None,
+            due: None,
+        }),
     ]
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
 use crate::objects::{
-    ANN, APPOINTMENTS, account, book, booking, items, stands, stood, subjects, until,
+    ANN, APPOINTMENTS, NEWS, account, book, booking, items, publish, stands, stood, subjects, until,
 };
 
 /// Runs a mass action, and returns how it ended.
@@ -174,4 +174,181 @@ async fn r42_of_contact_is_committed_with_the_enrollment_whoever_writes_meanwhil
     let now = api.embedded.platform.store.now();
     api.embedded.worker.advance(now + TimeDelta::days(4)).await;
     assert_eq!(subjects(&api).await.len(), 24);
+}
+
+/// Ann has three appointments: one is on its way, one was cancelled, one was stopped.
+async fn three_standing() -> Called {
+    let api = account().await;
+    for key in ["one", "two", "three"] {
+        book(&api, key, "Oslo", "2026-11-03T10:00:00Z").await;
+    }
+    let cancelled = json!({ "fields": { "status": "cancelled" } });
+    api.put("/v1/objects/appointment/two", &cancelled).await.is(200);
+    let path = format!("{ANN}/enrollments/appointments/stop?object=appointment/three");
+    api.post(&path, &json!({})).await.is(200);
+    api.idle().await;
+    let stood_so = stood(&[("one", "active"), ("three", "stopped"), ("two", "completed")]);
+    let mut stand = stands(&api).await;
+    stand.sort();
+    assert_eq!(stand, stood_so);
+    api
+}
+
+async fn sorted_stands(api: &Called) -> Vec<(String, String)> {
+    let mut stand = stands(api).await;
+    stand.sort();
+    stand
+}
+
+#[tokio::test]
+async fn r16_objects_are_stopped_by_type_and_status_and_those_that_stand_otherwise_are_skipped() {
+    let api = three_standing().await;
+    let selected = json!({ "object_type": "appointment", "status": "active" });
+    let mut wanted =
+        json!({ "campaigns": ["appointments"], "contacts": selected, "dry_run": true });
+    let dry = api.post("/v1/mass-actions/stop-campaign", &wanted).await.is(202);
+    assert_eq!((&dry["affected"], &dry["would_skip"]), (&json!(1), &json!(2)), "{dry:#}");
+    assert_eq!(dry["sample"][0]["status"], "active");
+    wanted["dry_run"] = json!(false);
+    let ended = done(&api, "stop-campaign", &wanted).await;
+    assert_eq!(
+        (&ended["done"], &ended["skipped"], &ended["total"]),
+        (&json!(1), &json!(2), &json!(3))
+    );
+    assert_eq!(ended["contacts"], selected, "it says what was asked for");
+    let stood_so = stood(&[("one", "stopped"), ("three", "stopped"), ("two", "completed")]);
+    assert_eq!(sorted_stands(&api).await, stood_so);
+
+    // Those that are stopped may enter again, and nobody else is touched.
+    let wanted =
+        json!({ "campaigns": "all", "contacts": { "status": "stopped" }, "reset_contacts": true });
+    let ended = done(&api, "stop-campaign", &wanted).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(2), &json!(1)), "{ended:#}");
+    let stood_so = stood(&[("one", "ready"), ("three", "ready"), ("two", "completed")]);
+    assert_eq!(sorted_stands(&api).await, stood_so);
+
+    // Without a status it is all of the type, in every campaign about it.
+    let wanted = json!({ "campaigns": "all", "contacts": { "object_type": "appointment" } });
+    let ended = done(&api, "stop-campaign", &wanted).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(3), &json!(0)), "{ended:#}");
+}
+
+#[tokio::test]
+async fn r16_a_type_leaves_campaigns_about_contacts_alone() {
+    let api = three_standing().await;
+    publish(&api, "news", NEWS).await;
+    api.hook(&json!({ "email": "ben@example.com", "tags": "Reader" })).await;
+    api.idle().await;
+    let wanted = json!({ "campaigns": "all", "contacts": { "object_type": "appointment" } });
+    let ended = done(&api, "stop-campaign", &wanted).await;
+    assert_eq!((&ended["done"], &ended["total"]), (&json!(3), &json!(3)), "{ended:#}");
+    let ben = items(&api, "/v1/contacts/email:ben@example.com/enrollments").await;
+    assert_eq!(ben[0]["status"], "active", "{ben:#?}");
+    // By status alone it is about contacts, too.
+    let wanted = json!({ "campaigns": ["news"], "contacts": { "status": "active" } });
+    let ended = done(&api, "stop-campaign", &wanted).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(1), &json!(0)), "{ended:#}");
+    let listed = items(&api, "/v1/mass-actions").await;
+    assert_eq!(listed[0]["contacts"], json!({ "status": "active" }));
+}
+
+const GUARDED: &str = r#"
+id: guarded
+name: Guarded
+per: appointment
+settings: { max_runs_per_day: 1 }
+sender: { name: Studio Nord, address: hello@studio-nord.example }
+elements:
+  booked: { type: start, when: { field: status, equals: booked }, next: days }
+  days:   { type: wait, for: 30 days }
+  again:  { type: event, on: { becomes: { field: place, equals: Rom } }, next: anew }
+  anew:   { type: reset, next: days }
+"#;
+
+#[tokio::test]
+async fn r40_held_objects_are_released_by_type() {
+    let api = Called::new().await;
+    publish(&api, "appointments", APPOINTMENTS).await;
+    publish(&api, "guarded", GUARDED).await;
+    for key in ["one", "two"] {
+        book(&api, key, "Oslo", "2026-11-03T10:00:00Z").await;
+    }
+    book(&api, "one", "Rom", "2026-11-03T10:00:00Z").await;
+    let guarded = async || -> Vec<(String, String)> {
+        let all = items(&api, &format!("{ANN}/enrollments")).await;
+        let here = all.iter().filter(|one| one["campaign"] == "guarded");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let mut stand: Vec<_> =
+            here.map(|one| (text(&one["object"]["key"]), text(&one["status"]))).collect();
+        stand.sort();
+        stand
+    };
+    assert_eq!(guarded().await, stood(&[("one", "held"), ("two", "active")]));
+    let selected = json!({ "object_type": "appointment", "status": "held" });
+    let wanted = json!({ "campaigns": ["guarded"], "contacts": selected });
+    let ended = done(&api, "release", &wanted).await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(1), &json!(1)), "{ended:#}");
+    assert_eq!(guarded().await, stood(&[("one", "ready"), ("two", "active")]));
+}
+
+#[tokio::test]
+async fn r16_a_type_or_status_that_cannot_be_meant_is_refused_with_its_place() {
+    let api = account().await;
+    publish(&api, "news", NEWS).await;
+    api.put("/v1/object-types/order", &json!({ "fields": {} })).await.is(200);
+    for (campaigns, selected, path, words) in [
+        (
+            json!(["appointments"]),
+            json!({ "object_type": "apointment" }),
+            "contacts.object_type",
+            "did you mean `appointment`?",
+        ),
+        (
+            json!(["appointments"]),
+            json!({ "object_type": 7 }),
+            "contacts.object_type",
+            "7 is no type",
+        ),
+        (
+            json!(["appointments", "news"]),
+            json!({ "object_type": "appointment" }),
+            "contacts.object_type",
+            "`news` is about contacts",
+        ),
+        (
+            json!(["appointments"]),
+            json!({ "object_type": "order" }),
+            "contacts.object_type",
+            "about each appointment",
+        ),
+        (
+            json!("all"),
+            json!({ "object_type": "order" }),
+            "contacts.object_type",
+            "no published campaign",
+        ),
+        (
+            json!(["news"]),
+            json!({ "status": "running" }),
+            "contacts.status",
+            "\"running\" is no status; write one of active",
+        ),
+        (
+            json!(["news"]),
+            json!({ "tag": "Vip", "status": "active" }),
+            "contacts",
+            "goes alone, or with `object_type`",
+        ),
+        (json!(["news"]), json!({}), "contacts", "object_type"),
+    ] {
+        let body = json!({ "campaigns": campaigns, "contacts": selected });
+        let refused = api.post("/v1/mass-actions/stop-campaign", &body).await.problem(422);
+        let errors = refused["errors"].as_array().expect("errors");
+        assert_eq!((errors.len(), errors[0]["path"].as_str()), (1, Some(path)), "{refused:#}");
+        assert!(errors[0]["message"].as_str().expect("words").contains(words), "{refused:#}");
+    }
+    let body = json!({ "campaigns": ["news"], "contacts": { "status": "active" } });
+    let refused = api.post("/v1/mass-actions/release", &body).await.problem(422);
+    assert!(refused.to_string().contains("only held is"), "{refused:#}");
+    assert_eq!(items(&api, "/v1/mass-actions").await, [] as [Value; 0], "nothing was begun");
 }

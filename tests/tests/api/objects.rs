@@ -31,7 +31,7 @@ emails:
   cancelled:    { purpose: marketing, subject: "A pity", text: "{{ unsubscribe_url }}" }
 "#;
 
-const NEWS: &str = r#"
+pub(crate) const NEWS: &str = r#"
 id: news
 name: News
 sender: { name: Studio Nord, address: hello@studio-nord.example }
@@ -137,6 +137,21 @@ async fn r71_two_bookings_of_one_contact_are_confirmed_and_reminded_each_for_its
     let listed = items(&api, "/v1/contacts?campaign=appointments").await;
     assert_eq!(listed.len(), 1, "a contact is listed once: {listed:#?}");
     assert_eq!(listed[0]["email"], "ann@example.com");
+}
+
+/// A key arrives as it is. (Slashes that a gateway has decoded: `tests/functions/tests/handlers.rs`.)
+#[tokio::test]
+async fn r70_a_key_with_slashes_and_percent_signs_is_found() {
+    let api = account().await;
+    for (key, encoded) in [
+        ("https://x.example/e/I1", "https%3A%2F%2Fx.example%2Fe%2FI1"),
+        ("50%/2", "50%25%2F2"),
+        ("a%2Fb", "a%252Fb"),
+    ] {
+        book(&api, encoded, "Oslo", "2026-11-03T10:00:00Z").await;
+        let found = api.get(&format!("/v1/objects/appointment/{encoded}")).await.is(200);
+        assert_eq!(found["key"], key, "{encoded}");
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::contact::{Author, Patch};
+use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::campaigns::{Pause, Publish, Resume, alone};
 use dacapo_platform::handlers::timer_name;
-use dacapo_platform::jobs::{JobKind, JobStatus, Progress, Requested, Selection};
+use dacapo_platform::jobs::{JobKind, JobStatus, Members, Progress, Requested, Selection};
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -118,9 +119,14 @@ impl Story {
             _ => all.to_vec(),
         };
         let mut named = Vec::new();
-        let selection = match random.below(3) {
+        let selection = match random.below(4) {
             0 => Selection::Enrolled,
             1 => Selection::Tag(Tag::new(TAGS[0]).unwrap()),
+            2 => {
+                let status = [Status::Active, Status::Completed, Status::Stopped, Status::Held];
+                let status = status[usize::try_from(random.below(4)).unwrap()];
+                Selection::Members(Members { object_type: None, status: Some(status) })
+            }
             _ => {
                 named = contacts.iter().filter(|_| random.one_in(2)).cloned().collect();
                 Selection::Named { there: named.len() as u64, missing: 1 }

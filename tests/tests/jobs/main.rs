@@ -8,5 +8,6 @@ mod cloud;
 mod counts;
 mod faulty;
 mod law;
+mod members;
 mod refused;
 mod tagged;

@@ -90,6 +90,18 @@ pub(crate) fn document_about(nth: usize, recipe: &Recipe, about: About) -> Docum
     source.document
 }
 
+/// The text of the campaign of a recipe in which no webhook is called: nobody would answer.
+pub(crate) fn text_without_webhooks(nth: usize, recipe: &Recipe) -> String {
+    let mut recipe = recipe.clone();
+    for part in recipe.parts.iter_mut().skip(1).filter(|part| part.kind % 46 == WEBHOOK) {
+        part.kind = 24;
+    }
+    json_of(nth, &recipe).to_string()
+}
+
+/// The kind of part that becomes a webhook.
+const WEBHOOK: u8 = 38;
+
 fn json_of(nth: usize, recipe: &Recipe) -> Value {
     let other = CAMPAIGNS[1 - nth];
     let kinds: Vec<u8> = recipe
@@ -232,7 +244,7 @@ fn element(
             let target = if c % 4 == 0 { CAMPAIGNS[usize::from(other == "one")] } else { other };
             json!({ "type": "start_campaign", "campaign": target, "next": first })
         }
-        38 => json!({ "type": "webhook", "url": "https://hook.example/x", "next": first }),
+        WEBHOOK => json!({ "type": "webhook", "url": "https://hook.example/x", "next": first }),
         39 => json!({ "type": "end" }),
         40..=42 => date_timer(part.what, first, second),
         _ => json!({ "type": "email", "email": pick(&["m", "t"], a), "next": first }),

@@ -16,6 +16,7 @@ mod paths;
 mod pauses;
 mod regressions;
 mod runs;
+mod simulator;
 mod sizes;
 mod statistics;
 mod stories;
@@ -26,10 +27,15 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 /// Checks a law on so many cases.
 fn check<S: Strategy>(cases: u32, strategy: &S, law: impl Fn(S::Value)) {
+    check_seeded(0, cases, strategy, law);
+}
+
+/// The same with cases of its own for each seed, so that tests can share a long law.
+fn check_seeded<S: Strategy>(seed: u64, cases: u32, strategy: &S, law: impl Fn(S::Value)) {
     let given = Config::default();
     let rng_seed = match given.rng_seed {
-        RngSeed::Random => RngSeed::Fixed(0xDA_CA_90),
-        fixed @ RngSeed::Fixed(_) => fixed,
+        RngSeed::Random => RngSeed::Fixed(0xDA_CA_90 + seed),
+        RngSeed::Fixed(fixed) => RngSeed::Fixed(fixed.wrapping_add(seed)),
     };
     let scaled = u64::from(cases) * u64::from(given.cases) / 256;
     let config = Config {

@@ -102,7 +102,8 @@ fn request(call: Call) -> Result<Request<Body>, String> {
 }
 
 /// A text as it may be in a URI: all other characters are percent-encoded. The gateway hands over
-/// paths that are decoded in part.
+/// paths that are decoded, except that `%25` stays: so what looks encoded is, and a path that was
+/// not decoded is read the same way.
 fn in_uri(text: &str, neither: &[u8]) -> String {
     let bytes = text.as_bytes();
     let mut written = String::with_capacity(text.len());

@@ -161,15 +161,19 @@ impl<'a> QueueFunction<'a> {
     }
 
     /// Processes job steps. It is also called by a rule every few minutes, to order the jobs that
-    /// were committed but not ordered, and to end the pauses whose timers were lost.
+    /// were committed but not ordered, to end the pauses whose timers were lost, and to have objects
+    /// looked through that may have been kept long enough.
     ///
     /// # Errors
     ///
     /// If the event is neither, or the order could not be given.
     pub async fn job_steps(&self, event: &Value) -> Result<Value, Failure> {
         if event.get("source").and_then(Value::as_str) == Some("aws.events") {
-            let ended = self.platform.campaigns.end_pauses().await;
-            let pending = ended.and(self.platform.jobs.dispatch_pending().await);
+            // The catalog is read for all of them.
+            let platform = self.platform.at_work();
+            let ended = platform.campaigns.end_pauses().await;
+            let pending = ended.and(platform.jobs.dispatch_pending().await);
+            let pending = pending.and(platform.expiry.look().await);
             return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
         }
         let handler = async |platform: &Platform, message: &Message| {
@@ -407,6 +411,7 @@ fn due(message: &Message) -> Option<Instant> {
         | Message::JobStep(_)
         | Message::Erase(_)
         | Message::Timer(_)
+        | Message::ExpireObjects(_)
         | Message::Redrive(_) => None,
     }
 }
@@ -426,6 +431,7 @@ fn longest(message: &Message) -> TimeDelta {
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::PausesEnd { .. }
+        | Message::ExpireObjects(_)
         | Message::Redrive(_) => TimeDelta::zero(),
     }
 }
@@ -446,6 +452,7 @@ fn purpose(message: &Message) -> Option<Purpose> {
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::PausesEnd { .. }
+        | Message::ExpireObjects(_)
         | Message::Redrive(_) => None,
     }
 }

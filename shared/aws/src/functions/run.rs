@@ -11,10 +11,11 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use super::Failure;
+use super::start::Started;
 use crate::clock::SystemClock;
 use crate::logging;
 use crate::metrics::Figures;
-use crate::settings::{Incomplete, Settings};
+use crate::settings::{Environment, Incomplete, OwnSettings, Settings};
 
 /// How long the process may live after its connection to Lambda was closed: the emulator of `sam
 /// local` ends it with SIGKILL when its container is stopped. Lambda ends it by SIGTERM or SIGKILL
@@ -54,12 +55,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// Sets up logs and figures.
-    pub fn begin<S: Settings>(settings: &S) -> Self {
-        let common = settings.common();
+    /// Reads the settings of a function, sets up logs and figures, and starts it.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that is missing or wrong.
+    pub fn begin<S: OwnSettings>(
+        start: fn(&Settings<S>) -> Started,
+    ) -> Result<(Self, Started), Stopped> {
+        let settings = Settings::from_environment(&Environment::of_process())?;
+        let Settings { common, .. } = &settings;
         let figures = Figures::of(S::FUNCTION, &common.table);
         logging::start(&common.log, &figures);
-        Self { figures, clock: SystemClock::default() }
+        let running = Self { figures, clock: SystemClock::default() };
+        Ok((running, start(&settings)))
     }
 
     /// Answers events until the process is ended, which is no error.

@@ -18,7 +18,8 @@ use crate::mailer::SesMailer;
 use crate::outbox::AwsOutbox;
 use crate::settings::{
     Access, ApiSettings, Common, DeliverSettings, EffectsSettings, FeedbackSettings, Function,
-    OutboxSettings, StopCampaignSettings, TagChangeSettings, TimerSettings, WebhookSettings,
+    OutboxSettings, Settings, StopCampaignSettings, TagChangeSettings, TimerSettings,
+    WebhookSettings,
 };
 use crate::table::DynamoTable;
 
@@ -119,74 +120,74 @@ fn clients(access: &Access) -> Clients {
 }
 
 /// `webhook`
-pub fn webhook(settings: &WebhookSettings) -> Started {
+pub fn webhook(settings: &Settings<WebhookSettings>) -> Started {
     Parts::of(&settings.common)
-        .with_admin(settings.admin_key.as_deref())
+        .with_admin(settings.own.admin_key.as_deref())
         .started(Function::Webhook, &[Service::DynamoDb])
 }
 
 /// `api`
-pub fn api(settings: &ApiSettings) -> Started {
-    let delay = settings.restart_delay.and_then(|delay| i64::try_from(delay.as_secs()).ok());
+pub fn api(settings: &Settings<ApiSettings>) -> Started {
+    let delay = settings.own.restart_delay.and_then(|delay| i64::try_from(delay.as_secs()).ok());
     let restart_delay = delay.map(Span::seconds);
     Parts {
-        public_url: settings.public_url.clone(),
-        defaults: Defaults { sender: settings.sender.clone(), restart_delay },
+        public_url: settings.own.public_url.clone(),
+        defaults: Defaults { sender: settings.own.sender.clone(), restart_delay },
         ..Parts::of(&settings.common)
     }
-    .with_admin(settings.admin_key.as_deref())
-    .with_outbox(&settings.outbox)
+    .with_admin(settings.own.admin_key.as_deref())
+    .with_outbox(&settings.own.outbox)
     .started(Function::Api, &[Service::DynamoDb])
 }
 
 /// `tag-change`
-pub fn tag_change(settings: &TagChangeSettings) -> Started {
+pub fn tag_change(settings: &Settings<TagChangeSettings>) -> Started {
     Parts::of(&settings.common).started(Function::TagChange, &[Service::DynamoDb])
 }
 
 /// `effects`
-pub fn effects(settings: &EffectsSettings) -> Started {
+pub fn effects(settings: &Settings<EffectsSettings>) -> Started {
     Parts::of(&settings.common)
-        .with_outbox(&settings.outbox)
+        .with_outbox(&settings.own.outbox)
         .started(Function::Effects, &[Service::DynamoDb, Service::Scheduler, Service::Sqs])
 }
 
 /// `timer`
-pub fn timer(settings: &TimerSettings) -> Started {
-    Parts { queues: settings.queues.clone(), ..Parts::of(&settings.common) }
-        .with_outbox(&settings.outbox)
+pub fn timer(settings: &Settings<TimerSettings>) -> Started {
+    Parts { queues: settings.own.queues.clone(), ..Parts::of(&settings.common) }
+        .with_outbox(&settings.own.outbox)
         .started(Function::Timer, &[Service::DynamoDb, Service::Sqs])
 }
 
 /// `stop-campaign`
-pub fn stop_campaign(settings: &StopCampaignSettings) -> Started {
-    Parts { queues: settings.queues.clone(), ..Parts::of(&settings.common) }
-        .with_outbox(&settings.outbox)
+pub fn stop_campaign(settings: &Settings<StopCampaignSettings>) -> Started {
+    Parts { queues: settings.own.queues.clone(), ..Parts::of(&settings.common) }
+        .with_outbox(&settings.own.outbox)
         .started(Function::StopCampaign, &[Service::DynamoDb, Service::Sqs])
 }
 
 /// `deliver`
-pub fn deliver(settings: &DeliverSettings) -> Started {
+pub fn deliver(settings: &Settings<DeliverSettings>) -> Started {
     let parts = Parts::of(&settings.common);
     let caller = HttpsCaller::new(&parts.clients);
     let caller = match settings.common.access.endpoint {
         Some(_) => caller.at_home(),
         None => caller,
     };
-    let set = settings.configuration_set.clone();
-    let mailer = SesMailer::new(parts.clients.ses(), set, settings.mail_concurrency);
+    let set = settings.own.configuration_set.clone();
+    let mailer = SesMailer::new(parts.clients.ses(), set, settings.own.mail_concurrency);
     Parts {
         mailer: Arc::new(mailer),
         caller: Arc::new(caller),
-        queues: settings.queues.clone(),
-        public_url: settings.public_url.clone(),
-        defaults: Defaults { sender: settings.sender.clone(), restart_delay: None },
+        queues: settings.own.queues.clone(),
+        public_url: settings.own.public_url.clone(),
+        defaults: Defaults { sender: settings.own.sender.clone(), restart_delay: None },
         ..parts
     }
     .started(Function::Deliver, &[Service::DynamoDb])
 }
 
 /// `feedback`
-pub fn feedback(settings: &FeedbackSettings) -> Started {
+pub fn feedback(settings: &Settings<FeedbackSettings>) -> Started {
     Parts::of(&settings.common).started(Function::Feedback, &[Service::DynamoDb])
 }

@@ -80,11 +80,18 @@ pub struct Schedules {
     pub dead_letters: String,
 }
 
+/// The settings of a function: what every function reads, and what it reads beside that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings<S> {
+    /// What every function reads.
+    pub common: Common,
+    /// What this one reads beside it.
+    pub own: S,
+}
+
 /// What `webhook` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
-    /// What every function reads.
-    pub common: Common,
     /// The ARN of the secret that holds the admin key.
     pub admin_key: Option<String>,
 }
@@ -92,8 +99,6 @@ pub struct WebhookSettings {
 /// What `api` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// What every function reads.
-    pub common: Common,
     /// The ARN of the secret that holds the admin key.
     pub admin_key: Option<String>,
     /// The URL at which the API is reached from outside.
@@ -106,11 +111,13 @@ pub struct ApiSettings {
     pub outbox: OutboxSettings,
 }
 
+/// What `tag-change` reads: nothing of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagChangeSettings;
+
 /// What `effects` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectsSettings {
-    /// What every function reads.
-    pub common: Common,
     /// Timers and queues.
     pub outbox: OutboxSettings,
 }
@@ -118,8 +125,6 @@ pub struct EffectsSettings {
 /// What `timer` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerSettings {
-    /// What every function reads.
-    pub common: Common,
     /// The queues that it sends to.
     pub outbox: OutboxSettings,
     /// The URLs of the queues that it consumes.
@@ -129,8 +134,6 @@ pub struct TimerSettings {
 /// What `stop-campaign` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopCampaignSettings {
-    /// What every function reads.
-    pub common: Common,
     /// Timers and queues.
     pub outbox: OutboxSettings,
     /// The URLs of the queues that it consumes.
@@ -140,8 +143,6 @@ pub struct StopCampaignSettings {
 /// What `deliver` reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverSettings {
-    /// What every function reads.
-    pub common: Common,
     /// The URL at which the API is reached from outside.
     pub public_url: String,
     /// The sender of mail if nothing else names one.
@@ -154,27 +155,36 @@ pub struct DeliverSettings {
     pub queues: Vec<String>,
 }
 
-/// Settings of a function.
-pub trait Settings: Sized {
+/// What `feedback` reads: nothing of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedbackSettings;
+
+/// What a function reads beside what every function does.
+pub trait OwnSettings: Sized {
     /// The function.
     const FUNCTION: Function;
 
     /// Reads them. Problems are noted, and `None` is answered if there are any.
     #[doc(hidden)]
     fn read(reading: &mut Reading<'_>) -> Option<Self>;
+}
 
-    /// What every function reads.
-    fn common(&self) -> &Common;
-
+impl<S: OwnSettings> Settings<S> {
     /// The settings that an environment holds.
     ///
     /// # Errors
     ///
     /// Everything that is missing or wrong.
-    fn from_environment(environment: &Environment) -> Result<Self, Incomplete> {
+    pub fn from_environment(environment: &Environment) -> Result<Self, Incomplete> {
         let mut reading = Reading::of(environment);
         let settings = Self::read(&mut reading);
-        reading.finished(Self::FUNCTION, settings)
+        reading.finished(S::FUNCTION, settings)
+    }
+
+    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+        // All problems are noted, so reading does not stop at the first.
+        let (common, own) = (Common::read(reading), S::read(reading));
+        Some(Self { common: common?, own: own? })
     }
 }
 
@@ -209,10 +219,7 @@ impl OutboxSettings {
             function.orders().iter().map(|queue| Some((*queue, reading.needed(url_of(*queue))?)));
         // All problems are noted, so reading does not stop at the first.
         let queues: Vec<Option<(Queue, String)>> = queues.collect();
-        let schedules = match function.sets_timers() {
-            true => Some(Schedules::read(reading)),
-            false => None,
-        };
+        let schedules = function.sets_timers().then(|| Schedules::read(reading));
         let queues = queues.into_iter().collect::<Option<_>>()?;
         let schedules = match schedules {
             Some(schedules) => Some(schedules?),
@@ -222,6 +229,11 @@ impl OutboxSettings {
     }
 }
 
+/// The URL at which the API is reached from outside, without a slash at the end.
+fn public_url(reading: &mut Reading<'_>) -> Option<String> {
+    Some(reading.needed(names::PUBLIC_URL)?.trim_end_matches('/').to_owned())
+}
+
 /// The URLs of the queues that a function consumes.
 fn worked_off(reading: &mut Reading<'_>, function: Function) -> Option<Vec<String>> {
     let urls = function.works_off().iter().map(|queue| reading.needed(url_of(*queue)));
@@ -229,146 +241,82 @@ fn worked_off(reading: &mut Reading<'_>, function: Function) -> Option<Vec<Strin
     urls.into_iter().collect()
 }
 
-impl Settings for WebhookSettings {
+impl OwnSettings for WebhookSettings {
     const FUNCTION: Function = Function::Webhook;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
-        let admin_key = reading.optional(names::ADMIN_KEY);
-        Some(Self { common: common?, admin_key })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        Some(Self { admin_key: reading.optional(names::ADMIN_KEY) })
     }
 }
 
-impl Settings for ApiSettings {
+impl OwnSettings for ApiSettings {
     const FUNCTION: Function = Function::Api;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
         let admin_key = reading.optional(names::ADMIN_KEY);
-        let public_url = reading.needed(names::PUBLIC_URL);
+        let public_url = public_url(reading);
         let sender = reading.parsed(names::SENDER, sender);
         let restart_delay = reading.parsed(names::RESTART_DELAY, reading::seconds);
-        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
-        let public_url = public_url?.trim_end_matches('/').to_owned();
-        let (common, outbox) = (common?, outbox?);
-        Some(Self { common, admin_key, public_url, sender, restart_delay, outbox })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        let outbox = OutboxSettings::read(reading, Self::FUNCTION)?;
+        Some(Self { admin_key, public_url: public_url?, sender, restart_delay, outbox })
     }
 }
 
-impl Settings for EffectsSettings {
+impl OwnSettings for TagChangeSettings {
+    const FUNCTION: Function = Function::TagChange;
+
+    fn read(_: &mut Reading<'_>) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl OwnSettings for EffectsSettings {
     const FUNCTION: Function = Function::Effects;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
-        let outbox = OutboxSettings::read(reading, Self::FUNCTION);
-        Some(Self { common: common?, outbox: outbox? })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        Some(Self { outbox: OutboxSettings::read(reading, Self::FUNCTION)? })
     }
 }
 
-impl Settings for TimerSettings {
+impl OwnSettings for TimerSettings {
     const FUNCTION: Function = Function::Timer;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
         let outbox = OutboxSettings::read(reading, Self::FUNCTION);
         let queues = worked_off(reading, Self::FUNCTION);
-        Some(Self { common: common?, outbox: outbox?, queues: queues? })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        Some(Self { outbox: outbox?, queues: queues? })
     }
 }
 
-impl Settings for StopCampaignSettings {
+impl OwnSettings for StopCampaignSettings {
     const FUNCTION: Function = Function::StopCampaign;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
         let outbox = OutboxSettings::read(reading, Self::FUNCTION);
         let queues = worked_off(reading, Self::FUNCTION);
-        Some(Self { common: common?, outbox: outbox?, queues: queues? })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        Some(Self { outbox: outbox?, queues: queues? })
     }
 }
 
-impl Settings for DeliverSettings {
+impl OwnSettings for DeliverSettings {
     const FUNCTION: Function = Function::Deliver;
 
     fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        let common = Common::read(reading);
-        let public_url = reading.needed(names::PUBLIC_URL);
+        let public_url = public_url(reading);
         let sender = reading.parsed(names::SENDER, sender);
         let configuration_set = reading.optional(names::CONFIGURATION_SET);
         let mail_concurrency = reading.parsed(names::MAIL_CONCURRENCY, reading::at_once);
         let mail_concurrency = mail_concurrency.unwrap_or(MAIL_CONCURRENCY);
-        let queues = worked_off(reading, Self::FUNCTION);
-        let public_url = public_url?.trim_end_matches('/').to_owned();
-        Some(Self {
-            common: common?,
-            public_url,
-            sender,
-            configuration_set,
-            mail_concurrency,
-            queues: queues?,
-        })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+        let queues = worked_off(reading, Self::FUNCTION)?;
+        Some(Self { public_url: public_url?, sender, configuration_set, mail_concurrency, queues })
     }
 }
 
-/// What `tag-change` reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagChangeSettings {
-    /// What every function reads.
-    pub common: Common,
-}
-
-impl Settings for TagChangeSettings {
-    const FUNCTION: Function = Function::TagChange;
-
-    fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        Some(Self { common: Common::read(reading)? })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-}
-
-/// What `feedback` reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedbackSettings {
-    /// What every function reads.
-    pub common: Common,
-}
-
-impl Settings for FeedbackSettings {
+impl OwnSettings for FeedbackSettings {
     const FUNCTION: Function = Function::Feedback;
 
-    fn read(reading: &mut Reading<'_>) -> Option<Self> {
-        Some(Self { common: Common::read(reading)? })
-    }
-
-    fn common(&self) -> &Common {
-        &self.common
+    fn read(_: &mut Reading<'_>) -> Option<Self> {
+        Some(Self)
     }
 }
 

@@ -15,7 +15,7 @@ const COMMON: [(&str, &str); 4] = [
 #[test]
 fn all_that_is_missing_or_wrong_is_said_at_once() {
     let given = [("DACAPO_SENDER", "nobody"), ("DACAPO_TABLE", " "), ("AWS_REGION", "eu-west-1")];
-    let wrong = DeliverSettings::from_environment(&Environment::of(given)).unwrap_err();
+    let wrong = Settings::<DeliverSettings>::from_environment(&Environment::of(given)).unwrap_err();
     assert_eq!(
         wrong.missing,
         [
@@ -35,10 +35,10 @@ fn all_that_is_missing_or_wrong_is_said_at_once() {
 
 #[test]
 fn what_is_optional_may_be_missing() {
-    let settings = WebhookSettings::from_environment(&Environment::of(COMMON)).unwrap();
+    let settings = Settings::<WebhookSettings>::from_environment(&Environment::of(COMMON)).unwrap();
     assert_eq!(settings.common.log, "info");
     assert_eq!(settings.common.access.endpoint, None);
-    assert_eq!(settings.admin_key, None);
+    assert_eq!(settings.own.admin_key, None);
 }
 
 #[test]
@@ -56,19 +56,19 @@ fn a_sender_may_have_a_name() {
 
 #[test]
 fn a_secret_is_not_shown() {
-    let settings = WebhookSettings::from_environment(&Environment::of(COMMON)).unwrap();
+    let settings = Settings::<WebhookSettings>::from_environment(&Environment::of(COMMON)).unwrap();
     assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
 }
 
 /// What a function reads of an environment that has everything.
-fn asked<S: Settings>() -> BTreeSet<&'static str> {
+fn asked<S: OwnSettings>() -> BTreeSet<&'static str> {
     let everything = VARIABLES.iter().map(|variable| match variable.name {
         "DACAPO_RESTART_DELAY_SECONDS" => (variable.name, "20"),
         name => (name, "a@example.com"),
     });
     let environment = Environment::of(everything);
     let mut reading = Reading::of(&environment);
-    assert!(S::read(&mut reading).is_some());
+    assert!(Settings::<S>::read(&mut reading).is_some());
     reading.asked
 }
 
@@ -134,7 +134,8 @@ fn every_queue_is_worked_off_by_one_function() {
 
 #[test]
 fn a_queue_that_is_missing_is_said_once() {
-    let wrong = StopCampaignSettings::from_environment(&Environment::of(COMMON)).unwrap_err();
+    let wrong =
+        Settings::<StopCampaignSettings>::from_environment(&Environment::of(COMMON)).unwrap_err();
     let stop = wrong.missing.iter().filter(|name| **name == "DACAPO_STOP_QUEUE_URL");
     assert_eq!(stop.count(), 1, "it sends to its own queue, and works it off: {wrong}");
 }

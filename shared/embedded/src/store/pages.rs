@@ -18,26 +18,16 @@ pub(super) struct Place {
 impl Place {
     /// Where a query of the table continues.
     pub(super) fn of_items(query: &Query<'_>) -> Result<Option<Self>, TableError> {
-        query
-            .cursor
-            .as_ref()
-            .map(|cursor| {
-                let [_, sort] = cursor.parts(query.pk)?;
-                Ok(Self { sort, item: None })
-            })
-            .transpose()
+        let Some(cursor) = &query.cursor else { return Ok(None) };
+        let [_, sort] = cursor.parts(query.pk)?;
+        Ok(Some(Self { sort, item: None }))
     }
 
     /// Where a query of the index continues.
     pub(super) fn of_index(query: &Query<'_>) -> Result<Option<Self>, TableError> {
-        query
-            .cursor
-            .as_ref()
-            .map(|cursor| {
-                let [_, sort, pk, sk] = cursor.parts(query.pk)?;
-                Ok(Self { sort, item: Some(Key { pk, sk }) })
-            })
-            .transpose()
+        let Some(cursor) = &query.cursor else { return Ok(None) };
+        let [_, sort, pk, sk] = cursor.parts(query.pk)?;
+        Ok(Some(Self { sort, item: Some(Key { pk, sk }) }))
     }
 }
 

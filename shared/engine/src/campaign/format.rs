@@ -55,6 +55,22 @@ pub struct Document {
     /// The e-mails, by the key that `email` elements name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<String, Email>,
+    /// What `dacapo validate` finds and the author means so, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
+}
+
+/// A finding that the author has looked at and keeps (`dacapo validate` does not show it).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// The code of the lint, such as `D101`, or its name.
+    pub lint: String,
+    /// The element that the finding is about, or the key of the e-mail; every one unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
+    /// Why it is meant so, for whoever reads it later.
+    pub reason: String,
 }
 
 impl Document {
@@ -78,9 +94,8 @@ pub struct Sender {
     pub address: String,
 }
 
-/// A contact field, typed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A field, typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldDefinition {
     /// Its type.
     #[serde(rename = "type")]
@@ -104,6 +119,16 @@ pub struct ObjectDefinition {
     /// given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Span>,
+}
+
+impl ObjectDefinition {
+    /// How long an object without tokens is kept after its last change, if the type does not say.
+    pub const KEPT: Span = Span::days(400);
+
+    /// How long an object without tokens is kept after its last change (R74).
+    pub fn kept(&self) -> Span {
+        self.keep.unwrap_or(Self::KEPT)
+    }
 }
 
 /// Bounds and habits of a campaign.

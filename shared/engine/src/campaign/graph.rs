@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::campaign::elements::Arrival;
 use crate::campaign::format::{Document, Edge, Element, EventElement, ObjectDefinition};
 use crate::condition::Reads;
 use crate::contact::Change;
@@ -191,7 +192,7 @@ impl Graph {
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             let element = &self.document.elements[place].1;
-            if element.of_type().begins_next_run(&self.document.id)
+            if element.of_type().arrival(&self.document.id) == Arrival::BeginsNextRun
                 || (place != from && !passes(element))
             {
                 continue;

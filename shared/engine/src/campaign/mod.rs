@@ -8,6 +8,7 @@
 mod checks;
 mod decode;
 mod elements;
+mod field_definition;
 pub mod format;
 pub mod graph;
 mod in_order;

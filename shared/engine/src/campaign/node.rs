@@ -13,15 +13,18 @@ pub(crate) const MOST_PROBLEMS: usize = 200;
 /// How many bytes a value counts for besides its text, about what it takes up.
 const WEIGHT_OF_A_VALUE: usize = 64;
 
-/// A line and a column, both from 1.
+/// A line and a column, both from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Place {
+    /// The line.
+    pub line: u32,
+    /// The column in it.
+    pub column: u32,
 }
 
 impl Place {
-    pub(crate) const BEGINNING: Self = Self { line: 1, column: 1 };
+    /// The first character.
+    pub const BEGINNING: Self = Self { line: 1, column: 1 };
 
     pub(crate) fn of(marker: &Marker) -> Self {
         let from_one = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
@@ -31,30 +34,40 @@ impl Place {
 
 /// One step down the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
+    /// Into a map.
     Key(String),
+    /// Into a list, from 0.
     Index(usize),
 }
 
 /// The way from the root to a value, written dotted: `elements.ways.branches[0].weight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Path(pub(crate) Vec<Step>);
+pub struct Path(pub(crate) Vec<Step>);
 
 impl Path {
-    pub(crate) fn root() -> Self {
+    /// The whole document.
+    pub fn root() -> Self {
         Self::default()
     }
 
-    pub(crate) fn key(&self, key: impl Into<String>) -> Self {
+    /// The value of a key in the map here.
+    pub fn key(&self, key: impl Into<String>) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Key(key.into()));
         Self(steps)
     }
 
-    pub(crate) fn index(&self, index: usize) -> Self {
+    /// An item of the list here, from 0.
+    pub fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Index(index));
         Self(steps)
+    }
+
+    /// The steps from the root.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
     }
 }
 

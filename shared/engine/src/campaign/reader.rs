@@ -6,16 +6,17 @@
 //! sense is checked by `campaign::validate`.
 
 use serde::Deserialize;
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 
 use super::decode::{decode, found};
 use super::elements;
 use super::format::{Document, Element};
-use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar};
+use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Scalar};
 use super::parse::parse;
 use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
+pub use super::node::{Path as KeyPath, Place, Step};
 pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
 pub use super::places::Places;
 
@@ -50,7 +51,40 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
     }
 }
 
-const KEYS: [&str; 10] = [
+/// Reads another kind of document from its text, YAML or JSON, with the places of what is written
+/// in it; otherwise everything that keeps it from being read, in order of place.
+///
+/// # Errors
+///
+/// What is wrong, each with its place.
+pub fn read_as<T: DeserializeOwned>(text: &str) -> Result<(T, Places), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let root = match parse(text, &mut problems) {
+        Ok(root) => root,
+        Err(problem) => {
+            problems.push(*problem);
+            return Err(problems);
+        }
+    };
+    let read: Result<T, Refusal> = decode(&root);
+    match read {
+        Ok(value) if problems.is_empty() => Ok((value, Places(root))),
+        Ok(_) => {
+            in_order(&mut problems);
+            Err(problems)
+        }
+        Err(refusal) => {
+            let mut problem = refusal.into_problem(&Path::root());
+            problem.line.get_or_insert(root.place.line);
+            problem.column.get_or_insert(root.place.column);
+            problems.push(problem);
+            in_order(&mut problems);
+            Err(problems)
+        }
+    }
+}
+
+const KEYS: [&str; 11] = [
     "id",
     "name",
     "description",
@@ -61,6 +95,7 @@ const KEYS: [&str; 10] = [
     "settings",
     "elements",
     "emails",
+    "allow",
 ];
 
 struct Reading<'a> {
@@ -93,6 +128,7 @@ impl<'a> Reading<'a> {
         let settings = self.optional("settings");
         let elements = self.each("elements", element);
         let emails = self.each("emails", decode);
+        let allow = self.optional("allow");
         if self.root.get("elements").is_none() {
             self.missing("elements");
         }
@@ -107,6 +143,7 @@ impl<'a> Reading<'a> {
             settings: settings?.unwrap_or_default(),
             elements: elements?,
             emails: emails?,
+            allow: allow?.unwrap_or_default(),
         })
     }
 

@@ -113,8 +113,20 @@ pub enum Event {
 impl Event {
     /// The instant before which it has no effect.
     pub fn due(&self) -> Option<Instant> {
+        self.timer().map(|(_, _, due)| due)
+    }
+
+    /// The run and step that a timer belongs to, 0 for what belongs to none. What is due at the
+    /// same instant is ordered by contact, campaign, run, step.
+    pub fn run_and_step(&self) -> (u32, u32) {
+        self.timer().map_or((0, 0), |(run, step, _)| (run, step))
+    }
+
+    /// Run, step and instant of the timer that brings it; `None` if no timer does.
+    fn timer(&self) -> Option<(u32, u32, Instant)> {
         match self {
-            Self::TimerDue { due, .. } | Self::RecheckDue { due, .. } => Some(*due),
+            Self::TimerDue { run, step, due } => Some((*run, *step, *due)),
+            Self::RecheckDue { run, due } => Some((*run, 0, *due)),
             Self::Changed
             | Self::DeliveryDue { .. }
             | Self::Settled { .. }
@@ -125,25 +137,6 @@ impl Event {
             | Self::ByHand { .. }
             | Self::Released { .. }
             | Self::MassRelease { .. } => None,
-        }
-    }
-
-    /// The run and step that a timer belongs to, 0 for what belongs to none. What is due at the
-    /// same instant is ordered by contact, campaign, run, step.
-    pub fn run_and_step(&self) -> (u32, u32) {
-        match self {
-            Self::TimerDue { run, step, .. } => (*run, *step),
-            Self::RecheckDue { run, .. } => (*run, 0),
-            Self::Changed
-            | Self::DeliveryDue { .. }
-            | Self::Settled { .. }
-            | Self::Commanded { .. }
-            | Self::StatusChanged { .. }
-            | Self::EnrollExisting { .. }
-            | Self::MassStop { .. }
-            | Self::ByHand { .. }
-            | Self::Released { .. }
-            | Self::MassRelease { .. } => (0, 0),
         }
     }
 }

@@ -171,11 +171,7 @@ impl DecisionBuilder<'_> {
             self.message_not_sent(&token);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
-            let in_flight = InFlightToken {
-                not_after: token.not_after,
-                ..self.continued(&token, self.occasion.now())
-            };
-            self.send_on(element.next.as_ref(), in_flight);
+            self.go_on_from_email(&token, false);
             self.advance();
             return FinalCheck::Decided;
         }
@@ -201,9 +197,7 @@ impl DecisionBuilder<'_> {
         self.look_at(Occasion::new(token.since, Cause::MessageDue, token.causality, contact));
         self.take(token.step);
         self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
-        let continued = self.continued(token, token.since);
-        let in_flight = InFlightToken { not_after: token.not_after, ..continued };
-        self.send_on(element.next.as_ref(), in_flight);
+        self.go_on_from_email(token, false);
         self.advance();
     }
 

@@ -265,22 +265,28 @@ impl World {
 
     /// Performs all that waits, in order, without moving the clock.
     pub fn settle(&mut self) {
-        loop {
-            while !self.waiting.is_empty() {
-                let work = self.waiting.remove(0);
-                self.perform(work);
+        while self.perform_next() {}
+    }
+
+    /// Performs the next piece of what waits or is due, without moving the clock. Returns whether
+    /// there was any.
+    pub fn perform_next(&mut self) -> bool {
+        if !self.waiting.is_empty() {
+            let work = self.waiting.remove(0);
+            self.perform(work);
+            return true;
+        }
+        if self.end_pauses() {
+            return true;
+        }
+        match self.timers.first() {
+            Some(due) if due.at <= self.now => {
+                let due = due.clone();
+                self.timers.remove(&due);
+                self.perform(Work::Event(due.contact, due.campaign, due.event));
+                true
             }
-            if self.end_pauses() {
-                continue;
-            }
-            match self.timers.first() {
-                Some(due) if due.at <= self.now => {
-                    let due = due.clone();
-                    self.timers.remove(&due);
-                    self.perform(Work::Event(due.contact, due.campaign, due.event));
-                }
-                Some(_) | None => return,
-            }
+            Some(_) | None => false,
         }
     }
 
@@ -301,7 +307,7 @@ impl World {
     }
 
     /// When a timer is due or a pause ends next.
-    fn next_instant(&self) -> Option<Instant> {
+    pub fn next_instant(&self) -> Option<Instant> {
         let ends = self.pause_ends.values().map(|(until, _)| *until);
         self.timers.first().map(|due| due.at).into_iter().chain(ends).min()
     }
@@ -334,6 +340,11 @@ impl World {
     /// A contact.
     pub fn contact(&self, id: &ContactId) -> Option<&Contact> {
         self.contacts.get(id)
+    }
+
+    /// The contacts, and their objects.
+    pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values()
     }
 
     /// A campaign.

@@ -38,6 +38,11 @@ impl World {
         &self.object_types
     }
 
+    /// Declares a type of objects of the account.
+    pub fn declare_objects(&mut self, kind: ObjectType, of: ObjectDefinition) {
+        self.object_types.insert(kind, of);
+    }
+
     /// The object that a key stands for, or stood for.
     pub fn object(&self, kind: &ObjectType, key: &str) -> Option<&ContactId> {
         Some(&self.keys.get(&(kind.clone(), key.to_owned()))?.subject)

@@ -242,7 +242,8 @@ fn left_of(before: &[Part]) -> Side {
         }
         Part::Name => Side::Unknown,
         Part::Close => {
-            let Some(begin) = beginning_of_group(before) else { return Side::Unknown };
+            let parts = before.iter().enumerate().rev();
+            let Some(begin) = end_of_group(parts) else { return Side::Unknown };
             // Arguments of a call, or of an index: no constant.
             let belongs = before[..begin].last().is_some_and(|part| {
                 matches!(part, Part::Name | Part::Close | Part::Text(_) | Part::Number(_))
@@ -264,7 +265,7 @@ fn right_of(after: &[Part]) -> Side {
             if of_more { Side::Constant } else { Side::Number(*number) }
         }
         Part::Name => Side::Unknown,
-        Part::Open | Part::OpenList => match end_of_group(after) {
+        Part::Open | Part::OpenList => match end_of_group(after.iter().enumerate()) {
             Some(end) => group(&after[..=end]),
             None => Side::Unknown,
         },
@@ -272,48 +273,24 @@ fn right_of(after: &[Part]) -> Side {
     }
 }
 
-/// Where the bracket opens that closes at the end of the parts.
-fn beginning_of_group(parts: &[Part]) -> Option<usize> {
-    let mut open = 0_usize;
-    for (at, part) in parts.iter().enumerate().rev() {
-        match part {
-            Part::Close => open += 1,
-            Part::Open | Part::OpenList => open = open.saturating_sub(1),
+/// Where the bracket ends that the first of these parts begins. They are read in either direction.
+fn end_of_group<'a>(mut parts: impl Iterator<Item = (usize, &'a Part)>) -> Option<usize> {
+    let mut open = 0_isize;
+    let end = parts.find(|(_, part)| {
+        open += match part {
+            Part::Open | Part::OpenList => 1,
+            Part::Close => -1,
             Part::Text(_)
             | Part::Number(_)
             | Part::Times
             | Part::Power
             | Part::Joins
             | Part::Name
-            | Part::Other => {}
-        }
-        if open == 0 {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// Where the bracket closes that opens at the beginning of the parts.
-fn end_of_group(parts: &[Part]) -> Option<usize> {
-    let mut open = 0_usize;
-    for (at, part) in parts.iter().enumerate() {
-        match part {
-            Part::Open | Part::OpenList => open += 1,
-            Part::Close => open = open.saturating_sub(1),
-            Part::Text(_)
-            | Part::Number(_)
-            | Part::Times
-            | Part::Power
-            | Part::Joins
-            | Part::Name
-            | Part::Other => {}
-        }
-        if open == 0 {
-            return Some(at);
-        }
-    }
-    None
+            | Part::Other => 0,
+        };
+        open == 0
+    });
+    end.map(|(at, _)| at)
 }
 
 /// Texts that follow each other are one.

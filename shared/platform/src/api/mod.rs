@@ -146,9 +146,11 @@ fn all<S: Surface>(on: S) -> S {
     let on = objects::calls::routes(on);
     let on = objects::types::routes(on);
     let on = objects::export::routes(on);
+    let on = objects::import::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);
+    let on = campaigns::simulating::routes(on);
     let on = jobs::calls::routes(on);
     let on = jobs::reconcile::routes(on);
     let on = account::calls::routes(on);

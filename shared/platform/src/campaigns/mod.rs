@@ -12,6 +12,7 @@ mod statistics;
 
 use std::sync::Arc;
 
+use dacapo_authoring::lint::{self, Given};
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
@@ -78,6 +79,9 @@ pub enum CampaignError {
     #[error(transparent)]
     Failed(#[from] Error),
 }
+
+/// How many findings are told when a campaign is published: the answer is kept with the request.
+pub const MOST_FINDINGS: usize = 20;
 
 /// The outcome of saving a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +220,8 @@ impl Campaigns {
         Ok(listed(id, there(&self.catalog.current().await?.catalog, id)?))
     }
 
-    /// Errors and warnings of a document, for the account as it is now; also why it cannot be read.
+    /// Errors and warnings of a document, for the account as it is now, and what the lints find in
+    /// it; also why it cannot be read.
     ///
     /// # Errors
     ///
@@ -227,10 +232,28 @@ impl Campaigns {
         text: &str,
     ) -> Result<Vec<Problem>, CampaignError> {
         match read_document(id, text) {
-            Ok(source) => Ok(self.problems(&source, &self.catalog.current().await?.catalog)),
+            Ok(source) => {
+                let problems = self.problems(&source, &self.catalog.current().await?.catalog);
+                Ok(with_findings(text, &source, problems))
+            }
             Err(CampaignError::Invalid(problems)) => Ok(problems),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the lints find in the draft, at most [`MOST_FINDINGS`]: nothing if it has errors.
+    ///
+    /// # Errors
+    ///
+    /// [`CampaignError::NoSuchCampaign`]; what the table answers.
+    pub async fn findings(&self, id: &CampaignId) -> Result<Vec<Problem>, CampaignError> {
+        let draft = self.stored_draft(id).await?;
+        let mut found = match read_document(id, &draft.source) {
+            Ok(source) => with_findings(&draft.source, &source, Vec::new()),
+            Err(_) => Vec::new(),
+        };
+        found.truncate(MOST_FINDINGS);
+        Ok(found)
     }
 
     /// Deletes a campaign. A draft is deleted completely. A campaign that was published is no
@@ -269,6 +292,16 @@ impl Campaigns {
         let missing = || CampaignError::NoSuchCampaign(id.clone());
         Ok(read(&stored.ok_or_else(missing)?)?)
     }
+}
+
+/// Problems of a document, and what the lints find if it has no errors, in order of place.
+fn with_findings(text: &str, source: &Source, mut problems: Vec<Problem>) -> Vec<Problem> {
+    if problems.iter().all(|problem| problem.severity != Severity::Error) {
+        let found = lint::check(&[Given { text, source }]);
+        problems.extend(found.into_iter().flatten().map(Problem::from));
+        problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+    }
+    problems
 }
 
 /// Reads a document that is to be kept as this campaign's.

@@ -14,7 +14,7 @@ use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{SHARDS, day_of_statistics};
 use crate::store::read;
-use crate::table::Query;
+use crate::table::{Item, Query};
 
 /// What happened in a campaign, and where its contacts are now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -172,22 +172,13 @@ impl Campaigns {
         let range = days.map(|(from, to)| {
             [from, to].map(|day| self.store.keys.statistics_of(id, shard, day).sk)
         });
-        let mut all = Vec::new();
-        let mut cursor = None;
-        loop {
-            let query = match &range {
-                Some([first, last]) => Query::of(&whole.pk).between(first, last),
-                None => Query::of(&whole.pk),
-            };
-            let page = self.store.table.query(query.after(cursor).strong()).await?;
-            for stored in &page.items {
-                all.push((day_of_statistics(&stored.key), read(stored)?));
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        let query = match &range {
+            Some([first, last]) => Query::of(&whole.pk).between(first, last),
+            None => Query::of(&whole.pk),
+        };
+        let stored = self.store.all(query.strong()).await?;
+        let counted = |stored: &Item| Ok((day_of_statistics(&stored.key), read(stored)?));
+        stored.iter().map(counted).collect()
     }
 }
 

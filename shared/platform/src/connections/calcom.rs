@@ -9,15 +9,25 @@
 //!
 //! Every attendee is a contact, and has an object of its own: its key is the booking's `uid`, a
 //! dot, and a hash of the address. It is made so for one attendee too, because a later call may
-//! name only some of several. Everything else is ignored, and says so.
+//! name only some of several. Its calls come in any order, and again: `createdAt` says when what
+//! they tell happened. Everything else is ignored, and says so.
+//!
+//! In an event with seats a booking names everybody who has a seat, and only one of them is new; a
+//! cancellation names the one whose seat it was. Whoever gave up a seat may take one again, so that
+//! a cancellation is not the end of a key.
+//!
+//! What is read is described in <https://cal.com/docs/developing/guides/automation/webhooks>, and in
+//! Cal.com's source, `packages/features/webhooks/lib/sendPayload.ts` (body, signature, no-show) and
+//! `packages/features/bookings/lib/handleSeats` (seats).
 
 use chrono::TimeDelta;
 use dacapo_engine::address::folded;
+use dacapo_engine::contact::{Telling, ToldAt};
 use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::connections::incoming::{
-    Answered, Incoming, IncomingObject, Misfit, Understood, put, text_at,
+    Answered, Incoming, IncomingObject, Misfit, Understood, instant_at, put, text_at,
 };
 use crate::connections::mapping::plain;
 use crate::connections::stored::CALLS_KEPT;
@@ -30,12 +40,12 @@ const TOLD_ELSEWHERE: [&str; 6] =
 /// How many digits of the hash of an address are in a key.
 const DIGITS: usize = 16;
 
-/// What a call of Cal.com means.
+/// What a call of Cal.com means that came at an instant.
 ///
 /// # Errors
 ///
 /// What is missing.
-pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
+pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Misfit>> {
     let Some(event) = text_at(body, "/triggerEvent") else {
         return Err(vec![Misfit::missing("/triggerEvent", "the name of the event")]);
     };
@@ -80,7 +90,10 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
     };
     let replaces = text_at(payload, "/rescheduleUid").filter(|_| event == "BOOKING_RESCHEDULED");
     let booker = text_at(payload, "/responses/email/value").map(folded);
-    let booker = attendees.iter().position(|one| address(one) == booker).unwrap_or(0);
+    let booker = attendees.iter().position(|one| address(one) == booker);
+    let happened = instant_at(body, "/createdAt").unwrap_or(at);
+    // With seats all who have one are named: nobody but the booker has just booked.
+    let seats = payload.get("seatsPerTimeSlot").is_some_and(Value::is_number);
     let each = attendees.iter().enumerate().map(|(nth, attendee)| {
         let missed = attendee.get("noShow") == Some(&Value::Bool(true));
         let status = status.unwrap_or(if missed { "no_show" } else { "booked" });
@@ -92,19 +105,32 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
         let kind = String::new();
         Incoming {
             contact: contact(attendee),
-            answers: if nth == booker { answers(payload) } else { Vec::new() },
+            answers: if nth == booker.unwrap_or(0) { answers(payload) } else { Vec::new() },
             object: Some(IncomingObject { kind, key: key_of(key), replaces, fields }),
-            tagged: status == "booked",
+            tagged: status == "booked" && booker.is_none_or(|booker| !seats || nth == booker),
+            told: Some(told(event, status, happened)),
             ..Incoming::default()
         }
     });
     Ok(Understood::incoming(Some(event), each.collect()))
 }
 
+/// When it happened. What comes with a cancellation besides says only again what was booked.
+fn told(event: &str, status: &str, happened: Instant) -> Telling {
+    let rank = match (event, status) {
+        ("BOOKING_CREATED", _) => 0,
+        ("BOOKING_RESCHEDULED", _) => 1,
+        (_, "no_show") => 2,
+        (_, "booked") => 3,
+        _ => 4,
+    };
+    let status = ToldAt::new(happened, rank);
+    Telling { status, details: (rank < 2).then_some(status) }
+}
+
 /// Whether a call is so old that an earlier copy of it may have expired.
 pub(super) fn is_outdated(body: &Value, now: Instant) -> bool {
-    let at = text_at(body, "/createdAt").and_then(|at| at.parse::<Instant>().ok());
-    at.is_some_and(|at| now - at > CALLS_KEPT - TimeDelta::days(1))
+    instant_at(body, "/createdAt").is_some_and(|at| now - at > CALLS_KEPT - TimeDelta::days(1))
 }
 
 fn address(attendee: &Value) -> Option<String> {
@@ -137,11 +163,16 @@ fn booking(payload: &Value) -> Map<String, Value> {
             ("starts_at", at("/startTime")),
             ("ends_at", at("/endTime")),
             ("title", at("/title")),
-            ("place", place.or_else(|| at("/location"))),
+            ("place", place.or_else(|| at("/location").filter(|place| !is_code(place)))),
             ("reason", at("/cancellationReason")),
         ],
     );
     fields
+}
+
+/// Whether a location is Cal.com's name for an app, such as `integrations:daily`, and no place.
+fn is_code(location: &str) -> bool {
+    location.starts_with("integrations:")
 }
 
 fn answers(payload: &Value) -> Vec<Answered> {
@@ -156,12 +187,15 @@ fn answers(payload: &Value) -> Vec<Answered> {
     answered.collect()
 }
 
-/// The payloads here are written anew from Cal.com's description of its webhooks,
-/// <https://cal.com/docs/developing/guides/automation/webhooks>.
+/// The payloads here are written anew from the descriptions that the module names.
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
+        super::understand(body, "2026-11-01T12:00:00Z".parse().unwrap())
+    }
 
     fn booked() -> Value {
         json!({
@@ -241,6 +275,45 @@ mod tests {
         let fields = cancelled.object.unwrap().fields;
         assert_eq!((&fields["status"], &fields["reason"]), (&json!("cancelled"), &json!("ill")));
         assert!(!cancelled.tagged);
+    }
+
+    /// 0054: a booking's calls have one order, whatever the order in which they come.
+    #[test]
+    fn what_happened_to_a_booking_has_one_order() {
+        let told = |event: &str, minute: u32, no_show: bool| {
+            let attendees = json!([{ "email": "ann@example.com", "noShow": no_show }]);
+            let payload = json!({ "uid": "b1", "bookingUid": "b1", "attendees": attendees,
+                "startTime": "2026-12-01T13:00:00Z" });
+            let at = format!("2026-11-01T12:{minute:02}:00.000Z");
+            all(&json!({ "triggerEvent": event, "createdAt": at, "payload": payload }))[0]
+                .told
+                .unwrap()
+        };
+        let all = [
+            told("BOOKING_CREATED", 0, false),
+            told("BOOKING_RESCHEDULED", 0, false),
+            told("BOOKING_NO_SHOW_UPDATED", 0, true),
+            told("BOOKING_NO_SHOW_UPDATED", 0, false),
+            told("BOOKING_CANCELLED", 0, false),
+            told("BOOKING_CREATED", 1, false),
+        ];
+        assert!(all.is_sorted_by(|one, next| one.status < next.status), "{all:?}");
+        assert_eq!(all.map(|one| one.details.is_some()), [true, true, false, false, false, true]);
+    }
+
+    #[test]
+    fn with_seats_only_who_books_is_tagged_and_a_code_is_no_place() {
+        let mut seats = booked();
+        seats["payload"]["seatsPerTimeSlot"] = json!(5);
+        seats["payload"]["location"] = json!("integrations:daily");
+        let tagged: Vec<bool> = all(&seats).iter().map(|one| one.tagged).collect();
+        assert_eq!(tagged, [false, true]);
+        assert!(!all(&seats)[0].object.as_ref().unwrap().fields.contains_key("place"));
+        seats["payload"]["metadata"] = json!({ "videoCallUrl": "https://video.example/b1" });
+        assert_eq!(
+            all(&seats)[0].object.as_ref().unwrap().fields["place"],
+            "https://video.example/b1"
+        );
     }
 
     #[test]

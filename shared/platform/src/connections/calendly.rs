@@ -7,21 +7,28 @@
 //! | `invitee_no_show.created` | the person did not come |
 //! | `invitee_no_show.deleted` | that was taken back: booked |
 //!
-//! A booking is found by its invitee's `uri`. The two calls of a move come in either order.
+//! A booking is found by its invitee's `uri`. Its calls come in any order, and again: each says when
+//! it happened, and an invitee who cancelled never comes back, since a new booking is a new invitee.
 //! Everything else is ignored, and says so.
+//!
+//! What is read is described in <https://developer.calendly.com/docs/webhooks/overview>; the invitee
+//! in <https://developer.calendly.com/api-docs/calendly-api/scheduled-events/get-event-invitee>; a move
+//! in <https://developer.calendly.com/see-how-webhook-payloads-change-when-invitees-reschedule-events>.
 
+use dacapo_engine::contact::{Telling, ToldAt};
 use serde_json::{Map, Value};
 
+use crate::Instant;
 use crate::connections::incoming::{
-    Answered, Incoming, IncomingObject, Misfit, Understood, put, text_at,
+    Answered, Incoming, IncomingObject, Misfit, Understood, instant_at, put, text_at,
 };
 
-/// What a call of Calendly means.
+/// What a call of Calendly means that came at an instant.
 ///
 /// # Errors
 ///
 /// What is missing.
-pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
+pub(super) fn understand(body: &Value, came: Instant) -> Result<Understood, Vec<Misfit>> {
     let Some(event) = text_at(body, "/event") else {
         return Err(vec![Misfit::missing("/event", "the name of the event")]);
     };
@@ -58,10 +65,13 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
         missing.push(Misfit::missing("/payload/scheduled_event/start_time", "the begin"));
     }
     let Some(key) = key.filter(|_| missing.is_empty()) else { return Err(missing) };
-    let mut object = IncomingObject { key: key.to_owned(), ..IncomingObject::default() };
-    if event == "invitee.created" {
-        object.replaces = text_at(invitee, "/old_invitee").map(str::to_owned);
-    }
+    // Whoever has cancelled stays away, whatever is taken back afterwards.
+    let gone =
+        event == "invitee_no_show.deleted" && text_at(invitee, "/status") == Some("canceled");
+    let status = if gone { "cancelled" } else { status };
+    // Every call about an invitee names the one before: the first of them tells of the move.
+    let replaces = text_at(invitee, "/old_invitee").map(str::to_owned);
+    let mut object = IncomingObject { key: key.to_owned(), replaces, ..IncomingObject::default() };
     let at = |pointer| text_at(invitee, pointer);
     put(
         &mut object.fields,
@@ -81,9 +91,25 @@ pub(super) fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
         answers: answers(invitee),
         object: Some(object),
         tagged: status == "booked",
+        told: Some(told(event, status, body, came)),
         ..Incoming::default()
     };
     Ok(Understood::incoming(Some(event), vec![incoming]))
+}
+
+/// When it happened. The call itself has a time as well, but one that is delivered again later might
+/// have a later one; so what the invitee says comes first.
+fn told(event: &str, status: &str, body: &Value, at: Instant) -> Telling {
+    let (own, rank) = match event {
+        "invitee.created" => (instant_at(body, "/payload/created_at"), 0),
+        "invitee_no_show.created" => (instant_at(body, "/payload/no_show/created_at"), 1),
+        "invitee.canceled" => (instant_at(body, "/payload/cancellation/created_at"), 3),
+        _ => (None, 2),
+    };
+    let happened = own.or_else(|| instant_at(body, "/created_at")).unwrap_or(at);
+    let told = ToldAt::new(happened, rank);
+    let status = if status == "cancelled" { told.finally() } else { told };
+    Telling { status, details: (event == "invitee.created").then_some(told) }
 }
 
 fn contact(invitee: &Value) -> Map<String, Value> {
@@ -118,12 +144,20 @@ fn answers(invitee: &Value) -> Vec<Answered> {
     answered.collect()
 }
 
-/// The payloads here are written anew from Calendly's description of its webhooks,
-/// <https://developer.calendly.com/docs/webhooks/overview>, and of the invitee in them.
+/// The payloads here are written anew from the descriptions that the module names.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::TimeDelta;
     use serde_json::json;
+
+    fn noon() -> Instant {
+        "2026-11-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn understand(body: &Value) -> Result<Understood, Vec<Misfit>> {
+        super::understand(body, noon())
+    }
 
     fn invitee() -> Value {
         json!({
@@ -206,6 +240,39 @@ mod tests {
         }
         let named = one("invitee_no_show.created", |payload| payload["invitee"] = json!("…/I7"));
         assert_eq!(named.object.unwrap().key, "…/I7");
+    }
+
+    /// 0054: a booking's calls have one order, whatever the order in which they come.
+    #[test]
+    fn what_happened_to_a_booking_has_one_order() {
+        let told = |event: &str, own: &str, minutes: i64| {
+            let mut payload = invitee();
+            let at = |minutes| json!(noon() + TimeDelta::minutes(minutes));
+            payload["created_at"] = at(0);
+            if !own.is_empty() {
+                payload[own] = json!({ "created_at": at(minutes) });
+            }
+            // The call was made anew when it was delivered again.
+            let body = json!({ "event": event, "created_at": at(99), "payload": payload });
+            understand(&body).unwrap().what.unwrap()[0].told.unwrap().status
+        };
+        let created = told("invitee.created", "", 0);
+        let missed = told("invitee_no_show.created", "no_show", 5);
+        let deleted = told("invitee_no_show.deleted", "", 9);
+        let cancelled = told("invitee.canceled", "cancellation", 1);
+        assert!(created < missed && missed < deleted && deleted < cancelled);
+        // Where nothing says a time, the call is as late as it came.
+        let timeless = json!({ "event": "invitee.created", "payload": invitee() });
+        let timeless = understand(&timeless).unwrap().what.unwrap()[0].told.unwrap();
+        assert_eq!(timeless.status, ToldAt::new(noon(), 0));
+        assert_eq!(timeless.details, Some(timeless.status));
+    }
+
+    #[test]
+    fn who_has_cancelled_is_not_booked_by_what_is_taken_back() {
+        let back = one("invitee_no_show.deleted", |payload| payload["status"] = json!("canceled"));
+        assert_eq!(back.object.unwrap().fields["status"], "cancelled");
+        assert!(!back.tagged);
     }
 
     #[test]

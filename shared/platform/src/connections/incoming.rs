@@ -1,7 +1,10 @@
 //! What a call means: a list of contacts, each perhaps with an object, or why there is none.
 
+use dacapo_engine::contact::{Telling, ToldAt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::Instant;
 
 /// A contact, and perhaps an object of it, that a call is about.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +20,23 @@ pub(crate) struct Incoming {
     pub(crate) object: Option<IncomingObject>,
     /// Whether the tags of the connection are assigned: not with what is called off.
     pub(crate) tagged: bool,
+    /// When it happened, if the sender says so: its calls come in any order.
+    pub(crate) told: Option<Telling>,
+    /// What is written to the contact if something later is known: what is no part of the booking.
+    pub(crate) lasting: Map<String, Value>,
+    /// The booking, where the contact itself has its date and no object is made.
+    pub(crate) booking: Option<Booking>,
+}
+
+/// A booking that is no object: the contact has its date.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Booking {
+    /// Its key.
+    pub(crate) key: String,
+    /// The key whose place it takes.
+    pub(crate) replaces: Option<String>,
+    /// When it came to stand as it does.
+    pub(crate) status: ToldAt,
 }
 
 /// A question of the tool, and its answer.
@@ -91,6 +111,11 @@ impl Understood {
 /// A text at a pointer that is not empty.
 pub(crate) fn text_at<'b>(body: &'b Value, pointer: &str) -> Option<&'b str> {
     body.pointer(pointer)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// An instant at a pointer.
+pub(crate) fn instant_at(body: &Value, pointer: &str) -> Option<Instant> {
+    text_at(body, pointer)?.parse().ok()
 }
 
 /// Puts values into members, those that are there.

@@ -9,9 +9,10 @@
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to `Incoming` |
 //! | `stored` | a connection and a received call as they are stored |
 //! | `store` | connections and received calls, read and written |
+//! | `told` | when what is known of a booking was told, if the contact has its date |
 //! | `known` | the memory of a process: unknown URLs, and how many calls came |
 //!
-//! All but `store` are pure. What is received is stored before it is worked on: nothing that a tool
+//! All but `store` and `told` are pure. What is received is stored before it is worked on: nothing that a tool
 //! has sent is lost to a crash or to a wrong map.
 
 mod calcom;
@@ -23,13 +24,15 @@ mod mapping;
 mod signature;
 mod store;
 mod stored;
+mod told;
 mod understanding;
 
-pub(crate) use incoming::{Answered, Incoming, IncomingObject, Misfit};
+pub(crate) use incoming::{Answered, Booking, Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
 pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};
+pub(crate) use told::KnownBooking;
 pub(crate) use understanding::{is_outdated, understand};

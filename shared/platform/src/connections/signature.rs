@@ -16,6 +16,10 @@ use sha2::Sha256;
 use crate::Instant;
 use crate::connections::stored::Kind;
 
+/// What Cal.com writes in the place of a signature if its webhook has no secret
+/// (`packages/features/webhooks/lib/sendPayload.ts`).
+const NO_SECRET: &str = "no-secret-provided";
+
 /// How old the time of a signature may be, and how far ahead.
 const OLDEST: TimeDelta = TimeDelta::minutes(5);
 
@@ -63,7 +67,7 @@ pub(crate) fn verify(
         return Ok(());
     }
     let secret = secret.filter(|secret| !secret.is_empty()).ok_or(Refused::NoSecret)?;
-    let header = header.ok_or(Refused::Unsigned)?;
+    let header = header.filter(|header| header.trim() != NO_SECRET).ok_or(Refused::Unsigned)?;
     match kind {
         Kind::Calendly => calendly(secret, header, body, now),
         Kind::Calcom => match fits(secret, &[body], header.trim())? {
@@ -186,5 +190,6 @@ mod tests {
         assert_eq!(calcom(&v1.to_uppercase()), Ok(()));
         assert_eq!(calcom(&signed("other", &[BODY])), Err(Refused::Wrong));
         assert_eq!(calcom("no signature"), Err(Refused::Unreadable));
+        assert_eq!(calcom("no-secret-provided"), Err(Refused::Unsigned));
     }
 }

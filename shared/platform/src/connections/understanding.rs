@@ -3,27 +3,38 @@
 use serde_json::Value;
 
 use crate::Instant;
-use crate::connections::incoming::{Misfit, Understood};
+use crate::connections::incoming::{Booking, Misfit, Understood};
 use crate::connections::stored::{Connection, Kind};
 use crate::connections::{calcom, calendly, form, mapping};
 
-/// What a body means to a connection.
+/// What a body means to a connection. `at` is when it came first, for a body that says no time.
 ///
 /// # Errors
 ///
 /// Everything that is missing or cannot be used.
-pub(crate) fn understand(connection: &Connection, body: &Value) -> Result<Understood, Vec<Misfit>> {
+pub(crate) fn understand(
+    connection: &Connection,
+    body: &Value,
+    at: Instant,
+) -> Result<Understood, Vec<Misfit>> {
     let object = connection.object.as_deref();
     let mut understood = match connection.kind {
-        Kind::Calendly => calendly::understand(body)?,
-        Kind::Calcom => calcom::understand(body)?,
+        Kind::Calendly => calendly::understand(body, at)?,
+        Kind::Calcom => calcom::understand(body, at)?,
         Kind::Form => return form::understand(&connection.map, object, body),
     };
     for incoming in understood.what.iter_mut().flatten() {
+        incoming.lasting = incoming.contact.clone();
         mapping::apply(&connection.map, body, incoming);
         match (&mut incoming.object, object) {
             (Some(there), Some(kind)) => kind.clone_into(&mut there.kind),
-            (there, _) => *there = None,
+            (there, _) => {
+                incoming.booking = there.take().zip(incoming.told).map(|(object, told)| Booking {
+                    key: object.key,
+                    replaces: object.replaces,
+                    status: told.status,
+                });
+            }
         }
     }
     Ok(understood)

@@ -201,14 +201,8 @@ impl Decisions {
         let deferred = before.and_then(|before| before.deferred.clone());
         let before = before.map(|before| &before.enrollment);
         let stored = StoredEnrollment { stamp: 0, w, deferred, ..StoredEnrollment::of(next) };
-        match self
-            .store
-            .write(vec![self.enrollment_write(id, &campaign.id, before, &stored)?])
-            .await
-        {
-            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let write = self.enrollment_write(id, &campaign.id, before, &stored)?;
+        self.store.write_if_first(vec![write]).await.map(|_| ())
     }
 
     /// The write of an enrollment, on condition that no other writer committed first.

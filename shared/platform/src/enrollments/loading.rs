@@ -63,22 +63,16 @@ impl Decisions {
     async fn load_page(&self, id: &ContactId, campaign: &CampaignId) -> Result<Snapshot, Error> {
         let keys = &self.store.keys;
         let (key, enrolled) = (keys.contact(id), keys.enrollment(id, campaign));
-        let (mut snapshot, mut cursor) = (Snapshot { contact: None, state: None }, None);
-        loop {
-            let query = Query::of(&key.pk).between(CONTACT, BEHIND_ENROLLMENTS);
-            let page = self.store.table.query(query.after(cursor).strong()).await?;
-            for item in &page.items {
-                if item.key == key {
-                    snapshot.contact = Some(read_contact(item)?);
-                } else if item.key == enrolled {
-                    snapshot.state = Some(read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(snapshot);
+        let mut snapshot = Snapshot { contact: None, state: None };
+        let query = Query::of(&key.pk).between(CONTACT, BEHIND_ENROLLMENTS).strong();
+        for item in self.store.all(query).await? {
+            if item.key == key {
+                snapshot.contact = Some(read_contact(&item)?);
+            } else if item.key == enrolled {
+                snapshot.state = Some(read_state(&item)?);
             }
         }
+        Ok(snapshot)
     }
 
     /// What a decision needs for each of these contacts, in their order. `None` where it has to be
@@ -131,20 +125,12 @@ impl Decisions {
         let partition = self.store.keys.contact_partition(contact);
         let prefix = Keys::enrollments_of(contact);
         let mut all = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for item in &page.items {
-                if let Some((_, Some(campaign))) = fed(&item.key) {
-                    all.insert(campaign, read_state(item)?);
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
+        for item in self.store.all(Query::of(&partition).prefix(&prefix).strong()).await? {
+            if let Some((_, Some(campaign))) = fed(&item.key) {
+                all.insert(campaign, read_state(&item)?);
             }
         }
+        Ok(all)
     }
 
     /// The enrollments of a person's objects, of a type or of all, each with its object and
@@ -157,19 +143,12 @@ impl Decisions {
         let partition = self.store.keys.contact_partition(person);
         let prefix =
             kind.map_or_else(|| OBJECT_ENROLLMENT.to_owned(), Keys::enrollments_of_objects);
-        let (mut all, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for item in &page.items {
-                if let Some((object, Some(campaign))) = fed(&item.key) {
-                    all.push((object, campaign, read_state(item)?));
-                }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
+        let mut all = Vec::new();
+        for item in self.store.all(Query::of(&partition).prefix(&prefix).strong()).await? {
+            if let Some((object, Some(campaign))) = fed(&item.key) {
+                all.push((object, campaign, read_state(&item)?));
             }
         }
+        Ok(all)
     }
 }

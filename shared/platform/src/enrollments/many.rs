@@ -5,7 +5,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use futures_util::StreamExt as _;
 
-use super::{DecisionRequest, Decisions, Reply};
+use super::{DecisionRequest, Decisions, Reply, Standing};
 use crate::Instant;
 use crate::error::Error;
 
@@ -22,6 +22,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) as_of: Option<Instant>,
     /// A contact without this tag is skipped.
     pub(crate) tag: Option<&'a Tag>,
+    /// A contact that stands otherwise is skipped.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Decisions {
@@ -38,6 +40,7 @@ impl Decisions {
         let request = DecisionRequest {
             as_of: asked.as_of,
             tag: asked.tag,
+            standing: asked.standing,
             ..DecisionRequest::of(asked.campaign, asked.event)
         };
         let snapshots = self.load_many(contacts, asked.campaign).await?;

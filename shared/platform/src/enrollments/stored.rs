@@ -111,6 +111,14 @@ impl State {
     }
 }
 
+impl StoredEnrollment {
+    /// When the last decision was made, if its item says so.
+    pub(crate) fn last_decided(&self) -> Option<Instant> {
+        let deferred = self.deferred.iter().flat_map(|deferred| &deferred.records);
+        deferred.chain(&self.records).map(|record| record.at).max()
+    }
+}
+
 /// The whole item of an enrollment.
 pub(crate) fn read_stored(item: &Item) -> Result<StoredEnrollment, Error> {
     let mut stored: StoredEnrollment = read(item)?;

@@ -10,13 +10,11 @@ use dacapo_engine::address::folded;
 use dacapo_engine::ids::{ContactId, Tag};
 use serde_json::Value;
 
-use super::{Erasure, Tombstone};
+use super::Erasure;
 use crate::error::Error;
 use crate::mentions::Mentions;
 use crate::refusals::Refusal;
-use crate::store::item;
-use crate::table::{Condition, Item, Query, TableError, Unreadable, Write};
-use crate::unsubscribe::sealed;
+use crate::table::{Condition, Item, Query, Unreadable, Write};
 
 /// How many lists by tag are left in one transaction.
 const AT_ONCE: usize = 50;
@@ -29,38 +27,19 @@ impl Erasure {
         named: Option<&str>,
         why: &Unreadable,
     ) -> Result<bool, Error> {
-        let key = self.store.keys.contact(id);
-        let Some(stored) = self.store.get(&key).await? else { return Ok(false) };
+        let stored = self.store.get(&self.store.keys.contact(id)).await?;
+        let Some(stored) = stored else { return Ok(false) };
         self.order_last_erasure(id).await?;
         let address = self.address_of_unreadable(id, named).await?;
         if address.is_none() {
             tracing::warn!(contact = %id, %why,
                 "no address was found of an unreadable contact; erase it as `email:…` too if it has one");
         }
-        let remembers = self.catalog.current().await?.catalog.erased_by.is_none();
-        let hash = match address.as_deref().filter(|_| remembers) {
-            Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
-            None => None,
-        };
-        let tombstone =
-            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
-        let mut writes = vec![
-            Write::delete(key, condition),
-            Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
-        ];
-        if let Some(address) = &address {
-            writes.push(Write::delete(self.store.keys.address(address), Condition::Always));
-            let earlier = self.store.keys.addresses_before(address).into_iter();
-            writes.extend(earlier.map(|key| Write::delete(key, Condition::Always)));
-            if let Some(refusal) = Refusal::of_unreadable(&stored.body).filter(|_| remembers) {
-                writes.push(self.refusals.remember(address, refusal).await?);
-            }
-        }
-        match self.store.write(writes).await {
-            Ok(()) => {}
-            Err(TableError::Conflict { .. } | TableError::Contended) => return Ok(false),
-            Err(error) => return Err(error.into()),
+        let refusal = Refusal::of_unreadable(&stored.body);
+        let writes = self.removal(id, condition, address.as_deref(), refusal).await?;
+        if !self.store.write_if_first(writes).await? {
+            return Ok(false);
         }
         self.order_erasure(id).await?;
         self.forget_tags_of_unreadable(id, &stored).await?;
@@ -78,8 +57,7 @@ impl Erasure {
         if self.contacts.id_of(&address).await?.as_ref() != Some(id) {
             return Ok(false);
         }
-        let keys = self.store.keys.addresses_before(&address).into_iter();
-        let keys = keys.chain([self.store.keys.address(&address)]);
+        let keys = self.store.keys.addresses(&address);
         let writes = keys.map(|key| Write::delete(key, Condition::Always)).collect();
         self.store.write(writes).await?;
         Ok(true)
@@ -95,10 +73,9 @@ impl Erasure {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut candidates: Vec<String> = named.map(folded).into_iter().collect();
         let partition = self.store.keys.contact_partition(id);
-        let mut cursor = None;
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 let text = stored.body.as_str();
                 if text.contains('@') || text.contains("u0040") {
                     candidates.extend(Mentions::of(text).addresses().map(str::to_owned));
@@ -111,11 +88,8 @@ impl Erasure {
                     return Ok(Some(candidate));
                 }
             }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(None);
-            }
         }
+        Ok(None)
     }
 
     /// The tags that can still be read. Entries of other tags name a contact that is not there, and

@@ -14,7 +14,6 @@ use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::history::{Cause, Happened, Line, Record};
 use dacapo_engine::merge::merge_values;
-use dacapo_engine::statistics::Tally;
 use dacapo_engine::template::{Budget, Escape, MergeValues};
 use serde_json::{Map, Value, json};
 
@@ -191,14 +190,8 @@ impl Webhooks {
     fn line_of_failed_call(&self, call: &Call, reason: &str, at: Instant) -> Result<Write, Error> {
         let what = Happened::CallFailed { reason: reason.to_owned() };
         let line = Line { run: call.run, element: Some(call.element.clone()), what };
-        let history = StoredHistory {
-            campaign: call.campaign.clone(),
-            version: call.version,
-            records: vec![Record { at, because: Cause::Call, lines: vec![line] }],
-            delta: Tally::default(),
-            day: None,
-            reset: false,
-        };
+        let records = vec![Record { at, because: Cause::Call, lines: vec![line] }];
+        let history = StoredHistory::uncounted(call.campaign.clone(), call.version, records);
         let key = self.store.keys.history_of_webhook(
             &call.contact,
             at,

@@ -22,7 +22,7 @@ use crate::contacts::Contacts;
 use crate::enrollments::Decisions;
 use crate::error::Error;
 use crate::store::{Store, TRIES};
-use crate::table::{Condition, TableError, Write};
+use crate::table::{Condition, Write};
 
 /// Passes changes of persons on to their objects.
 pub struct PersonChanges {
@@ -92,10 +92,8 @@ impl PersonChanges {
             }
             object.made_knowing(before.rev, person.knows_catalog());
             let write = Write::put(self.contacts.item(&object)?, Condition::Rev(before.rev));
-            match self.store.write(vec![write]).await {
-                Ok(()) => return Ok(()),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            if self.store.write_if_first(vec![write]).await? {
+                return Ok(());
             }
         }
         Err(Error::Contended(TRIES))

@@ -17,15 +17,12 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
-use crate::Instant;
-use crate::enrollments::{Deferred, StoredEnrollment, instant_of_deferred, is_reset};
+use crate::enrollments::{Deferred, StoredEnrollment, instant_of, instant_of_deferred, is_reset};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history, subject_in};
+pub(crate) use crate::store::HISTORY_KEPT;
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Item, MOST_WRITES, Query, TableError, Unwritable, Write};
-
-/// How long history is kept.
-pub(crate) const HISTORY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(2 * 365);
 
 /// The most days from which one item subtracts: all are one transaction with it.
 const DAYS_AT_ONCE: usize = MOST_WRITES - 2;
@@ -78,8 +75,13 @@ impl StoredHistory {
     pub(crate) fn of_no_campaign(records: Vec<Record>) -> Result<Self, Error> {
         let campaign =
             CampaignId::new(NO_CAMPAIGN).map_err(|why| Unwritable::Json(why.to_string()))?;
+        Ok(Self::uncounted(campaign, 0, records))
+    }
+
+    /// What happened in a campaign and is counted nowhere.
+    pub(crate) fn uncounted(campaign: CampaignId, version: u32, records: Vec<Record>) -> Self {
         let (delta, day) = (Tally::default(), None);
-        Ok(Self { campaign, version: 0, records, delta, day, reset: false })
+        Self { campaign, version, records, delta, day, reset: false }
     }
 }
 
@@ -138,19 +140,15 @@ impl History {
         }
         let before = decision.before.as_ref();
         let mut entries = Vec::new();
-        entries.extend(
-            stored
-                .earlier
-                .as_ref()
-                .map(|deferred| self.entry_of(decision, deferred))
-                .transpose()?,
-        );
+        if let Some(deferred) = &stored.earlier {
+            entries.push(self.entry_of(decision, deferred)?);
+        }
         let mut delta = stored.delta.clone();
         delta.add(&Gauge::between(before, Some(&stored.enrollment)));
         if stored.records.is_empty() && delta.is_empty() {
             return Ok(entries);
         }
-        let at = instant_of(decision);
+        let at = instant_of(&stored.records, &stored.enrollment);
         let reset = is_reset(&stored.records);
         let (mut days, mut rest) = match stored.day {
             _ if reset => (self.days_to_take_off(decision, before, batch).await?, delta.clone()),
@@ -233,11 +231,10 @@ impl History {
         let mut last_reset = 0;
         let earlier = |rev: u64| rev < decision.stored.stamp;
         let partition = self.store.keys.contact_partition(&decision.contact);
-        let mut cursor = None;
-        loop {
-            let query = Query::of(&partition).prefix(Keys::HISTORY).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            for stored in &page.items {
+        let query = Query::of(&partition).prefix(Keys::HISTORY).strong();
+        let mut pages = self.store.pages(query);
+        while let Some(page) = pages.next_page().await? {
+            for stored in &page {
                 let Some(rev) = revision_of_history(&stored.key).filter(|rev| earlier(*rev)) else {
                     continue;
                 };
@@ -255,10 +252,6 @@ impl History {
                     }
                     None => {}
                 }
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
             }
         }
         let same = &batch[&(&decision.contact, &decision.campaign)];
@@ -344,9 +337,4 @@ fn in_transactions<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Vec<Entr
         all.push(open);
     }
     all
-}
-
-/// The instant under which a decision is in the history.
-fn instant_of(decision: &Committed) -> Instant {
-    crate::enrollments::instant_of(&decision.stored.records, &decision.stored.enrollment)
 }

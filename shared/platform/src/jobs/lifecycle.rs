@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::orders::pause_end_order;
 use crate::ports::{Done, JobStep, Message, Order, Queue, Shown};
 use crate::store::{TRIES, item, read};
-use crate::table::{Condition, Consistency, TableError, Write};
+use crate::table::{Condition, Consistency, Write};
 
 /// How many contacts a page has.
 pub(super) const PAGE: usize = 200;
@@ -145,7 +145,8 @@ impl Jobs {
             Selection::Tag(_)
             | Selection::Enrolled
             | Selection::Everybody
-            | Selection::Objects(_) => SHARDS,
+            | Selection::Objects(_)
+            | Selection::Members(_) => SHARDS,
         };
         let job = self.job_of(catalog.jobs, requested, shards, JobStatus::Queued);
         for (nth, chunk) in (0u32..).zip(&chunks) {
@@ -266,7 +267,8 @@ impl Jobs {
                 Selection::Named { .. }
                 | Selection::Enrolled
                 | Selection::Everybody
-                | Selection::Objects(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
+                | Selection::Objects(_)
+                | Selection::Members(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
             };
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);
@@ -353,10 +355,8 @@ impl Jobs {
                 job.reason = reason.map(str::to_owned);
                 job.ended_at = Some(self.store.now());
                 job.n += 1;
-                match self.store.write(vec![self.write_of(&job)?]).await {
-                    Ok(()) => {}
-                    Err(TableError::Conflict { .. } | TableError::Contended) => continue,
-                    Err(error) => return Err(error.into()),
+                if !self.store.write_if_first(vec![self.write_of(&job)?]).await? {
+                    continue;
                 }
             }
             self.close(seq).await?;

@@ -40,6 +40,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +141,34 @@ pub enum Selection {
     Everybody,
     /// All objects of a type.
     Objects(ObjectType),
+    /// Those that are in the campaign, narrowed.
+    Members(Members),
+}
+
+/// Some of those that are in a campaign.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The type of the objects that the campaigns are about. All members of such a campaign are
+    /// objects of the type, so it says which campaigns are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_type: Option<ObjectType>,
+    /// Those that stand so in it when their turn comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+impl Selection {
+    /// How those that are meant have to stand in the campaign.
+    pub(crate) fn status(&self) -> Option<Status> {
+        match self {
+            Self::Members(members) => members.status,
+            Self::Named { .. }
+            | Self::Tag(_)
+            | Self::Enrolled
+            | Self::Everybody
+            | Self::Objects(_) => None,
+        }
+    }
 }
 
 /// How far a job is.

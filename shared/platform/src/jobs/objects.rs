@@ -52,17 +52,9 @@ impl Jobs {
     ) -> Result<Vec<ContactId>, Error> {
         let partition = self.store.keys.contact_partition(person);
         let prefix = Keys::enrollments_of_objects(kind);
-        let (mut objects, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            let enrolled = page.items.iter().filter_map(|item| fed(&item.key));
-            let here = enrolled.filter(|(_, other)| other.as_ref() == Some(campaign));
-            objects.extend(here.map(|(object, _)| object));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(objects);
-            }
-        }
+        let items = self.store.all(Query::of(&partition).prefix(&prefix).strong()).await?;
+        let enrolled = items.iter().filter_map(|item| fed(&item.key));
+        let here = enrolled.filter(|(_, other)| other.as_ref() == Some(campaign));
+        Ok(here.map(|(object, _)| object).collect())
     }
 }

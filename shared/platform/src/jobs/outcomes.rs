@@ -5,7 +5,7 @@
 //!
 //! | kind | done | skipped |
 //! |---|---|---|
-//! | stop | it was stopped or reset, by this or a later job | it was not enrolled as of the job |
+//! | stop | stopped or reset, by this or a later job | not enrolled as of the job, or stood otherwise |
 //! | release | it was released, by this job or a later one | it was not held |
 //! | enroll existing | it was let in | it did not enter |
 //! | milestones | it is up to date | it is gone |
@@ -25,7 +25,7 @@ use futures_util::StreamExt as _;
 use super::reconciling::Reconciler;
 use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
 use crate::Instant;
-use crate::enrollments::{Asked, Decisions, EventOutcome, Reply};
+use crate::enrollments::{Asked, Decisions, EventOutcome, Reply, Standing};
 use crate::erasure::Erasure;
 use crate::error::{Error, Retryability};
 use crate::handlers::Quarantine;
@@ -93,8 +93,11 @@ impl PageWork {
             Selection::Named { .. }
             | Selection::Enrolled
             | Selection::Everybody
-            | Selection::Objects(_) => None,
+            | Selection::Objects(_)
+            | Selection::Members(_) => None,
         };
+        let status = job.selection.status();
+        let standing = status.map(|status| Standing { status, job: job.seq });
         if let Selection::Named { .. } | Selection::Tag(_) = &job.selection {
             let loaded = decisions.catalog.current().await?;
             let head = loaded.catalog.campaigns.get(campaign);
@@ -103,7 +106,7 @@ impl PageWork {
                 return self.done_to_objects(&decisions, &what, contacts).await;
             }
         }
-        let asked = Asked { campaign, event: &event, as_of, tag };
+        let asked = Asked { campaign, event: &event, as_of, tag, standing };
         let replies = decisions.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
@@ -136,6 +139,13 @@ impl PageWork {
                 | Selection::Tag(_)
                 | Selection::Everybody
                 | Selection::Objects(_) => ContactOutcome::Skipped,
+                // Who stands otherwise is skipped; who came later is none of them.
+                Selection::Members(_) => match before {
+                    Some(before) if before.created.is_none_or(|created| created <= job.at) => {
+                        ContactOutcome::Skipped
+                    }
+                    Some(_) | None => ContactOutcome::Outside,
+                },
             },
             Ok(Some(EventOutcome::Undecidable(why))) => {
                 tracing::error!(job = job.seq, contact = contact.as_str(), why, "undecided");
@@ -216,7 +226,7 @@ impl PageWork {
                 here.map(|(object, ..)| object).collect()
             }
         };
-        let asked = Asked { campaign, event, as_of, tag: None };
+        let asked = Asked { campaign, event, as_of, tag: None, standing: None };
         let replies = decisions.apply_event_to_many(&asked, &objects).await?;
         let mut all = ContactOutcome::Skipped;
         for (object, reply) in objects.iter().zip(replies) {

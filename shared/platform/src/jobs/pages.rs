@@ -72,7 +72,10 @@ impl Pages {
             shard.settled = match job.selection {
                 Selection::Named { .. } => true,
                 Selection::Tag(_) => job_step.shown || self.orders.outbox.feed_is_read(),
-                Selection::Enrolled | Selection::Everybody | Selection::Objects(_) => {
+                Selection::Enrolled
+                | Selection::Everybody
+                | Selection::Objects(_)
+                | Selection::Members(_) => {
                     job.kind != JobKind::EraseAccount && (job_step.shown || shows())
                 }
             };

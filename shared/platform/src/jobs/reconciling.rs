@@ -231,7 +231,7 @@ impl Reconciler {
             let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
             let decided = read_stored(&stored)?;
             campaigns.push((campaign, decided.enrollment.seen));
-            if last_decided(&decided).is_none_or(|at| at >= since) {
+            if decided.last_decided().is_none_or(|at| at >= since) {
                 // The state before is lost; only a first decision is known to have had none.
                 let old = (decided.enrollment.rev > 1).then(|| stored.clone());
                 let key = stored.key.clone();
@@ -315,10 +315,4 @@ impl Reconciler {
             }
         }
     }
-}
-
-/// When the last decision was made, if its item says so.
-fn last_decided(stored: &StoredEnrollment) -> Option<Instant> {
-    let deferred = stored.deferred.iter().flat_map(|deferred| &deferred.records);
-    deferred.chain(&stored.records).map(|record| record.at).max()
 }

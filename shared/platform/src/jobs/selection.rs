@@ -96,7 +96,7 @@ impl Jobs {
             Selection::Tag(_) | Selection::Everybody | Selection::Objects(_) => {
                 Ok(self.count_listed(selection, None, until).await?.times(many))
             }
-            Selection::Enrolled => {
+            Selection::Enrolled | Selection::Members(_) => {
                 let mut sum = Counted::default();
                 for campaign in campaigns {
                     sum = sum.and(self.count_listed(selection, Some(campaign), until).await?);
@@ -150,11 +150,12 @@ impl Jobs {
     ) -> Result<(Vec<ContactId>, Option<Cursor>), Error> {
         let partition = match (selection, campaign) {
             (Selection::Tag(tag), _) => self.store.keys.tagged(tag, shard),
-            (Selection::Enrolled, Some(campaign)) => {
+            (Selection::Enrolled | Selection::Members(_), Some(campaign)) => {
                 self.store.keys.members_listed(campaign, shard)
             }
             (Selection::Objects(kind), _) => self.store.keys.objects_listed(kind, shard),
-            (Selection::Everybody | Selection::Named { .. }, _) | (Selection::Enrolled, None) => {
+            (Selection::Everybody | Selection::Named { .. }, _)
+            | (Selection::Enrolled | Selection::Members(_), None) => {
                 self.store.keys.contacts_listed(shard)
             }
         };
@@ -254,12 +255,16 @@ impl Jobs {
                     Selection::Named { .. }
                     | Selection::Enrolled
                     | Selection::Everybody
-                    | Selection::Objects(_),
+                    | Selection::Objects(_)
+                    | Selection::Members(_),
                     Some(_),
                 ) => true,
             };
             let state = enrolled.as_ref().map(read_state).transpose()?;
             let state = state.map(|state| state.enrollment);
+            let status = requested.selection.status();
+            let selected = selected
+                && state.as_ref().is_none_or(|state| status.is_none_or(|it| it == state.status));
             match state.filter(|state| selected && would_change(requested.kind, state, now)) {
                 Some(state) => {
                     picked.affected += 1;

@@ -38,6 +38,7 @@ pub fn kind(key: &Key) -> &'static str {
         sk if key.pk.ends_with("#IN") && sk.starts_with(Keys::RECEIVED) => "connection",
         _ if key.pk.contains("#IN#") || key.pk.contains("#IN@#") => "received call",
         sk if in_contact && sk.starts_with(Keys::RECEIVED) => "received call",
+        sk if in_contact && sk.starts_with(Keys::BOOKINGS) => "booking",
         sk if in_contact && sk.starts_with(ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(OBJECT_ENROLLMENT) => "enrollment",
         sk if in_contact && sk.starts_with(OBJECT) => "object",

@@ -53,6 +53,14 @@ impl Keys {
         Key::new(self.contact_partition(contact), sk)
     }
 
+    /// The prefix of the sort keys of bookings whose date is the contact's.
+    pub const BOOKINGS: &str = "TOLD#";
+
+    /// What was last told of a booking whose date is the contact's, by the hash of its key.
+    pub fn booking_told(&self, contact: &ContactId, hash: &str) -> Key {
+        Key::new(self.contact_partition(contact), format!("{}{hash}", Self::BOOKINGS))
+    }
+
     /// The partition of the received calls that name an address, by its keyed hash.
     pub fn received_naming(&self, address: &str) -> String {
         format!("A#{}#IN@#{address}", self.account)

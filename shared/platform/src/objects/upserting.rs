@@ -1,10 +1,13 @@
 //! An object is made or changed, together with its person: one transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use dacapo_engine::address::folded;
-use dacapo_engine::contact::{Author, Causality, Change, Contact, ObjectIdentity, Patch};
+use dacapo_engine::contact::{
+    Author, Causality, Change, Contact, ObjectIdentity, Patch, Telling, Told,
+};
 use dacapo_engine::ids::{ContactId, ObjectType};
 
 use super::{ObjectError, ObjectWritten, Objects, WithObject};
@@ -41,14 +44,45 @@ pub enum PersonWrite<'a> {
     Unsaid,
 }
 
+/// What a sender tells, whose calls come in any order.
+#[derive(Clone, Copy)]
+pub struct ToldBy<'a> {
+    /// When it happened.
+    pub telling: Telling,
+    /// What is written to the person if something later is known of the object.
+    pub late: &'a Patch,
+}
+
 /// The state on which an object is written.
-struct Present {
+pub(super) struct Present {
     /// The object, under the key or under the one that is to be replaced.
-    object: Option<Contact>,
+    pub(super) object: Option<Contact>,
     /// What the key leads to.
-    key: Option<StoredObjectKey>,
+    pub(super) key: Option<StoredObjectKey>,
     /// What the key that is to be replaced leads to.
-    replaced: Option<StoredObjectKey>,
+    pub(super) replaced: Option<StoredObjectKey>,
+    /// When what is written happened, if the sender says so.
+    telling: Option<Telling>,
+}
+
+impl Present {
+    /// Whether both keys have an object of their own.
+    fn are_two(&self) -> bool {
+        let of = |key: &StoredObjectKey| key.object.clone();
+        let (key, replaced) = (self.key.as_ref().map(of), self.replaced.as_ref().map(of));
+        key.is_some() && replaced.is_some() && key != replaced
+    }
+
+    /// Whether something later is known about what is written.
+    fn knows_later(&self, key: &str) -> bool {
+        let same = self.object.as_ref().filter(|object| has_key(object, key));
+        same.zip(self.telling).is_some_and(|(object, telling)| telling.is_late(&object.told))
+    }
+}
+
+/// Whether an object has this key now.
+fn has_key(object: &Contact, key: &str) -> bool {
+    object.object.as_ref().is_some_and(|identity| identity.key == key)
 }
 
 impl Objects {
@@ -63,15 +97,56 @@ impl Objects {
         by: &Author,
         together: WithObject<'_>,
     ) -> Result<ObjectWritten, ObjectError> {
+        self.write(write, None, by, together).await
+    }
+
+    /// The same, for a sender whose calls come in any order and who says when it happened what it
+    /// tells: what happened later stays. Two objects that turn out to be one become one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ObjectError`].
+    pub async fn tell<'a>(
+        &self,
+        write: ObjectWrite<'a>,
+        told: ToldBy<'a>,
+        by: &Author,
+        together: WithObject<'_>,
+    ) -> Result<ObjectWritten, ObjectError> {
+        self.write(write, Some(told), by, together).await
+    }
+
+    async fn write<'a>(
+        &self,
+        mut write: ObjectWrite<'a>,
+        told: Option<ToldBy<'a>>,
+        by: &Author,
+        together: WithObject<'_>,
+    ) -> Result<ObjectWritten, ObjectError> {
+        let wanted = write.person;
         for _ in 0..TRIES {
-            let present = self.present(write).await?;
+            let mut present = self.present(write).await?;
+            if let Some(told) = told {
+                if self.united(write, &present, by).await? {
+                    continue;
+                }
+                present.telling = Some(told.telling);
+                write.person = match wanted {
+                    PersonWrite::ByAddress(address, _) if present.knows_later(write.key) => {
+                        PersonWrite::ByAddress(address, told.late)
+                    }
+                    wanted => wanted,
+                };
+            }
+            if let Some(replaces) = write.replaces.filter(|_| present.are_two()) {
+                return Err(ObjectError::BothThere { replaces: replaces.to_owned() });
+            }
             if let Some(by) = present.key.as_ref().and_then(|key| key.replaced_by.clone()) {
                 return Err(ObjectError::Replaced { by });
             }
             let owner = self.owner(write, &present).await?;
-            match self.write_once(write, &present, owner, by, together).await? {
-                Tried::Written(written) => return Ok(*written),
-                Tried::Again => {}
+            if let Some(written) = self.write_once(write, &present, owner, by, together).await? {
+                return Ok(*written);
             }
         }
         Err(Error::Contended(TRIES).into())
@@ -84,17 +159,12 @@ impl Objects {
             Some(replaces) => self.key(write.kind, replaces).await?,
             None => None,
         };
-        if let (Some(key), Some(replaced), Some(replaces)) = (&key, &replaced, replaces)
-            && key.object != replaced.object
-        {
-            return Err(ObjectError::BothThere { replaces: replaces.to_owned() });
-        }
         let id = key.as_ref().or(replaced.as_ref()).map(|found| &found.object);
         let object = match id {
             Some(id) => self.contacts.get(id).await?,
             None => None,
         };
-        Ok(Present { object, key, replaced })
+        Ok(Present { object, key, replaced, telling: None })
     }
 
     /// The id of the person whose object it is, or is to be; `None` if the person is to be made.
@@ -129,6 +199,7 @@ impl Objects {
         }
     }
 
+    /// `None` if another writer was first with the object, with its key, or with the person.
     async fn write_once(
         &self,
         write: ObjectWrite<'_>,
@@ -136,9 +207,10 @@ impl Objects {
         owner: Option<ContactId>,
         by: &Author,
         together: WithObject<'_>,
-    ) -> Result<Tried, ObjectError> {
+    ) -> Result<Option<Box<ObjectWritten>>, ObjectError> {
         let name = self.store.new_contact_id();
         let now = self.store.now();
+        let late = present.knows_later(write.key);
         if let Some(before) = &present.object
             && !before.has_room_for(write.patch)
         {
@@ -161,11 +233,12 @@ impl Objects {
             }
             let write_id = writes.first().and_then(write_id);
             *own.lock().unwrap_or_else(PoisonError::into_inner) = (writes.len(), write_id);
-            let written = ObjectWritten { object, person: person.clone() };
+            let written = ObjectWritten { object, person: person.clone(), late };
             writes.extend(together(&written)?);
             Ok(writes)
         };
         let nothing = Patch::default();
+        let is_by_id = matches!(write.person, PersonWrite::ById(..));
         let person = match (write.person, &owner) {
             (PersonWrite::ByAddress(address, patch), None) => {
                 self.contacts.upsert(address, patch, by, &all).await
@@ -192,18 +265,17 @@ impl Objects {
                 {
                     Written { contact, created: false, change: None }
                 } else if which < own {
-                    // Another writer was first with the object, or with its key.
-                    return Ok(Tried::Again);
+                    return Ok(None);
                 } else {
                     return Err(WriteError::Refused(which - own, current).into());
                 }
             }
             // The person was erased just now; one that was named by the id does not come back.
-            Err(WriteError::NoSuchContact) if !is_by_id(write) => return Ok(Tried::Again),
+            Err(WriteError::NoSuchContact) if !is_by_id => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let (object, _) = object_of(&person.contact)?;
-        Ok(Tried::Written(Box::new(ObjectWritten { object, person })))
+        Ok(Some(Box::new(ObjectWritten { object, person, late })))
     }
 
     /// A new object, with its key.
@@ -228,6 +300,9 @@ impl Objects {
         if object.apply(&patch, by.clone(), None, now, 0).is_none() {
             empty_change(&mut object, by, now);
         }
+        if let Some(telling) = present.telling {
+            telling.note(&patch, &mut object.told);
+        }
         object.made_knowing(0, self.catalog.known_revision());
         let change = object.recent.last().cloned();
         let mut writes = vec![Write::put(self.contacts.item(&object)?, Condition::Absent)];
@@ -245,13 +320,26 @@ impl Objects {
         now: Instant,
     ) -> Result<(Written, Vec<Write>), Error> {
         let mut object = before.clone();
-        let changed = object.apply(write.patch, by.clone(), None, now, 0).is_some();
-        let renamed = before.object.as_ref().is_some_and(|its| its.key != write.key);
+        let renamed = !has_key(before, write.key);
+        if renamed {
+            // What was told about the old key says nothing about the new one.
+            object.told = Told::default();
+        }
+        let patch = match present.telling {
+            Some(telling) => {
+                let news = telling.news(write.patch, Some(before), &object.told);
+                telling.note(write.patch, &mut object.told);
+                Cow::Owned(news)
+            }
+            None => Cow::Borrowed(write.patch),
+        };
+        let changed = object.apply(&patch, by.clone(), None, now, 0).is_some();
         if let Some(identity) = object.object.as_mut().filter(|_| renamed) {
             write.key.clone_into(&mut identity.key);
         }
-        if renamed && !changed {
-            // A writer that knows only the old key must not put it back.
+        if !changed && (renamed || object.told != before.told) {
+            // A writer that knows only the old key must not put it back; and what was told counts
+            // for the next one, also where it is what the object has already.
             empty_change(&mut object, by, now);
         }
         object.made_knowing(before.rev, self.catalog.known_revision());
@@ -315,39 +403,11 @@ impl Objects {
     }
 }
 
-/// The outcome of one try.
-enum Tried {
-    Written(Box<ObjectWritten>),
-    Again,
-}
-
-/// Whether the person is named by the id.
-fn is_by_id(write: ObjectWrite<'_>) -> bool {
-    match write.person {
-        PersonWrite::ById(..) => true,
-        PersonWrite::ByAddress(..) | PersonWrite::Unsaid => false,
-    }
-}
-
-/// A change of nothing: the object is new, or has another key.
-fn empty_change(object: &mut Contact, by: &Author, now: Instant) {
+/// A change of nothing: the object is new, has another key, or was told again what it has.
+pub(super) fn empty_change(object: &mut Contact, by: &Author, now: Instant) {
     let at = now.max(object.updated_at);
     object.rev += 1;
     object.updated_at = at;
-    object.recent.push(Change {
-        rev: object.rev,
-        at,
-        added: Vec::new(),
-        refreshed: BTreeMap::new(),
-        removed: BTreeMap::new(),
-        fields: BTreeMap::new(),
-        consent: None,
-        suppressed: None,
-        event: None,
-        person: None,
-        by: by.clone(),
-        causality: Causality { chain: object.chain_of(object.rev), depth: 0 },
-        catalog: None,
-        after: Vec::new(),
-    });
+    let causality = Causality { chain: object.chain_of(object.rev), depth: 0 };
+    object.recent.push(Change { rev: object.rev, ..Change::empty(by.clone(), causality, at) });
 }

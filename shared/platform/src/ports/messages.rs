@@ -4,7 +4,7 @@
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Event;
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
@@ -74,6 +74,28 @@ pub struct JobStep {
     pub shown: bool,
 }
 
+/// A step through the lists of objects, for those that have been kept long enough (R74).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryStep {
+    /// The type whose list comes next.
+    #[serde(rename = "k")]
+    pub kind: ObjectType,
+    /// The shard of the list.
+    #[serde(rename = "l")]
+    pub shard: u32,
+    /// The id behind which it goes on; none at the beginning.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// When the first of the objects that were looked at so far, and stay, is due.
+    #[serde(
+        rename = "d",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub due: Option<Instant>,
+}
+
 /// A dead letter that is to be done again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redrive {
@@ -113,6 +135,8 @@ pub enum Message {
         #[serde(rename = "a", with = "chrono::serde::ts_milliseconds")]
         at: Instant,
     },
+    /// For [`Queue::Jobs`]: objects that have been kept long enough go (R74).
+    ExpireObjects(ExpiryStep),
 }
 
 /// A timer that the timer service has not accepted for now.
@@ -140,6 +164,7 @@ impl Message {
             Self::Timer(timer) => timer.message.ordering_key(),
             Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
             Self::PausesEnd { .. } => Some("pauses".to_owned()),
+            Self::ExpireObjects(_) => Some("expiry".to_owned()),
         }
     }
 
@@ -149,7 +174,7 @@ impl Message {
             Self::EnrollmentEvent(event) => (Some(&event.contact), Some(&event.campaign)),
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
-            Self::JobStep(_) | Self::PausesEnd { .. } => (None, None),
+            Self::JobStep(_) | Self::PausesEnd { .. } | Self::ExpireObjects(_) => (None, None),
             Self::Timer(timer) => timer.message.about(),
             Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
         }
@@ -166,7 +191,11 @@ impl Message {
             },
             Self::PausesEnd { .. } => Queue::Timers,
             Self::Call(_) => Queue::Calls,
-            Self::JobStep(_) | Self::Erase(_) | Self::Timer(_) | Self::Redrive(_) => Queue::Jobs,
+            Self::JobStep(_)
+            | Self::Erase(_)
+            | Self::Timer(_)
+            | Self::Redrive(_)
+            | Self::ExpireObjects(_) => Queue::Jobs,
         }
     }
 }
@@ -210,7 +239,8 @@ impl Queue {
             (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(event)) => {
                 event.is_delivery()
             }
-            (Self::Calls, Message::Call(_)) | (Self::Jobs, Message::JobStep(_)) => true,
+            (Self::Calls, Message::Call(_))
+            | (Self::Jobs, Message::JobStep(_) | Message::ExpireObjects(_)) => true,
             // A timer brings the last erasure of what remains.
             (Self::Timers | Self::Jobs, Message::Erase(_))
             | (Self::Timers, Message::PausesEnd { .. }) => true,
@@ -227,7 +257,8 @@ impl Queue {
                 | Message::JobStep(_)
                 | Message::Erase(_)
                 | Message::Timer(_)
-                | Message::PausesEnd { .. },
+                | Message::PausesEnd { .. }
+                | Message::ExpireObjects(_),
             ) => false,
         }
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod bounced;
+mod doors;
 mod erased;
 mod loops;
 mod masses;

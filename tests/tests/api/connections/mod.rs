@@ -2,9 +2,12 @@
 
 mod calcom;
 mod calendly;
+mod doors;
 mod form;
 mod kept;
+mod killed;
 mod objects;
+mod order;
 mod refused;
 mod setting_up;
 

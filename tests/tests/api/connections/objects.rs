@@ -8,13 +8,13 @@ use crate::called::{ADMIN, Called};
 
 const APPOINTMENTS: &str = include_str!("../../../../examples/appointments.yaml");
 
-const ANN: &str = "/v1/contacts/email:ann@example.com";
+pub(super) const ANN: &str = "/v1/contacts/email:ann@example.com";
 const BOB: &str = "/v1/contacts/email:bob@example.com";
 
 const TYPE: &str = "/v1/object-types/appointment";
 
 /// An account with a connection for a booking tool, and the example that is about appointments.
-async fn account(kind: &str) -> (Called, String) {
+pub(super) async fn account(kind: &str) -> (Called, String) {
     let api = with_dates().await;
     let written = json!({ "kind": kind, "secret": SECRET, "tags": ["Appointment made"] });
     let path = connected(&api, "tool", &written).await;
@@ -40,13 +40,13 @@ async fn until(api: &Called, at: &str) {
     api.embedded.worker.advance(at.parse().expect("an instant")).await;
 }
 
-async fn items(api: &Called, path: &str) -> Vec<Value> {
+pub(super) async fn items(api: &Called, path: &str) -> Vec<Value> {
     let page = api.get(path).await.is(200);
     page["items"].as_array().expect("items").clone()
 }
 
 /// The e-mails to a contact: the end of the appointment's key, and the first words of the subject.
-async fn mails(api: &Called, contact: &str) -> Vec<String> {
+pub(super) async fn mails(api: &Called, contact: &str) -> Vec<String> {
     let messages = items(api, &format!("{contact}/messages")).await;
     let mail = |one: &Value| {
         let key = one["object"]["key"].as_str().expect("about an appointment");
@@ -58,7 +58,7 @@ async fn mails(api: &Called, contact: &str) -> Vec<String> {
 }
 
 /// The only appointment of a contact.
-async fn only(api: &Called, contact: &str) -> Value {
+pub(super) async fn only(api: &Called, contact: &str) -> Value {
     let all = items(api, &format!("{contact}/objects")).await;
     assert_eq!(all.len(), 1, "{all:#?}");
     all[0].clone()

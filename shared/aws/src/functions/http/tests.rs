@@ -31,6 +31,10 @@ fn mirror() -> Router {
         [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-a", "1"), ("x-a", "2")];
     Router::new()
         .route("/v1/contacts/{id}", get(|Path(id): Path<String>| async move { id }))
+        .route(
+            "/v1/objects/{type}/{*key}",
+            get(|Path((_, key)): Path<(String, String)>| async move { key }),
+        )
         .route("/bytes", get(|| async { vec![0xff_u8, 0x00] }))
         .route("/letters/{n}", get(|Path(n): Path<usize>| async move { "a".repeat(n) }))
         .route("/quotes/{n}", get(|Path(n): Path<usize>| async move { "\"".repeat(n) }))
@@ -79,6 +83,28 @@ async fn a_path_that_was_decoded_on_the_way_is_encoded_again() {
         ("/v1/contacts/100%", "100%"),
     ] {
         assert_eq!(body_of(event("GET", path)).await, id, "{path}");
+    }
+}
+
+/// API Gateway decodes all of a path but `%25`, so a key arrives as it is whether the path was
+/// decoded or not.
+#[tokio::test]
+async fn a_key_with_slashes_and_percent_signs_arrives_as_it_is() {
+    let uri = "https://api.calendly.example/scheduled_events/E/invitees/I1";
+    for (path, key) in [
+        ("https%3A%2F%2Fapi.calendly.example%2Fscheduled_events%2FE%2Finvitees%2FI1", uri),
+        (uri, uri),
+        ("100%25", "100%"),
+        ("100%", "100%"),
+        ("a%252Fb", "a%2Fb"),
+        ("50%25/2 ü", "50%/2 ü"),
+        ("50%25%2F2%20%C3%BC", "50%/2 ü"),
+        ("a+b&c=d", "a+b&c=d"),
+        ("x#1", "x#1"),
+        ("x%3F1", "x?1"),
+    ] {
+        let path = format!("/v1/objects/appointment/{path}");
+        assert_eq!(body_of(event("GET", &path)).await, key, "{path}");
     }
 }
 

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, Otherwise, WhenMissed, Window};
-use crate::campaign::checks::{At, Findings, Surroundings, Template};
+use super::{Arrival, EdgeKey, ElementType, Otherwise, WhenMissed, Window};
+use crate::campaign::checks::{At, Findings, Surroundings};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
+use crate::condition::Reads;
 use crate::contact::Contact;
 use crate::field::{FieldType, FieldValue};
 use crate::ids::{CampaignId, ElementId, FieldKey};
@@ -105,33 +105,17 @@ impl ElementType for DateTimer {
         EdgeKey::edges([("next", self.next.as_ref()), ("missed", self.missed.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
     fn reads(&self, reads: &mut Reads) {
         reads.fields.extend(self.field.clone());
         reads.fields.extend(FieldKey::new("time_zone"));
     }
 
-    fn is_rest(&self) -> bool {
-        true
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::Rests
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::IsLost
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, Otherwise, WhenMissed, Window};
-use crate::campaign::checks::{At, Findings, Surroundings, Template};
+use super::{Arrival, EdgeKey, ElementType, Otherwise, WhenMissed, Window};
+use crate::campaign::checks::{At, Findings, Surroundings};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
 /// Sends an e-mail.
@@ -29,30 +28,12 @@ impl ElementType for SendEmail {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::BelongsToTheMoment
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {

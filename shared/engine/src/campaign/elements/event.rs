@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{At, Findings, Surroundings, Template, check_condition, seen};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
+use crate::campaign::checks::{At, Findings, Surroundings, check_condition, seen};
 use crate::campaign::node::Path;
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
@@ -66,34 +66,6 @@ impl Edge {
         }
     }
 
-    /// The tags that it is about; none if it is about something else.
-    pub fn tags(&self) -> &[Tag] {
-        match self {
-            Self::TagAdded(tags) | Self::TagRemoved(tags) | Self::TagAssigned(tags) => {
-                tags.as_slice()
-            }
-            Self::FieldSet(_)
-            | Self::FieldChanged(_)
-            | Self::FieldCleared(_)
-            | Self::Custom(_)
-            | Self::Becomes(_)
-            | Self::Contact(_) => &[],
-        }
-    }
-
-    /// The field that it is about, if it is about one.
-    pub fn field(&self) -> Option<&FieldKey> {
-        match self {
-            Self::FieldSet(key) | Self::FieldChanged(key) | Self::FieldCleared(key) => Some(key),
-            Self::TagAdded(_)
-            | Self::TagRemoved(_)
-            | Self::TagAssigned(_)
-            | Self::Custom(_)
-            | Self::Becomes(_)
-            | Self::Contact(_) => None,
-        }
-    }
-
     /// What it reads, added to `reads`.
     pub fn reads(&self, reads: &mut Reads) {
         match self {
@@ -116,19 +88,6 @@ impl Edge {
             }
         }
     }
-
-    /// Whether it is about tags, even if it names none.
-    fn is_about_tags(&self) -> bool {
-        match self {
-            Self::TagAdded(_) | Self::TagRemoved(_) | Self::TagAssigned(_) => true,
-            Self::FieldSet(_)
-            | Self::FieldChanged(_)
-            | Self::FieldCleared(_)
-            | Self::Custom(_)
-            | Self::Becomes(_)
-            | Self::Contact(_) => false,
-        }
-    }
 }
 
 impl ElementType for EventElement {
@@ -136,33 +95,17 @@ impl ElementType for EventElement {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
     fn reads(&self, reads: &mut Reads) {
         self.on.reads(reads);
     }
 
-    fn is_rest(&self) -> bool {
-        true
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::Rests
     }
 
     fn when_missed(&self) -> WhenMissed {
         // An event happens to those without a path, too.
         WhenMissed::LosesNothing
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
@@ -174,38 +117,32 @@ impl ElementType for EventElement {
 fn check_edge(edge: &Edge, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {
     let path = path.key(edge.word());
     let at = At::Value(&path);
-    if let Some(field) = edge.field() {
-        around.fields.named(field, &at, findings);
-    }
-    if edge.is_about_tags() {
-        let tags = edge.tags();
-        if tags.is_empty() {
-            let remedy = "name at least one tag";
-            findings.error("never_fires", &at, "an event on no tag never fires", remedy);
-        }
-        for (nth, tag) in tags.iter().enumerate() {
-            let is_list = tags.len() > 1;
-            seen(tag, &if is_list { path.index(nth) } else { path.clone() }, findings);
-        }
-    }
     match edge {
+        Edge::TagAdded(tags) | Edge::TagRemoved(tags) | Edge::TagAssigned(tags) => {
+            let tags = tags.as_slice();
+            if tags.is_empty() {
+                let remedy = "name at least one tag";
+                findings.error("never_fires", &at, "an event on no tag never fires", remedy);
+            }
+            for (nth, tag) in tags.iter().enumerate() {
+                let is_list = tags.len() > 1;
+                seen(tag, &if is_list { path.index(nth) } else { path.clone() }, findings);
+            }
+        }
+        Edge::FieldSet(field) | Edge::FieldChanged(field) | Edge::FieldCleared(field) => {
+            around.fields.named(field, &at, findings);
+        }
         Edge::Custom(name) if name.trim().is_empty() => {
             let remedy = "write the name that is posted";
             findings.error("never_fires", &at, "an event without a name never fires", remedy);
         }
+        Edge::Custom(_) => {}
         Edge::Becomes(condition) => check_becomes(condition, &path, around, findings),
         Edge::Contact(edge) => {
             if let Some(around) = around.of_person(&path, findings) {
                 check_edge(edge, &path, &around, findings);
             }
         }
-        Edge::TagAdded(_)
-        | Edge::TagRemoved(_)
-        | Edge::TagAssigned(_)
-        | Edge::FieldSet(_)
-        | Edge::FieldChanged(_)
-        | Edge::FieldCleared(_)
-        | Edge::Custom(_) => {}
     }
 }
 

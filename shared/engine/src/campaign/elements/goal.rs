@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template};
-use crate::campaign::node::Path;
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
@@ -49,28 +47,14 @@ impl ElementType for Goal {
         self.when.reads(reads);
     }
 
-    fn is_rest(&self) -> bool {
+    fn arrival(&self, _: &CampaignId) -> Arrival {
         match self.unmet {
-            Unmet::Wait => true,
-            Unmet::Continue | Unmet::End => false,
+            Unmet::Wait => Arrival::Rests,
+            Unmet::Continue | Unmet::End => Arrival::GoesOn,
         }
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::IsLost
     }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
-    }
-
-    fn check(&self, _: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
 }

@@ -94,40 +94,50 @@ pub enum Element {
     End(End),
 }
 
-/// What every type of element says about itself. There are no answers by default: a new type has to
-/// give each of them.
+/// What every type of element says about itself. What decides a contact's way has no answer by
+/// default: a new type has to give it. What most types do not have, they need not speak of.
 pub(super) trait ElementType {
     /// Its edges in the order of their keys, without those that are not written.
     fn edges(&self) -> Vec<(EdgeKey, &ElementId)>;
 
-    /// The condition that it holds, if its type has one.
-    fn condition(&self) -> Option<&Condition>;
-
-    /// Collects what it reacts to: tags, fields and statuses whose change may move a token, or let
-    /// one in. What is only read when a token arrives is not among them.
-    fn reads(&self, reads: &mut Reads);
-
-    /// Whether a token that arrives stays (R41), so that a circle through the element takes time.
-    fn is_rest(&self) -> bool;
-
-    /// Whether a token that arrives begins the next run of the campaign `this`, which the element
-    /// belongs to: then nothing behind it is reached in the same run (R9, R11, R12).
-    fn begins_next_run(&self, this: &CampaignId) -> bool;
-
-    /// Whether the path ends here although the element has edges (R16). `this` is the campaign that
-    /// it belongs to.
-    fn ends_path(&self, this: &CampaignId) -> bool;
+    /// What a token does that arrives. `this` is the campaign that the element belongs to.
+    fn arrival(&self, this: &CampaignId) -> Arrival;
 
     /// What becomes of it behind a date timer whose moment has passed (R22).
     fn when_missed(&self) -> WhenMissed;
 
+    /// The condition that it holds, if its type has one.
+    fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    /// Collects what it reacts to: tags, fields and statuses whose change may move a token, or let
+    /// one in. What is only read when a token arrives is not among them.
+    fn reads(&self, _: &mut Reads) {}
+
     /// The texts in it that are templates, each with the path that it is written at. `path` is the
     /// element's.
-    fn templates(&self, path: &Path) -> Vec<Template<'_>>;
+    fn templates(&self, _path: &Path) -> Vec<Template<'_>> {
+        Vec::new()
+    }
 
     /// Finds what is wrong or odd with the element by itself; its condition and its templates are
     /// checked for it. `path` is the element's.
-    fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>);
+    fn check(&self, _path: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
+}
+
+/// What a token does that arrives at an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It goes on at once, or as soon as a message is settled.
+    GoesOn,
+    /// It stays (R41), so that a circle through the element takes time.
+    Rests,
+    /// The next run of the campaign begins: nothing behind the element is reached in the same run
+    /// (R9, R11, R12).
+    BeginsNextRun,
+    /// The path ends here although the element has edges (R16).
+    EndsPath,
 }
 
 /// What becomes of an element behind the edge `next` of a date timer whose moment has passed (R22).

@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template};
-use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
 use crate::ids::{CampaignId, ElementId, Tag};
 
 /// Restarts the campaign.
@@ -26,31 +23,11 @@ impl ElementType for Restart {
         Vec::new()
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        true
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::BeginsNextRun
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::IsLost
     }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
-    }
-
-    fn check(&self, _: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
 }

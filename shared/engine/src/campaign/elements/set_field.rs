@@ -6,10 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EdgeKey, ElementType, Of, WhenMissed};
+use super::{Arrival, EdgeKey, ElementType, Of, WhenMissed};
 use crate::campaign::checks::{At, Findings, Surroundings, Template, is_template, unreadable};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, FieldKey};
 use crate::time::Zone;
 
@@ -32,22 +31,8 @@ impl ElementType for SetField {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {

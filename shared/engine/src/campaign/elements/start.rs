@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template};
-use crate::campaign::node::Path;
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
 use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
@@ -33,25 +31,11 @@ impl ElementType for Start {
         self.when.reads(reads);
     }
 
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::LosesNothing
     }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
-    }
-
-    fn check(&self, _: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
 }

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template, other_campaign};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
+use crate::campaign::checks::{Findings, Surroundings, other_campaign};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
 /// Starts another campaign.
@@ -25,30 +24,12 @@ impl ElementType for StartCampaign {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::IsLost
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {

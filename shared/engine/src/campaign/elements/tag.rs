@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeKey, ElementType, Of, WhenMissed};
-use crate::campaign::checks::{Findings, Surroundings, Template, seen};
+use super::{Arrival, EdgeKey, ElementType, Of, WhenMissed};
+use crate::campaign::checks::{Findings, Surroundings, seen};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId, Tag};
 
 /// Assigns and withdraws tags.
@@ -32,30 +31,12 @@ impl ElementType for ChangeTags {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::IsLost
-    }
-
-    fn templates(&self, _: &Path) -> Vec<Template<'_>> {
-        Vec::new()
     }
 
     fn check(&self, path: &Path, around: &Surroundings<'_>, findings: &mut Findings<'_>) {

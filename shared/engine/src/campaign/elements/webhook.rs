@@ -6,10 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EdgeKey, ElementType, WhenMissed};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed};
 use crate::campaign::checks::{At, Findings, Surroundings, Template};
 use crate::campaign::node::Path;
-use crate::condition::{Condition, Reads};
 use crate::ids::{CampaignId, ElementId};
 
 /// Calls a webhook.
@@ -51,22 +50,8 @@ impl ElementType for Webhook {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn condition(&self) -> Option<&Condition> {
-        None
-    }
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn is_rest(&self) -> bool {
-        false
-    }
-
-    fn begins_next_run(&self, _: &CampaignId) -> bool {
-        false
-    }
-
-    fn ends_path(&self, _: &CampaignId) -> bool {
-        false
+    fn arrival(&self, _: &CampaignId) -> Arrival {
+        Arrival::GoesOn
     }
 
     fn when_missed(&self) -> WhenMissed {

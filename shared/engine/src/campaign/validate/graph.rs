@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::bounds::MOST_ELEMENTS;
 use crate::campaign::checks::{At, Findings};
+use crate::campaign::elements::Arrival;
 use crate::campaign::format::{Document, Element};
 use crate::campaign::nearest;
 use crate::campaign::node::Path;
@@ -53,7 +54,7 @@ impl<'a> Graph<'a> {
             .elements
             .iter()
             .map(|(_, element)| {
-                let edges = if element.of_type().ends_path(&document.id) {
+                let edges = if element.of_type().arrival(&document.id) == Arrival::EndsPath {
                     Vec::new()
                 } else {
                     element.edges()
@@ -108,12 +109,13 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                         remedy,
                     );
                 }
-                Some(_) if element.of_type().ends_path(&document.id) => findings.warning(
-                    "edge_without_effect",
-                    &At::Value(&edge_path()),
-                    "a path that stops its own campaign ends; this edge is never taken",
-                    "remove it, or name the other campaign that is to be stopped",
-                ),
+                Some(_) if element.of_type().arrival(&document.id) == Arrival::EndsPath => findings
+                    .warning(
+                        "edge_without_effect",
+                        &At::Value(&edge_path()),
+                        "a path that stops its own campaign ends; this edge is never taken",
+                        "remove it, or name the other campaign that is to be stopped",
+                    ),
                 Some(_) => {}
             }
         }
@@ -145,8 +147,11 @@ fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'
 /// Every element without a rest that lies on a cycle of such elements is named in at least one
 /// error.
 fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
-    let restless: Vec<bool> =
-        document.elements.iter().map(|(_, each)| !each.of_type().is_rest()).collect();
+    let restless: Vec<bool> = document
+        .elements
+        .iter()
+        .map(|(_, each)| each.of_type().arrival(&document.id) != Arrival::Rests)
+        .collect();
     let mut named = BTreeSet::new();
     for (i, (id, _)) in document.elements.iter().enumerate() {
         if !restless[i] || named.contains(&i) {

@@ -5,6 +5,7 @@
 //! that is named exists. Errors keep a campaign from being published; warnings are worth a look.
 //! Nothing here looks at contacts.
 
+mod allow;
 mod bounds;
 mod elements;
 mod emails;
@@ -57,6 +58,7 @@ pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
         let declared = objects::fields(kind, document, account);
         (kind, Fields::of_object(kind, declared))
     });
+    allow::check(document, &mut findings);
     fields::check(document, account, &mut findings);
     objects::check(document, account, &mut findings);
     bounds::check(document, &mut findings);

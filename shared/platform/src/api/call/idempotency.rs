@@ -54,8 +54,14 @@ pub(in crate::api) const LONGEST_KEY: usize = 255;
 /// have such long answers.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
-/// The call that handles its repeats itself.
-const IMPORT: &str = "/v1/contacts/import";
+/// Whether a call handles its repeats itself: an import, of contacts or of objects of a type.
+fn is_import(path: &str) -> bool {
+    let of_objects = path
+        .strip_prefix("/v1/object-types/")
+        .and_then(|rest| rest.strip_suffix("/import"))
+        .is_some_and(|kind| !kind.contains('/'));
+    path == "/v1/contacts/import" || of_objects
+}
 
 /// The header that marks a repeated answer.
 pub(in crate::api) const REPLAYED: &str = "idempotency-replayed";
@@ -230,7 +236,7 @@ pub(in crate::api) async fn once(
     let path = request.uri().path();
     // An import is too long to be hashed as a whole, and handles its repeats itself.
     let guarded = match *request.method() {
-        Method::POST => path.starts_with("/v1/") && path != IMPORT,
+        Method::POST => path.starts_with("/v1/") && !is_import(path),
         // An object is posted to its own path.
         Method::PUT => path.starts_with("/v1/objects/"),
         _ => false,

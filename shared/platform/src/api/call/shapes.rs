@@ -98,6 +98,10 @@ pub(crate) enum ContactSelection {
     Tag(ByTag),
     /// Everybody in the campaigns.
     Enrolled(Enrolled),
+    /// The objects of a type in the campaigns about it.
+    Objects(MembersOfType),
+    /// Those that stand so in the campaigns.
+    Standing(MembersStanding),
 }
 
 /// Contacts that a mass action is about.
@@ -112,6 +116,10 @@ pub(crate) enum SelectedContacts {
     Everybody(Everybody),
     /// All objects of a type.
     Objects(ByObjectType),
+    /// The objects of a type in the campaigns about it.
+    ObjectsIn(MembersOfType),
+    /// Those that stand so in the campaigns.
+    Standing(MembersStanding),
 }
 
 /// Contacts by their ids.
@@ -142,6 +150,25 @@ pub(crate) struct ByTag {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByObjectType {
     objects: String,
+}
+
+/// The objects of a type in the campaigns about it.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MembersOfType {
+    /// A type of objects.
+    object_type: String,
+    /// Only those that stand so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    status: Option<EnrollmentStatus>,
+}
+
+/// Those that stand so in the campaigns.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MembersStanding {
+    status: EnrollmentStatus,
 }
 
 /// How many contacts were named.

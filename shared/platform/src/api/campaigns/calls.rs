@@ -293,6 +293,9 @@ enum InFlight {
 #[derive(Debug, Serialize, ToSchema)]
 struct Published {
     version: u32,
+    /// What the lints find in it: worth a look, and no more than 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Finding>,
 }
 
 /// Publishes the draft as a new version, which never changes.
@@ -308,9 +311,14 @@ async fn publish(
 ) -> Result<Answer, Problem> {
     let migrate = how.in_flight == InFlight::Migrate;
     let how = Publish { enroll_existing: how.enroll_existing, migrate };
-    let together = |version: &u32| once.keeps(&answer(&Published { version: *version })?);
+    let found = campaigns.findings(&id).await?;
+    let published = |version: u32| {
+        let problems = found.iter().cloned().map(Finding::from).collect();
+        answer(&Published { version, problems })
+    };
+    let together = |version: &u32| once.keeps(&published(*version)?);
     let version = campaigns.publish(&id, how, holder.name(), together).await?;
-    Ok(answer(&Published { version })?)
+    Ok(published(version)?)
 }
 
 /// The JSON Schema of the campaign document: open, so that editors can load it.

@@ -1,5 +1,6 @@
-//! Campaigns: drafts, versions, pause and resume, statistics.
+//! Campaigns: drafts, versions, simulating, pause and resume, statistics.
 
 pub(in crate::api) mod calls;
 pub(in crate::api) mod pausing;
+pub(in crate::api) mod simulating;
 pub(in crate::api) mod statistics;

@@ -301,7 +301,7 @@ impl Working<'_> {
                 Some("it is so old that it may have come before; replay it to use it".to_owned());
             return Ok(());
         }
-        let understood = match understand(self.connection, body) {
+        let understood = match understand(self.connection, body, call.at) {
             Ok(understood) => understood,
             Err(misfits) => {
                 failed(call, misfits);

@@ -5,9 +5,10 @@
 //! unless its map says so by name, and makes no fields. What of it cannot be read is left out and
 //! told with the call.
 
+use dacapo_engine::address::folded;
 use dacapo_engine::campaign::format::ObjectDefinition;
 use dacapo_engine::campaign::nearest::remedy;
-use dacapo_engine::contact::{Author, Contact};
+use dacapo_engine::contact::{Author, Contact, Patch};
 use dacapo_engine::ids::{FieldKey, ObjectType};
 use dacapo_engine::text::letters;
 use serde_json::{Map, Value};
@@ -23,13 +24,15 @@ use crate::api::contacts::sorting::{Manner, Sorted};
 use crate::api::objects::reading::{ObjectReader, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
-    Answered, Connection, Incoming, IncomingObject, Made, MadeObject, Misfit, Place,
+    Answered, Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject,
+    Misfit, Place,
 };
 use crate::contact_json::consent_of;
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
-use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite};
+use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, ToldBy};
 use crate::platform::Platform;
+use crate::store::TRIES;
 use crate::table::Write;
 
 /// What nobody sends by calling a field like it: only a map takes it.
@@ -48,7 +51,8 @@ pub(super) struct Performer<'a> {
 pub(super) enum NotPerformed {
     /// It cannot be used as it is.
     Unusable(Vec<Misfit>),
-    /// It is about an object that goes on under another key: there is nothing to do.
+    /// It is about an object that goes on under another key, or something later is known of it:
+    /// there is nothing to do.
     Outdated(Misfit),
     /// Something failed for now: the whole call is to be sent again.
     Failed(Problem),
@@ -105,6 +109,8 @@ fn misfits(faults: Vec<Fault>) -> Vec<Misfit> {
 /// What a call says about a contact, read.
 struct Person {
     read: Read,
+    /// What is written if something later is known of the booking.
+    late: Patch,
     resubscribing: Resubscribing,
     /// The contact as it is stored, if it is there.
     before: Option<Contact>,
@@ -112,8 +118,9 @@ struct Person {
 
 impl Person {
     /// What is told about what was written to it.
-    fn told(&self, written: &Written) -> Vec<Misfit> {
-        let resubscribing = self.resubscribing.told(&self.read.patch, written);
+    fn told(&self, written: &Written, late: bool) -> Vec<Misfit> {
+        let patch = if late { &self.late } else { &self.read.patch };
+        let resubscribing = self.resubscribing.told(patch, written);
         let faults = resubscribing.into_iter().chain(self.read.doubtful.iter().cloned());
         misfits(faults.chain(self.read.skipped.iter().cloned()).collect())
     }
@@ -129,9 +136,12 @@ impl Performer<'_> {
         let (person, mut told) = self.person(incoming, &loaded).await?;
         let made = match &incoming.object {
             Some(object) => {
-                self.write_both((object, &incoming.answers), &person, &loaded, &mut told).await?
+                self.write_both((object, incoming), &person, &loaded, &mut told).await?
             }
-            None => self.write_contact(&person, &mut told).await?,
+            None => match &incoming.booking {
+                Some(booking) => self.write_booking(booking, &person, &mut told).await?,
+                None => self.write_contact(&person, &mut told).await?,
+            },
         };
         Ok((made, told))
     }
@@ -147,7 +157,7 @@ impl Performer<'_> {
         loaded: &Loaded,
     ) -> Result<(Person, Vec<Misfit>), NotPerformed> {
         let contacts = &self.platform.contacts;
-        let (mut sent, told) = members(incoming, loaded);
+        let (mut sent, told) = members(incoming, &incoming.contact, loaded);
         let resubscribing = Resubscribing::taken(&mut sent)?;
         let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
         let before: Option<Contact> = match &address {
@@ -161,13 +171,20 @@ impl Performer<'_> {
             if incoming.by_name { UnknownFields::Ignore } else { UnknownFields::Refuse };
         let how = How { manner: Manner::Hook, unknown_fields, invalid: Invalid::Skip };
         let mut read = Reader::new(loaded, before.as_ref(), how).read(&sent)?;
+        let late = match incoming.told {
+            Some(_) => {
+                let (lasting, _) = members(incoming, &incoming.lasting, loaded);
+                Reader::new(loaded, before.as_ref(), how).read(&lasting)?.patch
+            }
+            None => Patch::default(),
+        };
         resubscribing.put_into(&mut read.patch)?;
         if incoming.tagged {
             let more = self.connection.tags.iter().filter(|tag| !read.patch.add.contains(tag));
             let more: Vec<_> = more.cloned().collect();
             read.patch.add.extend(more);
         }
-        Ok((Person { read, resubscribing, before }, told))
+        Ok((Person { read, late, resubscribing, before }, told))
     }
 
     async fn write_contact(
@@ -188,13 +205,56 @@ impl Performer<'_> {
         if written.change.is_none() {
             traces.nothing_changed(&written.contact, &read.patch, &by).await;
         }
-        told.extend(person.told(&written));
-        Ok(Made {
-            contact: written.contact.id,
-            created: written.created,
-            changed: written.change.is_some(),
-            object: None,
-        })
+        told.extend(person.told(&written, false));
+        Ok(made_of(written))
+    }
+
+    /// Writes a contact that has the date of a booking itself. If something later is known of the
+    /// booking, nothing of it is taken: the contact may have another date by now.
+    async fn write_booking(
+        &self,
+        booking: &Booking,
+        person: &Person,
+        told: &mut Vec<Misfit>,
+    ) -> Result<Made, NotPerformed> {
+        let Platform { store, contacts, traces, connections, .. } = self.platform;
+        let (by, read) = (self.author(), &person.read);
+        let email = read.email.as_deref().unwrap_or_default();
+        for _ in 0..TRIES {
+            let known = match contacts.id_of(&folded(email)).await? {
+                Some(id) => connections.known_booking(&id, &booking.key).await?,
+                None => KnownBooking::default(),
+            };
+            let late = known.is_later_than(booking.status);
+            let patch = if late { &person.late } else { &read.patch };
+            let together = |written: &Written| -> Result<Vec<Write>, Error> {
+                let contact = &written.contact.id;
+                let (key, status) = (&booking.key, booking.status);
+                let mut writes = Vec::new();
+                if !late {
+                    writes.push(connections.note_booking(contact, key, status, known)?);
+                }
+                writes.push(connections.pointer_of(contact, self.place, self.expires)?);
+                let replaced = booking.replaces.as_ref().filter(|replaced| *replaced != key);
+                if let Some(replaced) = replaced {
+                    writes.push(connections.end_booking(contact, replaced)?);
+                }
+                writes.extend(skipping::line(store, written, &by, &read.skipped)?);
+                Ok(writes)
+            };
+            let written = match contacts.upsert(email, patch, &by, &together).await {
+                // Another call about it was first.
+                Err(WriteError::Refused(..)) => continue,
+                written => written?,
+            };
+            if written.change.is_none() {
+                traces.nothing_changed(&written.contact, patch, &by).await;
+            }
+            told.extend(person.told(&written, late));
+            let made = made_of(written);
+            return if late { late_made(made, told) } else { Ok(made) };
+        }
+        Err(Error::Contended(TRIES).into())
     }
 
     /// Writes an object and its contact as one. Objects are written here, and nowhere else.
@@ -203,7 +263,7 @@ impl Performer<'_> {
     /// all the same, and the contact is left alone.
     async fn write_both(
         &self,
-        (object, answers): (&IncomingObject, &[Answered]),
+        (object, incoming): (&IncomingObject, &Incoming),
         person: &Person,
         loaded: &Loaded,
         told: &mut Vec<Misfit>,
@@ -226,7 +286,7 @@ impl Performer<'_> {
             Some(replaces) => Some(object_key("object.replaces", replaces)?),
             None => None,
         };
-        let (fields, unknown) = fields_of(object, answers, (kind, definition));
+        let (fields, unknown) = fields_of(object, &incoming.answers, (kind, definition));
         told.extend(unknown);
         let how = (UnknownFields::Ignore, Invalid::Skip);
         let zone = zone_of(person.before.as_ref(), &person.read.patch);
@@ -245,7 +305,14 @@ impl Performer<'_> {
         let email = person.read.email.as_deref().unwrap_or_default();
         let named = PersonWrite::ByAddress(email, &person.read.patch);
         let write = ObjectWrite { kind, key, replaces, person: named, patch: &read.patch };
-        let written = match objects.upsert(write, &by, &together).await {
+        let tell = async |write: ObjectWrite<'_>| match incoming.told {
+            Some(telling) => {
+                let told = ToldBy { telling, late: &person.late };
+                objects.tell(write, told, &by, &together).await
+            }
+            None => objects.upsert(write, &by, &together).await,
+        };
+        let written = match tell(write).await {
             Err(ObjectError::OfAnother { owner }) if self.connection.kind.is_signed() => {
                 let message = format!(
                     "the {kind} belongs to the contact {owner}, whose address is another one; it was written, and \
@@ -253,11 +320,11 @@ impl Performer<'_> {
                 );
                 told.push(Misfit::new("email", "of_another", message));
                 let write = ObjectWrite { person: PersonWrite::Unsaid, ..write };
-                objects.upsert(write, &by, &together).await?
+                tell(write).await?
             }
             written => {
                 let written = written?;
-                told.extend(person.told(&written.person));
+                told.extend(person.told(&written.person, written.late));
                 written
             }
         };
@@ -266,14 +333,37 @@ impl Performer<'_> {
         }
         told.extend(misfits(read.doubtful));
         told.extend(misfits(read.skipped));
-        let ObjectWritten { object, person } = written;
-        Ok(Made {
+        let ObjectWritten { object, person, late } = written;
+        let made = Made {
             contact: person.contact.id,
             created: person.created,
             changed: person.change.is_some() || object.change.is_some(),
             object: Some(MadeObject { kind: kind.to_string(), key: key.to_owned() }),
-        })
+        };
+        if late { late_made(made, told) } else { Ok(made) }
     }
+}
+
+/// A contact that was written by itself.
+fn made_of(written: Written) -> Made {
+    Made {
+        contact: written.contact.id,
+        created: written.created,
+        changed: written.change.is_some(),
+        object: None,
+    }
+}
+
+/// What was made of a call after a later one.
+fn late_made(made: Made, told: &mut Vec<Misfit>) -> Result<Made, NotPerformed> {
+    let message = "a call about the same booking that came before tells of something later: how it stands was left \
+                   as it is, and no tag was assigned";
+    let misfit = Misfit::new("object.status", "told_later", message);
+    if !made.changed {
+        return Err(NotPerformed::Outdated(misfit));
+    }
+    told.push(misfit);
+    Ok(made)
 }
 
 /// What is sent about the object: what the tool says, then answers to questions that are called
@@ -318,9 +408,13 @@ fn fields_of(
 }
 
 /// What is sent about the contact, and what was left out of it.
-fn members(incoming: &Incoming, loaded: &Loaded) -> (Map<String, Value>, Vec<Misfit>) {
+fn members(
+    incoming: &Incoming,
+    contact: &Map<String, Value>,
+    loaded: &Loaded,
+) -> (Map<String, Value>, Vec<Misfit>) {
     let fields = &loaded.catalog.fields;
-    let (mut sent, mut told) = (incoming.contact.clone(), Vec::new());
+    let (mut sent, mut told) = (contact.clone(), Vec::new());
     if incoming.by_name {
         sent.retain(|name, value| match meaning(name, fields).0 {
             Meaning::Member("consent") if value.as_str().and_then(consent_of).is_none() => {

@@ -8,7 +8,6 @@ use dacapo_engine::contact::{Contact, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, Tag};
-use dacapo_engine::text::{Unwelcome, composed, is_unseen};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -23,6 +22,7 @@ use crate::api::call::shapes::{EnrollmentStatus, WantedTags, WrittenFieldJson};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::changes::{Changed, ChangedContact, WarnedContact, Warnings};
 use crate::api::contacts::listing::{Found, Wanted};
+use crate::api::contacts::names::event_name;
 use crate::api::contacts::reading::{How, Read, Reader};
 use crate::api::contacts::resubscribing::still_unsubscribed;
 use crate::api::contacts::tag_lists::{self, For};
@@ -33,9 +33,6 @@ use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::handlers::Traces;
 use crate::store::Store;
-
-/// The longest name of an event, in bytes.
-const LONGEST_EVENT: usize = 128;
 
 /// The most members of the data of an event.
 const MOST_MEMBERS: usize = 100;
@@ -52,16 +49,17 @@ pub(in crate::api) struct Which {
     tag: Option<String>,
     /// Those whose e-mail address or name begins so.
     q: Option<String>,
-    /// Those that are in the campaign of this id, or have been.
+    /// Those that are in the campaign of this id, or have been; in a campaign about objects, those
+    /// who have an object that is.
     campaign: Option<String>,
-    /// Only with `campaign`: those that stand so in it.
+    /// Only with `campaign`: those that stand so in it, or who have an object that does.
     #[param(value_type = Option<EnrollmentStatus>, inline)]
     status: Option<String>,
 }
 
 impl Which {
     /// Which contacts are wanted.
-    pub(in crate::api) fn wanted(&self) -> Result<Wanted, Problem> {
+    pub(in crate::api) async fn wanted(&self, catalog: &CatalogStore) -> Result<Wanted, Problem> {
         let tag = self.tag.as_deref().map(Tag::kept).transpose();
         let tag = tag.map_err(|why| Problem::invalid_at("tag", "tag", why))?;
         let campaign = self.campaign.as_deref().map(CampaignId::new).transpose();
@@ -79,7 +77,11 @@ impl Which {
                 })?,
             ),
         };
-        Ok(Wanted::new(tag, self.q.as_deref(), campaign.map(|campaign| (campaign, status))))
+        let by_both = tag.is_some() && campaign.is_some();
+        let campaign = campaign.map(|campaign| (campaign, status));
+        let wanted = Wanted::new(tag, self.q.as_deref(), campaign);
+        // Only then it matters what the campaign is about.
+        Ok(if by_both { wanted.knowing(&catalog.current().await?.catalog) } else { wanted })
     }
 }
 
@@ -187,10 +189,11 @@ impl From<Found<'_>> for ListedContact {
     responses((status = 200, body = Page<ListedContact>)))]
 async fn list(
     State(store): State<Arc<Store>>,
+    State(catalog): State<Arc<CatalogStore>>,
     Query(which): Query<Which>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ListedContact>, Problem> {
-    let (wanted, limit) = (which.wanted()?, paging.limit()?);
+    let (wanted, limit) = (which.wanted(&catalog).await?, paging.limit()?);
     let mut page = Filling::of(limit);
     let mut put = |found: Found<'_>| Ok(page.put(&ListedContact::from(found))?);
     let next = wanted.people(&store, limit, paging.cursor(), &mut put).await?;
@@ -319,9 +322,7 @@ async fn tags(
     let mut read = |name: &str, list: &Value, what: For| -> Vec<Tag> {
         let (tags, wrong) = tag_lists::read(list, what);
         for wrong in wrong {
-            let path =
-                if wrong.at.is_empty() { name.to_owned() } else { format!("{name}.{}", wrong.at) };
-            faults.push(Fault::new(path, wrong.code, wrong.message));
+            faults.push(Fault::new(wrong.path(name), wrong.code, wrong.message));
         }
         tags
     };
@@ -361,19 +362,13 @@ async fn events(
     Path(id): Path<String>,
     Json(event): Json<PostedEvent>,
 ) -> Result<Answer, Problem> {
-    let name = composed(event.name.trim());
-    if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
-        return Err(Problem::invalid_at("name", "event", Unwelcome(c)));
-    }
-    if name.is_empty() || name.len() > LONGEST_EVENT {
-        let message = format!("a name has 1 to {LONGEST_EVENT} bytes");
-        return Err(Problem::invalid_at("name", "event", message));
-    }
+    let name = event_name(&event.name);
+    let name = name.map_err(|why| Problem::invalid_at("name", "event", why))?;
     if event.data.is_some_and(|data| data.len() > MOST_MEMBERS) {
         let message = format!("at most {MOST_MEMBERS} members are taken");
         return Err(Problem::invalid_at("data", "too_many", message));
     }
-    let patch = Patch { event: Some(name.into_owned()), ..Patch::default() };
+    let patch = Patch { event: Some(name), ..Patch::default() };
     change(&contacts, &traces, &holder, &once, &id, &patch).await
 }
 

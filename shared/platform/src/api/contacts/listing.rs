@@ -1,5 +1,5 @@
 //! Finding contacts: all of them, those with a tag, those in a campaign, those whose name or
-//! address has a prefix.
+//! address has a prefix. In a campaign about objects are those whose objects are in it (R71).
 //!
 //! Contacts are listed in shards, each in order of id. A page merges the shards, so that the order
 //! is by id and pages never overlap, even during writes. The lists are eventually consistent and
@@ -13,6 +13,7 @@ use dacapo_engine::text::folded;
 
 use crate::api::call::lists::{foreign_cursor, listing_failed};
 use crate::api::call::problem::Problem;
+use crate::catalog::Catalog;
 use crate::contacts::read_contact;
 use crate::enrollments::read_state;
 use crate::error::Error;
@@ -50,6 +51,8 @@ pub(in crate::api) struct Wanted {
     begins: Option<String>,
     /// In which campaign, and with which status.
     campaign: Option<(CampaignId, Option<Status>)>,
+    /// Whether the campaign is about objects of contacts.
+    of_objects: bool,
 }
 
 impl Wanted {
@@ -59,7 +62,23 @@ impl Wanted {
         campaign: Option<(CampaignId, Option<Status>)>,
     ) -> Self {
         let begins = begins.map(|text| folded(text.trim())).filter(|text| !text.is_empty());
-        Self { tag, begins, campaign }
+        Self { tag, begins, campaign, of_objects: false }
+    }
+
+    /// The same with what is known of the campaign: one about objects has contacts whose objects
+    /// are in it.
+    pub(in crate::api) fn knowing(mut self, catalog: &Catalog) -> Self {
+        let campaign = self.campaign.as_ref().map(|(campaign, _)| campaign);
+        let head = campaign.and_then(|campaign| catalog.campaigns.get(campaign));
+        self.of_objects = head.is_some_and(|head| head.per.is_some());
+        self
+    }
+
+    /// The tag whose list shows the candidates. The members of a campaign about objects are its
+    /// own list, since nothing lists a contact's objects by the contact's tags: each of their
+    /// contacts is read anyway, and says whether it has the tag.
+    fn listed_by_tag(&self) -> Option<&Tag> {
+        self.tag.as_ref().filter(|_| !self.of_objects)
     }
 
     fn is(&self, contact: &Contact) -> bool {
@@ -135,6 +154,15 @@ impl Wanted {
             }
             looked_at += ids.len();
             if looked_at >= LOOKED_AT {
+                // A contact that has been shown is not shown again for the rest of its objects.
+                let after = match shown {
+                    Some(person)
+                        if after.as_deref().is_some_and(|it| is_object_of(it, &person)) =>
+                    {
+                        Some(behind_objects_of(&person))
+                    }
+                    Some(_) | None => after,
+                };
                 return Ok(after.map(|after| Cursor::at(&[LISTED, &after])));
             }
         }
@@ -162,7 +190,7 @@ impl Wanted {
     ) -> Result<Vec<ContactId>, Problem> {
         let mut ids = Vec::new();
         for shard in 0..SHARDS {
-            let partitions: Vec<String> = match (&self.tag, &self.campaign) {
+            let partitions: Vec<String> = match (self.listed_by_tag(), &self.campaign) {
                 (Some(tag), _) => {
                     let before = store.keys.tagged_before(tag, shard);
                     std::iter::once(store.keys.tagged(tag, shard)).chain(before).collect()
@@ -175,7 +203,7 @@ impl Wanted {
                 if let Some(after) = after {
                     query.range = Range::From(after);
                 }
-                let listed: Vec<String> = if self.tag.is_some() {
+                let listed: Vec<String> = if self.listed_by_tag().is_some() {
                     let page = store.table.query(query.strong()).await;
                     let page = page.map_err(listing_failed)?;
                     page.items.into_iter().map(|item| item.key.sk).collect()
@@ -190,5 +218,35 @@ impl Wanted {
         ids.dedup();
         ids.truncate(most);
         Ok(ids.into_iter().filter_map(|id| ContactId::new(id).ok()).collect())
+    }
+}
+
+/// Whether an id in a list is that of an object of this contact.
+fn is_object_of(listed: &str, person: &ContactId) -> bool {
+    listed.strip_prefix(person.as_str()).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The place behind all objects of a contact, and before the next contact.
+fn behind_objects_of(person: &ContactId) -> String {
+    // `/` follows upon the dot of an object's id.
+    format!("{person}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r71_the_place_behind_the_objects_of_a_contact_is_before_every_other_contact() {
+        let person = ContactId::new("c7").expect("an id");
+        let behind = behind_objects_of(&person);
+        for own in ["c7", "c7.appointment.a1", "c7.zzz.zzz"] {
+            assert!(own < behind.as_str(), "{own}");
+            assert_eq!(is_object_of(own, &person), own != "c7");
+        }
+        for other in ["c70", "c70.appointment.a1", "c7a", "c7_", "c8.appointment.a1"] {
+            assert!(other > behind.as_str(), "{other}");
+            assert!(!is_object_of(other, &person));
+        }
     }
 }

@@ -16,7 +16,7 @@ use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::FieldKey;
-use dacapo_engine::text::letters;
+use dacapo_engine::text::{Unwelcome, composed, is_unseen, letters};
 
 /// The members of a contact that can be written, the built-in fields first. Messages list them in
 /// this order.
@@ -188,6 +188,21 @@ pub(in crate::api) fn unknown(
         "there is no field `{written}`; {remedy}{end} PUT /v1/fields/{{key}} makes one; ?unknown_fields=ignore or create \
          does without it"
     )
+}
+
+/// The longest name of an event, in bytes.
+const LONGEST_EVENT: usize = 128;
+
+/// The name of a custom event as it is kept (R7), or why it cannot be one.
+pub(in crate::api) fn event_name(sent: &str) -> Result<String, String> {
+    let name = composed(sent.trim());
+    if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
+        return Err(Unwelcome(c).to_string());
+    }
+    if name.is_empty() || name.len() > LONGEST_EVENT {
+        return Err(format!("a name has 1 to {LONGEST_EVENT} bytes"));
+    }
+    Ok(name.into_owned())
 }
 
 #[cfg(test)]

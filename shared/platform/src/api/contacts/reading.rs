@@ -16,7 +16,7 @@ use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::contact::{Contact, Patch, Suppression};
 use dacapo_engine::conventions::Conventions;
 use dacapo_engine::field::{BUILT_IN, FieldType, FieldValue, RESERVED, built_in, quoted};
-use dacapo_engine::ids::{FieldKey, Tag};
+use dacapo_engine::ids::{CampaignId, FieldKey, Tag};
 use dacapo_engine::text;
 use dacapo_engine::time::{Zone, is_only_a_day, zone_named};
 use serde::Deserialize;
@@ -314,11 +314,7 @@ impl<'a> Reader<'a> {
     fn tags(&mut self, sent: &Sent<'_>, what: For) -> Vec<Tag> {
         let (tags, wrong) = tag_lists::read(sent.value, what);
         for wrong in wrong {
-            let path = match wrong.at.as_str() {
-                "" => sent.path.clone(),
-                at => format!("{}.{at}", sent.path),
-            };
-            self.unreadable(path, wrong.code, wrong.message);
+            self.unreadable(wrong.path(&sent.path), wrong.code, wrong.message);
         }
         tags
     }
@@ -327,16 +323,8 @@ impl<'a> Reader<'a> {
     /// that it has are not assigned again.
     fn all_tags(&mut self, sent: &Sent<'_>) {
         let tags = self.tags(sent, For::Assigning);
-        let null = tag_lists::withdrawn(sent.value);
-        let has = self.before.map(|before| &before.tags);
-        let withdrawn = |tag: &&Tag| match sent.value {
-            Value::Object(_) => null.contains(tag),
-            _ => !tags.contains(tag),
-        };
-        let remove = has.into_iter().flat_map(|has| has.keys()).filter(withdrawn).cloned();
-        self.read.patch.remove = remove.collect();
-        let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
-        self.read.patch.add = tags.into_iter().filter(lacks).collect();
+        let patch = &mut self.read.patch;
+        (patch.add, patch.remove) = tag_lists::replacing(sent.value, tags, self.before);
     }
 
     /// Names that are not known.
@@ -377,14 +365,11 @@ impl<'a> Reader<'a> {
             }
             UnknownFields::Create => match FieldKey::new(key) {
                 Ok(name) => {
-                    let kind = match value {
-                        // There is no value, so there is no field to create.
-                        Value::Null => return,
-                        Value::String(text) if text.trim().is_empty() => return,
-                        Value::Bool(_) => FieldType::Boolean,
-                        Value::Number(_) => FieldType::Number,
-                        Value::String(_) | Value::Array(_) | Value::Object(_) => FieldType::Text,
-                    };
+                    // There is no value, so there is no field to create.
+                    if nothing {
+                        return;
+                    }
+                    let kind = kind_of_new(value);
                     let before = self.read.skipped.len();
                     self.value(&sent.path, key, kind, value);
                     if self.read.skipped.len() == before {
@@ -468,16 +453,8 @@ impl<'a> Reader<'a> {
 
     /// A day without a time, where a timer waits for the moment, is probably a mistake.
     fn look_for_a_time(&mut self, path: &str, key: &str, value: &Value) {
-        let day = value.as_str().is_some_and(|text| is_only_a_day(text, self.conventions.slashes));
-        if let Some(campaign) = self.catalog.followed_by(key).filter(|_| day) {
-            let message = format!(
-                "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` count from \
-                 that moment; send a time as well, such as 2026-12-01T14:30",
-                quoted(value),
-                self.conventions.zone.name()
-            );
-            self.read.doubtful.push(Fault::new(path, "no_time", message));
-        }
+        let followed = self.catalog.followed_by(key);
+        self.read.doubtful.extend(without_time(path, value, &self.conventions, followed));
     }
 
     fn set(&mut self, key: &str, value: Option<FieldValue>) {
@@ -485,4 +462,32 @@ impl<'a> Reader<'a> {
             self.read.patch.fields.insert(key, value);
         }
     }
+}
+
+/// The type of a field that is made for a value.
+pub(in crate::api) fn kind_of_new(value: &Value) -> FieldType {
+    match value {
+        Value::Bool(_) => FieldType::Boolean,
+        Value::Number(_) => FieldType::Number,
+        Value::String(_) | Value::Array(_) | Value::Object(_) | Value::Null => FieldType::Text,
+    }
+}
+
+/// The doubt about a moment that was sent as a day without a time, if a campaign follows it.
+pub(in crate::api) fn without_time(
+    path: &str,
+    value: &Value,
+    conventions: &Conventions,
+    followed: Option<&CampaignId>,
+) -> Option<Fault> {
+    let campaign = followed?;
+    is_only_a_day(value.as_str()?, conventions.slashes).then(|| {
+        let message = format!(
+            "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` count from \
+             that moment; send a time as well, such as 2026-12-01T14:30",
+            quoted(value),
+            conventions.zone.name()
+        );
+        Fault::new(path, "no_time", message)
+    })
 }

@@ -11,6 +11,7 @@
 //! In a text without quotation marks `;` and `|` could separate tags or belong to one, so they are
 //! refused.
 
+use dacapo_engine::contact::Contact;
 use dacapo_engine::field::quoted;
 use dacapo_engine::ids::{InvalidTag, Tag};
 use dacapo_engine::time::{Zone, parse_datetime};
@@ -25,6 +26,13 @@ pub(in crate::api) struct Wrong {
     pub(in crate::api) code: &'static str,
     /// What is wrong and what would be right.
     pub(in crate::api) message: String,
+}
+
+impl Wrong {
+    /// Where it is, from the place at which the list stands.
+    pub(in crate::api) fn path(&self, list: &str) -> String {
+        if self.at.is_empty() { list.to_owned() } else { format!("{list}.{}", self.at) }
+    }
 }
 
 /// Members of an object that hold a tag's name, as tools send their labels.
@@ -67,6 +75,25 @@ pub(in crate::api) fn withdrawn(sent: &Value) -> Vec<Tag> {
         .filter(|(_, value)| value.is_null())
         .filter_map(|(name, _)| Tag::kept(name).ok())
         .collect()
+}
+
+/// What makes these, which were read from `sent`, all tags of the one that was there before: what is
+/// to be assigned, without those that it has, and what is to be withdrawn. In an object only `null`
+/// withdraws one.
+pub(in crate::api) fn replacing(
+    sent: &Value,
+    tags: Vec<Tag>,
+    before: Option<&Contact>,
+) -> (Vec<Tag>, Vec<Tag>) {
+    let null = withdrawn(sent);
+    let has = before.map(|before| &before.tags);
+    let is_withdrawn = |tag: &&Tag| match sent {
+        Value::Object(_) => null.contains(tag),
+        _ => !tags.contains(tag),
+    };
+    let remove = has.into_iter().flat_map(|has| has.keys()).filter(is_withdrawn).cloned().collect();
+    let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
+    (tags.into_iter().filter(lacks).collect(), remove)
 }
 
 /// Whether an object is a label of a tool rather than a contact's tags.

@@ -46,7 +46,9 @@ struct StopCampaign {
     #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
-    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns.
+    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns;
+    /// `{"object_type": "…", "status": "…"}`, or one of the two: the objects of a type in the
+    /// campaigns about it, and those that stand so.
     #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
@@ -69,7 +71,8 @@ struct Release {
     #[schema(value_type = CampaignSelection, required = true)]
     #[serde(default)]
     campaigns: Value,
-    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns.
+    /// `{"ids": […]}`, `{"emails": […]}`, `{"tag": "…"}`; `"enrolled"`: everybody in the campaigns;
+    /// `{"object_type": "…"}`: the objects of a type in the campaigns about it.
     #[schema(value_type = ContactSelection, required = true)]
     #[serde(default)]
     contacts: Value,
@@ -195,7 +198,8 @@ struct MassAction {
     /// Ids of campaigns, or `"all"`.
     #[schema(value_type = CampaignSelection)]
     campaigns: Value,
-    /// `{"tag": "…"}`, `{"named": 3}`, `"enrolled"` or `"everybody"`.
+    /// `{"tag": "…"}`, `{"named": 3}`, `"enrolled"`, `"everybody"`, `{"object_type": "…", "status":
+    /// "…"}` or one of the two.
     #[schema(value_type = SelectedContacts)]
     contacts: Value,
     reset_contacts: bool,
@@ -274,6 +278,7 @@ impl From<Progress> for MassAction {
                 Selection::Enrolled => json!("enrolled"),
                 Selection::Everybody => json!("everybody"),
                 Selection::Objects(kind) => json!({ "objects": kind }),
+                Selection::Members(members) => json!(members),
             },
             reset_contacts,
             reset_statistics,

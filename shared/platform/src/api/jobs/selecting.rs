@@ -3,8 +3,10 @@
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
-use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use serde_json::Value;
+use dacapo_engine::enrollment::Status;
+use dacapo_engine::field::quoted;
+use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
+use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::api::call::auth::Holder;
@@ -13,7 +15,7 @@ use crate::api::contacts::calls::by_address;
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contact_json::instant_text;
 use crate::contacts::Contacts;
-use crate::jobs::{JobKind, Jobs, Requested, Selection};
+use crate::jobs::{JobKind, Jobs, Members, Requested, Selection};
 
 /// The most contacts that a mass action may name.
 const MOST_NAMED: usize = 10_000;
@@ -32,8 +34,11 @@ pub(in crate::api) async fn requested(
 ) -> Result<Requested, Problem> {
     let loaded = catalog.current().await?;
     let mut faults = Vec::new();
-    let (campaigns, all) = campaigns_of(&loaded, campaigns, &mut faults);
-    let wanted = contacts_of(selected, &mut faults);
+    let (mut campaigns, all) = campaigns_of(&loaded, campaigns, &mut faults);
+    let wanted = contacts_of(&loaded, selected, kind, &mut faults);
+    if let Some(Wanted::Members(Members { object_type: Some(wanted), .. })) = &wanted {
+        only_about(&loaded, wanted, &mut campaigns, all, &mut faults);
+    }
     let Some(wanted) = wanted.filter(|_| faults.is_empty()) else {
         return Err(Problem::invalid(faults));
     };
@@ -55,6 +60,7 @@ pub(in crate::api) async fn requested(
         }
         Wanted::Tag(tag) => (Selection::Tag(tag), Vec::new()),
         Wanted::Enrolled => (Selection::Enrolled, Vec::new()),
+        Wanted::Members(members) => (Selection::Members(members), Vec::new()),
     };
     let counted = jobs.count_selected(&selection, &campaigns).await?;
     let by = holder.name().to_owned();
@@ -112,13 +118,22 @@ enum Wanted {
     Emails(Vec<String>),
     Tag(Tag),
     Enrolled,
+    Members(Members),
 }
 
-fn contacts_of(sent: &Value, faults: &mut Vec<Fault>) -> Option<Wanted> {
-    const HOW: &str =
-        "write {\"ids\": […]}, {\"emails\": […]} or {\"tag\": \"…\"}, or \"enrolled\"";
+fn contacts_of(
+    loaded: &Loaded,
+    sent: &Value,
+    kind: JobKind,
+    faults: &mut Vec<Fault>,
+) -> Option<Wanted> {
+    const HOW: &str = "write {\"ids\": […]}, {\"emails\": […]}, {\"tag\": \"…\"} or {\"object_type\": \"…\"}, or \"enrolled\"; \
+         {\"status\": \"…\"} goes alone, or with `object_type`";
     let members = match sent {
         Value::String(word) if word == "enrolled" => return Some(Wanted::Enrolled),
+        Value::Object(members) if is_of_members(members) => {
+            return members_of(loaded, members, kind, faults).map(Wanted::Members);
+        }
         Value::Object(members) if members.len() == 1 => members,
         Value::Null => {
             faults.push(Fault::new("contacts", "required", HOW));
@@ -153,6 +168,81 @@ fn contacts_of(sent: &Value, faults: &mut Vec<Fault>) -> Option<Wanted> {
             faults.push(Fault::new("contacts", "shape", HOW));
             None
         }
+    }
+}
+
+/// Whether a selection is about members of the campaigns, by type and status.
+fn is_of_members(sent: &Map<String, Value>) -> bool {
+    !sent.is_empty() && sent.keys().all(|name| matches!(name.as_str(), "object_type" | "status"))
+}
+
+/// The members that are meant.
+fn members_of(
+    loaded: &Loaded,
+    sent: &Map<String, Value>,
+    kind: JobKind,
+    faults: &mut Vec<Fault>,
+) -> Option<Members> {
+    let before = faults.len();
+    let mut members = Members::default();
+    if let Some(sent) = sent.get("object_type") {
+        let types = &loaded.catalog.objects;
+        match sent.as_str().map(|name| types.get_key_value(name)) {
+            Some(Some((name, _))) => members.object_type = Some(name.clone()),
+            Some(None) => {
+                let name = sent.as_str().unwrap_or_default();
+                let remedy = remedy(name, types.keys().map(ObjectType::as_str));
+                let message = format!("there is no type of objects {}; {remedy}", quoted(sent));
+                faults.push(Fault::new("contacts.object_type", "unknown_object_type", message));
+            }
+            None => {
+                let message = format!("{} is no type of objects; write its name", quoted(sent));
+                faults.push(Fault::new("contacts.object_type", "shape", message));
+            }
+        }
+    }
+    if let Some(sent) = sent.get("status") {
+        let word = sent.as_str().unwrap_or_default();
+        members.status = Status::ALL.into_iter().find(|status| status.word() == word);
+        if members.status.is_none() {
+            let words = Status::ALL.map(Status::word).join(", ");
+            let message = format!("{} is no status; write one of {words}", quoted(sent));
+            faults.push(Fault::new("contacts.status", "status", message));
+        } else if kind == JobKind::Release && members.status != Some(Status::Held) {
+            let message =
+                format!("{} cannot be released, only held is; leave `status` out", quoted(sent));
+            faults.push(Fault::new("contacts.status", "status", message));
+        }
+    }
+    (faults.len() == before).then_some(members)
+}
+
+/// Leaves the campaigns about a type of objects, if all are selected; each that is named has to be
+/// about it.
+fn only_about(
+    loaded: &Loaded,
+    wanted: &ObjectType,
+    campaigns: &mut Vec<CampaignId>,
+    all: bool,
+    faults: &mut Vec<Fault>,
+) {
+    let about =
+        |id: &CampaignId| loaded.catalog.campaigns.get(id).and_then(|head| head.per.as_ref());
+    if all {
+        campaigns.retain(|id| about(id) == Some(wanted));
+        if campaigns.is_empty() {
+            let message = format!("no published campaign is about each {wanted}");
+            faults.push(Fault::new("contacts.object_type", "subject", message));
+        }
+        return;
+    }
+    for id in campaigns.iter().filter(|id| about(id) != Some(wanted)) {
+        let is = about(id).map_or_else(|| "contacts".to_owned(), |other| format!("each {other}"));
+        let message = format!(
+            "the campaign `{id}` is about {is}, not about each {wanted}; leave it out of `campaigns`, or \
+             `object_type` out of `contacts`"
+        );
+        faults.push(Fault::new("contacts.object_type", "subject", message));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::api::contacts::hooks::PostedContact;
 use crate::api::contacts::object_names::{object_key, object_type};
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::api::objects::shapes::{ObjectShape, WrittenObjectAnswer};
-use crate::api::objects::writing::{ReadHow, SentObject, Writing, text};
+use crate::api::objects::writing::{ReadHow, SentAs, SentObject, Writing, no_contact, text};
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
 use crate::handlers::Traces;
@@ -117,11 +117,7 @@ async fn put(
         None | Some(Value::Null) => None,
         Some(Value::Object(contact)) => Some(contact),
         Some(other) => {
-            let message = format!(
-                "{} is no contact; send {{\"email\": …}}",
-                dacapo_engine::field::quoted(&other)
-            );
-            faults.push(Fault::new("contact", "shape", message));
+            faults.push(no_contact(&other));
             None
         }
     };
@@ -129,8 +125,11 @@ async fn put(
         return Err(Problem::invalid(faults));
     }
     let sent = SentObject { key, replaces, contact, members: sent, ..SentObject::default() };
-    let how =
-        ReadHow { all_tags: true, unknown_fields: UnknownFields::Refuse, invalid: Invalid::Refuse };
+    let how = ReadHow {
+        sent_as: SentAs::Whole,
+        unknown_fields: UnknownFields::Refuse,
+        invalid: Invalid::Refuse,
+    };
     let loaded = catalog.current().await?;
     let writing = Writing { store, catalog, contacts, objects, traces };
     writing.write(&loaded, &kind, sent, how, &holder, &once).await

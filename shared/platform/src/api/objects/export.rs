@@ -1,4 +1,4 @@
-//! Objects of a type as CSV, each with the address of its contact: what an import would need.
+//! Objects of a type as CSV, each with the address of its contact, as an import reads them.
 
 use std::sync::Arc;
 
@@ -31,8 +31,10 @@ const AT_ONCE: usize = 50;
 /// The prefix of a cursor of the file.
 const EXPORTED: &str = "object-export";
 
-/// The columns before those of the type's fields.
-const COLUMNS: [&str; 4] = ["id", "key", "email", "contact_id"];
+/// The columns before those of the type's fields; the second name where the type has a field of
+/// the first one.
+const COLUMNS: [(&str, &str); 4] =
+    [("id", "id"), ("key", "key"), ("email", "contact.email"), ("contact_id", "contact.id")];
 
 /// The columns after them.
 const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
@@ -46,7 +48,8 @@ const HEADERS: [(HeaderName, &str); 2] = [
     (header::CONTENT_DISPOSITION, "attachment; filename=\"objects.csv\""),
 ];
 
-/// Exports the objects of a type as CSV, with a column for every field of the type: all of them, or
+/// Exports the objects of a type as CSV, with a column for every field of the type, as an import
+/// reads them: all of them, or
 /// `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part begins, if
 /// there is one. Every part has the row of headings. 422 for all of them where an answer does not
 /// hold them.
@@ -67,7 +70,10 @@ async fn export(
     let fields: Vec<&FieldKey> = definition.fields.keys().collect();
     let mut rows = Rows::default();
     let names = fields.iter().map(|key| key.as_str());
-    rows.put(COLUMNS.into_iter().chain(names).chain(LAST))?;
+    let before = COLUMNS
+        .into_iter()
+        .map(|(name, other)| if definition.fields.contains_key(name) { other } else { name });
+    rows.put(before.chain(names).chain(LAST))?;
     let (mut shard, mut after) = match from {
         Some(cursor) => {
             let [_, shard, after] = cursor.parts::<3>(EXPORTED).map_err(|_| foreign_cursor())?;

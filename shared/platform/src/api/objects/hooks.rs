@@ -19,7 +19,7 @@ use crate::api::contacts::hooks::{Posted, posted};
 use crate::api::contacts::object_names::object_type;
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::api::objects::shapes::WrittenObjectAnswer;
-use crate::api::objects::writing::{ReadHow, SentObject, Writing, text};
+use crate::api::objects::writing::{ReadHow, SentAs, SentObject, Writing, no_contact, text};
 use crate::catalog::CatalogStore;
 use crate::contact_json::ConsentWord;
 use crate::contacts::Contacts;
@@ -132,7 +132,7 @@ async fn object(
     let is_field = |name: &str| definition.fields.contains_key(name);
     let sent = sorted(&members, &is_field)?;
     let HowToReadObject { unknown_fields, invalid } = how;
-    let how = ReadHow { all_tags: false, unknown_fields, invalid };
+    let how = ReadHow { sent_as: SentAs::Post, unknown_fields, invalid };
     let writing = Writing { store, catalog, contacts, objects, traces };
     writing.write(&loaded, &kind, sent, how, &holder, &once).await
 }
@@ -164,13 +164,7 @@ fn sorted(
             match value {
                 Value::Object(inner) => contact.extend(inner.clone()),
                 Value::Null => {}
-                other => {
-                    let message = format!(
-                        "{} is no contact; send {{\"email\": …}}",
-                        dacapo_engine::field::quoted(other)
-                    );
-                    faults.push(Fault::new("contact", "shape", message));
-                }
+                other => faults.push(no_contact(other)),
             }
         } else if let Some("key") = resembles(&["key"]) {
             match text(members, name) {

@@ -11,17 +11,15 @@ use dacapo_engine::contact::{Contact, Patch};
 use dacapo_engine::conventions::Conventions;
 use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::{FieldKey, ObjectType, Tag};
-use dacapo_engine::text::{Unwelcome, composed, is_unseen, letters};
-use dacapo_engine::time::{Zone, is_only_a_day};
+use dacapo_engine::text::letters;
+use dacapo_engine::time::Zone;
 use serde_json::{Map, Value};
 
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::contacts::reading::{Invalid, UnknownFields};
+use crate::api::contacts::names::event_name;
+use crate::api::contacts::reading::{Invalid, UnknownFields, kind_of_new, without_time};
 use crate::api::contacts::tag_lists::{self, For};
 use crate::catalog::{Catalog, Loaded};
-
-/// The longest name of an event, in bytes.
-const LONGEST_EVENT: usize = 128;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -94,11 +92,7 @@ impl<'a> ObjectReader<'a> {
     fn tags(&mut self, path: &str, sent: &Value, what: For) -> Vec<Tag> {
         let (tags, wrong) = tag_lists::read(sent, what);
         for wrong in wrong {
-            let path = match wrong.at.as_str() {
-                "" => path.to_owned(),
-                at => format!("{path}.{at}"),
-            };
-            self.unreadable(path, wrong.code, wrong.message);
+            self.unreadable(wrong.path(path), wrong.code, wrong.message);
         }
         tags
     }
@@ -118,34 +112,21 @@ impl<'a> ObjectReader<'a> {
     /// All tags that the object is to have; in an object, `null` withdraws one.
     pub(in crate::api) fn all_tags(&mut self, sent: &Value) {
         let tags = self.tags("tags", sent, For::Assigning);
-        let null = tag_lists::withdrawn(sent);
-        let has = self.before.map(|before| &before.tags);
-        let withdrawn = |tag: &&Tag| match sent {
-            Value::Object(_) => null.contains(tag),
-            _ => !tags.contains(tag),
-        };
-        let remove = has.into_iter().flat_map(|has| has.keys()).filter(withdrawn).cloned();
-        self.read.patch.remove = remove.collect();
-        let lacks = |tag: &Tag| has.is_none_or(|has| !has.contains_key(tag));
-        self.read.patch.add = tags.into_iter().filter(lacks).collect();
+        let patch = &mut self.read.patch;
+        (patch.add, patch.remove) = tag_lists::replacing(sent, tags, self.before);
     }
 
     /// A custom event (R7).
     pub(in crate::api) fn event(&mut self, sent: &Value) {
-        let Some(name) = sent.as_str().map(|name| composed(name.trim()).into_owned()) else {
-            if !sent.is_null() {
-                let message = format!("{} is no name of an event; send a text", quoted(sent));
-                self.faults.push(Fault::new("event", "event", message));
-            }
-            return;
+        let name = match sent {
+            Value::Null => return,
+            Value::String(text) if text.trim().is_empty() => return,
+            Value::String(text) => event_name(text),
+            other => Err(format!("{} is no name of an event; send a text", quoted(other))),
         };
-        if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
-            self.faults.push(Fault::new("event", "event", Unwelcome(c)));
-        } else if name.len() > LONGEST_EVENT {
-            let message = format!("a name has 1 to {LONGEST_EVENT} bytes");
-            self.faults.push(Fault::new("event", "event", message));
-        } else if !name.is_empty() {
-            self.read.patch.event = Some(name);
+        match name {
+            Ok(name) => self.read.patch.event = Some(name),
+            Err(why) => self.faults.push(Fault::new("event", "event", why)),
         }
     }
 
@@ -199,17 +180,10 @@ impl<'a> ObjectReader<'a> {
         match kind.read_sent(value, &self.conventions) {
             Ok(None) if !value.is_null() => {}
             Ok(read) => {
-                let day = value.as_str().is_some_and(|text| {
-                    kind == FieldType::Datetime && is_only_a_day(text, self.conventions.slashes)
-                });
-                if day && let Some(campaign) = self.catalog.followed_of(self.kind, key.as_str()) {
-                    let message = format!(
-                        "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` \
-                         count from that moment; send a time as well, such as 2026-12-01T14:30",
-                        quoted(value),
-                        self.conventions.zone.name()
-                    );
-                    self.read.doubtful.push(Fault::new(path, "no_time", message));
+                if kind == FieldType::Datetime {
+                    let followed = self.catalog.followed_of(self.kind, key.as_str());
+                    let doubt = without_time(&path, value, &self.conventions, followed);
+                    self.read.doubtful.extend(doubt);
                 }
                 self.read.patch.fields.insert(key, read);
             }
@@ -228,13 +202,7 @@ impl<'a> ObjectReader<'a> {
             UnknownFields::Create => match FieldKey::new(name) {
                 Ok(_) if value.is_null() => {}
                 Ok(key) => {
-                    let kind = match value {
-                        Value::Bool(_) => FieldType::Boolean,
-                        Value::Number(_) => FieldType::Number,
-                        Value::String(_) | Value::Array(_) | Value::Object(_) | Value::Null => {
-                            FieldType::Text
-                        }
-                    };
+                    let kind = kind_of_new(value);
                     let before = self.read.skipped.len();
                     self.value(path, key.clone(), kind, value);
                     if self.read.skipped.len() == before {

@@ -43,7 +43,7 @@ pub(in crate::api) struct WrittenObjectAnswer {
 impl WrittenObjectAnswer {
     /// What was written, and what has to be told about it.
     pub(super) fn of(written: &ObjectWritten, warnings: Vec<Fault>, skipped: Vec<Fault>) -> Self {
-        let ObjectWritten { object, person } = written;
+        let ObjectWritten { object, person, .. } = written;
         let identity = object.contact.object.as_deref();
         Self {
             object_id: object.contact.id.to_string(),

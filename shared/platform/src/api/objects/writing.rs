@@ -1,11 +1,13 @@
 //! An object and its contact are written as one, from what was sent by any way in.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use dacapo_engine::campaign::format::ObjectDefinition;
+use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
+use dacapo_engine::contact::{Author, Contact, Patch};
 use dacapo_engine::field::quoted;
-use dacapo_engine::ids::ContactId;
+use dacapo_engine::ids::{ContactId, FieldKey, ObjectType};
 use dacapo_engine::time::Zone;
 use serde_json::{Map, Value};
 
@@ -24,7 +26,7 @@ use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::handlers::Traces;
-use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, Objects, PersonWrite};
+use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, Objects, PersonWrite, WithObject};
 use crate::store::Store;
 use crate::table::Write;
 
@@ -42,11 +44,22 @@ pub(super) struct SentObject {
     pub(super) flat: Map<String, Value>,
 }
 
+/// How an object is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SentAs {
+    /// As it is to be: `tags` are all tags that it is to have.
+    Whole,
+    /// A post, which adds tags.
+    Post,
+    /// A row of a file, which adds tags that are lacking: writing it again is idempotent. It takes
+    /// no unsubscription back, unless it says so by itself.
+    Row,
+}
+
 /// How what was sent is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadHow {
-    /// Whether `tags` are all tags that the object is to have; otherwise they are added.
-    pub(super) all_tags: bool,
+    pub(super) sent_as: SentAs,
     pub(super) unknown_fields: UnknownFields,
     pub(super) invalid: Invalid,
 }
@@ -74,13 +87,36 @@ enum Named {
     Unsaid,
 }
 
+/// What is to be written, after it was read.
+pub(super) struct ReadyObject<'a> {
+    kind: &'a ObjectType,
+    key: String,
+    replaces: Option<String>,
+    person: Person,
+    object: ReadObject,
+    /// Whether the object is there under another key, and goes on under this one.
+    pub(super) moves: bool,
+}
+
+impl ReadyObject<'_> {
+    /// What was left out because it could not be read.
+    pub(super) fn skipped(&self) -> Vec<Fault> {
+        self.person.read.skipped.iter().chain(&self.object.skipped).cloned().collect()
+    }
+
+    /// What is written, but may not be what was meant.
+    pub(super) fn doubtful(&self) -> Vec<Fault> {
+        self.person.read.doubtful.iter().chain(&self.object.doubtful).cloned().collect()
+    }
+}
+
 impl Writing {
     /// Writes what was sent, as one change of each of the two.
     pub(super) async fn write(
         &self,
         loaded: &Loaded,
         kind: &str,
-        mut sent: SentObject,
+        sent: SentObject,
         how: ReadHow,
         holder: &Holder,
         once: &Once,
@@ -91,7 +127,30 @@ impl Writing {
                  post with ?unknown_fields=ignore",
             ));
         }
-        let (kind, definition) = object_type(&loaded.catalog, kind)?;
+        let named = object_type(&loaded.catalog, kind)?;
+        let ready = self.ready(loaded, named, sent, how, holder).await?;
+        let by = holder.author();
+        let keeps = |written: &ObjectWritten| once.keeps(&answer(written, &ready)?);
+        let written = self.upsert(&ready, &by, &keeps).await?;
+        if written.object.change.is_none() {
+            self.traces.nothing_changed(&written.object.contact, &ready.object.patch, &by).await;
+        }
+        Ok(answer(&written, &ready)?)
+    }
+
+    /// Reads what was sent, and makes the fields that it needs.
+    ///
+    /// # Errors
+    ///
+    /// 422 with everything that is wrong.
+    pub(super) async fn ready<'a>(
+        &self,
+        loaded: &'a Loaded,
+        (kind, definition): (&'a ObjectType, &'a ObjectDefinition),
+        mut sent: SentObject,
+        how: ReadHow,
+        holder: &Holder,
+    ) -> Result<ReadyObject<'a>, Problem> {
         let key = object_key("key", &sent.key)?.to_owned();
         let replaces = match sent.replaces.as_deref() {
             Some(replaces) => Some(object_key("replaces", replaces)?.to_owned()),
@@ -114,33 +173,41 @@ impl Writing {
             person.zone,
             (how.unknown_fields, how.invalid),
         );
-        let object = read_object(reader, &sent, how.all_tags)?;
+        let mut object = read_object(reader, &sent, how.sent_as)?;
+        if how.sent_as == SentAs::Row {
+            lacking(&mut object.patch, before.as_ref());
+        }
         if !person.read.new_fields.is_empty() {
             create_fields(&self.catalog, &person.read.new_fields).await?;
         }
         if !object.new_fields.is_empty() {
-            let fields = object.new_fields.clone();
-            let wanted = ObjectDefinition { fields, ..ObjectDefinition::default() };
-            self.catalog
-                .change(|catalog| {
-                    let refused = |why| Problem::invalid_at("fields", "object_type", why);
-                    catalog.declare_object(kind, &wanted).map_err(refused)?;
-                    Ok::<_, Problem>(((), Vec::new()))
-                })
-                .await?;
+            create_object_fields(&self.catalog, kind, object.new_fields.clone()).await?;
         }
-        let by = holder.author();
-        let answer = |written: &ObjectWritten| answer(written, &person, &object);
+        let identity = before.as_ref().and_then(|before| before.object.as_ref());
+        let moves = identity.is_some_and(|identity| identity.key != key);
+        Ok(ReadyObject { kind, key, replaces, person, object, moves })
+    }
+
+    /// Writes the object and its contact in one transaction, and with them what `keeps` says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ObjectError`].
+    pub(super) async fn upsert(
+        &self,
+        ready: &ReadyObject<'_>,
+        by: &Author,
+        keeps: WithObject<'_>,
+    ) -> Result<ObjectWritten, ObjectError> {
+        let ReadyObject { kind, key, replaces, person, object, .. } = ready;
         let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
-            let mut writes = once.keeps(&answer(written)?)?;
-            let skipped: Vec<Fault> =
-                person.read.skipped.iter().chain(&object.skipped).cloned().collect();
-            writes.extend(skipping::line(&self.store, &written.object, &by, &skipped)?);
+            let mut writes = keeps(written)?;
+            writes.extend(skipping::line(&self.store, &written.object, by, &ready.skipped())?);
             Ok(writes)
         };
         let write = ObjectWrite {
             kind,
-            key: &key,
+            key,
             replaces: replaces.as_deref(),
             person: match &person.named {
                 Named::ByAddress(address) => PersonWrite::ByAddress(address, &person.read.patch),
@@ -149,11 +216,7 @@ impl Writing {
             },
             patch: &object.patch,
         };
-        let written = self.objects.upsert(write, &by, &together).await?;
-        if written.object.change.is_none() {
-            self.traces.nothing_changed(&written.object.contact, &object.patch, &by).await;
-        }
-        Ok(answer(&written)?)
+        self.objects.upsert(write, by, &together).await
     }
 
     /// Reads what was sent about the contact.
@@ -192,7 +255,11 @@ impl Writing {
             let read = Read::default();
             return Ok(Person { named: Named::Unsaid, read, resubscribing: None, zone });
         }
-        let resubscribing = Resubscribing::taken(&mut sent)?.by(holder);
+        let resubscribing = Resubscribing::taken(&mut sent)?;
+        let resubscribing = match how.sent_as {
+            SentAs::Whole | SentAs::Post => resubscribing.by(holder),
+            SentAs::Row => resubscribing,
+        };
         let sorted =
             crate::api::contacts::sorting::Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook);
         let before = match sorted.address() {
@@ -207,6 +274,9 @@ impl Writing {
         let read = Reader::new(loaded, before.as_ref(), manner).read(&sent);
         let mut read = read.map_err(of_contact)?;
         resubscribing.put_into(&mut read.patch)?;
+        if how.sent_as == SentAs::Row {
+            lacking(&mut read.patch, before.as_ref());
+        }
         read.skipped = read.skipped.into_iter().map(in_contact).collect();
         read.doubtful = read.doubtful.into_iter().map(in_contact).collect();
         let zone = zone_of(before.as_ref(), &read.patch);
@@ -218,11 +288,14 @@ impl Writing {
 fn read_object(
     mut reader: ObjectReader<'_>,
     sent: &SentObject,
-    all_tags: bool,
+    sent_as: SentAs,
 ) -> Result<ReadObject, Problem> {
     let get = |name: &str| sent.members.get(name).filter(|value| !value.is_null());
     if let Some(tags) = get("tags") {
-        if all_tags { reader.all_tags(tags) } else { reader.add_tags(tags) }
+        match sent_as {
+            SentAs::Whole => reader.all_tags(tags),
+            SentAs::Post | SentAs::Row => reader.add_tags(tags),
+        }
     }
     if let Some(tags) = get("remove_tags") {
         reader.remove_tags(tags);
@@ -237,11 +310,32 @@ fn read_object(
     reader.done()
 }
 
-fn answer(written: &ObjectWritten, person: &Person, object: &ReadObject) -> Result<Answer, Error> {
+/// Tags that are there are not assigned again.
+fn lacking(patch: &mut Patch, before: Option<&Contact>) {
+    patch.add.retain(|tag| before.is_none_or(|before| !before.tags.contains_key(tag)));
+}
+
+/// Adds fields to a type of objects.
+pub(super) async fn create_object_fields(
+    catalog: &CatalogStore,
+    kind: &ObjectType,
+    fields: BTreeMap<FieldKey, FieldDefinition>,
+) -> Result<(), Problem> {
+    let wanted = ObjectDefinition { fields, ..ObjectDefinition::default() };
+    catalog
+        .change(|catalog| {
+            let refused = |why| Problem::invalid_at("fields", "object_type", why);
+            catalog.declare_object(kind, &wanted).map_err(refused)?;
+            Ok::<_, Problem>(((), Vec::new()))
+        })
+        .await
+}
+
+fn answer(written: &ObjectWritten, ready: &ReadyObject<'_>) -> Result<Answer, Error> {
+    let person = &ready.person;
     let told = person.resubscribing.and_then(|it| it.told(&person.read.patch, &written.person));
-    let doubtful = person.read.doubtful.iter().chain(&object.doubtful).cloned();
-    let warnings: Vec<Fault> = told.into_iter().chain(doubtful).collect();
-    let skipped: Vec<Fault> = person.read.skipped.iter().chain(&object.skipped).cloned().collect();
+    let warnings: Vec<Fault> = told.into_iter().chain(ready.doubtful()).collect();
+    let skipped = ready.skipped();
     let kept = |told: &[Fault]| told.iter().map(Fault::without_words).collect();
     let kept = WrittenObjectAnswer::of(written, kept(&warnings), kept(&skipped));
     let says = WrittenObjectAnswer::of(written, warnings, skipped);
@@ -260,6 +354,12 @@ fn in_contact(fault: Fault) -> Fault {
 fn of_contact(problem: Problem) -> Problem {
     let faults = problem.into_faults().into_iter().map(in_contact);
     Problem::invalid(faults.collect())
+}
+
+/// The fault of what is no contact.
+pub(super) fn no_contact(sent: &Value) -> Fault {
+    let message = format!("{} is no contact; send {{\"email\": …}}", quoted(sent));
+    Fault::new("contact", "shape", message)
 }
 
 /// A text among the members, or a fault if it is something else.

@@ -249,3 +249,36 @@ emails:
         "#]],
     );
 }
+
+#[test]
+fn r70_a_field_may_be_its_type_alone() {
+    check(
+        r#"
+id: test
+per: appointment
+objects:
+  appointment: { label: Appointment, fields: { starts_at: datetime, place: { type: text } } }
+fields: { city: text, born: { type: date, label: Born } }
+elements:
+  a: { type: date_timer, field: starts_at, offset: -1 hour, next: b }
+  b: { type: end }
+  c: { type: start, when: { all: [{ field: starts_at, is: future }, { contact: { field: born, is: past } }] }, next: a }
+"#,
+        &expect![""],
+    );
+    check(
+        r#"
+id: test
+objects:
+  appointment: { fields: { starts_at: datetme, place: [text], ends_at: { type: time }, x: } }
+fields: { city: words, born: 7 }
+elements:
+  a: { type: start, when: { tag: A } }
+"#,
+        &expect![[r#"
+            objects.appointment.fields.starts_at 3:39 invalid_value: there is no type `datetme` — did you mean `datetime`?
+            fields.city 4:17 invalid_value: there is no type `words` — choose one of `text`, `number`, `boolean`, `date`, `datetime`
+            fields.born 4:30 wrong_type: a type such as `datetime`, or a map with the keys `type` and `label` belongs here, not integer `7` — write a type such as `datetime`, or a map with the keys `type` and `label`
+        "#]],
+    );
+}

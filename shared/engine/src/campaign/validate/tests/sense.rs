@@ -429,3 +429,24 @@ thanks: {{ type: email, email: thanks }}
         assert!(!found(timer).contains("path_ends_when_missed"), "{timer}");
     }
 }
+
+#[test]
+fn what_is_allowed_needs_a_reason_and_an_element_that_is_there() {
+    let document = |allow: &str| {
+        format!("id: test\nelements:\n  a: {{ type: start, when: {{ tag: A }} }}\nallow: {allow}\n")
+    };
+    check(&document("[{ lint: D101, element: a, reason: by hand }]"), &expect![""]);
+    check(
+        &document("[{ lint: D101 }]"),
+        &expect![[r#"
+            allow[0].reason 4:9 missing_key: the key `reason` is missing — add `reason`
+        "#]],
+    );
+    check(
+        &document("[{ lint: D101, element: b, reason: ' ' }]"),
+        &expect![[r#"
+            allow[0].element 4:32 unknown_element: there is no element and no e-mail `b` — did you mean `a`?
+            allow[0].reason 4:43 missing_reason: `D101` is allowed without a reason — write in a sentence why it is meant so
+        "#]],
+    );
+}

@@ -1,74 +1,87 @@
 //! The columns of a file: what the headings of its first row mean. Names are read by the same
 //! reader as in posts.
 
-use std::collections::BTreeMap;
-
-use dacapo_engine::campaign::format::FieldDefinition;
-use dacapo_engine::field::FieldType;
-use dacapo_engine::ids::FieldKey;
+use dacapo_engine::ids::InvalidId;
 
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::csv::guard::unguarded;
 use crate::api::contacts::csv::rows::Row;
-use crate::api::contacts::names::{self, Meaning, Sureness, meaning};
+use crate::api::contacts::names::Sureness;
 use crate::api::contacts::reading::UnknownFields;
 
-/// Fields that have to be created before the rows are written.
-type NewFields = BTreeMap<FieldKey, FieldType>;
+/// What a heading means.
+pub(in crate::api) struct Heading {
+    /// The name, as it is told.
+    pub(in crate::api) name: String,
+    /// The column: empty for one that is passed over, `None` if the name means nothing.
+    pub(in crate::api) column: Option<String>,
+    /// How well the name matches.
+    pub(in crate::api) sureness: Sureness,
+}
+
+/// What headings mean in a kind of file.
+pub(in crate::api) trait Headings {
+    /// A field that has to be created before the rows are written.
+    type New;
+
+    /// Columns that have to be there, each with what is said where it is not.
+    const NEEDED: &'static [(&'static str, &'static str)];
+
+    /// What a heading means.
+    fn read(&self, cell: &str) -> Heading;
+
+    /// The column of a field that is to be created, and the field.
+    ///
+    /// # Errors
+    ///
+    /// Why no field can be called so.
+    fn create(&self, name: &str) -> Result<(String, Self::New), InvalidId>;
+
+    /// Why a name means nothing, and what to do about it.
+    fn unknown(&self, name: &str) -> String;
+}
 
 /// The names of the columns, empty for one that is skipped, and fields that have to be created.
 ///
 /// # Errors
 ///
 /// 422 with every heading that is wrong.
-pub(in crate::api) fn columns_of(
+pub(in crate::api) fn columns_of<H: Headings>(
     first: &Row,
-    fields: &BTreeMap<FieldKey, FieldDefinition>,
+    file: &H,
     unknown: UnknownFields,
-) -> Result<(Vec<String>, NewFields), Problem> {
+) -> Result<(Vec<String>, Vec<H::New>), Problem> {
     let cells =
         first.cells.as_ref().map_err(|why| Problem::malformed(format!("{why} (line 1)")))?;
     let mut faults = Vec::new();
-    let mut new = NewFields::new();
-    let headings: Vec<_> = cells
-        .iter()
-        .map(|cell| {
-            let cell = unguarded(cell.trim());
-            let name = cell.strip_prefix("fields.").unwrap_or(cell);
-            let (means, sureness) = meaning(name, fields);
-            let column = match means {
-                Meaning::Member("fields") | Meaning::Unknown => None,
-                Meaning::Member(member) => Some(member),
-                Meaning::Field(key) => Some(key.as_str()),
-                // Columns of an export that an import ignores.
-                Meaning::ReadOnly => Some(""),
-            };
-            (name, column, sureness)
-        })
-        .collect();
+    let mut new = Vec::new();
+    let headings: Vec<_> = cells.iter().map(|cell| file.read(unguarded(cell.trim()))).collect();
     let named = |wanted: &str| {
-        headings.iter().any(|(_, column, sure)| *column == Some(wanted) && *sure == Sureness::Exact)
+        headings.iter().any(|heading| {
+            heading.column.as_deref() == Some(wanted) && heading.sureness == Sureness::Exact
+        })
     };
     let mut columns: Vec<String> = Vec::new();
-    for (name, column, sureness) in &headings {
+    for Heading { name, column, sureness } in &headings {
         // A column with the exact name outranks one that resembles it.
         let known = column
+            .as_deref()
             .filter(|column| *sureness == Sureness::Exact || column.is_empty() || !named(column));
         let column = match known {
             _ if name.is_empty() => String::new(),
             Some(known) => known.to_owned(),
-            None => match (unknown, FieldKey::new(*name)) {
+            None => match (unknown, file.create(name)) {
                 (UnknownFields::Ignore, _) => String::new(),
-                (UnknownFields::Create, Ok(key)) => {
-                    new.insert(key, FieldType::Text);
-                    (*name).to_owned()
+                (UnknownFields::Create, Ok((column, field))) => {
+                    new.push(field);
+                    column
                 }
                 (UnknownFields::Create, Err(why)) => {
-                    faults.push(Fault::new(*name, "field_key", why));
+                    faults.push(Fault::new(name, "field_key", why));
                     String::new()
                 }
                 (UnknownFields::Refuse, _) => {
-                    faults.push(Fault::new(*name, "unknown_field", names::unknown(name, fields)));
+                    faults.push(Fault::new(name, "unknown_field", file.unknown(name)));
                     String::new()
                 }
             },
@@ -79,9 +92,10 @@ pub(in crate::api) fn columns_of(
         }
         columns.push(column);
     }
-    if !columns.iter().any(|column| column == "email") {
-        let message = "a column `email` is needed: the first row names the columns";
-        faults.push(Fault::new("email", "required", message));
+    for (needed, message) in H::NEEDED {
+        if !columns.iter().any(|column| column == needed) {
+            faults.push(Fault::new(*needed, "required", message));
+        }
     }
     if faults.is_empty() { Ok((columns, new)) } else { Err(Problem::invalid(faults)) }
 }

@@ -112,7 +112,7 @@ async fn export(
     Query(which): Query<Which>,
     Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
-    let wanted = which.wanted()?;
+    let wanted = which.wanted(&catalog).await?;
     let (limit, cursor) = (part.limit()?, part.cursor()?);
     let fields = catalog.current().await?.catalog.fields.keys().cloned().collect();
     let export = Export { store, wanted, fields };

@@ -15,44 +15,48 @@ const LONGEST_SENTENCE: usize = 300;
 
 /// What an import did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub(super) struct Imported {
+pub(in crate::api) struct Imported {
     /// How many rows were read, the first one left out.
-    pub(super) rows: u64,
-    /// Contacts that are new.
-    pub(super) created: u64,
-    /// Contacts that were changed.
-    pub(super) changed: u64,
+    pub(in crate::api) rows: u64,
+    /// Contacts that are new; of a file of objects, objects.
+    pub(in crate::api) created: u64,
+    /// Contacts that were changed; of a file of objects, rows that changed an object, its contact,
+    /// or both.
+    pub(in crate::api) changed: u64,
     /// Rows that said nothing new.
-    pub(super) unchanged: u64,
+    pub(in crate::api) unchanged: u64,
     /// Rows that were refused: all of them are in `errors`.
-    pub(super) refused: u64,
+    pub(in crate::api) refused: u64,
+    /// Of a file of objects: contacts that are new.
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
+    pub(in crate::api) contacts_created: u64,
     /// Whether the file was read to its end. It is not if more than 500 rows were refused.
-    pub(super) complete: bool,
+    pub(in crate::api) complete: bool,
     /// What is wrong, by line; after 500 things the first of each line.
-    pub(super) errors: Vec<RefusedRow>,
+    pub(in crate::api) errors: Vec<RefusedRow>,
     /// How many rows were taken without values that could not be read: only with `invalid=skip`.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
-    pub(super) skipped_rows: u64,
+    pub(in crate::api) skipped_rows: u64,
     /// What was left out, by line: of the first 200 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) skipped: Vec<RefusedRow>,
+    pub(in crate::api) skipped: Vec<RefusedRow>,
     /// What was written and may not be what was meant, by line: of the first 200 such lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) warnings: Vec<RefusedRow>,
+    pub(in crate::api) warnings: Vec<RefusedRow>,
 }
 
 /// A row with which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(super) struct RefusedRow {
+pub(in crate::api) struct RefusedRow {
     /// The line on which it begins, from 1.
-    pub(super) line: u64,
+    pub(in crate::api) line: u64,
     /// What is wrong with it: all of it, unless very much is wrong with the file.
-    pub(super) errors: Vec<Fault>,
+    pub(in crate::api) errors: Vec<Fault>,
 }
 
 impl Imported {
     /// A row as it is reported: with all its faults, as long as few were reported before.
-    pub(super) fn told(&self, line: u64, mut errors: Vec<Fault>) -> RefusedRow {
+    pub(in crate::api) fn told(&self, line: u64, mut errors: Vec<Fault>) -> RefusedRow {
         let rows = self.errors.iter().chain(&self.skipped).chain(&self.warnings);
         let told: usize = rows.map(|row| row.errors.len()).sum();
         errors.truncate(MOST_FAULTS.saturating_sub(told).max(1));
@@ -63,7 +67,7 @@ impl Imported {
     }
 
     /// The same without the content of the rows.
-    pub(super) fn without_words(&self) -> Self {
+    pub(in crate::api) fn without_words(&self) -> Self {
         let mut kept = self.clone();
         let rows = kept.errors.iter_mut().chain(&mut kept.skipped).chain(&mut kept.warnings);
         for fault in rows.flat_map(|row| &mut row.errors) {

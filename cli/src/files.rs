@@ -1,0 +1,109 @@
+//! Campaigns and scenarios from files, and what is wrong with them.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use dacapo_authoring::campaigns::{Together, together};
+use dacapo_authoring::scenario::Scenario;
+use dacapo_authoring::simulate::Surroundings;
+use dacapo_engine::campaign::reader::{Places, read_as};
+use dacapo_engine::problem::Problem;
+
+/// The longest text that is read, in bytes; the reader refuses anything longer in its own words.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// Why files cannot be used, in lines with file, line and column.
+#[derive(Debug)]
+pub(crate) struct Unusable(Vec<String>);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl Unusable {
+    /// Problems of a file.
+    pub(crate) fn of(file: &str, problems: &[Problem]) -> Self {
+        Self(problems.iter().map(|problem| line(file, problem)).collect())
+    }
+}
+
+/// A problem with its place, as compilers write it.
+fn line(file: &str, problem: &Problem) -> String {
+    let mut place = file.to_owned();
+    if let Some(line) = problem.line {
+        place = format!("{place}:{line}:{}", problem.column.unwrap_or(1));
+    }
+    let Problem { code, path, message, remedy, .. } = problem;
+    let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+    format!("{place}: error[{code}]{path}\n    {message}\n    {remedy}")
+}
+
+/// The name of a file in messages.
+pub(crate) fn name(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// The text of a file; `-` is standard input.
+pub(crate) fn text(file: &Path) -> Result<String, Unusable> {
+    let failed = |error: std::io::Error| {
+        let hint = if file.is_dir() { "; it is a folder, name a file" } else { "" };
+        Unusable(vec![format!("{}: {error}{hint}", name(file))])
+    };
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().lock().take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let open = std::fs::File::open(file).map_err(failed)?;
+        open.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("{}: byte {at} is no UTF-8; save the file as UTF-8", name(file));
+        Unusable(vec![message])
+    })
+}
+
+/// A scenario, and where its keys are.
+pub(crate) fn scenario(file: &Path) -> Result<(Scenario, Places), Unusable> {
+    let text = text(file)?;
+    read_as(&text).map_err(|problems| Unusable::of(&name(file), &problems))
+}
+
+/// The campaigns of these files, and those that the scenario names beside itself.
+pub(crate) fn campaigns(
+    files: &[PathBuf],
+    scenario: &Scenario,
+    beside: &Path,
+) -> Result<Together, Unusable> {
+    let folder = beside.parent().unwrap_or_else(|| Path::new(""));
+    let mut all: Vec<PathBuf> = files.to_vec();
+    for named in scenario.campaigns.iter().map(|named| folder.join(named)) {
+        let is_same = |one: &PathBuf| match (one.canonicalize(), named.canonicalize()) {
+            (Ok(one), Ok(named)) => one == named,
+            _ => false,
+        };
+        if !all.iter().any(is_same) {
+            all.push(named);
+        }
+    }
+    if all.is_empty() {
+        return Err(Unusable(vec![format!(
+            "{}: no campaign is named; name a file before `--scenario`, or add \
+             `campaigns: [FILE]` to the scenario, as paths beside it",
+            name(beside)
+        )]));
+    }
+    let texts: Result<Vec<(String, String)>, Unusable> =
+        all.iter().map(|file| Ok((name(file), text(file)?))).collect();
+    together(&texts?, &Surroundings::default()).map_err(|refused| {
+        let lines = refused
+            .iter()
+            .flat_map(|(file, problems)| problems.iter().map(|problem| line(file, problem)));
+        Unusable(lines.collect())
+    })
+}

@@ -1,0 +1,327 @@
+//! D502 and D503: campaigns that answer each other, or speak at the same time.
+
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::{Edge, Element};
+use dacapo_engine::ids::Tag;
+
+use super::facts::{All, Facts, Use};
+use super::story::Story;
+use super::words::listed;
+use super::{At, Found, Lint, Said, path_of};
+use crate::finding::Severity;
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
+
+pub(super) static TAG_PING_PONG: Lint = Lint {
+    code: "D502",
+    name: "tag-ping-pong",
+    severity: Severity::Warning,
+    what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, assigns \
+           the tag of the other, and is reset.",
+    why: "It all happens within a second. The guards end it (R40, R42): the contact is held in one of \
+          them, after ten runs and whatever they sent.",
+    example: r#"
+id: cold
+elements:
+  cold: { type: event, on: { tag_added: Cold }, next: again }
+  again: { type: reset, next: warm_up }
+  warm_up: { type: tag, remove: [Cold], add: [Warm] }
+---
+id: warm
+elements:
+  warm: { type: event, on: { tag_added: Warm }, next: again }
+  again: { type: reset, next: cool_down }
+  cool_down: { type: tag, remove: [Warm], add: [Cold] }
+"#,
+    mended: r#"
+id: cold
+elements:
+  cold: { type: event, on: { tag_added: Cold }, next: again }
+  again: { type: reset, next: some_time }
+  some_time: { type: wait, for: 30 days, next: warm_up }
+  warm_up: { type: tag, remove: [Cold], add: [Warm] }
+---
+id: warm
+elements:
+  warm: { type: event, on: { tag_added: Warm }, next: again }
+  again: { type: reset, next: cool_down }
+  cool_down: { type: tag, remove: [Warm], add: [Cold] }
+"#,
+    limits: "Events on tags are followed, from campaign to campaign, as long as no path rests. \
+             Conditions in between are left alone.",
+    check: tag_ping_pong,
+};
+
+/// An event that assigns a tag at once, so that another one fires.
+struct Hop {
+    event: Use,
+    reacts_to: Vec<Tag>,
+    adds: Vec<Tag>,
+    removes: Vec<Tag>,
+}
+
+/// What follows at once from each event that begins a new run.
+fn hops(all: &All<'_>) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    for facts in &all.campaigns {
+        for (at, event) in facts.events() {
+            let Edge::TagAdded(tags) = &event.on else { continue };
+            let is_quick = |it: usize| {
+                it == at
+                    || (!facts.is_rest(it)
+                        && !matches!(
+                            facts.element(it),
+                            Element::Condition(_) | Element::Split(_) | Element::Goal(_)
+                        ))
+            };
+            let behind = facts.reached(at, is_quick);
+            let quick: Vec<usize> = (0..facts.len()).filter(|it| behind[*it]).collect();
+            let is_reset = |it: &usize| {
+                facts.begins_next_run(*it) && matches!(facts.element(*it), Element::Reset(_))
+            };
+            if !quick.iter().any(is_reset) {
+                continue;
+            }
+            let of_own = |(tag, kind): (&Tag, _)| (kind == facts.kind()).then(|| tag.clone());
+            hops.push(Hop {
+                event: Use { campaign: facts.nth, element: at },
+                reacts_to: tags.as_slice().to_vec(),
+                adds: quick.iter().flat_map(|it| facts.adds(*it)).filter_map(of_own).collect(),
+                removes: quick
+                    .iter()
+                    .flat_map(|it| facts.removes(*it))
+                    .filter_map(of_own)
+                    .collect(),
+            });
+        }
+    }
+    hops
+}
+
+fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    let hops = hops(all);
+    for hop in hops.iter().filter(|hop| hop.event.campaign == facts.nth) {
+        let Some((circle, tag)) = circle(hop, &hops, all) else { continue };
+        // One finding a circle, in the first campaign of it.
+        let first = circle.iter().map(|hop| (hop.event.campaign, hop.event.element)).min();
+        if first != Some((facts.nth, hop.event.element)) {
+            continue;
+        }
+        let id = facts.id(hop.event.element);
+        let names = circle.iter().map(|hop| all.campaigns[hop.event.campaign].document.id.as_str());
+        let names = listed(names);
+        let mut story = Story::new(facts);
+        let proof = match facts.element(hop.event.element) {
+            Element::Event(event) => story.fire(&event.on).map(|()| {
+                let expect = Expectation {
+                    enrollments: vec![ExpectedEnrollment {
+                        about: story.about(),
+                        campaign: Some(facts.document.id.clone()),
+                        run: Some(10),
+                        ..ExpectedEnrollment::default()
+                    }],
+                    ..Expectation::default()
+                };
+                story.shows(
+                    "One tag was assigned, and within a second it was her tenth run.",
+                    expect,
+                )
+            }),
+            _ => None,
+        };
+        found.add(
+            &At::Value(&path_of(facts.document, hop.event.element).key("on")),
+            Said {
+                element: Some(id.to_string()),
+                message: format!(
+                    "{names} set each other off without end: each assigns the tag upon which the \
+                     next one begins a new run, beginning with `{tag}`"
+                ),
+                remedy: "put a wait into one of them, or let a person assign one of the tags"
+                    .to_owned(),
+                edit: None,
+                proof,
+            },
+        );
+    }
+}
+
+/// The shortest circle of hops from one back to it, and the tag that it begins with.
+fn circle<'h>(from: &'h Hop, hops: &'h [Hop], all: &All<'_>) -> Option<(Vec<&'h Hop>, &'h Tag)> {
+    let mut open: Vec<Vec<&Hop>> = vec![vec![from]];
+    while let Some(way) = (!open.is_empty()).then(|| open.remove(0)) {
+        let last = way.last()?;
+        for next in hops {
+            // Somebody on the way has withdrawn the tag, so that it is added again.
+            let kind = |hop: &Hop| all.campaigns[hop.event.campaign].kind();
+            let is_set_off = kind(next) == kind(last)
+                && next
+                    .reacts_to
+                    .iter()
+                    .any(|tag| last.adds.contains(tag) && next.removes.contains(tag));
+            if !is_set_off {
+                continue;
+            }
+            if next.event == from.event {
+                return Some((way, from.reacts_to.first()?));
+            }
+            if way.len() < 4 && !way.iter().any(|hop| hop.event == next.event) {
+                let mut longer = way.clone();
+                longer.push(next);
+                open.push(longer);
+            }
+        }
+    }
+    None
+}
+
+pub(super) static SENT_BY_TWO_CAMPAIGNS: Lint = Lint {
+    code: "D503",
+    name: "sent-by-two-campaigns",
+    severity: Severity::Advice,
+    what: "Two campaigns that begin with the same condition or the same event, and both send an e-mail \
+           at once.",
+    why: "The contact gets two messages in the same minute, each written as if it were the only one.",
+    example: r#"
+id: hello
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: Nice to meet you. }
+---
+id: offer
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: offer }
+  offer: { type: email, email: offer }
+emails:
+  offer: { subject: An offer, text: Half the price. }
+"#,
+    mended: r#"
+id: hello
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: Nice to meet you. }
+---
+id: offer
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: two_days }
+  two_days: { type: wait, for: 2 days, next: offer }
+  offer: { type: email, email: offer }
+emails:
+  offer: { subject: An offer, text: Half the price. }
+"#,
+    limits: "Only campaigns that are given together are compared, and only what they begin with is: not \
+             messages that meet by chance later.",
+    check: sent_by_two_campaigns,
+};
+
+fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
+        let Some(message) = sends_at_once(facts, entry) else { continue };
+        let earlier = all.campaigns.iter().filter(|other| other.nth < facts.nth);
+        let same = earlier.filter(|other| other.kind() == facts.kind()).find_map(|other| {
+            let mut entries = (0..other.len()).filter(|at| other.is_entry(*at));
+            let entry = entries.find(|at| is_same(facts.element(entry), other.element(*at)))?;
+            Some((other, sends_at_once(other, entry)?))
+        });
+        let Some((other, theirs)) = same else { continue };
+        let id = facts.id(entry);
+        let mut story = Story::new(facts);
+        let proof = story.go(&vec![(entry, "")]).map(|()| {
+            let sent = |facts: &Facts<'_>, at: usize| ExpectedMessage {
+                campaign: Some(facts.document.id.clone()),
+                element: Some(facts.id(at).clone()),
+                times: Some(1),
+                ..ExpectedMessage::default()
+            };
+            let expect = Expectation {
+                sent: vec![sent(other, theirs), sent(facts, message)],
+                ..Expectation::default()
+            };
+            let end = story.now() + TimeDelta::minutes(1);
+            story.shows_until(end, "Two messages were sent in the same minute.", expect)
+        });
+        found.add(
+            &At::Key(&path_of(facts.document, entry)),
+            Said {
+                element: Some(id.to_string()),
+                message: format!(
+                    "`{id}` begins with the same as the campaign `{}`, and both send at once: `{}` and \
+                     `{}` arrive together",
+                    other.document.id,
+                    other.id(theirs),
+                    facts.id(message),
+                ),
+                remedy: "let one of them wait, or make one campaign of them".to_owned(),
+                edit: None,
+                proof,
+            },
+        );
+    }
+}
+
+/// The e-mail that an entry leads to without a rest and without a choice in between.
+fn sends_at_once(facts: &Facts<'_>, entry: usize) -> Option<usize> {
+    let mut at = entry;
+    for _ in 0..facts.len() {
+        let (_, next) = facts.edges(at).first()?;
+        at = *next;
+        match facts.element(at) {
+            Element::Email(email) => {
+                let is_held =
+                    email.window.is_some() || facts.document.settings.email_time.is_some();
+                return (!is_held).then_some(at);
+            }
+            Element::Tag(_)
+            | Element::SetField(_)
+            | Element::Webhook(_)
+            | Element::StartCampaign(_) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn is_same(one: &Element, other: &Element) -> bool {
+    match (one, other) {
+        (Element::Start(one), Element::Start(other)) => one.when == other.when,
+        (Element::Event(one), Element::Event(other)) => {
+            one.on == other.on && one.requires_active == other.requires_active
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{silent, trips};
+
+    #[test]
+    fn r42_d502_without_a_withdrawal_or_a_reset_it_ends_by_itself() {
+        let campaigns = super::TAG_PING_PONG.example;
+        trips("D502", campaigns, &["cold"]);
+        silent("D502", &campaigns.replace("remove: [Warm], ", ""));
+        silent(
+            "D502",
+            &campaigns.replacen(
+                "type: reset, next: warm_up",
+                "type: wait, for: 1 hour, next: warm_up",
+                1,
+            ),
+        );
+    }
+
+    #[test]
+    fn d503_other_conditions_are_left_alone() {
+        let campaigns = super::SENT_BY_TWO_CAMPAIGNS.example;
+        trips("D503", campaigns, &["lead"]);
+        let other = campaigns.replacen("{ tag: Lead }", "{ tag: Customer }", 1);
+        silent("D503", &other);
+    }
+}

@@ -1,0 +1,413 @@
+//! D403 and D404: what templates put in.
+
+use std::collections::BTreeSet;
+
+use dacapo_engine::campaign::format::Element;
+use dacapo_engine::campaign::reader::KeyPath;
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::FieldKey;
+use dacapo_engine::language::Language;
+use dacapo_engine::template::{Escape, MergeValue, MergeValues, RenderError, placeholders, render};
+use dacapo_engine::time::Zone;
+use serde_json::Value;
+
+use super::facts::{All, Facts};
+use super::story::Story;
+use super::{At, Found, Lint, Said};
+use crate::finding::{Edit, Severity};
+use crate::scenario::{Expectation, ExpectedMessage};
+
+pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
+    code: "D403",
+    name: "placeholder-can-be-empty",
+    severity: Severity::Warning,
+    what: "A placeholder in an e-mail that is shown without a default, where the campaign never asks \
+           whether the field has a value.",
+    why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), and \
+          the contact hears nothing.",
+    example: r#"
+id: welcome
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: "Dear {{ contact.last_name }}, nice to meet you." }
+"#,
+    mended: r#"
+id: welcome
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: "Dear {{ contact.last_name | default('friend') }}, nice to meet you." }
+"#,
+    limits: "A field that a condition, an event, a date timer or a `set_field` of the campaign names is \
+             taken to be there. So is `contact.email`.",
+    check: placeholder_can_be_empty,
+};
+
+fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+    let mut named: BTreeSet<(bool, FieldKey)> = BTreeSet::new();
+    for at in 0..facts.len() {
+        let reads = facts.reads(at);
+        let own = facts.document.per.is_none();
+        named.extend(reads.fields.into_iter().map(|key| (own, key)));
+        named.extend(reads.person.fields.into_iter().map(|key| (true, key)));
+        named.extend(facts.sets(at).into_iter().map(|(key, kind)| (kind.is_none(), key.clone())));
+    }
+    for (key, email) in &facts.document.emails {
+        let path = KeyPath::root().key("emails").key(key);
+        let texts = [
+            ("subject", Some(&email.subject), Escape::Text),
+            ("text", email.text.as_ref(), Escape::Text),
+            ("html", email.html.as_ref(), Escape::Html),
+        ];
+        let mut told = BTreeSet::new();
+        for (part, text, escape) in texts {
+            let Some(text) = text.filter(|text| text.contains("{{")) else { continue };
+            let Ok(read) = placeholders(text) else { continue };
+            for placeholder in &read {
+                let Some((of_person, field)) = field_of(facts, placeholder) else { continue };
+                let is_there =
+                    field.as_str() == "email" || named.contains(&(of_person, field.clone()));
+                if is_there || !fails_without(facts, text, escape, &read, placeholder) {
+                    continue;
+                }
+                if !told.insert(placeholder.clone()) {
+                    continue;
+                }
+                let byte = text.find(placeholder.as_str()).unwrap_or_default();
+                let proof = without(facts, key, &field, of_person);
+                found.add(
+                    &At::Byte(&path.key(part), text, byte),
+                    Said {
+                        element: Some(key.clone()),
+                        message: format!(
+                            "who has no `{field}` is not sent `{key}` at all: `{placeholder}` is shown \
+                             without a default, and nothing asks for it before"
+                        ),
+                        remedy: format!(
+                            "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition \
+                             whether it is set"
+                        ),
+                        edit: None,
+                        proof,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// The field that a placeholder shows, and whether it is the contact's.
+fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<(bool, FieldKey)> {
+    let (root, key) = placeholder.split_once('.')?;
+    let is_of_contact = match &facts.document.per {
+        None if root == "contact" || root == "fields" => true,
+        Some(_) if root == "contact" => true,
+        Some(kind) if root == kind.as_str() || root == "fields" => false,
+        None | Some(_) => return None,
+    };
+    if ["id", "consent", "tags", "key"].contains(&key) {
+        return None;
+    }
+    let field = FieldKey::new(key).ok()?;
+    let kind =
+        if is_of_contact { facts.contact_field_type(&field) } else { facts.field_type(&field) };
+    kind.map(|_| (is_of_contact, field))
+}
+
+/// Whether rendering fails if only this one has no value.
+fn fails_without(
+    facts: &Facts<'_>,
+    text: &str,
+    escape: Escape,
+    read: &BTreeSet<String>,
+    without: &str,
+) -> bool {
+    let all = read.iter().filter(|name| *name != without);
+    let values = all.filter_map(|name| {
+        let value = match field_of(facts, name) {
+            None if name.ends_with("tags") => MergeValue::List(vec!["Lead".to_owned()]),
+            None if name == "campaign.run" => MergeValue::Number(1.0),
+            None => MergeValue::Text("some".to_owned()),
+            Some((of_person, field)) => {
+                let kind = if of_person {
+                    facts.contact_field_type(&field)?
+                } else {
+                    facts.field_type(&field)?
+                };
+                sample(kind)?
+            }
+        };
+        Some((name.clone(), value))
+    });
+    let values =
+        MergeValues { zone: Zone::UTC, language: Language::of("en"), values: values.collect() };
+    matches!(render(text, escape, &values), Err(RenderError::Empty { placeholder, .. }) if placeholder == without)
+}
+
+fn sample(kind: FieldType) -> Option<MergeValue> {
+    let written = match kind {
+        FieldType::Text => Value::from("some"),
+        FieldType::Number => Value::from(1),
+        FieldType::Boolean => Value::from(true),
+        FieldType::Date => Value::from("2027-03-01"),
+        FieldType::Datetime => Value::from("2027-03-01 10:00"),
+    };
+    use dacapo_engine::field::FieldValue;
+    Some(match kind.read(&written, Zone::UTC).ok()?? {
+        FieldValue::Text(text) => MergeValue::Text(text),
+        FieldValue::Number(number) => MergeValue::Number(number),
+        FieldValue::Boolean(truth) => MergeValue::Boolean(truth),
+        FieldValue::Date(day) => MergeValue::Date(day),
+        FieldValue::Datetime(at) => MergeValue::DateTime(at),
+    })
+}
+
+/// The elements that send an e-mail.
+pub(super) fn senders(facts: &Facts<'_>, key: &str) -> Vec<usize> {
+    let sends = facts
+        .elements()
+        .filter(|(_, element)| matches!(element, Element::Email(email) if email.email == key));
+    sends.map(|(at, _)| at).collect()
+}
+
+/// Somebody without the value comes to the e-mail.
+fn without(
+    facts: &Facts<'_>,
+    key: &str,
+    field: &FieldKey,
+    of_person: bool,
+) -> Option<crate::finding::Proof> {
+    let at = *senders(facts, key).first()?;
+    let mut story = Story::new(facts);
+    story.to(at)?;
+    if !story.lacks(field, of_person) {
+        return None;
+    }
+    let expect = Expectation {
+        not_sent: vec![ExpectedMessage {
+            element: Some(facts.id(at).clone()),
+            ..ExpectedMessage::default()
+        }],
+        ..Expectation::default()
+    };
+    let shows = format!("She has no `{field}`, and `{}` was not sent.", facts.id(at));
+    let mut proof = story.shows(shows, expect);
+    if let Some(contact) = &mut proof.scenario.contact
+        && of_person
+    {
+        contact.0.remove(field.as_str());
+    }
+    Some(proof)
+}
+
+pub(super) static LINK_WITHOUT_URLENCODE: Lint = Lint {
+    code: "D404",
+    name: "link-without-urlencode",
+    severity: Severity::Warning,
+    what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name }}`.",
+    why: "A name with a space, an `&` or an umlaut cuts the link off or changes what it says; the \
+          booking page gets half of it.",
+    example: r#"
+id: invite
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: invite }
+  invite: { type: email, email: invite }
+emails:
+  invite:
+    subject: Meet us
+    text: "https://calendly.example/nord?name={{ contact.first_name | default('') }}"
+"#,
+    mended: r#"
+id: invite
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: invite }
+  invite: { type: email, email: invite }
+emails:
+  invite:
+    subject: Meet us
+    text: "https://calendly.example/nord?name={{ contact.first_name | default('') | urlencode }}"
+"#,
+    limits: "Only the query, behind the `?`, is looked at: a whole link that comes from a field must not \
+             be encoded. Numbers, ids and links of Dacapo itself need nothing.",
+    check: link_without_urlencode,
+};
+
+fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+    for (key, email) in &facts.document.emails {
+        let path = KeyPath::root().key("emails").key(key);
+        for (part, text) in [("text", &email.text), ("html", &email.html)] {
+            let Some(text) = text else { continue };
+            for (begins, inside) in in_queries(text) {
+                let name: String = inside
+                    .trim()
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
+                    .collect();
+                let Some((of_person, field)) = field_of(facts, &name) else { continue };
+                let kind = if of_person {
+                    facts.contact_field_type(&field)
+                } else {
+                    facts.field_type(&field)
+                };
+                let is_text = kind == Some(FieldType::Text);
+                if !is_text || inside.contains("urlencode") || inside.contains(['~', '+']) {
+                    continue;
+                }
+                let path = path.key(part);
+                let end = begins + inside.trim_end().len();
+                let (line, column) = super::words::line_and_column(text, end);
+                let place = facts.given.source.places.in_text(&path, line, column);
+                // In double quotes an escape would move the place.
+                let place = place.filter(|place| {
+                    let before = crate::fix::offset(facts.given.text, *place);
+                    before.is_some_and(|at| facts.given.text[..at].ends_with(inside.trim_end()))
+                });
+                let edit = place.map(|place| Edit {
+                    label: format!("encode `{name}`"),
+                    safe: true,
+                    from: place,
+                    to: place,
+                    text: " | urlencode".to_owned(),
+                });
+                let proof = torn(facts, key, part, &field, of_person, &text[..begins]);
+                found.add(
+                    &At::Byte(&path, text, begins),
+                    Said {
+                        element: Some(key.clone()),
+                        message: format!(
+                            "`{name}` is put into the query of a link as it is: a space or an `&` in it \
+                             breaks the link"
+                        ),
+                        remedy: format!("write `{{{{ {} | urlencode }}}}`", inside.trim()),
+                        edit,
+                        proof,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// What stands between `{{` and `}}` in queries of links: where it begins, and what it is.
+fn in_queries(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("http").map(|at| at + from) {
+        from = at + 4;
+        let scheme = text[from..].strip_prefix('s').unwrap_or(&text[from..]);
+        if !scheme.starts_with("://") {
+            continue;
+        }
+        let (mut here, mut in_query) = (at, false);
+        while let Some(c) = text[here..].chars().next() {
+            if text[here..].starts_with("{{") {
+                let Some(length) = text[here..].find("}}") else { break };
+                if in_query {
+                    let begins = here + 2;
+                    found.push((begins, &text[begins..here + length]));
+                }
+                here += length + 2;
+                continue;
+            }
+            if c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>') {
+                break;
+            }
+            in_query |= c == '?';
+            here += c.len_utf8();
+        }
+        from = here.max(from);
+    }
+    found
+}
+
+/// A value with a space and an `&` stands in the link as it is.
+fn torn(
+    facts: &Facts<'_>,
+    key: &str,
+    part: &str,
+    field: &FieldKey,
+    of_person: bool,
+    before: &str,
+) -> Option<crate::finding::Proof> {
+    let at = *senders(facts, key).first()?;
+    let mut story = Story::new(facts);
+    story.to(at)?;
+    let value = "Ann & Ben";
+    let last = before.rsplit([' ', '\n', '"', '}']).next()?.strip_suffix("{{")?;
+    let text = (part == "text").then(|| format!("{last}{value}"));
+    let expect = Expectation {
+        sent: vec![ExpectedMessage {
+            element: Some(facts.id(at).clone()),
+            text,
+            ..ExpectedMessage::default()
+        }],
+        ..Expectation::default()
+    };
+    let shows = format!("Her `{field}` is `{value}`, and the link ends at the first space.");
+    let mut proof = story.shows(shows, expect);
+    let contact = proof.scenario.contact.as_mut().filter(|_| of_person)?;
+    contact.0.insert(field.to_string(), Value::from(value));
+    Some(proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{findings, silent, trips};
+    use super::in_queries;
+
+    fn mail(text: &str) -> String {
+        format!(
+            "id: a\nsender: {{ address: a@b.example }}\nfields: {{ coupon: {{ type: text }}, seats: {{ type: number }} }}\n\
+             elements:\n  s: {{ type: start, when: {{ tag: A }}, next: m }}\n  \
+             m: {{ type: email, email: m }}\nemails:\n  m:\n    subject: S\n    text: |\n      {text}\n"
+        )
+    }
+
+    #[test]
+    fn r33_d403_knows_defaults_branches_and_what_is_always_there() {
+        trips("D403", &mail("{{ contact.coupon }}"), &["m"]);
+        trips("D403", &mail("{{ contact.coupon | upper }}"), &["m"]);
+        for text in [
+            "{{ contact.coupon | default('none') }}",
+            "{% if contact.coupon %}{{ contact.coupon }}{% endif %}",
+            "{{ contact.email }}",
+            "{{ campaign.name }} {{ unsubscribe_url }}",
+        ] {
+            silent("D403", &mail(text));
+        }
+        let asked =
+            mail("{{ contact.coupon }}").replace("{ tag: A }", "{ field: coupon, is: set }");
+        silent("D403", &asked);
+    }
+
+    #[test]
+    fn d404_only_texts_in_a_query_and_the_edit_mends_it() {
+        let link =
+            |value: &str| mail(&format!("Book: https://b.example/x?c={{{{ {value} }}}} now"));
+        let campaign = link("contact.coupon | default('')");
+        trips("D404", &campaign, &["m"]);
+        let (mended, applied) = crate::fix::apply(&campaign, &findings(&campaign));
+        assert_eq!(applied, 1);
+        assert!(mended.contains("{{ contact.coupon | default('') | urlencode }} now"), "{mended}");
+        silent("D404", &mended);
+        silent("D404", &link("contact.seats | default(1)"));
+        silent("D404", &link("contact.id"));
+        silent("D404", &mail("https://b.example/{{ contact.coupon | default('') }}"));
+        silent("D404", &mail("Is it {{ contact.coupon | default('') }}? https://b.example"));
+    }
+
+    #[test]
+    fn a_query_ends_with_the_link() {
+        let found = |text| in_queries(text).into_iter().map(|it| it.1.trim()).collect::<Vec<_>>();
+        assert_eq!(found("http://a/?b={{ c }}&d={{ e }} {{ f }}"), ["c", "e"]);
+        assert_eq!(found("<a href=\"https://a/?b={{ c }}\">{{ d }}</a>"), ["c"]);
+        assert_eq!(found("http {{ a }} httpx://?{{ b }} https://ä?ö={{"), [""; 0]);
+    }
+}

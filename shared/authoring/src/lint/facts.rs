@@ -1,0 +1,391 @@
+//! What lints ask about campaigns: where paths lead, who writes and who reads a tag or a field.
+//! Worked out once.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use dacapo_engine::campaign::format::{
+    DateTimer, Document, Element, EventElement, Of, Start, Unmet,
+};
+use dacapo_engine::condition::{Condition, Reads};
+use dacapo_engine::field::{FieldType, built_in};
+use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
+use dacapo_engine::template;
+
+use super::Given;
+
+/// All campaigns that are given together.
+pub(super) struct All<'a> {
+    pub(super) campaigns: Vec<Facts<'a>>,
+    tags_removed: BTreeMap<Whose<Tag>, Vec<Use>>,
+    tags_added: BTreeMap<Whose<Tag>, Vec<Use>>,
+    tags_read: BTreeMap<Whose<Tag>, Vec<Use>>,
+    fields_set: BTreeMap<Whose<FieldKey>, Vec<Use>>,
+}
+
+/// A tag or a field of contacts, or of a type of objects.
+pub(super) type Whose<T> = (Option<ObjectType>, T);
+
+/// An element of a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Use {
+    pub(super) campaign: usize,
+    pub(super) element: usize,
+}
+
+impl<'a> All<'a> {
+    pub(super) fn of(given: &[Given<'a>]) -> Self {
+        let campaigns: Vec<Facts<'a>> =
+            given.iter().enumerate().map(|(nth, given)| Facts::of(nth, *given)).collect();
+        let mut all = Self {
+            campaigns: Vec::new(),
+            tags_removed: BTreeMap::new(),
+            tags_added: BTreeMap::new(),
+            tags_read: BTreeMap::new(),
+            fields_set: BTreeMap::new(),
+        };
+        for facts in &campaigns {
+            for element in 0..facts.len() {
+                let used = Use { campaign: facts.nth, element };
+                for (tag, kind) in facts.adds(element) {
+                    all.tags_added.entry((kind, tag.clone())).or_default().push(used);
+                }
+                for (tag, kind) in facts.removes(element) {
+                    all.tags_removed.entry((kind, tag.clone())).or_default().push(used);
+                }
+                for (field, kind) in facts.sets(element) {
+                    all.fields_set.entry((kind, field.clone())).or_default().push(used);
+                }
+                let reads = facts.reads(element);
+                for tag in reads.tags {
+                    all.tags_read.entry((facts.kind(), tag)).or_default().push(used);
+                }
+                for tag in reads.person.tags {
+                    all.tags_read.entry((None, tag)).or_default().push(used);
+                }
+            }
+        }
+        all.campaigns = campaigns;
+        all
+    }
+
+    /// The elements that withdraw the tag.
+    pub(super) fn removing(&self, tag: &Whose<Tag>) -> &[Use] {
+        self.tags_removed.get(tag).map_or(&[], Vec::as_slice)
+    }
+
+    /// The elements that assign the tag.
+    pub(super) fn adding(&self, tag: &Whose<Tag>) -> &[Use] {
+        self.tags_added.get(tag).map_or(&[], Vec::as_slice)
+    }
+
+    /// The elements that read the tag.
+    pub(super) fn reading(&self, tag: &Whose<Tag>) -> &[Use] {
+        self.tags_read.get(tag).map_or(&[], Vec::as_slice)
+    }
+
+    /// The elements that set or clear the field.
+    pub(super) fn setting(&self, field: &Whose<FieldKey>) -> &[Use] {
+        self.fields_set.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tags of somebody that anything assigns, withdraws or reads.
+    pub(super) fn tags(&self, kind: Option<&ObjectType>) -> BTreeSet<&Tag> {
+        let keys = self.tags_added.keys().chain(self.tags_removed.keys());
+        let keys = keys.chain(self.tags_read.keys());
+        keys.filter(|(of, _)| of.as_ref() == kind).map(|(_, tag)| tag).collect()
+    }
+}
+
+/// One campaign.
+pub(super) struct Facts<'a> {
+    pub(super) nth: usize,
+    pub(super) given: Given<'a>,
+    pub(super) document: &'a Document,
+    places: HashMap<&'a ElementId, usize>,
+    next: Vec<Vec<(&'static str, usize)>>,
+    reach: OnceCell<Vec<Vec<bool>>>,
+    printed: OnceCell<BTreeSet<String>>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(nth: usize, given: Given<'a>) -> Self {
+        let document = &given.source.document;
+        let places: HashMap<&ElementId, usize> =
+            document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
+        let edges = document.elements.iter().map(|(_, element)| {
+            if ends_path(element, document) {
+                return Vec::new();
+            }
+            let edges = element.edges().into_iter();
+            edges.filter_map(|(key, to)| Some((word(key), *places.get(to)?))).collect()
+        });
+        let next = edges.collect();
+        Self {
+            nth,
+            given,
+            document,
+            next,
+            places,
+            reach: OnceCell::new(),
+            printed: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.document.elements.len()
+    }
+
+    pub(super) fn id(&self, element: usize) -> &'a ElementId {
+        &self.document.elements[element].0
+    }
+
+    pub(super) fn element(&self, element: usize) -> &'a Element {
+        &self.document.elements[element].1
+    }
+
+    pub(super) fn place(&self, id: &ElementId) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
+    /// The type of objects that it is about.
+    pub(super) fn kind(&self) -> Option<ObjectType> {
+        self.document.per.clone()
+    }
+
+    /// The edges of an element, each with its key and where it leads.
+    pub(super) fn edges(&self, element: usize) -> &[(&'static str, usize)] {
+        &self.next[element]
+    }
+
+    /// The elements, each with its place.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (usize, &'a Element)> + use<'a> {
+        self.document.elements.iter().enumerate().map(|(place, (_, element))| (place, element))
+    }
+
+    pub(super) fn starts(&self) -> impl Iterator<Item = (usize, &'a Start)> + use<'a> {
+        self.elements().filter_map(|(place, element)| match element {
+            Element::Start(start) => Some((place, start)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = (usize, &'a EventElement)> + use<'a> {
+        self.elements().filter_map(|(place, element)| match element {
+            Element::Event(event) => Some((place, event)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn timers(&self) -> impl Iterator<Item = (usize, &'a DateTimer)> + use<'a> {
+        self.elements().filter_map(|(place, element)| match element {
+            Element::DateTimer(timer) => Some((place, timer)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_entry(&self, element: usize) -> bool {
+        matches!(self.element(element), Element::Start(_) | Element::Event(_))
+    }
+
+    /// Whether the next run begins here.
+    pub(super) fn begins_next_run(&self, element: usize) -> bool {
+        match self.element(element) {
+            Element::Restart(_) => true,
+            Element::Reset(reset) => {
+                reset.campaign.as_ref().is_none_or(|it| *it == self.document.id)
+            }
+            _ => false,
+        }
+    }
+
+    /// The elements at which the next run begins.
+    pub(super) fn beginnings(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|element| self.begins_next_run(*element))
+    }
+
+    /// Whether a token that arrives stays for a while.
+    pub(super) fn is_rest(&self, element: usize) -> bool {
+        match self.element(element) {
+            Element::Event(_) | Element::Wait(_) | Element::DateTimer(_) => true,
+            Element::Goal(goal) => goal.unmet == Unmet::Wait,
+            _ => false,
+        }
+    }
+
+    /// Whether `to` comes after `from` in the same run, by at least one edge (R9).
+    pub(super) fn leads_to(&self, from: usize, to: usize) -> bool {
+        let reach = self.reach.get_or_init(|| {
+            (0..self.len()).map(|from| self.reached(from, |at| !self.begins_next_run(at))).collect()
+        });
+        reach[from][to]
+    }
+
+    /// What is reached from an element by at least one edge. `passes` says whether a path goes on
+    /// from an element; it is asked about the first one too.
+    pub(super) fn reached(&self, from: usize, passes: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut reached = vec![false; self.len()];
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            if !passes(at) {
+                continue;
+            }
+            for (_, to) in &self.next[at] {
+                if !std::mem::replace(&mut reached[*to], true) {
+                    open.push(*to);
+                }
+            }
+        }
+        reached
+    }
+
+    /// The shortest way from one element to another, both included, each with the edge by which
+    /// it is left; `passes` is asked about those in between. An element to itself is a circle.
+    pub(super) fn way(
+        &self,
+        from: usize,
+        to: usize,
+        passes: impl Fn(usize) -> bool,
+    ) -> Option<Way> {
+        let mut came: HashMap<usize, (usize, &'static str)> = HashMap::new();
+        let mut open = VecDeque::from([from]);
+        while let Some(at) = open.pop_front() {
+            if at != from && !passes(at) {
+                continue;
+            }
+            for (key, next) in &self.next[at] {
+                if came.contains_key(next) {
+                    continue;
+                }
+                came.insert(*next, (at, key));
+                if *next != to {
+                    open.push_back(*next);
+                    continue;
+                }
+                let mut way = vec![(to, "")];
+                let mut here = to;
+                while let Some((before, key)) = came.get(&here) {
+                    way.push((*before, *key));
+                    here = *before;
+                    if here == from {
+                        break;
+                    }
+                }
+                way.reverse();
+                return Some(way);
+            }
+        }
+        None
+    }
+
+    /// What an element assigns, and whose it is.
+    pub(super) fn adds(&self, element: usize) -> Vec<(&'a Tag, Option<ObjectType>)> {
+        match self.element(element) {
+            Element::Tag(tags) => tags.add.iter().map(|tag| (tag, self.whose(tags.of))).collect(),
+            Element::Restart(restart) => restart.tag.iter().map(|tag| (tag, self.kind())).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What an element withdraws, and whose it is.
+    pub(super) fn removes(&self, element: usize) -> Vec<(&'a Tag, Option<ObjectType>)> {
+        match self.element(element) {
+            Element::Tag(tags) => {
+                let added = |tag: &&Tag| !tags.add.contains(*tag);
+                tags.remove.iter().filter(added).map(|tag| (tag, self.whose(tags.of))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The fields that an element sets or clears, and whose they are.
+    pub(super) fn sets(&self, element: usize) -> Vec<(&'a FieldKey, Option<ObjectType>)> {
+        match self.element(element) {
+            Element::SetField(set) => {
+                set.fields.keys().map(|key| (key, self.whose(set.of))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn whose(&self, of: Option<Of>) -> Option<ObjectType> {
+        match of {
+            Some(Of::Contact) => None,
+            None => self.kind(),
+        }
+    }
+
+    /// What an element reads: its condition, its edge, its date.
+    pub(super) fn reads(&self, element: usize) -> Reads {
+        let mut reads = Reads::default();
+        let element = self.element(element);
+        if let Some(condition) = element.condition() {
+            condition.reads(&mut reads);
+        }
+        match element {
+            Element::Event(event) => event.on.reads(&mut reads),
+            Element::DateTimer(timer) => reads.fields.extend(timer.field.clone()),
+            _ => {}
+        }
+        reads
+    }
+
+    /// The condition of a start or a goal, or of an event that reacts to one.
+    pub(super) fn condition(&self, element: usize) -> Option<&'a Condition> {
+        use dacapo_engine::campaign::format::Edge;
+        match self.element(element) {
+            Element::Event(EventElement { on: Edge::Becomes(condition), .. }) => Some(condition),
+            other => other.condition(),
+        }
+    }
+
+    /// The type of a field of the subject.
+    pub(super) fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
+        match &self.document.per {
+            Some(kind) => {
+                let kind = self.document.objects.get(kind)?;
+                kind.fields.get(key).map(|field| field.kind)
+            }
+            None => self.contact_field_type(key),
+        }
+    }
+
+    /// The type of a field of the contact.
+    pub(super) fn contact_field_type(&self, key: &FieldKey) -> Option<FieldType> {
+        let declared = self.document.fields.get(key).map(|field| field.kind);
+        declared.or_else(|| built_in(key.as_str()))
+    }
+
+    /// What the templates of all e-mails print or ask for, such as `contact.first_name`.
+    pub(super) fn printed(&self) -> &BTreeSet<String> {
+        self.printed.get_or_init(|| {
+            let texts =
+                self.document.emails.values().flat_map(|email| {
+                    [Some(&email.subject), email.text.as_ref(), email.html.as_ref()]
+                });
+            let texts = texts.flatten().filter(|text| text.contains("{{") || text.contains("{%"));
+            texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect()
+        })
+    }
+}
+
+/// Elements, each with the edge by which it is left; the last one has none.
+pub(super) type Way = Vec<(usize, &'static str)>;
+
+fn word(key: dacapo_engine::campaign::format::EdgeKey) -> &'static str {
+    use dacapo_engine::campaign::format::EdgeKey;
+    match key {
+        EdgeKey::Key(key) => key,
+        EdgeKey::Branch(_) => "branches",
+    }
+}
+
+/// Whether a path ends here although the element has edges (R16).
+fn ends_path(element: &Element, document: &Document) -> bool {
+    match element {
+        Element::StopCampaign(stop) => {
+            stop.campaign.as_ref().is_none_or(|campaign| *campaign == document.id)
+        }
+        _ => false,
+    }
+}

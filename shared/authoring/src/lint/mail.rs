@@ -1,0 +1,278 @@
+//! D401 and D402: mail that comes twice, or does not come to those who need it.
+
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::{Element, Purpose};
+use dacapo_engine::campaign::reader::KeyPath;
+use serde_json::json;
+
+use super::facts::{All, Facts};
+use super::reasoning::together;
+use super::story::Story;
+use super::{At, Found, Lint, Said, path_of};
+use crate::finding::{Edit, Severity};
+use crate::scenario::{Expectation, ExpectedMessage, Post, Step};
+
+pub(super) static SENT_TWICE_IN_A_RUN: Lint = Lint {
+    code: "D401",
+    name: "sent-twice-in-a-run",
+    severity: Severity::Warning,
+    what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by both.",
+    why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both tags \
+          gets the same message twice, from one campaign.",
+    example: r#"
+id: welcome
+sender: { address: hello@studio-nord.example }
+elements:
+  lead: { type: start, when: { tag: Lead }, next: hello }
+  customer: { type: start, when: { tag: Customer }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: Nice to meet you. }
+"#,
+    mended: r#"
+id: welcome
+sender: { address: hello@studio-nord.example }
+elements:
+  known: { type: start, when: { any: [{ tag: Lead }, { tag: Customer }] }, next: hello }
+  hello: { type: email, email: hello }
+emails:
+  hello: { subject: Hello, text: Nice to meet you. }
+"#,
+    limits: "Starts whose conditions exclude each other are left alone, and so is what lies behind an \
+             event or a goal, which lets one path through in a run. A circle sends again on purpose.",
+    check: sent_twice_in_a_run,
+};
+
+fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+    let lets_all_through = |at: usize| {
+        !facts.begins_next_run(at)
+            && !matches!(facts.element(at), Element::Event(_) | Element::Goal(_))
+    };
+    let starts: Vec<_> = facts.starts().collect();
+    let reached: Vec<Vec<bool>> =
+        starts.iter().map(|(start, _)| facts.reached(*start, lets_all_through)).collect();
+    let mut told = Vec::new();
+    for (at, element) in facts.elements() {
+        let Element::Email(_) = element else { continue };
+        let ways: Vec<usize> = (0..starts.len()).filter(|nth| reached[*nth][at]).collect();
+        let pair = ways.iter().enumerate().find_map(|(nth, one)| {
+            let others = ways.iter().skip(nth + 1);
+            let mut both =
+                others.filter(|other| together(&starts[*one].1.when, &starts[**other].1.when));
+            both.next().map(|other| (*one, *other))
+        });
+        // What follows on the same way comes twice for the same reason.
+        let Some(pair) = pair.filter(|pair| !told.contains(pair)) else { continue };
+        told.push(pair);
+        let (one, other) = (starts[pair.0].0, starts[pair.1].0);
+        let id = facts.id(at);
+        let proof = both_ways(facts, one, other, at);
+        found.add(
+            &At::Key(&path_of(facts.document, at)),
+            Said {
+                element: Some(id.to_string()),
+                message: format!(
+                    "whom both `{}` and `{}` let in gets `{id}` twice in a run",
+                    facts.id(one),
+                    facts.id(other),
+                ),
+                remedy:
+                    "make one start of them, with `any`; or put a goal before the e-mail, which \
+                         lets one path through"
+                        .to_owned(),
+                edit: None,
+                proof,
+            },
+        );
+    }
+}
+
+fn both_ways(
+    facts: &Facts<'_>,
+    one: usize,
+    other: usize,
+    at: usize,
+) -> Option<crate::finding::Proof> {
+    let passes = |it: usize| {
+        !facts.begins_next_run(it)
+            && !matches!(facts.element(it), Element::Event(_) | Element::Goal(_))
+    };
+    let mut story = Story::new(facts);
+    for entry in [one, other] {
+        story.go(&facts.way(entry, at, passes)?)?;
+        story.later(TimeDelta::hours(1));
+    }
+    let expect = Expectation {
+        sent: vec![ExpectedMessage {
+            element: Some(facts.id(at).clone()),
+            run: Some(1),
+            times: Some(2),
+            ..ExpectedMessage::default()
+        }],
+        ..Expectation::default()
+    };
+    Some(story.shows(format!("`{}` was sent twice.", facts.id(at)), expect))
+}
+
+pub(super) static REMINDER_IS_MARKETING: Lint = Lint {
+    code: "D402",
+    name: "reminder-is-marketing",
+    severity: Severity::Warning,
+    what: "An e-mail that leaves at a date timer before a date, and whose purpose is `marketing`.",
+    why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who has \
+          unsubscribed from a newsletter and has an appointment is not reminded of it.",
+    example: r#"
+id: seats
+sender: { address: hello@studio-nord.example }
+per: seat
+objects: { seat: { fields: { begins: { type: datetime } } } }
+elements:
+  booked: { type: start, when: { field: begins, is: future }, next: confirm }
+  confirm: { type: email, email: confirm, next: hour_before }
+  hour_before: { type: date_timer, field: begins, offset: -1 hour, next: remind }
+  remind: { type: email, email: remind }
+emails:
+  confirm: { purpose: transactional, subject: See you, text: You have a seat. }
+  remind: { subject: In an hour, text: It begins soon. }
+"#,
+    mended: r#"
+id: seats
+sender: { address: hello@studio-nord.example }
+per: seat
+objects: { seat: { fields: { begins: { type: datetime } } } }
+elements:
+  booked: { type: start, when: { field: begins, is: future }, next: confirm }
+  confirm: { type: email, email: confirm, next: hour_before }
+  hour_before: { type: date_timer, field: begins, offset: -1 hour, next: remind }
+  remind: { type: email, email: remind }
+emails:
+  confirm: { purpose: transactional, subject: See you, text: You have a seat. }
+  remind: { purpose: transactional, subject: In an hour, text: It begins soon. }
+"#,
+    limits: "Only the e-mail directly behind the timer, or behind a condition there, is looked at, and \
+             no fixed date, since a sale ends for nobody in particular. `purpose: marketing` written \
+             out is taken as meant. The edit is not applied by `--fix`: what is transactional is yours \
+             to say.",
+    check: reminder_is_marketing,
+};
+
+fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+    for (timer, of) in facts.timers() {
+        if !of.offset.is_negative() || of.repeat.is_some() || of.field.is_none() {
+            continue;
+        }
+        let Some(first) = of.next.as_ref().and_then(|next| facts.place(next)) else { continue };
+        let passes = |at: usize| matches!(facts.element(at), Element::Condition(_));
+        let mut behind = facts.reached(first, passes);
+        behind[first] = true;
+        for at in (0..facts.len()).filter(|at| behind[*at]) {
+            let Element::Email(send) = facts.element(at) else { continue };
+            let Some(email) = facts.document.emails.get(&send.email) else { continue };
+            let path = KeyPath::root().key("emails").key(&send.email);
+            let is_written = facts.given.source.places.has(&path.key("purpose"));
+            if email.purpose == Purpose::Transactional || is_written {
+                continue;
+            }
+            let id = facts.id(at);
+            let place = facts.given.source.places.of_key(&path.key("subject"));
+            let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
+            let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
+            let line = facts.given.text.lines().nth(line).unwrap_or_default();
+            let before: String = line.chars().take(column).collect();
+            let between =
+                if before.trim().is_empty() { format!("\n{before}") } else { ", ".to_owned() };
+            let proof = unsubscribed(facts, timer, first, at);
+            found.add(
+                &At::Key(&path),
+                Said {
+                    element: Some(id.to_string()),
+                    message: format!(
+                        "`{id}` reminds of a date, but is marketing: who has unsubscribed is not \
+                         reminded"
+                    ),
+                    remedy: "write `purpose: transactional`, if it is nothing but the reminder"
+                        .to_owned(),
+                    edit: Some(Edit {
+                        label: "make it transactional".to_owned(),
+                        safe: false,
+                        from: place,
+                        to: place,
+                        text: format!("purpose: transactional{between}"),
+                    }),
+                    proof,
+                },
+            );
+        }
+    }
+}
+
+/// Somebody who has unsubscribed comes to the timer.
+fn unsubscribed(
+    facts: &Facts<'_>,
+    timer: usize,
+    first: usize,
+    at: usize,
+) -> Option<crate::finding::Proof> {
+    let mut story = Story::new(facts);
+    let mut way = story.to(timer)?;
+    let mut story = Story::new(facts);
+    way.last_mut()?.1 = "next";
+    if first == at {
+        way.push((at, ""));
+    } else {
+        way.extend(facts.way(first, at, |_| true)?);
+    }
+    story.go(&way)?;
+    let expect = Expectation {
+        not_sent: vec![ExpectedMessage {
+            element: Some(facts.id(at).clone()),
+            ..ExpectedMessage::default()
+        }],
+        ..Expectation::default()
+    };
+    let shows = format!("She has unsubscribed, and `{}` was not sent.", facts.id(at));
+    let end = story.now() + TimeDelta::days(9);
+    let mut proof = story.shows_until(end, shows, expect);
+    let post = Post::new().with("consent", json!("unsubscribed"));
+    let at = proof.scenario.then.first().and_then(|step| step.at);
+    proof.scenario.then.insert(0, Step { at, post: Some(post), ..Step::default() });
+    Some(proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{findings, silent, trips};
+
+    #[test]
+    fn r6_d401_starts_that_exclude_each_other_are_left_alone() {
+        let campaign = super::SENT_TWICE_IN_A_RUN.example;
+        let excluded = campaign
+            .replace("{ tag: Customer }", "{ all: [{ tag: Customer }, { not: { tag: Lead } }] }");
+        silent("D401", &excluded);
+    }
+
+    #[test]
+    fn r8_d401_a_goal_lets_one_path_through() {
+        silent(
+            "D401",
+            "id: a\nelements:\n  a: { type: start, when: { tag: A }, next: g }\n  \
+             b: { type: start, when: { tag: B }, next: g }\n  \
+             g: { type: goal, when: { tag: C }, next: m }\n  m: { type: email, email: m }\n\
+             emails: { m: { subject: S, text: T } }\n",
+        );
+    }
+
+    #[test]
+    fn r32_d402_marketing_that_is_written_is_meant() {
+        let campaign = super::REMINDER_IS_MARKETING.example;
+        trips("D402", campaign, &["remind"]);
+        silent(
+            "D402",
+            &campaign.replace("remind: { subject", "remind: { purpose: marketing, subject"),
+        );
+        let found = findings(campaign);
+        let edits = found.iter().filter_map(|finding| finding.edit.as_ref());
+        let (mended, _) = crate::fix::apply_edits(campaign, edits);
+        assert_eq!(mended, super::REMINDER_IS_MARKETING.mended);
+    }
+}

@@ -1,0 +1,205 @@
+//! Lints: mistakes that can be published and work as written, but not as meant.
+//!
+//! A lint looks at the campaigns that are given together. It promises to be precise rather than
+//! loud: it speaks only where it can say what will happen to a contact, and it says so with a
+//! scenario for this very campaign, which the simulator can play. Codes and names never change.
+//!
+//! Each family is a file, with its tests beside it; a lint's own example trips it and its mended
+//! example does not, which the tests hold for every lint, as they play every proof.
+
+mod across;
+mod again;
+mod allowed;
+mod birthday;
+mod content;
+mod facts;
+mod firing;
+mod mail;
+mod markup;
+mod names;
+mod page;
+mod reasoning;
+mod story;
+mod timing;
+mod twice;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use dacapo_engine::campaign::format::Document;
+use dacapo_engine::campaign::reader::{KeyPath, Source};
+
+use crate::expectation::differences;
+use crate::finding::{Edit, Finding, Proof, Severity};
+use crate::simulate::{Bounds, Surroundings, simulate};
+use facts::{All, Facts};
+
+pub use page::{index, page};
+
+/// A lint: what it is, in words, and how it is found.
+pub struct Lint {
+    /// Stable, such as `D101`; the first digit is its family.
+    pub code: &'static str,
+    /// Stable, in words.
+    pub name: &'static str,
+    /// How much its findings matter.
+    pub severity: Severity,
+    /// What it finds.
+    pub what: &'static str,
+    /// Why that is bad.
+    pub why: &'static str,
+    /// Campaigns that it finds something in; several are divided by `---`.
+    pub example: &'static str,
+    /// The same, mended: nothing is found.
+    pub mended: &'static str,
+    /// What it does not see.
+    pub limits: &'static str,
+    check: fn(&Facts<'_>, &All<'_>, &mut Found<'_>),
+}
+
+/// All lints, in order of their codes.
+pub static LINTS: [&Lint; 22] = [
+    &again::RESET_NOBODY_LEADS_TO,
+    &again::RESTART_NO_CHANGE_CAN_FOLLOW,
+    &again::RESTART_START_STILL_HOLDS,
+    &twice::FIRES_ONCE_ONLY,
+    &twice::SECOND_TIME_DOES_NOT_FIRE,
+    &twice::SECOND_BOOKING_DOES_NOTHING,
+    &firing::PASSED_ONLY_ONCE,
+    &firing::NEVER_FIRES,
+    &firing::GOAL_TRUE_AT_THE_START,
+    &timing::DATE_NOTHING_SETS,
+    &timing::TIMER_ALWAYS_LATE,
+    &birthday::PLAIN_TIMER_ON_A_BIRTHDAY,
+    &timing::REMINDER_WITHOUT_CONFIRMATION,
+    &mail::SENT_TWICE_IN_A_RUN,
+    &mail::REMINDER_IS_MARKETING,
+    &content::PLACEHOLDER_CAN_BE_EMPTY,
+    &content::LINK_WITHOUT_URLENCODE,
+    &markup::HTML_IS_CLIPPED,
+    &markup::IMAGE_WITHOUT_ALT,
+    &names::NAME_NEARLY_KNOWN,
+    &across::TAG_PING_PONG,
+    &across::SENT_BY_TWO_CAMPAIGNS,
+];
+
+/// The lint of a code or a name; letter case does not matter.
+pub fn named(name: &str) -> Option<&'static Lint> {
+    let is_it = |known: &str| known.eq_ignore_ascii_case(name.trim());
+    LINTS.iter().copied().find(|lint| is_it(lint.code) || is_it(lint.name))
+}
+
+/// A campaign to look at: its text, and what was read from it.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The text, from which edits are made.
+    pub text: &'a str,
+    /// What was read.
+    pub source: &'a Source,
+}
+
+/// What the lints find in each of the campaigns, given together, in order of place. What is allowed
+/// in a document is not among it; an `allow` that silences nothing is.
+pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
+    let all = All::of(given);
+    let per_campaign = given.iter().zip(&all.campaigns).map(|(given, facts)| {
+        let mut findings = Vec::new();
+        for lint in LINTS {
+            let mut found = Found { lint, given: *given, findings: &mut findings };
+            (lint.check)(facts, &all, &mut found);
+        }
+        let mut findings = allowed::apply(given, findings);
+        findings.sort_by_key(|finding| (finding.line, finding.column, finding.code));
+        findings
+    });
+    per_campaign.collect()
+}
+
+/// How many proofs are played for a campaign: who mends what they show finds the others then.
+pub const MOST_PLAYED: usize = 20;
+
+/// Plays the proofs with all campaigns that are given together, and takes away those that do not
+/// show what they say, since other campaigns may be in between, and those beyond [`MOST_PLAYED`].
+pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
+    let mut played = 0;
+    for finding in findings {
+        let proof = finding.proof.take();
+        let proof = proof.filter(|_| played < MOST_PLAYED);
+        played += usize::from(proof.is_some());
+        finding.proof = proof.filter(|proof| is_met(given, proof));
+    }
+}
+
+/// Whether what the proof expects comes of its scenario.
+fn is_met(given: &[Given<'_>], proof: &Proof) -> bool {
+    let documents: Vec<Document> =
+        given.iter().map(|given| given.source.document.clone()).collect();
+    let played =
+        simulate(&documents, &proof.scenario, &Surroundings::default(), &Bounds::default());
+    played.is_ok_and(|journey| differences(&proof.scenario, &journey, None).is_empty())
+}
+
+/// What a lint has found in a campaign so far.
+struct Found<'a> {
+    lint: &'static Lint,
+    given: Given<'a>,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// Where a finding is.
+enum At<'a> {
+    /// The key that the path ends with.
+    Key(&'a KeyPath),
+    /// The value at the path.
+    Value(&'a KeyPath),
+    /// A byte of the text at the path, and the text.
+    Byte(&'a KeyPath, &'a str, usize),
+}
+
+/// What is said about a finding.
+struct Said {
+    element: Option<String>,
+    message: String,
+    remedy: String,
+    edit: Option<Edit>,
+    proof: Option<Proof>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, at: &At<'_>, said: Said) {
+        let places = &self.given.source.places;
+        let (path, place) = match at {
+            At::Key(path) => (path, places.of_key(path)),
+            At::Value(path) => (path, places.of_value(path)),
+            At::Byte(path, text, byte) => {
+                let (line, column) = words::line_and_column(text, *byte);
+                let place = places.in_text(path, line, column);
+                (path, place.unwrap_or_else(|| places.of_value(path)))
+            }
+        };
+        let Said { element, message, remedy, edit, proof } = said;
+        self.findings.push(Finding {
+            severity: self.lint.severity,
+            code: self.lint.code,
+            name: Some(self.lint.name),
+            element,
+            path: path.to_string(),
+            line: Some(place.line),
+            column: Some(place.column),
+            message,
+            remedy,
+            edit,
+            proof,
+        });
+    }
+}
+
+/// The path of an element.
+fn path_of(document: &Document, element: usize) -> KeyPath {
+    let elements = KeyPath::root().key("elements");
+    match document.elements.get(element) {
+        Some((id, _)) => elements.key(id.as_str()),
+        None => elements,
+    }
+}

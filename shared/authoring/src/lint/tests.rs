@@ -1,0 +1,188 @@
+//! What the tests of all lints share, and the tests that hold for every lint.
+
+use dacapo_engine::campaign::reader::{Source, read};
+
+use super::{Given, LINTS, check};
+use crate::finding::{Finding, Proof};
+
+/// Campaigns, divided by lines with `---`.
+fn sources(campaigns: &str) -> Vec<(String, Source)> {
+    let texts = campaigns.split("\n---\n").map(str::to_owned);
+    texts
+        .map(|text| match read(&text) {
+            Ok(source) => (text, source),
+            Err(problems) => panic!("it cannot be read: {problems:#?}\n{text}"),
+        })
+        .collect()
+}
+
+/// What all lints find in the campaigns.
+pub(super) fn findings(campaigns: &str) -> Vec<Finding> {
+    let sources = sources(campaigns);
+    let given: Vec<Given<'_>> =
+        sources.iter().map(|(text, source)| Given { text, source }).collect();
+    check(&given).into_iter().flatten().collect()
+}
+
+/// The elements in which a lint finds something, in order of place.
+fn elements(code: &str, campaigns: &str) -> Vec<String> {
+    let found = findings(campaigns).into_iter().filter(|finding| finding.code == code);
+    found.map(|finding| finding.element.unwrap_or_default()).collect()
+}
+
+/// The lint finds something in exactly these elements, and what it says can be seen.
+pub(super) fn trips(code: &str, campaigns: &str, expected: &[&str]) {
+    assert_eq!(elements(code, campaigns), expected, "{code} in\n{campaigns}");
+    for finding in findings(campaigns).iter().filter(|finding| finding.code == code) {
+        if let Some(proof) = &finding.proof {
+            assert!(plays(campaigns, proof), "{code}: {}\n{campaigns}", told(proof));
+        }
+    }
+}
+
+/// The lint finds nothing.
+pub(super) fn silent(code: &str, campaigns: &str) {
+    assert_eq!(elements(code, campaigns), Vec::<String>::new(), "{code} in\n{campaigns}");
+}
+
+fn told(proof: &Proof) -> String {
+    serde_json::to_string_pretty(proof).expect("a proof is written")
+}
+
+/// Whether what the proof says happens.
+pub(super) fn plays(campaigns: &str, proof: &Proof) -> bool {
+    let sources = sources(campaigns);
+    let given: Vec<Given<'_>> =
+        sources.iter().map(|(text, source)| Given { text, source }).collect();
+    super::is_met(&given, proof)
+}
+
+#[test]
+fn every_lint_has_a_code_and_a_name_of_its_own_in_order() {
+    for (one, next) in LINTS.iter().zip(&LINTS[1..]) {
+        assert!(one.code < next.code, "{} stands before {}", one.code, next.code);
+        assert!(LINTS.iter().filter(|other| other.name == one.name).count() == 1, "{}", one.name);
+    }
+}
+
+#[test]
+fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
+    let mut wrong = Vec::new();
+    for lint in LINTS {
+        // What is too long for a page is written as `…` in it.
+        let example =
+            &lint.example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
+        valid(example);
+        for finding in findings(example) {
+            if finding.code != lint.code {
+                wrong.push(format!("{} trips {}: {}", lint.code, finding.code, finding.message));
+            }
+            match &finding.proof {
+                None => wrong.push(format!("{} has no proof", finding.code)),
+                Some(proof) if !plays(example, proof) => {
+                    wrong.push(format!("{} does not play: {}", finding.code, told(proof)));
+                }
+                Some(_) => {}
+            }
+        }
+        if elements(lint.code, example).is_empty() {
+            wrong.push(format!("{} does not trip", lint.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_mended_example_can_be_published_and_no_lint_finds_anything() {
+    let mut wrong = Vec::new();
+    for lint in LINTS {
+        valid(lint.mended);
+        for finding in findings(lint.mended) {
+            wrong.push(format!("{} mended trips {}: {}", lint.code, finding.code, finding.message));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The validator has nothing to say.
+fn valid(campaigns: &str) {
+    use std::collections::BTreeMap;
+
+    use dacapo_engine::campaign::validate::{AccountView, validate};
+    for (text, source) in sources(campaigns) {
+        let account = AccountView {
+            fields: &BTreeMap::new(),
+            objects: &BTreeMap::new(),
+            subjects: &|_| None,
+            campaigns: &|_| true,
+            sender: false,
+        };
+        let problems = validate(&source, &account);
+        assert!(problems.is_empty(), "{problems:#?}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_allowed_is_silent_and_an_allow_that_silences_nothing_is_found() {
+    let loops = |allow: &str| {
+        format!(
+            "id: a\nelements:\n  e: {{ type: event, on: {{ tag_added: Missed }}, next: r }}\n  \
+             r: {{ type: reset, next: w }}\n  w: {{ type: wait, for: 1 day }}\n{allow}"
+        )
+    };
+    let codes = |allow: &str| -> Vec<&str> {
+        findings(&loops(allow)).iter().map(|finding| finding.code).collect()
+    };
+    assert_eq!(codes(""), ["D104"]);
+    assert_eq!(codes("allow: [{ lint: D104, element: e, reason: by hand }]\n"), [""; 0]);
+    assert_eq!(codes("allow: [{ lint: fires-once-only, reason: by hand }]\n"), [""; 0]);
+    assert_eq!(codes("allow: [{ lint: D104, element: r, reason: by hand }]\n"), ["D104", "D901"]);
+    assert_eq!(codes("allow: [{ lint: D999, reason: no lint }]\n"), ["D104", "D901"]);
+}
+
+/// The page of each lint in `docs/lints`, and the index: `UPDATE_LINTS=1` writes them anew.
+#[test]
+fn every_lint_has_its_page() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lints");
+    let pages = LINTS.iter().map(|lint| (format!("{}.md", lint.code), super::page(lint)));
+    let mut expected: Vec<(String, String)> = pages.collect();
+    expected.push(("README.md".to_owned(), super::index()));
+    for (name, text) in &expected {
+        let path = folder.join(name);
+        if std::env::var_os("UPDATE_LINTS").is_some() {
+            std::fs::create_dir_all(&folder).expect("the folder");
+            std::fs::write(&path, text).expect("a page");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == *text,
+            "{name} is not what the code says: UPDATE_LINTS=1 writes it anew"
+        );
+    }
+    for entry in std::fs::read_dir(&folder).expect("the folder") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        assert!(
+            expected.iter().any(|(page, _)| *page == name),
+            "{name} is no lint's page: remove it"
+        );
+    }
+}
+
+/// The examples that people copy have nothing that a lint finds.
+#[test]
+fn no_example_has_a_finding() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    names.sort();
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).expect("an example");
+    let texts: Vec<String> = names.iter().map(read).collect();
+    let mut all = findings(&texts.join("\n---\n"));
+    all.extend(texts.iter().flat_map(|text| findings(text)));
+    let wrong: Vec<_> =
+        all.iter().map(|it| format!("{} {}: {}", it.code, it.path, it.message)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

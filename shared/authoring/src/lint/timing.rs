@@ -1,0 +1,392 @@
+//! D301, D302 and D304: timers that never fire, always come too late, or come alone.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta};
+use dacapo_engine::campaign::format::{DateTimer, Element, Empty, Past};
+use dacapo_engine::time::{Span, Zone};
+
+use super::facts::{All, Facts};
+use super::story::Story;
+use super::{At, Found, Lint, Said, path_of};
+use crate::finding::Severity;
+use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
+
+pub(super) static DATE_NOTHING_SETS: Lint = Lint {
+    code: "D301",
+    name: "date-nothing-sets",
+    severity: Severity::Warning,
+    what: "A date timer on a field that nothing else in the campaigns names: no condition, no event, \
+           no `set_field`, no e-mail.",
+    why: "Who comes to a date timer without a date waits there until there is one (R22). If a form or \
+          another tool never fills the field, every contact waits for ever, and nothing tells.",
+    example: r#"
+id: trial
+sender: { address: hello@studio-nord.example }
+fields: { trial_end: { type: date } }
+elements:
+  lead: { type: start, when: { tag: Trial }, next: before_the_end }
+  before_the_end: { type: date_timer, field: trial_end, offset: 3 days, next: ask }
+  ask: { type: email, email: ask }
+emails:
+  ask: { subject: How was it?, text: Tell us. }
+"#,
+    mended: r#"
+id: trial
+sender: { address: hello@studio-nord.example }
+fields: { trial_end: { type: date } }
+elements:
+  lead: { type: start, when: { field: trial_end, is: set }, next: before_the_end }
+  before_the_end: { type: date_timer, field: trial_end, offset: 3 days, next: ask }
+  ask: { type: email, email: ask }
+emails:
+  ask: { subject: How was it?, text: Tell us. }
+"#,
+    limits: "Which fields forms and other tools send is not known. `empty: continue`, `empty: end`, or \
+             `empty: wait` written out say what is meant, and nothing is found.",
+    check: date_nothing_sets,
+};
+
+fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    for (at, timer) in facts.timers() {
+        let Some(field) = timer.field.as_ref().filter(|_| timer.empty == Empty::Wait) else {
+            continue;
+        };
+        let path = path_of(facts.document, at);
+        if facts.given.source.places.has(&path.key("empty")) {
+            continue;
+        }
+        let kind = facts.kind();
+        let is_named = all.campaigns.iter().any(|other| {
+            let is_read = (0..other.len()).any(|it| {
+                let is_timer = matches!(other.element(it), Element::DateTimer(_));
+                let reads = other.reads(it);
+                let fields =
+                    if other.kind() == kind { &reads.fields } else { &reads.person.fields };
+                !is_timer && fields.contains(field)
+            });
+            let ends = format!(".{field}");
+            is_read || other.printed().iter().any(|name| name.ends_with(&ends))
+        });
+        if is_named || !all.setting(&(kind, field.clone())).is_empty() {
+            continue;
+        }
+        let id = facts.id(at);
+        let mut story = Story::new(facts);
+        let proof = story.to(at).filter(|_| story.lacks(field, false)).map(|_| {
+            let expect = Expectation {
+                enrollments: vec![ExpectedEnrollment {
+                    about: story.about(),
+                    waits_at: Some(vec![id.clone()]),
+                    ..ExpectedEnrollment::default()
+                }],
+                ..Expectation::default()
+            };
+            let end = story.now() + TimeDelta::days(300);
+            story.shows_until(end, format!("Three hundred days later she waits at `{id}`."), expect)
+        });
+        found.add(
+            &At::Value(&path.key("field")),
+            Said {
+                element: Some(id.to_string()),
+                message: format!(
+                    "nothing here sets `{field}`, asks whether it is set, or shows it: who has no \
+                     date waits at `{id}` for ever"
+                ),
+                remedy: format!(
+                    "ask for it on the way in, such as `when: {{ field: {field}, is: set }}`, or say \
+                     with `empty` what is to happen without a date"
+                ),
+                edit: None,
+                proof,
+            },
+        );
+    }
+}
+
+pub(super) static TIMER_ALWAYS_LATE: Lint = Lint {
+    code: "D302",
+    name: "timer-always-late",
+    severity: Severity::Warning,
+    what: "A date timer behind another one of the same date, whose moment has always passed by then: \
+           it is not later, or a wait in between takes longer than what is left.",
+    why: "What has passed takes the edge `missed`, or none (R22): this message never leaves.",
+    example: r#"
+id: webinar
+sender: { address: hello@studio-nord.example }
+per: seat
+objects: { seat: { fields: { webinar: { type: datetime } } } }
+elements:
+  booked: { type: start, when: { field: webinar, is: future }, next: welcome }
+  welcome: { type: email, email: welcome, next: day_before }
+  day_before: { type: date_timer, field: webinar, offset: -1 day, missed: hour_before, next: tomorrow }
+  tomorrow: { type: email, email: tomorrow, next: two_days }
+  two_days: { type: wait, for: 2 days, next: evening_before }
+  evening_before: { type: date_timer, field: webinar, offset: -12 hours, next: tonight }
+  tonight: { type: email, email: tomorrow }
+  hour_before: { type: date_timer, field: webinar, offset: -1 hour, next: soon }
+  soon: { type: email, email: tomorrow }
+emails:
+  welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
+  tomorrow: { purpose: transactional, subject: Soon, text: It begins soon. }
+"#,
+    mended: r#"
+id: webinar
+sender: { address: hello@studio-nord.example }
+per: seat
+objects: { seat: { fields: { webinar: { type: datetime } } } }
+elements:
+  booked: { type: start, when: { field: webinar, is: future }, next: welcome }
+  welcome: { type: email, email: welcome, next: day_before }
+  day_before: { type: date_timer, field: webinar, offset: -1 day, missed: hour_before, next: tomorrow }
+  tomorrow: { type: email, email: tomorrow, next: two_hours }
+  two_hours: { type: wait, for: 2 hours, next: evening_before }
+  evening_before: { type: date_timer, field: webinar, offset: -12 hours, missed: hour_before, next: tonight }
+  tonight: { type: email, email: tomorrow, next: hour_before }
+  hour_before: { type: date_timer, field: webinar, offset: -1 hour, next: soon }
+  soon: { type: email, email: tomorrow }
+emails:
+  welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
+  tomorrow: { purpose: transactional, subject: Soon, text: It begins soon. }
+"#,
+    limits: "The timer is looked at only if every way to it leads through the other one; that the date \
+             is moved meanwhile is possible and not looked at.",
+    check: timer_always_late,
+};
+
+fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+    for (late, of) in facts.timers() {
+        if of.repeat.is_some() || of.past == Past::Continue || of.window.is_some() {
+            continue;
+        }
+        for (early, before) in facts.timers() {
+            let is_same = before.field == of.field && before.field.is_some();
+            if early == late
+                || !is_same
+                || before.repeat.is_some()
+                || before.past == Past::Continue
+                || before.window.is_some()
+                || before.at != of.at
+                || !is_always_through(facts, early, late)
+            {
+                continue;
+            }
+            let Some(least) = least_between(facts, early, late) else { continue };
+            // An hour of tolerance: neither summer time nor the grace of the timer makes up for it.
+            let left = seconds(of.offset) - seconds(before.offset);
+            let is_not_later = least + 1 > left + seconds(of.grace).max(3_600);
+            let is_same_moment = least == 0 && left <= 0 && left > -3_600;
+            if !is_not_later || is_same_moment {
+                continue;
+            }
+            let (id, other) = (facts.id(late), facts.id(early));
+            let proof = comes_late(facts, early, late, of);
+            found.add(
+                &At::Key(&path_of(facts.document, late)),
+                Said {
+                    element: Some(id.to_string()),
+                    message: format!(
+                        "`{id}` has always passed: every way to it leads through `{other}` of the \
+                         same date, and what is in between takes longer than what is left"
+                    ),
+                    remedy: format!("shorten what is between them, or put `{id}` before `{other}`"),
+                    edit: None,
+                    proof,
+                },
+            );
+            break;
+        }
+    }
+}
+
+fn seconds(span: Span) -> i64 {
+    let epoch = DateTime::UNIX_EPOCH;
+    (span.after(epoch, Zone::UTC) - epoch).num_seconds()
+}
+
+/// Whether every way to `late` leads through the edge `next` of `early`.
+fn is_always_through(facts: &Facts<'_>, early: usize, late: usize) -> bool {
+    let next = facts.edges(early).iter().find(|(key, _)| *key == "next");
+    let Some((_, next)) = next else { return false };
+    let can = *next == late || facts.leads_to(*next, late);
+    let is_entry = |at: &usize| facts.is_entry(*at) || facts.begins_next_run(*at);
+    let mut open: Vec<usize> = (0..facts.len()).filter(is_entry).collect();
+    let mut reached = vec![false; facts.len()];
+    while let Some(at) = open.pop() {
+        for (key, to) in facts.edges(at) {
+            if at == early && *key == "next" {
+                continue;
+            }
+            if !std::mem::replace(&mut reached[*to], true) {
+                open.push(*to);
+            }
+        }
+    }
+    can && !reached[late]
+}
+
+/// The least time, in seconds, from when `early` fires until `late` is reached.
+fn least_between(facts: &Facts<'_>, early: usize, late: usize) -> Option<i64> {
+    let mut least: BTreeMap<usize, i64> = BTreeMap::new();
+    let (_, first) = facts.edges(early).iter().find(|(key, _)| *key == "next")?;
+    let mut open = vec![(*first, 0)];
+    while let Some((at, so_far)) = open.pop() {
+        if least.get(&at).is_some_and(|known| *known <= so_far) {
+            continue;
+        }
+        least.insert(at, so_far);
+        if at == late || facts.begins_next_run(at) {
+            continue;
+        }
+        let takes = match facts.element(at) {
+            Element::Wait(wait) => wait.duration.map_or(0, seconds).max(0),
+            _ => 0,
+        };
+        open.extend(facts.edges(at).iter().map(|(_, to)| (*to, so_far + takes)));
+    }
+    least.get(&late).copied()
+}
+
+fn comes_late(
+    facts: &Facts<'_>,
+    early: usize,
+    late: usize,
+    of: &DateTimer,
+) -> Option<crate::finding::Proof> {
+    let message = of.next.as_ref().and_then(|next| facts.place(next))?;
+    let Element::Email(_) = facts.element(message) else { return None };
+    let mut story = Story::new(facts);
+    let mut way = story.to(early)?;
+    let mut story = Story::new(facts);
+    way.last_mut()?.1 = "next";
+    let (_, next) = facts.edges(early).iter().find(|(key, _)| *key == "next")?;
+    if *next == late {
+        way.push((late, ""));
+    } else {
+        way.extend(facts.way(*next, late, |it| !facts.begins_next_run(it))?);
+    }
+    story.go(&way)?;
+    let expect = Expectation {
+        not_sent: vec![ExpectedMessage {
+            element: Some(facts.id(message).clone()),
+            ..ExpectedMessage::default()
+        }],
+        ..Expectation::default()
+    };
+    let end = story.now() + TimeDelta::days(100);
+    let shows = format!("The date is over, and `{}` was not sent.", facts.id(message));
+    Some(story.shows_until(end, shows, expect))
+}
+
+pub(super) static REMINDER_WITHOUT_CONFIRMATION: Lint = Lint {
+    code: "D304",
+    name: "reminder-without-confirmation",
+    severity: Severity::Advice,
+    what: "A way from an entry to a reminder before a date on which no message is sent: the first that \
+           the contact hears is the reminder.",
+    why: "Who books expects to hear at once that it has worked, and who booked by mistake can say so. \
+          And who books shortly before the date is not reminded any more, and hears nothing at all.",
+    example: r#"
+id: appointments
+sender: { address: hello@studio-nord.example }
+fields: { appointment: { type: datetime } }
+elements:
+  booked: { type: event, on: { field_set: appointment }, next: hour_before }
+  hour_before: { type: date_timer, field: appointment, offset: -1 hour, next: remind }
+  remind: { type: email, email: remind }
+emails:
+  remind: { purpose: transactional, subject: "In an hour", text: "We meet soon." }
+"#,
+    mended: r#"
+id: appointments
+sender: { address: hello@studio-nord.example }
+per: booking
+objects: { booking: { fields: { appointment: { type: datetime } } } }
+elements:
+  booked: { type: event, on: { field_set: appointment }, next: confirm }
+  confirm: { type: email, email: confirm, next: hour_before }
+  hour_before: { type: date_timer, field: appointment, offset: -1 hour, next: remind }
+  remind: { type: email, email: remind }
+emails:
+  confirm: { purpose: transactional, subject: "See you", text: "You have an appointment." }
+  remind: { purpose: transactional, subject: "In an hour", text: "We meet soon." }
+"#,
+    limits: "That another campaign or the booking tool confirms is not known: say so with `allow`.",
+    check: reminder_without_confirmation,
+};
+
+fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    for (timer, of) in facts.timers() {
+        let reminds = of.next.as_ref().and_then(|next| facts.place(next)).filter(|next| {
+            matches!(facts.element(*next), Element::Email(_))
+                && of.offset.is_negative()
+                && of.repeat.is_none()
+                && of.field.is_some()
+        });
+        let Some(reminder) = reminds else { continue };
+        for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
+            let is_quiet = |it: usize| {
+                !facts.begins_next_run(it)
+                    && !facts.is_rest(it)
+                    // A choice may mean that this one needs no confirmation.
+                    && !matches!(
+                        facts.element(it),
+                        Element::Email(_) | Element::Condition(_) | Element::Split(_)
+                    )
+            };
+            let Some(way) = facts.way(entry, timer, is_quiet) else { continue };
+            if is_confirmed_elsewhere(facts, all, entry) {
+                continue;
+            }
+            let (id, remind) = (facts.id(entry), facts.id(reminder));
+            let mut story = Story::new(facts);
+            let mut way = way;
+            if let Some(last) = way.last_mut() {
+                last.1 = "next";
+            }
+            way.push((reminder, ""));
+            let proof = story.go(&way).map(|()| {
+                let only =
+                    ExpectedMessage { element: Some(remind.clone()), ..ExpectedMessage::default() };
+                let expect = Expectation { messages: Some(vec![only]), ..Expectation::default() };
+                let end = story.now() + TimeDelta::minutes(1);
+                story.shows_until(end, format!("The first that she hears is `{remind}`."), expect)
+            });
+            found.add(
+                &At::Key(&path_of(facts.document, entry)),
+                Said {
+                    element: Some(id.to_string()),
+                    message: format!(
+                        "who comes in by `{id}` is reminded by `{remind}`, but nothing confirms it \
+                         before"
+                    ),
+                    remedy: format!(
+                        "send a transactional e-mail between `{id}` and `{}`",
+                        facts.id(timer)
+                    ),
+                    edit: None,
+                    proof,
+                },
+            );
+        }
+    }
+}
+
+/// Whether another campaign that is given sends something upon the same.
+fn is_confirmed_elsewhere(facts: &Facts<'_>, all: &All<'_>, entry: usize) -> bool {
+    let reads = facts.reads(entry);
+    all.campaigns.iter().filter(|other| other.nth != facts.nth).any(|other| {
+        (0..other.len()).filter(|at| other.is_entry(*at)).any(|at| {
+            let theirs = other.reads(at);
+            let is_same = theirs.tags.intersection(&reads.tags).next().is_some()
+                || theirs.fields.intersection(&reads.fields).next().is_some();
+            let passes = |it: usize| !other.is_rest(it) || it == at;
+            let reached = other.reached(at, passes);
+            let sends = |it: usize| reached[it] && matches!(other.element(it), Element::Email(_));
+            is_same && (0..other.len()).any(sends)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

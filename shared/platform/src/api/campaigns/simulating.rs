@@ -1,0 +1,141 @@
+//! Simulating: a scenario played on a virtual clock, with the engine that runs. Nothing is written,
+//! and nobody gets mail.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use dacapo_authoring::campaigns::{Together, together};
+use dacapo_authoring::expectation::differences;
+use dacapo_authoring::scenario::Scenario;
+use dacapo_authoring::simulate::{Bounds, Surroundings, simulate as play};
+use dacapo_engine::campaign::reader::read_as;
+use dacapo_engine::ids::CampaignId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::api::call::extract::{Json, Path};
+use crate::api::call::idempotency::Answer;
+use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::room::{Room, json_text};
+use crate::api::call::surface::{Surface, calls};
+use crate::campaigns::Campaigns;
+use crate::catalog::CatalogStore;
+
+/// How many other campaigns may take part.
+const MOST_OTHERS: usize = 20;
+
+pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
+    calls!(on, simulate)
+}
+
+/// What is simulated.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WhatToSimulate {
+    /// What happens to whom, and when. Its format is described in `docs/authoring.md`; the account's
+    /// zone, fields and types of objects are there unless it says otherwise. `campaigns` in it is
+    /// not used.
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    scenario: Value,
+    /// A document instead of the draft, YAML or JSON.
+    document: Option<String>,
+    /// A published version instead of the draft.
+    version: Option<u32>,
+    /// Other campaigns that take part: their newest version, or the draft if they have none.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    campaigns: Vec<CampaignId>,
+}
+
+/// Plays a scenario with the draft on a virtual clock, and answers the journey. Nothing is written
+/// and nobody gets mail. Steps, contacts, events and messages are bounded.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/simulate", tag = "Campaigns", params(("id" = String, Path)),
+    request_body = WhatToSimulate,
+    responses(
+        (status = 200, description = "The journey, as docs/authoring.md describes it: `entries`, `messages`, `enrollments`, `contacts`, `findings`, `differences`",
+            body = std::collections::BTreeMap<String, Value>),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn simulate(
+    State(campaigns): State<Arc<Campaigns>>,
+    State(catalog): State<Arc<CatalogStore>>,
+    Path(id): Path<CampaignId>,
+    Json(what): Json<WhatToSimulate>,
+) -> Result<Answer, Problem> {
+    let texts = texts(&campaigns, &id, &what).await?;
+    // Read as a text, so that every problem names its path.
+    let (scenario, _) = read_as::<Scenario>(&what.scenario.to_string())
+        .map_err(|problems| refused("scenario", problems))?;
+    let loaded = catalog.current().await?;
+    let surroundings = Surroundings {
+        account: loaded.account.clone(),
+        fields: loaded.catalog.fields.clone(),
+        objects: loaded.catalog.objects.clone(),
+    };
+    let Together { documents, warnings } = together(&texts, &surroundings).map_err(|all| {
+        let faults = all.into_iter().flat_map(|(name, problems)| {
+            problems.into_iter().map(move |problem| Fault {
+                message: format!("{name}: {}", problem.message),
+                ..Fault::from(problem)
+            })
+        });
+        Problem::invalid(faults.collect())
+    })?;
+    let journey = play(&documents, &scenario, &surroundings, &Bounds::of_a_call())
+        .map_err(|problems| refused("scenario", problems))?;
+    let mut answer = json!(journey);
+    let warnings = warnings.into_iter().flat_map(|(_, problems)| problems);
+    answer["findings"] = warnings.map(|problem| json!(problem)).collect();
+    if scenario.expect.is_some() {
+        answer["differences"] = json!(differences(&scenario, &journey, Some(&id)));
+    }
+    let mut room = Room::WHOLE;
+    if !room.holds(json_text(&answer)?.as_bytes()) {
+        let message = "the journey is longer than an answer may be; let the scenario be shorter";
+        return Err(Problem::invalid_at("scenario", "too_large", message));
+    }
+    Answer::ok(&answer)
+}
+
+/// The texts of the campaigns that are played, this one first, each with its id.
+async fn texts(
+    campaigns: &Campaigns,
+    id: &CampaignId,
+    what: &WhatToSimulate,
+) -> Result<Vec<(String, String)>, Problem> {
+    let own = match (&what.document, what.version) {
+        (Some(_), Some(_)) => {
+            let message = "a document is given, so no version is taken; leave out one of them";
+            return Err(Problem::invalid_at("version", "contradiction", message));
+        }
+        (Some(text), None) => text.clone(),
+        (None, Some(version)) => campaigns.published(id, version).await?.source,
+        (None, None) => campaigns.draft(id).await?.source,
+    };
+    if what.campaigns.len() > MOST_OTHERS {
+        let message = format!("at most {MOST_OTHERS} other campaigns take part; name fewer");
+        return Err(Problem::invalid_at("campaigns", "too_many", message));
+    }
+    let mut texts = vec![(id.to_string(), own)];
+    for other in what.campaigns.iter().filter(|other| *other != id) {
+        let newest = campaigns.head(other).await?.state.version();
+        let source = match newest {
+            Some(version) => campaigns.published(other, version).await?.source,
+            None => campaigns.draft(other).await?.source,
+        };
+        texts.push((other.to_string(), source));
+    }
+    Ok(texts)
+}
+
+/// What is wrong with a member of the body.
+fn refused(member: &str, problems: Vec<dacapo_engine::problem::Problem>) -> Problem {
+    let faults = problems.into_iter().map(|problem| {
+        let path = match problem.path.as_str() {
+            "" => member.to_owned(),
+            path => format!("{member}.{path}"),
+        };
+        Fault { path, line: None, column: None, ..Fault::from(problem) }
+    });
+    Problem::invalid(faults.collect())
+}
