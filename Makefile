@@ -40,7 +40,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## Build and play the appointment campaign as a story
+demo: ## Build and play three campaigns as a story
 	@echo "Dacapo is built first: two to three minutes the first time, seconds from then on." >&2
 	$(CARGO) run --locked --package dacapo-cli --bin dacapo -- demo
 

@@ -26,8 +26,8 @@ pub(crate) struct Settings {
 pub(crate) enum Command {
     /// Everything in one process: API, streams, timers and mail capture, on embedded SQLite.
     Serve(Serve),
-    /// The main job, told as a story: the appointment campaign and the webinar, every message and
-    /// history line.
+    /// Three campaigns as a story: an appointment, a webinar, and two appointments at once, with
+    /// every message and history line.
     Demo(Demo),
     /// How fast it is: contacts a second on disk, decisions a second.
     Bench(Bench),

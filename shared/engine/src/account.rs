@@ -1,4 +1,6 @@
 //! The account, as far as decisions depend on it.
+//!
+//! It is a value that the caller has read. Everything else about an account is the platform's.
 
 use crate::contact::Contact;
 use crate::time::{Instant, Zone};

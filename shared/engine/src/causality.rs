@@ -1,5 +1,8 @@
 //! Who or what leads to what: authors of changes, the chains that changes and tokens belong to
 //! (R42), and what campaigns ask of each other.
+//!
+//! Chains and depths follow from revisions and from what they are caused by, so they are the same
+//! however often something is decided again.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
-//! Conditions on a contact: levels, not edges. Starts, goals and branches hold one each.
+//! Conditions on a subject: levels, not edges. Starts, goals and branches hold one each.
 //!
-//! A condition is a value; it is judged against a [`View`], which is a contact, the contact's
+//! A condition is a value; it is judged against a [`View`], which is the subject, its person, the
 //! statuses in other campaigns, an instant and a zone. Judging reads nothing else.
 
 mod written;

@@ -1,9 +1,10 @@
-//! A contact, and what changes it.
+//! A subject, which is a contact or an object of one, and what changes it.
 //!
-//! A contact is changed by a write: a [`Patch`] applied to the contact as it is. What the write
-//! changed is a [`Change`], kept on the contact itself among its last ones, each with the values
-//! before it. So the contact can be seen as an earlier change left it ([`Contact::as_of`]). A write
-//! that changes nothing is no change (R1).
+//! Both are a [`Contact`], an object with an [`ObjectIdentity`] besides (R71). It is changed by a
+//! write: a [`Patch`] applied to the subject as it is. What the write changed is a [`Change`], kept
+//! on the subject itself among its last ones, each with the values before it. So the subject can be
+//! seen as an earlier change left it ([`Contact::as_of`]). A write that changes nothing is no
+//! change (R1).
 
 mod person_change;
 mod told;

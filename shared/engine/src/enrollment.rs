@@ -1,4 +1,4 @@
-//! One contact in one campaign: its run, status, tokens, fired entries and goals.
+//! One subject, a contact or an object, in one campaign: its run, status, tokens, fired entries and goals.
 //!
 //! An enrollment is a value. Only `crate::decide` makes the next one, and code outside of this
 //! crate cannot construct one from its fields. It is stored as one small item with short names,
@@ -222,7 +222,7 @@ pub enum Rest {
 /// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageRest {
-    /// It waits for the campaign's e-mail time.
+    /// It waits for the send window: the element's own, or the campaign's `email_time` (R25).
     #[serde(rename = "w", with = "chrono::serde::ts_milliseconds")]
     Window(Instant),
     /// It has been handed to the delivery queue.

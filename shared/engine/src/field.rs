@@ -1,7 +1,8 @@
-//! Typed contact fields: their types, their values, and how a value is read from what a form sent.
+//! Typed fields of contacts and objects: their types, their values, and how a value is read from
+//! what a form sent.
 //!
 //! Reading never guesses: what is ambiguous is refused with the accepted forms. A stored value
-//! contains its type, so that a contact can be read without the account's field definitions.
+//! contains its type, so that a contact or an object can be read without the definitions of fields.
 
 use chrono::{NaiveDate, SubsecRound};
 use schemars::JsonSchema;

@@ -1,4 +1,5 @@
-//! Hashes, and how they are written down. They are the same on every machine and in every version.
+//! Hashes, and how they are written down. They are the same on every machine and in every version,
+//! so they may be stored. They keep nothing secret.
 
 use sha2::{Digest, Sha256};
 

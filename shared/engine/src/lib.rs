@@ -1,8 +1,10 @@
 //! What campaigns mean.
 //!
-//! This crate is the core of Dacapo and pure: contacts, campaigns, enrollments, and `decide`, which
-//! says what an event does to an enrollment. Time is an argument; nothing here waits, reads a
-//! clock, or does any input or output.
+//! This crate is the core of Dacapo and pure: subjects (contacts and their objects), campaigns,
+//! enrollments, and `decide`, which says what an event does to an enrollment. Time is an argument;
+//! nothing here waits, reads a clock, or does any input or output.
+//!
+//! Read in this order: [`contact`], [`campaign`], [`enrollment`], [`decide`].
 
 pub mod account;
 pub mod address;

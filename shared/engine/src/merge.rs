@@ -1,4 +1,4 @@
-//! What templates can read about a contact (R33).
+//! What templates can read about a subject, and about the contact of an object (R33, R72).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
-//! What is wrong with something that a person wrote, where, and what to do about it.
+//! What is wrong with something that a user wrote, where, and what to do about it.
+//!
+//! The code of a problem is stable; its words are not.
 
 use serde::Serialize;
 

@@ -1,4 +1,7 @@
 //! What conditions read, as sets that can be compared with what a change touched.
+//!
+//! What is not in them cannot make a condition hold, unless by the passing of time. What is read of
+//! an object's contact stands by itself (R72).
 
 use std::collections::BTreeSet;
 
@@ -24,6 +27,11 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// Whether it reads anything that is no part of the subject: the person, or a status (R72).
+    pub fn more_than_the_subject(&self) -> bool {
+        !(self.person.is_empty() && self.campaigns.is_empty())
+    }
+
     /// Adds what a condition reads of the person (R72). Statuses are the same for both.
     pub fn of_person(&mut self, read: Self) {
         self.person.tags.extend(read.tags);

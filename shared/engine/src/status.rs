@@ -1,4 +1,6 @@
-//! The status of a contact in a campaign, and why it is held.
+//! The status of a subject in a campaign, and why it is held.
+//!
+//! The words of the statuses are those of the API and of conditions, and stay.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

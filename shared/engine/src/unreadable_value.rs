@@ -1,4 +1,6 @@
 //! Why a value that was sent cannot be read: each reason says what to write instead.
+//!
+//! What is ambiguous is such a value, too: nothing is guessed.
 
 use crate::text::Unwelcome;
 use crate::time::UnreadableDate;

@@ -2,7 +2,7 @@
 //!
 //! A decision is one conditional write of one item, which has the next state and all effects. After
 //! a lost race the decision is made again on the state as it is then. If the campaign writes to the
-//! contact, both items are one transaction. The handlers of the stream of these items are in
+//! subject, or to the contact of an object, the two or three items are one transaction. The handlers of the stream of these items are in
 //! `crate::handlers`.
 
 mod committing;

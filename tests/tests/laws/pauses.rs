@@ -32,7 +32,7 @@ impl Pauses {
             }
         }
         if enrollment.status != Status::AwaitingRestart {
-            let starts = graph.starts().filter(|(.., reads)| change.touches(reads));
+            let starts = graph.starts().filter(|(.., reads)| graph.is_occasion(change, reads));
             entries.extend(starts.map(|(_, id, ..)| id.clone()));
         }
         entries.retain(|id| !enrollment.has_fired(id));

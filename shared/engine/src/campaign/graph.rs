@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::campaign::elements::Arrival;
 use crate::campaign::format::{Document, Edge, Element, EventElement, ObjectDefinition};
 use crate::condition::Reads;
+use crate::contact::Change;
 use crate::field::{FieldType, built_in};
 use crate::ids::{ElementId, FieldKey, ObjectType};
 use crate::reads::PersonReads;
@@ -88,18 +89,18 @@ impl Graph {
         graph
     }
 
-    /// The elements in definition order.
+    /// The elements in the order of the document (R10).
     pub fn elements(&self) -> impl Iterator<Item = (usize, &ElementId, &Element)> {
         self.document.elements.iter().enumerate().map(|(place, (id, element))| (place, id, element))
     }
 
-    /// An element and its place in definition order.
+    /// An element and its place in the document.
     pub fn element(&self, id: &ElementId) -> Option<(usize, &Element)> {
         let place = *self.places.get(id)?;
         Some((place, &self.document.elements[place].1))
     }
 
-    /// The starts with what their conditions read, in definition order.
+    /// The starts with what their conditions read, in the order of the document.
     pub fn starts(
         &self,
     ) -> impl Iterator<Item = (usize, &ElementId, &crate::campaign::format::Start, &Reads)> {
@@ -129,8 +130,7 @@ impl Graph {
         self.reach[place][place] || self.entries[place] > 1
     }
 
-    /// What starts, events, goals and date timers read: a change of anything else moves nobody who
-    /// is not awaiting a restart.
+    /// What starts, events, goals and date timers read. See [`Graph::is_concerned_by`].
     pub fn reads(&self) -> &Reads {
         &self.reads
     }
@@ -144,6 +144,22 @@ impl Graph {
     /// The custom events that it reacts to.
     pub fn custom_events(&self) -> &[String] {
         &self.custom_events
+    }
+
+    /// Whether a start that reads this is looked at because of a change of the subject (R6). In a
+    /// campaign about objects, one that reads more than the object is looked at on every change of
+    /// the object: a change of the contact concerns no object without tokens (R72).
+    pub fn is_occasion(&self, change: &Change, reads: &Reads) -> bool {
+        let of_the_object = self.own.is_some() && change.person.is_none();
+        change.touches(reads) || (of_the_object && reads.more_than_the_subject())
+    }
+
+    /// Whether a change can let the subject in or move it: one of anything else moves nobody who is
+    /// not awaiting a restart.
+    pub fn is_concerned_by(&self, change: &Change) -> bool {
+        change.touches(&self.reads)
+            || change.event.as_ref().is_some_and(|event| self.custom_events.contains(event))
+            || self.start_reads.iter().any(|(_, reads)| self.is_occasion(change, reads))
     }
 
     /// Whether any condition asks for the contact's status in other campaigns.

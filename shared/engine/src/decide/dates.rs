@@ -1,4 +1,7 @@
 //! Waits and date timers (R20 to R25). The moments are computed in `plans`.
+//!
+//! It promises that a timer lets a token go once, never early, and only if it waits for exactly that
+//! instant (R18, R23).
 
 use super::Ignored;
 use super::builder::DecisionBuilder;

@@ -1,4 +1,7 @@
 //! Whether a change is the edge that an event reacts to (R7, R72, R73).
+//!
+//! It is judged on the subject as the change left it. What the change did not touch, such as the
+//! person around an object, is taken as it is now.
 
 use super::builder::DecisionBuilder;
 use crate::campaign::format::Edge;
@@ -16,8 +19,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Whether the change can concern this enrollment: what changed of an object's person concerns
-    /// those that had tokens before
-    /// only (R72).
+    /// only those that had tokens before (R72).
     pub(super) fn may_concern(&self, change: &Change) -> bool {
         let of_person = change.person.as_ref();
         of_person.is_none_or(|person| self.next.is_concerned_by_person(person.rev))

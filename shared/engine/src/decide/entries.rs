@@ -1,5 +1,8 @@
 //! What a change causes: date timers are re-planned, goals are checked, events and starts fire (R5
 //! to R10, R13 to R15, R52).
+//!
+//! It promises that an entry or a goal fires once in a run, in the order of the document, and that
+//! a trigger that comes too early is parked, never lost.
 
 use std::borrow::Cow;
 
@@ -9,6 +12,7 @@ use super::occasion::Occasion;
 use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Element, EventElement};
+use crate::condition::Reads;
 use crate::contact::{Causality, Change, Contact};
 use crate::enrollment::{Enrollment, Guard, Parked, Status};
 use crate::history::{Cause, Happened};
@@ -32,7 +36,8 @@ impl<'a> DecisionBuilder<'a> {
         self.goals();
         self.events(change);
         if is_a_trigger && self.next.status != Status::Held {
-            self.trigger(change, was_awaiting);
+            let graph = self.graph;
+            self.trigger(was_awaiting, |reads| graph.is_occasion(change, reads));
         }
         self.advance();
     }
@@ -182,15 +187,18 @@ impl<'a> DecisionBuilder<'a> {
                     && change.is_of_tags_or_fields()
                     && self.next.restart_chain != Some(change.causality.chain)
             }
-            Status::Active | Status::Completed | Status::Ready => self
-                .graph
-                .starts()
-                .any(|(_, id, _, reads)| !self.next.has_fired(id) && change.touches(reads)),
+            Status::Active | Status::Completed | Status::Ready => {
+                self.graph.starts().any(|(_, id, _, reads)| {
+                    !self.next.has_fired(id) && self.graph.is_occasion(change, reads)
+                })
+            }
         }
     }
 
-    /// Checks the starts, or parks the trigger until they may fire (R14).
-    fn trigger(&mut self, change: &Change, was_awaiting: bool) {
+    /// Checks the starts, or parks the trigger until they may fire (R14). Where a restart was
+    /// awaited, all of them are checked (R13), and what was missing is recorded (R15); otherwise
+    /// those that are concerned.
+    fn trigger(&mut self, was_awaiting: bool, concerned: impl Fn(&Reads) -> bool) {
         if self.is_too_early() {
             self.park(false);
         } else if was_awaiting {
@@ -198,7 +206,7 @@ impl<'a> DecisionBuilder<'a> {
                 self.record_missing();
             }
         } else {
-            self.starts(|reads| change.touches(reads));
+            self.starts(concerned);
         }
     }
 
@@ -229,8 +237,8 @@ impl<'a> DecisionBuilder<'a> {
         self.line(None, Happened::Parked { until });
     }
 
-    /// Fires the starts that hold, in definition order (R6). Returns whether any did.
-    pub(super) fn starts(&mut self, concerned: impl Fn(&crate::condition::Reads) -> bool) -> bool {
+    /// Fires the starts that hold, in the order of the document (R6). Returns whether any did.
+    pub(super) fn starts(&mut self, concerned: impl Fn(&Reads) -> bool) -> bool {
         let graph = self.graph;
         let mut fired = false;
         for (place, id, start, reads) in graph.starts() {
@@ -306,7 +314,8 @@ impl<'a> DecisionBuilder<'a> {
         })
     }
 
-    /// Another campaign's *start campaign* (R52).
+    /// *Start campaign* of another campaign or of the path itself, and a start by hand: the first
+    /// start is entered as if its condition held (R52).
     ///
     /// # Errors
     ///
@@ -356,13 +365,11 @@ impl<'a> DecisionBuilder<'a> {
         }
         self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
         self.choose_version(standing);
+        // A status that a start reads is a trigger as any change is (R13 to R15).
+        let was_awaiting = self.next.status == Status::AwaitingRestart;
         self.goals();
         if self.a_start_reads_status_in(&from.campaign) && self.may_enter_by_status(causality) {
-            if self.is_too_early() {
-                self.park(false);
-            } else {
-                self.starts(|reads| reads.campaigns.contains(&from.campaign));
-            }
+            self.trigger(was_awaiting, |reads| reads.campaigns.contains(&from.campaign));
         }
         self.advance();
         Ok(())

@@ -13,7 +13,7 @@ use crate::history::{Cause, Happened, Line, Record};
 use crate::ids::ElementId;
 use crate::time::{Instant, Zone, day_of};
 
-/// What follows from a step that is taken within a transition.
+/// What follows from a part of a decision.
 #[derive(Default)]
 pub(super) struct Consequences {
     pub(super) effects: Vec<Effect>,

@@ -1,4 +1,7 @@
 //! Messages: queued on arrival, checked once more before they leave, settled (R31, R32, R34, R43).
+//!
+//! It promises that a message leaves only while a token rests at its step, and that what does not
+//! leave has a line with the reason.
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;

@@ -1,4 +1,6 @@
 //! Publishing, pause and resume, as they are applied to an enrollment (R50, R51).
+//!
+//! Each is applied once, in order with the changes of the subject, however late.
 
 use std::borrow::Cow;
 

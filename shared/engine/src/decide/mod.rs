@@ -1,5 +1,8 @@
 //! `decide`: what an event does to an enrollment.
 //!
+//! What is called a contact here is the subject: a contact, or an object whose contact is then the
+//! *person* (R71, R72).
+//!
 //! It is a pure function of a [`Situation`] and an [`Event`]. First it applies, in order, what the
 //! enrollment has not seen yet: changes of the contact, each judged on the contact as that change
 //! left it, and milestones of the campaign. Then it handles the event. The [`Decision`] holds the
@@ -19,13 +22,15 @@
 //!       asked_before         what its path asked of this campaign before it (R11)
 //!       change               changed: date timers, goals, events, starts, advance (R10)
 //!                            while paused changed_in_pause: parked (R51)
+//!                            both ask may_concern: of a person's change those with tokens (R72)
 //!     reach                milestones that came after the last change
 //!   the event              timer_due, recheck_due, delivery_due, settled, commanded, ...
 //!     advance              until no token is in flight; first place in the document first:
 //!       goals                before each step (R8)
 //!       step                 what the element does: send_on, rest, write, send_command, ...
 //!     complete             no token is left: completed (R53), or restarted (R17)
-//!   finish                 Advance, or Seen, or Ignore
+//!   finish                 Advance, or Seen, or Ignore; with the first token of an object the
+//!                          person's `rev` is noted, from which may_concern counts (R72)
 //! ```
 //!
 //! # States of a token
@@ -80,7 +85,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `situation`, `event`, `decision`, `effect`, `ignored` | what comes in and what goes out |
-//! | `builder` | the decision while it is made: begin and finish, versions, lines, counts, guards |
+//! | `builder` | the decision while it is made: begin and finish, versions, lines, counts, guards (R40, R72) |
 //! | `occasion` | what is looked at now: instant, cause, chain, contact, as one value (R3, R42) |
 //! | `tokens`, `in_flight_token` | where tokens rest, how they leave and end (R9, R18, R41) |
 //! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40 to R43) |

@@ -99,7 +99,7 @@ impl Look<'_> {
     fn why_not(&self, place: usize, id: &ElementId, element: &Element) -> Option<WhyNot> {
         match element {
             Element::Start(start) => {
-                self.reads(&start.when).then(|| self.why_no_start(id, &start.when))
+                self.is_looked_at(&start.when).then(|| self.why_no_start(id, &start.when))
             }
             Element::Event(event) => {
                 concerns(&event.on, self.change).then(|| self.why_no_event(id, event))
@@ -133,6 +133,16 @@ impl Look<'_> {
             | Element::StartCampaign(_)
             | Element::Webhook(_)
             | Element::End(_) => None,
+        }
+    }
+
+    /// Whether a start is looked at because of the change (R6, R72).
+    fn is_looked_at(&self, condition: &Condition) -> bool {
+        let mut reads = Reads::default();
+        condition.reads(&mut reads);
+        match self.unchanged {
+            true => self.change.touches(&reads),
+            false => self.graph.is_occasion(self.change, &reads),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! In a pause nothing fires, and nothing is lost: an event that would have fired, a start that
 //! would have been checked and a trigger of a restart are parked, each once, with a line that says
-//! so. A reset or a stop discards them. The list is bounded by the number of entries.
+//! so. A reset, a stop or a guard that holds discards them, each with a line. The list is bounded by
+//! the number of entries.
 
 use super::builder::DecisionBuilder;
 use super::hold::forget_parked_entries;
@@ -45,7 +46,7 @@ impl DecisionBuilder<'_> {
         if self.next.status == Status::AwaitingRestart {
             self.park_trigger();
         } else {
-            self.park_starts(|reads| change.touches(reads));
+            self.park_starts(|reads| graph.is_occasion(change, reads));
         }
     }
 
@@ -66,11 +67,15 @@ impl DecisionBuilder<'_> {
         }
         self.apply_once(from, false)?;
         self.look_at(self.happening_now(Cause::StatusIn(from.campaign.clone()), causality));
-        self.park_starts(|reads| reads.campaigns.contains(&from.campaign));
+        if self.next.status == Status::AwaitingRestart {
+            self.park_trigger();
+        } else {
+            self.park_starts(|reads| reads.campaigns.contains(&from.campaign));
+        }
         Ok(())
     }
 
-    /// Another campaign's *start campaign* (R52).
+    /// A *start campaign*, or a start by hand, while the campaign is paused (R52).
     pub(super) fn park_first_start(&mut self) {
         let graph = self.graph;
         if let Some((_, id, _, _)) = graph.starts().next() {
@@ -126,7 +131,7 @@ impl DecisionBuilder<'_> {
         self.line(None, Happened::ParkedUntilResumed { not_before });
     }
 
-    /// A reset or a stop discards what came in the pause.
+    /// A reset, a stop or a guard discards what came in the pause.
     pub(super) fn forget_parked_entries(&mut self) {
         for line in forget_parked_entries(&mut self.next) {
             self.push_line(line);
@@ -139,7 +144,11 @@ impl DecisionBuilder<'_> {
         let parked = std::mem::take(&mut self.next.parked_entries);
         let mut fired = Vec::new();
         for (nth, entry) in parked.iter().enumerate() {
+            // A guard holds it: the rest can no longer fire.
             if matches!(self.next.status, Status::Stopped | Status::Held) {
+                for entry in &parked[nth..] {
+                    self.line(Some(&entry.element), Happened::ParkedForgotten);
+                }
                 break;
             }
             let because = Box::new(entry.because.clone());

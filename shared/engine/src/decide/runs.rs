@@ -50,6 +50,7 @@ impl<'a> DecisionBuilder<'a> {
             Some(Element::Reset(reset)) => reset.next.clone(),
             Some(_) | None => None,
         };
+        // The bound is looked at before the old run is ended; `begin_run` counts the new one (R40).
         let today = self.today();
         let most = newest.map_or(u32::MAX, |graph| graph.document.settings.max_runs_per_day);
         if next.is_some() && crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
@@ -71,7 +72,7 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());
-        // Only a reset or a stop discards what came in the pause (R51).
+        // Only a reset, a stop or a guard discards what came in the pause (R51).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         self.next_run();
         self.next.parked_entries = parked_entries;

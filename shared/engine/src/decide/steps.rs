@@ -1,4 +1,7 @@
-//! Tokens advance, each to its rest, in definition order of their elements (R10).
+//! What each element does with a token that arrives: tokens advance, each to its rest, in the order
+//! of their elements in the document (R10).
+//!
+//! It promises that it ends: no token moves over more than a bounded number of elements (R41).
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;

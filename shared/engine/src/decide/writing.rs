@@ -1,5 +1,5 @@
-//! What a campaign writes to the contact: seen at once by the path that wrote it, committed with
-//! the enrollment (R3, R42).
+//! What a campaign writes to the subject, or to the contact of an object (R72): seen at once by the
+//! path that wrote it, committed with the enrollment (R3, R42).
 //!
 //! A write carries what its path asked of other campaigns before. So they receive both in the order
 //! of the path, whichever of contact and enrollment the change feed delivers first (R11).
@@ -58,9 +58,8 @@ impl ContactWrite {
 
 impl<'a> DecisionBuilder<'a> {
     /// Writes to the subject, or in a campaign about objects to the person (R72). Committed with
-    /// the enrollment; seen at once by this path (R3). A
-    /// write that is too deep in its chain is not made (R42), nor one that would assign more tags
-    /// than fit.
+    /// the enrollment; seen at once by this path (R3). A write that is too deep in its chain is not
+    /// made (R42), nor one that would assign more tags than fit.
     pub(super) fn write(
         &mut self,
         element: &ElementId,

@@ -1,4 +1,4 @@
-//! The contact's history: what happened in a campaign, when, in which run, and why (R60).
+//! The history of a subject: what happened in a campaign, when, in which run, and why (R60).
 //!
 //! A decision leaves one [`Record`] with a [`Line`] for everything that it did. Lines are stored as
 //! short values and put into words when they are read, so that the words can be mended later.
@@ -244,7 +244,7 @@ pub enum Happened {
     /// A message was queued.
     #[serde(rename = "mq")]
     MessageQueued,
-    /// A message waits for the e-mail time.
+    /// A message waits for the send window (R25).
     #[serde(rename = "mw")]
     MessageWaits {
         /// The instant until which it waits.

@@ -182,7 +182,7 @@ impl Happened {
             Self::TimerFired => "its time has come".to_owned(),
             Self::MessageQueued => "message on its way".to_owned(),
             Self::MessageWaits { until } => {
-                format!("message waits for the e-mail time, {}", at(until))
+                format!("message waits for the send window, {}", at(until))
             }
             Self::MessageSettled { outcome, reason } => match reason {
                 Some(reason) => format!("message {}: {reason}", outcome.word()),
@@ -234,7 +234,7 @@ impl Happened {
                 Command::StopAndReset => format!("stopped and reset campaign {campaign}"),
             },
             Self::StartIgnored { reason } => format!("not started: {reason}"),
-            Self::Called => "webhook called".to_owned(),
+            Self::Called => "webhook call on its way".to_owned(),
             Self::CallFailed { reason } => format!("webhook failed: {reason}"),
             Self::Migrated { version } => format!("moved to version {version}"),
             Self::Resumed => "goes on after the pause".to_owned(),
@@ -244,5 +244,39 @@ impl Happened {
             }
             Self::StatisticsReset => "statistics reset".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The kinds are promised to programs (R60): the page of the API lists each, and no other.
+    #[test]
+    fn r60_every_kind_of_line_is_on_the_page_of_the_api() {
+        let within = |text: &'static str, from: &str, to: &str| {
+            let behind = text.split_once(from).expect("the beginning").1;
+            behind.split_once(to).expect("the end").0
+        };
+        // The words between `mark`s, every other one.
+        let marked = |text: &'static str, mark: char| -> BTreeSet<&'static str> {
+            text.split(mark).skip(1).step_by(2).collect()
+        };
+        let here = within(include_str!("words.rs"), "pub fn kind(", "/// The line in words");
+        let traces = within(include_str!("trace.rs"), "pub fn kind(", "/// The only campaign");
+        let page = include_str!("../../../../docs/http-api.md");
+        let table =
+            within(page, "The `kind` of a line of history is stable", "\n\nThe calls by hand");
+        let told: BTreeSet<_> = table
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.contains('`'))
+            .flat_map(|line| marked(line.rsplit('|').nth(1).unwrap_or_default(), '`'))
+            .collect();
+        let mut made = marked(here, '"');
+        made.extend(marked(traces, '"'));
+        assert_eq!(
+            told, made,
+            "the table in docs/http-api.md (left) has other kinds than the code"
+        );
     }
 }

@@ -204,12 +204,8 @@ fn identity(trace: &Trace, contact: &Contact, enrollments: &Enrollments) -> u64 
     stable(&[sent.as_str(), &contact.rev.to_string(), &stands.join(" ")])
 }
 
-/// Whether a contact without enrollment could enter because of the changes.
+/// Whether a subject without enrollment could enter because of the changes.
 pub(super) fn concerns(campaign: &Campaign, changes: &[Change]) -> bool {
-    campaign.versions.values().any(|graph| {
-        changes.iter().any(|change| {
-            change.touches(graph.reads())
-                || change.event.as_ref().is_some_and(|event| graph.custom_events().contains(event))
-        })
-    })
+    let mut versions = campaign.versions.values();
+    versions.any(|graph| changes.iter().any(|change| graph.is_concerned_by(change)))
 }

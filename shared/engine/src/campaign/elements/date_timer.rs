@@ -1,4 +1,4 @@
-//! `date_timer`: follows a date of the contact, or waits for a fixed one (R21, R22, R24, R25).
+//! `date_timer`: follows a date of the subject, or waits for a fixed one (R21, R22, R24, R25).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

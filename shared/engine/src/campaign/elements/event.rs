@@ -1,4 +1,5 @@
-//! `event`: reacts to something that happens to a contact at an instant (R7).
+//! `event`: reacts to something that happens at an instant to the subject, or to the contact of an
+//! object (R7, R72, R73).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

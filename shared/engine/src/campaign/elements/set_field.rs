@@ -1,4 +1,4 @@
-//! `set_field`: sets fields of the contact.
+//! `set_field`: sets fields of the subject, or of the contact of an object (R72).
 
 use std::collections::BTreeMap;
 

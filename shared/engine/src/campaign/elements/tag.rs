@@ -1,4 +1,4 @@
-//! `tag`: assigns and withdraws tags of the contact.
+//! `tag`: assigns and withdraws tags of the subject, or of the contact of an object (R72).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

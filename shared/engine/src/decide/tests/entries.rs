@@ -262,3 +262,43 @@ fn r6_publishing_enrolls_whoever_is_ready() {
     "#]],
     );
 }
+
+#[test]
+fn r15_a_status_elsewhere_checks_all_starts_after_a_restart_and_says_what_was_missing() {
+    let mut story = Story::of(
+        "
+        go: { type: event, on: { tag_added: Go }, next: again }
+        done: { type: start, when: { campaign: other, status: completed } }
+        lead: { type: start, when: { tag: Lead } }
+        again: { type: restart }
+    ",
+    );
+    story.add("Go").happens(&Event::Changed);
+    let changed = |rev: u64| {
+        let from = Source { campaign: campaign("other"), object: None, rev, index: 0 };
+        Event::StatusChanged { from, causality: elsewhere() }
+    };
+    story.statuses.insert(campaign("other"), Status::Active);
+    story.at("2026-12-01 10:00").check(
+        &changed(1),
+        &expect![[r#"
+        run 2 awaiting_restart
+        eligible at 12-01 09:05
+        12-01 10:00 because the status in campaign other changed:
+          run 2 -: not started, missing: status completed in other, the tag Lead
+    "#]],
+    );
+    // A start that does not read the status is checked on this trigger too (R13).
+    story.contact.tags.insert(super::tag("Lead"), story.now);
+    story.check(
+        &changed(2),
+        &expect![[r#"
+        run 2 completed
+        fired lead
+        effect: status changed, chain 77, depth 1
+        12-01 10:00 because the status in campaign other changed:
+          run 2 lead: entered the campaign
+          run 2 -: campaign completed
+    "#]],
+    );
+}

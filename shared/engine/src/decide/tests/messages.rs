@@ -155,7 +155,7 @@ fn marketing_mail_waits_for_the_send_window() {
             effect: status changed, chain 1, depth 0
             12-01 09:00 because tag Lead was added by API key desk:
               run 1 lead: entered the campaign
-              run 1 mail: message waits for the e-mail time, Dec 1, 2026, 10:00 AM (UTC)
+              run 1 mail: message waits for the send window, Dec 1, 2026, 10:00 AM (UTC)
         "#]],
     );
     story.at("2026-12-01 10:00").check(
@@ -177,7 +177,7 @@ fn marketing_mail_waits_for_the_send_window() {
             fired lead
             effect: schedule 1.1 at 12-02 10:00
             12-01 18:00 because the message was due:
-              run 1 mail: message waits for the e-mail time, Dec 2, 2026, 10:00 AM (UTC)
+              run 1 mail: message waits for the send window, Dec 2, 2026, 10:00 AM (UTC)
         "#]],
     );
 }

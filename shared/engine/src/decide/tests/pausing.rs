@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 
-use super::{Event, Story, commanded};
+use super::{Event, Source, Story, campaign, commanded, elsewhere};
+use crate::enrollment::Status;
 use crate::history::Command;
 
 const CAMPAIGN: &str = "
@@ -95,4 +96,56 @@ fn r51_a_reset_forgets_what_came_in_the_pause() {
           run 2 -: campaign reset
     "#]],
     );
+}
+
+#[test]
+fn r13_a_status_elsewhere_in_the_pause_is_a_trigger_of_a_restart() {
+    let mut story = Story::of(
+        "
+        go: { type: event, on: { tag_added: Go }, next: again }
+        done: { type: start, when: { campaign: other, status: completed } }
+        lead: { type: start, when: { tag: Lead } }
+        again: { type: restart }
+    ",
+    );
+    story.add("Go").happens(&Event::Changed);
+    story.at("2026-12-01 10:00").pause().at("2026-12-01 10:01");
+    let from = Source { campaign: campaign("other"), object: None, rev: 1, index: 0 };
+    let changed = Event::StatusChanged { from, causality: elsewhere() };
+    story.statuses.insert(campaign("other"), Status::Active);
+    story.check(&changed, &expect![[r#"
+        run 2 awaiting_restart
+        eligible at 12-01 09:05
+        parked trigger
+        12-01 10:01 because the status in campaign other changed:
+          run 2 -: parked until the campaign is resumed, because the status in campaign other changed
+    "#]]);
+    story.at("2026-12-01 11:00").resume(false).check(
+        &Event::Changed,
+        &expect![[r#"
+        run 2 awaiting_restart
+        eligible at 12-01 09:05
+        12-01 11:00 rechecked, because the status in campaign other changed:
+          run 2 -: start conditions rechecked
+          run 2 -: not started, missing: status completed in other, the tag Lead
+    "#]],
+    );
+}
+
+#[test]
+fn r51_what_a_guard_holds_back_on_the_resume_is_forgotten_with_a_line() {
+    let mut story = Story::with_settings("{ max_runs_per_day: 1 }", CAMPAIGN);
+    story.add("Lead").happens(&Event::Changed);
+    story.happens(&commanded(1, Command::Reset));
+    story.at("2026-12-01 10:00").pause().at("2026-12-01 10:01");
+    story.add("Lead").happens(&Event::Changed);
+    story.add("Hot").happens(&Event::Changed);
+    story.at("2026-12-01 11:00").resume(false).check(&Event::Changed, &expect![[r#"
+        run 2 held
+        held RunsPerDay
+        effect: status changed, chain 3, depth 0
+        12-01 11:00 because the campaign was resumed by API key desk, parked because tag Lead was assigned again by API key desk:
+          run 2 lead: held: the most runs a day were reached
+          run 2 hot: no longer parked: what came in the pause is forgotten
+    "#]]);
 }

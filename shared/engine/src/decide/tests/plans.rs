@@ -286,15 +286,15 @@ fn r25_a_message_waits_for_its_window_or_is_suppressed() {
     with("later").at("2026-12-01 20:00").add("Lead").check(
         &Event::Changed,
         &expect![[r#"
-        run 1 active
-        token 1 at mail: message, window from 12-02 08:00
-        fired lead
-        effect: schedule 1.1 at 12-02 08:00
-        effect: status changed, chain 1, depth 0
-        12-01 20:00 because tag Lead was added by API key desk:
-          run 1 lead: entered the campaign
-          run 1 mail: message waits for the e-mail time, Dec 2, 2026, 8:00 AM (UTC)
-    "#]],
+            run 1 active
+            token 1 at mail: message, window from 12-02 08:00
+            fired lead
+            effect: schedule 1.1 at 12-02 08:00
+            effect: status changed, chain 1, depth 0
+            12-01 20:00 because tag Lead was added by API key desk:
+              run 1 lead: entered the campaign
+              run 1 mail: message waits for the send window, Dec 2, 2026, 8:00 AM (UTC)
+        "#]],
     );
     with("skip").at("2026-12-01 20:00").add("Lead").check(
         &Event::Changed,

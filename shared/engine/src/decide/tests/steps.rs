@@ -30,7 +30,7 @@ fn r10_a_token_passes_what_is_no_rest_in_one_decision() {
               run 1 lead: entered the campaign
               run 1 ask: took the way else
               run 1 usual: took the way branches[1]
-              run 1 call: webhook called
+              run 1 call: webhook call on its way
               run 1 done: added tag Done, removed tag Lead
               run 1 count: set field points
               run 1 -: campaign completed
