@@ -6,6 +6,7 @@
 //! order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
 mod objects;
+mod traces;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +100,8 @@ pub struct World {
     catalog: u64,
     /// The changes that had no effect, each reported once.
     traced: BTreeSet<(ContactId, u64)>,
+    /// The writes that changed nothing, each reported once until something happens.
+    without_change: Vec<traces::Identity>,
 }
 
 impl World {
@@ -123,6 +126,7 @@ impl World {
             jobs: 0,
             catalog: 0,
             traced: BTreeSet::new(),
+            without_change: Vec::new(),
         }
     }
 

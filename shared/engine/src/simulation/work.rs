@@ -5,10 +5,10 @@ use std::collections::btree_map::Entry;
 
 use super::{Message, Observed, World};
 use crate::condition::Reads;
-use crate::contact::{Author, Change, Contact, Patch};
+use crate::contact::{Change, Contact};
 use crate::decide::{
     Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
-    looked, nothing_changed,
+    looked,
 };
 use crate::enrollment::Enrollment;
 use crate::history::{Cause, Changed, LOOKED, Looked, Trace};
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// The campaigns that are about the subject, in order of id.
-    fn campaigns_about(&self, subject: &ContactId) -> Vec<CampaignId> {
+    pub(super) fn campaigns_about(&self, subject: &ContactId) -> Vec<CampaignId> {
         let about = self.campaigns.iter().filter(|(_, campaign)| campaign.is_about(subject));
         about.map(|(id, _)| id.clone()).collect()
     }
@@ -128,7 +128,7 @@ impl World {
     }
 
     /// Whether any element of any campaign reads this.
-    fn reads(&self, is_read: impl Fn(&Reads) -> bool) -> bool {
+    pub(super) fn reads(&self, is_read: impl Fn(&Reads) -> bool) -> bool {
         let mut versions = self.campaigns.values().flat_map(|campaign| campaign.versions.values());
         versions.any(|graph| is_read(graph.reads()))
     }
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// What read the sent values, by the enrollments as they were read.
-    fn looked(
+    pub(super) fn looked(
         &self,
         contact: &Contact,
         change: &Change,
@@ -167,25 +167,6 @@ impl World {
         }
         all.truncate(LOOKED);
         all
-    }
-
-    /// A write that changed nothing, although it was about something that campaigns read (R60).
-    pub(super) fn nothing_changed(&mut self, contact: &Contact, patch: &Patch, by: Author) {
-        let asked: Vec<_> = self
-            .campaigns_about(&contact.id)
-            .into_iter()
-            .map(|id| (id.clone(), self.enrollment(&contact.id, &id).cloned()))
-            .collect();
-        let mut read_of_it = patch.clone();
-        read_of_it.fields.retain(|key, _| self.reads(|reads| reads.fields.contains(key)));
-        read_of_it.remove.retain(|tag| self.reads(|reads| reads.tags.contains(tag)));
-        let (what, change) = nothing_changed(contact, &read_of_it, by, self.now);
-        let looked = self.looked(contact, &change, &asked, true);
-        if !looked.is_empty() {
-            let because = Cause::Change { rev: contact.rev, what, by: change.by };
-            let trace = Trace { at: self.now, because, unchanged: true, looked };
-            self.observed.push(Observed::Nothing(contact.id.clone(), trace));
-        }
     }
 
     /// A milestone may have come since the change: then the latest contact has to be decided on.
