@@ -2,8 +2,7 @@
 //!
 //! A decision is one conditional write of one item, which has the next state and all effects. After
 //! a lost race it is made again on the state as it is then. What the campaign writes to the subject,
-//! or to the contact of an object, is in the same transaction. The handlers of the stream of these
-//! items are in `crate::handlers`.
+//! or to the contact of an object, is in the same transaction. `crate::handlers` has the feed's.
 
 mod committing;
 mod deferred_recording;
