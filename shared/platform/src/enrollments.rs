@@ -75,12 +75,8 @@ enum Attempt {
 }
 
 /// A decision that is not committed yet.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is one of it at a time, and it is taken apart at once"
-)]
 enum Evaluation {
-    Decided(Decision, DecisionContext),
+    Decided(Box<(Decision, DecisionContext)>),
     /// There was no decision.
     Undecided(EventOutcome),
 }
@@ -284,8 +280,11 @@ impl Decisions {
         };
         let enrollment = state.as_ref().map(|state| &state.enrollment);
         match self.evaluate(request, enrollment, &contact).await? {
-            Evaluation::Decided(Decision::Deliver(delivery), ..) => Ok(Some((delivery, contact))),
-            Evaluation::Decided(..) | Evaluation::Undecided(_) => Ok(None),
+            Evaluation::Decided(decided) => Ok(match decided.0 {
+                Decision::Deliver(delivery) => Some((delivery, contact)),
+                Decision::Advance(_) | Decision::Seen(_) | Decision::Ignore(_) => None,
+            }),
+            Evaluation::Undecided(_) => Ok(None),
         }
     }
 
@@ -350,10 +349,10 @@ impl Decisions {
         // A defect in Dacapo must not end the process: the event is kept, and the defect is
         // reported.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => Ok(Evaluation::Decided(
-                decision,
-                DecisionContext { campaign, person, catalog, as_of },
-            )),
+            Ok(decision) => {
+                let context = DecisionContext { campaign, person, catalog, as_of };
+                Ok(Evaluation::Decided(Box::new((decision, context))))
+            }
             Err(panic) => {
                 Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
             }
@@ -369,7 +368,7 @@ impl Decisions {
         let DecisionRequest { image, as_of, .. } = request;
         let enrollment = before.map(|before| &before.enrollment);
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
-            Evaluation::Decided(decision, context) => (decision, context),
+            Evaluation::Decided(decided) => *decided,
             Evaluation::Undecided(outcome) => {
                 // It may have been committed by another worker that then stopped.
                 if let Some(enrollment) = enrollment
