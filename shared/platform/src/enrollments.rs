@@ -1,9 +1,8 @@
 //! Enrollments: stored, decided, committed.
 //!
 //! A decision is one conditional write of one item, which has the next state and all effects. After
-//! a lost race the decision is made again on the state as it is then. If the campaign writes to the
-//! subject, or to the contact of an object, the two or three items are one transaction. The handlers of the stream of these items are in
-//! `crate::handlers`.
+//! a lost race it is made again on the state as it is then. What a campaign writes to the subject, or
+//! to the contact of an object, is in the same transaction. The feed's are in `crate::handlers`.
 
 mod committing;
 mod deferred_recording;
