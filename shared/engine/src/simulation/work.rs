@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::{Message, Observed, World};
 use crate::condition::Reads;
-use crate::contact::{Change, Contact};
+use crate::contact::{Author, Change, Contact};
 use crate::decide::{
     Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
     looked,
