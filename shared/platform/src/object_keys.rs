@@ -67,8 +67,7 @@ pub(crate) async fn delete_keys(
     // Each is found by the one that took its place, which stands before it.
     let mut deletes: Vec<Write> =
         keys.map(|(key, _)| Write::delete(place(&key), Condition::Always)).collect();
-    let is_unchanged =
-        Write::check(store.keys.contact(&object.id), Condition::Rev(object.rev));
+    let is_unchanged = Write::check(store.keys.contact(&object.id), Condition::Rev(object.rev));
     while deletes.len() > room {
         let few = (deletes.len() - room).min(MOST_WRITES - 1);
         let mut writes = deletes.split_off(deletes.len() - few);

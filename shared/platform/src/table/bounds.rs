@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Condition, Consistency, Cursor, Item, Key, Query, RESERVED, Range, TableError, Write, size, size_at_most,
+    Condition, Consistency, Cursor, Item, Key, Query, RESERVED, Range, TableError, Write, size,
+    size_at_most,
 };
 
 /// The bytes of the largest item.

@@ -263,9 +263,9 @@ impl Once {
 
 /// A secret that nobody can make who does not have the caller's API key.
 fn secret(caller: &str, key: &Key, nonce: &str) -> String {
-    let bytes = ["secret 1", "secret 2"].into_iter().flat_map(|nth| {
-        keyed(caller, &[nth.as_bytes(), key.pk.as_bytes(), nonce.as_bytes()])
-    });
+    let bytes = ["secret 1", "secret 2"]
+        .into_iter()
+        .flat_map(|nth| keyed(caller, &[nth.as_bytes(), key.pk.as_bytes(), nonce.as_bytes()]));
     bytes.take(SECRET).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
 }
 

@@ -8,9 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::call::extract::{Path, Query};
-use crate::api::call::lists::{
-    Filling, Listed, Page, Paging, foreign_cursor, listing_failed,
-};
+use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor, listing_failed};
 use crate::api::call::problem::Problem;
 use crate::api::call::room::Room;
 use crate::api::call::shapes::MessageStatusWord;
