@@ -94,6 +94,6 @@ async fn told(seed: u64) {
 #[tokio::test]
 async fn r16_a_cancelled_job_has_ended_when_nothing_more_is_done_whoever_dies() {
     for seed in 0..12 {
-        told(seed).await;
+        Box::pin(told(seed)).await;
     }
 }

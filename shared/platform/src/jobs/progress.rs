@@ -130,10 +130,10 @@ impl Jobs {
         if job.kind == JobKind::EraseAccount {
             return Err(CancelError::Erasing);
         }
-        if self.cancel_waiting(job).await? {
+        if Box::pin(self.cancel_waiting(job)).await? {
             return self.progress(seq).await?.ok_or(CancelError::NoSuchJob);
         }
-        match self.wind_up(seq, JobStatus::Cancelled, None).await? {
+        match Box::pin(self.wind_up(seq, JobStatus::Cancelled, None)).await? {
             Some(JobStatus::Completed) => Err(CancelError::Over(JobStatus::Completed)),
             Some(JobStatus::Failed) => Err(CancelError::Over(JobStatus::Failed)),
             Some(_) => self.progress(seq).await?.ok_or(CancelError::NoSuchJob),
