@@ -35,7 +35,7 @@ use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{HISTORY_KEPT, Store, TRIES, item, read};
-use crate::table::{Condition, Cursor, Item, Key, Query, TableError, Write};
+use crate::table::{Condition, Cursor, Item, Key, MOST_WRITES, Query, TableError, Write};
 use crate::unsubscribe::sealed;
 
 /// How long after the erasure its remains are erased for the last time: both feeds keep records for
@@ -55,9 +55,6 @@ pub(crate) fn comes_after_last_erasure(at: Instant, now: Instant) -> bool {
 
 /// How long dead letters are looked through at once. Then the rest is ordered.
 const LOOKED_THROUGH: TimeDelta = TimeDelta::seconds(10);
-
-/// How many keys of an object are deleted in one transaction.
-const MOST_KEYS: usize = 50;
 
 /// What is left of an erased contact, or of a deleted object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -229,7 +226,9 @@ impl Erasure {
                 return Ok(false);
             };
             let mut writes = self.of_object(&object).await?;
-            writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
+            let room = MOST_WRITES - writes.len();
+            let Some(keys) = delete_keys(&self.store, &object, room).await? else { continue };
+            writes.extend(keys);
             if !self.store.write_if_first(writes).await? {
                 continue;
             }
@@ -343,9 +342,9 @@ impl Erasure {
             }
             Some((object, None)) if object.is_object() => match read_contact(stored) {
                 Ok(object) => {
-                    let keys = delete_keys(&self.store, &object).await?;
-                    for some in keys.chunks(MOST_KEYS) {
-                        self.store.write(some.to_vec()).await?;
+                    // If it is written meanwhile, who erases next finds the rest.
+                    if let Some(keys) = delete_keys(&self.store, &object, 0).await? {
+                        writes.extend(keys);
                     }
                 }
                 Err(error) => {

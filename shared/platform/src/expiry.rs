@@ -205,18 +205,19 @@ impl Expiry {
             if due > now {
                 return Ok(Looked::Stays(due));
             }
-            writes.extend(delete_keys(&self.store, &object).await?);
             let others = campaigns_about(&loaded, id).filter(|other| !enrolled.contains(*other));
             let enrollment = |other| self.store.keys.enrollment(id, other);
             writes.extend(others.map(|other| Write::check(enrollment(other), Condition::Absent)));
-            if writes.len() > MOST_WRITES {
+            let Some(room) = MOST_WRITES.checked_sub(writes.len()) else {
                 let object = id.as_str();
                 tracing::warn!(
                     object,
                     "it stays: too many campaigns are about it to delete it at once"
                 );
                 return Ok(Looked::Stays(now + BETWEEN_ROUNDS));
-            }
+            };
+            let Some(keys) = delete_keys(&self.store, &object, room).await? else { continue };
+            writes.extend(keys);
             match self.store.write(writes).await {
                 Ok(()) => {
                     tracing::debug!(object = id.as_str(), "it was kept long enough and is deleted");

@@ -175,6 +175,11 @@ impl Keys {
         Key::new(format!("A#{}#O#{kind}#{}", self.account, sha256(key)), "OBJECT")
     }
 
+    /// That an object's key, kept at `place`, was freed of an object that is gone.
+    pub(crate) fn freed(&self, place: &Key, of: &ContactId) -> Key {
+        Key::new(place.pk.clone(), format!("FREED#{}", sha256(of.as_str())))
+    }
+
     /// An enrollment.
     pub fn enrollment(&self, subject: &ContactId, campaign: &CampaignId) -> Key {
         let sk = format!("{}{campaign}", Self::enrollments_of(subject));

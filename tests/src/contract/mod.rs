@@ -47,7 +47,7 @@ macro_rules! table_contract {
                 both_bounds_are_included, bounds_that_hold_nothing_find_nothing,
                 pages_of_a_limit_join_in_either_order,
                 pages_end_at_a_megabyte, a_cursor_of_another_partition_is_refused,
-                a_page_of_none_is_refused, partitions_are_apart, the_index_is_sparse,
+                a_cursor_outside_of_the_query_is_refused, a_page_of_none_is_refused, partitions_are_apart, the_index_is_sparse,
                 the_index_follows_its_items, the_index_pages_through_equal_keys,
                 the_index_has_no_strong_reads;
         }

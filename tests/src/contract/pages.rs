@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use dacapo_platform::table::{
-    Condition, Cursor, Item, Key, LARGEST_PAGE, LARGEST_TRANSACTION, Query, Write, size,
+    Condition, Cursor, Item, Key, LARGEST_PAGE, LARGEST_TRANSACTION, LONGEST_SK, Query, Range,
+    Write, size,
 };
 
 use super::{Shared, assert_invalid, eventually, item, key};
@@ -129,6 +130,30 @@ pub async fn a_cursor_of_another_partition_is_refused(table: &Shared, scope: &st
         assert_invalid(&table.query(Query::of(scope).after(cursor.clone()).strong()).await);
         assert_invalid(&table.query_index(Query::of(scope).after(cursor)).await);
     }
+}
+
+/// Nor does one lead outside of the query's range, or to what can be no key.
+pub async fn a_cursor_outside_of_the_query_is_refused(table: &Shared, scope: &str) {
+    let listed = |sk: &str| item(key(scope, sk), "text").index(key(scope, sk));
+    put_all(table, ["a1", "a2", "a3", "b"].map(listed)).await;
+    let long = "a".repeat(LONGEST_SK + 1);
+    for sk in ["", "b", "A", &long] {
+        let cursor = Some(Cursor::at(&[scope, sk]));
+        assert_invalid(&table.query(Query::of(scope).prefix("a").after(cursor)).await);
+        let cursor = Some(Cursor::at(&[scope, sk, scope, "a1"]));
+        assert_invalid(&table.query_index(Query::of(scope).prefix("a").after(cursor)).await);
+    }
+    for (pk, sk) in [("", "a1"), (scope, ""), (scope, &long)] {
+        let cursor = Some(Cursor::at(&[scope, "a1", pk, sk]));
+        assert_invalid(&table.query_index(Query::of(scope).after(cursor)).await);
+    }
+    let mut from = Query::of(scope);
+    from.range = Range::From(&long);
+    assert_invalid(&table.query(from).await);
+    // One that a page may have ended at, whose item is gone.
+    let cursor = Some(Cursor::at(&[scope, "a2x"]));
+    let page = table.query(Query::of(scope).prefix("a").after(cursor)).await.expect("a page");
+    assert_eq!(page.items.len(), 1);
 }
 
 /// Paging with a limit of 0 would never end.

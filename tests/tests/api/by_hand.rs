@@ -125,6 +125,29 @@ async fn r11_a_repeat_of_a_reset_by_hand_does_nothing() {
     assert_eq!(enrollments["items"][0]["run"], 3, "{enrollments}");
 }
 
+/// After its 24 hours an `Idempotency-Key` is a new one: the same call acts again.
+#[tokio::test]
+async fn r11_the_same_reset_a_day_later_is_another_one() {
+    let api = begun().await;
+    hook(&api, &json!({ "email": "ann@example.com", "tags": "Lead" })).await;
+    let resets = async || told(&api, "reset").await.len();
+    api.once("daily", &by_hand("reset"), &json!({})).await.is(200);
+    api.once("daily", &by_hand("reset"), &json!({})).await.is(200);
+    api.idle().await;
+    assert_eq!(resets().await, 1);
+    let now = api.embedded.platform.store.now();
+    api.embedded.worker.advance(now + chrono::TimeDelta::hours(25)).await;
+    let again = api.once("daily", &by_hand("reset"), &json!({})).await;
+    again.is(200);
+    assert!(!again.headers.contains_key("idempotency-replayed"));
+    api.idle().await;
+    assert_eq!(resets().await, 2);
+    // A refusal is not kept: the key can be used for another call.
+    let meeting = by_hand("start");
+    api.once("other", &meeting.replace("meeting", "none"), &json!({})).await.problem(404);
+    api.once("other", &by_hand("stop"), &json!({})).await.is(200);
+}
+
 #[tokio::test]
 async fn r60_a_change_from_which_nothing_followed_has_one_line() {
     let api = begun().await;

@@ -79,13 +79,17 @@ async fn columns_have_to_be_known() {
 }
 
 #[tokio::test]
-async fn too_many_refused_rows_end_an_import() {
+async fn however_many_rows_are_refused_the_others_are_imported() {
     let api = Called::new().await;
-    let text = format!("email\n{}", "nobody\n".repeat(2_000));
-    let imported = import(&api, None, "", &text).await.is(200);
-    assert_eq!(imported["complete"], false);
-    let told = imported["errors"].as_array().expect("a list").len();
-    assert!((501..1_000).contains(&told), "{told}");
+    let text = format!("email\n{}ann@example.com\n", "nobody\n".repeat(2_000));
+    for key in [None, Some("k"), Some("k")] {
+        let imported = import(&api, key, "", &text).await.is(200);
+        assert_eq!(imported["complete"], true);
+        assert_eq!((&imported["rows"], &imported["refused"]), (&json!(2_001), &json!(2_000)));
+        let told = imported["errors"].as_array().expect("a list");
+        assert_eq!((told.len(), &told[499]["line"]), (500, &json!(501)), "the first 500");
+        api.ann().await;
+    }
 }
 
 #[tokio::test]

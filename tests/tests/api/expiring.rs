@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::ObjectType;
 use dacapo_platform::objects::{MOST_OBJECTS, ObjectWrite, PersonWrite};
+use dacapo_platform::table::{Body, Condition, Item, Write};
 use serde_json::{Value, json};
 
 use crate::called::Called;
@@ -30,6 +31,78 @@ async fn keys(api: &Called) -> Vec<String> {
 async fn counted(api: &Called) -> (Value, Value) {
     let statistics = api.get("/v1/campaigns/appointments/statistics").await.is(200);
     (statistics["entered"].clone(), statistics["active"].clone())
+}
+
+/// Writes an object that is new.
+async fn makes(api: &Called, key: &str, body: &Value) {
+    let made = api.put(&path(key), body).await.is(200);
+    assert_eq!(made["created"], true, "{made:#}");
+}
+
+/// Moves an object through so many keys, `prefix-0` and on; answers the last.
+async fn moved(api: &Called, prefix: &str, times: u32) -> String {
+    let contact = json!({ "email": "ann@example.com" });
+    let first = format!("{prefix}-0");
+    makes(api, &first, &json!({ "contact": contact })).await;
+    for n in 1..=times {
+        let replaces = format!("{prefix}-{}", n - 1);
+        api.put(&path(&format!("{prefix}-{n}")), &json!({ "replaces": replaces })).await.is(200);
+    }
+    format!("{prefix}-{times}")
+}
+
+/// *Deletes an object, with its keys*: however many it had, each can be used again.
+#[tokio::test]
+async fn r70_no_key_is_left_of_an_object_that_was_moved_often() {
+    let api = account().await;
+    for (prefix, times) in [("B", 60), ("C", 230)] {
+        let last = moved(&api, prefix, times).await;
+        api.delete(&path(&last)).await.is(204);
+        for n in [0, 1, 2, 11, times / 2, times - 1, times] {
+            let key = format!("{prefix}-{n}");
+            api.get(&path(&key)).await.problem(404);
+            makes(&api, &key, &json!({ "contact": { "email": "ann@example.com" } })).await;
+        }
+    }
+}
+
+/// The same where its time is over (R74).
+#[tokio::test]
+async fn r74_an_object_that_was_moved_often_goes_with_its_keys() {
+    let api = keeping("30 days").await;
+    moved(&api, "B", 230).await;
+    until(&api, "2026-12-04T12:00:00Z").await;
+    assert_eq!(keys(&api).await, Vec::<String>::new());
+    let ben = json!({ "contact": { "email": "ben@example.com" } });
+    for n in [0, 1, 100, 229, 230] {
+        makes(&api, &format!("B-{n}"), &ben).await;
+    }
+}
+
+/// A key that was left behind by an object which is gone counts for nothing.
+#[tokio::test]
+async fn r70_a_key_whose_object_is_gone_is_free() {
+    let api = account().await;
+    let kind = ObjectType::new("appointment").unwrap();
+    let store = &api.embedded.platform.store;
+    let ann = api.post("/v1/contacts", &json!({ "email": "gone@example.com" })).await.is(201);
+    let object = format!("{}.appointment.x", ann["id"].as_str().unwrap());
+    for (key, more) in [("old", json!({ "b": "new" })), ("new", json!({ "r": ["old"] }))] {
+        let mut left = json!({ "c": object });
+        left.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let item = Item::new(store.keys.object(&kind, key), Body::of(&left).unwrap());
+        store.table.write(vec![Write::put(item, Condition::Always)], None).await.unwrap();
+    }
+    api.get(&path("old")).await.problem(404);
+    let contact = json!({ "contact": { "email": "ann@example.com" } });
+    let old = path("old");
+    let (one, other) = tokio::join!(api.put(&old, &contact), api.put(&old, &contact));
+    let created = [one.is(200), other.is(200)].map(|came| came["created"] == true);
+    assert!(created == [true, false] || created == [false, true], "{created:?}");
+    assert_eq!(keys(&api).await, ["old"], "there is one of them");
+    let next = json!({ "replaces": "new", "contact": contact["contact"] });
+    makes(&api, "next", &next).await;
+    assert_eq!(keys(&api).await, ["old", "next"]);
 }
 
 #[tokio::test]

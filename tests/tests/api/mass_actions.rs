@@ -269,6 +269,50 @@ async fn a_mass_action_is_cancelled_unless_it_is_over() {
     api.delete(&path).await.problem(409);
 }
 
+/// mass-actions: what is cancelled says that it has ended only when nothing more is done.
+#[tokio::test]
+async fn a_cancelled_mass_action_has_ended_when_nothing_more_is_done() {
+    let api = account().await;
+    for n in 0..600 {
+        let email = format!("p{n}@example.com");
+        api.hook(&json!({ "email": email, "first_name": "P", "tags": "Lead" })).await;
+    }
+    api.idle().await;
+    let body = json!({ "campaigns": ["welcome"], "contacts": "enrolled" });
+    let taken = api.post("/v1/mass-actions/stop-campaign", &body).await.is(202);
+    // It waits for the first, so nothing of it is under way.
+    let waits = api.post("/v1/mass-actions/stop-campaign", &body).await.is(202);
+    let path = |taken: &Value| format!("/v1/mass-actions/{}", taken["id"].as_str().unwrap());
+    let second = api.delete(&path(&waits)).await.is(200);
+    assert_eq!(second["status"], "cancelled", "{second:#}");
+    // Unless the worker was faster, which `jobs::cancelled` keeps from happening.
+    let first = api.delete(&path(&taken)).await;
+    if first.status == 409 {
+        return;
+    }
+    assert_eq!(first.is(200)["status"], "cancelling");
+    assert_eq!(first.is(200)["ended_at"], Value::Null);
+    let again = api.delete(&path(&taken)).await.is(200);
+    let ended = loop {
+        let now = api.get(&path(&taken)).await.is(200);
+        assert_eq!(now["status"] == "cancelled", now["ended_at"] != Value::Null, "{now:#}");
+        if now["status"] == "cancelled" {
+            break now;
+        }
+        assert_eq!(now["status"], "cancelling");
+        tokio::task::yield_now().await;
+    };
+    let stopped = async || statistics(&api, "welcome").await["stopped"].clone();
+    api.idle().await;
+    assert_eq!(api.get(&path(&taken)).await.is(200), ended, "nothing more was done");
+    assert_eq!(stopped().await, ended["done"], "and all that was done is counted");
+    assert!(again["status"] == "cancelling" || again["status"] == "cancelled");
+    assert_eq!(api.delete(&path(&taken)).await.is(200), ended);
+    // Whoever waits for it comes next.
+    let rest = done(&api, "stop-campaign", &body).await;
+    assert_eq!(stopped().await, json!(600), "{rest:#}");
+}
+
 #[tokio::test]
 async fn r40_held_contacts_are_released_together() {
     let api = Called::new().await;

@@ -73,7 +73,7 @@ impl Story {
     async fn step(&mut self) {
         match self.cloud.random.below(20) {
             0..=4 => self.change().await,
-            5 => self.stop().await,
+            5 => Box::pin(self.stop()).await,
             6 => self.campaign().await,
             7 => {
                 let seconds = i64::try_from(self.cloud.random.below(3_000)).unwrap();
@@ -242,7 +242,7 @@ async fn told(seed: u64, cancels: bool) {
     let mut story = Story::begin(seed, cancels).await;
     story.cloud.rough(true);
     for _ in 0..90 {
-        story.step().await;
+        Box::pin(story.step()).await;
     }
     story.end().await;
     // Finally every contact is taken off the statistics.
@@ -278,7 +278,7 @@ async fn lost(seed: u64) {
     for _ in 0..60 {
         match story.cloud.random.below(12) {
             0..=4 => story.change().await,
-            5 => story.stop().await,
+            5 => Box::pin(story.stop()).await,
             6 => story.cloud.pass(900).await,
             _ => story.cloud.work().await,
         }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod cancelled;
 mod cloud;
 mod counts;
 mod faulty;

@@ -187,33 +187,36 @@ impl Connections {
         Err(Error::Contended(TRIES).into())
     }
 
-    /// Gives a connection a new URL; the one that it has works for a while longer, one before that
-    /// no more. With `seed` a repeat makes the same URL, and changes nothing.
+    /// Gives a connection a new URL, with this token, which must be new; the one that it has works
+    /// for a while longer, one before that no more. `together` makes writes for the same
+    /// transaction; if one of them is refused, nothing is written and nothing tried again.
     pub(crate) async fn rotate(
         &self,
         id: &ConnectionId,
-        seed: Option<String>,
+        token: &str,
+        together: &(dyn Fn(&Connection) -> Result<Vec<Write>, Error> + Sync),
     ) -> Result<Option<Connection>, Error> {
-        let token = seed.unwrap_or_else(|| self.store.entropy.text(TOKEN));
         for _ in 0..TRIES {
             let Some(before) = self.get(id).await? else { return Ok(None) };
-            if before.what.token == token {
-                return Ok(Some(before.what));
-            }
             let mut connection = before.what.clone();
             let until = self.store.now() + URLS_OVERLAP;
             let mut writes =
                 vec![Write::put(self.url(&connection, Some(until))?, Condition::Always)];
-            let ended = connection.before.take().filter(|ended| ended.token != token);
+            let ended = connection.before.take();
             writes.extend(ended.map(|ended| {
                 Write::delete(connection_url(&sha256(&ended.token)), Condition::Always)
             }));
-            let replaced = std::mem::replace(&mut connection.token, token.clone());
+            let replaced = std::mem::replace(&mut connection.token, token.to_owned());
             connection.before = Some(Replaced { token: replaced, until });
-            writes.push(Write::put(self.url(&connection, None)?, Condition::Always));
+            writes.push(Write::put(self.url(&connection, None)?, Condition::Absent));
             writes.push(self.put_connection(&connection, Some(&before))?);
+            let own = writes.len();
+            writes.extend(together(&connection)?);
             match self.store.write(writes).await {
                 Ok(()) => return Ok(Some(connection)),
+                Err(error @ TableError::Conflict { which, .. }) if which >= own => {
+                    return Err(error.into());
+                }
                 Err(TableError::Conflict { .. } | TableError::Contended) => {}
                 Err(error) => return Err(error.into()),
             }

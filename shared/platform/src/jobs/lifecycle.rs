@@ -198,6 +198,7 @@ impl Jobs {
             estimate: requested.estimate,
             estimate_is_a_minimum: requested.estimate_is_a_minimum,
             status,
+            ends_as: None,
             reason: None,
             ended_at: status.is_over().then(|| self.store.now()),
             dry_run: None,
@@ -351,8 +352,8 @@ impl Jobs {
         for _ in 0..TRIES {
             let Some(mut job) = self.get(seq).await? else { return Ok(None) };
             if !job.status.is_over() {
-                job.status = status;
-                job.reason = reason.map(str::to_owned);
+                job.status = job.ends_as.unwrap_or(status);
+                job.reason = reason.map(str::to_owned).or(job.reason);
                 job.ended_at = Some(self.store.now());
                 job.n += 1;
                 if !self.store.write_if_first(vec![self.write_of(&job)?]).await? {
@@ -367,6 +368,69 @@ impl Jobs {
 }
 
 impl Jobs {
+    /// Has a job end so, as soon as no worker is at any of its shards: each shard ends with its next
+    /// step, and the last one ends the job. Answers how it ended, if it is over already.
+    pub(super) async fn wind_up(
+        &self,
+        seq: u64,
+        status: JobStatus,
+        reason: Option<&str>,
+    ) -> Result<Option<JobStatus>, Error> {
+        for _ in 0..TRIES {
+            let Some(mut job) = self.get(seq).await? else { return Ok(None) };
+            if job.status.is_over() {
+                self.close(seq).await?;
+                return Ok(Some(job.status));
+            }
+            if job.ends_as.is_none() {
+                job.ends_as = Some(status);
+                job.reason = reason.map(str::to_owned);
+                job.n += 1;
+                if !self.store.write_if_first(vec![self.write_of(&job)?]).await? {
+                    continue;
+                }
+            }
+            // A step may wait for long: these come at once. The message that is in the queue already
+            // finds that the shard has ended.
+            let now = self.store.now();
+            let shards = (0..).zip(self.shards(&job).await?);
+            let left = shards.filter(|(_, shard)| shard.as_ref().is_none_or(|shard| !shard.ended));
+            let steps = left.map(|(shard, stored)| {
+                let number = stored.map_or(0, |shard| shard.next_step);
+                self.step_order(JobStep { job: seq, shard, number, shown: false }, now)
+            });
+            self.orders.give(steps.collect()).await?;
+            return Ok(Some(job.status));
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Cancels a job that waits for an earlier one: no step of it was ever ordered, and none will
+    /// be. `false` if it does not wait.
+    pub(super) async fn cancel_waiting(&self, mut job: Job) -> Result<bool, Error> {
+        let seq = job.seq;
+        if job.status.is_over() || job.ends_as.is_some() {
+            return Ok(false);
+        }
+        job.status = JobStatus::Cancelled;
+        job.ended_at = Some(self.store.now());
+        job.n += 1;
+        self.catalog
+            .change(|catalog| {
+                let open = &catalog.open;
+                let waits = |job: &OpenJob| {
+                    let mut earlier = open.iter().filter(|other| other.seq < seq);
+                    !job.ordered && earlier.any(|other| other.meets(job))
+                };
+                if !open.iter().any(|job| job.seq == seq && waits(job)) {
+                    return Ok((false, Vec::new()));
+                }
+                catalog.open.retain(|open| open.seq != seq);
+                Ok::<_, Error>((true, vec![self.write_of(&job)?]))
+            })
+            .await
+    }
+
     /// A paused campaign takes no contact in. The job ends here, and the resume opens one for the
     /// contacts that are left.
     pub(super) async fn leave_for_resume(&self, job: &Job) -> Result<Done, Error> {
@@ -386,7 +450,7 @@ impl Jobs {
             return Ok(Done::NotBefore(self.store.now()));
         }
         let reason = "the campaign was paused; those who are left may enter when it is resumed";
-        self.end(job.seq, JobStatus::Cancelled, Some(reason)).await?;
+        self.wind_up(job.seq, JobStatus::Cancelled, Some(reason)).await?;
         Ok(Done::Yes)
     }
 }

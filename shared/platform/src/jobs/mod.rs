@@ -181,7 +181,10 @@ pub enum JobStatus {
     Running,
     /// All of it was done.
     Completed,
-    /// It was cancelled; what was done stays done.
+    /// It is cancelled, and what was under way is done to its end. Never stored: see
+    /// [`Job::ends_as`].
+    Cancelling,
+    /// It was cancelled; what was done stays done, and nothing more is done.
     Cancelled,
     /// It could not go on.
     Failed,
@@ -194,6 +197,7 @@ impl JobStatus {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Completed => "completed",
+            Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
         }
@@ -202,7 +206,7 @@ impl JobStatus {
     /// Whether it is over: nothing more is done.
     pub fn is_over(self) -> bool {
         match self {
-            Self::Queued | Self::Running => false,
+            Self::Queued | Self::Running | Self::Cancelling => false,
             Self::Completed | Self::Cancelled | Self::Failed => true,
         }
     }
@@ -239,6 +243,9 @@ pub struct Job {
     pub estimate_is_a_minimum: bool,
     /// How it ended, if it has.
     pub status: JobStatus,
+    /// How it ends as soon as no worker is at any of its shards: nothing new is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_as: Option<JobStatus>,
     /// Why it could not go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -27,15 +27,20 @@ impl Progress {
     fn of(job: Job, shards: &[Option<Shard>]) -> Self {
         let counts = sum(&job, shards);
         let begun = shards.iter().any(Option::is_some);
-        let status = match job.status {
-            JobStatus::Queued if begun => JobStatus::Running,
-            status => status,
+        let status = match (job.status, job.ends_as) {
+            (JobStatus::Queued, Some(JobStatus::Cancelled)) => JobStatus::Cancelling,
+            (JobStatus::Queued, _) if begun => JobStatus::Running,
+            (status, _) => status,
         };
         let total = match (status, &job.dry_run) {
             (_, Some(_)) => job.estimate,
             (JobStatus::Completed, None) => counts.sum(),
             (
-                JobStatus::Queued | JobStatus::Running | JobStatus::Cancelled | JobStatus::Failed,
+                JobStatus::Queued
+                | JobStatus::Running
+                | JobStatus::Cancelling
+                | JobStatus::Cancelled
+                | JobStatus::Failed,
                 None,
             ) => job.estimate.max(counts.sum()),
         };
@@ -114,8 +119,8 @@ impl Jobs {
         Ok((items, next))
     }
 
-    /// Cancels a job. What was done stays done; a page that is under way is done and counted.
-    /// Idempotent.
+    /// Cancels a job. What was done stays done; a page that is under way is done and counted, and
+    /// until then the job is [`JobStatus::Cancelling`]. Idempotent.
     ///
     /// # Errors
     ///
@@ -125,9 +130,13 @@ impl Jobs {
         if job.kind == JobKind::EraseAccount {
             return Err(CancelError::Erasing);
         }
-        match self.end(seq, JobStatus::Cancelled, None).await? {
-            Some(JobStatus::Cancelled) => self.progress(seq).await?.ok_or(CancelError::NoSuchJob),
-            Some(status) => Err(CancelError::Over(status)),
+        if Box::pin(self.cancel_waiting(job)).await? {
+            return self.progress(seq).await?.ok_or(CancelError::NoSuchJob);
+        }
+        match Box::pin(self.wind_up(seq, JobStatus::Cancelled, None)).await? {
+            Some(JobStatus::Completed) => Err(CancelError::Over(JobStatus::Completed)),
+            Some(JobStatus::Failed) => Err(CancelError::Over(JobStatus::Failed)),
+            Some(_) => self.progress(seq).await?.ok_or(CancelError::NoSuchJob),
             None => Err(CancelError::NoSuchJob),
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | was done | nothing: the next one was ordered before this one was noted as done |
 //! | was not | the shard is claimed, pages are done, the next step is ordered, this one is noted |
+//! | is of a job that is to end | the shard is claimed and ends; the last one ends the job |
 //!
 //! Every write of the shard is conditional on its revision. A worker that loses this race has lost
 //! the shard, and its counts are dropped: so nothing is counted twice. A shard never goes back, so
@@ -84,18 +85,22 @@ impl JobWorker {
         if shard.ended {
             return self.finish(&job, step).await;
         }
-        if step.number < shard.next_step {
+        if step.number < shard.next_step && job.ends_as.is_none() {
             return Ok(Done::Yes);
         }
         let mut worker = StepWorker { worker: self, job: &job, step, shard };
         if let Some(done) = worker.claim().await? {
             return Ok(done);
         }
+        if job.ends_as.is_some() {
+            return worker.give_up().await;
+        }
         match worker.take().await {
             Ok(done) => Ok(done),
             Err(error) if error.retryability() == Retryability::Permanent => {
                 tracing::error!(%error, job = job.seq, "a job cannot go on");
-                self.jobs.end(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
+                worker.let_go().await;
+                self.jobs.wind_up(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
                 Ok(Done::Yes)
             }
             Err(error) => {
@@ -112,7 +117,7 @@ impl JobWorker {
             return Ok(Done::Yes);
         }
         match job.kind {
-            JobKind::EraseAccount => {
+            JobKind::EraseAccount if job.ends_as.is_none() => {
                 match self.orders.outbox.lists_show(job.at, self.store.now()) {
                     // A change that the feed still brings may count.
                     Shown::Soon => return Ok(Done::Soon),
@@ -126,7 +131,8 @@ impl JobWorker {
                     Shown::Yes => {}
                 }
             }
-            JobKind::StopCampaign { .. }
+            JobKind::EraseAccount
+            | JobKind::StopCampaign { .. }
             | JobKind::Release
             | JobKind::EnrollExisting
             | JobKind::Milestones
@@ -153,13 +159,23 @@ impl StepWorker<'_> {
         Ok(if self.note(next).await? { None } else { Some(Done::Soon) })
     }
 
+    /// Ends the shard of a job that is to end, with what is left of it.
+    async fn give_up(&mut self) -> Result<Done, Error> {
+        let next = Shard { ended: true, claim: None, ..self.shard.clone() };
+        match self.note(next).await? {
+            true => self.worker.finish(self.job, self.step).await,
+            false => Ok(Done::Soon),
+        }
+    }
+
     async fn take(&mut self) -> Result<Done, Error> {
         for nth in 1.. {
             let mut next = self.shard.clone();
             let page_step = self.page_step(&mut next).await?;
             if next.pages > MOST_PAGES {
                 let reason = format!("a shard has more than {MOST_PAGES} pages");
-                self.worker.jobs.end(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
+                self.let_go().await;
+                self.worker.jobs.wind_up(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
                 return Ok(Done::Yes);
             }
             let done = match &page_step {

@@ -29,6 +29,7 @@ pub fn kind(key: &Key) -> &'static str {
         "DRAFT" => "draft",
         ERASED => "tombstone",
         "OBJECT" => "object key",
+        sk if sk.starts_with("FREED#") => "object key",
         "JOB" => "job",
         sk if key.pk.contains("#J#") && sk.contains('#') => "job",
         sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",

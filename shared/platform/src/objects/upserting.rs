@@ -14,7 +14,7 @@ use super::{ObjectError, ObjectWritten, Objects, WithObject};
 use crate::Instant;
 use crate::contacts::{WriteError, Written, write_id};
 use crate::error::Error;
-use crate::object_keys::StoredObjectKey;
+use crate::object_keys::{StoredObjectKey, free_key};
 use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Write};
 
@@ -126,6 +126,9 @@ impl Objects {
         let wanted = write.person;
         for _ in 0..TRIES {
             let mut present = self.present(write).await?;
+            if self.frees_dead_keys(write, &present).await? {
+                continue;
+            }
             if let Some(told) = told {
                 if self.united(write, &present, by).await? {
                     continue;
@@ -150,6 +153,26 @@ impl Objects {
             }
         }
         Err(Error::Contended(TRIES).into())
+    }
+
+    /// Frees the keys that lead to objects which are gone. `true` if there was one: the state is to
+    /// be read again then.
+    async fn frees_dead_keys(
+        &self,
+        write: ObjectWrite<'_>,
+        present: &Present,
+    ) -> Result<bool, ObjectError> {
+        let mut freed = false;
+        let there = present.object.as_ref().map(|object| &object.id);
+        let keys = [(Some(write.key), &present.key), (write.replaces, &present.replaced)];
+        for (name, key) in keys {
+            let (Some(name), Some(key)) = (name, key) else { continue };
+            if Some(&key.object) != there && self.contacts.get(&key.object).await?.is_none() {
+                free_key(&self.store, write.kind, name, &key.object).await?;
+                freed = true;
+            }
+        }
+        Ok(freed)
     }
 
     async fn present(&self, write: ObjectWrite<'_>) -> Result<Present, ObjectError> {

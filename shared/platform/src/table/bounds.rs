@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Condition, Consistency, Item, Key, Query, RESERVED, TableError, Write, size, size_at_most,
+    Condition, Consistency, Cursor, Item, Key, Query, RESERVED, Range, TableError, Write, size,
+    size_at_most,
 };
 
 /// The bytes of the largest item.
@@ -130,5 +131,32 @@ pub fn check_query(query: &Query<'_>, index: bool) -> Result<(), TableError> {
     if index && query.consistency == Consistency::Strong {
         return Err(TableError::Invalid("the index has no strong reads".to_owned()));
     }
-    Ok(())
+    if let Range::From(from) | Range::Between(from, _) = query.range
+        && from.len() > LONGEST_SK
+    {
+        return Err(TableError::Invalid("no sort key is as long as this bound".to_owned()));
+    }
+    match &query.cursor {
+        Some(cursor) => check_cursor(query, cursor, index),
+        None => Ok(()),
+    }
+}
+
+/// Whether a page of this query can have ended at a cursor, which comes back from outside: it names
+/// keys that can be, of the query's partition and range. DynamoDB refuses others in its own way,
+/// and SQLite would read from anywhere.
+fn check_cursor(query: &Query<'_>, cursor: &Cursor, index: bool) -> Result<(), TableError> {
+    let place = if index {
+        let [pk, sk, of, at] = cursor.parts(query.pk)?;
+        check_key(&Key { pk: of, sk: at })?;
+        Key { pk, sk }
+    } else {
+        let [pk, sk] = cursor.parts(query.pk)?;
+        Key { pk, sk }
+    };
+    check_key(&place)?;
+    if query.range.contains(&place.sk) {
+        return Ok(());
+    }
+    Err(TableError::Invalid("the cursor belongs to no page of this query".to_owned()))
 }

@@ -149,7 +149,7 @@ async fn a_second_rotation_ends_the_url_before_the_last() {
     let first = connected(&api, "form", &json!({ "kind": "form" })).await;
     let rotate = "/v1/connections/form/rotate";
     let second = path_of(&api.once("key-1", rotate, &json!({})).await.is(200));
-    // A repeat answers the same, and the answer is kept nowhere.
+    // A repeat answers the same, and the URL is kept with no answer.
     assert_eq!(path_of(&api.once("key-1", rotate, &json!({})).await.is(200)), second);
     let third = path_of(&api.post(rotate, &json!({})).await.is(200));
     posted(&api, &first, &json!({ "email": "a@example.com" })).await.problem(404);

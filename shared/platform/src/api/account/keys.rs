@@ -17,16 +17,11 @@ use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{api_key, sha256};
-use crate::ports::LETTERS;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Consistency, Cursor, Key, Range, TableError, Write};
-use crate::unsubscribe::derived;
+use crate::table::{Condition, Consistency, Cursor, Key, Range, Write};
 
 /// The prefix of a key, so that it is recognised where it does not belong.
 const PREFIX: &str = "dk_";
-
-/// How many letters and digits follow: 200 bits.
-const LENGTH: usize = 40;
 
 /// The prefix of a cursor of the list.
 const LISTED: &str = "keys";
@@ -84,7 +79,6 @@ impl KeyShape {
     responses((status = 201, body = NewKey), (status = 422, body = Problem)))]
 async fn create(
     State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
     once: Once,
     Json(sent): Json<WrittenKey>,
 ) -> Result<Answer, Problem> {
@@ -100,41 +94,19 @@ async fn create(
         let message = "choose at least one of webhook, read, write and admin";
         return Err(Problem::invalid_at("scopes", "scopes", message));
     }
-    let key = match once.unkept() {
-        // A repeat must get the same key, which is not stored: it is derived from the account's
-        // secret.
-        Some(seed) => derived_key(&catalog.secret().await?, seed),
-        None => format!("{PREFIX}{}", store.entropy.text(LENGTH)),
-    };
+    let secret = once.secret(&*store.entropy);
+    let key = format!("{PREFIX}{secret}");
     let hash = sha256(&key);
     let account = store.keys.account().clone();
     let stored = StoredKey { account, name, scopes, created_at: store.now() };
     let listed = Key::new(store.keys.api_keys_listed(), hash.as_str());
     let kept = item(api_key(&hash), &stored)?.index(listed);
-    let stored = match store.write(vec![Write::put(kept, Condition::Absent)]).await {
-        Ok(()) => stored,
-        Err(TableError::Conflict { current, .. }) => {
-            let there = current.map(|item| read::<StoredKey>(&item)).transpose()?;
-            there
-                .filter(|there| there.name == stored.name && there.scopes == stored.scopes)
-                .ok_or_else(|| {
-                    let message = "this key came with another call before; take a new one";
-                    Problem::invalid_at("Idempotency-Key", "key_reused", message)
-                })?
-        }
-        Err(error) => return Err(Error::from(error).into()),
-    };
     let answer = NewKey { shape: KeyShape::of(&hash, &stored), key };
-    Answer::new(StatusCode::CREATED, &answer)
-}
-
-/// The key that is derived from a seed and the secret.
-fn derived_key(secret: &str, seed: &str) -> String {
-    let bytes = derived(secret, &["api key 1", seed])
-        .into_iter()
-        .chain(derived(secret, &["api key 2", seed]));
-    let letters = bytes.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
-    format!("{PREFIX}{}", letters.take(LENGTH).collect::<String>())
+    let answer = Answer::new(StatusCode::CREATED, &answer)?;
+    let mut writes = vec![Write::put(kept, Condition::Absent)];
+    writes.extend(once.keeps_without(&secret, &answer)?);
+    store.write(writes).await.map_err(Error::from)?;
+    Ok(answer)
 }
 
 /// The keys. Those given on the command line are not listed.

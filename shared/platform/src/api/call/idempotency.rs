@@ -5,38 +5,49 @@
 //! kept after the call has succeeded. A refusal is not kept: the fault can be corrected and sent
 //! with the same key.
 //!
+//! | an answer | is kept |
+//! |---|---|
+//! | that shows a contact | with the contact's id; a repeat shows the contact as it is then |
+//! | that holds a secret | without it: the caller's API key and what is kept give it again |
+//! | that quotes what a person wrote | as done; a repeat shows what it is about as it is then |
+//!
+//! Nothing follows from an `Idempotency-Key` alone: after 24 hours it is as new as any other. What
+//! has to be the same for all repeats is made from entropy that is kept with the answer.
+//!
 //! What is kept contains no personal data. Of an answer that shows a contact only its id is kept,
 //! and what else the answer says. A repeat shows the contact as it is then; of an erased one it
 //! shows nothing. The request is kept as a hash whose key is the `Idempotency-Key`, which is itself
 //! kept as a hash only.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
-use dacapo_engine::contact::Contact;
 use dacapo_engine::hash::hexadecimal;
 use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::api::Api;
-use crate::api::call::auth::Holder;
+use crate::api::call::answer::joined;
+use crate::api::call::auth::{Holder, key_of};
 use crate::api::call::extract::whole;
 use crate::api::call::problem::Problem;
 use crate::api::call::room::json_text;
 use crate::contact_json::ContactShape;
-use crate::contacts::Contacts;
 use crate::error::Error;
+use crate::ports::{Entropy, LETTERS};
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 use crate::unsubscribe::keyed;
+
+pub(in crate::api) use crate::api::call::answer::Answer;
 
 /// The future answer.
 pub(in crate::api) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -63,89 +74,24 @@ fn is_import(path: &str) -> bool {
     path == "/v1/contacts/import" || of_objects
 }
 
+/// How many letters and digits a secret has: 200 bits.
+const SECRET: usize = 40;
+
+/// How many letters and digits distinguish a call from others with the same key.
+const NONCE: usize = 24;
+
 /// The header that marks a repeated answer.
 pub(in crate::api) const REPLAYED: &str = "idempotency-replayed";
 
-/// An answer: a status and JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::api) struct Answer {
-    status: StatusCode,
-    text: String,
-    about: Option<About>,
-}
-
-/// The contact that an answer is about.
-#[derive(Debug, Clone, PartialEq)]
-struct About {
-    contact: ContactId,
-    /// What is kept of the answer.
-    kept: String,
-    /// Whether the answer shows the contact, and `kept` is the rest.
-    shown: bool,
-}
-
-impl Answer {
-    /// An answer of this status.
-    pub(in crate::api) fn of<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Error> {
-        Ok(Self { status, text: json_text(body)?, about: None })
-    }
-
-    /// An answer that shows a contact and `rest`, an object, after it; a repeat shows `kept`
-    /// instead of `rest`.
-    pub(in crate::api) fn showing<T: Serialize>(
-        status: StatusCode,
-        contact: &Contact,
-        rest: &T,
-        kept: &T,
-    ) -> Result<Self, Error> {
-        let text = joined(&json_text(&ContactShape::from(contact))?, &json_text(rest)?);
-        let about = About { contact: contact.id.clone(), kept: json_text(kept)?, shown: true };
-        Ok(Self { status, text, about: Some(about) })
-    }
-
-    /// An answer about a contact, without showing it; a repeat shows `kept`.
-    pub(in crate::api) fn about<T: Serialize>(
-        status: StatusCode,
-        contact: &ContactId,
-        body: &T,
-        kept: &T,
-    ) -> Result<Self, Error> {
-        let about = About { contact: contact.clone(), kept: json_text(kept)?, shown: false };
-        Ok(Self { status, text: json_text(body)?, about: Some(about) })
-    }
-
-    /// The same for a problem.
-    pub(in crate::api) fn new<T: Serialize>(status: StatusCode, body: &T) -> Result<Self, Problem> {
-        Ok(Self::of(status, body)?)
-    }
-
-    /// 200.
-    pub(in crate::api) fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
-        Self::new(StatusCode::OK, body)
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let kind = [(header::CONTENT_TYPE, "application/json")];
-        (self.status, kind, self.text).into_response()
-    }
-}
-
-/// The members of two objects in one.
-fn joined(one: &str, other: &str) -> String {
-    match (one.strip_suffix('}'), other.strip_prefix('{')) {
-        (Some(_), Some("}")) => one.to_owned(),
-        (Some(one), Some(other)) => format!("{one},{other}"),
-        _ => one.to_owned(),
-    }
-}
+/// The status of a call that was begun, and whose answer is not kept yet.
+const BEGUN: u16 = 0;
 
 /// An answer as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredAnswer {
     /// The hash of the request.
     asked: String,
+    /// [`BEGUN`] as long as there is no answer.
     status: u16,
     /// Its content, without the contact that it shows.
     text: String,
@@ -155,6 +101,13 @@ struct StoredAnswer {
     /// Whether it shows the contact.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shown: bool,
+    /// Whether a repeat lets the handler show it anew, without doing anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    anew: bool,
+    /// What distinguishes the call from those that came with the same key before. It stands in
+    /// `text` where the answer had its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
     #[serde(with = "chrono::serde::ts_milliseconds")]
     until: Instant,
 }
@@ -166,10 +119,59 @@ pub(in crate::api) struct Once(Option<Arc<Guarded>>);
 struct Guarded {
     key: Key,
     asked: String,
-    /// The revision of an answer that has expired but is not deleted yet.
-    stale: Option<u64>,
+    /// The API key of the caller, which is stored nowhere.
+    caller: String,
+    state: Mutex<State>,
     until: Instant,
     kept: AtomicBool,
+    /// Whether a repeat is to be shown anew.
+    anew: AtomicBool,
+    /// Whether this is a repeat that is to be shown anew.
+    repeated: bool,
+}
+
+/// What is stored under the key, as far as the call knows.
+#[derive(Debug, Clone)]
+struct State {
+    /// Its revision: of an answer that has expired but is not deleted yet, or of a call that was
+    /// begun; 0 for nothing.
+    rev: u64,
+    /// Whether it says that this call was begun.
+    begun: bool,
+    nonce: String,
+}
+
+impl Guarded {
+    fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_begun(&self, rev: u64, nonce: String) {
+        let begun = State { rev, begun: true, nonce };
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+    }
+
+    /// What is known of the call before it is answered.
+    fn stored(&self) -> StoredAnswer {
+        StoredAnswer {
+            asked: self.asked.clone(),
+            status: BEGUN,
+            text: String::new(),
+            contact: None,
+            shown: false,
+            anew: false,
+            nonce: None,
+            until: self.until,
+        }
+    }
+
+    /// The write of it, if nobody else has written under the key.
+    fn write(&self, stored: &StoredAnswer) -> Result<Write, Error> {
+        let rev = self.state().rev;
+        let condition = if rev == 0 { Condition::Absent } else { Condition::Rev(rev) };
+        let kept = item(self.key.clone(), stored)?.rev(rev + 1).expires(self.until);
+        Ok(Write::put(kept, condition))
+    }
 }
 
 impl Once {
@@ -183,33 +185,88 @@ impl Once {
         }
         guarded.kept.store(true, Ordering::Relaxed);
         let stored = StoredAnswer {
-            asked: guarded.asked.clone(),
             status: answer.status.as_u16(),
             text: answer.about.as_ref().map_or(&answer.text, |about| &about.kept).clone(),
             contact: answer.about.as_ref().map(|about| about.contact.clone()),
             shown: answer.about.as_ref().is_some_and(|about| about.shown),
-            until: guarded.until,
+            ..guarded.stored()
         };
-        let condition = guarded.stale.map_or(Condition::Absent, Condition::Rev);
-        let kept = item(guarded.key.clone(), &stored)?
-            .rev(guarded.stale.unwrap_or(0) + 1)
-            .expires(guarded.until);
-        Ok(vec![Write::put(kept, condition)])
+        Ok(vec![guarded.write(&stored)?])
     }
 
-    /// What identifies the call and is the same for its repeats; `None` without a key.
-    pub(in crate::api) fn identity(&self) -> Option<u64> {
-        let guarded = self.0.as_ref()?;
-        Some(dacapo_engine::hash::stable(&[guarded.key.pk.as_str(), guarded.asked.as_str()]))
-    }
-
-    /// For a call whose answer must not be kept, because it holds a secret: the handler makes the
-    /// same answer again from this seed, which is the same for every repeat; `None` without a key.
-    pub(in crate::api) fn unkept(&self) -> Option<&str> {
-        let guarded = self.0.as_ref()?;
+    /// The same for an answer that holds this [`Self::secret`], which is not kept.
+    pub(in crate::api) fn keeps_without(
+        &self,
+        secret: &str,
+        answer: &Answer,
+    ) -> Result<Vec<Write>, Error> {
+        let Some(guarded) = &self.0 else { return Ok(Vec::new()) };
         guarded.kept.store(true, Ordering::Relaxed);
-        Some(&guarded.key.pk)
+        let nonce = guarded.state().nonce;
+        let stored = StoredAnswer {
+            status: answer.status.as_u16(),
+            text: answer.text.replace(secret, &nonce),
+            nonce: Some(nonce),
+            ..guarded.stored()
+        };
+        Ok(vec![guarded.write(&stored)?])
     }
+
+    /// A new secret of 200 bits. If the call has a key, it is made from the caller's API key and
+    /// from entropy that is kept with the answer: whoever reads the table cannot make it again, and
+    /// no other call makes the same one.
+    pub(in crate::api) fn secret(&self, entropy: &dyn Entropy) -> String {
+        match &self.0 {
+            Some(guarded) => secret(&guarded.caller, &guarded.key, &guarded.state().nonce),
+            None => entropy.text(SECRET),
+        }
+    }
+
+    /// What identifies the call and is the same for its repeats; `None` without a key. That the
+    /// call is begun is stored, so that a repeat after a crash has the same identity, and the same
+    /// key another one after its 24 hours.
+    pub(in crate::api) async fn identity(&self, store: &Store) -> Result<Option<u64>, Error> {
+        let Some(guarded) = &self.0 else { return Ok(None) };
+        let State { rev, begun, mut nonce } = guarded.state();
+        if !begun {
+            let stored = StoredAnswer { nonce: Some(nonce.clone()), ..guarded.stored() };
+            match store.write(vec![guarded.write(&stored)?]).await {
+                Ok(()) => guarded.is_begun(rev + 1, nonce.clone()),
+                // The same call is under way beside this one: both are one.
+                Err(TableError::Conflict { .. }) => match find(store, &guarded.key).await? {
+                    Found::Begun(stored, rev) if stored.asked == guarded.asked => {
+                        nonce = stored.nonce.unwrap_or_default();
+                        guarded.is_begun(rev, nonce.clone());
+                    }
+                    _ => return Err(Error::Contended(1)),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let words = [guarded.key.pk.as_str(), guarded.asked.as_str(), nonce.as_str()];
+        Ok(Some(dacapo_engine::hash::stable(&words)))
+    }
+
+    /// Whether the call was done before, so that its handler only shows what it is about.
+    pub(in crate::api) fn is_repeated(&self) -> bool {
+        self.0.as_ref().is_some_and(|guarded| guarded.repeated)
+    }
+
+    /// For an answer that may quote what a person wrote: it is not kept, and repeats call the
+    /// handler, which asks [`Self::is_repeated`].
+    pub(in crate::api) fn shows_anew(&self) {
+        if let Some(guarded) = &self.0 {
+            guarded.anew.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A secret that nobody can make who does not have the caller's API key.
+fn secret(caller: &str, key: &Key, nonce: &str) -> String {
+    let bytes = ["secret 1", "secret 2"]
+        .into_iter()
+        .flat_map(|nth| keyed(caller, &[nth.as_bytes(), key.pk.as_bytes(), nonce.as_bytes()]));
+    bytes.take(SECRET).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
 }
 
 impl<S: Sync> FromRequestParts<S> for Once {
@@ -223,7 +280,9 @@ impl<S: Sync> FromRequestParts<S> for Once {
 /// What was found under a key.
 enum Found {
     /// Nothing valid; the revision of an expired answer.
-    Nothing(Option<u64>),
+    Nothing(u64),
+    /// A call whose answer was not kept; its revision.
+    Begun(StoredAnswer, u64),
     Answered(StoredAnswer),
 }
 
@@ -255,31 +314,75 @@ pub(in crate::api) async fn once(
             let message = format!("an Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters");
             Problem::invalid_at("Idempotency-Key", "header", message)
         })?;
+    let store = &api.platform.store;
     // Keys of different holders are different: no caller gets an answer meant for another.
-    let key = api.platform.store.keys.idempotency(&format!("{holder} {given}"));
+    let key = store.keys.idempotency(&format!("{holder} {given}"));
+    let caller = key_of(request.headers()).unwrap_or_default();
     let (mut parts, body) = request.into_parts();
     let body = whole(&parts, body).await?;
     let asked = hash(given, &parts, &body);
-    let stale = match find(&api.platform.store, &key).await? {
-        Found::Answered(stored) => return replayed(&api.platform.contacts, stored, &asked).await,
-        Found::Nothing(stale) => stale,
-    };
-    let until = api.platform.store.now() + KEPT_FOR;
-    let (kept, asked_again) = (AtomicBool::new(false), asked.clone());
-    let once = Once(Some(Arc::new(Guarded { key: key.clone(), asked, stale, until, kept })));
+    let (mut rev, mut begun, mut anew, mut nonce) = (0, false, false, None);
+    match find(store, &key).await? {
+        Found::Nothing(stale) => rev = stale,
+        Found::Answered(stored) if stored.asked != asked => return Err(of_another_call()),
+        Found::Begun(stored, at) if stored.asked == asked => {
+            (rev, begun, nonce) = (at, true, stored.nonce);
+        }
+        // It was refused, and is sent otherwise.
+        Found::Begun(_, at) => rev = at,
+        Found::Answered(stored) if stored.anew => anew = true,
+        Found::Answered(stored) => return replayed(&api, stored, &key, &caller).await,
+    }
+    let nonce = nonce.unwrap_or_else(|| store.entropy.text(NONCE));
+    let once = Once(Some(Arc::new(Guarded {
+        key: key.clone(),
+        asked: asked.clone(),
+        caller,
+        state: Mutex::new(State { rev, begun, nonce }),
+        until: store.now() + KEPT_FOR,
+        kept: AtomicBool::new(false),
+        anew: AtomicBool::new(false),
+        repeated: anew,
+    })));
     parts.extensions.insert(once.clone());
     let response = handler(Request::from_parts(parts, Body::from(body)), api.clone()).await;
+    let Some(guarded) = once.0.as_ref() else { return Ok(response) };
+    if guarded.repeated {
+        return Ok(marked(response));
+    }
     if !response.status().is_success() {
         // Perhaps because another call with the same key committed first.
-        return match find(&api.platform.store, &key).await? {
-            Found::Answered(stored) => replayed(&api.platform.contacts, stored, &asked_again).await,
-            Found::Nothing(_) => Ok(response),
+        return match find(store, &key).await? {
+            Found::Answered(stored) if stored.asked != asked => Err(of_another_call()),
+            Found::Answered(stored) if !stored.anew => {
+                replayed(&api, stored, &key, &guarded.caller).await
+            }
+            Found::Answered(_) | Found::Begun(..) | Found::Nothing(_) => Ok(response),
         };
     }
-    if once.0.as_ref().is_some_and(|guarded| guarded.kept.load(Ordering::Relaxed)) {
+    if guarded.kept.load(Ordering::Relaxed) {
         return Ok(response);
     }
-    keep(&api.platform.store, &once, response).await
+    if guarded.anew.load(Ordering::Relaxed) {
+        let status = response.status().as_u16();
+        let stored = StoredAnswer { status, anew: true, ..guarded.stored() };
+        keep_write(store, vec![guarded.write(&stored)?]).await?;
+        return Ok(response);
+    }
+    keep(store, &once, response).await
+}
+
+/// An answer of which the caller is told that it was given before.
+fn marked(mut response: Response) -> Response {
+    if response.status().is_success() {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn of_another_call() -> Problem {
+    let message = "this key came with another call before; take a new key for a new call";
+    Problem::invalid_at("Idempotency-Key", "key_reused", message)
 }
 
 async fn keep(store: &Store, once: &Once, response: Response) -> Result<Response, Problem> {
@@ -287,39 +390,45 @@ async fn keep(store: &Store, once: &Once, response: Response) -> Result<Response
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if let Ok(text) = String::from_utf8(body.to_vec()) {
         let answer = Answer { status: parts.status, text, about: None };
-        match store.write(once.keeps(&answer)?).await {
-            Ok(()) | Err(TableError::Conflict { .. }) => {}
-            Err(error) => return Err(Error::from(error).into()),
-        }
+        keep_write(store, once.keeps(&answer)?).await?;
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-async fn find(store: &Store, key: &Key) -> Result<Found, Problem> {
-    let Some(item) = store.get(key).await.map_err(Error::from)? else {
-        return Ok(Found::Nothing(None));
-    };
-    let stored: StoredAnswer = read(&item)?;
-    if store.now() < stored.until {
-        Ok(Found::Answered(stored))
-    } else {
-        Ok(Found::Nothing(item.rev))
+/// Keeps an answer, unless the same call was answered meanwhile.
+async fn keep_write(store: &Store, writes: Vec<Write>) -> Result<(), Problem> {
+    match store.write(writes).await {
+        Ok(()) | Err(TableError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(Error::from(error).into()),
     }
 }
 
+async fn find(store: &Store, key: &Key) -> Result<Found, Error> {
+    let Some(item) = store.get(key).await? else {
+        return Ok(Found::Nothing(0));
+    };
+    let (stored, rev): (StoredAnswer, u64) = (read(&item)?, item.rev.unwrap_or(0));
+    Ok(if store.now() >= stored.until {
+        Found::Nothing(rev)
+    } else if stored.status == BEGUN {
+        Found::Begun(stored, rev)
+    } else {
+        Found::Answered(stored)
+    })
+}
+
+/// An answer once more, to the same call.
 async fn replayed(
-    contacts: &Contacts,
+    api: &Api,
     stored: StoredAnswer,
-    asked: &str,
+    key: &Key,
+    caller: &str,
 ) -> Result<Response, Problem> {
-    if stored.asked != asked {
-        let message = "this key came with another call before; take a new key for a new call";
-        return Err(Problem::invalid_at("Idempotency-Key", "key_reused", message));
-    }
-    let text = match &stored.contact {
-        None => stored.text,
-        Some(id) => {
-            let contact = contacts.get(id).await?.ok_or_else(|| {
+    let text = match (&stored.contact, &stored.nonce) {
+        (None, None) => stored.text,
+        (None, Some(nonce)) => stored.text.replace(nonce, &secret(caller, key, nonce)),
+        (Some(id), _) => {
+            let contact = api.platform.contacts.get(id).await?.ok_or_else(|| {
                 Problem::gone(
                     "this call was answered before, and the contact that it was about has been erased since; nothing \
                      was done again, so take a new key for a new call",
@@ -333,9 +442,7 @@ async fn replayed(
         }
     };
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-    let mut response = Answer { status, text, about: None }.into_response();
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(marked(Answer { status, text, about: None }.into_response()))
 }
 
 /// The hash of the request, path, parameters and body, keyed with the `Idempotency-Key`.

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::call::problem::Problem;
 use crate::api::call::room::{Room, json_text};
 use crate::error::Error;
-use crate::table::{Cursor, TableError};
+use crate::table::{Cursor, LONGEST_SK, TableError};
 
 /// The most items on a page.
 const MOST: usize = 200;
@@ -59,6 +59,9 @@ impl Paging {
     pub(in crate::api) fn after(&self, listed: &str) -> Result<Option<String>, Problem> {
         let Some(cursor) = self.cursor() else { return Ok(None) };
         let [_, after] = cursor.parts::<2>(listed).map_err(|_| foreign_cursor())?;
+        if after.is_empty() || after.len() > LONGEST_SK {
+            return Err(foreign_cursor());
+        }
         Ok(Some(after))
     }
 }

@@ -3,6 +3,7 @@
 //! ([`problem`], [`wording`]), and the description of all of it ([`describing`], [`openapi`],
 //! [`surface`]). Nothing here knows what a call is about.
 
+pub(in crate::api) mod answer;
 pub(in crate::api) mod auth;
 pub(in crate::api) mod charset;
 pub(in crate::api) mod describing;

@@ -65,6 +65,7 @@ pub(crate) enum MassActionStatus {
     Queued,
     Running,
     Completed,
+    Cancelling,
     Cancelled,
     Failed,
 }

@@ -28,7 +28,6 @@ use crate::catalog::{CatalogStore, Loaded};
 use crate::connections::{
     Connection, Connections, Kind, OBJECT, Target, Unchanged, is_pointer, target,
 };
-use crate::unsubscribe::derived;
 
 /// The type of the objects of booking tools, unless said otherwise.
 const APPOINTMENT: &str = "appointment";
@@ -220,29 +219,20 @@ async fn delete(
     responses((status = 200, body = ConnectionShape), (status = 404, body = Problem)))]
 async fn rotate(
     State(connections): State<Arc<Connections>>,
-    State(catalog): State<Arc<CatalogStore>>,
     holder: Holder,
     once: Once,
     Path(id): Path<String>,
 ) -> Result<Answer, Problem> {
     let id = named(&id)?;
-    let seed = match once.unkept() {
-        // The answer holds the URL, so it is not kept: a repeat makes the same one.
-        Some(seed) => Some(derived_token(&catalog.secret().await?, seed)),
-        None => None,
+    let token = once.secret(&*connections.store.entropy);
+    let answer = |connection: &Connection| {
+        let shape = shown(&connections, connection, &holder);
+        Answer::of(StatusCode::OK, &shape)
     };
-    let rotated = connections.rotate(&id, seed).await?;
+    let kept = |connection: &Connection| once.keeps_without(&token, &answer(connection)?);
+    let rotated = connections.rotate(&id, &token, &kept).await?;
     let connection = rotated.ok_or_else(|| no_such_connection(id.as_str()))?;
-    Answer::ok(&shown(&connections, &connection, &holder))
-}
-
-/// The token that is derived from a seed and the secret.
-fn derived_token(secret: &str, seed: &str) -> String {
-    let bytes = derived(secret, &["connection 1", seed])
-        .into_iter()
-        .chain(derived(secret, &["connection 2", seed]));
-    let letters = crate::ports::LETTERS;
-    bytes.take(40).map(|byte| char::from(letters[usize::from(byte % 32)])).collect()
+    Ok(answer(&connection)?)
 }
 
 /// A connection that is to be written.

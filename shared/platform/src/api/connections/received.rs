@@ -80,17 +80,22 @@ async fn replay(
     once: Once,
     Path((id, call)): Path<(String, String)>,
 ) -> Result<Answer, Problem> {
-    // Its answer may quote what a person wrote, so it is not kept for a repeat: that replays again.
-    once.unkept();
+    // Its answer may quote what a person wrote, so it is not kept: a repeat shows the call as it is
+    // then.
+    once.shows_anew();
     let platform = api.platform.at_work();
     let (connections, id) = (&platform.connections, named(&id)?);
+    let at = Place { connection: &id, id: &call };
+    if once.is_repeated() {
+        let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
+        return Answer::ok(&CallShape::of(&call, &found.what));
+    }
     let connection = connections.get(&id).await?;
     let connection = connection.ok_or_else(|| {
         Problem::not_found(format!(
             "there is no connection `{id}`; set it up again to replay its calls"
         ))
     })?;
-    let at = Place { connection: &id, id: &call };
     let mut found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
     let body = if found.what.whole { connections.body(at).await? } else { None };
     let body = body.ok_or_else(|| {

@@ -70,7 +70,8 @@ async fn release(on: ByHand) -> Result<Answer, Problem> {
     if on.platform.decisions.enrollment(&subject, &campaign).await?.is_none() {
         return Err(on.never_in());
     }
-    let (by, call) = (on.holder.author(), on.once.identity());
+    let by = on.holder.author();
+    let call = on.once.identity(&on.platform.store).await?;
     let outcome = on.platform.quarantine.release(&subject, &campaign, by, call).await?;
     on.answer(&subject, campaign, outcome).await
 }
@@ -115,8 +116,9 @@ impl ByHand {
                 return Err(Problem::not_found(detail));
             }
         }
-        let event = Event::ByHand { command, by: self.holder.author(), call: self.once.identity() };
         let subject = self.subject(&campaign).await?;
+        let call = self.once.identity(&self.platform.store).await?;
+        let event = Event::ByHand { command, by: self.holder.author(), call };
         let outcome = self.platform.decisions.apply_event(&subject, &campaign, &event).await?;
         self.answer(&subject, campaign, outcome).await
     }

@@ -103,7 +103,10 @@ async fn history(
         Some(cursor) => {
             let [_, sk, shown] = cursor.parts::<3>(HISTORY).map_err(|_| foreign_cursor())?;
             let shown: usize = shown.parse().map_err(|_| foreign_cursor())?;
-            Some((sk, shown)).filter(|(sk, _)| sk.starts_with(Keys::HISTORY))
+            if !sk.starts_with(Keys::HISTORY) {
+                return Err(foreign_cursor());
+            }
+            Some((sk, shown))
         }
         None => None,
     };

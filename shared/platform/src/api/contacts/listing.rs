@@ -19,7 +19,7 @@ use crate::enrollments::read_state;
 use crate::error::Error;
 use crate::keys::SHARDS;
 use crate::store::Store;
-use crate::table::{Consistency, Cursor, Item, Query, Range};
+use crate::table::{Consistency, Cursor, Item, LONGEST_SK, Query, Range};
 
 /// How many contacts a call reads before it answers with what it has found.
 const LOOKED_AT: usize = 1_000;
@@ -108,6 +108,9 @@ impl Wanted {
         let mut after = match cursor {
             Some(cursor) => {
                 let [_, after] = cursor.parts::<2>(LISTED).map_err(|_| foreign_cursor())?;
+                if after.is_empty() || after.len() > LONGEST_SK {
+                    return Err(foreign_cursor());
+                }
                 Some(after)
             }
             None => None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::call::extract::{Path, Query};
-use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
+use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor, listing_failed};
 use crate::api::call::problem::Problem;
 use crate::api::call::room::Room;
 use crate::api::call::shapes::MessageStatusWord;
@@ -114,7 +114,7 @@ async fn messages(
             None => query.prefix(Keys::MESSAGES),
         };
         let found = store.table.query(query.after(cursor)).await;
-        let found = found.map_err(Error::from)?;
+        let found = found.map_err(listing_failed)?;
         for stored in &found.items {
             // The page before ended with it.
             if after.as_ref() == Some(&stored.key.sk) {

@@ -180,7 +180,8 @@ struct MassAction {
     id: String,
     /// `stop_campaign`, `release`, `enroll_existing`, `milestones`, `erase_account` or `reconcile`.
     kind: &'static str,
-    /// `queued`, `running`, `completed`, `cancelled` or `failed`.
+    /// `queued`, `running`, `completed`, `cancelled` or `failed`; `cancelling` as long as something
+    /// of a cancelled one is still under way.
     #[schema(value_type = MassActionStatus)]
     status: &'static str,
     /// How many pairs of contact and campaign it is about, of `erase_account` and `reconcile`
@@ -334,7 +335,8 @@ async fn get(
     Ok(axum::Json(progress.into()))
 }
 
-/// Cancels a mass action. What was done stays done.
+/// Cancels a mass action. What was done stays done. Pages of 200 that are under way are done to
+/// their end: until then it is `cancelling`, then `cancelled`, and nothing more is done.
 #[utoipa::path(delete, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String, Path)),
     responses((status = 200, body = MassAction), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn cancel(

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::keys::SHARDS;
 use crate::objects::Objects;
 use crate::store::Store;
-use crate::table::{Consistency, Cursor};
+use crate::table::{Consistency, Cursor, LONGEST_SK};
 
 /// How many objects are read at once.
 const AT_ONCE: usize = 50;
@@ -78,6 +78,9 @@ async fn export(
         Some(cursor) => {
             let [_, shard, after] = cursor.parts::<3>(EXPORTED).map_err(|_| foreign_cursor())?;
             let shard: u32 = shard.parse().map_err(|_| foreign_cursor())?;
+            if shard >= SHARDS || after.len() > LONGEST_SK {
+                return Err(foreign_cursor());
+            }
             (shard, Some(after).filter(|after| !after.is_empty()))
         }
         None => (0, None),

@@ -8,7 +8,8 @@
 //!
 //! Importing a row again is idempotent. So an interrupted import is sent again: with the same
 //! `Idempotency-Key` it continues where it was, without the key it repeats what is done. A refused
-//! row is reported with its line and its faults.
+//! row is reported with its line and its faults, the first 500 of them; all are counted. However
+//! many are refused, the others are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -45,8 +46,7 @@ const WINDOW: usize = 128;
 /// After how many rows the progress of an import is stored.
 const NOTED: u64 = 1_024;
 
-/// The most rows that are refused: with more, the file as a whole is probably wrong, and the import
-/// stops.
+/// How many refused rows are reported.
 const MOST_REFUSED: usize = 500;
 
 /// How long the progress of an import is kept.
@@ -220,15 +220,10 @@ impl Import<'_> {
             return Err(other_file());
         }
         if !self.noted.ended {
-            self.now.complete = !self.is_refused();
+            self.now.complete = true;
             self.note(true).await?;
         }
         Ok(())
-    }
-
-    /// Whether so many rows were refused that the rest is not read.
-    fn is_refused(&self) -> bool {
-        self.now.errors.len() > MOST_REFUSED
     }
 
     async fn take(&mut self, rows: Vec<Row>) -> Result<(), Problem> {
@@ -245,10 +240,8 @@ impl Import<'_> {
             }
         }
         for rows in new.chunks(WINDOW) {
-            if !self.is_refused() {
-                self.write(rows).await?;
-                self.sum = rows.last().map_or(self.sum, |row| row.sum);
-            }
+            self.write(rows).await?;
+            self.sum = rows.last().map_or(self.sum, |row| row.sum);
             if self.now.rows >= self.noted.done.rows + NOTED {
                 self.note(false).await?;
             }
@@ -299,7 +292,9 @@ impl Import<'_> {
                 RowOutcome::Unchanged(told) => (&mut self.now.unchanged, told),
                 RowOutcome::Refused(errors) => {
                     self.now.refused += 1;
-                    self.now.errors.push(self.now.told(line, errors));
+                    if self.now.errors.len() < MOST_REFUSED {
+                        self.now.errors.push(self.now.told(line, errors));
+                    }
                     continue;
                 }
             };

@@ -25,14 +25,15 @@ pub(in crate::api) struct Imported {
     pub(in crate::api) changed: u64,
     /// Rows that said nothing new.
     pub(in crate::api) unchanged: u64,
-    /// Rows that were refused: all of them are in `errors`.
+    /// Rows that were refused: the first 500 of them are in `errors`.
     pub(in crate::api) refused: u64,
     /// Of a file of objects: contacts that are new.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub(in crate::api) contacts_created: u64,
-    /// Whether the file was read to its end. It is not if more than 500 rows were refused.
+    /// Whether the file was read to its end, which it always is.
     pub(in crate::api) complete: bool,
-    /// What is wrong, by line; after 500 things the first of each line.
+    /// What is wrong, by line, with the first 500 refused rows; after 500 things the first of each
+    /// line.
     pub(in crate::api) errors: Vec<RefusedRow>,
     /// How many rows were taken without values that could not be read: only with `invalid=skip`.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
