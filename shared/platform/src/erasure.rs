@@ -30,7 +30,7 @@ use crate::error::Error;
 use crate::keys::{self, Keys, SHARDS};
 use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
-use crate::object_keys::delete_keys;
+use crate::object_keys::{delete_keys, free_from};
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Order, Queue};
 use crate::refusals::{Refusal, Refusals};
@@ -56,7 +56,8 @@ pub(crate) fn comes_after_last_erasure(at: Instant, now: Instant) -> bool {
 /// How long dead letters are looked through at once. Then the rest is ordered.
 const LOOKED_THROUGH: TimeDelta = TimeDelta::seconds(10);
 
-/// How many keys of an object are deleted in one transaction.
+/// How many keys of an object are deleted in the transaction that deletes the object, or in one of
+/// their own.
 const MOST_KEYS: usize = 50;
 
 /// What is left of an erased contact, or of a deleted object.
@@ -73,6 +74,9 @@ struct Tombstone {
     /// What identified the object, if it was one: the history names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     object: Option<Box<ObjectIdentity>>,
+    /// Keys of the object that may still be there, and lead to others that may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
 }
 
 /// Erases contacts.
@@ -150,8 +154,8 @@ impl Erasure {
             Some(address) => Some(sealed(&self.catalog.secret().await?, address)),
             None => None,
         };
-        let tombstone =
-            Tombstone { at: self.store.now(), address: hash, letters: None, object: None };
+        let (at, keys) = (self.store.now(), Vec::new());
+        let tombstone = Tombstone { at, address: hash, letters: None, object: None, keys };
         let mut writes = vec![
             Write::delete(self.store.keys.contact(id), condition),
             Write::put(item(self.store.keys.tombstone(id), &tombstone)?, Condition::Always),
@@ -175,9 +179,12 @@ impl Erasure {
     pub async fn erase_remains(&self, id: &ContactId) -> Result<Done, Error> {
         let tombstone = self.store.keys.tombstone(id);
         let Some(stored) = self.store.get(&tombstone).await? else { return Ok(Done::Yes) };
-        let Tombstone { at, address, letters, object } = read(&stored)?;
+        let Tombstone { at, address, letters, object, keys } = read(&stored)?;
         self.erase_partition(id).await?;
-        let begun = letters.is_some();
+        let begun = letters.is_some() || !keys.is_empty();
+        if let Some(identity) = object.as_ref().filter(|_| !keys.is_empty()) {
+            free_from(&self.store, &identity.kind, keys, id).await?;
+        }
         if let Some(address) = &address {
             self.forget_received_calls(address).await?;
         }
@@ -185,7 +192,7 @@ impl Erasure {
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
             let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
-            let next = Tombstone { at, address, letters: rest, object };
+            let next = Tombstone { at, address, letters: rest, object, keys: Vec::new() };
             let next = Item { expires: stored.expires, ..item(tombstone, &next)? };
             self.store.write(vec![Write::put(next, Condition::Present)]).await?;
             if more {
@@ -228,8 +235,10 @@ impl Erasure {
                 self.erase_remains(id).await?;
                 return Ok(false);
             };
-            let mut writes = self.of_object(&object).await?;
-            writes.extend(delete_keys(&self.store, &object).await?.into_iter().take(MOST_KEYS));
+            self.order_last_erasure(id).await?;
+            let keys = delete_keys(&self.store, &object, MOST_KEYS).await?;
+            let mut writes = object_deleted(&self.store, &object, keys.others)?;
+            writes.extend(keys.writes);
             if !self.store.write_if_first(writes).await? {
                 continue;
             }
@@ -247,7 +256,7 @@ impl Erasure {
     /// What the outbox answers.
     pub(crate) async fn of_object(&self, object: &Contact) -> Result<Vec<Write>, Error> {
         self.order_last_erasure(&object.id).await?;
-        object_deleted(&self.store, object)
+        object_deleted(&self.store, object, Vec::new())
     }
 
     /// What identified each of a contact's objects that were deleted.
@@ -343,7 +352,9 @@ impl Erasure {
             }
             Some((object, None)) if object.is_object() => match read_contact(stored) {
                 Ok(object) => {
-                    let keys = delete_keys(&self.store, &object).await?;
+                    let mut keys = delete_keys(&self.store, &object, usize::MAX).await?.writes;
+                    // The object's own key comes last: it is what leads to the others.
+                    keys.reverse();
                     for some in keys.chunks(MOST_KEYS) {
                         self.store.write(some.to_vec()).await?;
                     }
@@ -386,11 +397,15 @@ impl Erasure {
 }
 
 /// The writes that delete an object as it was read, and leave its tombstone for as long as history
-/// may name it.
-pub(crate) fn object_deleted(store: &Store, object: &Contact) -> Result<Vec<Write>, Error> {
+/// may name it. `keys` lead to those of its keys that are freed later.
+pub(crate) fn object_deleted(
+    store: &Store,
+    object: &Contact,
+    keys: Vec<String>,
+) -> Result<Vec<Write>, Error> {
     let (at, object_key) = (store.now(), store.keys.contact(&object.id));
     let identity = object.object.clone();
-    let tombstone = Tombstone { at, address: None, letters: None, object: identity };
+    let tombstone = Tombstone { at, address: None, letters: None, object: identity, keys };
     let tombstone = item(store.keys.tombstone(&object.id), &tombstone)?;
     Ok(vec![
         Write::delete(object_key, Condition::Rev(object.rev)),

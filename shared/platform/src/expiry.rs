@@ -29,7 +29,7 @@ use crate::erasure::{LAST_ERASURE_AFTER, enrollment_deleted, object_deleted};
 use crate::error::{Error, Retryability};
 use crate::keys::{Keys, SHARDS, fed};
 use crate::last_id::made_at;
-use crate::object_keys::delete_keys;
+use crate::object_keys::{delete_keys, free_from};
 use crate::objects::Objects;
 use crate::orders::Orders;
 use crate::ports::{Done, ExpiryStep, Message, Order, Queue};
@@ -189,7 +189,7 @@ impl Expiry {
             let Some(object) = self.contacts.get(id).await? else { return Ok(Looked::Gone) };
             let mut due = kept.until(object.updated_at);
             let loaded = self.catalog.after(Instant::MAX_UTC).await?;
-            let mut writes = object_deleted(&self.store, &object)?;
+            let mut writes = Vec::new();
             let mut enrolled = BTreeSet::new();
             for stored in self.enrollments(id).await? {
                 let Some((_, Some(campaign))) = fed(&stored.key) else { continue };
@@ -205,11 +205,12 @@ impl Expiry {
             if due > now {
                 return Ok(Looked::Stays(due));
             }
-            writes.extend(delete_keys(&self.store, &object).await?);
             let others = campaigns_about(&loaded, id).filter(|other| !enrolled.contains(*other));
             let enrollment = |other| self.store.keys.enrollment(id, other);
             writes.extend(others.map(|other| Write::check(enrollment(other), Condition::Absent)));
-            if writes.len() > MOST_WRITES {
+            // The object, its tombstone, and one key at least.
+            let room = MOST_WRITES.saturating_sub(writes.len() + 2);
+            if room == 0 {
                 let object = id.as_str();
                 tracing::warn!(
                     object,
@@ -217,8 +218,14 @@ impl Expiry {
                 );
                 return Ok(Looked::Stays(now + BETWEEN_ROUNDS));
             }
+            let keys = delete_keys(&self.store, &object, room).await?;
+            writes.extend(keys.writes);
+            writes.extend(object_deleted(&self.store, &object, keys.others.clone())?);
             match self.store.write(writes).await {
                 Ok(()) => {
+                    if let Some(identity) = object.object.filter(|_| !keys.others.is_empty()) {
+                        free_from(&self.store, &identity.kind, keys.others, id).await?;
+                    }
                     tracing::debug!(object = id.as_str(), "it was kept long enough and is deleted");
                     return Ok(Looked::Gone);
                 }

@@ -9,6 +9,7 @@
 //! | enrollment of an object | `A#a#C#c` | `EO#type.name#p` |
 //! | tombstone of a deleted object | `A#a#C#c` | `ERASED#type.name` |
 //! | key of an object | `A#a#O#type#key` | `OBJECT` |
+//! | that a key of a deleted object was freed | `A#a#O#type#key` | `FREED#` and the hashed object |
 //! | message | `A#a#C#c` | `M#p#run#step` |
 //! | webhook call | `A#a#C#c` | `W#p#run#step` |
 //! | history of a decision | `A#a#C#c` | `H#instant#p#rev` |
@@ -85,6 +86,9 @@ pub(crate) const BEHIND_ENROLLMENTS: &str = "E$";
 
 /// The sort key of a contact's tombstone.
 const ERASED: &str = "ERASED";
+
+/// The prefix of the sort key of what says that a key of an object was freed.
+const FREED: &str = "FREED#";
 
 /// The prefix of the sort keys of the tombstones of a contact's objects.
 pub(crate) const ERASED_OBJECTS: &str = "ERASED#";
@@ -173,6 +177,12 @@ impl Keys {
     /// The key of an object as it is given from outside, which is unique in account and type.
     pub fn object(&self, kind: &ObjectType, key: &str) -> Key {
         Key::new(format!("A#{}#O#{kind}#{}", self.account, sha256(key)), "OBJECT")
+    }
+
+    /// That a key was freed which led to this object, after the object was deleted.
+    pub(crate) fn freed_object_key(&self, kind: &ObjectType, key: &str, object: &ContactId) -> Key {
+        let hash = sha256(object.as_str());
+        Key::new(self.object(kind, key).pk, format!("{FREED}{hash}"))
     }
 
     /// An enrollment.

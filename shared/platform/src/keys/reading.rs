@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 use dacapo_engine::ids::{CampaignId, ContactId};
 
-use super::{CONTACT, ENROLLMENT, ERASED, Keys, NO_CAMPAIGN, OBJECT, OBJECT_ENROLLMENT, OF_OBJECT};
+use super::{
+    CONTACT, ENROLLMENT, ERASED, FREED, Keys, NO_CAMPAIGN, OBJECT, OBJECT_ENROLLMENT, OF_OBJECT,
+};
 use crate::table::Key;
 
 /// Whether an item of the history is about a change without effect.
@@ -29,6 +31,7 @@ pub fn kind(key: &Key) -> &'static str {
         "DRAFT" => "draft",
         ERASED => "tombstone",
         "OBJECT" => "object key",
+        sk if sk.starts_with(FREED) => "freed object key",
         "JOB" => "job",
         sk if key.pk.contains("#J#") && sk.contains('#') => "job",
         sk if sk == "S" || sk.starts_with(Keys::DAYS) => "statistics",

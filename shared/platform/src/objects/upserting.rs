@@ -14,7 +14,7 @@ use super::{ObjectError, ObjectWritten, Objects, WithObject};
 use crate::Instant;
 use crate::contacts::{WriteError, Written, write_id};
 use crate::error::Error;
-use crate::object_keys::StoredObjectKey;
+use crate::object_keys::{StoredObjectKey, free_from};
 use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Write};
 
@@ -125,7 +125,7 @@ impl Objects {
     ) -> Result<ObjectWritten, ObjectError> {
         let wanted = write.person;
         for _ in 0..TRIES {
-            let mut present = self.present(write).await?;
+            let Some(mut present) = self.present(write).await? else { continue };
             if let Some(told) = told {
                 if self.united(write, &present, by).await? {
                     continue;
@@ -152,19 +152,42 @@ impl Objects {
         Err(Error::Contended(TRIES).into())
     }
 
-    async fn present(&self, write: ObjectWrite<'_>) -> Result<Present, ObjectError> {
+    /// The state; `None` if a key led to an object that is gone. That key is freed, and the state is
+    /// to be read again.
+    async fn present(&self, write: ObjectWrite<'_>) -> Result<Option<Present>, ObjectError> {
         let key = self.key(write.kind, write.key).await?;
         let replaces = write.replaces.filter(|replaces| *replaces != write.key);
         let replaced = match replaces {
             Some(replaces) => self.key(write.kind, replaces).await?,
             None => None,
         };
-        let id = key.as_ref().or(replaced.as_ref()).map(|found| &found.object);
-        let object = match id {
-            Some(id) => self.contacts.get(id).await?,
-            None => None,
-        };
-        Ok(Present { object, key, replaced, telling: None })
+        let own = key.as_ref().map(|found| (write.key, &found.object));
+        let other = replaces.zip(replaced.as_ref().map(|found| &found.object));
+        let mut object = None;
+        if let Some((named, id)) = own.or(other) {
+            object = self.contacts.get(id).await?;
+            if object.is_none() {
+                return self.freed(write, named, id).await;
+            }
+        }
+        if let (Some((_, own)), Some((named, id))) = (own, other)
+            && own != id
+            && self.contacts.get(id).await?.is_none()
+        {
+            return self.freed(write, named, id).await;
+        }
+        Ok(Some(Present { object, key, replaced, telling: None }))
+    }
+
+    /// Frees a key that leads to an object that is gone.
+    async fn freed(
+        &self,
+        write: ObjectWrite<'_>,
+        named: &str,
+        object: &ContactId,
+    ) -> Result<Option<Present>, ObjectError> {
+        free_from(&self.store, write.kind, vec![named.to_owned()], object).await?;
+        Ok(None)
     }
 
     /// The id of the person whose object it is, or is to be; `None` if the person is to be made.
