@@ -133,3 +133,28 @@ elements:
     serve.post("/dev/idle", &json!({}));
     assert!(calls.try_recv().is_err(), "it is called once");
 }
+
+#[test]
+fn no_webhook_of_a_campaign_moves_the_clock_or_reads_captured_mail() {
+    let serve = Serve::standing(None, "2026-12-01T08:00:00Z");
+    let document = format!(
+        "
+id: calls
+name: Calls
+sender: {{ address: a@example.com }}
+elements:
+  go: {{ type: start, when: {{ tag: Go }}, next: call }}
+  call:
+    type: webhook
+    url: {}/dev/clock
+    body: {{ advance: 1 day }}
+",
+        serve.url()
+    );
+    serve.publish_text("calls", &document);
+    serve.post("/v1/hooks/contact", &json!({ "email": "ann@example.com", "tags": "Go" }));
+    serve.post("/dev/idle", &json!({}));
+    assert_eq!(serve.get("/dev/clock")["now"], "2026-12-01T08:00:00Z");
+    let history = serve.get("/v1/contacts/email:ann@example.com/history").to_string();
+    assert!(history.contains("it answered 403"), "{history}");
+}

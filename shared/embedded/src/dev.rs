@@ -5,17 +5,21 @@
 //! Browsers on this machine reach them too, from any page that they show. So a request needs the
 //! admin key if its `Host` is not a name of this machine (a name may have been made to lead here),
 //! or if its `Origin` is not the server itself. From elsewhere it always needs the key.
+//!
+//! The webhooks of campaigns come from this machine too, and are written by whoever may write a
+//! campaign. Each carries a header of which its author knows nothing, and gets no answer here.
 
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use dacapo_engine::time::{Instant, Span, Zone};
 use dacapo_platform::api::{AdminKey, Problem, message_json};
+use dacapo_platform::calling::WEBHOOK_HEADER;
 use dacapo_platform::contact_json::instant_json;
 use dacapo_platform::error::Error;
 use dacapo_platform::keys::contact_in;
@@ -66,6 +70,10 @@ pub(crate) fn with_dev(api: Router, embedded: &Embedded, admin_key: Option<Admin
 /// Lets only allowed requests pass.
 async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Response {
     let headers = request.headers();
+    if headers.contains_key(WEBHOOK_HEADER) {
+        return Problem::forbidden("/dev/* answers no webhook of a campaign; call something else")
+            .into_response();
+    }
     if dev.admin_key.as_ref().is_some_and(|key| key.is_in(headers)) {
         return next.run(request).await;
     }
@@ -75,7 +83,7 @@ async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Respo
         )
         .into_response();
     }
-    match asked_from_elsewhere(headers) {
+    match asked_from_elsewhere(request.uri(), headers) {
         None => next.run(request).await,
         Some(why) => Problem::forbidden(format!(
             "{why}; without the admin key /dev/* answers only what this machine asks it by its own name"
@@ -85,12 +93,17 @@ async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Respo
 }
 
 /// Why a request may come from a page that a browser shows, and not from the user of this machine.
-fn asked_from_elsewhere(headers: &HeaderMap) -> Option<String> {
+fn asked_from_elsewhere(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let text = |name: header::HeaderName| {
         headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
     };
     if headers.get_all(header::HOST).iter().count() > 1 {
         return Some("the request names more than one host".to_owned());
+    }
+    // A request to a proxy names its host before the path; that one counts (RFC 9112).
+    let named = uri.authority().map(|named| named.as_str());
+    if let Some(named) = named.filter(|named| !is_this_machine(named)) {
+        return Some(format!("the request is for the host {named:?}"));
     }
     let host = text(header::HOST);
     if let Some(host) = host.as_deref().filter(|host| !is_this_machine(host)) {
@@ -143,28 +156,33 @@ struct Move {
 const MOVES: &str = "send either {\"advance\": \"1 hour\"} or {\"to\": \"2026-12-01T13:00:00Z\"}";
 
 async fn move_clock(State(dev): State<Dev>, body: String) -> Response {
+    let refused =
+        |path: &str, code: &str, why: String| Problem::invalid_at(path, code, why).into_response();
     let wanted: Move = match serde_json::from_str(&body) {
         Ok(wanted) => wanted,
-        Err(error) => return refused(&format!("{body:?} cannot be read ({error}); {MOVES}")),
+        Err(error) => {
+            let why = format!("{body:?} cannot be read ({error}); {MOVES}");
+            return refused("", "value", why);
+        }
     };
     let now = dev.clock.now();
     let last = last_instant();
-    let to = match (wanted.advance, wanted.to) {
+    let (path, to) = match (wanted.advance, wanted.to) {
         (Some(span), None) => {
             let to = span.after(now, Zone::UTC);
             // An instant beyond the calendar is refused.
-            if to == now && !span.is_zero() { Instant::MAX_UTC } else { to }
+            let to = if to == now && !span.is_zero() { Instant::MAX_UTC } else { to };
+            ("advance", to)
         }
-        (None, Some(to)) => to,
-        (None, None) | (Some(_), Some(_)) => {
-            return refused(MOVES);
-        }
+        (None, Some(to)) => ("to", to),
+        (None, None) | (Some(_), Some(_)) => return refused("", "required", MOVES.to_owned()),
     };
     if to > last {
-        return refused(&format!("the clock goes to {last} at most"));
+        return refused(path, "out_of_range", format!("the clock goes to {last} at most"));
     }
     if to < now {
-        return refused(&format!("the clock never falls; it is {now} now"));
+        let why = format!("the clock never falls; it is {now} now, so name a later instant");
+        return refused(path, "out_of_range", why);
     }
     let fired = dev.worker.advance(to).await;
     Json(json!({ "now": instant_json(dev.clock.now()), "timers_fired": fired })).into_response()
@@ -185,7 +203,7 @@ struct Paging {
 async fn messages(State(dev): State<Dev>, Query(paging): Query<Paging>) -> Response {
     match captured(&dev.platform, paging).await {
         Ok(page) => Json(page).into_response(),
-        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => Problem::from(error).into_response(),
     }
 }
 
@@ -217,20 +235,4 @@ async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
             return Ok(json!({ "items": items, "next_cursor": cursor }));
         }
     }
-}
-
-fn refused(detail: &str) -> Response {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, detail)
-}
-
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let body = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-        "errors": [],
-    });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
 }

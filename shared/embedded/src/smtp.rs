@@ -23,9 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_platform::mail::Mail;
+use dacapo_platform::mail::{Mail, is_unfit_for_headers};
 use dacapo_platform::ports::{Hold, MailError, MailMode, Mailer, Trouble};
 use dacapo_platform::unverified::unverified;
+use email_encoding::headers::{rfc2047, writer::EmailWriter};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -223,6 +224,9 @@ pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
         None => builder.singlepart(text),
     };
     let mut message = built.map_err(|error| error.to_string())?;
+    if is_unfit_for_headers(&mail.subject) {
+        message.headers_mut().insert_raw(encoded_subject(&mail.subject)?);
+    }
     if let Some(url) = &mail.unsubscribe_url {
         for (name, value) in [
             ("List-Unsubscribe", format!("<{url}>")),
@@ -233,4 +237,16 @@ pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
         }
     }
     Ok(message)
+}
+
+/// A subject as encoded words (RFC 2047), folded. The builder encodes only words that are not ASCII.
+fn encoded_subject(subject: &str) -> Result<HeaderValue, String> {
+    const NAME: &str = "Subject";
+    let mut encoded = String::new();
+    {
+        let mut writer = EmailWriter::new(&mut encoded, NAME.len() + ": ".len(), 0, false);
+        rfc2047::encode(subject, &mut writer).map_err(|error| error.to_string())?;
+    }
+    let name = HeaderName::new_from_ascii_str(NAME);
+    Ok(HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), encoded))
 }

@@ -6,20 +6,25 @@
 //! (scheme, host or port), only headers that are no secret are sent on: any header that the author
 //! wrote may be a key.
 
-use dacapo_engine::campaign::format::Method;
+use dacapo_engine::campaign::format::{Method, Webhook};
 
 use crate::ports::{Request, Unavailable};
 
 /// How many redirects are followed.
 pub const REDIRECTS: u32 = 3;
 
+/// The header by which every call shows that a campaign makes it. No author can write it or leave it
+/// out, so whoever is called can tell a webhook from a person: `/dev/*` answers none.
+pub const WEBHOOK_HEADER: &str = "Dacapo-Webhook";
+
 /// The headers that are sent on to another origin. It lists the harmless ones, since a key may have
 /// any name.
-const HARMLESS: [&str; 6] = [
+const HARMLESS: [&str; 7] = [
     "accept",
     "accept-language",
     "content-language",
     "content-type",
+    "dacapo-webhook",
     "idempotency-key",
     "user-agent",
 ];
@@ -42,10 +47,14 @@ impl Hop {
     ///
     /// If its URL cannot be called.
     pub fn first(request: &Request) -> Result<Self, Unavailable> {
+        // A campaign that was published long ago may have such headers; they are the client's.
+        let own = |(name, _): &&(String, String)| !Webhook::is_not_the_authors(name);
+        let mut headers: Vec<_> = request.headers.iter().filter(own).cloned().collect();
+        headers.push((WEBHOOK_HEADER.to_owned(), "1".to_owned()));
         let mut hop = Self {
             place: Place::read(&request.url)?,
             method: request.method,
-            headers: request.headers.clone(),
+            headers,
             body: request.body.clone(),
             left: REDIRECTS,
         };
@@ -144,6 +153,9 @@ impl Place {
     /// If it is no URL of `http` or `https` with a host.
     pub fn read(url: &str) -> Result<Self, Unavailable> {
         let wrong = || Unavailable(format!("no URL that can be called: {}", shown(url)));
+        if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(wrong());
+        }
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
         let scheme = scheme.to_ascii_lowercase();
         if scheme != "http" && scheme != "https" {
@@ -197,9 +209,18 @@ impl Place {
     }
 }
 
-/// The part of a URL without personal data.
-fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+/// The part of a URL without personal data, and without a password before the host.
+fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let shown = match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host = rest.split('/').next().unwrap_or_default();
+            let after = host.rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[after..])
+        }
+        None => url.to_owned(),
+    };
+    shown.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -213,9 +234,18 @@ mod tests {
         assert_eq!(place.host_and_port(), "example.com:443");
         assert_eq!(Place::read("http://[::1]/x").unwrap().host_and_port(), "[::1]:80");
         assert_eq!(Place::read("http://[::1]:8080").unwrap().host_and_port(), "[::1]:8080");
-        for wrong in ["ftp://example.com", "example.com", "http://", "http://a@example.com/"] {
+        for wrong in [
+            "ftp://example.com",
+            "example.com",
+            "http://",
+            "http://a@example.com/",
+            "http://example.com/a\r\nX-A: b",
+            "http://example.com/a b",
+        ] {
             assert!(Place::read(wrong).is_err(), "{wrong}");
         }
+        let told = Place::read("http://ann:secret@example.com/a?b=c").unwrap_err().0;
+        assert_eq!(told, "no URL that can be called: http://example.com/a");
     }
 
     #[test]
@@ -244,13 +274,16 @@ mod tests {
         .unwrap()
     }
 
+    const AFTER_A_REDIRECT: [&str; 3] = ["Content-Type", "Idempotency-Key", "Dacapo-Webhook"];
+
     fn names(hop: &Hop) -> Vec<&str> {
         hop.headers().iter().map(|(name, _)| name.as_str()).collect()
     }
 
     #[test]
     fn secret_headers_stay_with_their_origin() {
-        let all = ["Authorization", "X-Api-Key", "Content-Type", "Idempotency-Key"];
+        let all =
+            ["Authorization", "X-Api-Key", "Content-Type", "Idempotency-Key", "Dacapo-Webhook"];
         for same in ["/other", "https://example.com:443/x", "https://EXAMPLE.com/x"] {
             let hop = call("https://example.com/a").led_on(307, Some(same)).unwrap().unwrap();
             assert_eq!(names(&hop), all, "{same}");
@@ -262,15 +295,30 @@ mod tests {
             "//other.example/a",
         ] {
             let hop = call("https://example.com/a").led_on(307, Some(other)).unwrap().unwrap();
-            assert_eq!(names(&hop), ["Content-Type", "Idempotency-Key"], "{other}");
+            assert_eq!(names(&hop), AFTER_A_REDIRECT, "{other}");
             assert_eq!(hop.body(), "{}");
             // They are not sent again when a redirect leads back.
             let back = hop.led_on(307, Some("https://example.com/a")).unwrap().unwrap();
-            assert_eq!(names(&back), ["Content-Type", "Idempotency-Key"], "{other}");
+            assert_eq!(names(&back), AFTER_A_REDIRECT, "{other}");
         }
         // From http to https is another origin too, and a redirect that may be followed.
         let hop = call("http://example.com/a").led_on(308, Some("https://example.com/a"));
-        assert_eq!(names(&hop.unwrap().unwrap()), ["Content-Type", "Idempotency-Key"]);
+        assert_eq!(names(&hop.unwrap().unwrap()), AFTER_A_REDIRECT);
+    }
+
+    #[test]
+    fn what_the_client_writes_itself_is_not_the_authors_and_every_call_says_what_it_is() {
+        let header = |name: &str| (name.to_owned(), "5".to_owned());
+        let sent = ["content-length", "HOST", "Transfer-Encoding", "dacapo-webhook", "X-Source"];
+        let hop = Hop::first(&Request {
+            method: Method::Post,
+            url: "https://example.com/".to_owned(),
+            headers: sent.map(header).into(),
+            body: Some("0123456789".to_owned()),
+        });
+        let headers = hop.unwrap().headers().to_vec();
+        let told = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(headers, [told("X-Source", "5"), told("Dacapo-Webhook", "1")]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::campaign::format::{Email, Purpose};
+use dacapo_engine::campaign::format::{Email, Purpose, Sender};
+use dacapo_engine::campaign::validate::{LONGEST_SENDER_NAME, LONGEST_SUBJECT};
 use dacapo_engine::template::{Budget, Escape, MergeValues, one_line, placeholders};
 
 use crate::blocking::Blocking;
@@ -10,10 +11,37 @@ use crate::rendering::{Renderer, Unrendered, text_of_html};
 
 pub use crate::ports::{Mail, MessageName};
 
+/// The longest word that a header holds as it is, in bytes: between words a header can be folded.
+const LONGEST_WORD: usize = 60;
+
+/// Whether ASCII text has to be encoded in a header (RFC 2047): a reader would take a part of it for
+/// an encoded word, or a word of it is so long that the header cannot be folded (RFC 5322).
+pub fn is_unfit_for_headers(text: &str) -> bool {
+    text.contains("=?") || text.split(' ').any(|word| word.len() > LONGEST_WORD)
+}
+
+/// At most so many bytes of a line: what is longer is cut between two characters, and `…` is put in
+/// the place of the rest.
+fn shortened(line: String, most: usize) -> String {
+    const REST: char = '…';
+    if line.len() <= most {
+        return line;
+    }
+    let ends = line.char_indices().map(|(at, _)| at);
+    let end = ends.take_while(|at| at + REST.len_utf8() <= most).last().unwrap_or_default();
+    format!("{}{REST}", line[..end].trim_end())
+}
+
+/// Who a mail comes from: the name is one line, and no longer than may be.
+pub(crate) fn sender_line(sender: &Sender, address: String) -> Sender {
+    let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+    Sender { name: name.map(|name| shortened(name, LONGEST_SENDER_NAME)), address }
+}
+
 /// The rendered parts: subject and bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The subject, one line.
+    /// The subject, one line of at most [`LONGEST_SUBJECT`] bytes.
     pub subject: String,
     /// The plain text, if the e-mail has one.
     pub text: Option<String>,
@@ -92,6 +120,7 @@ pub fn rendered(
 ) -> Result<Rendered, Unrendered> {
     let mut renderer = Renderer::new(values, budget);
     let subject = one_line(&renderer.render(&email.subject, Escape::Text)?);
+    let subject = shortened(subject, LONGEST_SUBJECT);
     if subject.is_empty() {
         return Err(Unrendered::because("the subject is empty"));
     }
@@ -168,6 +197,29 @@ mod tests {
         let (zone, language) = (Zone::Europe__Berlin, Language::of("de"));
         let values = MergeValues { zone, language, values: values.into() };
         rendered(&email, &values, Budget::Small).unwrap()
+    }
+
+    #[test]
+    fn a_subject_that_is_too_long_is_cut_between_two_characters_and_says_so() {
+        assert_eq!(shortened("Hello".to_owned(), 5), "Hello");
+        assert_eq!(shortened("Hello you".to_owned(), 8), "Hello…");
+        assert_eq!(shortened("üüüü".to_owned(), 7), "üü…");
+        for name in ["a".repeat(3_000), "😀".repeat(800), "ab ".repeat(900)] {
+            let email = json!({ "subject": format!("Hello {name}"), "text": "x", "purpose": "transactional" });
+            let subject = said(&email).subject;
+            assert!((490..=LONGEST_SUBJECT).contains(&subject.len()), "{}", subject.len());
+            assert!(subject.starts_with("Hello ") && subject.ends_with('…'), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_looks_encoded_or_cannot_be_folded_is_unfit_for_headers() {
+        for fit in ["Hello Ann", "1 = 2?", "https://studio-nord.example/a/b"] {
+            assert!(!is_unfit_for_headers(fit), "{fit}");
+        }
+        for unfit in ["Hello =?utf-8?q?Ann?=".to_owned(), format!("Hello {}", "a".repeat(61))] {
+            assert!(is_unfit_for_headers(&unfit), "{unfit}");
+        }
     }
 
     #[test]

@@ -167,6 +167,18 @@ async fn r74_without_a_keep_it_is_four_hundred_days_and_a_shorter_one_counts_at_
 }
 
 #[tokio::test]
+async fn r74_no_type_is_kept_for_less_than_a_day() {
+    let api = keeping("1 day").await;
+    for keep in ["-1 day", "0 seconds", "23 hours"] {
+        let answer =
+            api.put("/v1/object-types/appointment", &json!({ "fields": {}, "keep": keep })).await;
+        assert_eq!(answer.faults(422), [("keep".to_owned(), "span".to_owned())], "{keep}");
+        assert!(answer.text.contains(keep) && answer.text.contains("400 days"), "{}", answer.text);
+    }
+    assert_eq!(api.get("/v1/object-types/appointment").await.is(200)["keep"], "1 day");
+}
+
+#[tokio::test]
 async fn r74_a_late_post_about_an_object_that_went_makes_it_anew() {
     let api = keeping("30 days").await;
     book(&api, "old", "Oslo", "2026-11-03T10:00:00Z").await;

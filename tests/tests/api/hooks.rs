@@ -253,3 +253,28 @@ async fn racing_posts_about_one_address_make_one_contact() {
     assert_eq!(api.ann().await["rev"], 2);
     assert_eq!(api.ann().await["tags"].as_object().expect("tags").len(), 2);
 }
+
+#[tokio::test]
+async fn one_name_twice_in_json_is_named_and_nothing_is_written() {
+    let api = Called::with_fields().await;
+    for (body, path) in [
+        (r#"{"email":"ann@example.com","first_name":"Ann","first_name":"Eve"}"#, "first_name"),
+        (r#"{"email":"ann@example.com","fields":{"city":"Kiel","city":"Ulm"}}"#, "fields.city"),
+    ] {
+        let headers = [("x-api-key", ADMIN), ("content-type", "application/json")];
+        let answer = api.bare("POST", "/v1/hooks/contact", &headers, body).await;
+        assert_eq!(answer.faults(422), [(path.to_owned(), "twice".to_owned())]);
+    }
+    api.get("/v1/contacts/email:ann@example.com").await.problem(404);
+}
+
+#[tokio::test]
+async fn a_blank_key_of_an_object_is_called_blank_and_a_long_one_long() {
+    let api = Called::new().await;
+    api.put("/v1/object-types/visit", &json!({ "fields": {} })).await.is(200);
+    for (key, word) in [("%20".to_owned(), "blank"), ("a".repeat(1_025), "1025")] {
+        let answer = api.put(&format!("/v1/objects/visit/{key}"), &json!({})).await;
+        assert_eq!(answer.faults(422), [("key".to_owned(), "key".to_owned())]);
+        assert!(answer.text.contains(word), "{}", answer.text);
+    }
+}

@@ -217,7 +217,12 @@ fn message(mail: &Mail) -> Result<Message, BuildError> {
     if let Some(html) = &mail.html {
         body = body.html(utf8(html)?);
     }
-    let mut message = Message::builder().subject(utf8(&mail.subject)?).body(body.build());
+    let subject = match naming::encoded_subject(&mail.subject) {
+        // Without a charset it is ASCII: nothing is encoded once more.
+        Some(encoded) => Content::builder().data(encoded).build()?,
+        None => utf8(&mail.subject)?,
+    };
+    let mut message = Message::builder().subject(subject).body(body.build());
     if let Some(url) = &mail.unsubscribe_url {
         for (name, value) in [
             ("List-Unsubscribe", format!("<{url}>")),

@@ -1,10 +1,11 @@
-//! How a mail is identified: the tags that lead back to its record, and a mailbox with a name.
+//! How a mail is identified: the tags that lead back to its record, a mailbox with a name, and a
+//! subject as SES takes it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_platform::mail::MessageName;
+use dacapo_platform::mail::{MessageName, is_unfit_for_headers};
 
 /// The names of the tags.
 pub(super) const TAGS: [&str; 4] = ["contact", "campaign", "run", "step"];
@@ -59,6 +60,9 @@ pub(super) fn mailbox(sender: &Sender) -> String {
     if name.is_empty() {
         return address.clone();
     }
+    if is_unfit_for_headers(&name) {
+        return format!("{} <{address}>", encoded(&name));
+    }
     if name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&byte))
@@ -70,6 +74,15 @@ pub(super) fn mailbox(sender: &Sender) -> String {
         return format!("\"{quoted}\" <{address}>");
     }
     format!("{} <{address}>", encoded(&name))
+}
+
+/// A subject as encoded words, if it has to be: *The subject line can only contain 7-bit ASCII
+/// characters. However, you can specify non-ASCII characters in the subject line by using
+/// encoded-word syntax*
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Message.html>). A subject has so few
+/// bytes that all its words fit into one line of 998 bytes (RFC 5322).
+pub(super) fn encoded_subject(subject: &str) -> Option<String> {
+    (!subject.is_ascii() || is_unfit_for_headers(subject)).then(|| encoded(subject))
 }
 
 /// As encoded words (RFC 2047).
@@ -133,6 +146,7 @@ mod tests {
         assert_eq!(sender("Other, Ann"), "\"Other, Ann\" <a@example.com>");
         assert_eq!(sender("A \"B\" C"), "\"A \\\"B\\\" C\" <a@example.com>");
         assert_eq!(sender("Jörg"), "=?UTF-8?B?SsO2cmc=?= <a@example.com>");
+        assert_eq!(sender("=?utf-8?q?A?="), "=?UTF-8?B?PT91dGYtOD9xP0E/PQ==?= <a@example.com>");
         assert_eq!(sender("Ann\r\nBcc: x"), "\"Ann Bcc: x\" <a@example.com>");
         let long = sender(&"ü".repeat(60));
         assert!(long.split(' ').all(|word| word.len() <= 75), "{long}");

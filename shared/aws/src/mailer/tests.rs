@@ -47,7 +47,7 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
         "ReplyToAddresses": ["answers@example.com"],
         "ConfigurationSetName": "set",
         "Content": { "Simple": {
-            "Subject": utf8("Grüße"),
+            "Subject": { "Data": "=?UTF-8?B?R3LDvMOfZQ==?=" },
             "Body": { "Text": utf8("Hello"), "Html": utf8("<p>Hello</p>") },
             "Headers": [
                 { "Name": "List-Unsubscribe", "Value": "<https://dacapo.example/u/token>" },
@@ -62,6 +62,41 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
         ],
     });
     assert_eq!(body, expected);
+}
+
+/// What SES is handed as the subject of a mail.
+async fn handed(subject: &str) -> Value {
+    let server = Server::answering([Answer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
+    let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
+    let mail = Mail { subject: subject.to_owned(), ..mail() };
+    mailer.send(&mail).await.unwrap();
+    let body: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    body["Content"]["Simple"]["Subject"].clone()
+}
+
+#[tokio::test]
+async fn a_subject_is_handed_over_as_ascii_that_fits_into_a_header_and_says_what_it_is() {
+    use base64::Engine as _;
+    assert_eq!(handed("Hello Ann").await, json!({ "Data": "Hello Ann", "Charset": "UTF-8" }));
+    for subject in [
+        "Hello =?utf-8?q?Eve?=".to_owned(),
+        format!("Hello {}", "a".repeat(494)),
+        "ü".repeat(250),
+        "😀".repeat(125),
+    ] {
+        let subject = subject.as_str();
+        let content = handed(subject).await;
+        assert_eq!(content["Charset"], Value::Null);
+        let header = content["Data"].as_str().unwrap();
+        assert!(header.is_ascii() && header.len() < 998 - "Subject: ".len(), "{header}");
+        let decoded = header.split(' ').map(|word| {
+            assert!(word.len() <= 75, "{word}");
+            let word = word.strip_prefix("=?UTF-8?B?").and_then(|word| word.strip_suffix("?="));
+            let bytes = base64::engine::general_purpose::STANDARD.decode(word.unwrap()).unwrap();
+            String::from_utf8(bytes).unwrap()
+        });
+        assert_eq!(decoded.collect::<String>(), subject);
+    }
 }
 
 #[tokio::test]

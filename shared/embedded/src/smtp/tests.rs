@@ -288,3 +288,39 @@ fn a_send_takes_less_time_than_a_claim_holds() {
     let Bounds { before_content, content, .. } = Bounds::USUAL;
     assert!(before_content + content < Duration::from_secs(120));
 }
+
+/// The lines of the header of a mail with this subject, as they leave.
+fn header_lines(subject: &str) -> Vec<String> {
+    let mail = Mail { subject: subject.to_owned(), ..mail() };
+    let text = String::from_utf8(message(&mail).unwrap().formatted()).unwrap();
+    let (header, _) = text.split_once("\r\n\r\n").unwrap();
+    header.split("\r\n").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_subject_leaves_in_short_lines_and_shows_what_it_is() {
+    use base64::Engine as _;
+    assert!(header_lines("Hello Ann").contains(&"Subject: Hello Ann".to_owned()));
+    for subject in [
+        "Hello =?utf-8?q?Eve?=".to_owned(),
+        "a".repeat(500),
+        format!("Hello {}", "a".repeat(494)),
+        "ü".repeat(250),
+        "ab ".repeat(166).trim_end().to_owned(),
+    ] {
+        let lines = header_lines(&subject);
+        assert!(lines.iter().all(|line| line.is_ascii() && line.len() <= 78), "{lines:#?}");
+        let begins = lines.iter().position(|line| line.starts_with("Subject:")).unwrap();
+        let folded = lines[begins + 1..].iter().take_while(|line| line.starts_with(' '));
+        let whole: Vec<&str> =
+            std::iter::once(&lines[begins]).chain(folded).map(String::as_str).collect();
+        let whole = whole.concat();
+        let words = whole.strip_prefix("Subject: ").unwrap().split(' ').map(|word| {
+            let coded = word.strip_prefix("=?utf-8?b?").and_then(|word| word.strip_suffix("?="));
+            let Some(coded) = coded else { return format!("{word} ") };
+            let bytes = base64::engine::general_purpose::STANDARD.decode(coded).unwrap();
+            String::from_utf8(bytes).unwrap()
+        });
+        assert_eq!(words.collect::<String>().trim_end(), subject);
+    }
+}

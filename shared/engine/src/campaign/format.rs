@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::FieldType;
 use crate::ids::{CampaignId, ElementId, FieldKey, ObjectType};
-use crate::time::{Daytime, Hours, Span, TimeOfDay, Weekdays};
+use crate::time::{Daytime, Hours, Instant, Span, TimeOfDay, Weekdays, Zone};
 
 pub use super::elements::{
     Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
@@ -124,6 +124,15 @@ pub struct ObjectDefinition {
 impl ObjectDefinition {
     /// How long an object without tokens is kept after its last change, if the type does not say.
     pub const KEPT: Span = Span::days(400);
+
+    /// The shortest time for which a type may say that its objects are kept (R74).
+    pub const LEAST_KEPT: Span = Span::days(1);
+
+    /// Whether that is too short a time to keep objects, on an ordinary day of 24 hours.
+    pub fn is_too_short(keep: Span) -> bool {
+        let end = |span: Span| span.after(Instant::UNIX_EPOCH, Zone::UTC);
+        end(keep) < end(Self::LEAST_KEPT)
+    }
 
     /// How long an object without tokens is kept after its last change (R74).
     pub fn kept(&self) -> Span {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Map, Value};
 
 use crate::connections::incoming::{Incoming, Misfit, Understood};
-use crate::connections::mapping::{self, opened_text, plain, says};
+use crate::connections::mapping::{self, plain, says};
+use crate::connections::tree::{Body, Tree, beneath, stands_twice};
 
 /// The most values that are looked at.
 const MOST_VALUES: usize = 1_000;
@@ -25,15 +26,16 @@ const MOST_NAMED: usize = 20;
 pub(super) fn understand(
     map: &BTreeMap<String, String>,
     object: Option<&str>,
-    body: &Value,
+    body: &Body,
 ) -> Result<Understood, Vec<Misfit>> {
     let mut incoming = Incoming { tagged: true, ..Incoming::default() };
     let mut left_out = Vec::new();
     if map.is_empty() {
         incoming.by_name = true;
-        (incoming.contact, left_out) = by_name(body);
+        (incoming.contact, left_out) = by_name(&body.tree);
     } else {
-        mapping::apply(map, body, &mut incoming);
+        left_out.clone_from(&body.twice);
+        mapping::apply(map, &body.value, &mut incoming);
         let mut missing = Vec::new();
         let lacks = |target: &str| {
             let from =
@@ -42,7 +44,7 @@ pub(super) fn understand(
             let message = format!(
                 "`{target}` is taken from {}, and there is no value; the body has {}",
                 from.join(", "),
-                named(body)
+                named(&body.tree)
             );
             Misfit::new(target, "required", message)
         };
@@ -53,6 +55,7 @@ pub(super) fn understand(
             missing.push(lacks("object.key"));
         }
         if !missing.is_empty() {
+            missing.extend(left_out);
             return Err(missing);
         }
     }
@@ -64,7 +67,7 @@ pub(super) fn understand(
 }
 
 /// Every value by its name, and what was left out because it came twice.
-fn by_name(body: &Value) -> (Map<String, Value>, Vec<Misfit>) {
+fn by_name(body: &Tree) -> (Map<String, Value>, Vec<Misfit>) {
     let mut found: BTreeMap<String, (usize, String, Value)> = BTreeMap::new();
     let mut twice: BTreeMap<String, Misfit> = BTreeMap::new();
     for Leaf { depth, path, name, value } in leaves(body) {
@@ -77,8 +80,12 @@ fn by_name(body: &Value) -> (Map<String, Value>, Vec<Misfit>) {
                 found.insert(name.to_owned(), (depth, path, value));
             }
             Some((outer, there, first)) if *outer == depth && *first != value => {
-                let message =
-                    format!("`{there}` and `{path}` differ; say in the map which is meant");
+                let message = match *there == path {
+                    true => stands_twice(&path),
+                    false => {
+                        format!("`{there}` and `{path}` differ; say in the map which is meant")
+                    }
+                };
                 twice.insert(name.to_owned(), Misfit::new(name, "twice", message));
             }
             Some(_) => {}
@@ -98,39 +105,35 @@ struct Leaf {
 }
 
 /// The values of a body that say something, the outer ones first.
-fn leaves(body: &Value) -> Vec<Leaf> {
+fn leaves(body: &Tree) -> Vec<Leaf> {
     let mut found = Vec::new();
     let mut open = VecDeque::from([(0, String::new(), String::new(), body.clone())]);
-    while let Some((depth, path, name, value)) = open.pop_front() {
+    while let Some((depth, path, name, tree)) = open.pop_front() {
         if found.len() + open.len() > MOST_VALUES {
             break;
         }
-        match value {
-            Value::Object(members) => open.extend(members.into_iter().map(|(name, member)| {
-                let step = name.replace('~', "~0").replace('/', "~1");
-                (depth + 1, format!("{path}/{step}"), name, member)
+        match tree {
+            Tree::Members(members) => open.extend(members.into_iter().map(|(name, member)| {
+                let place = beneath(&path, &name);
+                (depth + 1, place, name, member)
             })),
             // Ticked boxes are one value of several words.
-            Value::Array(items)
-                if !items.is_empty() && items.iter().all(|one| plain(one).is_some()) =>
-            {
-                let texts: Vec<String> = items.iter().filter_map(plain).collect();
-                found.push(Leaf { depth, path, name, value: Value::from(texts.join(",")) });
-            }
-            Value::Array(items) => open.extend(
-                items
-                    .into_iter()
-                    .enumerate()
-                    .map(|(nth, item)| (depth + 1, format!("{path}/{nth}"), nth.to_string(), item)),
-            ),
-            Value::String(text) => match opened_text(&text) {
+            Tree::List(items) => match texts(&items) {
+                Some(texts) => {
+                    found.push(Leaf { depth, path, name, value: Value::from(texts.join(",")) });
+                }
+                None => open.extend(items.into_iter().enumerate().map(|(nth, item)| {
+                    (depth + 1, format!("{path}/{nth}"), nth.to_string(), item)
+                })),
+            },
+            Tree::Plain(Value::String(text)) => match Tree::opened(&text) {
                 Some(inner) => open.push_back((depth, path, name, inner)),
                 None if !text.trim().is_empty() => {
                     found.push(Leaf { depth, path, name, value: Value::String(text) });
                 }
                 None => {}
             },
-            value => {
+            Tree::Plain(value) => {
                 if says(&value) {
                     found.push(Leaf { depth, path, name, value });
                 }
@@ -138,6 +141,16 @@ fn leaves(body: &Value) -> Vec<Leaf> {
         }
     }
     found
+}
+
+/// The texts of a list, if it holds nothing else and is not empty.
+fn texts(items: &[Tree]) -> Option<Vec<String>> {
+    let text = |item: &Tree| match item {
+        Tree::Plain(value) => plain(value),
+        Tree::List(_) | Tree::Members(_) => None,
+    };
+    let texts: Option<Vec<String>> = items.iter().map(text).collect();
+    texts.filter(|texts| !texts.is_empty())
 }
 
 /// The name without what a form puts around a custom field: `fields[city]`, `fields.city`.
@@ -148,7 +161,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// The places in a body that have a value, for the person who writes a map.
-fn named(body: &Value) -> String {
+fn named(body: &Tree) -> String {
     let mut paths: Vec<String> =
         leaves(body).into_iter().map(|leaf| format!("`{}`", leaf.path)).collect();
     let more = paths.len().saturating_sub(MOST_NAMED);
@@ -174,7 +187,7 @@ mod tests {
     }
 
     fn taken(pairs: &[(&str, &str)], object: Option<&str>, body: &Value) -> Incoming {
-        understand(&map(pairs), object, body).unwrap().what.unwrap().remove(0)
+        understand(&map(pairs), object, &body.clone().into()).unwrap().what.unwrap().remove(0)
     }
 
     #[test]
@@ -222,7 +235,7 @@ mod tests {
     fn the_outer_value_counts_and_two_that_differ_are_told() {
         let body = json!({ "email": "ann@example.com", "owner": { "email": "other@example.com" },
             "a": { "city": "Kiel" }, "b": { "city": "Ulm" } });
-        let understood = understand(&map(&[]), None, &body).unwrap();
+        let understood = understand(&map(&[]), None, &body.into()).unwrap();
         let contact = understood.what.unwrap().remove(0).contact;
         assert_eq!(Value::Object(contact), json!({ "email": "ann@example.com" }));
         assert_eq!(understood.left_out[0].path, "city");
@@ -230,11 +243,30 @@ mod tests {
     }
 
     #[test]
+    fn one_name_twice_is_left_out_and_told_whatever_stands_deeper() {
+        for text in [
+            r#"{"email": "one@x.example", "email": "two@x.example", "owner": {"email": "other@x.example"}}"#,
+            r#"{"a": {"email": "one@x.example"}, "a": {"email": "two@x.example"}}"#,
+            r#"{"raw": "{\"email\": \"one@x.example\", \"email\": \"two@x.example\"}"}"#,
+        ] {
+            let body = Body::from(serde_json::from_str::<Tree>(text).unwrap());
+            let understood = understand(&map(&[]), None, &body).unwrap();
+            assert_eq!(understood.what.unwrap()[0].contact.get("email"), None, "{text}");
+            let told = &understood.left_out[0];
+            assert_eq!((told.path.as_str(), told.code.as_str()), ("email", "twice"), "{text}");
+            // A map takes neither of them.
+            let taken = map(&[("/email", "email"), ("/a/email", "email"), ("/raw/email", "email")]);
+            let failed = understand(&taken, None, &body).unwrap_err();
+            assert_eq!((failed[0].path.as_str(), failed[0].code.as_str()), ("email", "required"));
+        }
+    }
+
+    #[test]
     fn a_map_that_leads_nowhere_says_what_there_is() {
         let wrong = understand(
             &map(&[("/mail", "email")]),
             Some("order"),
-            &json!({ "email": "a@b.example" }),
+            &json!({ "email": "a@b.example" }).into(),
         );
         let wrong = wrong.unwrap_err();
         assert_eq!((wrong[0].path.as_str(), wrong[0].code.as_str()), ("email", "required"));

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::connections::incoming::{Incoming, IncomingObject};
+use crate::connections::tree::Tree;
 
 /// How deep JSON may be nested in texts of JSON.
 const DEEPEST: usize = 4;
@@ -52,6 +53,11 @@ pub(crate) fn target(written: &str) -> Target<'_> {
 /// Whether a source is a JSON pointer.
 pub(crate) fn is_pointer(source: &str) -> bool {
     source.starts_with('/')
+}
+
+/// Whether a pointer is written as RFC 6901 has it: `~` stands before `0` or `1` only.
+pub(crate) fn is_well_formed(pointer: &str) -> bool {
+    pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
 }
 
 /// Adds to a contact, and to an object, what the map takes from a body.
@@ -119,13 +125,10 @@ fn led(here: &Value, steps: &[String], texts: usize) -> Option<Value> {
     }
 }
 
-/// The JSON that a text holds, if it holds an object or a list.
-pub(crate) fn opened_text(text: &str) -> Option<Value> {
-    let text = text.trim();
-    if !text.starts_with(['{', '[']) {
-        return None;
-    }
-    serde_json::from_str(text).ok()
+/// The JSON that a text holds, if it holds an object or a list; without members that have two
+/// different values.
+fn opened_text(text: &str) -> Option<Value> {
+    Tree::opened(text).map(|tree| tree.once("", &mut Vec::new()))
 }
 
 /// A value as a field takes it: a list of one is that one, a list of several is a text with commas.
@@ -181,6 +184,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(value_at(&body, source), value, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_escapes_nothing_but_what_the_standard_does() {
+        for right in ["/a", "/a~1b/~0", "/~01"] {
+            assert!(is_well_formed(right), "{right}");
+        }
+        for wrong in ["/a/~2", "/a~", "/~/b"] {
+            assert!(!is_well_formed(wrong), "{wrong}");
         }
     }
 

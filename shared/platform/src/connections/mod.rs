@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `understanding` | what a body means to a connection |
 //! | `incoming` | the answer to that: contacts, objects, or why it is ignored or unusable |
+//! | `tree` | a body as it came, in which a name may stand several times |
 //! | `signature` | who sent it: signatures in constant time, and the age of a call |
 //! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to `Incoming` |
@@ -25,14 +26,16 @@ mod signature;
 mod store;
 mod stored;
 mod told;
+mod tree;
 mod understanding;
 
 pub(crate) use incoming::{Answered, Booking, Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
-pub(crate) use mapping::{OBJECT, Target, is_pointer, target};
+pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, target};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
 pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};
 pub(crate) use told::KnownBooking;
+pub(crate) use tree::{Body, Tree};
 pub(crate) use understanding::{is_outdated, understand};

@@ -1,10 +1,9 @@
 //! What a body means to a connection: by its kind, its map, and the type of its objects.
 
-use serde_json::Value;
-
 use crate::Instant;
 use crate::connections::incoming::{Booking, Misfit, Understood};
 use crate::connections::stored::{Connection, Kind};
+use crate::connections::tree::Body;
 use crate::connections::{calcom, calendly, form, mapping};
 
 /// What a body means to a connection. `at` is when it came first, for a body that says no time.
@@ -14,18 +13,23 @@ use crate::connections::{calcom, calendly, form, mapping};
 /// Everything that is missing or cannot be used.
 pub(crate) fn understand(
     connection: &Connection,
-    body: &Value,
+    body: &Body,
     at: Instant,
 ) -> Result<Understood, Vec<Misfit>> {
     let object = connection.object.as_deref();
-    let mut understood = match connection.kind {
-        Kind::Calendly => calendly::understand(body, at)?,
-        Kind::Calcom => calcom::understand(body, at)?,
+    let of_tool = match connection.kind {
+        Kind::Calendly => calendly::understand(&body.value, at),
+        Kind::Calcom => calcom::understand(&body.value, at),
         Kind::Form => return form::understand(&connection.map, object, body),
     };
+    let mut understood = of_tool.map_err(|mut missing| {
+        missing.extend(body.twice.iter().cloned());
+        missing
+    })?;
+    understood.left_out.extend(body.twice.iter().cloned());
     for incoming in understood.what.iter_mut().flatten() {
         incoming.lasting = incoming.contact.clone();
-        mapping::apply(&connection.map, body, incoming);
+        mapping::apply(&connection.map, &body.value, incoming);
         match (&mut incoming.object, object) {
             (Some(there), Some(kind)) => kind.clone_into(&mut there.kind),
             (there, _) => {
@@ -42,6 +46,6 @@ pub(crate) fn understand(
 
 /// Whether a call says itself that it is older than what is kept of earlier ones: it may be a copy
 /// of one of these. A kind whose signature has a time is judged by that.
-pub(crate) fn is_outdated(kind: Kind, body: &Value, now: Instant) -> bool {
-    kind == Kind::Calcom && calcom::is_outdated(body, now)
+pub(crate) fn is_outdated(kind: Kind, body: &Body, now: Instant) -> bool {
+    kind == Kind::Calcom && calcom::is_outdated(&body.value, now)
 }

@@ -22,6 +22,7 @@ use super::recording::{HISTORY_KEPT, StoredHistory};
 use crate::Instant;
 use crate::blocking::Blocking;
 use crate::call_ledger::{CallLedger, CallRecord, MayCall};
+use crate::calling::Place;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{contact_json, object_json};
 use crate::contacts::Contacts;
@@ -259,12 +260,16 @@ fn request(
         };
         headers.push(("Content-Type".to_owned(), kind.to_owned()));
     }
+    let url = text(&webhook.url)?.trim().to_owned();
+    if let Err(Unavailable(why)) = Place::read(&url) {
+        return Err(Unrendered::because(without_addresses(&why)));
+    }
     use dacapo_engine::campaign::format::Method;
     let body = match webhook.method {
         Method::Get | Method::Delete => None,
         Method::Post | Method::Put | Method::Patch => Some(body),
     };
-    Ok(Request { method: webhook.method, url: text(&webhook.url)?, headers, body })
+    Ok(Request { method: webhook.method, url, headers, body })
 }
 
 /// JSON with every string in it rendered.

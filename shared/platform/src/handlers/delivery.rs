@@ -28,7 +28,7 @@ use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
 use crate::enrollments::Decisions;
 use crate::error::{Error, Retryability};
-use crate::mail::MailRenderer;
+use crate::mail::{MailRenderer, sender_line};
 use crate::mail_backoff;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::metrics::Metric;
@@ -441,10 +441,7 @@ impl MailDelivery {
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
         Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
-            from: Sender {
-                address: address::for_sending(&sender.address).into_owned(),
-                ..sender.clone()
-            },
+            from: sender_line(&sender, address::for_sending(&sender.address).into_owned()),
             to: address::for_sending(to).into_owned(),
             reply_to: email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned()),
             subject: rendered.subject,

@@ -10,6 +10,7 @@ mod objects;
 mod order;
 mod refused;
 mod setting_up;
+mod twice;
 
 use axum::body::Body;
 use hmac::{Hmac, KeyInit, Mac};

@@ -76,13 +76,14 @@ async fn everything_that_is_wrong_with_a_connection_is_said_at_once() {
     let written = json!({
         "kind": "form", "secret": "a-signing-key", "tags": ["a,b\u{200b}"], "object": true,
         "map": { "": "email", "/": "phone", "object.starts_at": "phone", "a": "birthdy", "b": "suppressed",
-            "c": "object.key", "d": "object." },
+            "c": "object.key", "d": "object.", "/a/~2": "phone" },
     });
     let mut faults = api.put(FORM, &written).await.faults(422);
     faults.sort();
     let expected = [
         ("map.", "source"),
         ("map./", "source"),
+        ("map./a/~2", "source"),
         ("map.a", "unknown_field"),
         ("map.b", "unknown_field"),
         ("map.c", "target"),
@@ -104,7 +105,10 @@ async fn everything_that_is_wrong_with_a_connection_is_said_at_once() {
     ] {
         assert_eq!(api.put(FORM, &written).await.faults(422)[0].0, path, "{written}");
     }
-    api.put("/v1/connections/a%20b", &json!({ "kind": "form" })).await.faults(422);
+    for id in ["a%20b", ".", ".."] {
+        let answer = api.put(&format!("/v1/connections/{id}"), &json!({ "kind": "form" })).await;
+        assert_eq!(answer.faults(422), [("id".to_owned(), "id".to_owned())], "{id}");
+    }
     for path in ["/v1/connections/none", "/v1/connections/none/calls/x"] {
         api.get(path).await.problem(404);
     }

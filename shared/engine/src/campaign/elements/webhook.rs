@@ -45,6 +45,32 @@ pub enum Method {
     Delete,
 }
 
+impl Webhook {
+    /// Headers that are not an author's to write, in lower case: those about the connection and the
+    /// length of the body, which the client knows, and the one by which a call shows what it is.
+    pub const NOT_THE_AUTHORS: [&str; 14] = [
+        "connection",
+        "content-length",
+        "dacapo-webhook",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+
+    /// Whether a header is not an author's to write.
+    pub fn is_not_the_authors(name: &str) -> bool {
+        Self::NOT_THE_AUTHORS.iter().any(|one| name.eq_ignore_ascii_case(one))
+    }
+}
+
 impl ElementType for Webhook {
     fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
         EdgeKey::edges([("next", self.next.as_ref())])
@@ -70,21 +96,82 @@ impl ElementType for Webhook {
     }
 
     fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {
-        let begins_with_template =
-            self.url.trim_start().starts_with("{{") || self.url.trim_start().starts_with("{%");
-        let after_scheme =
-            || self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
-        let has_host =
-            || after_scheme().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
-        if !begins_with_template && !has_host() {
-            findings.error(
-                "bad_url",
-                &At::Value(&path.key("url")),
-                "a webhook calls an http or https address",
-                "write it like https://example.com/hook",
-            );
+        if let Err((message, remedy)) = check_url(&self.url) {
+            findings.error("bad_url", &At::Value(&path.key("url")), message, remedy);
+        }
+        for name in self.headers.keys() {
+            if let Err((message, remedy)) = check_header(name) {
+                let path = path.key("headers").key(name);
+                findings.error("bad_header", &At::Key(&path), message, remedy);
+            }
         }
     }
+}
+
+/// What is wrong with a URL, and what would be right. What a template makes is looked at when it is
+/// called.
+fn check_url(url: &str) -> Result<(), (&'static str, &'static str)> {
+    let plain = without_templates(url.trim());
+    let rest = match plain.split_once("://") {
+        Some((scheme, rest)) if ["http", "https", MADE].contains(&scheme) => rest,
+        None if plain.starts_with(MADE) => return Ok(()),
+        Some((scheme, _)) if scheme.starts_with(MADE) => return Ok(()),
+        Some(_) | None => {
+            return Err((
+                "a webhook calls an http or https address",
+                "write it like https://example.com/hook",
+            ));
+        }
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains('@') {
+        return Err((
+            "a name and a password before the host are not sent",
+            "leave out what stands before the `@`, and send it as a header, such as `Authorization`",
+        ));
+    }
+    if host.is_empty() || host.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control())
+    {
+        return Err((
+            "a webhook calls an address with a host",
+            "write it like https://example.com/hook",
+        ));
+    }
+    Ok(())
+}
+
+/// What stands for what a template makes, while a text is looked at.
+const MADE: &str = "\u{fffc}";
+
+/// The text with [`MADE`] in the place of each placeholder, block and comment.
+fn without_templates(text: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some(begin) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        plain.push_str(&rest[..begin]);
+        plain.push_str(MADE);
+        let end = if rest[begin..].starts_with("{{") { "}}" } else { "%}" };
+        let after = rest[begin..].find(end).map_or(rest.len(), |at| begin + at + end.len());
+        rest = &rest[after..];
+    }
+    plain + rest
+}
+
+/// What is wrong with the name of a header (RFC 9110), and what would be right.
+fn check_header(name: &str) -> Result<(), (String, &'static str)> {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_token) {
+        return Err((
+            format!("{name:?} is no name of a header"),
+            "write letters, digits and `-`, such as `X-Source`",
+        ));
+    }
+    if Webhook::is_not_the_authors(name) {
+        return Err((
+            format!("`{name}` is written by Dacapo itself, as the connection and the body need it"),
+            "leave it out",
+        ));
+    }
+    Ok(())
 }
 
 /// The texts in a JSON value, each of which is a template.
@@ -102,5 +189,20 @@ fn templates_inside<'a>(value: &'a Value, path: &Path, found: &mut Vec<Template<
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_header_begins_another_header() {
+        for wrong in ["", "X\r\nB", "X\n", "X\tA", "X: a", "Ü"] {
+            assert!(check_header(wrong).is_err(), "{wrong:?}");
+        }
+        for right in ["X-Source", "authorization", "x_api.key"] {
+            assert_eq!(check_header(right), Ok(()), "{right}");
+        }
     }
 }

@@ -30,6 +30,14 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
             "choose another id",
         );
     }
+    if document.id.as_str().chars().all(|c| c == '.') {
+        findings.error(
+            "reserved_id",
+            &At::Value(&Path::root().key("id")),
+            format!("`{}` means a folder in a URL, so no campaign can be called that", document.id),
+            "choose another id, with a letter or a digit",
+        );
+    }
     let mut too_many = |key: &str, code: &'static str, count: usize, most: usize| {
         if count > most {
             findings.error(

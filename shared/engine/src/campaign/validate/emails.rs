@@ -12,6 +12,12 @@ use crate::campaign::node::Path;
 /// The longest address, in bytes (RFC 5321).
 const LONGEST_ADDRESS: usize = 254;
 
+/// The longest name of a sender, in bytes.
+pub const LONGEST_SENDER_NAME: usize = 200;
+
+/// The longest subject that is sent, in bytes; a longer one is cut.
+pub const LONGEST_SUBJECT: usize = 500;
+
 pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &mut Findings<'_>) {
     used(document, findings);
     if let Some(of_all) = &document.sender {
@@ -26,6 +32,17 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
                 &At::Key(&path),
                 format!("the e-mail `{key}` has neither `text` nor `html`"),
                 "write at least one of them",
+            );
+        }
+        if !is_template(&email.subject) && email.subject.len() > LONGEST_SUBJECT {
+            findings.warning(
+                "subject_is_cut",
+                &At::Value(&path.key("subject")),
+                format!(
+                    "a subject is sent with at most {LONGEST_SUBJECT} bytes, and this one has {}: its end is left out",
+                    email.subject.len()
+                ),
+                "write a shorter subject",
             );
         }
         match &email.sender {
@@ -85,6 +102,17 @@ fn sender(sender: &Sender, path: &Path, findings: &mut Findings<'_>) {
             &At::Value(&path.key("name")),
             "a sender's name is a single line",
             "remove the line breaks",
+        );
+    }
+    if let Some(name) = sender.name.as_ref().filter(|name| name.len() > LONGEST_SENDER_NAME) {
+        findings.error(
+            "invalid_value",
+            &At::Value(&path.key("name")),
+            format!(
+                "a sender's name has at most {LONGEST_SENDER_NAME} bytes, this one {}",
+                name.len()
+            ),
+            "write a shorter name",
         );
     }
 }

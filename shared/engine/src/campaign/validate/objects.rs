@@ -69,12 +69,13 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
             let before = account.objects.get(kind).and_then(|of| of.fields.get(key));
             field_of(kind, key, field, before, &path.key("fields").key(key.as_str()), findings);
         }
-        if definition.keep.is_some_and(|keep| keep.is_negative()) {
+        if let Some(keep) = definition.keep.filter(|keep| ObjectDefinition::is_too_short(*keep)) {
+            let least = ObjectDefinition::LEAST_KEPT;
             findings.error(
                 "invalid_duration",
                 &At::Value(&path.key("keep")),
-                "nothing is kept for less than no time",
-                "write a duration such as `400 days`",
+                format!("an object is kept for `{least}` at least, not for `{keep}`"),
+                "write a longer duration, such as `400 days`, or leave `keep` out",
             );
         }
     }

@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::api::call::wording::TWICE;
+
 /// The members of an object, each once.
 #[derive(Debug)]
 pub(in crate::api) struct Members(pub(in crate::api) Map<String, Value>);
@@ -83,9 +85,7 @@ impl<'de> Visitor<'de> for Any {
         while let Some(name) = map.next_key::<String>()? {
             let Once(value) = map.next_value()?;
             if members.get(&name).is_some_and(|there| *there != value) {
-                let twice = format_args!(
-                    "`{name}` stands there twice, with different values; send one of the two"
-                );
+                let twice = format_args!("`{name}{TWICE}; send one of the two");
                 return Err(A::Error::custom(twice));
             }
             members.insert(name, value);

@@ -10,6 +10,9 @@ use dacapo_engine::campaign::nearest::remedy;
 
 use crate::api::call::problem::Fault;
 
+/// What follows a name that stands twice among its members, with different values.
+pub(in crate::api) const TWICE: &str = "` stands there twice, with different values";
+
 /// The fault at a place, as `serde_path_to_error` writes it; with this code where nothing more
 /// specific is known.
 pub(in crate::api) fn fault(path: &str, code: &str, error: &impl Display) -> Fault {
@@ -24,7 +27,11 @@ pub(in crate::api) fn fault(path: &str, code: &str, error: &impl Display) -> Fau
         return Fault::new(within(&path, name), "required", format!("send `{name}`"));
     }
     if let Some((name, _)) = quoted_after(text, "duplicate field ") {
-        return Fault::new(within(&path, name), code, format!("`{name}` stands there twice"));
+        let message = format!("`{name}` stands there twice; send one of the two");
+        return Fault::new(within(&path, name), "twice", message);
+    }
+    if let Some((name, _)) = text.strip_prefix('`').and_then(|text| text.split_once(TWICE)) {
+        return Fault::new(beneath(&path, name), "twice", text);
     }
     if let Some((word, known)) = quoted_after(text, "unknown variant ") {
         let message = format!("`{word}` is not known here; {}", remedy(word, known));
@@ -47,12 +54,17 @@ fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "").trim_matches('.').to_owned()
 }
 
-/// The place of a member of the value at a place.
+/// The place of a member of an object at a place.
+fn beneath(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The place of a member of the value at a place, which may be named by it already.
 fn within(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
         path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
-        path => format!("{path}.{name}"),
+        path => beneath(path, name),
     }
 }
 
@@ -103,6 +115,20 @@ mod tests {
             ".",
             "unknown field `scope`, expected `name` or `scopes` at line 1 column 20",
             ("scope", "unknown_member", "there is no `scope` here; did you mean `scopes`?"),
+        );
+        said(
+            ".",
+            "`email` stands there twice, with different values; send one of the two at line 1",
+            (
+                "email",
+                "twice",
+                "`email` stands there twice, with different values; send one of the two",
+            ),
+        );
+        said(
+            ".",
+            "duplicate field `name` at line 1 column 9",
+            ("name", "twice", "`name` stands there twice; send one of the two"),
         );
         said(".", "missing field `name` at line 1 column 2", ("name", "required", "send `name`"));
         said(

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::api::call::charset::{self, Charset};
 use crate::api::call::extract::{is_json, json, media_type};
 use crate::api::call::problem::Problem;
-use crate::connections::Kind;
+use crate::connections::{Body, Kind, Tree};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
@@ -48,23 +48,22 @@ pub(super) fn plain(parts: &Parts, body: &[u8]) -> Option<String> {
     charset::text(parts, body).ok().map(std::borrow::Cow::into_owned)
 }
 
-/// What a body holds.
+/// What a body holds. In JSON a name may stand several times; nothing of it is lost.
 ///
 /// # Errors
 ///
 /// 415 for a media type that is not read, 400 for what cannot be read.
-pub(super) async fn read(kind: Kind, parts: &Parts, body: &[u8]) -> Result<Value, Problem> {
+pub(super) async fn read(kind: Kind, parts: &Parts, body: &[u8]) -> Result<Body, Problem> {
+    let as_json = || json::<Tree>(parts, body).map(Body::from);
     if is_json(parts) {
-        return json(parts, body);
+        return as_json();
     }
     let media = media_type(parts).unwrap_or_default();
     match (kind, media.as_str()) {
-        (Kind::Form, URLENCODED) => Ok(members(charset::form(parts, body)?)),
-        (Kind::Form, MULTIPART) => multipart(parts, body).await,
+        (Kind::Form, URLENCODED) => Ok(members(charset::form(parts, body)?).into()),
+        (Kind::Form, MULTIPART) => multipart(parts, body).await.map(Body::from),
         // Some tools do not say that it is JSON.
-        (Kind::Form, "text/plain") if body.trim_ascii_start().starts_with(b"{") => {
-            json(parts, body)
-        }
+        (Kind::Form, "text/plain") if body.trim_ascii_start().starts_with(b"{") => as_json(),
         (Kind::Form, _) => {
             Err(Problem::media_type(format!("send application/json, {URLENCODED} or {MULTIPART}")))
         }

@@ -26,7 +26,7 @@ use crate::api::connections::shapes::{ConnectionShape, KindWord, ObjectWord, con
 use crate::api::contacts::names::{MEMBERS, Meaning, meaning};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::connections::{
-    Connection, Connections, Kind, OBJECT, Target, Unchanged, is_pointer, target,
+    Connection, Connections, Kind, OBJECT, Target, Unchanged, is_pointer, is_well_formed, target,
 };
 
 /// The type of the objects of booking tools, unless said otherwise.
@@ -143,6 +143,11 @@ async fn put(
     Json(sent): Json<WrittenConnection>,
 ) -> Result<Answer, Problem> {
     let id = ConnectionId::new(&*id).map_err(|why| Problem::invalid_at("id", "id", why))?;
+    if id.as_str().chars().all(|c| c == '.') {
+        let message =
+            format!("`{id}` means a folder in a URL; choose another id, with a letter or a digit");
+        return Err(Problem::invalid_at("id", "id", message));
+    }
     let loaded = catalog.current().await?;
     if loaded.catalog.erased_by.is_some() {
         return Err(Problem::conflict("the account is being erased; nothing new is taken in"));
@@ -385,6 +390,11 @@ impl Asked<'_> {
             {
                 let message = "write the key of a form, or a JSON pointer such as /data/email";
                 wrong("source", message.to_owned());
+            } else if is_pointer(source) && !is_well_formed(source) {
+                let message = format!(
+                    "`{source}` is no JSON pointer: write `~0` for `~`, and `~1` for `/` within a name (RFC 6901)"
+                );
+                wrong("source", message);
             } else if source.starts_with(OBJECT) && kind == Kind::Form {
                 let message = "a form has no booking to take that from; write a key or a pointer into the body";
                 wrong("source", message.to_owned());

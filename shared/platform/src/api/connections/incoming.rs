@@ -33,8 +33,8 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::connections::body;
 use crate::api::connections::perform::{NotPerformed, Performer};
 use crate::connections::{
-    Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall, SIGNED_BY,
-    is_outdated, understand, verify,
+    Body, Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall,
+    SIGNED_BY, is_outdated, understand, verify,
 };
 use crate::keys::sha256;
 use crate::platform::Platform;
@@ -270,8 +270,8 @@ impl Working<'_> {
         call.misfits = Vec::new();
         call.why = None;
         let problem = match body::read(self.connection.kind, parts, body).await {
-            Ok(value) => {
-                self.perform(&mut call, &value).await?;
+            Ok(read) => {
+                self.perform(&mut call, &read).await?;
                 None
             }
             Err(problem) => {
@@ -289,11 +289,7 @@ impl Working<'_> {
         Ok((call.outcome, problem))
     }
 
-    async fn perform(
-        &self,
-        call: &mut ReceivedCall,
-        body: &serde_json::Value,
-    ) -> Result<(), Problem> {
+    async fn perform(&self, call: &mut ReceivedCall, body: &Body) -> Result<(), Problem> {
         let now = self.platform.store.now();
         if call.replayed.is_none() && is_outdated(self.connection.kind, body, now) {
             call.outcome = Outcome::Ignored;

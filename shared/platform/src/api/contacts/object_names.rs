@@ -69,8 +69,13 @@ pub(in crate::api) fn object_type<'a>(
 
 /// A key, if it can be one.
 pub(in crate::api) fn object_key<'k>(path: &str, key: &'k str) -> Result<&'k str, Problem> {
-    if key.trim().is_empty() || key.len() > LONGEST_OBJECT_KEY {
-        let message = format!("a key has 1 to {LONGEST_OBJECT_KEY} bytes");
+    if key.trim().is_empty() {
+        let message = "a key is not blank; send what the sender calls the object, such as the number of the booking";
+        return Err(Problem::invalid_at(path, "key", message));
+    }
+    if key.len() > LONGEST_OBJECT_KEY {
+        let message =
+            format!("a key has at most {LONGEST_OBJECT_KEY} bytes, this one {}", key.len());
         return Err(Problem::invalid_at(path, "key", message));
     }
     Ok(key)

@@ -84,7 +84,8 @@ struct WrittenObjectType {
     /// Its fields by key.
     #[serde(default)]
     fields: BTreeMap<String, WrittenObjectField>,
-    /// How long an object without tokens is kept after its last change, such as `400 days`.
+    /// How long an object without tokens is kept after its last change, such as `400 days`; at least
+    /// `1 day`.
     #[serde(default)]
     keep: Option<String>,
     /// May be there, as it is answered; it must be that of the path.
@@ -185,6 +186,15 @@ async fn put(
     }
     let keep = match sent.keep.as_deref().map(str::parse::<Span>) {
         None => None,
+        Some(Ok(keep)) if ObjectDefinition::is_too_short(keep) => {
+            let least = ObjectDefinition::LEAST_KEPT;
+            let message = format!(
+                "an object is kept for `{least}` at least, not for `{keep}`; write a longer duration, such as \
+                 `400 days`, or leave `keep` out"
+            );
+            faults.push(Fault::new("keep", "span", message));
+            None
+        }
         Some(Ok(keep)) => Some(keep),
         Some(Err(why)) => {
             faults.push(Fault::new("keep", "span", why));

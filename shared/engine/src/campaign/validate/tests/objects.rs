@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::{check, found_in};
 
 #[test]
 fn r71_the_type_that_a_campaign_is_about_is_declared() {
@@ -45,9 +45,28 @@ elements:
             objects.contact 3:3 reserved_object_type: `contact` means something else in templates — choose another word for the type
             objects.order.fields.total.type 4:37 field_type_differs: `total` of `order` is a text here but a number in the account — write `type: number`, or choose another key
             objects.order.fields.key 4:45 reserved_field: `key` means something else wherever objects are read or written — choose another key
-            objects.order.keep 4:74 invalid_duration: nothing is kept for less than no time — write a duration such as `400 days`
+            objects.order.keep 4:74 invalid_duration: an object is kept for `1 day` at least, not for `-1 day` — write a longer duration, such as `400 days`, or leave `keep` out
         "#]],
     );
+}
+
+#[test]
+fn r74_an_object_is_kept_for_a_day_at_least() {
+    let keeping = |keep: &str| {
+        found_in(&format!(
+            "id: test\nobjects:\n  order: {{ fields: {{}}, keep: {keep} }}\nelements:\n  a: {{ type: start, when: {{ tag: A }} }}\n"
+        ))
+    };
+    for enough in ["1 day", "24 hours", "400 days"] {
+        assert_eq!(keeping(enough), "", "{enough}");
+    }
+    for too_short in ["0 seconds", "23 hours 59 minutes", "-1 day"] {
+        let found = keeping(too_short);
+        assert!(
+            found.contains("objects.order.keep 3:") && found.contains("invalid_duration"),
+            "{found}"
+        );
+    }
 }
 
 #[test]

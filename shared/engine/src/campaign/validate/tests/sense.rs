@@ -392,6 +392,49 @@ d: { type: webhook, url: "{{ contact.first_name }}/x", body: { a: [ 1, { b: "{{ 
 }
 
 #[test]
+fn a_webhook_says_nothing_that_the_connection_says_and_no_password_in_its_url() {
+    check_elements(
+        r#"
+a: { type: start, when: { tag: A }, next: b }
+b: { type: webhook, url: "https://ann:secret@example.com/", headers: { Content-Length: "5", "X A": b, "": b, "X:B": b, X-Source: b }, next: c }
+c: { type: webhook, url: "https://{{ contact.id }}@example.com", headers: { HOST: b, "Transfer-Encoding": b, Dacapo-Webhook: b }, next: d }
+d: { type: webhook, url: "https://exa mple.com", next: e }
+e: { type: webhook, url: "https://example.com/a@b?c=@{{ contact.email }}", next: f }
+f: { type: webhook, url: "https://{{ contact.id | default('a/@b') }}.example.com" }
+"#,
+        &expect![[r#"
+            elements.b.url 4:28 bad_url: a name and a password before the host are not sent — leave out what stands before the `@`, and send it as a header, such as `Authorization`
+            elements.b.headers.Content-Length 4:74 bad_header: `Content-Length` is written by Dacapo itself, as the connection and the body need it — leave it out
+            elements.b.headers.X A 4:95 bad_header: "X A" is no name of a header — write letters, digits and `-`, such as `X-Source`
+            elements.b.headers. 4:105 bad_header: "" is no name of a header — write letters, digits and `-`, such as `X-Source`
+            elements.b.headers.X:B 4:112 bad_header: "X:B" is no name of a header — write letters, digits and `-`, such as `X-Source`
+            elements.c.url 5:28 bad_url: a name and a password before the host are not sent — leave out what stands before the `@`, and send it as a header, such as `Authorization`
+            elements.c.headers.HOST 5:79 bad_header: `HOST` is written by Dacapo itself, as the connection and the body need it — leave it out
+            elements.c.headers.Transfer-Encoding 5:88 bad_header: `Transfer-Encoding` is written by Dacapo itself, as the connection and the body need it — leave it out
+            elements.c.headers.Dacapo-Webhook 5:112 bad_header: `Dacapo-Webhook` is written by Dacapo itself, as the connection and the body need it — leave it out
+            elements.d.url 6:28 bad_url: a webhook calls an address with a host — write it like https://example.com/hook
+        "#]],
+    );
+}
+
+#[test]
+fn a_subject_and_a_senders_name_fit_into_a_header() {
+    let long = "a".repeat(501);
+    let text = format!(
+        "id: ..\nsender: {{ name: {}, address: a@b.example }}\nelements:\n  a: {{ type: start, when: {{ tag: A }}, next: b }}\n  b: {{ type: email, email: x }}\nemails:\n  x: {{ subject: {long}, text: x }}\n",
+        "a".repeat(201)
+    );
+    check(
+        &text,
+        &expect![[r#"
+        id 1:5 reserved_id: `..` means a folder in a URL, so no campaign can be called that — choose another id, with a letter or a digit
+        sender.name 2:17 invalid_value: a sender's name has at most 200 bytes, this one 201 — write a shorter name
+        warning: emails.x.subject 7:17 subject_is_cut: a subject is sent with at most 500 bytes, and this one has 501: its end is left out — write a shorter subject
+    "#]],
+    );
+}
+
+#[test]
 fn nobody_is_the_sender() {
     let text = "id: test\nelements:\n  a: { type: start, when: { tag: A }, next: b }\n  b: { type: email, email: x }\nemails:\n  x: { subject: x, text: x }\n";
     let of_own = text.replace("text: x", "text: x, sender: { address: a@b.example }");
