@@ -14,6 +14,7 @@ mod damaged;
 mod dead_letters;
 mod erased;
 mod expiring;
+mod explaining;
 mod fields;
 mod framework;
 mod hooks;
