@@ -8,7 +8,7 @@ use dacapo_engine::time::Instant;
 use super::{ChangeTold, Explaining, Remembered, TOLD};
 
 /// Said of a change that nothing in the campaign is about.
-const NOT_READ: &str = "nothing in this campaign reacts to it";
+const NOT_READ: &str = "nothing in this campaign reacted to it";
 
 impl Explaining<'_> {
     /// Newest first.

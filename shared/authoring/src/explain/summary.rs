@@ -76,7 +76,7 @@ impl Explaining<'_> {
             Status::Stopped => format!("is stopped in the campaign {campaign}"),
             Status::Held => {
                 let guard = enrollment.held.map_or("a guard stopped it", Guard::words);
-                format!("is held in the campaign {campaign}, because {guard}")
+                format!("is held in the campaign {campaign} ({guard})")
             }
         };
         let since = told.since.map(|since| format!(", since {}", self.moment(since)));

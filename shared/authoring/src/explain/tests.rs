@@ -214,7 +214,7 @@ fn r61_who_was_never_in_it_is_told_what_the_start_is_missing() {
         `lead` has not started it: missing is the tag Lead (not so since Dec 3, 2026, 10:00 AM (UTC)), and no tag Customer (not so since Dec 2, 2026, 10:00 AM (UTC)).
         The last change did nothing here (tag Lead was removed by API key zapier): `lead` is missing the tag Lead, no tag Customer.
         -- none run 0 since -
-        next - lead: it enters once it holds that the tag Lead and no tag Customer
+        next - lead: it enters once this holds: the tag Lead and no tag Customer
         next - booked: it enters once the tag Booked is added (`tag_added`)
         start lead
           - the tag Lead and no tag Customer since -
@@ -226,7 +226,7 @@ fn r61_who_was_never_in_it_is_told_what_the_start_is_missing() {
         change 12-02 10:00 tag Customer was added, tag Lead was added by API key zapier
           nothing: `lead` is missing no tag Customer
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -237,8 +237,8 @@ fn r61_a_start_that_holds_and_was_not_looked_at_is_told_so() {
     story.0.publish(read(LOOP).expect("a campaign").document, false, false);
     story.says(&expect![[r#"
         The contact ann@example.com has never been in the campaign meeting.
-        The condition of `lead` holds, but it is looked at only when something that it reads changes, and since then nothing did.
-        The last change did nothing here (tag Lead was added by API key zapier): nothing in this campaign reacts to it.
+        The condition of `lead` holds, but it is looked at only when something that it reads changes: a tag that is assigned again is enough.
+        The last change did nothing here (tag Lead was added by API key zapier): nothing in this campaign reacted to it.
         -- none run 0 since -
         next - lead: it enters with the next change of what the start reads, since its condition holds
         next - booked: it enters once the tag Booked is added (`tag_added`)
@@ -248,9 +248,9 @@ fn r61_a_start_that_holds_and_was_not_looked_at_is_told_so() {
             + no tag Customer since -
               - the tag Customer since -
         change 12-01 09:00 tag Lead was added by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -258,48 +258,48 @@ fn r61_a_start_that_holds_and_was_not_looked_at_is_told_so() {
 fn r61_where_it_is_since_when_and_why_and_what_comes_next() {
     let mut story = Story::of(LOOP);
     story.add("Lead").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `two_days` since Dec 1, 2026, 9:00 AM (UTC) (because the message was settled): it waits until Dec 3, 2026, 9:00 AM (UTC).
         Next, Dec 3, 2026, 9:00 AM (UTC): at `two_days` it goes on to `booked`.
         -- active run 1 since 12-01 09:00
         at two_days since 12-01 09:00 due 12-03 09:00
         next 12-03 09:00 two_days: it goes on to `booked`
         next - booked: once the tag Booked is added (`tag_added`), it leaves `two_days` for `booked`
-        next - kept: once it holds that the tag Kept, it leaves `two_days` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `two_days` for `kept`
         message 12-01 09:00 invite sent: -
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     story.at("2026-12-04 08:00").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `booked` since Dec 3, 2026, 9:00 AM (UTC) (because the timer came due): it waits until the tag Booked is added (`tag_added`).
         -- active run 1 since 12-01 09:00
         at booked since 12-03 09:00 due -
         next - booked: once the tag Booked is added (`tag_added`), it goes on to `hour_before`
-        next - kept: once it holds that the tag Kept, it leaves `booked` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `booked` for `kept`
         message 12-01 09:00 invite sent: -
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     story.write(&[("appointment", "2026-12-09 14:00")], &["Booked"], &[]).says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `hour_before` since Dec 4, 2026, 8:00 AM (UTC) (because tag Booked was added, field appointment was set by API key zapier): it waits until Dec 9, 2026, 1:00 PM (UTC), which follows the date in the field appointment.
         Next, Dec 9, 2026, 1:00 PM (UTC): at `hour_before` it goes on to `remind`.
         -- active run 1 since 12-01 09:00
         at hour_before since 12-04 08:00 due 12-09 13:00
         next 12-09 13:00 hour_before: it goes on to `remind`
-        next - kept: once it holds that the tag Kept, it leaves `hour_before` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `hour_before` for `kept`
         message 12-01 09:00 invite sent: -
         change 12-04 08:00 tag Booked was added, field appointment was set by API key zapier
           effect: `booked` the event happened; `hour_before` timer set for Dec 9, 2026, 1:00 PM (UTC)
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -312,24 +312,26 @@ fn r61_a_change_that_does_nothing_is_told_why() {
     // *Booked* was assigned already, and `booked` reacts to `tag_added`.
     story.at("2026-12-03 08:00").add("Booked");
     story.at("2026-12-03 09:00").add("Unread").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
-        At `hour_before` since Dec 2, 2026, 8:00 AM (UTC) (because tag Booked was added by API key zapier): it waits, since there is no date: it needs the date in the field appointment.
-        The last change did nothing here (tag Unread was added by API key zapier): nothing in this campaign reacts to it.
-        -- active run 1 since 12-01 09:00
-        at hour_before since 12-02 08:00 due -
-        next - hour_before: once there is a date, the timer is set
-        next - kept: once it holds that the tag Kept, it leaves `hour_before` for `kept`
-        message 12-01 09:00 invite sent: -
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 2, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
+        At `two_days` since Dec 2, 2026, 9:00 AM (UTC) (because the message was settled): it waits until Dec 4, 2026, 9:00 AM (UTC).
+        Next, Dec 4, 2026, 9:00 AM (UTC): at `two_days` it goes on to `booked`.
+        The last change did nothing here (tag Unread was added by API key zapier): nothing in this campaign reacted to it.
+        -- active run 1 since 12-02 09:00
+        at two_days since 12-02 09:00 due 12-04 09:00
+        next 12-04 09:00 two_days: it goes on to `booked`
+        next - booked: once the tag Booked is added (`tag_added`), it leaves `two_days` for `booked`
+        next - kept: once this holds: the tag Kept, it leaves `two_days` for `kept`
+        message 12-02 09:00 invite sent: -
         change 12-03 09:00 tag Unread was added by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
         change 12-03 08:00 tag Booked was assigned again by API key zapier
-          nothing: `booked` has fired in run 1
-        change 12-02 08:00 tag Booked was added by API key zapier
-          effect: `booked` the event happened; `hour_before` no date, waits for one
-        change 12-01 09:00 tag Lead was added by API key zapier
+          nothing: `booked` reacts to `tag_added`
+        change 12-02 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
+        change 12-01 09:00 tag Booked was added by API key zapier
+          nothing: nothing in this campaign reacted to it
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -341,13 +343,13 @@ fn r61_a_change_that_did_something_in_another_campaign_only_is_told_why() {
     story.add("Lead").at("2026-12-02 08:00").add("Booked").at("2026-12-03 08:00");
     story.0.publish(read(other).expect("a campaign").document, false, false);
     story.at("2026-12-03 09:00").add("Booked").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `hour_before` since Dec 2, 2026, 8:00 AM (UTC) (because tag Booked was added by API key zapier): it waits, since there is no date: it needs the date in the field appointment.
         The last change did nothing here (tag Booked was assigned again by API key zapier): `booked` has fired in run 1.
         -- active run 1 since 12-01 09:00
         at hour_before since 12-02 08:00 due -
         next - hour_before: once there is a date, the timer is set
-        next - kept: once it holds that the tag Kept, it leaves `hour_before` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `hour_before` for `kept`
         message 12-01 09:00 invite sent: -
         change 12-03 09:00 tag Booked was assigned again by API key zapier
           nothing: `booked` has fired in run 1
@@ -356,7 +358,7 @@ fn r61_a_change_that_did_something_in_another_campaign_only_is_told_why() {
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -365,7 +367,7 @@ fn r61_a_message_that_was_not_sent_names_the_check_that_stopped_it() {
     let mut story = Story::of(LOOP);
     story.patch(&Patch { consent: Some(Consent::Unsubscribed), ..Patch::default() });
     story.add("Lead").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `two_days` since Dec 1, 2026, 9:00 AM (UTC) (because the message was due): it waits until Dec 3, 2026, 9:00 AM (UTC).
         Next, Dec 3, 2026, 9:00 AM (UTC): at `two_days` it goes on to `booked`.
         The last message, at `invite`, was not sent (Dec 1, 2026, 9:00 AM (UTC)): the contact unsubscribed.
@@ -373,38 +375,38 @@ fn r61_a_message_that_was_not_sent_names_the_check_that_stopped_it() {
         at two_days since 12-01 09:00 due 12-03 09:00
         next 12-03 09:00 two_days: it goes on to `booked`
         next - booked: once the tag Booked is added (`tag_added`), it leaves `two_days` for `booked`
-        next - kept: once it holds that the tag Kept, it leaves `two_days` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `two_days` for `kept`
         message 12-01 09:00 invite suppressed: the contact unsubscribed
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 consent was changed by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     let bounced = Some(Some(Suppression::Bounced));
     story.patch(&Patch { suppressed: bounced, ..Patch::default() });
     story.0.mail_service = Outcome::Failed;
     story.write(&[("appointment", "2026-12-09 14:00")], &["Booked"], &[]);
     story.at("2026-12-09 13:30").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         At `kept` since Dec 9, 2026, 1:00 PM (UTC) (because the message was due): it waits for the goal, which is missing the tag Kept.
         The last message, at `remind`, was not sent (Dec 9, 2026, 1:00 PM (UTC)): the address bounced.
         -- active run 1 since 12-01 09:00
         at kept since 12-09 13:00 due -
-        next - kept: once it holds that the tag Kept, it goes on to `again`
+        next - kept: once this holds: the tag Kept, it goes on to `again`
         message 12-09 13:00 remind suppressed: the address bounced
         message 12-01 09:00 invite suppressed: the contact unsubscribed
         change 12-01 09:00 tag Booked was added, field appointment was set by API key zapier
           effect: `booked` the event happened; `hour_before` timer set for Dec 9, 2026, 1:00 PM (UTC)
         change 12-01 09:00 consent was changed by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 consent was changed by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -413,12 +415,12 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
     let mut story = Story::of(LOOP);
     story.write(&[("appointment", "2026-12-02 14:00")], &["Lead", "Booked"], &[]);
     story.at("2026-12-02 15:00").add("Kept").says(&expect![[r#"
-        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 2, since Dec 2, 2026, 3:00 PM (UTC) because tag Kept was added by API key zapier.
-        The condition of `lead` holds, but it is looked at only when something that it reads changes, and since then nothing did.
+        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 2, since Dec 2, 2026, 3:00 PM (UTC), because tag Kept was added by API key zapier.
+        The condition of `lead` holds, so the restart needs only a trigger: any change of tags or fields.
         Next, Dec 2, 2026, 3:05 PM (UTC): from then on any change of tags or fields checks the start conditions.
         -- awaiting_restart run 2 since 12-02 15:00
         next 12-02 15:05 -: from then on any change of tags or fields checks the start conditions
-        next - lead: it enters with the next change of what the start reads, since its condition holds
+        next - lead: it enters with the next change of tags or fields, since its condition holds
         next - booked: it enters once the tag Booked is added (`tag_added`)
         start lead
           + the tag Lead and no tag Customer since -
@@ -431,16 +433,16 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         change 12-01 09:00 tag Lead was added, tag Booked was added, field appointment was set by API key zapier
           effect: `booked` the event happened; `lead` used up: what it leads to has happened; `hour_before` timer set for Dec 2, 2026, 1:00 PM (UTC)
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     story.at("2026-12-02 15:02").add("Other").says(&expect![[r#"
-        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 2, since Dec 2, 2026, 3:00 PM (UTC) because tag Kept was added by API key zapier.
-        The condition of `lead` holds, but it is looked at only when something that it reads changes, and since then nothing did.
+        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 2, since Dec 2, 2026, 3:00 PM (UTC), because tag Kept was added by API key zapier.
+        The condition of `lead` holds, so the restart needs only a trigger: any change of tags or fields.
         A trigger is parked until Dec 2, 2026, 3:05 PM (UTC), because tag Other was added by API key zapier.
         Next, Dec 2, 2026, 3:05 PM (UTC): the start conditions are checked, for the trigger that is parked.
         -- awaiting_restart run 2 since 12-02 15:00
         next 12-02 15:05 -: the start conditions are checked, for the trigger that is parked
-        next - lead: it enters with the next change of what the start reads, since its condition holds
+        next - lead: it enters with the next change of tags or fields, since its condition holds
         next - booked: it enters once the tag Booked is added (`tag_added`)
         start lead
           + the tag Lead and no tag Customer since -
@@ -456,15 +458,15 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         change 12-01 09:00 tag Lead was added, tag Booked was added, field appointment was set by API key zapier
           effect: `booked` the event happened; `lead` used up: what it leads to has happened; `hour_before` timer set for Dec 2, 2026, 1:00 PM (UTC)
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     story.at("2026-12-02 15:05").says(&expect![[r#"
-        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 3, since Dec 2, 2026, 3:05 PM (UTC) rechecked, because tag Other was added by API key zapier.
-        The condition of `lead` holds, but it is looked at only when something that it reads changes, and since then nothing did.
+        The contact ann@example.com waits for a trigger that restarts the campaign meeting, in run 3, since Dec 2, 2026, 3:05 PM (UTC), rechecked, because tag Other was added by API key zapier.
+        The condition of `lead` holds, so the restart needs only a trigger: any change of tags or fields.
         Next, Dec 2, 2026, 3:10 PM (UTC): from then on any change of tags or fields checks the start conditions.
         -- awaiting_restart run 3 since 12-02 15:05
         next 12-02 15:10 -: from then on any change of tags or fields checks the start conditions
-        next - lead: it enters with the next change of what the start reads, since its condition holds
+        next - lead: it enters with the next change of tags or fields, since its condition holds
         next - booked: it enters once the tag Booked is added (`tag_added`)
         start lead
           + the tag Lead and no tag Customer since -
@@ -479,7 +481,7 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         change 12-01 09:00 tag Lead was added, tag Booked was added, field appointment was set by API key zapier
           effect: `booked` the event happened; `lead` used up: what it leads to has happened; `hour_before` timer set for Dec 2, 2026, 1:00 PM (UTC)
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -491,17 +493,16 @@ fn r61_a_pause_parks_and_everything_stands_still() {
     story.0.pause(&id);
     story.0.settle();
     story.add("Booked").says(&expect![[r#"
-        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because tag Lead was added by API key zapier.
+        The contact ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because tag Lead was added by API key zapier.
         The campaign is paused since Dec 2, 2026, 8:00 AM (UTC), until it is resumed: everything stands still.
         At `two_days` since Dec 1, 2026, 9:00 AM (UTC) (because the message was settled): it waits until Dec 3, 2026, 9:00 AM (UTC).
         For `booked` something is parked until the campaign is resumed, because tag Booked was added by API key zapier.
-        Next, Dec 3, 2026, 9:00 AM (UTC): at `two_days` it goes on to `booked`.
         -- active run 1 since 12-01 09:00
         at two_days since 12-01 09:00 due 12-03 09:00
-        next 12-03 09:00 two_days: it goes on to `booked`
         next - -: the campaign is resumed, and what stands still goes on
+        next - two_days: it goes on to `booked`
         next - booked: once the tag Booked is added (`tag_added`), it leaves `two_days` for `booked`
-        next - kept: once it holds that the tag Kept, it leaves `two_days` for `kept`
+        next - kept: once this holds: the tag Kept, it leaves `two_days` for `kept`
         parked - booked: because tag Booked was added by API key zapier
         message 12-01 09:00 invite sent: -
         change 12-02 08:00 tag Booked was added by API key zapier
@@ -509,7 +510,7 @@ fn r61_a_pause_parks_and_everything_stands_still() {
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -517,18 +518,18 @@ fn r61_a_pause_parks_and_everything_stands_still() {
 fn r61_who_is_stopped_or_ready_is_told_what_lets_it_in_again() {
     let mut story = Story::of(LOOP);
     story.add("Lead").by_hand(Command::Stop).says(&expect![[r#"
-        The contact ann@example.com is stopped in the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because API key zapier asked for it by hand.
+        The contact ann@example.com is stopped in the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because API key zapier asked for it by hand.
         -- stopped run 1 since 12-01 09:00
         next - -: it is reset (`…/reset`): until then nothing lets it in
         message 12-01 09:00 invite sent: -
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
     story.by_hand(Command::Reset).says(&expect![[r#"
-        The contact ann@example.com is ready for run 2 of the campaign meeting, and nothing is running, since Dec 1, 2026, 9:00 AM (UTC) because API key zapier asked for it by hand.
-        The condition of `lead` holds, but it is looked at only when something that it reads changes, and since then nothing did.
+        The contact ann@example.com is ready for run 2 of the campaign meeting, and nothing is running, since Dec 1, 2026, 9:00 AM (UTC), because API key zapier asked for it by hand.
+        The condition of `lead` holds, but it is looked at only when something that it reads changes: a tag that is assigned again is enough.
         -- ready run 2 since 12-01 09:00
         next - lead: it enters with the next change of what the start reads, since its condition holds
         next - booked: it enters once the tag Booked is added (`tag_added`)
@@ -541,7 +542,7 @@ fn r61_who_is_stopped_or_ready_is_told_what_lets_it_in_again() {
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `invite` message on its way
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -551,7 +552,17 @@ fn r61_who_is_held_is_told_which_guard_it_was() {
         "id: meeting\nsettings: { max_runs_per_day: 1 }\nelements:\n  \
          lead: { type: event, on: { tag_assigned: Lead }, next: again }\n  again: { type: reset }\n",
     );
-    story.add("Lead").at("2026-12-01 10:00").add("Lead").says(&expect![[""]]);
+    story.add("Lead").at("2026-12-01 10:00").add("Lead").says(&expect![[r#"
+        The contact ann@example.com is held in the campaign meeting (the most runs a day were reached), since Dec 1, 2026, 10:00 AM (UTC), because tag Lead was assigned again by API key zapier.
+        -- held run 2 since 12-01 10:00
+        next - -: somebody releases it (`…/release`), or it is reset
+        change 12-01 10:00 tag Lead was assigned again by API key zapier
+          effect: `lead` held: the most runs a day were reached
+        change 12-01 09:00 tag Lead was added by API key zapier
+          effect: `lead` the event happened; `again` campaign reset
+        change 12-01 09:00 field email was set by API key zapier
+          nothing: nothing in this campaign reacted to it
+    "#]]);
 }
 
 #[test]
@@ -562,7 +573,8 @@ fn r61_a_completed_run_is_told_when_it_ended_and_what_could_begin_another_path()
     );
     story.add("Lead").at("2026-12-03 08:00").write(&[], &["Lead"], &[]);
     story.says(&expect![[r#"
-        The contact ann@example.com has completed run 1 of the campaign meeting, since Dec 2, 2026, 9:00 AM (UTC) because the timer came due.
+        The contact ann@example.com has completed run 1 of the campaign meeting, since Dec 2, 2026, 9:00 AM (UTC), because the timer came due.
+        Each start has fired in this run; a reset or a restart lets it in again.
         The last change did nothing here (tag Lead was assigned again by API key zapier): `lead` has fired in run 1.
         -- completed run 1 since 12-02 09:00
         next - called: it enters once the event called is posted (`custom`)
@@ -571,7 +583,7 @@ fn r61_a_completed_run_is_told_when_it_ended_and_what_could_begin_another_path()
         change 12-01 09:00 tag Lead was added by API key zapier
           effect: `lead` entered the campaign; `w` waits until Dec 2, 2026, 9:00 AM (UTC)
         change 12-01 09:00 field email was set by API key zapier
-          nothing: nothing in this campaign reacts to it
+          nothing: nothing in this campaign reacted to it
     "#]]);
 }
 
@@ -591,7 +603,7 @@ fn r71_r61_an_object_is_explained_by_itself() {
     story.0.settle();
     let object = story.0.object(&kind, "a1").expect("an object").clone();
     expect![[r#"
-        The appointment `a1` of ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC) because field starts_at was set by API key zapier.
+        The appointment `a1` of ann@example.com is in run 1 of the campaign meeting, since Dec 1, 2026, 9:00 AM (UTC), because field starts_at was set by API key zapier.
         At `before` since Dec 1, 2026, 9:00 AM (UTC) (because field starts_at was set by API key zapier): it waits until Dec 9, 2026, 1:00 PM (UTC), which follows the date in the field starts_at.
         Next, Dec 9, 2026, 1:00 PM (UTC): at `before` the path ends.
         -- active run 1 since 12-01 09:00
