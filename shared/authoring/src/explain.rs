@@ -1,8 +1,8 @@
 //! Why a contact is where it is in a campaign, what comes next, and why nothing happened (R61).
 //!
 //! [`explain`] is a pure function of what was read: the situation as a decision has it, the newest
-//! lines of the history and the newest messages. It gives an [`Explanation`]: a few plain sentences,
-//! and the same as data. It decides nothing and knows no more than it is given: what is older than
+//! lines of the history and the newest messages. It gives an [`Explanation`]: a few sentences, and
+//! the same as data. It decides nothing and knows no more than it is given: what is older than
 //! the lines that were read is left out.
 
 mod changes;

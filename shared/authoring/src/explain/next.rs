@@ -64,7 +64,7 @@ impl Explaining<'_> {
         Next { at, element: Some(token.element.clone()), text }
     }
 
-    /// What lets it in by a start whose condition holds: a level is looked at on a trigger (R6, R13).
+    /// What lets it in by a start whose condition holds: it is looked at on a trigger (R6, R13).
     fn next_trigger(&self) -> &'static str {
         match self.status() {
             Some(Status::AwaitingRestart) => {

@@ -98,7 +98,6 @@ fn tag_since(contact: &Contact, tag: &Tag) -> Option<Instant> {
 fn field_since(view: &View<'_>, key: &FieldKey, test: &Test) -> Option<Instant> {
     let value = view.contact.fields.get(key);
     let holds = test.holds(value, view);
-
     let mut changed = None;
     for change in view.contact.recent.iter().rev() {
         let Some(before) = change.fields.get(key) else { continue };
