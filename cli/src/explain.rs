@@ -1,4 +1,7 @@
-//! `dacapo explain`: what a lint finds, why that is bad, and what happens in a campaign.
+//! `dacapo explain`: what a lint finds, why that is bad, and what happens in a campaign; or, with
+//! `--campaign`, why a contact of a server is where it is.
+
+mod contact;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -14,12 +17,22 @@ use crate::files;
 use crate::out;
 use crate::settings::Explain;
 
-/// Prints the page, or plays what proves each finding of the lint in the files.
+/// Prints the page, or plays what proves each finding of the lint in the files; or asks a server
+/// about a contact.
 pub(crate) fn run(command: &Explain) -> Result<ExitCode, Box<dyn Error>> {
-    let Some(lint) = named(&command.lint) else {
+    if let Some(campaign) = &command.campaign {
+        return contact::run(command, campaign);
+    }
+    let what = &command.what;
+    let Some(lint) = named(what) else {
+        if what.contains('@') {
+            let why =
+                format!("`{what}` is no lint; to ask a server about a contact say --campaign ID");
+            return Err(why.into());
+        }
         let known = LINTS.iter().flat_map(|lint| [lint.code, lint.name]);
-        let remedy = nearest::remedy(&command.lint, known);
-        return Err(format!("there is no lint `{}`; {remedy}", command.lint).into());
+        let remedy = nearest::remedy(what, known);
+        return Err(format!("there is no lint `{what}`; {remedy}").into());
     };
     if command.files.is_empty() {
         out::line(page(lint).trim_end())?;

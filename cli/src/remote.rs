@@ -130,7 +130,7 @@ impl Remote {
         let detail = body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or_default();
         Err(match kind {
             "not_found" if detail.starts_with("there is nothing at") => Failure::Other(format!(
-                "{url} knows no dead letters; it is an older Dacapo than this command ({})",
+                "{url} has no such call ({path}); it is an older Dacapo than this command ({})",
                 env!("CARGO_PKG_VERSION")
             )),
             "not_found" => Failure::NoSuch(detail.to_owned()),

@@ -34,7 +34,8 @@ pub(crate) enum Command {
     /// Checks campaign files: errors, warnings and advice with code, place and remedy. Fails on
     /// errors.
     Validate(Validate),
-    /// What a finding such as D104 means; with files, what happens in them.
+    /// What a finding such as D104 means; or, with --campaign, why a contact of a server is where it
+    /// is.
     Explain(Explain),
     /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
     Simulate(Simulate),
@@ -119,15 +120,30 @@ pub(crate) struct Validate {
     pub(crate) fix: bool,
 }
 
-/// `dacapo explain`
+/// `dacapo explain`: of a lint, or with `--campaign` of a contact.
 #[derive(Debug, Args)]
+#[command(override_usage = "dacapo explain <LINT> [FILE]...\n       \
+    dacapo explain <CONTACT> --campaign <ID> [--object <TYPE/KEY>] [--format <FORMAT>] [--url <URL>] \
+    [--api-key <KEY>]")]
 pub(crate) struct Explain {
-    /// The code or the name of a lint.
-    #[arg(value_name = "LINT")]
-    pub(crate) lint: String,
-    /// Campaign documents in which it finds something: what proves it is played.
-    #[arg(value_name = "FILE")]
+    /// The code or the name of a lint. With --campaign a contact: its address or its id.
+    #[arg(value_name = "LINT|CONTACT")]
+    pub(crate) what: String,
+    /// Campaign documents in which the lint finds something: what proves it is played.
+    #[arg(value_name = "FILE", conflicts_with = "campaign")]
     pub(crate) files: Vec<PathBuf>,
+    /// Ask the server why the contact is where it is in this campaign, what comes next, and why
+    /// nothing happened.
+    #[arg(long, value_name = "ID")]
+    pub(crate) campaign: Option<String>,
+    /// In a campaign about objects, the one that is meant, such as appointment/evt-7.
+    #[arg(long, value_name = "TYPE/KEY", requires = "campaign")]
+    pub(crate) object: Option<String>,
+    /// How the explanation of a contact is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text, requires = "campaign")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 /// How findings are printed.

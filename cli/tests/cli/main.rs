@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod crash_objects;
 mod dead_letters;
+mod explaining;
 mod failing;
 mod imports;
 mod jobs;

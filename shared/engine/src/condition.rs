@@ -3,6 +3,7 @@
 //! A condition is a value; it is judged against a [`View`], which is the subject, its person, the
 //! statuses in other campaigns, an instant and a zone. Judging reads nothing else.
 
+mod judged;
 mod written;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::text::folded;
 use crate::time::{Daytime, Instant, Span, Weekdays, Zone};
 
 pub use crate::reads::{PersonReads, Reads};
+pub use judged::Judged;
 pub use written::UnreadableCondition;
 pub(crate) use written::Written;
 

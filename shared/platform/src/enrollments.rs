@@ -472,7 +472,7 @@ impl Decisions {
 
     /// The subject's statuses in other campaigns, if anything in the campaign asks for them: for
     /// an object, its own in campaigns about its type, and the person's in those about contacts.
-    async fn statuses(
+    pub(crate) async fn statuses(
         &self,
         campaign: &Campaign,
         subject: &ContactId,

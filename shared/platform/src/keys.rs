@@ -206,6 +206,11 @@ impl Keys {
         Key::new(self.contact_partition(subject), sk)
     }
 
+    /// The prefix of the sort keys of a subject's messages of a campaign.
+    pub fn messages_of(subject: &ContactId, campaign: &CampaignId) -> String {
+        format!("{}#{}#", Self::MESSAGES, of_subject(subject, campaign.as_str()))
+    }
+
     /// The prefix of the sort keys of messages.
     pub const MESSAGES: &str = "M";
 

@@ -15,6 +15,7 @@ mod dead_letters;
 mod dev;
 mod erased;
 mod expiring;
+mod explaining;
 mod fields;
 mod framework;
 mod hooks;

@@ -97,7 +97,8 @@ pub enum WhyNot {
 }
 
 impl WhyNot {
-    fn words(&self, run: Option<u32>) -> String {
+    /// The reason in words; what stands before it is the element. `run` is the contact's.
+    pub fn words(&self, run: Option<u32>) -> String {
         match self {
             Self::Fired => match run {
                 Some(run) => format!("has fired in run {run}"),

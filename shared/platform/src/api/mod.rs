@@ -142,6 +142,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = contacts::csv::export::routes(on);
     let on = contacts::history_and_enrollments::routes(on);
     let on = contacts::messages::routes(on);
+    let on = contacts::explaining::routes(on);
     let on = contacts::by_hand::routes(on);
     let on = objects::calls::routes(on);
     let on = objects::types::routes(on);

@@ -5,6 +5,8 @@ pub(in crate::api) mod by_hand;
 pub(in crate::api) mod calls;
 pub(in crate::api) mod changes;
 pub(in crate::api) mod csv;
+pub(in crate::api) mod explaining;
+pub(in crate::api) mod explanation;
 pub(in crate::api) mod fields;
 pub(in crate::api) mod history_and_enrollments;
 pub(in crate::api) mod hooks;
