@@ -54,7 +54,7 @@ impl Story {
 
     fn write(&mut self, fields: &[(&str, &str)], add: &[&str], remove: &[&str]) -> &mut Self {
         let tags =
-            |names: &[&str]| names.iter().map(|name| Tag::new(*name).expect("a tag")).collect();
+            |names: &[&str]| names.iter().map(|name| Tag::new(name).expect("a tag")).collect();
         let value = |key: &str, text: &str| {
             let kind = if key == "appointment" || key == "starts_at" {
                 FieldType::Datetime
