@@ -1,8 +1,8 @@
 //! Enrollments: stored, decided, committed.
 //!
 //! A decision is one conditional write of one item, which has the next state and all effects. After
-//! a lost race it is made again on the state as it is then. What a campaign writes to the subject, or
-//! to the contact of an object, is in the same transaction. The feed's are in `crate::handlers`.
+//! a lost race it is made again on the state as it is then. What a campaign writes to the subject,
+//! or to the contact of an object, is in the same transaction. Feeds: `crate::handlers`.
 
 mod committing;
 mod deferred_recording;
