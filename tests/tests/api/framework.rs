@@ -1,6 +1,6 @@
 //! What all calls share: problems, keys and scopes, limits, the description.
 
-use dacapo_engine::campaign::schema::json_schema;
+use dacapo_engine::campaign::schema::{json_schema, json_schema_draft_07};
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
@@ -331,6 +331,8 @@ fn the_descriptions_are_what_the_code_says() {
     for (file, made) in [
         ("platform/src/api/call/openapi.json", described),
         ("engine/src/campaign/schema.json", json_schema()),
+        ("engine/src/campaign/schema-draft-07.json", json_schema_draft_07()),
+        ("../examples/campaign.schema.json", json_schema_draft_07()),
     ] {
         let made = format!("{made:#}\n");
         let path = shared.join(file);
