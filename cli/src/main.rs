@@ -8,6 +8,7 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod files;
+mod graph;
 mod new;
 mod out;
 mod remote;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Schema(schema) => schema::run(&schema),
         Command::Explain(explain) => explain::run(&explain),
         Command::Simulate(simulate) => simulate::run(&simulate),
+        Command::Graph(graph) => graph::run(&graph),
         Command::Test(test) => test::run(&test),
         Command::DeadLetters(letters) => dead_letters::run(&letters),
     };

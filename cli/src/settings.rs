@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
     Simulate(Simulate),
+    /// Draws a campaign, and the way of a contact of a scenario on it.
+    Graph(Graph),
     /// Plays every scenario with `expect` in a folder, and shows what came out differently.
     Test(Test),
     /// What a server could not read or do: shows it, has it done again, deletes it.
@@ -240,6 +242,32 @@ pub(crate) struct Simulate {
     /// How the journey is printed.
     #[arg(long, value_enum, default_value_t = JourneyFormat::Text)]
     pub(crate) format: JourneyFormat,
+}
+
+/// `dacapo graph`
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// A campaign document, YAML or JSON; `-` reads it from standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How it is drawn.
+    #[arg(long, value_enum, default_value_t = PictureFormat::Mermaid)]
+    pub(crate) format: PictureFormat,
+    /// A scenario: where its contact goes is marked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Whose way, if the scenario has several contacts.
+    #[arg(long, value_name = "NAME", requires = "scenario")]
+    pub(crate) contact: Option<String>,
+}
+
+/// How a campaign is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PictureFormat {
+    /// A flowchart, which GitHub draws in a block of `mermaid`.
+    Mermaid,
+    /// A file of its own, for web pages and readmes.
+    Svg,
 }
 
 /// `dacapo test`

@@ -10,6 +10,7 @@ pub mod expectation;
 pub mod explore;
 pub mod finding;
 pub mod fix;
+pub mod graph;
 pub mod journey;
 pub mod lint;
 mod listed;
