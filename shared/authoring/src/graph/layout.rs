@@ -1,9 +1,10 @@
 //! Where boxes and arrows are: layers from top to bottom, by the crate `layout-rs`.
 //!
 //! The library looks for circles in a way that takes exponential time, and its work grows with the
-//! rows that arrows pass. So it gets a graph without circles, in an order in which it finds none at
-//! once, and arrows that would pass too many rows are cut: they end in a stub that names where they
-//! go. It asserts what it believes; should it ever be wrong, the boxes are put in plain rows.
+//! cube of boxes and rows that arrows pass. So it gets a graph without circles, in an order in which
+//! it finds none at once, and arrows that would pass too many rows are cut: they end in a stub that
+//! names where they go. A campaign that is too large even so is drawn in plain rows; so is one for
+//! which the library's own assertions fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,13 +19,13 @@ use layout::topo::layout::VisualGraph;
 const AROUND: (f64, f64) = (28.0, 46.0);
 
 /// How many rows arrows may pass, all together, before the longest are cut.
-const MOST_PASSED: usize = 900;
+const MOST_PASSED: usize = 120;
 
 /// How many rows an arrow passes at least that may be cut.
 const LONG: usize = 6;
 
-/// How much work is done to cross fewer arrows: pairs of a row with a box of the next.
-const MOST_PAIRS: usize = 3_000_000;
+/// How many boxes and passed rows the library gets at most; with more, the rows are plain.
+const MOST_PLACED: usize = 220;
 
 /// What is placed: sizes of boxes, and arrows between them with what stands at them.
 pub(super) struct Given<'a> {
@@ -61,6 +62,9 @@ pub(super) enum Line {
 /// Places everything.
 pub(super) fn place(given: &Given<'_>) -> Placed {
     let order = Order::of(given);
+    if order.passed + given.sizes.len() > MOST_PLACED {
+        return plainly(given, &order);
+    }
     let placed = catch_unwind(AssertUnwindSafe(|| by_the_library(given, &order)));
     placed.unwrap_or_else(|_| plainly(given, &order))
 }
@@ -75,6 +79,8 @@ struct Order {
     cut: Vec<bool>,
     /// The boxes, each before those behind it.
     sorted: Vec<usize>,
+    /// How many rows arrows pass, all together.
+    passed: usize,
 }
 
 impl Order {
@@ -92,39 +98,22 @@ impl Order {
             // What stands at an arrow takes a row.
             rows[from].abs_diff(rows[to]).saturating_sub(1) + usize::from(!label.is_empty())
         };
-        loop {
+        let passed = loop {
             let open = (0..cut.len()).filter(|nth| !cut[*nth]);
             let (sum, longest) = open.fold((0, (0, 0)), |(sum, longest), nth| {
                 let passed = passes(&rows, nth);
                 (sum + passed, longest.max((passed, nth)))
             });
             if sum <= MOST_PASSED || longest.0 < LONG {
-                break;
+                break sum;
             }
             // All that are nearly as long, so that it ends soon.
             for nth in 0..cut.len() {
                 cut[nth] |= passes(&rows, nth) >= LONG.max(longest.0 / 2);
             }
             rows = self::rows(given, &turned, &cut, &sorted);
-        }
-        Self { turned, rows, cut, sorted }
-    }
-
-    /// The work of crossing fewer arrows: for each row, its pairs times the boxes of the next.
-    fn pairs(&self, given: &Given<'_>) -> usize {
-        let mut widths = vec![0_usize; self.rows.iter().max().map_or(0, |row| row + 1)];
-        for row in &self.rows {
-            widths[*row] += 1;
-        }
-        for (nth, (from, to, _)) in given.edges.iter().enumerate() {
-            let (from, to) = (self.rows[*from], self.rows[*to]);
-            if !self.cut[nth] {
-                for width in &mut widths[from.min(to) + 1..from.max(to).max(from.min(to) + 1)] {
-                    *width += 1;
-                }
-            }
-        }
-        widths.windows(2).map(|two| two[0] * two[0] * two[1]).sum()
+        };
+        Self { turned, rows, cut, sorted, passed }
     }
 }
 
@@ -226,9 +215,8 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
         arrow.properties = Some(nth.to_string());
         graph.add_edge(arrow, handles[from], handles[to]);
     }
-    let is_much = order.pairs(given) > MOST_PAIRS;
     let mut canvas = Canvas::default();
-    graph.do_it(false, is_much, false, &mut canvas);
+    graph.do_it(false, false, false, &mut canvas);
     let mut lines: Vec<Line> = (given.edges.iter())
         .map(|(from, to, _)| if from == to { Line::Own } else { Line::Stub })
         .collect();

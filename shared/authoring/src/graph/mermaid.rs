@@ -35,11 +35,8 @@ impl Picture {
         self.mark(&mut out, "passed", "stroke:#1a7f37,stroke-width:3px", |node| node.passed);
         self.mark(&mut out, "rests", "stroke:#bf3989,stroke-width:4px", |node| node.rests);
         if !passed.is_empty() {
-            let _ = writeln!(
-                out,
-                "    linkStyle {} stroke:#1a7f37,stroke-width:3px",
-                passed.join(",")
-            );
+            let _ =
+                writeln!(out, "    linkStyle {} stroke:#1a7f37,stroke-width:3px", passed.join(","));
         }
         out
     }
@@ -74,8 +71,25 @@ fn escaped(text: &str) -> String {
     for c in text.chars() {
         let means = matches!(
             c,
-            '#' | ';' | '<' | '>' | '"' | '&' | '`' | '*' | '_' | '[' | ']' | '{' | '}' | '(' | ')'
-                | '|' | '\\' | '%' | '~' | '$'
+            '#' | ';'
+                | '<'
+                | '>'
+                | '"'
+                | '&'
+                | '`'
+                | '*'
+                | '_'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '('
+                | ')'
+                | '|'
+                | '\\'
+                | '%'
+                | '~'
+                | '$'
         );
         if means {
             let _ = write!(out, "#{};", u32::from(c));
@@ -88,5 +102,7 @@ fn escaped(text: &str) -> String {
 
 /// A text in a statement that ends with the line.
 fn on_a_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || "#;<>{}\"`%&".contains(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() || "#;<>{}\"`%&".contains(c) { ' ' } else { c })
+        .collect()
 }

@@ -132,11 +132,8 @@ impl Picture {
                     second.1.1
                 );
                 for (control, to) in rest {
-                    let _ = write!(
-                        path,
-                        "S{:.1} {:.1},{:.1} {:.1}",
-                        control.0, control.1, to.0, to.1
-                    );
+                    let _ =
+                        write!(path, "S{:.1} {:.1},{:.1} {:.1}", control.0, control.1, to.0, to.1);
                 }
                 let end = if *back { "start" } else { "end" };
                 let _ = writeln!(
@@ -161,7 +158,9 @@ impl Picture {
                 // Several of one box stand one below the other.
                 let above = self.edges.iter().zip(&placed.lines).take_while(|(it, _)| *it != edge);
                 let above = above.filter(|(it, line)| it.from == edge.from && **line == Line::Stub);
-                let at = y - height / 2.0 + 12.0 + 15.0 * f64::from(u16::try_from(above.count()).unwrap_or(0));
+                let at = y - height / 2.0
+                    + 12.0
+                    + 15.0 * f64::from(u16::try_from(above.count()).unwrap_or(0));
                 let _ = writeln!(
                     out,
                     "<path class=\"{class}\" d=\"M{right:.1} {at:.1}h14\" \
@@ -184,9 +183,11 @@ impl Picture {
     fn boxed(&self, node: &Node, at: (f64, f64), size: (f64, f64), out: &mut String) {
         let ((x, y), (width, height)) = (at, size);
         let mut class = format!("box {}", node.look.class());
-        for (is, word) in
-            [(node.passed, " passed"), (node.rests, " rests"), (self.has_way && !node.passed, " pale")]
-        {
+        for (is, word) in [
+            (node.passed, " passed"),
+            (node.rests, " rests"),
+            (self.has_way && !node.passed, " pale"),
+        ] {
             class.push_str(if is { word } else { "" });
         }
         let mut told = format!("{} ({})", node.id, node.kind);
@@ -252,9 +253,9 @@ fn cut(text: &str, most: usize) -> String {
 
 fn size(node: &Node) -> (f64, f64) {
     let lines = lines(node);
-    let wide = lines.iter().map(|(class, line)| {
-        letters(line) * if *class == "name" { LETTER } else { SMALL_LETTER }
-    });
+    let wide = lines
+        .iter()
+        .map(|(class, line)| letters(line) * if *class == "name" { LETTER } else { SMALL_LETTER });
     let widest = wide.fold(0.0_f64, f64::max) + 24.0;
     let rows = f64::from(u16::try_from(lines.len()).unwrap_or(0));
     (widest.clamp(NARROWEST, WIDEST), rows * LINE + 13.0)
