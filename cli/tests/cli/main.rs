@@ -15,3 +15,4 @@ mod outward;
 mod races;
 mod serve;
 mod support;
+mod templates;
