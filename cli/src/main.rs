@@ -8,8 +8,11 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod files;
+mod graph;
+mod new;
 mod out;
 mod remote;
+mod schema;
 mod serve;
 mod settings;
 mod simulate;
@@ -34,8 +37,11 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Bench(bench) => bench::run(&bench),
         Command::Validate(validate) => validate::run(&validate),
+        Command::New(new) => new::run(&new),
+        Command::Schema(schema) => schema::run(&schema),
         Command::Explain(explain) => explain::run(&explain),
         Command::Simulate(simulate) => simulate::run(&simulate),
+        Command::Graph(graph) => graph::run(&graph),
         Command::Test(test) => test::run(&test),
         Command::DeadLetters(letters) => dead_letters::run(&letters),
     };

@@ -34,11 +34,17 @@ pub(crate) enum Command {
     /// Checks campaign files: errors, warnings and advice with code, place and remedy. Fails on
     /// errors.
     Validate(Validate),
+    /// Writes a campaign to begin with, and scenarios that show what it does.
+    New(New),
+    /// The JSON Schema of campaigns, for editors.
+    Schema(Schema),
     /// What a finding such as D104 means; or, with --campaign, why a contact of a server is where it
     /// is.
     Explain(Explain),
     /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
     Simulate(Simulate),
+    /// Draws a campaign, and the way of a contact of a scenario on it.
+    Graph(Graph),
     /// Plays every scenario with `expect` in a folder, and shows what came out differently.
     Test(Test),
     /// What a server could not read or do: shows it, has it done again, deletes it.
@@ -146,6 +152,79 @@ pub(crate) struct Explain {
     pub(crate) server: Server,
 }
 
+/// `dacapo new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What kind of campaign.
+    #[arg(value_enum, value_name = "TEMPLATE", required_unless_present = "list")]
+    pub(crate) template: Option<Template>,
+    /// Where the files are written; nothing that is there is overwritten.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Show what there is.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Campaigns to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// Each appointment by itself: confirmed, reminded, moved, called off, missed.
+    Appointments,
+    /// One appointment per contact: invited, booked, reminded, and again if nobody was reached.
+    AppointmentLoop,
+    /// Registered, reminded, thanked, and ready for the next webinar.
+    Webinar,
+    /// Wishes every year, and a voucher that is remembered once.
+    Birthday,
+    /// Welcomed and helped until the account is set up.
+    Onboarding,
+    /// Asked whether mail is still welcome; who says nothing is left out.
+    RePermission,
+}
+
+impl Template {
+    /// All of them, in the order in which they are listed.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Appointments,
+        Self::AppointmentLoop,
+        Self::Webinar,
+        Self::Birthday,
+        Self::Onboarding,
+        Self::RePermission,
+    ];
+
+    /// As it is typed.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// What it is.
+    pub(crate) fn about(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| Some(value.get_help()?.to_string())).unwrap_or_default()
+    }
+}
+
+/// `dacapo schema`
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The dialect: editors of YAML read draft-07.
+    #[arg(long, value_enum, default_value_t = Draft::Of202012)]
+    pub(crate) draft: Draft,
+}
+
+/// Dialects of JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Draft {
+    /// That of OpenAPI 3.1.
+    #[value(name = "2020-12")]
+    Of202012,
+    /// That of editors of YAML.
+    #[value(name = "07", alias = "7", alias = "draft-07")]
+    Of07,
+}
+
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
@@ -179,6 +258,32 @@ pub(crate) struct Simulate {
     /// How the journey is printed.
     #[arg(long, value_enum, default_value_t = JourneyFormat::Text)]
     pub(crate) format: JourneyFormat,
+}
+
+/// `dacapo graph`
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// A campaign document, YAML or JSON; `-` reads it from standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How it is drawn.
+    #[arg(long, value_enum, default_value_t = PictureFormat::Mermaid)]
+    pub(crate) format: PictureFormat,
+    /// A scenario: where its contact goes is marked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Whose way, if the scenario has several contacts.
+    #[arg(long, value_name = "NAME", requires = "scenario")]
+    pub(crate) contact: Option<String>,
+}
+
+/// How a campaign is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PictureFormat {
+    /// A flowchart, which GitHub draws in a block of `mermaid`.
+    Mermaid,
+    /// A file of its own, for web pages and readmes.
+    Svg,
 }
 
 /// `dacapo test`

@@ -59,7 +59,9 @@ fn every_scenario_of_the_examples_comes_out_as_it_expects() {
         assert!(scenario.expect.is_some(), "{} expects nothing", path.display());
         played.extend(journey.campaigns);
     }
-    for campaign in ["appointment-loop", "appointments", "birthday", "webinar"] {
+    for campaign in
+        ["appointment-loop", "appointments", "birthday", "onboarding", "re-permission", "webinar"]
+    {
         assert!(played.iter().any(|id| id.as_str() == campaign), "{campaign} has no scenario");
     }
 }

@@ -36,7 +36,7 @@ fn an_error_names_its_place_and_its_remedy_and_fails() {
     let output = dacapo(&["validate", &file.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("broken.yaml:16:"), "{said}");
+    assert!(said.contains("broken.yaml:17:"), "{said}");
     assert!(said.contains("unknown_key"), "{said}");
     assert!(said.contains("next"), "{said}");
     let output = dacapo(&["validate", "--format", "json", &file.display().to_string()]);
@@ -65,7 +65,7 @@ fn r7_a_finding_shows_its_line_with_a_caret_and_is_mended() {
         said.contains("warning[D104 fires-once-only]: `not_reached` leads to `again`"),
         "{said}"
     );
-    assert!(said.contains("appointment-loop.yaml:17:35"), "{said}");
+    assert!(said.contains("appointment-loop.yaml:18:35"), "{said}");
     assert!(
         said.contains("17 |   not_reached: { type: event, on: { tag_added: Not reached }"),
         "{said}"
@@ -96,7 +96,7 @@ fn findings_are_told_to_programs_and_from_standard_input() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("standard input:17:35"), "{said}");
+    assert!(said.contains("standard input:18:35"), "{said}");
 }
 
 #[test]

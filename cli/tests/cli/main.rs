@@ -16,3 +16,4 @@ mod outward;
 mod races;
 mod serve;
 mod support;
+mod templates;

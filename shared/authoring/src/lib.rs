@@ -12,6 +12,7 @@ pub mod explain;
 pub mod explore;
 pub mod finding;
 pub mod fix;
+pub mod graph;
 pub mod journey;
 pub mod lint;
 mod listed;

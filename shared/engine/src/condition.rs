@@ -78,17 +78,17 @@ pub enum Test {
 pub enum StatusAsked {
     /// Never enrolled.
     None,
-    /// See [`Status::Active`].
+    /// It has tokens.
     Active,
-    /// See [`Status::Completed`].
+    /// Its paths have run out.
     Completed,
-    /// See [`Status::Ready`].
+    /// It was reset and nothing is running.
     Ready,
-    /// See [`Status::AwaitingRestart`].
+    /// It reached a restart and waits for a trigger (R13).
     AwaitingRestart,
-    /// See [`Status::Stopped`].
+    /// It was stopped: it may not enter (R16).
     Stopped,
-    /// See [`Status::Held`].
+    /// A guard stopped it (R40 to R43).
     Held,
 }
 

@@ -59,7 +59,7 @@ pub fn built_in(key: &str) -> Option<FieldType> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldType {
-    /// Any text of up to [`LONGEST_TEXT`] bytes.
+    /// Any text.
     Text,
     /// A decimal number.
     Number,

@@ -73,9 +73,9 @@ macro_rules! id {
         id! { $(#[$doc])* $name, check }
     };
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
+        $(#[$doc])*
         pub struct $name(#[schemars(with = "String")] SmolStr);
 
         impl $name {
@@ -168,16 +168,19 @@ impl ContactId {
 }
 
 id! {
-    /// A type of objects (R70), such as `appointment`; chosen by its author. At most
-    /// [`LONGEST_OBJECT_TYPE`] bytes, without a dot.
+    #[doc = "A type of objects (R70), such as `appointment`; chosen by its author. Short, and \
+             without a dot."]
+    #[schemars(example = &"appointment")]
     ObjectType, check_object_type
 }
 id! {
     /// A campaign; chosen by its author, stable.
+    #[schemars(example = &"appointment-loop")]
     CampaignId
 }
 id! {
     /// An element of a campaign; chosen by its author, stable over versions.
+    #[schemars(example = &"confirm")]
     ElementId
 }
 id! {
@@ -186,12 +189,13 @@ id! {
 }
 id! {
     /// The key of a contact field, read in templates as `contact.<key>`.
+    #[schemars(example = &"appointment")]
     FieldKey
 }
 
 /// A label on a contact: compared without regard to case, shown as first written.
 #[derive(Debug, Clone, JsonSchema)]
-#[schemars(transparent)]
+#[schemars(transparent, example = &"Appointment made")]
 pub struct Tag(#[schemars(with = "String")] SmolStr, #[schemars(skip)] Option<SmolStr>);
 
 impl Tag {

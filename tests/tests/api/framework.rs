@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use dacapo_engine::campaign::schema::json_schema;
+use dacapo_engine::campaign::schema::{json_schema, json_schema_draft_07};
 use dacapo_platform::table::Cursor;
 use serde_json::{Value, json};
 
@@ -397,6 +397,8 @@ fn the_descriptions_are_what_the_code_says() {
     for (file, made) in [
         ("platform/src/api/call/openapi.json", described),
         ("engine/src/campaign/schema.json", json_schema()),
+        ("engine/src/campaign/schema-draft-07.json", json_schema_draft_07()),
+        ("../examples/campaign.schema.json", json_schema_draft_07()),
     ] {
         let made = format!("{made:#}\n");
         let path = shared.join(file);

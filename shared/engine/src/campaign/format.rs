@@ -28,6 +28,7 @@ pub struct Document {
     pub id: CampaignId,
     /// The name that people see.
     #[serde(default)]
+    #[schemars(example = &"Repeat automated appointment scheduling")]
     pub name: String,
     /// What it is for, in the author's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,7 @@ pub struct Document {
 #[serde(deny_unknown_fields)]
 pub struct Allow {
     /// The code of the lint, such as `D101`, or its name.
+    #[schemars(example = &"D106", example = &"second-booking-does-nothing")]
     pub lint: String,
     /// The element that the finding is about, or the key of the e-mail; every one unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +93,7 @@ pub struct Sender {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The e-mail address.
+    #[schemars(example = &"hello@studio-nord.example")]
     pub address: String,
 }
 
@@ -217,9 +220,11 @@ pub struct Email {
     #[serde(default)]
     pub purpose: Purpose,
     /// The subject line.
+    #[schemars(example = &"See you on {{ contact.appointment | date('full') }}")]
     pub subject: String,
     /// The plain text body; made from `html` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"Hello {{ contact.first_name | default('there') }},")]
     pub text: Option<String>,
     /// The HTML body.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,46 +13,67 @@ use crate::time::{Daytime, Span, Weekdays};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Written {
+    /// The contact has this tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tag: Option<Tag>,
+    /// A field, with one of the tests below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     field: Option<FieldKey>,
+    /// The field has a value or none, or its date is past or ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     is: Option<Is>,
+    /// The field has this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     equals: Option<Value>,
+    /// The field has this text in it, without regard to case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contains: Option<String>,
+    /// The field is greater than this number, or later than this date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     greater: Option<Value>,
+    /// The field is less than this number, or earlier than this date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     less: Option<Value>,
+    /// The date of the field lies between now and now plus this; `-2 days` looks back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     within: Option<Span>,
+    /// The time of day of the field, in the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     time: Option<Daytime>,
+    /// The weekday of the field, in the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weekdays: Option<Weekdays>,
+    /// A campaign, with the `status` that the contact has in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     campaign: Option<CampaignId>,
+    /// The status in `campaign`: one of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<OneOrMany<StatusAsked>>,
+    /// All of these hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     all: Option<Vec<Condition>>,
+    /// At least one of these holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     any: Option<Vec<Condition>>,
+    /// This does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not: Option<Box<Condition>>,
+    /// This holds for the contact whose object the subject is (R72).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contact: Option<Box<Condition>>,
 }
 
+/// What is asked about a field without a value to compare it with.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Is {
+    /// It has a value.
     Set,
+    /// It has none.
     Empty,
+    /// Its date has passed.
     Past,
+    /// Its date lies ahead.
     Future,
 }
 

@@ -72,6 +72,7 @@ impl JsonSchema for FixedDate {
             "description": "A date such as \"2026-12-24\", or one with a time such as \
                             \"2026-12-24 18:00\", which is read in the zone unless it says an \
                             offset.",
+            "examples": ["2026-12-24", "2026-12-24 18:00"],
         })
     }
 }

@@ -100,6 +100,7 @@ impl JsonSchema for TimeOfDay {
             "type": "string",
             "description": "A time of day from 00:00 to 23:59, such as \"09:00\".",
             "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$",
+            "examples": ["09:00"],
         })
     }
 }

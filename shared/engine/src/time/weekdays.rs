@@ -127,6 +127,7 @@ impl JsonSchema for Weekdays {
                 "enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
             },
             "minItems": 1,
+            "examples": [["mon", "tue", "wed", "thu", "fri"]],
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::ids::{CampaignId, ElementId};
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Where to; a template.
+    #[schemars(example = &"https://crm.example/contacts/{{ contact.email | urlencode }}")]
     pub url: String,
     /// POST unless given.
     #[serde(default)]
@@ -32,7 +33,7 @@ pub struct Webhook {
     pub next: Option<ElementId>,
 }
 
-/// The HTTP methods of a [`Webhook`].
+/// The HTTP methods of a webhook.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs)]

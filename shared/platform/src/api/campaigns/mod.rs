@@ -1,6 +1,7 @@
-//! Campaigns: drafts, versions, simulating, pause and resume, statistics.
+//! Campaigns: drafts, versions, simulating, drawing, pause and resume, statistics.
 
 pub(in crate::api) mod calls;
+pub(in crate::api) mod drawing;
 pub(in crate::api) mod pausing;
 pub(in crate::api) mod simulating;
 pub(in crate::api) mod statistics;
