@@ -133,3 +133,16 @@ fn boxes_never_overlap_and_the_library_does_not_give_up() {
     }
     assert!(plainly <= 6, "the library gave up {plainly} times of 120");
 }
+
+/// The templates of `dacapo new` that are nowhere else.
+#[test]
+fn the_new_templates_have_no_finding() {
+    for (name, text) in [
+        ("onboarding", include_str!("../../../../examples/onboarding.yaml")),
+        ("re-permission", include_str!("../../../../examples/re-permission.yaml")),
+    ] {
+        let report = crate::report::Report::of(vec![(name.to_owned(), text.to_owned())]);
+        let found: Vec<_> = report.files.iter().flat_map(|file| &file.findings).collect();
+        assert!(found.is_empty(), "{name}: {found:#?}");
+    }
+}
