@@ -67,7 +67,7 @@ fn r7_a_finding_shows_its_line_with_a_caret_and_is_mended() {
     );
     assert!(said.contains("appointment-loop.yaml:18:35"), "{said}");
     assert!(
-        said.contains("17 |   not_reached: { type: event, on: { tag_added: Not reached }"),
+        said.contains("18 |   not_reached: { type: event, on: { tag_added: Not reached }"),
         "{said}"
     );
     assert!(said.contains("^ elements.not_reached.on"), "{said}");

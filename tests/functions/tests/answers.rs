@@ -217,10 +217,9 @@ fn whatever_contacts_hold_pages_are_handed_over_and_lead_to_everybody_once() {
 }
 
 /// A mail of the longest length, of which every character grows when it is escaped.
-fn loud(subject: bool) -> String {
-    let quotes = "\"".repeat(5_000);
-    let body = format!("{{% for n in range(100) %}}{quotes}{{% endfor %}}");
-    let subject = if subject { &body } else { "Loud" };
+fn loud(character: &str) -> String {
+    let many = character.repeat(5_000);
+    let body = format!("{{% for n in range(100) %}}{many}{{% endfor %}}");
     let document = json!({
         "id": "loud",
         "sender": { "address": "sender@example.com" },
@@ -228,7 +227,7 @@ fn loud(subject: bool) -> String {
             "go": { "type": "start", "when": { "tag": "Go" }, "next": "mail" },
             "mail": { "type": "email", "email": "mail" },
         },
-        "emails": { "mail": { "purpose": "transactional", "subject": subject, "text": body, "html": body } },
+        "emails": { "mail": { "purpose": "transactional", "subject": "Loud", "text": body, "html": body } },
     });
     document.to_string()
 }
@@ -259,7 +258,7 @@ async fn told(document: &str, times: usize) -> Cloud {
 
 #[tokio::test]
 async fn whole_mails_are_handed_over_page_by_page() {
-    let cloud = told(&loud(false), 4).await;
+    let cloud = told(&loud("\""), 4).await;
     let (messages, pages) = followed(&cloud, "/v1/contacts/email:ann@example.com/messages").await;
     let runs: Vec<u64> = messages.iter().map(|one| one["run"].as_u64().unwrap()).collect();
     assert_eq!(runs, [1, 2, 3, 4]);
@@ -274,14 +273,13 @@ async fn whole_mails_are_handed_over_page_by_page() {
 
 #[tokio::test]
 async fn a_mail_that_no_answer_holds_is_shown_without_its_html() {
-    let cloud = told(&loud(true), 2).await;
+    let cloud = told(&loud("\u{1}"), 2).await;
     let (messages, _) = followed(&cloud, "/v1/contacts/email:ann@example.com/messages").await;
     assert_eq!(messages.len(), 2);
     for message in messages {
         assert_eq!(message["left_out"], json!(["body_html"]));
         assert_eq!(message["body_html"], Value::Null);
-        let long = |member: &str| message[member].as_str().unwrap().len();
-        assert_eq!((long("subject"), long("body_text")), (500_000, 500_000));
+        assert_eq!(message["body_text"].as_str().unwrap().len(), 500_000);
     }
 }
 
@@ -301,10 +299,9 @@ async fn what_is_told_about_an_import_is_handed_over_and_kept() {
     }
     let kind = ("content-type", "text/csv");
     let imported = call(&cloud, "POST", "/v1/contacts/import", kind, &file).await.json();
-    assert_eq!(imported["complete"], false, "more than 500 rows are refused");
-    let refused = imported["refused"].as_u64().unwrap();
+    assert_eq!(imported["complete"], true);
     let told = imported["errors"].as_array().unwrap();
-    assert_eq!(refused, told.len() as u64, "every refused row is told");
+    assert_eq!((imported["refused"].as_u64(), told.len()), (Some(600), 500), "the first are told");
     let counts: Vec<usize> =
         told.iter().map(|row| row["errors"].as_array().unwrap().len()).collect();
     assert_eq!((counts[0], counts[9], counts[10], counts[200]), (50, 50, 1, 1));

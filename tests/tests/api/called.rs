@@ -121,6 +121,11 @@ impl Called {
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
         let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        // A request line may name a host before the path.
+        let path = path.find("://").map_or(path, |at| {
+            let rest = &path[at + 3..];
+            rest.find('/').map_or("/", |slash| &rest[slash..])
+        });
         hold(method, path, status.as_u16(), kind);
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");

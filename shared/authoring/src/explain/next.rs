@@ -56,8 +56,8 @@ impl Explaining<'_> {
             Rest::Date(DateRest::Following(_)) => {
                 "the path ends here, unless the date moves before".to_owned()
             }
-            Rest::Event => format!("once {}, {}", self.awaited(token), then()),
-            Rest::Goal => format!("once this holds: {}, {}", self.awaited(token), then()),
+            Rest::Event => format!("once {}, {}", self.what_ends(token), then()),
+            Rest::Goal => format!("once this holds: {}, {}", self.what_ends(token), then()),
         };
         // In a pause no clock decides it.
         let at = token.due().filter(|_| !self.is_paused());
@@ -77,7 +77,7 @@ impl Explaining<'_> {
     }
 
     /// What an event or a goal waits for.
-    fn awaited(&self, token: &Token) -> String {
+    fn what_ends(&self, token: &Token) -> String {
         match self.graph.and_then(|graph| graph.element(&token.element)) {
             Some((_, Element::Event(event))) => edge_words(&event.on),
             Some((_, Element::Goal(goal))) => goal.when.to_string(),

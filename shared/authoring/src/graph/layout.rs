@@ -43,7 +43,7 @@ pub(super) struct Placed {
     /// Where something stands at arrows, and what.
     pub(super) labels: Vec<((f64, f64), String)>,
     /// Whether the library gave up.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg(test)]
     pub(super) plainly: bool,
 }
 
@@ -224,7 +224,13 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
         lines[nth] = line;
     }
     let boxes = handles.iter().map(|handle| at(graph.pos(*handle).center())).collect();
-    Placed { boxes, lines, labels: canvas.labels, plainly: false }
+    Placed {
+        boxes,
+        lines,
+        labels: canvas.labels,
+        #[cfg(test)]
+        plainly: false,
+    }
 }
 
 /// Boxes in rows one below the other, and straight arrows.
@@ -258,7 +264,13 @@ fn plainly(given: &Given<'_>, order: &Order) -> Placed {
         Line::Curve { points: vec![(one, one), (other, other)], back: false }
     });
     let lines = lines.collect();
-    Placed { boxes, lines, labels: Vec::new(), plainly: true }
+    Placed {
+        boxes,
+        lines,
+        labels: Vec::new(),
+        #[cfg(test)]
+        plainly: true,
+    }
 }
 
 fn at(point: Point) -> (f64, f64) {

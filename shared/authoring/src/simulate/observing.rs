@@ -120,6 +120,22 @@ fn history(
     lines.collect()
 }
 
+/// Words what was recorded as history does in the end: instants in the contact's zone as it is then.
+/// The record's entries begin at `first`.
+pub(super) fn reword(
+    world: &World,
+    subject: &ContactId,
+    record: &Record,
+    first: usize,
+    journey: &mut Journey,
+) {
+    let Some(person) = world.contact(&subject.person()) else { return };
+    let reader = Reader::of(&world.account, person);
+    for (entry, line) in journey.entries.iter_mut().skip(first).zip(&record.lines) {
+        entry.text = line.what.words(&reader, &record.because);
+    }
+}
+
 /// When what happened is due.
 fn due(what: &Happened) -> Option<Instant> {
     match what {

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::problem::Problem;
 use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::Instant;
 
-use super::observing::{about, observe, zone_of};
+use super::observing::{about, observe, reword, zone_of};
 use super::people::Person;
 use super::reading;
 use super::steps::Planned;
@@ -31,6 +32,8 @@ pub(super) struct Player<'a> {
     reactions: BTreeSet<(Instant, u64, usize, ContactId)>,
     /// How often somebody has reacted by a step.
     reacted: BTreeMap<(usize, ContactId), u32>,
+    /// The records of history, each with where its entries begin.
+    recorded: Vec<(usize, ContactId, Record)>,
     sequence: u64,
 }
 
@@ -63,6 +66,7 @@ impl<'a> Player<'a> {
             journey,
             reactions: BTreeSet::new(),
             reacted: BTreeMap::new(),
+            recorded: Vec::new(),
             sequence: 0,
         }
     }
@@ -246,6 +250,10 @@ impl<'a> Player<'a> {
     fn tell(&mut self, planned: &[Planned<'_>]) {
         let observed: Vec<Observed> = self.world.observed.drain(..).collect();
         for one in &observed {
+            if let Observed::History(subject, _, record) = one {
+                let first = self.journey.entries.len();
+                self.recorded.push((first, subject.clone(), record.clone()));
+            }
             observe(&self.world, one, &mut self.journey);
             if let Observed::Message(message) = one
                 && message.outcome == Outcome::Sent
@@ -309,7 +317,10 @@ impl<'a> Player<'a> {
 
     /// The journey with what is true at the end.
     pub(super) fn finished(self) -> Journey {
-        let Self { world, journey: mut told, .. } = self;
+        let Self { world, journey: mut told, recorded, .. } = self;
+        for (first, subject, record) in &recorded {
+            reword(&world, subject, record, *first, &mut told);
+        }
         for ((subject, campaign), enrollment) in world.enrollments() {
             let waits = enrollment.tokens.iter().map(|token| Waiting {
                 element: token.element.clone(),

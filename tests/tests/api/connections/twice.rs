@@ -15,18 +15,25 @@ fn pair(path: &str, code: &str) -> (String, String) {
     (path.to_owned(), code.to_owned())
 }
 
+/// Calls are listed by the instant at which they came.
+async fn a_minute_later(api: &Called) {
+    api.post("/dev/clock", &json!({ "advance": "1 minute" })).await.is(200);
+}
+
 #[tokio::test]
 async fn a_form_takes_neither_of_two_values_with_one_name() {
     let api = Called::with_fields().await;
     let path = connected(&api, "form", &json!({ "kind": "form" })).await;
     let twice = r#"{"email":"one@example.com","email":"two@example.com"}"#;
     for kind in ["application/json", "text/plain"] {
+        a_minute_later(&api).await;
         post(&api, &path, kind, twice).await.is(202);
         let call = newest(&api, "form").await;
         assert_eq!(call["outcome"], "failed");
         assert!(told(&call).contains(&pair("email", "twice")), "{call}");
     }
     let city = r#"{"email":"ann@example.com","city":"Kiel","city":"Ulm","vip":true,"vip":true,"more":{"city":"Rom"}}"#;
+    a_minute_later(&api).await;
     post(&api, &path, "application/json", city).await.is(200);
     assert_eq!(api.ann().await["fields"], json!({ "vip": true }));
     assert_eq!(told(&newest(&api, "form").await), [pair("city", "twice")]);
@@ -44,6 +51,7 @@ async fn a_map_takes_neither_of_two_values_at_one_place() {
     assert_eq!(api.ann().await["fields"], json!({}));
     assert_eq!(told(&newest(&api, "form").await), [pair("/a/city", "twice")]);
     let body = r#"{"a":{"email":"ann@example.com","email":"eve@example.com"}}"#;
+    a_minute_later(&api).await;
     post(&api, &path, "application/json", body).await.is(202);
     let expected = [pair("email", "required"), pair("/a/email", "twice")];
     assert_eq!(told(&newest(&api, "form").await), expected);
