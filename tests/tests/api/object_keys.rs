@@ -35,8 +35,8 @@ async fn write(api: &Called, key: usize) -> serde_json::Value {
 
 async fn key_is_there(api: &Called, key: usize) -> bool {
     let store = &api.embedded.platform.store;
-    let place = store.keys.object(&ObjectType::new("visit").unwrap(), &format!("B-{key}"));
-    store.table.get(&place, Consistency::Strong).await.unwrap().is_some()
+    let place = store.keys.object(&ObjectType::new("visit").expect("a type"), &format!("B-{key}"));
+    store.table.get(&place, Consistency::Strong).await.expect("an answer").is_some()
 }
 
 /// How many of the first keys lead somewhere.

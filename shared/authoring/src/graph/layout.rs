@@ -108,8 +108,8 @@ impl Order {
                 break sum;
             }
             // All that are nearly as long, so that it ends soon.
-            for nth in 0..cut.len() {
-                cut[nth] |= passes(&rows, nth) >= LONG.max(longest.0 / 2);
+            for (nth, is_cut) in cut.iter_mut().enumerate() {
+                *is_cut |= passes(&rows, nth) >= LONG.max(longest.0 / 2);
             }
             rows = self::rows(given, &turned, &cut, &sorted);
         };

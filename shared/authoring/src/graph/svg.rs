@@ -37,7 +37,7 @@ const COLOURS: [(&str, [&str; 2], [&str; 2]); 7] = [
 impl Picture {
     /// See the module.
     pub fn as_svg(&self) -> String {
-        let sizes: Vec<_> = self.nodes.iter().map(|node| size(node)).collect();
+        let sizes: Vec<_> = self.nodes.iter().map(size).collect();
         let edges: Vec<_> =
             self.edges.iter().map(|edge| (edge.from, edge.to, edge.label.as_str())).collect();
         let placed = place(&Given { sizes: &sizes, edges: &edges });

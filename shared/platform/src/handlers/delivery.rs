@@ -441,7 +441,7 @@ impl MailDelivery {
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
         Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
-            from: sender_line(&sender, address::for_sending(&sender.address).into_owned()),
+            from: sender_line(sender, address::for_sending(&sender.address).into_owned()),
             to: address::for_sending(to).into_owned(),
             reply_to: email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned()),
             subject: rendered.subject,
