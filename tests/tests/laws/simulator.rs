@@ -409,6 +409,15 @@ impl Told {
         self.end.sort();
         // Those of one instant have no order that is visible outside.
         self.nothing.values_mut().for_each(|lines| lines.sort());
+        // Several messages that leave at one instant are sent side by side: who is settled first,
+        // and what follows from it at once, is chance.
+        for lines in self.lines.values_mut() {
+            for at_once in lines.chunk_by_mut(|one, other| instant(one) == instant(other)) {
+                if at_once.iter().filter(|line| is_settled(line)).count() > 1 {
+                    at_once.sort();
+                }
+            }
+        }
     }
 }
 
@@ -417,4 +426,12 @@ fn by_one_key(line: &str) -> String {
     ["zapier", "console", "admin"].iter().fold(line.to_owned(), |line, key| {
         line.replace(&format!("API key {key}"), "API key scenario")
     })
+}
+
+fn instant(line: &str) -> &str {
+    line.split(" run ").next().unwrap_or_default()
+}
+
+fn is_settled(line: &str) -> bool {
+    line.contains(": message ") && line.ends_with("(because the message was settled)")
 }
