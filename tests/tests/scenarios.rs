@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dacapo_authoring::campaigns::together;
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::explore::{Exploration, Limits, explore};
+use dacapo_authoring::graph::{Picture, Shown, Way};
 use dacapo_authoring::journey::Journey;
 use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
@@ -201,4 +202,20 @@ fn a_tag_that_nobody_withdraws_leads_into_silence() {
     let found = explored(&text);
     let silent: Vec<&str> = found.silences.iter().map(|it| it.place.element.as_str()).collect();
     assert_eq!(silent, ["booked"], "{}", found.as_text());
+}
+
+/// The picture in docs/authoring.md: `UPDATE_EXPECT=1` draws it anew.
+#[test]
+fn the_picture_in_the_documentation_is_the_way_of_the_example() {
+    let loop_of_appointments = example("appointment-loop.yaml");
+    let scenario = example("scenarios/appointment-loop-twice.yaml");
+    let (_, journey) =
+        play(std::slice::from_ref(&loop_of_appointments), &scenario).expect("a journey");
+    let way = Way::of(&journey, "ann", "appointment-loop");
+    assert!(!way.passed.is_empty(), "Ann went nowhere");
+    let source = dacapo_engine::campaign::reader::read(&loop_of_appointments).expect("a campaign");
+    let shown = Shown { way: Some(way), ..Shown::default() };
+    let picture = Picture::of(&source.document, &shown).expect("a picture");
+    expect_test::expect_file!["../../docs/pictures/appointment-loop-twice.svg"]
+        .assert_eq(&picture.as_svg());
 }

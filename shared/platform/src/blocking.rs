@@ -1,7 +1,9 @@
 //! Busy work, done where it does not delay other work.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::error::{Error, panic_words};
 use crate::ports::BlockingWork;
 
 /// Where busy work is done.
@@ -10,19 +12,25 @@ pub(crate) struct Blocking {
 }
 
 impl Blocking {
-    /// Does busy work. `None` if it panicked.
+    /// Does busy work, which has to be bounded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Panicked`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> Result<T, Error> {
         let answer = Arc::new(Mutex::new(None));
         let put = Arc::clone(&answer);
         self.work
             .run(Box::new(move || {
-                let made = work();
+                let made = catch_unwind(AssertUnwindSafe(work));
+                let made = made.map_err(|panic| Error::Panicked(panic_words(panic.as_ref())));
                 *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             }))
             .await;
-        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let made = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        made.unwrap_or_else(|| Err(Error::Panicked("the work was broken off".to_owned())))
     }
 }

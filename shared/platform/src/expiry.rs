@@ -218,13 +218,9 @@ impl Expiry {
             };
             let Some(keys) = delete_keys(&self.store, &object, room).await? else { continue };
             writes.extend(keys);
-            match self.store.write(writes).await {
-                Ok(()) => {
-                    tracing::debug!(object = id.as_str(), "it was kept long enough and is deleted");
-                    return Ok(Looked::Gone);
-                }
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            if self.store.write_if_first(writes).await? {
+                tracing::debug!(object = id.as_str(), "it was kept long enough and is deleted");
+                return Ok(Looked::Gone);
             }
         }
         Err(Error::Contended(TRIES))
@@ -233,16 +229,7 @@ impl Expiry {
     async fn enrollments(&self, id: &ContactId) -> Result<Vec<Item>, Error> {
         let partition = self.store.keys.contact_partition(id);
         let prefix = Keys::enrollments_of(id);
-        let (mut all, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(&prefix).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            all.extend(page.items);
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        self.store.all(Query::of(&partition).prefix(&prefix).strong()).await
     }
 
     /// Says when the next round is due: when the first object is that was seen, or the first that

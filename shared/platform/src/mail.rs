@@ -89,7 +89,7 @@ impl MailRenderer {
                 self.blocking
                     .run(move || complete(&email, &values, text_part, Budget::Full))
                     .await
-                    .unwrap_or_else(|| Err(Unrendered::broken_off()))
+                    .unwrap_or_else(|_| Err(Unrendered::broken_off()))
             }
             done => done,
         };

@@ -293,6 +293,7 @@ pub struct Platform {
     /// Having dead letters done again.
     pub redriving: Arc<Redriving>,
     pub(crate) mail: Arc<MailRenderer>,
+    pub(crate) blocking: Arc<Blocking>,
 }
 
 impl Platform {
@@ -442,6 +443,7 @@ impl Platform {
             dead_letters: Arc::clone(&base.dead_letters),
             redriving: Arc::clone(&base.redriving),
             mail: Arc::clone(&base.mail),
+            blocking: Arc::clone(&base.blocking),
             catalog: deciding.catalog,
             contacts: deciding.contacts,
             decisions: deciding.decisions,

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 
+use crate::blocking::Blocking;
 use crate::campaigns::Campaigns;
 use crate::catalog::CatalogStore;
 use crate::connections::Connections;
@@ -99,6 +100,7 @@ parts! {
     objects: Objects,
     tags: Tags,
     mail: MailRenderer,
+    blocking: Blocking,
     decisions: Decisions,
     quarantine: Quarantine,
     traces: Traces,

@@ -117,17 +117,7 @@ impl Connections {
     /// The connections, in order of id.
     pub(crate) async fn list(&self) -> Result<Vec<Connection>, Error> {
         let partition = self.store.keys.connections();
-        let (mut all, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
-            for stored in &page.items {
-                all.push(read(stored)?);
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+        self.store.all(Query::of(&partition).strong()).await?.iter().map(read).collect()
     }
 
     /// A connection.
@@ -178,10 +168,8 @@ impl Connections {
                 writes.push(Write::put(self.url(&connection, None)?, Condition::Absent));
             }
             writes.push(self.put_connection(&connection, before.as_ref())?);
-            match self.store.write(writes).await {
-                Ok(()) => return Ok((connection, is_new)),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            if self.store.write_if_first(writes).await? {
+                return Ok((connection, is_new));
             }
         }
         Err(Error::Contended(TRIES).into())
@@ -234,10 +222,8 @@ impl Connections {
                 what.tokens()
                     .map(|token| Write::delete(connection_url(&sha256(token)), Condition::Always)),
             );
-            match self.store.write(writes).await {
-                Ok(()) => return Ok(true),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            if self.store.write_if_first(writes).await? {
+                return Ok(true);
             }
         }
         Err(Error::Contended(TRIES))
@@ -298,10 +284,8 @@ impl Connections {
                 writes.push(Write::put(stored.expires(expires), Condition::Always));
                 writes.extend(self.pointers(at, body, new.plain, expires).await?);
             }
-            match self.store.write(writes).await {
-                Ok(()) => return Ok(Kept::New(Found { what: new.call.clone(), rev: 1 })),
-                Err(TableError::Conflict { .. } | TableError::Contended) => {}
-                Err(error) => return Err(error.into()),
+            if self.store.write_if_first(writes).await? {
+                return Ok(Kept::New(Found { what: new.call.clone(), rev: 1 }));
             }
         }
         Err(Error::Contended(TRIES))
@@ -364,10 +348,7 @@ impl Connections {
         before: &Found<ReceivedCall>,
         call: &ReceivedCall,
     ) -> Result<(), Error> {
-        match self.store.write(vec![self.put_call(at, call, before.rev)?]).await {
-            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.store.write_if_first(vec![self.put_call(at, call, before.rev)?]).await.map(drop)
     }
 
     /// A call, if it is still kept.

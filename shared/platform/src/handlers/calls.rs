@@ -112,7 +112,7 @@ impl Webhooks {
                 self.blocking
                     .run(move || request(&webhook, &graph, &subject, &values, &call, Budget::Full))
                     .await
-                    .unwrap_or_else(|| Err(Unrendered::broken_off()))
+                    .unwrap_or_else(|_| Err(Unrendered::broken_off()))
             }
             made => made,
         };

@@ -288,31 +288,15 @@ impl Reconciler {
     /// The objects of a contact.
     async fn objects_of(&self, person: &ContactId) -> Result<Vec<ContactId>, Error> {
         let partition = self.store.keys.contact_partition(person);
-        let (mut objects, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(OBJECT).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            objects.extend(page.items.iter().filter_map(|item| subject_in(&item.key)));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(objects);
-            }
-        }
+        let items = self.store.all(Query::of(&partition).prefix(OBJECT).strong()).await?;
+        Ok(items.iter().filter_map(|item| subject_in(&item.key)).collect())
     }
 
     /// The items about a contact, or about an object, whose sort keys have this prefix.
     async fn items_of(&self, id: &ContactId, prefix: &str) -> Result<Vec<Item>, Error> {
         let partition = self.store.keys.contact_partition(id);
-        let (mut items, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = Query::of(&partition).prefix(prefix).after(cursor).strong();
-            let page = self.store.table.query(query).await?;
-            let is_about = |item: &Item| subject_in(&item.key).as_ref() == Some(id);
-            items.extend(page.items.into_iter().filter(is_about));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(items);
-            }
-        }
+        let mut items = self.store.all(Query::of(&partition).prefix(prefix).strong()).await?;
+        items.retain(|item| subject_in(&item.key).as_ref() == Some(id));
+        Ok(items)
     }
 }

@@ -16,6 +16,7 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::object_names::subject_of;
+use crate::blocking::Blocking;
 use crate::campaigns::Campaigns;
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
@@ -84,11 +85,13 @@ type Parts = (
     responses((status = 200, body = String, content_type = "image/svg+xml"), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn svg(
     parts: Parts,
+    State(blocking): State<Arc<Blocking>>,
     Path(id): Path<CampaignId>,
     Query(what): Query<WhatToDraw>,
 ) -> Result<Response, Problem> {
     let picture = Drawing::of(parts).picture(&id, &what).await?;
-    Ok((SAFE, [(header::CONTENT_TYPE, "image/svg+xml")], picture.as_svg()).into_response())
+    let svg = blocking.run(move || picture.as_svg()).await?;
+    Ok((SAFE, [(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }
 
 /// The same as a flowchart of Mermaid.

@@ -19,6 +19,7 @@ use crate::api::call::idempotency::Answer;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, json_text};
 use crate::api::call::surface::{Surface, calls};
+use crate::blocking::Blocking;
 use crate::campaigns::Campaigns;
 use crate::catalog::CatalogStore;
 
@@ -59,6 +60,7 @@ struct WhatToSimulate {
 async fn simulate(
     State(campaigns): State<Arc<Campaigns>>,
     State(catalog): State<Arc<CatalogStore>>,
+    State(blocking): State<Arc<Blocking>>,
     Path(id): Path<CampaignId>,
     Json(what): Json<WhatToSimulate>,
 ) -> Result<Answer, Problem> {
@@ -81,8 +83,10 @@ async fn simulate(
         });
         Problem::invalid(faults.collect())
     })?;
-    let journey = play(&documents, &scenario, &surroundings, &Bounds::of_a_call())
-        .map_err(|problems| refused("scenario", problems))?;
+    let (played, scenario) = blocking
+        .run(move || (play(&documents, &scenario, &surroundings, &Bounds::of_a_call()), scenario))
+        .await?;
+    let journey = played.map_err(|problems| refused("scenario", problems))?;
     let mut answer = json!(journey);
     let warnings = warnings.into_iter().flat_map(|(_, problems)| problems);
     answer["findings"] = warnings.map(|problem| json!(problem)).collect();
