@@ -85,7 +85,7 @@ fn encoded(key: &str) -> String {
 }
 
 /// The HMAC-SHA-256 of parts in hexadecimal.
-fn signed(secret: &str, parts: &[&str]) -> String {
+pub fn signed(secret: &str, parts: &[&str]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
     parts.iter().for_each(|part| mac.update(part.as_bytes()));
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()

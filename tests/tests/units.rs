@@ -48,6 +48,17 @@ async fn a_booking_takes_at_most(batch: usize, written: f64, read: f64) {
     assert!(object.read() <= read, "{} read units", object.read());
 }
 
+/// The same from the URL of a connection: what came is kept with its body, the call is counted, and
+/// pointers lead to it from the contact and the address in it.
+#[tokio::test]
+async fn r70_a_booking_through_a_connection_takes_no_more_than_it_did() {
+    let table = Arc::new(MeteredTable::new(SqliteStore::open(None, |_| true).unwrap()));
+    let booking = measure_booking(table, 10, Booking::Connection).await.unwrap();
+    println!("through a connection, batches of 10\n{booking}");
+    assert!(booking.written() <= 34.5, "{} write units", booking.written());
+    assert!(booking.read() <= 32.0, "{} read units", booking.read());
+}
+
 #[tokio::test]
 async fn r70_a_booking_as_an_object_in_batches_of_ten_takes_no_more_than_it_did() {
     a_booking_takes_at_most(10, 23.5, 27.0).await;

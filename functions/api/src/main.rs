@@ -1,4 +1,4 @@
-//! Answers the API, except for posts from outside.
+//! Answers the API, except for posts from outside, and ends what was begun of those.
 
 use dacapo_aws::functions::run::{Running, Stopped};
 use dacapo_aws::functions::{http, start};
@@ -9,5 +9,5 @@ async fn main() -> Result<(), Stopped> {
     let (running, started) = Running::begin(start::api)?;
     let router = router(started.platform.clone(), started.admin.clone());
     started.warm().await;
-    running.serve(async |event| http::answer(&router, event).await).await
+    running.serve(async |event| http::api(&started.platform, &router, event).await).await
 }

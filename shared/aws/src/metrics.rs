@@ -146,6 +146,9 @@ fn kept(metric: Metric) -> Kept {
         | Metric::MessagesHeld
         | Metric::WebhooksFailed
         | Metric::WebhooksLate
+        | Metric::CallsFailed
+        | Metric::CallsRefused
+        | Metric::CallsUnfinished
         | Metric::Parked
         | Metric::Held
         | Metric::Undecided
@@ -162,6 +165,9 @@ fn troubles(metric: Metric, value: i64) -> i64 {
         | Metric::MessagesHeld
         | Metric::WebhooksFailed
         | Metric::WebhooksLate
+        | Metric::CallsFailed
+        | Metric::CallsRefused
+        | Metric::CallsUnfinished
         | Metric::Held
         | Metric::Undecided
         | Metric::PutAside

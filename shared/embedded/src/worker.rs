@@ -21,6 +21,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
+use dacapo_platform::api::do_unfinished_calls;
 use dacapo_platform::dead_letters::DeadLetterKind;
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
@@ -59,6 +60,9 @@ const FAILURES_AT_THE_END: u32 = 3;
 
 /// How long work waits that has to come after the feed, when the feed has nothing more.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
+
+/// How often calls to connections are looked for that were kept and not ended.
+const UNFINISHED_CALLS_EVERY: TimeDelta = TimeDelta::minutes(5);
 
 /// How often expired items are deleted.
 const DELETE_EXPIRED_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -105,6 +109,8 @@ pub(crate) struct Worker {
     mail: Option<Arc<ServerState>>,
     failed: RateLimitedLog,
     swept: Option<Instant>,
+    /// When calls were last looked for that were not ended.
+    finished_calls: Option<Instant>,
 }
 
 /// What the tasks of a worker share.
@@ -138,7 +144,8 @@ impl Worker {
         };
         let (outward, places) = (JoinSet::new(), Places::default());
         let (work, swept, failed) = (Arc::new(work), None, RateLimitedLog::default());
-        Ok(Self { work, outward, places, stopping, mail, failed, swept })
+        let finished_calls = None;
+        Ok(Self { work, outward, places, stopping, mail, failed, swept, finished_calls })
     }
 
     /// Works until no handle is left.
@@ -230,6 +237,12 @@ impl Worker {
                 work.erasure.may_wait();
             }
             self.swept = Some(now);
+        }
+        if self.finished_calls.is_none_or(|done| now - done >= UNFINISHED_CALLS_EVERY) {
+            if let Err(error) = do_unfinished_calls(&work.platform).await {
+                tracing::warn!(%error, "calls to connections that were not ended are looked for later");
+            }
+            self.finished_calls = Some(now);
         }
         while self.outward.try_join_next().is_some() {}
         let sent_out = self.send_out(now).await?;

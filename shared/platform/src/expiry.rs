@@ -34,7 +34,7 @@ use crate::objects::Objects;
 use crate::orders::Orders;
 use crate::ports::{Done, ExpiryStep, Message, Order, Queue};
 use crate::store::{Store, TRIES};
-use crate::table::{Condition, Consistency, Item, MOST_WRITES, Query, TableError, Write};
+use crate::table::{Condition, Consistency, Item, MOST_WRITES, Query, Write};
 
 /// The time from one round to the next, at least.
 const BETWEEN_ROUNDS: TimeDelta = TimeDelta::days(1);

@@ -30,6 +30,12 @@ pub enum Metric {
     /// Webhooks that waited in their queue for more than a quarter of an hour before their first
     /// try.
     WebhooksLate,
+    /// Calls to connections that could not be used: something is missing in them, or a map is wrong.
+    CallsFailed,
+    /// Calls to connections that were signed, but wrongly: the secret is another one.
+    CallsRefused,
+    /// Calls to connections that could not be done for half an hour.
+    CallsUnfinished,
     /// How long after its due instant a timer was committed, in milliseconds.
     TimerLateness,
     /// Triggers inside a restart delay (R14).
@@ -50,7 +56,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Decisions,
         Self::Conflicts,
         Self::Messages(Outcome::Sent),
@@ -60,6 +66,9 @@ impl Metric {
         Self::MessagesHeld,
         Self::WebhooksFailed,
         Self::WebhooksLate,
+        Self::CallsFailed,
+        Self::CallsRefused,
+        Self::CallsUnfinished,
         Self::TimerLateness,
         Self::Parked,
         Self::Held,
@@ -82,6 +91,9 @@ impl Metric {
             Self::MessagesHeld => "messages_held",
             Self::WebhooksFailed => "webhooks_failed",
             Self::WebhooksLate => "webhooks_late",
+            Self::CallsFailed => "calls_failed",
+            Self::CallsRefused => "calls_refused",
+            Self::CallsUnfinished => "calls_unfinished",
             Self::TimerLateness => "timer_lateness_ms",
             Self::Parked => "parked_triggers",
             Self::Held => "held",

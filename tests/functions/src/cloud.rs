@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_aws::functions::queue::QueueFunction;
+use dacapo_aws::functions::unsupported_port::UnsupportedPort;
 use dacapo_aws::functions::{READING, http, stream};
 use dacapo_aws::settings::Function;
 use dacapo_embedded::{Operation, SqliteStore};
@@ -79,6 +80,33 @@ impl Cloud {
         Self { platform, services, store, clock, delivery, pseudo_random }
     }
 
+    /// The platform as a function has it: with the ports that it is given on AWS, and no others.
+    fn of(&self, function: Function) -> Platform {
+        let orders = match function {
+            Function::Api | Function::Effects | Function::Timer | Function::StopCampaign => true,
+            Function::Webhook | Function::TagChange | Function::Deliver | Function::Feedback => {
+                false
+            }
+        };
+        self.platform.with(|setup| {
+            if !orders {
+                setup.ports.outbox = Arc::new(UnsupportedPort);
+            }
+            if function != Function::Deliver {
+                setup.ports.mailer = Arc::new(UnsupportedPort);
+                setup.ports.caller = Arc::new(UnsupportedPort);
+            }
+        })
+    }
+
+    /// What the rule does that calls `api` every five minutes.
+    pub async fn rule_calls_api(&self) {
+        let platform = self.of(Function::Api);
+        let router = router(platform.clone(), Some(AdminKey::of(KEY)));
+        let event = serde_json::json!({ "source": "aws.events" });
+        http::api(&platform, &router, &event).await.expect("it is done");
+    }
+
     /// Calls the API, as the gateway does. Returns the status and the body.
     pub async fn call(&self, method: &str, path: &str, body: &str) -> (u64, Value) {
         let kind = if body.starts_with('{') { "application/json" } else { "application/yaml" };
@@ -94,9 +122,9 @@ impl Cloud {
         let path = event["rawPath"].as_str().unwrap_or_default();
         let admin = Some(AdminKey::of(KEY));
         let router = if path.starts_with("/v1/hooks/") || path.starts_with("/v1/in/") {
-            hooks_router(self.platform.clone(), admin)
+            hooks_router(self.of(Function::Webhook), admin)
         } else {
-            router(self.platform.clone(), admin)
+            router(self.of(Function::Api), admin)
         };
         http::answer(&router, event).await.expect("an answer")
     }
@@ -224,8 +252,11 @@ impl Cloud {
                 .filter_map(|ordering_key| open.get_mut(ordering_key)?.next().cloned());
             let event = events::batch(records.collect());
             let answer = match consumer {
-                "tag-change" => stream::tag_change(&self.platform, &event).await,
-                _ => stream::EffectsFunction::of(&self.platform).perform(&event).await,
+                "tag-change" => stream::tag_change(&self.of(Function::TagChange), &event).await,
+                _ => {
+                    let platform = self.of(Function::Effects);
+                    stream::EffectsFunction::of(&platform).perform(&event).await
+                }
             };
             let failed = events::failed(&answer.expect("a batch"));
             assert_eq!(failed, [] as [String; 0], "{consumer} failed");
@@ -253,14 +284,19 @@ impl Cloud {
             events::message(&waiting.id, queue.name(), waiting.attempt + 1, &waiting.body)
         });
         let event = events::batch(records.collect());
-        let (platform, hide) = (&self.platform, &*self.services);
-        let of = |function| QueueFunction { platform, hide, function };
+        let function = match queue {
+            Queue::Timers => Function::Timer,
+            Queue::Transactional | Queue::Marketing | Queue::Calls => Function::Deliver,
+            Queue::Jobs => Function::StopCampaign,
+        };
+        let (platform, hide) = (&self.of(function), &*self.services);
+        let of = QueueFunction { platform, hide, function };
         let answer = match queue {
-            Queue::Timers => of(Function::Timer).timers(&event).await,
+            Queue::Timers => of.timers(&event).await,
             Queue::Transactional | Queue::Marketing | Queue::Calls => {
-                of(Function::Deliver).deliveries(&event, None).await
+                of.deliveries(&event, None).await
             }
-            Queue::Jobs => of(Function::StopCampaign).job_steps(&event).await,
+            Queue::Jobs => of.job_steps(&event).await,
         };
         let stay: BTreeSet<String> =
             events::failed(&answer.expect("a batch")).into_iter().collect();

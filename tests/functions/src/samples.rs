@@ -238,7 +238,8 @@ async fn enrolled() -> Vec<Sample> {
         "account": "123456789012", "time": "2026-01-05T12:00:00Z", "region": "eu-central-1",
         "resources": [], "detail": {},
     });
-    story.take("stop-campaign-pending", "stop-campaign", rule).await;
+    story.take("stop-campaign-pending", "stop-campaign", rule.clone()).await;
+    story.take("api-unfinished-calls", "api", rule).await;
     story.cloud.services.is_shut(false);
     story.cloud.platform.jobs.dispatch_pending().await.expect("orders");
     let sweeps = received("stop", &story.cloud.services.waiting(Queue::Jobs));

@@ -162,6 +162,9 @@ async fn every_function_does_with_its_samples_what_it_is_for() {
     play("stop-campaign-pending").await.done();
     assert!(!stack.received("stop").await.is_empty());
 
+    let looked = play("api-unfinished-calls").await;
+    assert_eq!(looked.answer, Value::Null, "{}", looked.log);
+
     let enrolled = play("stop-campaign").await;
     enrolled.done();
     assert_eq!(enrolled.rests().await, "welcome");

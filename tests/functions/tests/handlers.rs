@@ -13,6 +13,7 @@ use dacapo_functions_tests::events::{batch, body, failed, http, message, record}
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::ports::{EnrollmentEvent, Message};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
+use dacapo_tests::doors::signed;
 use dacapo_tests::kit::CapturingMailer;
 use serde_json::{Value, json};
 
@@ -328,6 +329,51 @@ async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
     assert_eq!(page["items"][0]["outcome"], "done", "{page}");
     let (status, ann) = cloud.call("GET", "/v1/contacts/email:ann@example.com", "").await;
     assert_eq!((status, &ann["first_name"]), (200, &json!("Ann")));
+}
+
+/// R70, 0050: what the function of posts cannot do, since it has neither timers nor queues, it keeps,
+/// and the rule has `api` do it. Here: a move comes last, and joins two bookings.
+#[tokio::test]
+async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
+    let mut cloud = Cloud::new(Delivery::Once).await;
+    let made = "{\"kind\":\"calcom\",\"secret\":\"a-signing-key\"}";
+    let (status, made) = cloud.call("PUT", "/v1/connections/cal", made).await;
+    assert_eq!(status, 201, "{made}");
+    let path = made["url"].as_str().unwrap().trim_start_matches("https://dacapo.example");
+    let told = |event: &str, uid: &str, of: Option<&str>, at: &str| {
+        let payload = json!({ "uid": uid, "rescheduleUid": of, "startTime": "2026-12-20T13:00:00Z",
+            "attendees": [{ "email": "ann@example.com" }] });
+        json!({ "triggerEvent": event, "createdAt": at, "payload": payload }).to_string()
+    };
+    let (at, later) = ("2026-12-01T11:00:00Z", "2026-12-01T11:30:00Z");
+    for (body, status, outcome) in [
+        (told("BOOKING_CREATED", "a", None, at), 200, "done"),
+        (told("BOOKING_CANCELLED", "b", None, later), 200, "done"),
+        (told("BOOKING_RESCHEDULED", "b", Some("a"), at), 202, "received"),
+    ] {
+        let header = signed("a-signing-key", &[&body]);
+        let headers = [("content-type", "application/json"), ("x-cal-signature-256", &*header)];
+        let answer = cloud.answer(&http("POST", path, &headers, &body)).await;
+        let (_, page) = cloud.call("GET", "/v1/connections/cal/calls", "").await;
+        assert_eq!(answer["statusCode"], status, "{answer} {page}");
+        assert_eq!(page["items"][0]["outcome"], outcome, "{page}");
+        cloud.advance(cloud.now() + TimeDelta::seconds(1)).await;
+    }
+    let objects = async |cloud: &Cloud| {
+        let path = "/v1/contacts/email:ann@example.com/objects";
+        cloud.call("GET", path, "").await.1["items"].as_array().unwrap().len()
+    };
+    assert_eq!(objects(&cloud).await, 2);
+    cloud.rule_calls_api().await;
+    assert_eq!(objects(&cloud).await, 2, "the door may still be at it");
+    cloud.advance(cloud.now() + TimeDelta::minutes(3)).await;
+    cloud.rule_calls_api().await;
+    cloud.until_idle().await;
+    assert_eq!(objects(&cloud).await, 1);
+    let (_, before) = cloud.call("GET", "/v1/connections/cal/calls", "").await;
+    assert_eq!(before["items"][0]["errors"][0]["code"], "told_later", "{before}");
+    cloud.rule_calls_api().await;
+    assert_eq!(cloud.call("GET", "/v1/connections/cal/calls", "").await.1, before);
 }
 
 /// R70: an object is found by its key, whatever is in it, as the gateway hands over its path: all

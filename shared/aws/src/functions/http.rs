@@ -11,13 +11,14 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dacapo_platform::api::{InOnePiece, LARGEST_ANSWER, Problem, carried};
+use dacapo_platform::api::{InOnePiece, LARGEST_ANSWER, Problem, carried, do_unfinished_calls};
+use dacapo_platform::platform::Platform;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use super::Failure;
+use super::{Failure, is_from_rule};
 
 /// A call.
 #[derive(Debug, Deserialize)]
@@ -47,6 +48,20 @@ struct Context {
 #[derive(Debug, Deserialize)]
 struct Http {
     method: String,
+}
+
+/// Answers a call of the API. It is also called by a rule every few minutes, to do the calls to
+/// connections that were kept and not ended: this is the function that can do all that they ask for.
+///
+/// # Errors
+///
+/// See [`answer`]; what the table answers to the rule.
+pub async fn api(platform: &Platform, router: &Router, event: &Value) -> Result<Value, Failure> {
+    if is_from_rule(event) {
+        let done = do_unfinished_calls(platform).await;
+        return done.map(|()| Value::Null).map_err(|error| Failure(error.to_string()));
+    }
+    answer(router, event).await
 }
 
 /// Answers a call.

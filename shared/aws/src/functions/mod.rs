@@ -2,7 +2,7 @@
 //!
 //! | function | is called by | does | answers |
 //! |---|---|---|---|
-//! | `webhook`, `api` | API Gateway | [`http`] | HTTP |
+//! | `webhook`, `api` | API Gateway, `api` also a rule every few minutes | [`http`] | HTTP |
 //! | `tag-change` | the stream, contact items | [`stream::tag_change`] | failed records |
 //! | `effects` | the stream, enrollment items | [`stream::EffectsFunction`] | failed records |
 //! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
@@ -36,6 +36,13 @@ use crate::settings::Function;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub String);
+
+/// Whether an event comes from the rule that calls every few minutes, and not from what the function
+/// is for (*Using a schedule in EventBridge to invoke a function*,
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html>).
+fn is_from_rule(event: &Value) -> bool {
+    event.get("source").and_then(Value::as_str) == Some("aws.events")
+}
 
 /// The result of one piece of work.
 #[derive(Debug, PartialEq)]

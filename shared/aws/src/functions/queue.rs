@@ -35,7 +35,7 @@ use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
+use super::{Failure, WorkOutcome, answer, is_from_rule, keep_dead_letter, outcome, records};
 use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
 use crate::settings::Function;
@@ -168,7 +168,7 @@ impl<'a> QueueFunction<'a> {
     ///
     /// If the event is neither, or the order could not be given.
     pub async fn job_steps(&self, event: &Value) -> Result<Value, Failure> {
-        if event.get("source").and_then(Value::as_str) == Some("aws.events") {
+        if is_from_rule(event) {
             // The catalog is read for all of them.
             let platform = self.platform.at_work();
             let ended = platform.campaigns.end_pauses().await;

@@ -2,10 +2,14 @@
 //!
 //! | event | means |
 //! |---|---|
-//! | `BOOKING_CREATED` | booked |
-//! | `BOOKING_RESCHEDULED` | booked; takes the place of the booking `rescheduleUid` |
-//! | `BOOKING_CANCELLED` | cancelled |
+//! | `BOOKING_CREATED` | booked, or confirmed |
+//! | `BOOKING_RESCHEDULED` | booked |
+//! | `BOOKING_REQUESTED` | waiting for the host to confirm it |
+//! | `BOOKING_CANCELLED`, `BOOKING_REJECTED` | cancelled |
 //! | `BOOKING_NO_SHOW_UPDATED` | the person did not come; with `noShow: false` that is taken back |
+//!
+//! A booking with `rescheduleUid` takes the place of that one. Where a host has to confirm, a move
+//! comes as requested and not as rescheduled (<https://github.com/calcom/cal.com/issues/21169>).
 //!
 //! Every attendee is a contact, and has an object of its own: its key is the booking's `uid`, a
 //! dot, and a hash of the address. It is made so for one attendee too, because a later call may
@@ -29,7 +33,7 @@ use crate::Instant;
 use crate::connections::incoming::{
     Answered, Incoming, IncomingObject, Misfit, Understood, instant_at, put, text_at,
 };
-use crate::connections::mapping::plain;
+use crate::connections::mapping::{WAITING, plain};
 use crate::connections::stored::CALLS_KEPT;
 use crate::keys::sha256;
 
@@ -54,7 +58,8 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
     };
     let (status, uid) = match event {
         "BOOKING_CREATED" | "BOOKING_RESCHEDULED" => (Some("booked"), "/uid"),
-        "BOOKING_CANCELLED" => (Some("cancelled"), "/uid"),
+        "BOOKING_REQUESTED" => (Some(WAITING), "/uid"),
+        "BOOKING_CANCELLED" | "BOOKING_REJECTED" => (Some("cancelled"), "/uid"),
         "BOOKING_NO_SHOW_UPDATED" => (None, "/bookingUid"),
         other => {
             let why = format!(
@@ -68,7 +73,7 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
     if key.is_none() {
         missing.push(Misfit::missing(&format!("/payload{uid}"), "the booking's id"));
     }
-    if status == Some("booked") && text_at(payload, "/startTime").is_none() {
+    if matches!(status, Some("booked" | WAITING)) && text_at(payload, "/startTime").is_none() {
         missing.push(Misfit::missing("/payload/startTime", "the begin"));
     }
     let attendees = payload.get("attendees").and_then(Value::as_array);
@@ -88,7 +93,7 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
     let (Some(key), Some(attendees)) = (key.filter(|_| missing.is_empty()), attendees) else {
         return Err(missing);
     };
-    let replaces = text_at(payload, "/rescheduleUid").filter(|_| event == "BOOKING_RESCHEDULED");
+    let replaces = text_at(payload, "/rescheduleUid").filter(|_| status.is_some());
     let booker = text_at(payload, "/responses/email/value").map(folded);
     let booker = attendees.iter().position(|one| address(one) == booker);
     let happened = instant_at(body, "/createdAt").unwrap_or(at);
@@ -118,7 +123,7 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
 /// When it happened. What comes with a cancellation besides says only again what was booked.
 fn told(event: &str, status: &str, happened: Instant) -> Telling {
     let rank = match (event, status) {
-        ("BOOKING_CREATED", _) => 0,
+        ("BOOKING_CREATED" | "BOOKING_REQUESTED", _) => 0,
         ("BOOKING_RESCHEDULED", _) => 1,
         (_, "no_show") => 2,
         (_, "booked") => 3,

@@ -29,6 +29,9 @@ pub(crate) const OBJECT: &str = "object.";
 /// The status of a booking that holds.
 const BOOKED: &str = "booked";
 
+/// The status of a booking that a host has not confirmed yet.
+pub(super) const WAITING: &str = "waiting";
+
 /// Fields of a booking that was called off or missed which a map still looks at: a contact that has
 /// one date may have a newer one by now.
 const ALWAYS: [&str; 3] = ["status", "reason", "key"];
@@ -95,7 +98,8 @@ pub(crate) fn apply(map: &BTreeMap<String, String>, body: &Value, incoming: &mut
 
 /// A field of a booking, or its key.
 fn of_object(object: &IncomingObject, name: &str) -> Option<Value> {
-    let holds = object.fields.get("status").is_none_or(|status| status == BOOKED);
+    let holds =
+        object.fields.get("status").is_none_or(|status| status == BOOKED || status == WAITING);
     if !holds && !ALWAYS.contains(&name) {
         return None;
     }

@@ -35,7 +35,9 @@ pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, target};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
-pub(crate) use stored::{Bytes, Connection, Kind, Made, MadeObject, Outcome, ReceivedCall};
+pub(crate) use stored::{
+    Bytes, Connection, Kind, Made, MadeObject, OVERLAP, Outcome, ReceivedCall, ReplacedSecret,
+};
 pub(crate) use told::KnownBooking;
 pub(crate) use tree::{Body, Tree};
 pub(crate) use understanding::{is_outdated, understand};

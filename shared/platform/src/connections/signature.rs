@@ -51,14 +51,14 @@ pub(crate) enum Refused {
     NoSecret,
 }
 
-/// Whether a call comes from whoever has the connection's secret.
+/// Whether a call comes from whoever has one of the connection's secrets.
 ///
 /// # Errors
 ///
 /// Why it is refused.
-pub(crate) fn verify(
+pub(crate) fn verify<'a>(
     kind: Kind,
-    secret: Option<&str>,
+    secrets: impl IntoIterator<Item = &'a str>,
     header: Option<&str>,
     body: &[u8],
     now: Instant,
@@ -66,16 +66,24 @@ pub(crate) fn verify(
     if kind == Kind::Form {
         return Ok(());
     }
-    let secret = secret.filter(|secret| !secret.is_empty()).ok_or(Refused::NoSecret)?;
-    let header = header.filter(|header| header.trim() != NO_SECRET).ok_or(Refused::Unsigned)?;
-    match kind {
-        Kind::Calendly => calendly(secret, header, body, now),
-        Kind::Calcom => match fits(secret, &[body], header.trim())? {
-            true => Ok(()),
-            false => Err(Refused::Wrong),
-        },
-        Kind::Form => Ok(()),
+    let mut refused = Refused::NoSecret;
+    for secret in secrets {
+        let header = header.filter(|header| header.trim() != NO_SECRET).ok_or(Refused::Unsigned)?;
+        let verified = match kind {
+            Kind::Calendly => calendly(secret, header, body, now),
+            Kind::Calcom => match fits(secret, &[body], header.trim())? {
+                true => Ok(()),
+                false => Err(Refused::Wrong),
+            },
+            Kind::Form => Ok(()),
+        };
+        match verified {
+            // Another secret may fit.
+            Err(Refused::Wrong) => refused = Refused::Wrong,
+            verified => return verified,
+        }
     }
+    Err(refused)
 }
 
 fn calendly(secret: &str, header: &str, body: &[u8], now: Instant) -> Result<(), Refused> {
@@ -147,7 +155,7 @@ mod tests {
     #[test]
     fn calendly_signs_the_seconds_and_the_body() {
         let check = |header: &str, body: &[u8], after: TimeDelta| {
-            verify(Kind::Calendly, Some("key"), Some(header), body, noon() + after)
+            verify(Kind::Calendly, ["key"], Some(header), body, noon() + after)
         };
         let v1 = signed("key", &[b"1793534400", b".", BODY]);
         let good = format!("t=1793534400,v1={v1}");
@@ -179,13 +187,14 @@ mod tests {
     fn a_call_without_signature_or_secret_is_refused() {
         let now = noon();
         for kind in [Kind::Calendly, Kind::Calcom] {
-            assert_eq!(verify(kind, Some("key"), None, BODY, now), Err(Refused::Unsigned));
-            assert_eq!(verify(kind, None, Some("x"), BODY, now), Err(Refused::NoSecret));
-            assert_eq!(verify(kind, Some(""), Some("x"), BODY, now), Err(Refused::NoSecret));
+            assert_eq!(verify(kind, ["key"], None, BODY, now), Err(Refused::Unsigned));
+            assert_eq!(verify(kind, [], Some("x"), BODY, now), Err(Refused::NoSecret));
         }
-        assert_eq!(verify(Kind::Form, None, None, BODY, now), Ok(()));
+        assert_eq!(verify(Kind::Form, [], None, BODY, now), Ok(()));
         let v1 = signed("key", &[BODY]);
-        let calcom = |header: &str| verify(Kind::Calcom, Some("key"), Some(header), BODY, now);
+        let calcom = |header: &str| verify(Kind::Calcom, ["key"], Some(header), BODY, now);
+        let both = ["newer", "key"];
+        assert_eq!(verify(Kind::Calcom, both, Some(&v1), BODY, now), Ok(()), "the secret before");
         assert_eq!(calcom(&v1), Ok(()));
         assert_eq!(calcom(&v1.to_uppercase()), Ok(()));
         assert_eq!(calcom(&signed("other", &[BODY])), Err(Refused::Wrong));

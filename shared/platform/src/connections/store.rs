@@ -13,7 +13,7 @@ use crate::Instant;
 use crate::catalog::CatalogStore;
 use crate::connections::known::Known;
 use crate::connections::stored::{
-    Bytes, CALLS_KEPT, Connection, ReceivedCall, Replaced, URLS_OVERLAP,
+    Bytes, CALLS_KEPT, Connection, OVERLAP, Outcome, ReceivedCall, Replaced,
 };
 use crate::error::Error;
 use crate::keys::{connection_url, sha256};
@@ -26,7 +26,11 @@ use crate::unsubscribe::sealed;
 pub(crate) const MOST_CONNECTIONS: usize = 100;
 
 /// The most calls of a connection that are kept of a day.
-const MOST_A_DAY: u64 = 20_000;
+const MOST_A_DAY: i64 = 20_000;
+
+/// The most refused calls of a connection that are kept of a day, beside the others: who has the
+/// URL and no secret must not use up what the tool may send.
+const MOST_REFUSED_A_DAY: i64 = 1_000;
 
 /// How many of the addresses in a body lead to it when their owner is erased.
 const MOST_ADDRESSES: usize = 40;
@@ -43,8 +47,26 @@ struct StoredUrl {
 
 /// How many calls came on a day.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct StoredDay {
-    calls: u64,
+    calls: i64,
+    refused: i64,
+}
+
+impl StoredDay {
+    fn with_one(outcome: Outcome) -> Self {
+        let refused = i64::from(outcome == Outcome::Refused);
+        Self { calls: 1 - refused, refused }
+    }
+
+    fn has_room_for(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Refused => self.refused < MOST_REFUSED_A_DAY,
+            Outcome::Received | Outcome::Done | Outcome::Ignored | Outcome::Failed => {
+                self.calls < MOST_A_DAY
+            }
+        }
+    }
 }
 
 /// A connection, or a call, with the revision in which it was read.
@@ -187,7 +209,7 @@ impl Connections {
         for _ in 0..TRIES {
             let Some(before) = self.get(id).await? else { return Ok(None) };
             let mut connection = before.what.clone();
-            let until = self.store.now() + URLS_OVERLAP;
+            let until = self.store.now() + OVERLAP;
             let mut writes =
                 vec![Write::put(self.url(&connection, Some(until))?, Condition::Always)];
             let ended = connection.before.take();
@@ -264,31 +286,41 @@ impl Connections {
             if there.is_some() {
                 return Ok(found(there)?.map_or(Kept::Full, Kept::Known));
             }
+            let so_far: Option<StoredDay> = today.as_ref().map(read).transpose()?;
+            if so_far.as_ref().is_some_and(|day| !day.has_room_for(new.call.outcome)) {
+                return Ok(Kept::Full);
+            }
             let expires = new.call.expires();
-            let count = match &today {
-                Some(today) if read::<StoredDay>(today)?.calls >= MOST_A_DAY => {
-                    return Ok(Kept::Full);
-                }
-                Some(_) => {
-                    let counters = [("calls".to_owned(), 1)].into();
-                    Write::Add { key: day.clone(), index: None, counters }
-                }
-                None => {
-                    let first = item(day.clone(), &StoredDay { calls: 1 })?;
-                    Write::put(first.expires(expires + CALLS_KEPT), Condition::Absent)
-                }
-            };
-            let mut writes = vec![self.put_call(at, &new.call, 0)?, count];
+            let mut writes = vec![self.put_call(at, &new.call, 0)?];
             if let Some(body) = new.body {
                 let stored = item(keys.received_body(connection, id), &Bytes::of(body))?;
                 writes.push(Write::put(stored.expires(expires), Condition::Always));
                 writes.extend(self.pointers(at, body, new.plain, expires).await?);
             }
             if self.store.write_if_first(writes).await? {
+                if let Err(error) = self.count(&new.call, day, so_far.is_none()).await {
+                    tracing::warn!(%error, "a received call is not counted");
+                }
                 return Ok(Kept::New(Found { what: new.call.clone(), rev: 1 }));
             }
         }
         Err(Error::Contended(TRIES))
+    }
+
+    /// Counts a call that was kept. Apart from its transaction, so that calls that come at once do
+    /// not refuse each other; if it fails, the day has room for one more.
+    async fn count(&self, call: &ReceivedCall, day: Key, is_first: bool) -> Result<(), Error> {
+        let one = StoredDay::with_one(call.outcome);
+        // The first of a day makes the item, which has to expire.
+        if is_first {
+            let first = item(day.clone(), &one)?.expires(call.expires() + CALLS_KEPT);
+            if self.store.write_if_first(vec![Write::put(first, Condition::Absent)]).await? {
+                return Ok(());
+            }
+        }
+        let counters = [("calls".to_owned(), one.calls), ("refused".to_owned(), one.refused)];
+        let add = Write::Add { key: day, index: None, counters: counters.into() };
+        Ok(self.store.write(vec![add]).await?)
     }
 
     /// Pointers to a call from the addresses in it, for when their owners are erased.
@@ -363,6 +395,50 @@ impl Connections {
         self.store.get(&key).await?.map(|stored| read(&stored)).transpose()
     }
 
+    /// Calls that came between two instants and that nobody has ended, at most `limit`, the oldest
+    /// first.
+    pub(crate) async fn unfinished(
+        &self,
+        connection: &ConnectionId,
+        (from, until): (Instant, Instant),
+        limit: usize,
+    ) -> Result<Vec<(String, Found<ReceivedCall>)>, Error> {
+        let partition = self.store.keys.received_calls(connection);
+        let [from, until] =
+            [from, until].map(|at| self.store.keys.received_listed(connection, at, "").sk);
+        let (mut unfinished, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = Query::of(&partition).between(&from, &until).after(cursor);
+            let page = self.store.table.query_index(query).await?;
+            for (id, found) in self.listed(page.items).await? {
+                if found.what.outcome == Outcome::Received {
+                    unfinished.push((id, found));
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() || unfinished.len() >= limit {
+                unfinished.truncate(limit);
+                return Ok(unfinished);
+            }
+        }
+    }
+
+    /// The calls that were listed, with their ids.
+    async fn listed(
+        &self,
+        listed: Vec<(Key, Key)>,
+    ) -> Result<Vec<(String, Found<ReceivedCall>)>, Error> {
+        let (listed, keys): (Vec<Key>, Vec<Key>) = listed.into_iter().unzip();
+        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
+        let mut calls = Vec::new();
+        for (listed, stored) in listed.iter().zip(stored) {
+            let id = listed.sk.split_once('#').map_or("", |(_, id)| id);
+            let call = found::<ReceivedCall>(stored)?.filter(|found| self.is_kept(found));
+            calls.extend(call.map(|found| (id.to_owned(), found)));
+        }
+        Ok(calls)
+    }
+
     /// A page of calls with their ids, newest first. The list is eventually consistent.
     pub(crate) async fn calls(
         &self,
@@ -373,14 +449,8 @@ impl Connections {
         let partition = self.store.keys.received_calls(connection);
         let query = Query::of(&partition).descending().limit(limit).after(cursor);
         let page = self.store.table.query_index(query).await?;
-        let (listed, keys): (Vec<Key>, Vec<Key>) = page.items.into_iter().unzip();
-        let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
-        let mut items = Vec::new();
-        for (listed, stored) in listed.iter().zip(stored) {
-            let id = listed.sk.split_once('#').map_or("", |(_, id)| id);
-            let call = found::<ReceivedCall>(stored)?.filter(|found| self.is_kept(found));
-            items.extend(call.map(|found| (id.to_owned(), found.what)));
-        }
+        let listed = self.listed(page.items).await?;
+        let items = listed.into_iter().map(|(id, found)| (id, found.what)).collect();
         Ok(Page { items, cursor: page.cursor })
     }
 

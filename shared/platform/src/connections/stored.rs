@@ -15,8 +15,8 @@ use crate::connections::incoming::Misfit;
 /// For how long a received call is kept.
 pub(crate) const CALLS_KEPT: TimeDelta = TimeDelta::days(14);
 
-/// For how long the URL before a rotation still works.
-pub(crate) const URLS_OVERLAP: TimeDelta = TimeDelta::days(7);
+/// For how long the URL before a rotation, and the secret before a change, still work.
+pub(crate) const OVERLAP: TimeDelta = TimeDelta::days(7);
 
 /// Which tool a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,16 @@ pub(crate) struct Replaced {
     pub(crate) until: Instant,
 }
 
+/// A secret that was replaced and still works for a while: a tool's older subscriptions sign with it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReplacedSecret {
+    /// The secret.
+    pub(crate) secret: String,
+    /// Until when it works.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub(crate) until: Instant,
+}
+
 /// A connection. The secret is kept as it is, since signatures are checked with it; it is neither
 /// logged nor shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +71,9 @@ pub(crate) struct Connection {
     /// What the tool signs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
+    /// The secret before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_before: Option<ReplacedSecret>,
     /// From places in a body to members of a contact or an object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) map: BTreeMap<String, String>,
@@ -85,6 +98,13 @@ impl Connection {
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
         let before = self.before.as_ref().map(|before| before.token.as_str());
         std::iter::once(self.token.as_str()).chain(before)
+    }
+
+    /// The secrets that a call may be signed with now, the newest first.
+    pub(crate) fn secrets(&self, now: Instant) -> impl Iterator<Item = &str> {
+        let before = self.secret_before.as_ref().filter(|before| now < before.until);
+        let before = before.map(|before| before.secret.as_str());
+        self.secret.as_deref().into_iter().chain(before).filter(|secret| !secret.is_empty())
     }
 
     /// Whether a token is that of a URL that works now.
@@ -228,6 +248,10 @@ mod tests {
             id: ConnectionId::new("forms").unwrap(),
             kind: Kind::Calendly,
             secret: Some("hush".to_owned()),
+            secret_before: Some(ReplacedSecret {
+                secret: "before".to_owned(),
+                until: Instant::UNIX_EPOCH,
+            }),
             map: BTreeMap::new(),
             tags: Vec::new(),
             object: None,
@@ -240,9 +264,17 @@ mod tests {
     #[test]
     fn what_is_printed_for_developers_holds_no_secret() {
         let printed = format!("{:?}", connection());
-        for hidden in ["hush", "new", "old"] {
+        for hidden in ["hush", "before", "new", "old"] {
             assert!(!printed.contains(hidden), "{printed}");
         }
+    }
+
+    #[test]
+    fn a_replaced_secret_works_until_it_ends() {
+        let (one, end) = (connection(), Instant::UNIX_EPOCH);
+        let at = |now| one.secrets(now).collect::<Vec<_>>();
+        assert_eq!(at(end - TimeDelta::milliseconds(1)), ["hush", "before"]);
+        assert_eq!(at(end), ["hush"]);
     }
 
     #[test]

@@ -50,9 +50,9 @@ mod allowance {
     pub(super) const QUEUE_REQUESTS: f64 = 1e6;
 }
 
-/// A check for what was not ordered: a quarter of a gigabyte for a twentieth of a second, and four
-/// read units (assumed).
-const LOOK_GIGABYTE_SECONDS: f64 = 0.25 * 0.05;
+/// A look for what was not ordered or not ended: a fifth of a second, in which the function starts,
+/// and four read units (assumed).
+const LOOK_TAKES_SECONDS: f64 = 0.2;
 const LOOK_READ_UNITS: f64 = 4.0;
 
 /// Types of resources that cost nothing while nothing happens. Those below are counted.
@@ -147,7 +147,24 @@ fn pollers(template: &Template, made: &Made<'_>) -> f64 {
         .sum()
 }
 
-/// How often a rule calls its function in a month.
+/// The functions that rules call.
+fn called<'a>(made: &Made<'a>) -> Vec<(&'a str, f64)> {
+    let rules = made.all("AWS::Events::Rule").into_iter();
+    let targets = rules.flat_map(|rule| {
+        list(&rule["Targets"]).into_iter().map(move |target| (target, calls(rule)))
+    });
+    targets.map(|(target, calls)| (referred(&target["Arn"]).unwrap(), calls)).collect()
+}
+
+/// The memory of a function in gigabytes.
+fn memory(template: &Template, function: &str) -> f64 {
+    let own = &template.0["Resources"][function]["Properties"]["MemorySize"];
+    let megabytes =
+        own.as_f64().or_else(|| template.0["Globals"]["Function"]["MemorySize"].as_f64());
+    megabytes.unwrap() / 1_024.0
+}
+
+/// How often a rule calls each of its functions in a month.
 fn calls(rule: &Value) -> f64 {
     let Some(rate) = rule["ScheduleExpression"].as_str() else { return 0.0 };
     let minutes = rate.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(" minutes)"));
@@ -164,7 +181,12 @@ fn bill(template: &Template) -> Vec<Line> {
     let secrets = made.number("AWS::SecretsManager::Secret");
     let pollers = pollers(template, &made);
     let receives = pollers * SECONDS / LONG_POLL;
-    let looks: f64 = made.all("AWS::Events::Rule").into_iter().map(calls).sum();
+    let called = called(&made);
+    let looks: f64 = called.iter().map(|(_, calls)| calls).sum();
+    let time = called.iter().map(|(function, calls)| {
+        calls * memory(template, function) * LOOK_TAKES_SECONDS * price::GIGABYTE_SECOND
+    });
+    let time: f64 = time.sum();
     let units = looks * LOOK_READ_UNITS * price::READ_UNIT;
     let mut lines = vec![
         Line {
@@ -195,9 +217,9 @@ fn bill(template: &Template) -> Vec<Line> {
             with_allowances: (receives - allowance::QUEUE_REQUESTS).max(0.0) * price::QUEUE_REQUEST,
         },
         Line {
-            what: format!("{} looks for what was not ordered", thousands(looks)),
+            what: format!("{} looks for what was not ordered or not ended", thousands(looks)),
             price: "calls, time and read units".to_owned(),
-            dollars: looks * (price::CALL + LOOK_GIGABYTE_SECONDS * price::GIGABYTE_SECOND) + units,
+            dollars: looks * price::CALL + time + units,
             with_allowances: units,
         },
     ];

@@ -1,4 +1,5 @@
-//! A booking from booked to reminded: as an object of the contact, and as two fields of the contact.
+//! A booking from booked to reminded: as an object of the contact, posted to the hook or to the URL of
+//! a connection, and as two fields of the contact.
 //!
 //! The contacts are there before. Both forms run the same elements: confirmed, and reminded an hour
 //! before.
@@ -20,6 +21,8 @@ const HOUR: i64 = 3_600_000;
 pub enum Booking {
     /// As an object of its contact.
     Object,
+    /// The same, posted by the tool to the URL of a connection.
+    Connection,
     /// As fields of the contact.
     Fields,
 }
@@ -28,7 +31,7 @@ impl Booking {
     fn document(self) -> String {
         let fields = "{ starts_at: { type: datetime }, status: { type: text } }";
         let declared = match self {
-            Self::Object => {
+            Self::Object | Self::Connection => {
                 format!("per: appointment\nobjects:\n  appointment: {{ fields: {fields} }}")
             }
             Self::Fields => format!("fields: {fields}"),
@@ -48,18 +51,31 @@ impl Booking {
         )
     }
 
-    fn path(self) -> &'static str {
+    /// Where bookings are posted to.
+    async fn path(self, harness: &Harness) -> Result<String, String> {
         match self {
-            Self::Object => "/v1/hooks/object/appointment",
-            Self::Fields => "/v1/hooks/contact",
+            Self::Object => Ok("/v1/hooks/object/appointment".to_owned()),
+            Self::Fields => Ok("/v1/hooks/contact".to_owned()),
+            Self::Connection => {
+                let map = json!({ "email": "email", "key": "object.key",
+                    "status": "object.status", "starts_at": "object.starts_at" });
+                let form = json!({ "kind": "form", "object": "appointment", "map": map });
+                let put = ("PUT", "/v1/connections/tool");
+                let made = harness.call(None, put, form.to_string()).await?;
+                let url =
+                    made["url"].as_str().and_then(|url| url.find("/v1/in/").map(|at| &url[at..]));
+                url.map(str::to_owned).ok_or_else(|| format!("no URL in {made}"))
+            }
         }
     }
 
     fn post(self, n: usize, starts_at: &str) -> Value {
         let email = address(n);
         match self {
-            Self::Object => json!({ "email": email, "key": format!("booking-{n}"),
-                "status": "booked", "starts_at": starts_at }),
+            Self::Object | Self::Connection => {
+                json!({ "email": email, "key": format!("booking-{n}"),
+                "status": "booked", "starts_at": starts_at })
+            }
             Self::Fields => json!({ "email": email, "status": "booked", "starts_at": starts_at }),
         }
     }
@@ -84,13 +100,14 @@ pub async fn measure_booking(
             json!({ "email": address(n), "name": "Ann Lindqvist", "time_zone": "Europe/Berlin" });
         harness.call(None, ("POST", "/v1/hooks/contact"), ann.to_string()).await?;
     }
+    let path = booking.path(&harness).await?;
     harness.settle("before").await?;
     harness.forget();
     harness.report = Report::default();
     let starts_at = DateTime::from_timestamp_millis(BEGINS + 6 * HOUR).ok_or("an instant")?;
     for n in 0..CONTACTS {
         let post = booking.post(n, &starts_at.to_rfc3339()).to_string();
-        harness.call(None, ("POST", booking.path()), post).await?;
+        harness.call(None, ("POST", &path), post).await?;
         harness.note("booked", "webhook");
     }
     harness.settle("booked").await?;

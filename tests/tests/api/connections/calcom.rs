@@ -72,6 +72,40 @@ async fn a_booking_is_moved_missed_by_one_taken_back_and_called_off() {
     );
 }
 
+/// Where a host confirms, a move is requested, and confirmed by a call that does not name the booking
+/// before it.
+#[tokio::test]
+async fn a_booking_that_a_host_confirms_is_moved_and_rejected() {
+    let api = with_dates().await;
+    let path = connected(&api, "cal", &one_date("calcom")).await;
+    let begin = |day: u32| format!("2026-12-{day:02}T13:00:00Z");
+    let comes = async |at: &str, event: &str, uid: &str, day: u32, of: Option<&str>| {
+        let mut payload = booking(uid, &begin(day));
+        payload["attendees"].as_array_mut().unwrap().truncate(1);
+        payload["rescheduleUid"] = json!(of);
+        let mut body = body(event, &payload);
+        body["createdAt"] = json!(format!("2026-11-01T12:{at}:00.000Z"));
+        calcom(&api, &path, &body).await.is(200);
+        (api.ann().await["fields"].clone(), api.ann().await["tags"].clone())
+    };
+    let (fields, tags) = comes("01", "BOOKING_REQUESTED", "b1", 1, None).await;
+    assert_eq!(fields["appointment_status"], "waiting");
+    assert_eq!(tags, json!({}), "nothing is made yet");
+    let (fields, tags) = comes("02", "BOOKING_CREATED", "b1", 1, None).await;
+    assert_eq!(fields["appointment_status"], "booked");
+    assert!(tags["Appointment made"].is_string(), "{tags}");
+    let (fields, _) = comes("03", "BOOKING_REQUESTED", "b2", 3, Some("b1")).await;
+    assert_eq!(
+        (&fields["appointment_status"], &fields["appointment_at"]),
+        (&json!("waiting"), &json!(begin(3)))
+    );
+    let (fields, _) = comes("04", "BOOKING_CREATED", "b2", 3, None).await;
+    assert_eq!(fields["appointment_status"], "booked");
+    comes("05", "BOOKING_REQUESTED", "b3", 5, Some("b2")).await;
+    let (fields, _) = comes("06", "BOOKING_REJECTED", "b3", 5, None).await;
+    assert_eq!(fields["appointment_status"], "cancelled");
+}
+
 #[tokio::test]
 async fn a_ping_is_ignored_and_one_attendee_without_address_does_not_hide_the_other() {
     let api = with_dates().await;

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{connected, newest, post, posted};
+use super::{calls, connected, newest, post, posted};
 use crate::called::Called;
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -140,6 +140,45 @@ async fn r02_the_same_post_is_a_repeat_for_ten_minutes_only() {
         posted(&api, &path, &body).await.is(200);
         assert_eq!(api.ann().await["rev"].as_u64(), Some(expected), "{passed}");
     }
+}
+
+/// A form in parts has other text between them each time it is sent.
+#[tokio::test]
+async fn r02_a_form_in_parts_that_comes_again_is_a_repeat() {
+    let api = Called::with_fields().await;
+    let path = plain(&api).await;
+    let sent = async |between: &str| {
+        let part = |name: &str, value: &str| {
+            format!(
+                "--{between}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+        };
+        let email = part("email", "ann@example.com");
+        let body = format!("{email}{}--{between}--\r\n", part("city", "Kiel"));
+        post(&api, &path, &format!("multipart/form-data; boundary={between}"), body).await.is(200);
+        api.ann().await["rev"].clone()
+    };
+    let once = sent("----one").await;
+    assert_eq!(sent("----two").await, once);
+    assert_eq!(calls(&api, "form").await.len(), 1);
+}
+
+/// A tool that says which call it is may send it again for days (Standard Webhooks).
+#[tokio::test]
+async fn r02_a_call_with_a_name_is_done_once_as_long_as_it_is_kept() {
+    let api = Called::with_fields().await;
+    let path = plain(&api).await;
+    let sent = async |name: &str, city: &str| {
+        let headers = [("content-type", "application/json"), ("webhook-id", name)];
+        let body = json!({ "email": "ann@example.com", "city": city }).to_string();
+        api.bare("POST", &path, &headers, body).await.is(200);
+        api.ann().await["fields"]["city"].clone()
+    };
+    assert_eq!(sent("msg_1", "Kiel").await, "Kiel");
+    assert_eq!(sent("msg_2", "Bonn").await, "Bonn");
+    super::advance(&api, "10 days").await;
+    assert_eq!(sent("msg_1", "Kiel").await, "Bonn", "it comes again, late");
+    assert_eq!(calls(&api, "form").await.len(), 2);
 }
 
 #[tokio::test]

@@ -183,19 +183,77 @@ async fn an_unknown_url_is_404_and_never_410() {
     }
 }
 
+async fn ping(api: &Called, path: &str, nth: u32) -> crate::called::Answer {
+    super::calcom(api, path, &json!({ "triggerEvent": "PING", "payload": { "nth": nth } })).await
+}
+
 #[tokio::test]
-async fn a_flood_is_429_and_only_so_many_refusals_are_kept() {
+async fn a_flood_of_the_tool_is_429() {
     let api = with_dates().await;
-    let path = connected(&api, "calendly", &one_date("calendly")).await;
+    let path = connected(&api, "cal", &one_date("calcom")).await;
     for nth in 0..200 {
+        ping(&api, &path, nth).await.is(200);
+    }
+    let answer = ping(&api, &path, 200).await;
+    answer.problem(429);
+    assert_eq!(answer.headers["retry-after"], "1");
+    super::advance(&api, "1 second").await;
+    ping(&api, &path, 201).await.is(200);
+}
+
+/// Who has the URL and not the secret cannot use up what the tool may send: neither at once, nor of
+/// the day.
+#[tokio::test]
+async fn a_flood_of_a_stranger_is_refused_and_the_tool_is_heard() {
+    let api = with_dates().await;
+    let path = connected(&api, "cal", &one_date("calcom")).await;
+    for nth in 0..300 {
         let answer = post(&api, &path, "application/json", format!("{{\"n\":{nth}}}")).await;
         answer.problem(401);
     }
-    let answer = post(&api, &path, "application/json", "{}").await;
-    answer.problem(429);
-    assert_eq!(answer.headers["retry-after"], "1");
-    let page = api.get("/v1/connections/calendly/calls?limit=200").await.is(200);
-    assert_eq!(page["items"].as_array().unwrap().len(), 30);
+    let page = api.get("/v1/connections/cal/calls?limit=200").await.is(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 30, "only so many are kept");
+    ping(&api, &path, 0).await.is(200);
     super::advance(&api, "1 minute").await;
     post(&api, &path, "application/json", "{}").await.problem(401);
+}
+
+/// A tool signs with the key of its older subscription until that is gone.
+#[tokio::test]
+async fn after_a_change_of_the_secret_both_work_for_seven_days() {
+    let api = with_dates().await;
+    let path = connected(&api, "cal", &one_date("calcom")).await;
+    let change = json!({ "kind": "calcom", "secret": "a-newer-signing-key" });
+    let changed = api.put("/v1/connections/cal", &change).await.is(200);
+    assert_eq!(changed["previous_secret_until"], "2026-11-08T12:00:00Z");
+    assert!(!changed.to_string().contains(SECRET) && !changed.to_string().contains("newer"));
+    let with = async |secret: &str, nth: u32| {
+        let body = json!({ "triggerEvent": "PING", "payload": { "nth": nth } }).to_string();
+        let header = signed(secret, &[body.as_bytes()]);
+        let headers =
+            [("content-type", "application/json"), ("x-cal-signature-256", header.as_str())];
+        api.bare("POST", &path, &headers, body).await.status.as_u16()
+    };
+    assert_eq!((with(SECRET, 1).await, with("a-newer-signing-key", 2).await), (200, 200));
+    // Written once more it is the same secret.
+    api.put("/v1/connections/cal", &change).await.is(200);
+    assert_eq!(with(SECRET, 3).await, 200);
+    super::advance(&api, "7 days").await;
+    assert_eq!((with(SECRET, 4).await, with("a-newer-signing-key", 5).await), (401, 200));
+    let shown = api.get("/v1/connections/cal").await.is(200);
+    assert_eq!(shown["previous_secret_until"], Value::Null);
+}
+
+/// What is told of a call is bounded in every part, also where it names places of the body.
+#[tokio::test]
+async fn a_call_with_long_names_is_settled() {
+    let api = Called::new().await;
+    let path = connected(&api, "form", &json!({ "kind": "form" })).await;
+    let parent = "p".repeat(8_000);
+    let twice: Vec<String> = (0..60).map(|nth| format!("\"n{nth}\":1,\"n{nth}\":2")).collect();
+    let body = format!("{{\"email\":\"ann@example.com\",\"{parent}\":{{{}}}}}", twice.join(","));
+    post(&api, &path, "application/json", body).await.is(200);
+    let call = newest(&api, "form").await;
+    assert_eq!(call["outcome"], "done", "{call}");
+    assert!(call.to_string().len() < 60_000, "{}", call.to_string().len());
 }

@@ -15,7 +15,8 @@ async fn a_connection_is_made_and_shown_without_its_secret() {
     let token = made["url"].as_str().unwrap().rsplit('/').next().unwrap();
     assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{token}");
     let expected = json!({
-        "id": "calendly", "kind": "calendly", "has_secret": true, "object": false,
+        "id": "calendly", "kind": "calendly", "has_secret": true, "previous_secret_until": null,
+        "object": false,
         "tags": ["Appointment made"],
         "map": { "object.starts_at": "appointment_at", "object.status": "appointment_status" },
         "url": format!("https://dacapo.example/v1/in/{token}"), "previous_url_until": null,

@@ -36,6 +36,12 @@ pub(super) fn parts_of(declared: Option<&str>) -> Parts {
     parts
 }
 
+/// The text between the parts of a form in parts.
+pub(super) fn boundary(parts: &Parts) -> Option<String> {
+    let declared = parts.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    multer::parse_boundary(declared).ok()
+}
+
 /// The body as text in which words stand as they are meant, to find addresses in it.
 pub(super) fn plain(parts: &Parts, body: &[u8]) -> Option<String> {
     if media_type(parts).as_deref() == Some(URLENCODED) {
@@ -76,8 +82,9 @@ pub(super) async fn read(kind: Kind, parts: &Parts, body: &[u8]) -> Result<Body,
 async fn multipart(parts: &Parts, body: &[u8]) -> Result<Value, Problem> {
     let broken =
         |why: multer::Error| Problem::malformed(format!("the form in parts cannot be read: {why}"));
-    let declared = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let boundary = multer::parse_boundary(declared.unwrap_or_default()).map_err(broken)?;
+    let boundary = boundary(parts).ok_or_else(|| {
+        Problem::malformed("the form in parts cannot be read: its Content-Type names no boundary")
+    })?;
     let whole = SizeLimit::new().whole_stream(u64::try_from(body.len()).unwrap_or(u64::MAX));
     let bytes = axum::body::Bytes::copy_from_slice(body);
     let chunks = stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);

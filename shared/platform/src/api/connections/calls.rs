@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::Instant;
 use crate::api::call::auth::{Holder, Scope};
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -26,7 +27,8 @@ use crate::api::connections::shapes::{ConnectionShape, KindWord, ObjectWord, con
 use crate::api::contacts::names::{MEMBERS, Meaning, meaning};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::connections::{
-    Connection, Connections, Kind, OBJECT, Target, Unchanged, is_pointer, is_well_formed, target,
+    Connection, Connections, Kind, OBJECT, OVERLAP, ReplacedSecret, Target, Unchanged, is_pointer,
+    is_well_formed, target,
 };
 
 /// The type of the objects of booking tools, unless said otherwise.
@@ -162,8 +164,9 @@ async fn put(
         let token = before.map_or_else(String::new, |before| before.token.clone());
         let created_at = before.map_or(now, |before| before.created_at);
         let read = asked.read()?;
+        let secret_before = before.and_then(|before| secret_before(before, &read, now));
         let before = before.and_then(|before| before.before.clone());
-        Ok::<_, Problem>(Connection { token, before, created_at, ..read })
+        Ok::<_, Problem>(Connection { token, before, secret_before, created_at, ..read })
     };
     let (connection, is_new) = connections.put(&id, change).await.map_err(|why| match why {
         Unchanged::Refused(problem) => problem,
@@ -172,6 +175,21 @@ async fn put(
     })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Answer::new(status, &shown(&connections, &connection, &holder))
+}
+
+/// The secret that still works beside the one that is written: the one that it replaces.
+fn secret_before(
+    before: &Connection,
+    written: &Connection,
+    now: Instant,
+) -> Option<ReplacedSecret> {
+    match &before.secret {
+        _ if before.kind != written.kind => None,
+        Some(secret) if written.secret.as_ref() != Some(secret) => {
+            Some(ReplacedSecret { secret: secret.clone(), until: now + OVERLAP })
+        }
+        _ => before.secret_before.clone(),
+    }
 }
 
 /// Makes the type of a booking tool's objects, or adds the fields that it lacks. Fields that are
@@ -265,12 +283,13 @@ impl Asked<'_> {
             id: self.id.clone(),
             kind,
             secret,
+            secret_before: None,
             map: self.sent.map.clone(),
             tags,
             object,
             token: String::new(),
             before: None,
-            created_at: crate::Instant::UNIX_EPOCH,
+            created_at: Instant::UNIX_EPOCH,
         })
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | understood: written, or ignored on purpose | 200 `OK` |
 //! | understood, and not usable: something is missing, the map is wrong | 202 `OK`; it is kept |
+//! | kept, and not to be done for now | 202 `OK`; it is done within minutes (`unfinished`) |
 //! | not signed, wrongly, or too late | 401; kept without its body |
 //! | not readable, or of another media type | 400, 415; kept |
 //! | too large | 413; kept without its body |
@@ -13,8 +14,9 @@
 //! A tool that is answered 2xx does not send again, and a wrong map is mended here: the kept call is
 //! replayed. The answer says nothing about the account. A shop such as Digistore24 looks for `OK`.
 //!
-//! The same call again is done once: of a signed tool as long as the first is kept, of a form
-//! within ten minutes, since a person may well post the same again next week.
+//! The same call again is done once: of a signed tool, and of one that says which call it is
+//! (`Webhook-Id`, `Idempotency-Key`), as long as the first is kept; of other forms within ten
+//! minutes, since a person may well post the same again next week.
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -23,11 +25,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use dacapo_engine::hash::hexadecimal;
+use futures_util::{FutureExt as _, StreamExt as _};
 use sha2::{Digest, Sha256};
 
 use crate::Instant;
 use crate::api::Api;
-use crate::api::call::extract::{Path, whole};
+use crate::api::call::extract::{Path, media_type, whole};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::connections::body;
@@ -37,6 +40,7 @@ use crate::connections::{
     SIGNED_BY, is_outdated, understand, verify,
 };
 use crate::keys::sha256;
+use crate::metrics::Metric;
 use crate::platform::Platform;
 
 /// Within this time the same post to a form is a repeat.
@@ -44,6 +48,13 @@ const SAME_POST: TimeDelta = TimeDelta::minutes(10);
 
 /// After how many seconds a tool may try again whose calls of the day are used up.
 const TOMORROW: u32 = 3_600;
+
+/// In which headers a tool says which call it is, the same when it sends it again (*Standard
+/// Webhooks*, <https://www.standardwebhooks.com>).
+const NAMES_THE_CALL: [&str; 2] = ["webhook-id", "idempotency-key"];
+
+/// How many people of one call are written at once: an event with seats names many.
+const AT_ONCE: usize = 8;
 
 /// How many digits an id has.
 const DIGITS: usize = 32;
@@ -81,9 +92,6 @@ async fn receive(
     let Some(connection) = platform.connections.opened_by(&token).await? else {
         return Err(Problem::not_found("there is no connection with this URL, or no more"));
     };
-    if let Rated::After(seconds) = known.one_more(&hash, now) {
-        return Err(too_many(seconds));
-    }
     let (parts, body) = request.into_parts();
     let arrived = Arrived { platform: &platform, connection: &connection, hash: &hash, now };
     let body = match whole(&parts, body).await {
@@ -113,13 +121,17 @@ struct Arrived<'a> {
 impl Arrived<'_> {
     async fn taken(&self, parts: &Parts, body: &Bytes) -> Result<Response, Problem> {
         let Self { platform, connection, now, .. } = self;
-        let secret = connection.secret.as_deref();
         let header = SIGNED_BY.iter().find(|(kind, _)| *kind == connection.kind);
         let header = header.and_then(|(_, name)| parts.headers.get(*name)?.to_str().ok());
-        if let Err(refused) = verify(connection.kind, secret, header, body, *now) {
+        if let Err(refused) = verify(connection.kind, connection.secrets(*now), header, body, *now)
+        {
             let why = refused.to_string();
             self.refuse(parts, body, "signature", &why).await?;
             return Err(Problem::unsigned(why));
+        }
+        // Only what the tool sent counts: nobody else can use up what it may send.
+        if let Rated::After(seconds) = platform.connections.known.one_more(self.hash, *now) {
+            return Err(too_many(seconds));
         }
         let call = ReceivedCall {
             at: *now,
@@ -133,6 +145,7 @@ impl Arrived<'_> {
             made: Vec::new(),
             replayed: None,
         };
+        let plain = body::plain(parts, body);
         let (id, before) = self.ids(parts, body);
         if let Some(before) = before {
             let at = Place { connection: &connection.id, id: &before };
@@ -142,12 +155,11 @@ impl Arrived<'_> {
             }
         }
         let at = Place { connection: &connection.id, id: &id };
-        let plain = body::plain(parts, body);
         let new = NewCall { call, body: Some(body), plain: plain.as_deref() };
         match platform.connections.keep(at, &new).await? {
             Kept::New(found) => {
                 let working = Working { platform, connection, at };
-                answered(working.work(found, parts, body).await?)
+                answered(ended_or_left(working.work(found, parts, body).await)?)
             }
             Kept::Known(found) => self.again(at, found, parts, body).await,
             Kept::Full => Err(too_many(TOMORROW)),
@@ -166,7 +178,8 @@ impl Arrived<'_> {
             Outcome::Done | Outcome::Ignored => answered((found.what.outcome, None)),
             Outcome::Received | Outcome::Failed | Outcome::Refused => {
                 let Self { platform, connection, .. } = *self;
-                answered(Working { platform, connection, at }.work(found, parts, body).await?)
+                let working = Working { platform, connection, at };
+                answered(ended_or_left(working.work(found, parts, body).await)?)
             }
         }
     }
@@ -174,12 +187,17 @@ impl Arrived<'_> {
     /// The id of a call, the same for a repeat; and for a form the id that it had within the ten
     /// minutes before.
     fn ids(&self, parts: &Parts, body: &[u8]) -> (String, Option<String>) {
-        match self.connection.kind {
-            Kind::Calendly | Kind::Calcom => (digest(&[body]), None),
-            Kind::Form => {
-                let media = body::declared(parts).unwrap_or_default();
+        let named = NAMES_THE_CALL.iter().find_map(|name| parts.headers.get(*name));
+        match (self.connection.kind, named) {
+            (Kind::Calendly | Kind::Calcom, _) => (digest(&[body]), None),
+            (Kind::Form, Some(named)) => (digest(&[b"named", named.as_bytes()]), None),
+            (Kind::Form, None) => {
+                let media = media_type(parts).unwrap_or_default();
+                // Of a form in parts the text between them differs each time.
+                let between = body::boundary(parts).unwrap_or_default();
+                let body = without(body, between.as_bytes());
                 let span = self.now.timestamp().div_euclid(SAME_POST.num_seconds());
-                let of = |span: i64| digest(&[media.as_bytes(), &span.to_be_bytes(), body]);
+                let of = |span: i64| digest(&[media.as_bytes(), &span.to_be_bytes(), &body]);
                 (of(span), Some(of(span - 1)))
             }
         }
@@ -197,6 +215,11 @@ impl Arrived<'_> {
         tracing::warn!(connection = connection.id.as_str(), code, "a call was refused");
         if !platform.connections.known.keeps_refused(hash, now) {
             return Ok(());
+        }
+        if code == "signature"
+            && SIGNED_BY.iter().any(|(_, name)| parts.headers.contains_key(*name))
+        {
+            Metric::CallsRefused.tell(1);
         }
         let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
         let at = now.timestamp_micros().to_be_bytes();
@@ -220,6 +243,36 @@ impl Arrived<'_> {
         platform.connections.keep(place, &new).await?;
         Ok(())
     }
+}
+
+/// What came of a call. One that could not be done for now is kept, and done later: whether the tool
+/// would send it again is not to be relied on.
+fn ended_or_left(
+    worked: Result<(Outcome, Option<Problem>), Problem>,
+) -> Result<(Outcome, Option<Problem>), Problem> {
+    match worked {
+        Err(problem) if problem.status().is_server_error() => {
+            let why = problem.detail();
+            tracing::warn!(why, "a received call could not be done for now; it is done later");
+            Ok((Outcome::Received, None))
+        }
+        worked => worked,
+    }
+}
+
+/// A text without a part of it, wherever that stands.
+fn without(body: &[u8], part: &[u8]) -> Vec<u8> {
+    let (mut rest, mut left) = (body, Vec::with_capacity(body.len()));
+    while let Some(first) = rest.first() {
+        match rest.strip_prefix(part).filter(|_| !part.is_empty()) {
+            Some(behind) => rest = behind,
+            None => {
+                left.push(*first);
+                rest = &rest[1..];
+            }
+        }
+    }
+    left
 }
 
 /// A digest of parts, each with its length.
@@ -283,9 +336,13 @@ impl Working<'_> {
         call.why = call.why.map(|why| shortened(&why));
         call.misfits.truncate(MOST_MISFITS);
         for misfit in &mut call.misfits {
+            misfit.path = shortened(&misfit.path);
             misfit.message = shortened(&misfit.message);
         }
         self.platform.connections.settle(self.at, &found, &call).await?;
+        if call.outcome == Outcome::Failed {
+            Metric::CallsFailed.tell(1);
+        }
         Ok((call.outcome, problem))
     }
 
@@ -319,8 +376,10 @@ impl Working<'_> {
         call.outcome = Outcome::Done;
         call.made = Vec::new();
         let mut outdated = None;
-        for one in &incoming {
-            match performer.perform(one).await {
+        let performed: Vec<_> = incoming.iter().map(|one| performer.perform(one).boxed()).collect();
+        let mut performed = futures_util::stream::iter(performed).buffered(AT_ONCE);
+        while let Some(performed) = performed.next().await {
+            match performed {
                 Ok((made, told)) => {
                     call.made.push(made);
                     call.misfits.extend(told);

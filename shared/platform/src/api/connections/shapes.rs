@@ -61,6 +61,9 @@ pub(super) struct ConnectionShape {
     kind: KindWord,
     /// Whether it has a secret, which is never shown.
     has_secret: bool,
+    /// Until when the secret before the last change works too; `null` if there is none.
+    #[schema(format = DateTime, required = true)]
+    previous_secret_until: Option<String>,
     /// From places in a body to members of a contact or an object.
     map: BTreeMap<String, String>,
     /// Tags that are assigned to everybody who books or posts.
@@ -80,13 +83,16 @@ pub(super) struct ConnectionShape {
 impl ConnectionShape {
     /// With the URL below `public_url`, if that may be shown.
     pub(super) fn of(connection: &Connection, public_url: Option<&str>, now: Instant) -> Self {
-        let Connection { id, kind, secret, map, tags, object, token, before, created_at } =
+        let Connection { id, kind, secret, map, tags, object, token, before, created_at, .. } =
             connection;
+        let secret_before = connection.secret_before.as_ref();
+        let secret_before = secret_before.filter(|before| now < before.until);
         let before = before.as_ref().filter(|before| now < before.until);
         Self {
             id: id.to_string(),
             kind: KindWord::of(*kind),
             has_secret: secret.is_some(),
+            previous_secret_until: secret_before.map(|before| instant_text(before.until)),
             map: map.clone(),
             tags: tags.iter().map(ToString::to_string).collect(),
             object: object.clone().map_or(ObjectWord::No(false), ObjectWord::Type),
