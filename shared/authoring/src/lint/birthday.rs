@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Repeat};
 use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::FieldKey;
 
 use super::facts::{All, Facts};
 use super::story::Story;
@@ -46,11 +47,11 @@ emails:
 
 fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (at, timer) in facts.timers() {
-        let Some(field) = &timer.field else { continue };
-        let label = facts.document.fields.get(field).and_then(|it| it.label.clone());
-        let is_one =
-            [Some(field.to_string()), label].iter().flatten().any(|name| is_birthday(name));
-        if timer.repeat.is_some() || !is_one || facts.field_type(field) != Some(FieldType::Date) {
+        let Some(field) = timer.field.as_ref().filter(|field| holds_a_birthday(facts, field))
+        else {
+            continue;
+        };
+        if timer.repeat.is_some() {
             continue;
         }
         let id = facts.id(at);
@@ -90,6 +91,13 @@ fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'
             },
         );
     }
+}
+
+/// Whether the field is a date that is called a birthday or an anniversary.
+pub(super) fn holds_a_birthday(facts: &Facts<'_>, field: &FieldKey) -> bool {
+    let label = facts.document.fields.get(field).and_then(|it| it.label.as_deref());
+    facts.field_type(field) == Some(FieldType::Date)
+        && [Some(field.as_str()), label].into_iter().flatten().any(is_birthday)
 }
 
 fn word(repeat: Repeat) -> &'static str {

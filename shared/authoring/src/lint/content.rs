@@ -282,8 +282,8 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
                     Said {
                         element: Some(key.clone()),
                         message: format!(
-                            "`{name}` is put into the query of a link as it is: a space or an `&` in it \
-                             breaks the link"
+                            "`{name}` is put into the query of a link as it is: a space, a `+` or an `&` \
+                             in it breaks the link"
                         ),
                         remedy: format!("write `{{{{ {} | urlencode }}}}`", inside.trim()),
                         edit,
@@ -327,7 +327,7 @@ fn in_queries(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// A value with a space and an `&` stands in the link as it is.
+/// A value with a space and an `&`, or an address with a `+`, stands in the link as it is.
 fn torn(
     facts: &Facts<'_>,
     key: &str,
@@ -339,7 +339,12 @@ fn torn(
     let at = *senders(facts, key).first()?;
     let mut story = Story::new(facts);
     story.to(at)?;
-    let value = "Ann & Ben";
+    let is_address = of_person && field.as_str() == "email";
+    let (value, what) = if is_address {
+        ("ann+news@example.com", "a `+` in a query is read as a space")
+    } else {
+        ("Ann & Ben", "the link ends at the first space")
+    };
     let last = before.rsplit([' ', '\n', '"', '}']).next()?.strip_suffix("{{")?;
     let text = (part == "text").then(|| format!("{last}{value}"));
     let expect = Expectation {
@@ -350,7 +355,7 @@ fn torn(
         }],
         ..Expectation::default()
     };
-    let shows = format!("Her `{field}` is `{value}`, and the link ends at the first space.");
+    let shows = format!("Her `{field}` is `{value}`, and {what}.");
     let mut proof = story.shows(shows, expect);
     let contact = proof.scenario.contact.as_mut().filter(|_| of_person)?;
     contact.0.insert(field.to_string(), Value::from(value));
@@ -399,6 +404,12 @@ mod tests {
         silent("D404", &mended);
         silent("D404", &link("contact.seats | default(1)"));
         silent("D404", &link("contact.id"));
+        let address = link("contact.email");
+        trips("D404", &address, &["m"]);
+        let found = findings(&address);
+        let proof = found.iter().find(|it| it.code == "D404").and_then(|it| it.proof.as_ref());
+        let proof = proof.expect("a proof with an address");
+        assert!(proof.shows.contains("ann+news@example.com"), "{}", proof.shows);
         silent("D404", &mail("https://b.example/{{ contact.coupon | default('') }}"));
         silent("D404", &mail("Is it {{ contact.coupon | default('') }}? https://b.example"));
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::facts::{All, Facts};
 use super::reasoning::together;
 use super::story::Story;
+use super::timing::reminds;
 use super::{At, Found, Lint, Said, path_of};
 use crate::finding::{Edit, Severity};
 use crate::scenario::{Expectation, ExpectedMessage, Post, Step};
@@ -149,16 +150,16 @@ emails:
   confirm: { purpose: transactional, subject: See you, text: You have a seat. }
   remind: { purpose: transactional, subject: In an hour, text: It begins soon. }
 "#,
-    limits: "Only the e-mail directly behind the timer, or behind a condition there, is looked at, and \
-             no fixed date, since a sale ends for nobody in particular. `purpose: marketing` written \
-             out is taken as meant. The edit is not applied by `--fix`: what is transactional is yours \
+    limits: "Only the e-mail directly behind the timer, or behind a condition there, is looked at; no \
+             fixed date, since a sale ends for nobody in particular; and nothing before a birthday, or \
+             more than two weeks before a date. `purpose: marketing` written out is taken as meant. The edit is not applied by `--fix`: what is transactional is yours \
              to say.",
     check: reminder_is_marketing,
 };
 
 fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (timer, of) in facts.timers() {
-        if !of.offset.is_negative() || of.repeat.is_some() || of.field.is_none() {
+        if !reminds(facts, of) {
             continue;
         }
         let Some(first) = of.next.as_ref().and_then(|next| facts.place(next)) else { continue };
@@ -260,6 +261,26 @@ mod tests {
              g: { type: goal, when: { tag: C }, next: m }\n  m: { type: email, email: m }\n\
              emails: { m: { subject: S, text: T } }\n",
         );
+    }
+
+    #[test]
+    fn r32_d402_what_leaves_long_before_a_date_or_before_a_birthday_is_no_reminder() {
+        let campaign = super::REMINDER_IS_MARKETING.example;
+        trips("D402", &campaign.replace("-1 hour", "-2 weeks"), &["remind"]);
+        silent("D402", &campaign.replace("-1 hour", "-30 weeks"));
+        let coupon = |field: &str| {
+            format!(
+                "id: coupon\nsender: {{ address: a@b.example }}\n\
+                 fields: {{ {field}: {{ type: date }} }}\nelements:\n  \
+                 known: {{ type: start, when: {{ field: {field}, is: set }}, next: before }}\n  \
+                 before: {{ type: date_timer, field: {field}, offset: -1 week, next: m }}\n  \
+                 m: {{ type: email, email: m }}\nemails: {{ m: {{ subject: S, text: T }} }}\n"
+            )
+        };
+        trips("D402", &coupon("visit"), &["m"]);
+        trips("D304", &coupon("visit"), &["known"]);
+        silent("D402", &coupon("birthday"));
+        silent("D304", &coupon("birthday"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta};
 use dacapo_engine::campaign::format::{DateTimer, Element, Empty, Past};
 use dacapo_engine::time::{Span, Zone};
 
+use super::birthday::holds_a_birthday;
 use super::facts::{All, Facts};
 use super::story::Story;
 use super::{At, Found, Lint, Said, path_of};
@@ -311,18 +312,17 @@ emails:
   confirm: { purpose: transactional, subject: "See you", text: "You have an appointment." }
   remind: { purpose: transactional, subject: "In an hour", text: "We meet soon." }
 "#,
-    limits: "That another campaign or the booking tool confirms is not known: say so with `allow`.",
+    limits: "That another campaign or the booking tool confirms is not known: say so with `allow`. What \
+             leaves more than two weeks before the date, or before a birthday, reminds of nothing.",
     check: reminder_without_confirmation,
 };
 
 fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (timer, of) in facts.timers() {
-        let reminds = of.next.as_ref().and_then(|next| facts.place(next)).filter(|next| {
-            matches!(facts.element(*next), Element::Email(_))
-                && of.offset.is_negative()
-                && of.repeat.is_none()
-                && of.field.is_some()
-        });
+        let reminds =
+            of.next.as_ref().and_then(|next| facts.place(next)).filter(|next| {
+                matches!(facts.element(*next), Element::Email(_)) && reminds(facts, of)
+            });
         let Some(reminder) = reminds else { continue };
         for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
             let is_quiet = |it: usize| {
@@ -370,6 +370,15 @@ fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut F
             );
         }
     }
+}
+
+/// Whether what leaves at the timer reminds of a date: one that the contact keeps, and that is near.
+pub(super) fn reminds(facts: &Facts<'_>, timer: &DateTimer) -> bool {
+    let two_weeks = TimeDelta::weeks(2).num_seconds();
+    timer.offset.is_negative()
+        && seconds(timer.offset) >= -two_weeks
+        && timer.repeat.is_none()
+        && timer.field.as_ref().is_some_and(|field| !holds_a_birthday(facts, field))
 }
 
 /// Whether another campaign that is given sends something upon the same.

@@ -29,6 +29,13 @@ fn d304_a_message_of_another_campaign_on_the_same_booking_confirms() {
 }
 
 #[test]
+fn d304_a_series_that_begins_months_before_a_date_needs_no_confirmation() {
+    let campaign = super::REMINDER_WITHOUT_CONFIRMATION.example;
+    trips("D304", &campaign.replace("-1 hour", "-14 days"), &["booked"]);
+    silent("D304", &campaign.replace("-1 hour", "-39 weeks"));
+}
+
+#[test]
 fn d304_a_choice_may_mean_that_no_confirmation_is_needed() {
     let campaign = crate::lint::timing::REMINDER_WITHOUT_CONFIRMATION.example;
     let chosen = campaign.replace("next: hour_before }", "next: asks }").replace(

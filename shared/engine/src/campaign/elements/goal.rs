@@ -55,6 +55,7 @@ impl ElementType for Goal {
     }
 
     fn when_missed(&self) -> WhenMissed {
-        WhenMissed::IsLost
+        // The path ends at a goal that leads nowhere, as it does without it.
+        if self.next.is_some() { WhenMissed::IsLost } else { WhenMissed::LosesNothing }
     }
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, check_elements};
+use super::{check, check_elements, found_in, with_elements};
 
 #[test]
 fn r24_a_date_timer_has_a_field_or_a_date() {
@@ -161,4 +161,23 @@ fn r26_no_campaign_is_called_like_a_call_about_all() {
         id 1:5 reserved_id: `pause` is a word of the API, so no campaign can be called that — choose another id
     "#]],
     );
+}
+
+#[test]
+fn r22_a_goal_that_leads_nowhere_is_nothing_to_miss() {
+    let found = |goal: &str| {
+        found_in(&with_elements(&format!(
+            "
+lead: {{ type: start, when: {{ tag: Lead }}, next: day_before }}
+day_before: {{ type: date_timer, field: visit, offset: -1 day, next: remind }}
+remind: {{ type: email, email: reminder, next: came }}
+came: {{ type: goal, when: {{ tag: Came }}, unmet: end{goal} }}
+thanks: {{ type: email, email: thanks }}
+"
+        )))
+    };
+    let told = found(", next: thanks");
+    assert!(told.contains("add `missed: came`, or `past: end` if it is to end"), "{told}");
+    let told = found("");
+    assert!(!told.contains("path_ends_when_missed"), "{told}");
 }
