@@ -36,6 +36,7 @@ use crate::redriving::{Reading, Redriving};
 use crate::refusals::Refusals;
 use crate::store::Store;
 use crate::tags::{KnownTags, Tags};
+use crate::test_mails::TestMails;
 
 pub use crate::campaigns::Defaults;
 pub use crate::ports::Ports;
@@ -293,6 +294,7 @@ pub struct Platform {
     /// Having dead letters done again.
     pub redriving: Arc<Redriving>,
     pub(crate) mail: Arc<MailRenderer>,
+    pub(crate) test_mails: Arc<TestMails>,
 }
 
 impl Platform {
@@ -420,11 +422,20 @@ impl Platform {
             orders: orders(),
             defaults: base.setup.defaults.clone(),
         });
+        let test_mails = Arc::new(TestMails {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            refusals: Arc::clone(&deciding.refusals),
+            messages: Arc::clone(&base.messages),
+            orders: orders(),
+        });
         let queues = Arc::new(QueueHandler {
             orders: orders(),
             webhooks: Arc::clone(&webhooks),
             effects: Arc::clone(&deciding.effects),
             enrollment_events: Arc::clone(&enrollment_events),
+            delivery: Arc::clone(&delivery),
             feedback: Arc::clone(&feedback),
             contact_changes: Arc::clone(&deciding.contact_changes),
             erasure: Arc::clone(&erasure),
@@ -442,6 +453,7 @@ impl Platform {
             dead_letters: Arc::clone(&base.dead_letters),
             redriving: Arc::clone(&base.redriving),
             mail: Arc::clone(&base.mail),
+            test_mails,
             catalog: deciding.catalog,
             contacts: deciding.contacts,
             decisions: deciding.decisions,
