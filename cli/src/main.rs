@@ -11,6 +11,7 @@ mod files;
 mod graph;
 mod new;
 mod out;
+mod preview;
 mod remote;
 mod schema;
 mod serve;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Simulate(simulate) => simulate::run(&simulate),
         Command::Graph(graph) => graph::run(&graph),
+        Command::Preview(preview) => preview::run(&preview),
         Command::Test(test) => test::run(&test),
         Command::DeadLetters(letters) => dead_letters::run(&letters),
     };

@@ -1,5 +1,7 @@
 //! What the command is told: arguments, and the one place that reads the environment.
 
+mod preview;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dacapo_embedded::clock::{ClockKind, last_instant};
 use dacapo_engine::time::{Zone, zone_named};
+pub(crate) use preview::{MailFormat, Preview};
 
 /// A campaign engine that goes back to the beginning: contacts run through campaigns once, until
 /// they are reset or restarted.
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     Simulate(Simulate),
     /// Draws a campaign, and the way of a contact of a scenario on it.
     Graph(Graph),
+    /// Shows a mail of a campaign as it would leave for a contact. Fails if it would not leave.
+    Preview(Preview),
     /// Plays every scenario with `expect` in a folder, and shows what came out differently.
     Test(Test),
     /// What a server could not read or do: shows it, has it done again, deletes it.

@@ -30,6 +30,7 @@ const WRITES_KEYS: &[&str] = &[
     "shared/platform/src/keys.rs",
     "shared/platform/src/keys/reading.rs",
     "shared/platform/src/keys/received.rs",
+    "shared/platform/src/keys/test_mails.rs",
     "shared/platform/src/keys/tests.rs",
 ];
 

@@ -13,6 +13,7 @@ mod imports;
 mod jobs;
 mod journeys;
 mod outward;
+mod previewing;
 mod races;
 mod serve;
 mod support;

@@ -5,6 +5,7 @@
 //! stops is an error that names the bound.
 
 mod deeds;
+mod invented;
 mod observing;
 mod people;
 mod player;
@@ -28,6 +29,7 @@ use crate::wrong::wrong;
 use player::Player;
 
 pub use crate::wrong::placed;
+pub use invented::{Invented, invented};
 
 /// How long is looked on after the last step of a scenario that does not say how long.
 pub const LONGEST_LOOK: TimeDelta = TimeDelta::days(400);

@@ -224,9 +224,10 @@ async fn captured(platform: &Platform, paging: Paging) -> Result<Value, Error> {
             let Pointer { pk, sk } = item.body.read()?;
             let key = Key::new(pk, sk);
             let message: Option<MessageRecord> = platform.messages.get(&key).await?;
-            if let (Some(message), Some(contact)) = (message, contact_in(&key)) {
+            if let Some(message) = message {
                 let mut shown = message_json(platform, message).await?;
-                shown["contact_id"] = json!(contact);
+                // A test mail goes to no contact.
+                shown["contact_id"] = json!(contact_in(&key));
                 items.push(shown);
             }
         }

@@ -178,6 +178,7 @@ impl Erasure {
         if let Some(address) = &address {
             self.forget_received_calls(address).await?;
         }
+        self.forget_test_mails(id, address.as_deref()).await?;
         let rest = self.forget_dead_letters(id, address.as_deref(), letters).await?;
         let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
         if rest.is_some() || begun || (nameless && address.is_some()) {
@@ -294,18 +295,8 @@ impl Erasure {
         from: Option<Cursor>,
     ) -> Result<Option<Cursor>, Error> {
         let partition = self.store.keys.dead_letters_listed();
-        let secret = match address {
-            Some(_) => self.catalog.lately().await?.catalog.secret.clone(),
-            None => String::new(),
-        };
-        let holds = |text: &str, address: &str| {
-            let may = text.contains('@') || text.contains("u0040");
-            may && Mentions::of(text).addresses().any(|one| sealed(&secret, one) == address)
-        };
-        let is_about = |stored: &Item| {
-            let text = stored.body.as_str();
-            text.contains(id.as_str()) || address.is_some_and(|address| holds(text, address))
-        };
+        let secret = self.secret_for(address).await?;
+        let is_about = |stored: &Item| names(stored, id, address, &secret);
         let until = self.store.now() + LOOKED_THROUGH;
         let mut cursor = from;
         loop {
@@ -320,6 +311,28 @@ impl Erasure {
                 return Ok(cursor);
             }
         }
+    }
+
+    /// Deletes test mails that show the contact, or go to an address with this keyed hash. There are
+    /// as many as an account sends in a week, and those that have left say nothing.
+    async fn forget_test_mails(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
+        let partition = self.store.keys.test_mails();
+        let mut pages = self.store.pages(Query::of(&partition).strong());
+        while let Some(page) = pages.next_page().await?.filter(|page| !page.is_empty()) {
+            let secret = self.secret_for(address).await?;
+            for stored in page.iter().filter(|stored| names(stored, id, address, &secret)) {
+                self.delete(stored).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The secret by which an address is recognised, if there is one to be recognised.
+    async fn secret_for(&self, address: Option<&str>) -> Result<String, Error> {
+        Ok(match address {
+            Some(_) => self.catalog.lately().await?.catalog.secret.clone(),
+            None => String::new(),
+        })
     }
 
     /// Deletes received calls that name an address with this keyed hash.
@@ -353,7 +366,7 @@ impl Erasure {
             },
             Some((_, None)) | None => {}
         }
-        if stored.key.sk.starts_with(Keys::MESSAGES)
+        if matches!(keys::kind(&stored.key), "message" | "test mail")
             && let Ok(record) = read::<MessageRecord>(stored)
         {
             let pointer = self.store.keys.captured_mail(record.at, &stored.key);
@@ -425,6 +438,16 @@ pub(crate) fn enrollment_deleted(
     }
     add(keys.statistics(campaign, shard), &of_no_day);
     writes
+}
+
+/// Whether an item names the contact, or an address with this keyed hash.
+fn names(stored: &Item, id: &ContactId, address: Option<&str>, secret: &str) -> bool {
+    let text = stored.body.as_str();
+    let holds = |address: &str| {
+        let may = text.contains('@') || text.contains("u0040");
+        may && Mentions::of(text).addresses().any(|one| sealed(secret, one) == address)
+    };
+    text.contains(id.as_str()) || address.is_some_and(holds)
 }
 
 /// Whether a key is about where an object stands: that goes with the object. What happened stays

@@ -25,6 +25,8 @@
 //! | job | `A#a#J#job` | `JOB`, `LANE#shard`, `PAGE#pass#shard#campaign#page` |
 //! | idempotency | `A#a#I#key` | `KEY` |
 //! | captured mail | `A#a#OUT` | `instant#c#p#run#step` |
+//! | test mail | `A#a#TEST` | `MAIL#id` |
+//! | test mails of a day | `A#a#TEST` | `DAY` |
 //! | dead letter | `A#a#ASIDE` | its id |
 //! | API key | `K#sha256` | `KEY` |
 //! | connection | `A#a#IN` | `IN#connection` |
@@ -46,6 +48,7 @@
 
 mod reading;
 mod received;
+mod test_mails;
 
 use chrono::NaiveDate;
 use dacapo_engine::address::{folded, kept_before};

@@ -33,6 +33,7 @@ pub mod objects;
 pub mod orders;
 pub mod platform;
 pub mod ports;
+pub mod preview;
 pub mod queues;
 pub mod rate_limited_log;
 mod redaction;
@@ -42,6 +43,7 @@ mod rendering;
 pub mod store;
 pub mod table;
 pub mod tags;
+pub mod test_mails;
 pub mod unsubscribe;
 pub mod unverified;
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::campaign::format::{Email, Purpose, Sender};
+use dacapo_engine::address;
+use dacapo_engine::campaign::format::{Document, Email, Purpose, Sender};
 use dacapo_engine::campaign::validate::{LONGEST_SENDER_NAME, LONGEST_SUBJECT};
 use dacapo_engine::template::{Budget, Escape, MergeValues, one_line, placeholders};
 
@@ -36,6 +37,28 @@ fn shortened(line: String, most: usize) -> String {
 pub(crate) fn sender_line(sender: &Sender, address: String) -> Sender {
     let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
     Sender { name: name.map(|name| shortened(name, LONGEST_SENDER_NAME)), address }
+}
+
+/// Why a mail does not leave that nobody sends.
+pub const NO_SENDER: &str = "there is no sender; give the campaign or the account one";
+
+/// Who sends an e-mail: whom it names itself, else the campaign, the account, the operator.
+pub fn sender_of<'a>(
+    email: &'a Email,
+    document: &'a Document,
+    account: Option<&'a Sender>,
+    operator: Option<&'a Sender>,
+) -> Option<&'a Sender> {
+    email.sender.as_ref().or(document.sender.as_ref()).or(account).or(operator)
+}
+
+/// What is around the text of a mail.
+pub(crate) struct Envelope<'a> {
+    pub(crate) sender: &'a Sender,
+    pub(crate) to: &'a str,
+    /// Where one click unsubscribes, if the mail is marketing.
+    pub(crate) unsubscribe_url: String,
+    pub(crate) message: MessageName,
 }
 
 /// The rendered parts: subject and bodies.
@@ -95,9 +118,44 @@ impl MailRenderer {
         };
         made.map_err(|unrendered| unrendered.reason)
     }
+
+    /// The whole mail, as a mail service takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::rendered`].
+    pub(crate) async fn mail(
+        &self,
+        email: &Email,
+        values: &MergeValues,
+        envelope: Envelope<'_>,
+    ) -> Result<Mail, String> {
+        let (rendered, text) = self.rendered(email, values, true).await?;
+        let Envelope { sender, to, unsubscribe_url, message } = envelope;
+        Ok(Mail {
+            from: sender_line(sender, address::for_sending(&sender.address).into_owned()),
+            to: address::for_sending(to).into_owned(),
+            reply_to: reply_to(email),
+            subject: rendered.subject,
+            text,
+            html: rendered.html,
+            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(unsubscribe_url),
+            message,
+        })
+    }
 }
 
-fn complete(
+/// Where answers to an e-mail go.
+pub(crate) fn reply_to(email: &Email) -> Option<String> {
+    email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned())
+}
+
+/// An e-mail rendered within a budget; with `text_part`, and the plain text that is sent with it.
+///
+/// # Errors
+///
+/// As [`rendered`].
+pub fn complete(
     email: &Email,
     values: &MergeValues,
     text_part: bool,

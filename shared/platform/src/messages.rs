@@ -13,6 +13,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use dacapo_engine::campaign::format::{Email, Sender};
 use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::statistics::Outcome;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
+use crate::rate_limited_log::without_addresses;
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Item, Key, TableError, Write};
 
@@ -41,7 +44,22 @@ pub enum MessageStatus {
     Settled(Outcome),
 }
 
-/// A message in the ledger.
+/// What a test mail is made of: a draft may change before it leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestContent {
+    /// The e-mail, with the mark in its subject.
+    pub email: Email,
+    /// Whom it comes from.
+    pub sender: Sender,
+    /// The contact whose values it shows; `None` of an invented one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+}
+
+/// How long a test mail is kept: longer than mail waits that cannot leave.
+pub(crate) const TEST_KEPT: TimeDelta = TimeDelta::days(7);
+
+/// A message in the ledger, or a test mail, which is kept elsewhere and has no run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageRecord {
     /// The campaign.
@@ -71,6 +89,9 @@ pub struct MessageRecord {
     /// What the templates read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<MergeValues>,
+    /// What a test mail is made of, until it is settled; `None` for a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Box<TestContent>>,
     /// How often it was tried.
     #[serde(default)]
     pub attempt: u32,
@@ -121,6 +142,7 @@ impl MessageRecord {
             to: None,
             at,
             values: None,
+            test: None,
             attempt: 0,
             stops: 0,
             held_since: None,
@@ -129,6 +151,20 @@ impl MessageRecord {
             n: 0,
             w: String::new(),
         }
+    }
+
+    /// Whether it is of a test mail, which is no message of the ledger: runs begin at 1.
+    pub fn is_of_test(&self) -> bool {
+        self.run == 0
+    }
+
+    /// The same without what it says and to whom, if it is of a test mail: that is over.
+    pub(crate) fn without_test(self) -> Self {
+        if !self.is_of_test() {
+            return self;
+        }
+        let reason = self.reason.as_deref().map(without_addresses);
+        Self { reason, to: None, values: None, test: None, ..self }
     }
 }
 
@@ -148,7 +184,8 @@ impl MessageLedger {
     }
 
     pub(crate) fn item(&self, key: Key, record: &MessageRecord) -> Result<Item, Error> {
-        Ok(item(key, record)?.rev(record.n))
+        let item = item(key, record)?.rev(record.n);
+        Ok(if record.is_of_test() { item.expires(record.at + TEST_KEPT) } else { item })
     }
 
     /// Writes the first or the next state of a record. `None` if another writer committed first.

@@ -36,6 +36,7 @@ use crate::redriving::{Reading, Redriving};
 use crate::refusals::Refusals;
 use crate::store::Store;
 use crate::tags::{KnownTags, Tags};
+use crate::test_mails::TestMails;
 
 pub use crate::campaigns::Defaults;
 pub use crate::ports::Ports;
@@ -294,6 +295,7 @@ pub struct Platform {
     pub redriving: Arc<Redriving>,
     pub(crate) mail: Arc<MailRenderer>,
     pub(crate) blocking: Arc<Blocking>,
+    pub(crate) test_mails: Arc<TestMails>,
 }
 
 impl Platform {
@@ -421,11 +423,20 @@ impl Platform {
             orders: orders(),
             defaults: base.setup.defaults.clone(),
         });
+        let test_mails = Arc::new(TestMails {
+            store: store(),
+            catalog: catalog(),
+            contacts: contacts(),
+            refusals: Arc::clone(&deciding.refusals),
+            messages: Arc::clone(&base.messages),
+            orders: orders(),
+        });
         let queues = Arc::new(QueueHandler {
             orders: orders(),
             webhooks: Arc::clone(&webhooks),
             effects: Arc::clone(&deciding.effects),
             enrollment_events: Arc::clone(&enrollment_events),
+            delivery: Arc::clone(&delivery),
             feedback: Arc::clone(&feedback),
             contact_changes: Arc::clone(&deciding.contact_changes),
             erasure: Arc::clone(&erasure),
@@ -444,6 +455,7 @@ impl Platform {
             redriving: Arc::clone(&base.redriving),
             mail: Arc::clone(&base.mail),
             blocking: Arc::clone(&base.blocking),
+            test_mails,
             catalog: deciding.catalog,
             contacts: deciding.contacts,
             decisions: deciding.decisions,

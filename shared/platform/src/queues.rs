@@ -8,7 +8,9 @@ use crate::campaigns::Campaigns;
 use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::expiry::Expiry;
-use crate::handlers::{ContactChanges, EffectHandler, EnrollmentEvents, Feedback, Webhooks};
+use crate::handlers::{
+    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, MailDelivery, Webhooks,
+};
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
 use crate::ports::{Done, Message, Queue, Redrive};
@@ -20,6 +22,7 @@ pub struct QueueHandler {
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) effects: Arc<EffectHandler>,
     pub(crate) enrollment_events: Arc<EnrollmentEvents>,
+    pub(crate) delivery: Arc<MailDelivery>,
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
     pub(crate) erasure: Arc<Erasure>,
@@ -91,6 +94,7 @@ impl QueueHandler {
         match message {
             Message::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
             Message::Call(call) => self.webhooks.call(call).await,
+            Message::TestMail(id) => self.delivery.deliver_test(id).await,
             Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::JobStep(_)
             | Message::Erase(_)
@@ -109,6 +113,7 @@ impl QueueHandler {
             Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
             Message::EnrollmentEvent(_)
             | Message::Call(_)
+            | Message::TestMail(_)
             | Message::JobStep(_)
             | Message::Timer(_)
             | Message::ExpireObjects(_)
@@ -122,6 +127,7 @@ impl QueueHandler {
                 self.enrollment_events.handle(event).await
             }
             Message::Call(call) => self.webhooks.call(call).await,
+            Message::TestMail(id) => self.delivery.deliver_test(id).await,
             Message::EnrollmentEvent(_)
             | Message::JobStep(_)
             | Message::Erase(_)
@@ -140,6 +146,7 @@ impl QueueHandler {
             Message::ExpireObjects(step) => self.expiry.step(step).await,
             Message::EnrollmentEvent(_)
             | Message::Call(_)
+            | Message::TestMail(_)
             | Message::PausesEnd { .. }
             | Message::Redrive(_) => Err(Error::Misdirected),
         }

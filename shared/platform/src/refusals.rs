@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use dacapo_engine::address::folded;
+use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::contact::{Consent, Contact, Patch, Suppression};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +52,21 @@ impl Refusal {
     /// person's, as it is now; the suppression is that of the old address.
     pub(crate) fn left_behind(before: &Contact, after: &Contact) -> Option<Self> {
         Self::some(after.consent == Consent::Unsubscribed, before.suppressed)
+    }
+
+    /// Why an address gets no mail for this purpose, in words.
+    pub(crate) fn of_mail(self, purpose: Purpose) -> Option<&'static str> {
+        match (self.suppressed, purpose) {
+            (Some(Suppression::Bounced), _) => Some("mail to this address has bounced"),
+            (Some(Suppression::Complained), _) => {
+                Some("whoever has this address has called mail from here spam")
+            }
+            (Some(Suppression::Manual), _) => Some("mail to this address was suppressed by hand"),
+            (None, Purpose::Marketing) if self.unsubscribed => {
+                Some("whoever has this address has unsubscribed from marketing mail")
+            }
+            (None, Purpose::Marketing | Purpose::Transactional) => None,
+        }
     }
 
     fn some(unsubscribed: bool, suppressed: Option<Suppression>) -> Option<Self> {

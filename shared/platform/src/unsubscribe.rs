@@ -9,6 +9,15 @@ use dacapo_engine::ids::ContactId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+/// It stands in the place of a token in a mail that is only looked at, or sent as a test: opened, it
+/// says so, and unsubscribes nobody. It is no token: it names no contact.
+pub const OF_A_TEST: &str = "test";
+
+/// The link in a mail that is only looked at.
+pub fn test_url(public_url: &str) -> String {
+    format!("{public_url}/u/{OF_A_TEST}")
+}
+
 /// Where the contact unsubscribes, under the API's public URL.
 pub(crate) fn unsubscribe_url(public_url: &str, secret: &str, contact: &ContactId) -> String {
     format!("{public_url}/u/{}", token(secret, contact))
@@ -78,5 +87,6 @@ mod tests {
         assert_eq!(contact_of("secret", &made.replace("c123", "c124")), None);
         assert_eq!(contact_of("secret", "c123."), None);
         assert_eq!(contact_of("secret", "c123"), None);
+        assert_eq!(contact_of("secret", OF_A_TEST), None);
     }
 }

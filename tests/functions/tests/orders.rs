@@ -46,6 +46,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
             after: None,
             due: None,
         }),
+        Message::TestMail("none".to_owned()),
     ]
 }
 

@@ -28,6 +28,7 @@ mod object_keys;
 mod object_masses;
 mod objects;
 mod pausing;
+mod previewing;
 mod reconciled;
 mod refusals;
 mod repeats;

@@ -10,7 +10,7 @@ use crate::finding::{Proof, Severity};
 use crate::scenario::{Expectation, ExpectedMessage};
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
-const SHOWN: usize = 102 * 1024;
+pub const GMAIL_SHOWS: usize = 102 * 1024;
 
 pub(super) static HTML_IS_CLIPPED: Lint = Lint {
     code: "D405",
@@ -44,7 +44,9 @@ emails:
 
 fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
-        let Some(html) = email.html.as_ref().filter(|html| html.len() > SHOWN) else { continue };
+        let Some(html) = email.html.as_ref().filter(|html| html.len() > GMAIL_SHOWS) else {
+            continue;
+        };
         let path = KeyPath::root().key("emails").key(key).key("html");
         let kilobytes = html.len() / 1024;
         found.add(

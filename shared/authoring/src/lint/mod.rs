@@ -35,6 +35,7 @@ use crate::finding::{Edit, Finding, Proof, Severity};
 use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
+pub use markup::GMAIL_SHOWS;
 pub use page::{index, page};
 
 /// A lint: what it is, in words, and how it is found.

@@ -412,6 +412,7 @@ fn due(message: &Message) -> Option<Instant> {
         | Message::Erase(_)
         | Message::Timer(_)
         | Message::ExpireObjects(_)
+        | Message::TestMail(_)
         | Message::Redrive(_) => None,
     }
 }
@@ -423,16 +424,10 @@ fn is_called_late(attempt: u32, waited: TimeDelta) -> bool {
 
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &Message) -> TimeDelta {
-    match message {
-        Message::EnrollmentEvent(event) if event.is_delivery() => MAIL_TAKES,
-        Message::Call(_) => CALL_TAKES,
-        Message::EnrollmentEvent(_)
-        | Message::JobStep(_)
-        | Message::Erase(_)
-        | Message::Timer(_)
-        | Message::PausesEnd { .. }
-        | Message::ExpireObjects(_)
-        | Message::Redrive(_) => TimeDelta::zero(),
+    match (purpose(message), matches!(message, Message::Call(_))) {
+        (Some(_), _) => MAIL_TAKES,
+        (None, true) => CALL_TAKES,
+        (None, false) => TimeDelta::zero(),
     }
 }
 
@@ -446,6 +441,8 @@ fn purpose(message: &Message) -> Option<Purpose> {
         Message::EnrollmentEvent(event) if event.is_delivery() => {
             Some(event.purpose.unwrap_or(Purpose::Transactional))
         }
+        // Somebody waits for it.
+        Message::TestMail(_) => Some(Purpose::Transactional),
         Message::EnrollmentEvent(_)
         | Message::Call(_)
         | Message::JobStep(_)

@@ -59,7 +59,8 @@ impl Function {
     pub fn orders(self) -> &'static [Queue] {
         use Queue::{Calls, Jobs, Marketing, Timers, Transactional};
         match self {
-            Self::Api => &[Timers, Jobs],
+            // A test mail is sent at once.
+            Self::Api => &[Timers, Transactional, Jobs],
             Self::Effects | Self::StopCampaign => &[Timers, Transactional, Marketing, Calls, Jobs],
             // A pause that ends opens jobs (R26).
             Self::Timer => &[Jobs],

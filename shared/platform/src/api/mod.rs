@@ -156,6 +156,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = campaigns::pausing::routes(on);
     let on = campaigns::simulating::routes(on);
     let on = campaigns::drawing::routes(on);
+    let on = campaigns::previewing::routes(on);
     let on = jobs::calls::routes(on);
     let on = jobs::reconcile::routes(on);
     let on = account::calls::routes(on);

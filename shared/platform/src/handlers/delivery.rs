@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dacapo_engine::address;
-use dacapo_engine::campaign::format::{Purpose, Sender};
+use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Delivery, Event};
@@ -28,9 +27,9 @@ use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
 use crate::enrollments::Decisions;
 use crate::error::{Error, Retryability};
-use crate::mail::{MailRenderer, sender_line};
+use crate::mail::{Envelope, MailRenderer, NO_SENDER, sender_of};
 use crate::mail_backoff;
-use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
+use crate::messages::{MessageLedger, MessageRecord, MessageStatus, TEST_KEPT};
 use crate::metrics::Metric;
 use crate::ports::{Hold, Mail, MailError, MailMode, Mailer, MessageName};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
@@ -43,6 +42,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(120);
 
 /// How often a message is tried before it has failed.
 const ATTEMPTS: u32 = 12;
+
+/// Why the outcome of a message is unknown whose claim has ended.
+pub(super) const NOT_HEARD_OF: &str = "the worker that was sending it was not heard of again";
 
 /// The pauses after which the ledger is written again: three seconds in all.
 const PAUSES: [Duration; 5] = [
@@ -91,7 +93,7 @@ impl MailDelivery {
             }
             (MessageStatus::Released, _) => return Ok(Ledger::Open(Some(Box::new(record)))),
             (MessageStatus::Claimed, _) => {
-                let reason = "the worker that was sending it was not heard of again".to_owned();
+                let reason = NOT_HEARD_OF.to_owned();
                 self.settle(&key, &record, Outcome::Unknown, Some(reason)).await?
             }
         };
@@ -167,20 +169,34 @@ impl MailDelivery {
                     return self.first_to_settle(key, before.as_ref(), record, Vec::new()).await;
                 }
             };
+        self.leave(key, before.as_ref(), record, &mail).await
+    }
+
+    /// A mail leaves: it is captured, or claimed and sent.
+    pub(super) async fn leave(
+        &self,
+        key: &Key,
+        before: Option<&MessageRecord>,
+        mut record: MessageRecord,
+        mail: &Mail,
+    ) -> Result<Attempt, Error> {
         match self.mailer.mode() {
             MailMode::Captured => {
                 // The record is the mail: both are one transaction.
                 record.status = MessageStatus::Settled(Outcome::Sent);
                 let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
-                let captured = item(self.store.keys.captured_mail(record.at, key), &pointer)?;
+                let mut captured = item(self.store.keys.captured_mail(record.at, key), &pointer)?;
+                if record.is_of_test() {
+                    captured = captured.expires(record.at + TEST_KEPT);
+                }
                 let together = vec![Write::put(captured, Condition::Always)];
-                self.first_to_settle(key, before.as_ref(), record, together).await
+                self.first_to_settle(key, before, record, together).await
             }
             MailMode::Sent => {
                 record.lease = Some(self.store.now() + LEASE);
-                let claimed = self.claimed(key, before.as_ref(), record).await?;
+                let claimed = self.claimed(key, before, record).await?;
                 match claimed {
-                    Some(claimed) => self.send(key, claimed, &mail).await,
+                    Some(claimed) => self.send(key, claimed, mail).await,
                     None => Ok(Attempt::Lost),
                 }
             }
@@ -274,13 +290,13 @@ impl MailDelivery {
         };
         next.status = MessageStatus::Settled(settled.0);
         next.reason.clone_from(&settled.1);
-        self.write_outcome(key, &claimed, next).await?;
+        self.write_outcome(key, &claimed, next.without_test()).await?;
         Ok(Attempt::Settled(settled.0, settled.1))
     }
 
     /// The service takes it only later: this does not count as a try. After days of that it has
     /// failed.
-    async fn put_off_untried(
+    pub(super) async fn put_off_untried(
         &self,
         key: &Key,
         before: Option<&MessageRecord>,
@@ -297,7 +313,7 @@ impl MailDelivery {
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
             let (outcome, reason) = (Outcome::Failed, next.reason.clone());
-            let written = self.write_known(key, before, next).await?;
+            let written = self.write_known(key, before, next.without_test()).await?;
             return Ok(written.map_or(Attempt::Lost, |_| Attempt::Settled(outcome, reason)));
         };
         let put_off = self.put_off(key, before, next, reason, wait).await?;
@@ -339,7 +355,7 @@ impl MailDelivery {
     }
 
     /// One line a minute, not one for every mail: a server that is down fails all of them.
-    fn warn_of(&self, error: &MailError) {
+    pub(super) fn warn_of(&self, error: &MailError) {
         if let Some(others) = self.warned.due(self.store.now()) {
             let error = without_addresses(&error.to_string());
             tracing::warn!(error, others, "mail was not sent");
@@ -347,7 +363,7 @@ impl MailDelivery {
     }
 
     /// Settles the first or a released record. `None` if another writer committed first.
-    async fn first_to_settle(
+    pub(super) async fn first_to_settle(
         &self,
         key: &Key,
         before: Option<&MessageRecord>,
@@ -361,7 +377,7 @@ impl MailDelivery {
         }))
     }
 
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         key: &Key,
         record: &MessageRecord,
@@ -375,7 +391,7 @@ impl MailDelivery {
             at: self.store.now(),
             ..record.clone()
         };
-        match self.messages.write(key, Some(record), next, Vec::new()).await? {
+        match self.messages.write(key, Some(record), next.without_test(), Vec::new()).await? {
             Some(_) => Ok((outcome, reason)),
             None => Err(Error::Contended(1)),
         }
@@ -414,15 +430,10 @@ impl MailDelivery {
         let Some(to) = recipient.address() else {
             return Ok(Err("the contact has no address".to_owned()));
         };
-        let settings = &loaded.catalog.settings;
-        let sender: Option<&Sender> = email
-            .sender
-            .as_ref()
-            .or(document.sender.as_ref())
-            .or(settings.sender.as_ref())
-            .or(self.sender.as_ref());
+        let of_account = loaded.catalog.settings.sender.as_ref();
+        let sender = sender_of(email, document, of_account, self.sender.as_ref());
         let Some(sender) = sender else {
-            return Ok(Err("there is no sender; give the campaign or the account one".to_owned()));
+            return Ok(Err(NO_SENDER.to_owned()));
         };
         let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &recipient.id);
         let all = merge_values(
@@ -440,21 +451,14 @@ impl MailDelivery {
         };
         record.to = Some(to.to_owned());
         record.values = Some(values.clone());
-        Ok(self.mail.rendered(email, &values, true).await.map(|(rendered, text)| Mail {
-            from: sender_line(sender, address::for_sending(&sender.address).into_owned()),
-            to: address::for_sending(to).into_owned(),
-            reply_to: email.reply_to.as_deref().map(|to| address::for_sending(to).into_owned()),
-            subject: rendered.subject,
-            text,
-            html: rendered.html,
-            unsubscribe_url: (email.purpose == Purpose::Marketing).then_some(url),
-            message: MessageName {
-                contact: contact.id.clone(),
-                campaign: document.id.clone(),
-                run: delivery.run,
-                step: delivery.step,
-            },
-        }))
+        let message = MessageName {
+            contact: contact.id.clone(),
+            campaign: document.id.clone(),
+            run: delivery.run,
+            step: delivery.step,
+        };
+        let envelope = Envelope { sender, to, unsubscribe_url: url, message };
+        Ok(self.mail.mail(email, &values, envelope).await)
     }
 }
 
@@ -467,7 +471,7 @@ pub(super) enum Ledger {
 }
 
 /// The outcome of an attempt.
-enum Attempt {
+pub(super) enum Attempt {
     Settled(Outcome, Option<String>),
     NotBefore(Instant),
     /// Another worker committed first.

@@ -13,6 +13,7 @@ mod feedback;
 mod person_changed;
 mod quarantine;
 mod recording;
+mod test_delivery;
 mod trace;
 
 pub use crate::orders::timer_name;

@@ -1,5 +1,5 @@
 //! What is erased after the contacts of an account: campaigns with their statistics, lists of tags,
-//! refusals, captured mail, dead letters, API keys, connections with what came in, other jobs, and
+//! refusals, captured and test mail, dead letters, API keys, connections with what came in, other jobs, and
 //! at last settings, fields and the secret of signed links.
 //!
 //! The job itself stays, as the record of who erased the account; it names no contact. Answers that
@@ -53,6 +53,7 @@ impl AccountErasure {
             self.erase_partition(&self.store.keys.refusals(shard), &mut room).await?;
         }
         self.erase_partition(&self.store.keys.captured(), &mut room).await?;
+        self.erase_partition(&self.store.keys.test_mails(), &mut room).await?;
         self.erase_partition(&self.store.keys.dead_letters_listed(), &mut room).await?;
         self.erase_listed(&self.store.keys.api_keys_listed(), &mut room).await?;
         self.erase_connections(&mut room).await?;

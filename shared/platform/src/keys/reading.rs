@@ -53,6 +53,7 @@ pub fn kind(key: &Key) -> &'static str {
         _ if key.pk.ends_with("#TAGS") => "tag",
         _ if key.pk.contains("#T#") => "tag member",
         _ if key.pk.ends_with("#OUT") => "captured mail",
+        _ if key.pk.ends_with("#TEST") => "test mail",
         _ if key.pk.ends_with("#ASIDE") => "dead letter",
         _ => "other",
     }

@@ -137,6 +137,8 @@ pub enum Message {
     },
     /// For [`Queue::Jobs`]: objects that have been kept long enough go (R74).
     ExpireObjects(ExpiryStep),
+    /// For [`Queue::Transactional`], since somebody waits for it: a test mail, by its id.
+    TestMail(String),
 }
 
 /// A timer that the timer service has not accepted for now.
@@ -165,6 +167,7 @@ impl Message {
             Self::Redrive(redrive) => redrive.contact.as_ref().map(ToString::to_string),
             Self::PausesEnd { .. } => Some("pauses".to_owned()),
             Self::ExpireObjects(_) => Some("expiry".to_owned()),
+            Self::TestMail(id) => Some(format!("test/{id}")),
         }
     }
 
@@ -174,7 +177,10 @@ impl Message {
             Self::EnrollmentEvent(event) => (Some(&event.contact), Some(&event.campaign)),
             Self::Call(call) => (Some(&call.contact), Some(&call.campaign)),
             Self::Erase(contact) => (Some(contact), None),
-            Self::JobStep(_) | Self::PausesEnd { .. } | Self::ExpireObjects(_) => (None, None),
+            Self::JobStep(_)
+            | Self::PausesEnd { .. }
+            | Self::ExpireObjects(_)
+            | Self::TestMail(_) => (None, None),
             Self::Timer(timer) => timer.message.about(),
             Self::Redrive(redrive) => (redrive.contact.as_ref(), None),
         }
@@ -190,6 +196,7 @@ impl Message {
                 Purpose::Marketing => Queue::Marketing,
             },
             Self::PausesEnd { .. } => Queue::Timers,
+            Self::TestMail(_) => Queue::Transactional,
             Self::Call(_) => Queue::Calls,
             Self::JobStep(_)
             | Self::Erase(_)
@@ -205,7 +212,7 @@ impl Message {
 pub enum Queue {
     /// Timers that are due, and whatever else is to happen to an enrollment.
     Timers,
-    /// Transactional mail.
+    /// Transactional mail, and test mails.
     Transactional,
     /// Marketing mail.
     Marketing,
@@ -239,7 +246,8 @@ impl Queue {
             (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(event)) => {
                 event.is_delivery()
             }
-            (Self::Calls, Message::Call(_))
+            (Self::Transactional, Message::TestMail(_))
+            | (Self::Calls, Message::Call(_))
             | (Self::Jobs, Message::JobStep(_) | Message::ExpireObjects(_)) => true,
             // A timer brings the last erasure of what remains.
             (Self::Timers | Self::Jobs, Message::Erase(_))
@@ -258,7 +266,8 @@ impl Queue {
                 | Message::Erase(_)
                 | Message::Timer(_)
                 | Message::PausesEnd { .. }
-                | Message::ExpireObjects(_),
+                | Message::ExpireObjects(_)
+                | Message::TestMail(_),
             ) => false,
         }
     }

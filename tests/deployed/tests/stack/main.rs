@@ -12,6 +12,7 @@ mod erased;
 mod loops;
 mod masses;
 mod poison;
+mod previewed;
 mod redeployed;
 mod restarted;
 mod restored;

@@ -65,9 +65,9 @@ struct TroubleShape {
 
 /// Who mail comes from.
 #[derive(Debug, Serialize, ToSchema)]
-struct SenderShape {
-    name: Option<String>,
-    address: String,
+pub(in crate::api) struct SenderShape {
+    pub(in crate::api) name: Option<String>,
+    pub(in crate::api) address: String,
 }
 
 /// Settings to be changed. It describes: they are read one by one, so that everything that is wrong

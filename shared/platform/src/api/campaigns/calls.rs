@@ -161,7 +161,7 @@ fn as_json(source: String) -> Result<String, Problem> {
 
 /// A finding of the validator.
 #[derive(Debug, Serialize, ToSchema)]
-struct Finding {
+pub(in crate::api) struct Finding {
     /// `error`: keeps the campaign from being published; `warning`: is worth a look.
     #[schema(value_type = String)]
     severity: dacapo_engine::problem::Severity,

@@ -160,23 +160,24 @@ async fn message(
     object: Option<ObjectName>,
     record: MessageRecord,
 ) -> Result<MessageShape, Error> {
-    let said = match &record.values {
-        Some(values) => {
-            let version = catalog.version(&record.campaign, record.version).await?;
-            let email = version.document.emails.get(&record.email);
-            match email {
-                Some(email) => match mail.rendered(email, values, true).await {
-                    Ok((said, text)) => Some((said, Some(text))),
-                    // HTML that cannot be turned into text is still shown.
-                    Err(_) => mail.rendered(email, values, false).await.ok().map(|(said, _)| {
-                        let text = said.text.clone();
-                        (said, text)
-                    }),
-                },
-                None => None,
-            }
+    let version = match &record.values {
+        Some(_) if record.test.is_none() => {
+            Some(catalog.version(&record.campaign, record.version).await?)
         }
-        None => None,
+        Some(_) | None => None,
+    };
+    let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.email));
+    let email = record.test.as_ref().map(|test| &test.email).or(of_version);
+    let said = match (&record.values, email) {
+        (Some(values), Some(email)) => match mail.rendered(email, values, true).await {
+            Ok((said, text)) => Some((said, Some(text))),
+            // HTML that cannot be turned into text is still shown.
+            Err(_) => mail.rendered(email, values, false).await.ok().map(|(said, _)| {
+                let text = said.text.clone();
+                (said, text)
+            }),
+        },
+        (Some(_) | None, _) => None,
     };
     let (subject, text, html) = match said {
         Some((said, text)) => (Some(said.subject), text, said.html),

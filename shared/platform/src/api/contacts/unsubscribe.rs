@@ -14,7 +14,7 @@ use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::catalog::CatalogStore;
 use crate::contacts::{Contacts, WriteError, alone};
-use crate::unsubscribe::contact_of;
+use crate::unsubscribe::{OF_A_TEST, contact_of};
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, ask, unsubscribe)
@@ -28,6 +28,7 @@ struct Words {
     button: &'static str,
     done: &'static str,
     unknown: &'static str,
+    test: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -37,6 +38,7 @@ const ENGLISH: Words = Words {
     button: "Unsubscribe",
     done: "You are unsubscribed. We will not send you these e-mails any more.",
     unknown: "This link is not valid. Please use the link in your latest e-mail.",
+    test: "This link is from a test mail. It unsubscribes nobody.",
 };
 
 const GERMAN: Words = Words {
@@ -46,6 +48,7 @@ const GERMAN: Words = Words {
     button: "Abmelden",
     done: "Sie sind abgemeldet. Wir senden Ihnen diese E-Mails nicht mehr.",
     unknown: "Dieser Link ist nicht gültig. Bitte nehmen Sie den Link in Ihrer letzten E-Mail.",
+    test: "Dieser Link stammt aus einer Test-E-Mail. Er meldet niemanden ab.",
 };
 
 /// The page that asks.
@@ -63,6 +66,7 @@ async fn ask(
             page(StatusCode::OK, words, words.done, false)
         }
         Some(_) => page(StatusCode::OK, words, words.ask, true),
+        None if token == OF_A_TEST => page(StatusCode::OK, words, words.test, false),
         None => page(StatusCode::NOT_FOUND, words, words.unknown, false),
     })
 }
@@ -77,6 +81,9 @@ async fn unsubscribe(
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
     let (contact, words) = found(&catalog, &contacts, &token).await?;
+    if token == OF_A_TEST {
+        return Ok(page(StatusCode::OK, words, words.test, false));
+    }
     let unknown = || page(StatusCode::NOT_FOUND, words, words.unknown, false);
     let Some(contact) = contact else { return Ok(unknown()) };
     let patch = Patch { consent: Some(Consent::Unsubscribed), ..Patch::default() };
