@@ -13,6 +13,7 @@ mod csv;
 mod damaged;
 mod dead_letters;
 mod dev;
+mod drafts;
 mod erased;
 mod expiring;
 mod explaining;

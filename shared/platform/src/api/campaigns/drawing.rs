@@ -118,11 +118,11 @@ impl Drawing {
     }
 
     async fn picture(&self, id: &CampaignId, what: &WhatToDraw) -> Result<Picture, Problem> {
-        let written = match what.version {
-            Some(version) => self.campaigns.published(id, version).await?,
-            None => self.campaigns.draft(id).await?,
+        let text = match what.version {
+            Some(version) => self.campaigns.published(id, version).await?.source,
+            None => self.campaigns.draft(id).await?.source,
         };
-        let source = read_document(&written.source).map_err(|problems| {
+        let source = read_document(&text).map_err(|problems| {
             Problem::invalid(problems.into_iter().map(Fault::from).collect())
         })?;
         let counts = if what.counts {

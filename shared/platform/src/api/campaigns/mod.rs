@@ -1,7 +1,9 @@
 //! Campaigns: drafts, versions, simulating, drawing, pause and resume, statistics.
 
 pub(in crate::api) mod calls;
+pub(in crate::api) mod drafts;
 pub(in crate::api) mod drawing;
 pub(in crate::api) mod pausing;
+mod preconditions;
 pub(in crate::api) mod simulating;
 pub(in crate::api) mod statistics;
